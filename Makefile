@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test js test-services e2e lint benchmarks clean
+.PHONY: run test test-all js test-services e2e lint benchmarks clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
@@ -17,6 +17,10 @@ test: .venv/test-ready
 	@if command -v node >/dev/null; then $(MAKE) --no-print-directory js; \
 	  else echo "The tests of the scripts are skipped: there is no node (Debian's nodejs) here."; fi
 	$(PARALLEL) $(ARGS)
+
+# With what takes long and seldom breaks, as CI does it.
+test-all: ARGS += -m "not e2e and not benchmark"
+test-all: test
 
 # The scripts' arithmetic, by node's own test runner (18 or later): it needs no package.
 js:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from segmentation.core.report import exports
+from segmentation.core.report import exports, figure
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
 from tests.shell import manage
@@ -24,18 +24,6 @@ IN_BUNDLE = {name for name, each in LISTED.items() if not each.for_the_page} - {
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
-def process(*arguments, **environment):
-    """What `manage.py` says in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "DEEPSEGM_DATA": "/nonexistent/data", **environment},
-        stdin=subprocess.DEVNULL,
-    )
-
-
 def rows_of(file):
     lines = file.read_text(encoding="utf-8-sig").splitlines()
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
@@ -43,11 +31,29 @@ def rows_of(file):
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """The sample analysed once, with the data folder pointed at a place that cannot be."""
+    """The sample analysed once."""
     out = tmp_path_factory.mktemp("out")
-    done = process("analyse", SAMPLE, "--out", out, DEEPSEGM_DATABASE_URL="postgres://nobody@127.0.0.1:1/x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "DPI", 75)
+        done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
+
+
+@pytest.mark.slow
+def test_neither_data_folder_nor_database_is_needed(tmp_path):
+    """In a process of its own, with both at places that cannot be."""
+    nowhere = {"DEEPSEGM_DATA": "/nonexistent/data", "DEEPSEGM_DATABASE_URL": "postgres://nobody@127.0.0.1:1/x"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "manage.py", "analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **nowhere},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "plain" / "bundle.zip").stat().st_size
 
 
 def test_the_files_are_there(sample):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.hostile import READABLE, REFUSED
 from tests.shell import manage
 
@@ -9,6 +11,7 @@ from tests.shell import manage
 FILES = {case.build(): case for case in READABLE}.values()
 
 
+@pytest.mark.slow
 def test_all_hostile_files_in_one_call(tmp_path, coarse):
     bad = [case.write(tmp_path) for case in REFUSED]
     good = [case.write(tmp_path) for case in FILES]

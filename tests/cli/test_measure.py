@@ -27,6 +27,7 @@ from segmentation.core.network import cards
 from segmentation.core.report import figure
 from segmentation.core.sample import Member
 from segmentation.management.commands.measure import MASKS
+from tests.conftest import write_words
 from tests.core.builders import segmentation_of
 from tests.core.test_labelled import TWO
 from tests.shell import manage
@@ -59,6 +60,7 @@ def measured(tmp_path_factory):
     out = folder / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "DPI", 75)
+        patch.setattr(figure, "write", write_words)
         asked = (folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
         return manage("measure", *asked), out
 
@@ -127,7 +129,7 @@ def test_what_cannot_be_is_explained(tmp_path, arguments, told):
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
-def test_binary_or_not_and_background_can_be_said(tmp_path):
+def test_binary_or_not_and_background_can_be_said(tmp_path, coarse):
     np.save(tmp_path / "dark.npy", np.where(TWO > 0, 0, 255).astype(np.uint8))
     done = manage("measure", tmp_path / "dark.npy", "--background", 255, "--out", tmp_path / "out")
     assert done.returncode == 0 and "2 particles kept" in done.stdout
@@ -151,7 +153,7 @@ def test_the_reference_values_of_the_truth_masks():
 
 @pytest.mark.skipif(not cards.available(), reason="no model is installed")
 @pytest.mark.parametrize("task", ["grains", "bubbles", "lines"])
-def test_masks_may_show_other_objects_than_particles(tmp_path, task):
+def test_masks_may_show_other_objects_than_particles(tmp_path, coarse, task):
     mask, empty, out = tmp_path / "mask.tif", tmp_path / "empty.tif", tmp_path / "out"
     tifffile.imwrite(mask, TWO)
     tifffile.imwrite(empty, TWO * 0)

@@ -25,7 +25,7 @@ from segmentation.lab.evaluation.predictions import Predictor, Seen
 from segmentation.lab.instances.targets import inner_distance
 from segmentation.lab.settings import FolderEntry
 from tests.core.builders import disc_labels, grey_of
-from tests.core.test_network import tiny_card
+from tests.core.network.test_inference import tiny_card
 
 
 @pytest.fixture

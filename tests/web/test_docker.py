@@ -17,7 +17,7 @@ import yaml
 from django.conf import settings
 from PIL import Image
 
-from tests.core.bars import zeiss
+from tests.core.micrograph.bars import zeiss
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKERFILE = (REPOSITORY / "docker" / "Dockerfile").read_text()

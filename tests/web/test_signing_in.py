@@ -15,9 +15,9 @@ from django.utils import timezone
 from segmentation import accounts
 from segmentation.middleware import hash_address, network_of
 from segmentation.models import Job
+from tests.web.api.test_jobs import JOBS, basic
 
 from .finished import words
-from .test_api import JOBS, basic
 
 pytestmark = pytest.mark.django_db
 PROXY = "10.0.0.1"

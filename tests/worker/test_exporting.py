@@ -20,7 +20,7 @@ from segmentation.services import bundles
 from tests.core.builders import analysis_of
 from worker import exporting, tasks
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
 EVERY = exports.listed("image", find("particles"))
 STORED = {name for name, each in EVERY.items() if each.stored}
 

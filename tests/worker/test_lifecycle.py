@@ -13,6 +13,7 @@ import pytest
 from . import fake
 from .lab import REPOSITORY, wait_for
 
+pytestmark = pytest.mark.slow
 WORKER = (sys.executable, "-m", "tests.worker.slow_app")
 WATCH = (sys.executable, "-m", "tests.worker.lab", "watch")
 

@@ -17,6 +17,7 @@ import pytest
 
 from .lab import REPOSITORY, Lab, wait_for
 
+pytestmark = pytest.mark.slow
 UP = (sys.executable, "manage.py", "up")
 SLOW_UP = (sys.executable, "-m", "tests.worker.slow_up")
 

@@ -1,0 +1,84 @@
+"""Lists of operations: done in order or not at all, with a sentence that says which one cannot be done."""
+
+import json
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from segmentation.core.labels.edits import BadEdit
+from segmentation.core.labels.operations import OPERATIONS, correct
+from segmentation.core.labels.segmentation import Segmentation
+from tests.core.labels.test_edits import FOUND, area, same
+
+ALL = [
+    {"op": "set_aside", "ids": [2], "reason": "a satellite"},
+    {"op": "restore", "ids": [2]},
+    {"op": "split", "id": 5, "line": [[9, 25], [22, 25]]},
+    {"op": "merge", "ids": [12, 9]},
+    {"op": "draw", "polygon": [[30, 2], [40, 2], [40, 7], [30, 7]], "class": "long"},
+    {"op": "draw", "polygon": [[40, 2], [42, 2], [42, 7], [40, 7]], "id": 13, "ground": True},
+    {"op": "erase", "polygon": [[30, 2], [32, 2], [32, 7], [30, 7]]},
+    {"op": "fill", "ids": [2]},
+    {"op": "class", "ids": [2], "class": "long"},
+    {"op": "reviewed", "ids": [5]},
+    {"op": "delete", "ids": [9, 12]},
+]
+
+
+def test_every_operation_can_be_written_as_json():
+    assert {each["op"] for each in ALL} == OPERATIONS.keys()
+    after = correct(FOUND, json.loads(json.dumps(ALL[:-1])))
+    assert after.ids.tolist() == [2, 5, 9, 13] or after.ids.tolist() == [2, 5, 12, 13]
+    assert (area(after, 2), area(after, 13)) == (100, 50)
+    assert after.provenance.edits == tuple(ALL[:-1])
+    assert after.by_hand == set(after.ids.tolist())
+
+
+def test_undo_takes_back_one_operation_after_the_other():
+    some = [*ALL[2:6], *([{"op": "undo"}] * 4)]
+    same(correct(FOUND, some), FOUND)
+    assert len(correct(FOUND, some).provenance.edits) == 8
+
+
+@pytest.mark.parametrize(
+    ("operation", "sentence"),
+    [
+        ({"op": "explode"}, "op is one of delete, restore"),
+        (7, "op is one of"),
+        ({"op": "delete"}, "delete needs ids"),
+        ({"op": "delete", "ids": 7}, "ids is a list of numbers"),
+        ({"op": "delete", "ids": [True]}, "ids is the number of an object"),
+        ({"op": "delete", "ids": [2**40]}, "ids is the number"),
+        ({"op": "delete", "ids": [2], "line": []}, "delete has no line"),
+        ({"op": "split", "id": 5, "line": "no"}, "line is a list of points"),
+        ({"op": "set_aside", "ids": [2], "reason": 3}, "reason is a text"),
+        ({"op": "draw", "polygon": [[1, 1], [4, 1], [4, 4]], "ground": 1}, "ground is true or false"),
+        ({"op": "undo"}, "nothing to undo"),
+        ({"op": "merge", "ids": [2, 77]}, "no object 77"),
+    ],
+)
+def test_what_cannot_be_done_names_its_place(operation, sentence):
+    first = [] if operation == {"op": "undo"} else [ALL[0]]
+    with pytest.raises(BadEdit, match=sentence) as caught:
+        correct(FOUND, [*first, operation])
+    assert str(caught.value).startswith(f"Operation {len(first) + 1}: ")
+
+
+def test_the_command_corrects_a_stored_file(tmp_path, capsys):
+    FOUND.save(tmp_path / "a.npz")
+    (tmp_path / "ops.json").write_text(json.dumps([ALL[-1] | {"ids": [9]}]))
+    call_command("edit", tmp_path / "a.npz", operations=tmp_path / "ops.json", out=tmp_path / "b.npz")
+    assert "2 objects (3 before)" in capsys.readouterr().out
+    assert Segmentation.load(tmp_path / "b.npz").ids.tolist() == [2, 5]
+
+
+@pytest.mark.parametrize(("content", "sentence"), [("{", "JSON list"), ("{}", "JSON list"), ("[7]", "Operation 1")])
+def test_the_command_refuses_in_a_sentence(tmp_path, content, sentence):
+    FOUND.save(tmp_path / "a.npz")
+    (tmp_path / "ops.json").write_text(content)
+    with pytest.raises(CommandError, match=sentence):
+        call_command("edit", tmp_path / "a.npz", operations=tmp_path / "ops.json", out=tmp_path / "b.npz")
+    with pytest.raises(CommandError, match="No such file"):
+        call_command("edit", tmp_path / "no.npz", operations=tmp_path / "ops.json", out=tmp_path / "b.npz")
+    np.testing.assert_equal((tmp_path / "b.npz").exists(), False)

@@ -1,0 +1,164 @@
+"""The uncertainty budget and the points of 2022/C 229/01, against sums by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import pi, sqrt
+
+import numpy as np
+import pytest
+
+from segmentation.core.measure.budget import OWN, Evidence, effect
+from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.statistics import summarise
+from segmentation.core.micrograph.types import Calibration
+from tests.core.measure.particle_tables import log_normal, table_of
+
+GIVEN = Calibration(5.0, "typed", relative_uncertainty=0.01, instrument_uncertainty=0.02)
+SCORES = [
+    {"data": "EMPS, 52", "median_error": 3.0, "merges": 2.5},
+    {"data": "powder", "median_error": -4.0},
+    {"dice": 1},
+]
+ALL = Evidence(SCORES, repeatability=0.03)
+
+
+def table(n=200, median=110.0, seed=0):
+    return table_of(log_normal(n, median, seed=seed) / 5, nm_per_pixel=5.0)
+
+
+def found(calibration=GIVEN, evidence=ALL, **more):
+    sizes = table()
+    others = {"threshold -0.1": sizes.rescaled(5.05), "threshold +0.1": sizes.rescaled(4.8)}
+    return summarise(sizes, calibration=calibration, evidence=evidence, alternatives=others, field_spread=0.15, **more)
+
+
+def rows(statistics):
+    return {row["name"]: row for row in statistics.budget["rows"]}
+
+
+def test_every_contribution_of_the_median_is_the_one_by_hand():
+    statistics = found()
+    low, high = summarise(
+        table(), calibration=replace(GIVEN, relative_uncertainty=0, instrument_uncertainty=0)
+    ).intervals["median"]
+    expected = {
+        "calibration_reading": 0.01,
+        "calibration_instrument": 0.02,
+        "threshold": 0.04 / sqrt(3),
+        "segmentation": sqrt((3**2 + 4**2) / 2) / 100,
+        "resolution": 5 / sqrt(12) / statistics.median,
+        "sampling_within": (high - low) / 2 / 1.96 / statistics.median,
+        "sampling_between": 0.15,
+        "repeatability": 0.03,
+    }
+    told = rows(statistics)
+    assert list(told) == list(expected)
+    for name, value in expected.items():
+        assert told[name]["median"] == pytest.approx(value, rel=0.1 if name == "sampling_within" else 1e-9), name
+    total = statistics.budget["median"]
+    assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in told.values())))
+    assert total["expanded"] == 2 * total["standard"] and total["without"] == []
+    assert total["largest"] == "sampling_between" and "images of other fields" in total["sentence"]
+    assert "EMPS +3.0 % (2.5 % merged); powder -4.0 %" in told["segmentation"]["source"]
+
+
+def test_truth_masks_of_ones_own_count_alone():
+    told = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
+    assert told["segmentation"]["median"] == pytest.approx(0.07)
+    assert "own truth masks" in told["segmentation"]["source"] and "EMPS" not in told["segmentation"]["source"]
+
+
+def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
+    assert "of particles of 9 px and more in area" in found().budget["fraction_100nm"]["sentence"]
+
+
+def test_a_common_error_moves_the_fraction_by_half_the_difference():
+    sizes, told = table().length("min_feret"), rows(found())
+    share = [float((sizes * np.exp(sign * 0.15) <= 100).mean()) for sign in (1, -1)]
+    assert told["sampling_between"]["fraction_100nm"] == pytest.approx((share[1] - share[0]) / 2)
+
+
+def test_what_is_not_known_is_named_and_is_no_zero():
+    statistics = summarise(table(), calibration=Calibration(5.0, "metadata"), field_spread=0.15)
+    told, total = rows(statistics), statistics.budget["median"]
+    unknown = ["calibration_reading", "calibration_instrument", "threshold", "segmentation", "repeatability"]
+    assert [name for name, row in told.items() if row["median"] is None] == unknown
+    assert all(told[name]["fraction_100nm"] is None for name in unknown)
+    assert total["without"] == [told[name]["title"] for name in unknown]
+    assert "without reading and rounding of the scale; calibration of the microscope itself;" in total["sentence"]
+    assert total["standard"] == pytest.approx(sqrt(sum(row["median"] ** 2 for row in told.values() if row["median"])))
+
+
+@pytest.mark.parametrize("few", [1, 5])
+def test_sampling_of_few_particles_is_not_known(few):
+    statistics = summarise(table(few), calibration=GIVEN)
+    assert rows(statistics)["sampling_within"]["median"] is None
+    assert "Sampling of particles" in statistics.budget["median"]["without"]
+
+
+def test_pixels_and_nothing_have_neither():
+    for empty in (table_of([20.0] * 40, nm_per_pixel=None), table_of([])):
+        statistics = summarise(empty)
+        assert statistics.budget is None and statistics.recommendation is None
+
+
+def test_a_sample_has_the_spread_that_its_images_show():
+    alike = [table(60, 110, seed) for seed in range(8)]
+    apart = [table(60, median, seed) for seed, median in enumerate(np.geomspace(70, 170, 8))]
+    names = list("abcdefgh")
+    evidence = Evidence(thresholds=[(60, effect(found().budget, "threshold")), (180, effect(None, "threshold"))])
+    near, far = (pool(each, names=names, calibration=GIVEN, field_spread=0.15) for each in (alike, apart))
+    assert rows(far)["sampling_between"]["median"] > 3 * (rows(near)["sampling_between"]["median"] or 0.01)
+    assert rows(far)["sampling_between"]["median"] > rows(far)["sampling_within"]["median"]
+    assert rows(pool(apart, names=names, evidence=evidence))["threshold"]["median"] is None  # of one image not known
+
+
+def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
+    each = [(60, (0.01, 0.02)), (180, (0.03, 0.06))]
+    pooled = pool([table(60), table(180)], names=["a", "b"], evidence=Evidence(thresholds=each))
+    assert rows(pooled)["threshold"]["median"] == pytest.approx(0.025)
+    assert rows(pooled)["threshold"]["fraction_100nm"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("size", "verdict"), [(50, "whatever the shape"), (700, "the shape may decide"), (2000, "gas ads")]
+)
+def test_surface_by_volume_of_equal_spheres(size, verdict):
+    statistics = summarise(set_aside(table_of([size / 5] * 40, nm_per_pixel=5.0), False))
+    surface, volume = pi * size**2, pi / 6 * size**3
+    assert statistics.recommendation["vssa"] == pytest.approx(surface / volume * 1e3)
+    assert verdict in statistics.recommendation["points"][-1]["said"]
+
+
+def test_surface_by_volume_of_two_sizes_is_that_of_all_together():
+    statistics = summarise(table_of([10.0] * 50 + [100.0] * 50, nm_per_pixel=10.0))
+    assert statistics.recommendation["vssa"] == pytest.approx(6000 * (100**2 + 1000**2) / (100**3 + 1000**3))
+
+
+def test_each_point_is_said():
+    sizes = [20_000.0] * 3 + [50.0] * 7
+    statistics = summarise(table_of(sizes, nm_per_pixel=10.0, group=[1, 1, 1, *range(2, 9)]))
+    said = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
+    assert statistics.recommendation["exempt"] == 3 and "counted 3 such particles" in said["Particles over 100 µm"]
+    assert "3 of 10 lie in 1 group of outlines that touch, and 7 touch no other" in said["Constituent particles"]
+    assert "never lower" in said["Thickness"] and "under 1 nm thick" in said["Elongated and plate-like particles"]
+    assert "under 9 px in area" in said["External dimension"]
+
+
+def test_an_interval_too_wide_to_print_is_still_in_the_sum():
+    """Fine debris beside large particles, half of each: the median may be either."""
+    sizes = [5.0 + i / 100 for i in range(62)] + [200.0 + i / 10 for i in range(60)]
+    calibration = Calibration(2.0, "typed", relative_uncertainty=0.001)
+    statistics = summarise(table_of(sizes, nm_per_pixel=2.0), calibration=calibration)
+    assert statistics.intervals["median"] is None
+    assert rows(statistics)["sampling_within"]["median"] > 1
+    assert statistics.budget["median"]["largest"] == "sampling_within"
+
+
+def test_lengths_in_the_sentence_have_no_exponent():
+    sizes = np.linspace(400, 520, 60)
+    statistics = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.15)
+    assert "Median 460 nm ± " in statistics.budget["median"]["sentence"]
+    assert "e+" not in statistics.budget["median"]["sentence"]

@@ -1,0 +1,97 @@
+"""Every reason, its limit and the order of judging."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segmentation.core.measure.filters import ALWAYS, BY_IMAGE, FILTERED, Reason, set_aside
+from segmentation.core.measure.shapes import measure
+from tests.core.builders import grey_of
+
+
+def judged(labels, filter, confidence=None, nm_per_pixel=None):
+    confidence = np.ones(int(labels.max()), np.float32) if confidence is None else confidence
+    table = measure(labels, grey_of(labels), confidence, nm_per_pixel, labels.shape[0])
+    return set_aside(table, filter)
+
+
+def block(height, width, margin=2):
+    labels = np.zeros((height + 2 * margin, width + 2 * margin), np.int32)
+    labels[margin : margin + height, margin : margin + width] = 1
+    return labels
+
+
+def reason(labels, filter, **more):
+    return str(judged(labels, filter, **more).reasons[0])
+
+
+@pytest.mark.parametrize("filter", [False, True])
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (block(20, 20), ""),
+        (block(20, 20, margin=0), Reason.FRAME),
+        (block(2, 4), Reason.SLIP),
+        (block(2, 2, margin=0), Reason.FRAME),
+    ],
+)
+def test_reasons_that_always_apply(labels, expected, filter):
+    assert reason(labels, filter) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (block(3, 3), Reason.SMALL),
+        (block(3, 5), Reason.SMALL),
+        (block(4, 4), Reason.UNRESOLVED),
+        (block(4, 9), Reason.UNRESOLVED),
+        (block(5, 5), ""),
+        (block(6, 39), ""),
+        (block(6, 41), Reason.ODD),
+    ],
+)
+def test_reasons_of_the_filter(labels, expected):
+    assert reason(labels, True) == expected
+    assert reason(labels, False) == ""
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.49, Reason.UNSURE), (0.51, ""), (float("nan"), "")])
+def test_low_confidence(value, expected):
+    assert reason(block(20, 20), True, confidence=np.array([value], np.float32)) == expected
+
+
+def test_a_particle_with_a_deep_bay_is_odd():
+    labels = block(20, 20)
+    labels[2:17, 7:17] = 0
+    assert reason(labels, True) == Reason.ODD
+
+
+def test_first_reason_in_order_is_kept():
+    labels = block(3, 3)
+    assert reason(labels, True, confidence=np.array([0.1], np.float32)) == Reason.SMALL
+    assert FILTERED[:2] == ALWAYS and {*BY_IMAGE, *FILTERED} == set(Reason)
+
+
+def test_limits_are_in_pixels_whatever_the_calibration():
+    labels = np.zeros((40, 60), np.int32)
+    for value, side in enumerate((2, 3, 4, 5, 9), start=1):
+        labels[5 : 5 + side, 10 * value : 10 * value + side] = value
+    expected = judged(labels, True).reasons.tolist()
+    assert len(set(expected)) == 4
+    for nm_per_pixel in (0.01, 7.3, 1e4):
+        assert judged(labels, True, nm_per_pixel=nm_per_pixel).reasons.tolist() == expected
+
+
+def test_judging_again_starts_afresh():
+    table = judged(block(3, 3), True)
+    assert table.kept.tolist() == [False]
+    assert set_aside(table, False).kept.tolist() == [True]
+    assert table.kept.tolist() == [False]
+
+
+def test_every_reason_has_a_definition_with_its_limit():
+    for one in Reason:
+        assert one.definition.endswith(".")
+        assert one in (Reason.FRAME, *BY_IMAGE) or any(letter.isdigit() for letter in one.definition)

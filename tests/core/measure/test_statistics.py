@@ -1,0 +1,215 @@
+"""The numbers beside the picture."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, kstest
+from threadpoolctl import threadpool_limits
+
+from segmentation.core.measure.descriptors import DESCRIPTORS
+from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.fitting import log_normal as log_normal_fit
+from segmentation.core.measure.fractions import wilson
+from segmentation.core.measure.statistics import seed_of, summarise
+from tests.core.measure.particle_tables import log_normal, table_of
+
+
+def test_known_numbers():
+    found = summarise(table_of([10, 20, 30, 40, 200]))
+    assert (found.n_kept, found.n_set_aside, found.unit) == (5, 0, "nm")
+    assert (found.mean, found.median, found.d50) == (60, 30, 30)
+    assert found.sd == pytest.approx(np.sqrt((50**2 + 40**2 + 30**2 + 20**2 + 140**2) / 4))
+    assert (found.d10, found.d90) == pytest.approx((14, 136))
+    assert found.ecd_median == 60
+    assert found.fraction_100nm == 0.8
+    assert found.without_filter is None
+
+
+def test_exactly_100_nm_is_nano():
+    assert summarise(table_of([100.0, 100.1])).fraction_100nm == 0.5
+
+
+@pytest.mark.parametrize(("successes", "n"), [(8, 10), (0, 10), (10, 10), (1, 1), (1219, 5516)])
+def test_wilson(successes, n):
+    expected = binomtest(successes, n).proportion_ci(method="wilson")
+    assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_no_particles():
+    found = summarise(table_of([]))
+    assert found.n_kept == 0
+    numbers = (found.mean, found.median, found.sd, found.d10, found.fraction_100nm, found.fraction_low)
+    assert set(numbers) == {None}
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_one_particle_has_no_deviation():
+    found = summarise(table_of([50]))
+    assert (found.mean, found.sd, found.fraction_100nm) == (50, None, 1.0)
+
+
+def test_pixels_have_no_fraction():
+    found = summarise(table_of([50, 60], nm_per_pixel=None))
+    assert (found.unit, found.mean) == ("px", 55)
+    assert found.fraction_100nm is found.fraction_low is found.fraction_high is None
+
+
+def test_set_aside_particles_count_for_nothing_but_their_reason():
+    reasons = ["", Reason.UNSURE, Reason.FRAME, "", Reason.FRAME]
+    found = summarise(table_of([10, 1000, 1000, 20, 1000], reasons))
+    assert (found.mean, found.n_set_aside) == (15, 3)
+    assert list(found.set_aside.items()) == [(Reason.FRAME, 2), (Reason.UNSURE, 1)]
+
+
+def test_what_the_filter_changes():
+    reasons = ["", "", Reason.SMALL, Reason.ODD, Reason.FRAME, Reason.SLIP]
+    found = summarise(table_of([150, 250, 50, 60, 1, 1], reasons))
+    assert found.fraction_100nm == 0
+    assert found.without_filter == {"n": 4, "median": 105, "fraction_100nm": 0.5}
+
+
+def test_what_the_filter_changes_when_it_takes_all():
+    found = summarise(table_of([50], [Reason.SMALL], nm_per_pixel=None))
+    assert found.without_filter == {"n": 1, "median": 50, "fraction_100nm": None}
+
+
+def test_numbers_below_a_nanometre_are_not_nano():
+    """The Recommendation counts dimensions from 1 to 100 nm."""
+    assert summarise(table_of([0.5, 1.0, 50, 200])).fraction_100nm == 0.5
+
+
+def test_every_key_is_there_whatever_there_is():
+    keys = set(summarise(table_of(log_normal(40))).as_dict())
+    for sizes in ([], [50], [50, 50]):
+        found = summarise(table_of(sizes)).as_dict()
+        assert set(found) == keys
+        assert set(found["weighted"]) == {"number", "area", "volume"}
+        json.dumps(found, allow_nan=False)
+
+
+def test_the_same_image_gives_the_same_intervals():
+    table = table_of(log_normal(50))
+    assert summarise(table, seed=3).as_dict() == summarise(table, seed=3).as_dict()
+    assert summarise(table, seed=3).intervals != summarise(table, seed=4).intervals
+    assert seed_of("ff" * 32) == 2**64 - 1
+
+
+def test_order_of_particles_changes_nothing():
+    sizes = log_normal(80)
+    assert summarise(table_of(sizes)).as_dict() == summarise(table_of(sizes[::-1])).as_dict()
+
+
+def test_weighted_figures_of_known_sizes():
+    """The ECD is twice the size here, and one large particle outweighs the small ones by its area and volume."""
+    found = summarise(table_of([10, 10, 30])).weighted
+    area, volume = np.array([1, 1, 9]), np.array([1, 1, 27])
+    assert found["number"]["mean"] == pytest.approx(50 / 3)
+    assert found["area"]["mean"] == pytest.approx((area * [10, 10, 30]).sum() / 11)
+    assert found["volume"]["mean"] == pytest.approx((volume * [10, 10, 30]).sum() / 29)
+    assert found["number"]["geometric_mean"] == pytest.approx(3000 ** (1 / 3))
+    assert found["number"]["geometric_sd"] == pytest.approx(np.exp(np.log([10, 10, 30]).std(ddof=1)))
+
+
+@pytest.mark.parametrize("way", ["number", "area", "volume"])
+def test_weighted_figures_follow_hatch_and_choate(way):
+    """Weighting a log-normal distribution by d^k moves its median by GSD^(k ln GSD) and leaves the GSD."""
+    found = summarise(table_of(log_normal(40_000, 110, 1.5))).weighted[way]
+    spread, power = np.log(1.5), {"number": 0, "area": 2, "volume": 3}[way]
+    median = 110 * np.exp(power * spread**2)
+    assert found["d50"] == pytest.approx(median, rel=0.02)
+    assert found["geometric_mean"] == pytest.approx(median, rel=0.02)
+    assert found["geometric_sd"] == pytest.approx(1.5, rel=0.02)
+    assert found["d90"] == pytest.approx(median * np.exp(1.2816 * spread), rel=0.03)
+    assert found["span"] == pytest.approx((found["d90"] - found["d10"]) / found["d50"])
+    assert found["mode"] == pytest.approx(median * np.exp(-(spread**2)), rel=0.07)
+
+
+def test_edge_weights_count_where_asked():
+    table = table_of([10, 20], edge_weight=[1.0, 3.0])
+    assert summarise(table).mean == 15
+    weighted = summarise(table, edge="weight")
+    assert (weighted.edge, weighted.mean) == ("weight", 17.5)
+    assert weighted.fraction_100nm == 1
+
+
+def test_edge_weights_undo_the_bias_of_the_frame():
+    """Large particles touch the frame more often: without weights their share comes out too small."""
+    rng = np.random.default_rng(1)
+    side, sizes = 1000.0, np.repeat([40.0, 400.0], 20_000)
+    left, top = (rng.uniform(-sizes, side, len(sizes)) for _ in range(2))
+    # Particles whose corner is in the frame: the same number of both per area.
+    inside = (left >= 0) & (top >= 0) & (left + sizes <= side) & (top + sizes <= side)
+    chosen = (left >= 0) & (top >= 0)
+    kept = sizes[inside]
+    weight = side**2 / (side - kept) ** 2
+    table = table_of(kept, edge_weight=weight)
+    truth = sizes[chosen].mean()
+    assert summarise(table).mean < 0.85 * truth
+    assert summarise(table, edge="weight").mean == pytest.approx(truth, rel=0.03)
+
+
+def test_touching_particles_are_agglomerates():
+    found = summarise(table_of([10] * 6, ["", "", "", "", "", Reason.ODD], group=[1, 1, 1, 2, 3, 3]))
+    # The one in group 3 touches an outline that was set aside: it is no single particle.
+    assert found.agglomerates == {"groups": 2, "singles": 1, "primaries_in_groups": 4, "largest": 3}
+
+
+def test_shape_has_every_descriptor():
+    found = summarise(table_of([10, 20, 30], solidity=[0.8, 0.9, 1.0])).shape
+    assert list(found) == list(DESCRIPTORS)
+    assert found["solidity"] == pytest.approx({"median": 0.9, "d10": 0.82, "d90": 0.98})
+    assert summarise(table_of([])).shape == {}
+
+
+def test_log_normal_sizes_fit_and_others_do_not():
+    found = summarise(table_of(log_normal(300, 110, 1.5)))
+    assert found.fit["word"] == "good" and found.fit["p"] > 0.05
+    assert found.fit["median"] == pytest.approx(found.weighted["number"]["geometric_mean"])
+    two_kinds = np.r_[log_normal(300, 40, 1.2), log_normal(300, 200, 1.2, seed=1)]
+    assert summarise(table_of(two_kinds)).fit["word"] == "poor"
+    assert summarise(table_of([10] * 30)).fit is None
+    assert summarise(table_of([10, 20, 30])).fit is None
+
+
+def test_distance_of_the_fit_is_that_of_scipy():
+    sizes = log_normal(200, 90, 1.4, seed=2)
+    found, logs = summarise(table_of(sizes)).fit, np.log(sizes)
+    expected = kstest(logs, "norm", args=(logs.mean(), logs.std(ddof=1))).statistic
+    assert found["ks"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_p_of_the_fit_is_uniform_for_the_law_itself():
+    chances = [log_normal_fit(np.sort(log_normal(60, seed=i)), np.ones(60))["p"] for i in range(400)]
+    assert kstest(chances, "uniform").pvalue > 0.01
+
+
+def test_convergence_narrows_and_says_how_many_more():
+    found = summarise(table_of(log_normal(400, gsd=1.8))).convergence
+    width = [
+        (high - low) / median for low, high, median in zip(found["low"], found["high"], found["median"], strict=True)
+    ]
+    assert found["n"][0] == 6 and found["n"][-1] == 400
+    assert width[-1] < 0.3 * width[0]
+    assert found["median"][-1] == pytest.approx(summarise(table_of(log_normal(400, gsd=1.8))).median)
+    half = width[-1] / 2
+    assert found["more"] == pytest.approx(400 * (half / 0.05) ** 2 - 400, rel=0.1)
+    assert summarise(table_of(log_normal(3000, gsd=1.2))).convergence["more"] == 0
+    assert summarise(table_of([10, 20])).convergence is None
+
+
+def test_of_three_particles_the_largest_carries_the_volume():
+    """D50 by volume is where the cumulative volume reaches one half: within the largest, not between the two larger."""
+    found = summarise(table_of([10.0, 20.0, 100.0], ecd=np.array([10.0, 20.0, 100.0]))).weighted
+    assert [found["volume"][name] for name in ("d10", "d50", "d90")] == [100, 100, 100]
+    assert found["number"]["d50"] == 20
+
+
+def test_no_number_depends_on_the_number_of_threads():
+    table = table_of(log_normal(700))
+    with threadpool_limits(1):
+        one = summarise(table).as_dict()
+    with threadpool_limits(2):
+        assert summarise(table).as_dict() == one

@@ -1,0 +1,155 @@
+"""Sizes measured in whole pixels: what their steps do to the intervals, and that they leave other sizes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segmentation.core.measure.bootstrap import intervals
+from segmentation.core.measure.convergence import converge
+from segmentation.core.measure.distribution import WEIGHTINGS, figures
+from segmentation.core.measure.drawn import Drawn, half_steps
+from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.resampling import resample
+from segmentation.core.measure.statistics import summarise
+from segmentation.core.micrograph.types import Calibration
+from tests.accuracy import coverage
+from tests.core.measure.particle_tables import log_normal, table_of
+
+NM = 5.5
+SURE = Calibration(NM, "typed", relative_uncertainty=0.0)
+STEPPED = ("d10", "d50", "d90", "mode", "median", "ecd_median")
+
+
+def small(n, seed=0, nm=NM):
+    """Rectangles of 3 to 7 px."""
+    return table_of(np.random.default_rng(seed).integers(3, 8, n), nm_per_pixel=nm)
+
+
+@pytest.mark.parametrize("n", [225, 100_000])
+def test_sizes_in_whole_pixels_are_known_to_half_a_pixel(n):
+    found = summarise(small(n), calibration=SURE)
+    assert found.interval_note == ""
+    for name, (low, high) in found.intervals.items():
+        if name in STEPPED:
+            pixel = 2 * NM if name == "ecd_median" else NM  # the table's ECD are twice the sizes
+            assert high - low >= 0.999 * pixel, name
+    assert found.intervals["d90"] == pytest.approx([6.5 * NM, 7.5 * NM])
+    for way, each in found.weighted.items():
+        defined = {name for name, limits in each["intervals"].items() if limits}
+        of_amounts = set(each["intervals"]) - {"sd"} if n == 100_000 else set()
+        assert defined == (set(each["intervals"]) if way == "number" else of_amounts)
+        for name, (low, high) in ((name, each["intervals"][name]) for name in defined):
+            assert low <= each[name] <= high, name
+
+
+def test_many_particles_narrow_the_interval_to_the_step_and_no_further():
+    medians = [summarise(small(n), calibration=SURE).intervals["median"] for n in (100, 10_000, 100_000)]
+    wide = [high - low for low, high in medians]
+    assert wide[0] >= wide[1] and wide[1:] == pytest.approx([NM, NM])
+
+
+def test_the_calibration_widens_beyond_the_step():
+    doubtful = Calibration(NM, "typed", relative_uncertainty=0.05)
+    low, high = summarise(small(10_000), calibration=doubtful).intervals["median"]
+    assert low == pytest.approx(4.5 * NM * np.exp(-1.96 * 0.05), rel=0.01)
+    assert high == pytest.approx(5.5 * NM * np.exp(1.96 * 0.05), rel=0.01)
+
+
+def test_the_span_may_be_as_small_and_as_large_as_the_steps_allow():
+    found = summarise(table_of([4] * 50 + [5] * 100 + [6] * 50), calibration=Calibration(1.0, "typed"))
+    number = found.weighted["number"]
+    assert number["span"] == pytest.approx(2 / 5)
+    assert number["intervals"]["span"] == pytest.approx([1 / 5.5, 3 / 4.5])
+
+
+def test_a_span_of_nothing_may_be_nothing():
+    found = summarise(table_of([5] * 197 + [4, 4, 6, 6]), calibration=Calibration(1.0, "typed")).weighted["number"]
+    assert found["span"] == 0
+    assert found["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
+
+
+@pytest.mark.parametrize(("images", "steps"), [(3, 1.5), (12, 1)])
+def test_images_of_small_particles(images, steps):
+    """Three images leave open how much images differ, even where these do not."""
+    found = pool([small(80, seed) for seed in range(images)], names=list(map(str, range(images))), calibration=SURE)
+    assert found.interval_note == ""
+    assert None not in found.intervals.values()
+    for name in ("d10", "d90"):
+        low, high = found.intervals[name]
+        assert NM * 0.999 <= high - low <= NM * 1.001 * steps, "the step does not grow with the spread of few images"
+    assert all(row["high"] - row["low"] >= 0.999 * NM for row in found.images)
+
+
+def test_images_of_one_step_have_a_span():
+    found = pool([table_of([5] * 80 + [4] * k) for k in (1, 2, 3)], names=["a", "b", "c"])
+    assert found.weighted["number"]["span"] == 0
+    assert found.weighted["number"]["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
+
+
+def test_the_same_image_many_times_is_said_to_be():
+    table = table_of(log_normal(50))
+    found = pool([table, table, table], names=["a", "b", "c"], calibration=Calibration(1.0, "drawn", "", 0.05))
+    assert found.interval_note == "95 % intervals are not defined: all images have the same sizes."
+    assert {limits for name, limits in found.intervals.items() if not name.startswith("fraction_100nm")} == {None}
+    other = pool([table, table, table_of(log_normal(50, seed=1))], names=["a", "b", "c"])
+    assert other.interval_note == "" and other.intervals["mean"] is not None
+
+
+@pytest.mark.parametrize(
+    ("size", "half"),
+    [
+        ([1.0, 2.5, 7.0], [0, 0, 0]),
+        ([22.0] * 3, [11.0] * 3),
+        ([3, 3, 4, 4, 6, 6], [0.5] * 4 + [1.0] * 2),
+        ([3, 3, 4, 6, 6], [0.5, 0.5, 0, 1.0, 1.0]),
+        ([2, 2, 50, 50], [1, 1, 1, 1]),
+        ([3, 3, 3 + 1e-12, 4, 4], [0.5] * 5),
+        ([4.0] * 40 + [4.001] * 3 + [5.0] * 40, [0.5] * 40 + [0.0005] * 3 + [0.5] * 40),
+        ([4.0] * 40 + [4.5], [0.25] * 40 + [0]),
+    ],
+    ids=["none", "one size", "a gap", "once", "no step is larger than a particle", "rounding", "odd shapes", "alone"],
+)
+def test_half_steps(size, half):
+    assert half_steps(np.array(size, float)) == pytest.approx(np.array(half, float), abs=1e-9)
+
+
+def test_sizes_that_differ_have_no_steps():
+    """So their intervals are those of the draws alone: nothing is added to them."""
+    sizes = coverage.sizes_of(log_normal(2000))
+    assert not resample(sizes, np.random.default_rng(0)).steps.any()
+    drawn = Drawn.of_logs(np.log(sizes.size), np.zeros(2000))
+    assert drawn.down == drawn.up == 0.0
+    assert drawn.limits(0) == pytest.approx(np.quantile(sizes.size, (0.025, 0.975)), rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [100, 500])
+def test_intervals_of_rounded_sizes_cover(n):
+    """Of a log-normal law measured in whole pixels, coarse ones: the truth is that of the law, not of the pixels."""
+    law = coverage.log_normal(1.3)
+    goal, pixel, samples = coverage.truths(law((np.arange(100_000) + 0.5) / 100_000))["number"], 25.0, 40
+    held = dict.fromkeys(("d10", "d50", "d90", "span"), 0)
+    for seed in range(samples):
+        values = np.maximum(np.round(log_normal(n, gsd=1.3, seed=seed) / pixel), 1) * pixel
+        sizes = coverage.sizes_of(values)
+        rng = np.random.default_rng(seed)
+        found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+        limits = intervals(sizes, found, rng)["number"]
+        for name in held:
+            held[name] += limits[name][0] <= goal[name] <= limits[name][1]
+    assert min(held.values()) >= 0.93 * samples, held
+
+
+def test_equal_sizes_have_no_convergence():
+    sizes = np.full(20, 390.0)
+    assert converge(sizes, np.ones(20), np.random.default_rng(0)) is None
+    sizes[-1] = 401.0
+    assert converge(sizes, np.ones(20), np.random.default_rng(0)) is not None
+
+
+def test_resamples_of_a_single_particle_have_a_span_of_nothing():
+    """In three images of which one holds one particle many resamples hold that alone."""
+    least, most = np.array([0.0, *[1.0] * 4] * 20), np.array([0.0, *[2.0] * 4] * 20)
+    low, high = Drawn.between(least, most).limits(0)
+    assert low == 0 and high == pytest.approx(2.0)
+    assert Drawn.between(np.zeros(10), np.zeros(10)).limits(0) is None

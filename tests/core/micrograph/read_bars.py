@@ -1,0 +1,79 @@
+"""Data bars read right, for docs/method/calibration.md.
+
+Run `PYTHONPATH=. python -m tests.core.micrograph.read_bars [IMAGE...]`.
+Without images, the rendered bars of five makers in four fonts. An image's reading is compared with its own header, or,
+where it has none, with the printed magnification (a field of 127 mm at magnification 1 for Hitachi, else of 120 mm).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from segmentation.core.micrograph import BarReading, read, read_bar
+from segmentation.core.micrograph.barreading import reading_of
+from segmentation.core.micrograph.barwords import magnifications
+from segmentation.core.micrograph.ocr import Text, texts_of
+from tests.core.micrograph import bars
+
+RIGHT = 0.02
+HITACHI = re.compile(r"S-?[34][0-9]{3}|SU[0-9]{4}")
+
+
+def rendered() -> Iterator[tuple[str, float | None, BarReading | None]]:
+    for font in bars.FONTS:
+        for name, strip, nm in (
+            ("zeiss", bars.zeiss("200 nm", 27, "7.520 µm", font), 7520 / 1024),
+            ("zeiss, black on white", bars.zeiss("10 µm", 128, "80.00 µm", font, 255, 0), 80_000 / 1024),
+            ("jeol", bars.jeol("1µm", 107, font), 1000 / 107),
+            ("jeol", bars.jeol("100nm", 64, font), 100 / 64),
+            ("fei", bars.fei("100 µm", 226, "453 µm", font), 453_000 / 1024),
+            ("fei", bars.fei("4 µm", 340, "12.0 µm", font), 12_000 / 1024),
+            ("hitachi", bars.hitachi("5.00um", 30, font), 5000 / 300),
+            ("hitachi", bars.hitachi("500nm", 22, font), 500 / 220),
+            ("hitachi, dotted", bars.hitachi("50.0um", 30.24, font, dots=True), 50_000 / 302.4),
+            ("jeol, on top", bars.jeol_on_top("100 µm", 40, font), 100_000 / 40),
+            ("tescan", bars.tescan("2 µm", 148, "13.8 µm", font), 13_800 / 1024),
+            ("tescan", bars.tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024),
+        ):
+            texts = [Text(str(text[0]), *text[1:]) for text in texts_of(strip)]
+            yield f"{name}, {font}", nm, reading_of(strip, texts)
+
+
+def real(paths: list[Path]) -> Iterator[tuple[str, float | None, BarReading | None]]:
+    for path in paths:
+        image = read(path)
+        found = read_bar(image, seconds=120)
+        yield (
+            f"{path.parent.name}/{path.name}",
+            image.calibration.nm_per_pixel or _magnified(found, image.shape[1]),
+            found,
+        )
+
+
+def _magnified(found: BarReading | None, columns: int) -> float | None:
+    texts = found.texts if found else ()
+    printed = magnifications([Text(text, 0, 0, 1, 1, 1.0) for text in texts])
+    display = 127e6 if any(HITACHI.match(text) for text in texts) else 120e6
+    return display / printed[0] / columns if printed else None
+
+
+def main(paths: list[Path]) -> None:
+    right = total = 0
+    for name, nm, found in real(paths) if paths else rendered():
+        total += 1
+        fits = bool(found and nm and abs(found.nm_per_pixel / nm - 1) <= RIGHT)
+        right += fits
+        said = (
+            f"{found.nm_per_pixel:.5g} nm ({found.text}), {found.confidence:.2f}{', sure' if found.sure else ''}"
+            if found
+            else "nothing"
+        )
+        print(f"{'right' if fits else 'WRONG'}  {name}: {said}; expected {nm or float('nan'):.5g} nm")
+    print(f"{right} of {total} right within {RIGHT:.0%}")
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]])

@@ -1,0 +1,405 @@
+"""Data bars read as pixel sizes: rendered in the makers' layouts, real where the shared data is, and never fatal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation.core.micrograph import BarReading, Calibration, Micrograph, ocr, read, read_bar
+from segmentation.core.micrograph.barline import find_line
+from segmentation.core.micrograph.barreading import _recounted, reading_of
+from segmentation.core.micrograph.barwords import lengths
+from segmentation.core.micrograph.ocr import Text, recognise
+from segmentation.core.micrograph.readings import contradictions
+from tests.core.micrograph import bars
+from tests.core.micrograph.test_databar import micrograph, shared
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
+
+
+def reading(strip: np.ndarray) -> BarReading:
+    """The reading of a strip, its text recognised in this process, which is quicker than one for each."""
+    pytest.importorskip("rapidocr")
+    found = reading_of(strip, [Text(str(text[0]), *text[1:]) for text in ocr.texts_of(strip)])
+    assert found is not None
+    return found
+
+
+LAYOUTS = {
+    "zeiss": (lambda font: bars.zeiss("200 nm", 27, "7.520 µm", font), 7520 / 1024, 200, 27),
+    "zeiss, black on white": (lambda font: bars.zeiss("10 µm", 128, "80.00 µm", font, 255, 0), 78.125, 10_000, 128),
+    "jeol": (lambda font: bars.jeol("1µm", 107, font), 1000 / 107, 1000, 107),
+    "fei": (lambda font: bars.fei("100 µm", 226, "453 µm", font), 453_000 / 1024, 100_000, 226),
+    "hitachi": (lambda font: bars.hitachi("5.00um", 30, font), 5000 / 300, 5000, 300),
+    "hitachi, dotted": (lambda font: bars.hitachi("50.0um", 30.24, font, dots=True), 50_000 / 302.4, 50_000, 302),
+    "jeol, on top": (lambda font: bars.jeol_on_top("100 µm", 40, font), 100_000 / 40, 100_000, 40),
+    "tescan": (lambda font: bars.tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024, 500, 99),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rendered_bars(layout: str) -> None:
+    """Every other one in another font."""
+    draw, nm, length, pixels = LAYOUTS[layout]
+    found = reading(draw(bars.FONTS[3 * (list(LAYOUTS).index(layout) % 2)]))
+    assert found.nm_per_pixel == pytest.approx(nm, rel=0.01)
+    assert found.length_nm == length
+    assert found.length_px == pytest.approx(pixels, abs=1.01)
+    assert abs(found.nm_per_pixel / nm - 1) < max(0.002, 3 * found.relative_uncertainty)
+    assert found.confidence > 0.7
+
+
+def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
+    assert [length.nm for length in lengths([Text("2 pm", 0, 0, 40, 10, 0.9)])] == [2000]
+    assert [length.nm for length in lengths([Text("Pixel Size = 850 pm", 0, 0, 90, 10, 0.9)])] == [0.85]
+
+
+@pytest.mark.parametrize(
+    ("text", "nm", "meaning"),
+    [
+        ("200 nm", 200, "scale bar"),
+        ("1µm", 1000, "scale bar"),
+        ("1 μm", 1000, "scale bar"),
+        ("2um", 2000, "scale bar"),
+        ("5.00um", 5000, "scale bar"),
+        ("2,5 µm", 2500, "scale bar"),
+        ("2O0 nm", 200, "scale bar"),
+        ("1.00mm", 1e6, "scale bar"),
+        ("Width = 7.520 um", 7520, "width"),
+        ("Image Width = 7.520 um", 7520, "width"),
+        ("HFW: 453 µm", 453_000, "width"),
+        ("View field: 13.8 µm", 13_800, "width"),
+        ("Pixel Size = 7.344 nm", 7.344, "pixel size"),
+        ("Pixel = 5 nm", 5, "pixel size"),
+        ("PW 3.37 nm", 3.37, "pixel size"),
+        ("Pixel width 1.22 nm", 1.22, "pixel size"),
+        ("WD = 2.8 mm", 2.8e6, "other"),
+        ("WD 10.0mm", 1e7, "other"),
+    ],
+)
+def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
+    assert found.nm == pytest.approx(nm)
+    assert found.meaning == meaning
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30 µs", "15.0kV", "X10,000", "5.99e-1 Torr", "1024 * 768", "nm", "3 m", "20 nA", "4 nm2"]
+)
+def test_what_is_no_length(text: str) -> None:
+    assert lengths([Text(text, 0, 0, 100, 12, 0.9)]) == []
+
+
+def test_one_line_of_text_may_hold_several() -> None:
+    found = lengths([Text("SEI 15.0kV X10,000 1µm WD 10.0mm", 0, 0, 320, 12, 0.9)])
+    assert [(length.nm, length.meaning) for length in found] == [(1000, "scale bar"), (1e7, "other")]
+    assert found[0].place.left == pytest.approx(190)
+
+
+def test_headings_of_a_table_and_numbers_apart_from_their_unit() -> None:
+    texts = [Text("HFW", 100, 0, 140, 20, 0.9), Text("453", 100, 24, 140, 44, 0.9), Text("µm", 150, 24, 180, 44, 0.8)]
+    (found,) = lengths(texts)
+    assert (found.nm, found.meaning, found.place.score) == (453_000, "width", 0.8)
+
+
+WORDS = Text("1 µm", 100, 5, 150, 21, 0.9)
+
+
+def strip(*blocks: tuple[int, int, int, int], rows: int = 60, columns: int = 400) -> np.ndarray:
+    """Black, with white blocks (left, top, right, bottom)."""
+    pixels = np.zeros((rows, columns), np.uint8)
+    for left, top, right, bottom in blocks:
+        pixels[top:bottom, left:right] = 255
+    return pixels
+
+
+@pytest.mark.parametrize("length", [12, 27, 100, 290])
+@pytest.mark.parametrize("thick", [1, 3, 6])
+def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
+    line = find_line(strip((60, 30, 60 + length, 30 + thick)), WORDS)
+    assert line is not None or length < 3 * thick
+    assert line is None or line.length == length
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"],
+)
+def test_the_end_of_a_number_is_no_length(text: str) -> None:
+    assert lengths([Text(text, 0, 0, 100, 12, 0.99)]) == []
+
+
+@pytest.mark.parametrize("text", ["X5,000 1µm", "X 5,000 1 µm", "11/22/2026 1 µm", "10:22:33 AM 1 µm", "5.0kV 1 µm"])
+def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert (found.nm, found.meaning, found.doubtful) == (1000, "scale bar", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "nm"),
+    [("1,000 nm", 1000), ("HFW 1,280 nm", 1280), ("5,170 µm", 5170), ("05 µm", 5000), ("10 mm", 1e7), ("5 cm", 5e7)],
+)
+def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert (found.nm, found.doubtful) == (nm, True)
+    strip = np.zeros((40, 640), np.uint8)
+    strip[30:33, 100:250] = 255
+    reading = reading_of(strip, [Text(text, 120, 8, 220, 22, 0.99)])
+    assert reading is None or not reading.sure
+
+
+@pytest.mark.parametrize(
+    "text", ["Energy slit width 10 µm", "Vertical field width 5 µm", "10 mm WD", "Line width 2 nm", "Window width 5 µm"]
+)
+def test_other_widths_are_not_that_of_the_image(text: str) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert found.meaning == "other"
+
+
+def test_two_widths_or_two_bars_are_never_sure() -> None:
+    strip = np.zeros((40, 1024), np.uint8)
+    widths = [Text("HFW 5.00 µm", 10, 8, 120, 22, 0.99), Text("HFW 2.00 µm", 600, 8, 720, 22, 0.99)]
+    assert reading_of(strip, widths[:1]).sure and not reading_of(strip, widths).sure
+    strip[30:33, 100:200] = strip[30:33, 700:800] = 255
+    bars = [Text("1 µm", 120, 8, 180, 22, 0.99), Text("200 nm", 720, 8, 780, 22, 0.99)]
+    assert reading_of(strip, bars[:1]).sure and not reading_of(strip, bars).sure
+
+
+def test_a_bar_that_may_be_of_picometres_is_never_sure() -> None:
+    strip = np.zeros((40, 512), np.uint8)
+    strip[30:33, 100:221] = 255
+    sure = {text: reading_of(strip, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")}
+    assert sure == {"2 pm": True, "200 pm": False, "200 nm": True}
+
+
+def test_a_third_text_that_contradicts_two_is_told() -> None:
+    strip = np.zeros((40, 1024), np.uint8)
+    strip[30:33, 100:300] = 255
+    texts = [Text("1 µm", 170, 8, 230, 22, 0.99), Text("Pixel size 5.0 nm", 400, 8, 520, 22, 0.99)]
+    assert reading_of(strip, texts).sure
+    found = reading_of(strip, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
+    assert found.nm_per_pixel == pytest.approx(5) and not found.sure
+    assert "“HFW 10.24 µm” gives 10 nm/px" in contradictions(asdict(found))
+
+
+def test_ends_with_ticks_are_measured_between_their_centres() -> None:
+    line = find_line(strip((60, 34, 162, 36), (60, 28, 62, 42), (160, 28, 162, 42)), WORDS)
+    assert line is not None
+    assert line.length == 100
+
+
+def test_lines_broken_by_their_text() -> None:
+    line = find_line(strip((60, 12, 96, 13), (154, 12, 190, 13)), WORDS)
+    assert line is not None
+    assert line.length == 130
+
+
+def test_a_line_is_found_though_the_box_of_a_text_reaches_over_it() -> None:
+    """As JEOL's, which lie beside their text: how wide a text is said to be hangs on the size at which it was read."""
+    wide = Text("1 µm", 100, 2, 210, 30, 0.97)
+    line = find_line(strip((100, 14, 110, 28), (155, 6, 195, 12), (60, 59, 140, 60)), wide)
+    assert line is not None
+    assert (line.left, line.length) == (155, 40)
+
+
+def test_rows_of_ticks() -> None:
+    line = find_line(strip(*((60 + 17 * i, 30, 62 + 17 * i, 40) for i in range(11))), WORDS)
+    assert line is not None
+    assert line.length == 170
+
+
+def ticks(*, lost: tuple[int, ...] = (), length: str = "1.00um", again: str = "1.00um") -> BarReading:
+    """A drawn bar of eleven ticks 30 px apart with its text in a box that reaches over them, as readers tell it."""
+    found = reading_of(bars.hitachi(length, 30, lost=lost), [Text(length, 1150, 14, 1270, 62, 0.95, again)])
+    assert found is not None
+    return found
+
+
+def test_a_dotted_bar_is_read_by_its_ticks_whatever_its_text_reaches_over() -> None:
+    found = ticks()
+    assert (found.nm_per_pixel, found.steps, found.sure) == (pytest.approx(1000 / 300, rel=0.004), 10, True)
+
+
+@pytest.mark.parametrize("lost", [(5,), (2, 8)])
+def test_a_tick_between_others_may_be_hidden(lost: tuple[int, ...]) -> None:
+    assert ticks(lost=lost).steps == 10
+
+
+@pytest.mark.parametrize("lost", [(0,), (10,), (0, 1)])
+def test_another_number_of_ticks_is_never_sure(lost: tuple[int, ...]) -> None:
+    found = ticks(lost=lost)
+    assert (found.steps, found.sure) == (10 - len(lost), False)
+
+
+def test_a_miscounted_tick_is_told_by_the_file() -> None:
+    read = ticks(lost=(0,))
+    assert _recounted(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
+    said = asdict(_recounted(read, 1000 / 300))
+    assert said["steps"] == 10 and not said["sure"] and "9 steps" in contradictions(said)
+    for other in (None, read.nm_per_pixel, 2 * read.nm_per_pixel):
+        assert _recounted(read, other) == read
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        strip(),
+        strip((0, 30, 400, 32)),
+        strip((0, 30, 200, 32)),
+        strip((50, 0, 52, 60), (52, 30, 300, 31)),
+        strip((102, 8, 140, 10), (119, 8, 123, 20)),
+        strip((60, 0, 160, 2)),
+        strip((60, 58, 160, 60)),
+        strip((60, 58, 160, 60), rows=200, columns=1200)[:, 300:],
+        strip((10, 30, 380, 33)),
+        strip((60, 30, 66, 32)),
+    ],
+    ids=[
+        "nothing",
+        "border",
+        "border of a cell",
+        "cell",
+        "letters",
+        "first row",
+        "last row",
+        "far away",
+        "too wide",
+        "too short",
+    ],
+)
+def test_what_is_no_line(pixels: np.ndarray) -> None:
+    assert find_line(pixels, WORDS) is None
+
+
+def test_a_block_that_begins_with_the_strip_is_a_bar() -> None:
+    line = find_line(strip((60, 0, 160, 6)), WORDS)
+    assert line is not None and line.length == 100
+
+
+def test_noise_and_one_grey_have_no_line() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (60, 400)).astype(np.uint8)
+    assert find_line(noise, WORDS) is None
+    assert find_line(np.full((60, 400), 90, np.uint8), WORDS) is None
+
+
+def test_ways_that_contradict_each_other_are_both_shown_and_doubted() -> None:
+    """A bar of 1 µm over 100 px, and a printed width that says twice as much: as after a careless resize."""
+    texts = [WORDS, Text("Width = 8.00 um", 220, 5, 380, 21, 0.9)]
+    found = reading_of(strip((60, 30, 160, 33)), texts)
+    assert found is not None
+    assert found.nm_per_pixel == pytest.approx(10)
+    assert found.ways["width"].nm_per_pixel == pytest.approx(20)
+    assert found.confidence < 0.5
+
+
+def test_ways_that_agree_give_the_surest() -> None:
+    texts = [WORDS, Text("Width = 4.000 um", 220, 5, 380, 21, 0.9), Text("Pixel Size = 9.9 nm", 220, 40, 380, 56, 0.9)]
+    found = reading_of(strip((60, 30, 160, 33)), texts, 700)
+    assert found is not None
+    assert found.nm_per_pixel == pytest.approx(10)
+    assert found.text == "Width = 4.000 um"
+    assert found.relative_uncertainty == pytest.approx(0.0005 / 4 / 3**0.5)
+    assert found.ways["scale bar"].relative_uncertainty == pytest.approx(0.01 / 3**0.5)
+    assert set(found.ways) == {"width", "pixel size", "scale bar"}
+    assert found.box == (56, 701, 328, 36)
+    assert json.loads(json.dumps(asdict(found)))["box"] == [56, 701, 328, 36]
+
+
+def test_nothing_to_read_gives_no_reading() -> None:
+    assert reading_of(strip((60, 30, 160, 33)), []) is None
+    assert reading_of(strip(), [WORDS]) is None
+    assert reading_of(strip((60, 30, 160, 33)), [Text("0 nm", 100, 5, 150, 21, 0.9)]) is None
+    absurd = [Text("Width = 99999 mm", 0, 5, 150, 21, 0.9)]
+    assert reading_of(strip(), absurd) is None
+
+
+def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(
+        "segmentation.core.micrograph.burntin.recognise", lambda strip, _: looked.append(strip.shape) or []
+    )
+    image = Micrograph(micrograph(), "a.tif", "", Calibration.absent())
+    assert read_bar(image) is None
+    assert read_bar(replace(image, pixels=image.pixels[:100])) is None
+    assert looked == [image.shape]
+
+
+@pytest.mark.slow
+def test_the_sample_in_a_process_of_its_own() -> None:
+    pytest.importorskip("rapidocr")
+    found = read_bar(read(SAMPLE), seconds=120)
+    assert found is not None
+    assert found.nm_per_pixel == pytest.approx(5.0)
+    assert found.length_nm == 500
+    assert found.length_px == pytest.approx(100, abs=1)
+    assert {name: round(way.nm_per_pixel, 2) for name, way in found.ways.items()} == {
+        "width": 5.0,
+        "pixel size": 5.0,
+        "scale bar": 5.0,
+    }
+    x, y, width, height = found.box
+    assert y >= 704 and y + height <= 768 and x >= 0 and x + width <= 1024
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError("no more processes"),
+        MemoryError(),
+        subprocess.TimeoutExpired("python", 1),
+        subprocess.CalledProcessError(1, "python"),
+    ],
+)
+def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert recognise(strip()) == []
+    assert read_bar(read(SAMPLE)) is None
+
+
+@pytest.mark.parametrize("said", [b"", b"{}", b"null", b"[[1]]", b"garbage", b'[["a", "b", 1, 2, 3, 4]]', b"[7]"])
+def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    answer = subprocess.CompletedProcess([], 0, said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    assert recognise(strip()) == []
+
+
+def test_reading_stops_in_time() -> None:
+    assert recognise(strip(), seconds=0.05) == []
+
+
+@pytest.mark.slow
+def test_real_zeiss_bars_say_what_the_header_says() -> None:
+    """Read only: nothing is tuned on these files."""
+    pytest.importorskip("rapidocr")
+    for path in shared("evaluation-only/tio2-sem/images", "*.tif")[:2]:
+        image = read(path)
+        found = reading(image.pixels[712:])
+        assert found.nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=1e-6)
+        assert found.ways["scale bar"].nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.03)
+
+
+@pytest.mark.slow
+def test_real_jeol_bars() -> None:
+    """JEOL's field is 120 mm wide at magnification 1: the printed magnification gives the pixel size anew."""
+    for path in shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")[::17]:
+        found = reading(read(path).pixels[964:])
+        (printed,) = [text for text in found.texts if text.startswith("X")]
+        expected = 120e6 / float(printed[1:].replace(",", "")) / 1280
+        assert found.nm_per_pixel == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.slow
+def test_real_fei_bars() -> None:
+    (folder,) = {path.parent for path in shared("vendor-tiff", "quanta_image.tif")}
+    for name, first in (("quanta_image.tif", 884), ("scios_multigis_metadata_sections.tif", 2048)):
+        image = read(folder / name)
+        assert reading(image.pixels[first:]).nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.005)

@@ -1,0 +1,203 @@
+"""Images that are no longer what their header describes, uncertainties by source, and calibrations that disagree."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation.core.micrograph import Calibration, Micrograph, crosscheck, read
+from segmentation.core.micrograph.crosscheck import crosscheck_sources
+from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
+from tests.core.micrograph.vendors.test_headers import fei, zeiss
+from tests.hostile import image, picture, tiff
+
+SQRT3 = math.sqrt(3)
+
+
+def headed(folder: Path, rows: int, columns: int, header: bytes, code: int = 34682) -> Micrograph:
+    path = folder / "a.tif"
+    path.write_bytes(tiff(image(rows, columns), extratags=[(code, 2, len(header) + 1, header + b"\0", True)]))
+    return read(path)
+
+
+def test_as_taken(tmp_path: Path) -> None:
+    found = headed(tmp_path, 48, 64, fei("10e-9", columns=64, rows=48))
+    assert found.calibration.nm_per_pixel == pytest.approx(10)
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(100, 100), (192, 200), (20, 255), (96, 128), (384, 512)])
+def test_cropped_or_resized_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
+    """Also of the same shape: a crop may have it, too."""
+    found = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
+    assert found.calibration.nm_per_pixel is None
+    sizes = f"10 nm wide if the image was only cropped and {2560 / columns:.4g} nm wide if it was resized"
+    assert sizes in found.notes[0]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(192, 300), (300, 200), (100, 1000), (300, 256)])
+def test_neither_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
+    found = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
+    assert found.calibration.nm_per_pixel is None
+    assert "type the image width" in found.notes[0]
+
+
+def test_a_cut_off_data_bar_changes_nothing(tmp_path: Path) -> None:
+    header = zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10.00 nm", DP_IMAGE_STORE="Store resolution = 64 * 60")
+    found = headed(tmp_path, 48, 64, header, 34118)
+    assert found.calibration.nm_per_pixel == pytest.approx(10)
+    assert found.notes == ()
+
+
+def test_zeiss_images_of_another_size(tmp_path: Path) -> None:
+    header = zeiss(
+        AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10.00 nm",
+        AP_WIDTH="Width = 1.280 um",
+        DP_IMAGE_STORE="Store resolution = 128 * 96",
+    )
+    for rows, columns in ((48, 64), (60, 64), (44, 64), (192, 128)):
+        assert headed(tmp_path, rows, columns, header, 34118).calibration.nm_per_pixel is None
+
+
+def test_pixels_that_are_not_square_say_how_far_off(tmp_path: Path) -> None:
+    found = headed(tmp_path, 48, 64, fei("10e-9", "8e-9"))
+    assert found.calibration.nm_per_pixel == pytest.approx(10)
+    assert "10 nm wide, 8 nm high" in found.notes[0]
+    assert "25 % too large" in found.notes[0]
+    assert headed(tmp_path, 48, 64, fei("10e-9", "10.01e-9")).notes == ()
+
+
+def test_print_resolution_never_calibrates(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for dots in (72, 96, 300, 25_400_000):
+        for content in (
+            tiff(image(), resolution=(dots, dots), resolutionunit=2),
+            tiff(image(), resolution=(dots, dots), resolutionunit=3),
+            tiff(image(), resolution=(dots, dots), resolutionunit=1),
+            picture(image(), "PNG", dpi=(dots, dots)),
+            picture(image(), "BMP", dpi=(dots, dots)),
+        ):
+            path.write_bytes(content)
+            assert read(path).calibration == Calibration.absent()
+
+
+@pytest.mark.parametrize(
+    ("text", "relative"),
+    [
+        ("7.344 nm", 0.0005 / 7.344 / SQRT3),
+        ("7,344 nm", 0.0005 / 7.344 / SQRT3),
+        ("24.80", 0.005 / 24.8 / SQRT3),
+        ("107", 0.5 / 107 / SQRT3),
+        (".52 µm", 0.005 / 0.52 / SQRT3),
+        ("3.37240e-009", 0.000005 / 3.3724 / SQRT3),
+        ("0.0000000015625", 0.5 / 15625 / SQRT3),
+        ("0", None),
+        ("0.00", None),
+        ("", None),
+        ("nm", None),
+        (None, None),
+    ],
+)
+def test_rounding_of_the_last_digit(text: str | None, relative: float | None) -> None:
+    assert rounding(text) == (None if relative is None else pytest.approx(relative))
+
+
+def test_programs_leave_zeros_out() -> None:
+    assert written_rounding("5e-009") == pytest.approx(0.5e-5 / 5 / SQRT3)
+    assert written_rounding("2.5") == pytest.approx(0.5e-5 / 2.5 / SQRT3)
+    assert written_rounding("3.37240123e-9") == rounding("3.37240123e-9")
+    assert written_rounding("0") is None and written_rounding("x") is None
+
+
+def test_rounding_is_that_of_a_uniform_distribution() -> None:
+    """Values printed with two decimals scatter about the truth as stated."""
+    truth = np.random.default_rng(5).uniform(12.0, 12.5, 100_000)
+    error = np.round(truth, 2) / truth - 1
+    assert error.std() == pytest.approx(rounding("12.25"), rel=0.03)
+
+
+def test_uncertainty_by_source(tmp_path: Path) -> None:
+    found = headed(tmp_path, 48, 64, zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm"), 34118).calibration
+    assert found.relative_uncertainty == pytest.approx(0.005 / 12.33 / SQRT3)
+    exact = zeiss("7.34375E-009", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 7.344 nm")
+    found = headed(tmp_path, 48, 64, exact, 34118).calibration
+    assert found.relative_uncertainty == pytest.approx(0.000005 / 7.34375 / SQRT3)
+    assert Calibration.of_width(7520, 1024, typed="7.52 µm").relative_uncertainty == pytest.approx(0.005 / 7.52 / SQRT3)
+    assert Calibration.of_width(7520, 1024).relative_uncertainty == pytest.approx(0.5 / 7520 / SQRT3)
+    assert Calibration.absent().relative_uncertainty is None
+
+
+@pytest.mark.parametrize(
+    ("nm", "typed", "relative"),
+    [
+        (5.5, "5.5", 0.05 / 5.5),
+        (5.5, "5.50 nm/px", 0.005 / 5.5),
+        (5.5, "", 0.05 / 5.5),
+        (0.5, ",5", 0.05 / 0.5),
+        (7.34375, "", 0.000005 / 7.34375),
+        (1e-5, "", 0.5),
+    ],
+)
+def test_a_typed_pixel_size(nm: float, typed: str, relative: float) -> None:
+    found = Calibration.of_pixel(nm, typed=typed)
+    assert (found.nm_per_pixel, found.source, found.detail) == (nm, "typed", f"{nm:g} nm per pixel")
+    assert found.relative_uncertainty == pytest.approx(relative / SQRT3)
+
+
+def test_a_drawn_line() -> None:
+    found = Calibration.of_line(200, 40)
+    assert found.source == "drawn"
+    assert found.nm_per_pixel == pytest.approx(5)
+    assert found.relative_uncertainty == pytest.approx(math.sqrt(2) / 40)
+    assert Calibration.of_line(200, 400).relative_uncertainty == pytest.approx(math.sqrt(2) / 400)
+    assert Calibration.of_line(200, 0.5).relative_uncertainty == 1.0
+    for length, pixels in ((0, 40), (200, 0), (-1, 40), (float("nan"), 40), (200, float("inf"))):
+        with pytest.raises(ValueError, match="more than 0"):
+            Calibration.of_line(length, pixels)
+
+
+@pytest.mark.parametrize(
+    ("text", "nm"),
+    [("1.5 µm", 1500), ("1.5 μm", 1500), ("1,5 um", 1500), ("2e-3 mm", 2000), ("7 pm", 0.007), ("5 m", 5e9),
+     ("1,024.5 nm", None), ("1.2.3 nm", None), ("nm", None), ("5", None), ("5 px", None), ("5 nm2", None)],
+)  # fmt: skip
+def test_quantities(text: str, nm: float | None) -> None:
+    assert quantity_nm(text) == (None if nm is None else pytest.approx(nm))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1,5", 1.5), ("1.5", 1.5), ("1,024.5", None), ("nan", None), ("inf", None)]
+)
+def test_numbers(text: str, value: float | None) -> None:
+    assert number(text) == value
+
+
+def known(**sizes: float | None) -> dict[str, Calibration]:
+    return {name.replace("_", " "): Calibration(size, "typed" if size else "none") for name, size in sizes.items()}
+
+
+def test_calibrations_that_agree_say_nothing() -> None:
+    assert crosscheck({}) == []
+    assert crosscheck(known(metadata=10.0)) == []
+    assert crosscheck(known(metadata=10.0, data_bar=10.19, typed_width=10.0)) == []
+    assert crosscheck(known(metadata=10.0, data_bar=None)) == []
+    assert crosscheck_sources(Calibration(10.0, "metadata"), Calibration(99.0, "default")) == []
+
+
+def test_calibrations_that_differ_are_both_named() -> None:
+    (sentence,) = crosscheck(known(metadata=10.0, data_bar=10.21))
+    assert sentence == (
+        "The metadata gives 10 nm per pixel but the data bar 10.21 nm, 2.1 % apart: check which is right."
+    )
+    assert crosscheck(known(data_bar=10.21, metadata=10.0))[0].startswith("The data bar gives 10.21")
+    assert "a factor of 1e+03 apart" in crosscheck(known(metadata=1.0, typed_width=1000.0))[0]
+    assert len(crosscheck(known(metadata=1.0, data_bar=2.0, typed_width=3.0))) == 3
+    assert len(crosscheck(known(metadata=1.0, data_bar=1.0, typed_width=3.0))) == 2
+
+
+def test_a_difference_within_the_uncertainties_is_said_to_be() -> None:
+    bar = {"metadata": Calibration(10.0, "metadata"), "data bar": Calibration(10.3, "data bar", "", 0.02)}
+    assert crosscheck(bar)[0].endswith("no more than their uncertainties allow.")

@@ -1,0 +1,333 @@
+"""Side files, JEOL's MakerNote and Olympus SIS: units, encodings, what is missing, what is absurd."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation.core.micrograph import Micrograph, read
+from tests.core.micrograph.instrument_files import EMI_XML, emi, exif_tiff, ser, sis_tiff
+from tests.hostile import image, picture, tiff
+
+SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[5] / "shared") / "data"
+JEOL = (
+    "$CM_FORMAT JEOL/EO\r\n$CM_VERSION 1.0\r\n$CM_INSTRUMENT JSM-7600F\r\n$CM_DATE 2026/11/20\r\n$CM_TIME 09:30:00\r\n"
+    "$CM_ACCEL_VOLT 15.00\r\n$CM_MAG 10000\r\n$CM_SIGNAL SEI\r\n$$SM_WD 8.1\r\n"
+)
+HITACHI = (
+    "[SemImageFile]\r\nInstructName=SU8020\r\nDate=2026/11/20\r\nTime=09:30:00\r\nDataSize=64x48\r\n"
+    "PixelSize=9.921875\r\nSignalName=SE(U)\r\nAcceleratingVoltage=5000 Volt\r\nMagnification=10000\r\n"
+    "WorkingDistance=8100 um\r\nMicronMarker=5000\r\n"
+)
+TESCAN = (
+    "[MAIN]\r\nDate=2026-11-20\r\nTime=09:30:00\r\nDevice=TESCAN MIRA3\r\nImageStripSize=8\r\nMagnification=50000.0\r\n"
+    "PixelSizeX={0}\r\nPixelSizeY={0}\r\n\r\n[SEM]\r\nDetector=InBeam\r\nHV=10000.0\r\nWD=0.0051\r\n"
+)
+WIDE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
+
+
+def beside(folder: Path, name: str, content: bytes | str, encoding: str = "utf-8") -> Micrograph:
+    """The 64 x 48 picture, read with a side file."""
+    (folder / "a.tif").write_bytes(tiff(image()))
+    side = folder / name
+    side.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    return read(folder / "a.tif", side=[side])
+
+
+def facts(micrograph: Micrograph) -> dict[str, object]:
+    return {name: value for name, value in micrograph.metadata.items() if name not in ("kind", "image_rows")}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\r\n", "\n\n"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", JEOL + "$CM_IMAGE_SIZE 64 48\r\n$CM_FIELD_OF_VIEW 1.28um 0.96um\r\n"),
+        ("a.txt", HITACHI.replace("9.921875", "20")),
+        ("a.hdr", TESCAN.format("2e-8")),
+    ],
+)
+def test_every_line_end(tmp_path: Path, name: str, text: str, end: str) -> None:
+    micrograph = beside(tmp_path, name, text.replace("\r\n", end).encode())
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(20)
+    assert micrograph.metadata["date"].endswith("09:30:00")
+
+
+@pytest.mark.parametrize("encoding", [*WIDE, "cp932", "cp1252"])
+def test_jeol_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    micro = "μ" if encoding == "cp932" else "µ"
+    text = JEOL + f"$CM_IMAGE_SIZE 64 48\r\n$CM_FIELD_OF_VIEW 1.28{micro}m 0.96{micro}m\r\n"
+    micrograph = beside(tmp_path, "a.txt", text, encoding)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(20)
+    assert micrograph.calibration.source == "side file"
+    assert micrograph.calibration.detail == "JEOL text file, $CM_FIELD_OF_VIEW"
+    assert micrograph.notes == ()
+    assert facts(micrograph) == {
+        "instrument": "JEOL JSM-7600F",
+        "detector": "SEI",
+        "voltage_kv": 15.0,
+        "working_distance_mm": 8.1,
+        "magnification": 10000.0,
+        "date": "2026/11/20 09:30:00",
+        "side_files": "a.txt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "nm", "key"),
+    [
+        ("$CM_PIXEL_SIZE 12.5nm", 12.5, "$CM_PIXEL_SIZE"),
+        ("$CM_PIXEL_SIZE 12,5 nm", 12.5, "$CM_PIXEL_SIZE"),
+        ("$CM_PIXEL_SIZE 0.0125um 0.0125um", 12.5, "$CM_PIXEL_SIZE"),
+        ("$CM_PIXEL_SIZE 0.0125 \u03bcm", 12.5, "$CM_PIXEL_SIZE"),
+        ("$CM_PIXEL_SIZE 850pm", 0.85, "$CM_PIXEL_SIZE"),
+        ("$CM_PIXEL_SIZE 0.002mm", 2000, "$CM_PIXEL_SIZE"),
+        ("$$SM_MICRON_BAR 107\n$$SM_MICRON_MARKER 1um", 1000 / 107, "$$SM_MICRON_BAR"),
+        ("$$SM_MICRON_BAR 107\n$$SM_MICRON_MARKER 100nm", 100 / 107, "$$SM_MICRON_BAR"),
+        ("$$SM_MICRON_BAR 107\n$$SM_MICRON_MARKER 1\u00b5m", 1000 / 107, "$$SM_MICRON_BAR"),
+        ("$$SM_MICRON_BAR 50\n$$SM_MICRON_MARKER 1mm", 20_000, "$$SM_MICRON_BAR"),
+        ("$SM_MICRON_BAR 107\n$SM_MICRON_MARKER 1um", 1000 / 107, "$$SM_MICRON_BAR"),
+        ("$CM_PIXEL_SIZE 12.5nm\n$$SM_MICRON_BAR 10\n$$SM_MICRON_MARKER 1um", 12.5, "$CM_PIXEL_SIZE"),
+        ("$CM_PIXEL_SIZE 12.5", None, ""),
+        ("$CM_PIXEL_SIZE", None, ""),
+        ("$CM_PIXEL_SIZE 0nm", None, ""),
+        ("$CM_PIXEL_SIZE -4nm", None, ""),
+        ("$CM_PIXEL_SIZE nan nm", None, ""),
+        ("$CM_PIXEL_SIZE 1e300nm", None, ""),
+        ("$CM_PIXEL_SIZE 3m", None, ""),
+        ("$CM_FIELD_OF_VIEW 1.28um 0.96um", None, ""),
+        ("$$SM_MICRON_BAR 0\n$$SM_MICRON_MARKER 1um", None, ""),
+        ("$$SM_MICRON_BAR -7\n$$SM_MICRON_MARKER 1um", None, ""),
+        ("$$SM_MICRON_BAR 107", None, ""),
+        ("$$SM_MICRON_MARKER 1um", None, ""),
+        ("$$SM_MICRON_BAR 107\n$$SM_MICRON_MARKER 1furlong", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_jeol_units(tmp_path: Path, line: str, nm: float | None, key: str) -> None:
+    calibration = beside(tmp_path, "a.txt", JEOL + line + "\n").calibration
+    assert calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
+    assert calibration.detail == (f"JEOL text file, {key}" if key else "")
+    assert calibration.source == ("side file" if nm else "none")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+@pytest.mark.parametrize("header", [b"", b"JEOL\0\0\0\1"])
+def test_jeol_maker_note(tmp_path: Path, encoding: str, header: bytes) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(exif_tiff(header + (JEOL + "$CM_PIXEL_SIZE 4.5nm\r\n").encode(encoding) + b"\0\0"))
+    micrograph = read(path)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(4.5)
+    assert micrograph.calibration.detail == "JEOL MakerNote, $CM_PIXEL_SIZE"
+    assert micrograph.calibration.source == "metadata"
+    assert micrograph.metadata["instrument"] == "JEOL JSM-7600F"
+
+
+def test_jeol_maker_note_of_a_jpeg(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = (JEOL + "$CM_PIXEL_SIZE 4.5nm\r\n").encode("utf-16-le")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(picture(image(), "JPEG", exif=exif))
+    assert read(path).calibration.nm_per_pixel == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize("note", [b"", b"x", b"Nikon\0" * 40, b"$CM_", b"$\0C\0M\0_\0", b"\xff" * 999])
+def test_other_maker_notes_lose_no_picture(tmp_path: Path, note: bytes) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(exif_tiff(note))
+    assert read(path).calibration.nm_per_pixel is None
+    broken = bytearray(exif_tiff(note))
+    broken[broken.find(b"\x69\x87") + 8 : broken.find(b"\x69\x87") + 12] = b"\xff\xff\xff\x7f"
+    path.write_bytes(bytes(broken))
+    assert read(path).calibration.nm_per_pixel is None
+
+
+@pytest.mark.parametrize("encoding", [*WIDE, "cp1252", "cp932"])
+def test_hitachi_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    micrograph = beside(tmp_path, "a.TXT", HITACHI, encoding)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(9.921875)
+    assert micrograph.calibration.source == "side file"
+    assert micrograph.calibration.detail == "Hitachi text file, PixelSize"
+    assert facts(micrograph) == {
+        "instrument": "Hitachi SU8020",
+        "detector": "SE(U)",
+        "voltage_kv": 5.0,
+        "working_distance_mm": 8.1,
+        "magnification": 10000.0,
+        "date": "2026/11/20 09:30:00",
+        "side_files": "a.TXT",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "nm"),
+    [("24.8", 24.8), ("24,8", 24.8), ("24.8 nm", 24.8), ("0.0248 um", 24.8), ("0.0248\u00b5m", 24.8), ("850 pm", 0.85),
+     ("2.48e1", 24.8), ("", None), ("0", None), ("-3", None), ("nan", None), ("inf", None), ("1e99", None),
+     ("9" * 5000, None), ("24.8 px", None), ("1,024.5", None)],
+)  # fmt: skip
+def test_hitachi_units(tmp_path: Path, written: str, nm: float | None) -> None:
+    text = HITACHI.replace("9.921875", written)
+    found = beside(tmp_path, "a.txt", text).calibration.nm_per_pixel
+    assert found == (None if nm is None else pytest.approx(nm))
+
+
+def test_hitachi_other_units_of_the_rest(tmp_path: Path) -> None:
+    text = HITACHI.replace("5000 Volt", "1.5 kV").replace("8100 um", "8.1 mm")
+    micrograph = beside(tmp_path, "a.txt", text)
+    assert micrograph.metadata["voltage_kv"] == 1.5
+    assert micrograph.metadata["working_distance_mm"] == 8.1
+    micrograph = beside(tmp_path, "a.txt", HITACHI.replace("8100 um", "8100").replace("5000 Volt", "5000"))
+    assert micrograph.metadata["working_distance_mm"] == 8.1
+    assert micrograph.metadata["voltage_kv"] == 5.0
+
+
+@pytest.mark.parametrize("encoding", WIDE)
+def test_tescan_header_file(tmp_path: Path, encoding: str) -> None:
+    micrograph = beside(tmp_path, "a-tif.hdr", TESCAN.format("0.0000000015625"), encoding)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(1.5625)
+    assert micrograph.calibration.detail == "TESCAN header file, PixelSizeX"
+    assert micrograph.metadata["image_rows"] == 40
+    assert facts(micrograph) == {
+        "instrument": "TESCAN MIRA3",
+        "detector": "InBeam",
+        "voltage_kv": 10.0,
+        "working_distance_mm": 5.1,
+        "magnification": 50000.0,
+        "date": "2026-11-20 09:30:00",
+        "side_files": "a-tif.hdr",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "nm"),
+    [
+        ("2e-9", 2),
+        ("2,5e-9", 2.5),
+        ("0", None),
+        ("-1e-9", None),
+        ("nan", None),
+        ("", None),
+        ("2 nm", None),
+        ("5", None),
+    ],
+)
+def test_tescan_metres(tmp_path: Path, written: str, nm: float | None) -> None:
+    found = beside(tmp_path, "a.hdr", TESCAN.format(written)).calibration.nm_per_pixel
+    assert found == (None if nm is None else pytest.approx(nm))
+
+
+@pytest.mark.skipif(not (SHARED / "vendor-tiff").is_dir(), reason="the shared vendor files are not here")
+def test_real_tescan_header_says_what_the_tag_says(tmp_path: Path) -> None:
+    folder = SHARED / "vendor-tiff"
+    tag = read(folder / "tescan-pfib_dataZeroed.tif")
+    side = folder / "tescan-pfib_dataZeroed.hdr"
+    assert read(folder / "tescan-pfib_dataZeroed.tif", side=[side]).calibration == tag.calibration
+    plain = tmp_path / "plain.tif"
+    plain.write_bytes(tiff(np.zeros((1578, 1280), np.uint8) + 7))
+    alone = read(plain, side=[side])
+    assert alone.calibration.nm_per_pixel == pytest.approx(tag.calibration.nm_per_pixel)
+    assert alone.metadata["image_rows"] == 1280
+    for name in ("instrument", "detector", "voltage_kv", "working_distance_mm", "magnification", "date"):
+        assert alone.metadata[name] == tag.metadata[name]
+
+
+def test_emi_beside_ser(tmp_path: Path) -> None:
+    (tmp_path / "s_1.ser").write_bytes(ser(image()))
+    (tmp_path / "s.emi").write_bytes(emi())
+    micrograph = read(tmp_path / "s_1.ser", side=[tmp_path / "s.emi"])
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
+    assert micrograph.calibration.source == "metadata"
+    assert micrograph.metadata["instrument"] == "Titan 300 kV"
+    assert micrograph.metadata["voltage_kv"] == 300
+    assert micrograph.metadata["magnification"] == 225_000
+    assert micrograph.metadata["date"].startswith("2020"), "the image's own header comes first"
+    for content in (emi("<ObjectInfo>"), emi(EMI_XML[:-20]), emi("<ObjectInfo><a></ObjectInfo>"), b"JK\0\2"):
+        (tmp_path / "s.emi").write_bytes(content)
+        assert read(tmp_path / "s_1.ser", side=[tmp_path / "s.emi"]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("exponent", "width", "nm"),
+    [(-9, 2.5, 2.5), (-6, 0.0025, 2.5), (-10, 25.0, 2.5), (0, 2.5e-9, 2.5),
+     (-9, 0.0, None), (-9, -1.0, None), (-9, float("nan"), None), (300, 1.0, None), (32767, 1.0, None)],
+)  # fmt: skip
+def test_olympus_sis(tmp_path: Path, exponent: int, width: float, nm: float | None) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(sis_tiff(exponent, width))
+    micrograph = read(path)
+    assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
+    if nm:
+        assert micrograph.calibration.detail == "Olympus SIS tag 33560, pixel size"
+        assert facts(micrograph) == {"detector": "Veleta", "magnification": 20000.0, "date": "2026-11-20 09:30"}
+
+
+def test_olympus_sis_that_points_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    for offset in (0, 8, 10**6, 2**32 - 1):
+        path.write_bytes(sis_tiff(-9, 2.5, offset=offset))
+        assert read(path).shape == (48, 64)
+
+
+def test_the_image_comes_first_and_disagreement_is_said(tmp_path: Path) -> None:
+    path, side = tmp_path / "a.tif", tmp_path / "a.txt"
+    path.write_bytes(tiff(image(), imagej=True, resolution=(0.1, 0.1), metadata={"unit": "nm"}))
+    side.write_text(HITACHI)
+    micrograph = read(path, side=[side])
+    assert micrograph.calibration.source == "metadata"
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
+    assert micrograph.notes == ()
+    assert micrograph.metadata["detector"] == "SE(U)"
+    side.write_text(HITACHI.replace("9.921875", "20"))
+    (note,) = read(path, side=[side]).notes
+    assert "10 nm per pixel but the side file 20 nm" in note
+
+
+def test_side_files_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
+    path, one, other = tmp_path / "a.tif", tmp_path / "a.txt", tmp_path / "a.hdr"
+    path.write_bytes(tiff(image()))
+    one.write_text(HITACHI)
+    other.write_text(TESCAN.format("20e-9"))
+    micrograph = read(path, side=[one, other])
+    assert micrograph.calibration.nm_per_pixel is None
+    assert "side file a.txt gives 9.922 nm" in micrograph.notes[0] and "we use none of them" in micrograph.notes[1]
+
+
+def test_a_tescan_header_of_a_larger_image_is_not_used(tmp_path: Path) -> None:
+    """The field of view is MagnificationReference / Magnification, as in the real file of the shared folder."""
+    for columns, nm in ((64, 10.0), (128, None)):
+        header = TESCAN.format("10e-9") + f"\nMagnificationReference={columns * 10e-9 * 50000}\n"
+        micrograph = beside(tmp_path, "a.hdr", header)
+        assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"\0" * 5000, b"\xff\xfe", b"PixelSize", b"\x80" * 100, b"$" * 10_000,
+     "PixelSizeX".encode("utf-16") * 2, b"[SemImageFile]", b"<ObjectInfo>" * 10_000],
+)  # fmt: skip
+def test_hostile_side_files_lose_no_picture(tmp_path: Path, content: bytes) -> None:
+    micrograph = beside(tmp_path, "a.txt", content)
+    assert micrograph.shape == (48, 64)
+    assert micrograph.calibration.nm_per_pixel is None
+
+
+def test_unknown_and_missing_side_files_are_noted(tmp_path: Path) -> None:
+    (note,) = beside(tmp_path, "a.txt", "bought on Monday").notes
+    assert note == "We could not read the side file a.txt, so we did not use it."
+    (note,) = read(tmp_path / "a.tif", side=[tmp_path / "b.txt"]).notes
+    assert "b.txt" in note
+    (note,) = read(tmp_path / "a.tif", side=[("../x\n.txt", tmp_path)]).notes
+    assert note.startswith("We could not read the side file x .txt,")
+
+
+def test_side_files_go_with_every_kind_of_image(tmp_path: Path) -> None:
+    side = tmp_path / "a.txt"
+    side.write_text(HITACHI)
+    for kind in ("PNG", "BMP", "JPEG"):
+        path = tmp_path / f"a.{kind.lower()}"
+        path.write_bytes(picture(image(), kind))
+        assert read(path, side=[("a.txt", side)]).calibration.nm_per_pixel == pytest.approx(9.921875)

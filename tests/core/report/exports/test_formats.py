@@ -1,0 +1,312 @@
+"""Every exchange format, opened by a reader that is not ours."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import openpyxl
+import pandas
+import pytest
+import roifile
+import tifffile
+from pycocotools.coco import COCO
+
+from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.table import Table
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import schema
+from segmentation.core.report.entries import Entry
+from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
+from segmentation.core.report.outlines import polygons
+from segmentation.core.report.wording import hundredths, write_json
+from segmentation.core.sample import Sample
+from tests.core.builders import analysis_of, make_analysis, refound, renamed, segmentation_of
+
+shapely = pytest.importorskip("shapely")
+NAMES = [
+    "Größe 粒子 😀.tif",
+    "=1+1.tif",
+    "+1.tif",
+    "-1.tif",
+    "@SUM(A1).tif",
+    "a\nb\x07.tif",
+    "\udcff.tif",
+    "<b>&amp;.tif",
+]
+
+
+def holed(**options):
+    """A ring, two squares that meet at a corner, and one square at the frame."""
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:20, 5:20] = 1
+    labels[10:14, 10:14] = 0
+    labels[24:29, 5:10] = labels[29:34, 10:15] = 2
+    labels[0:6, 40:50] = 3
+    return analysis_of(labels, **options)
+
+
+CASES = {
+    "many": lambda: make_analysis(40, (300, 400), filter=True),
+    "holes": holed,
+    "none": lambda: make_analysis(0),
+    "one": lambda: make_analysis(1, (40, 50)),
+    "pixels": lambda: make_analysis(12, calibration=Calibration.absent()),
+    "data bar": lambda: make_analysis(12, data_bar=30),
+}
+
+
+@pytest.fixture(params=CASES)
+def analysis(request):
+    return CASES[request.param]()
+
+
+def shapes(analysis):
+    return polygons(analysis.segmentation.dense, len(analysis.table))
+
+
+def workbook(analysis):
+    file = io.BytesIO()
+    workbooks.write_xlsx(Sample.of(analysis), file)
+    return openpyxl.load_workbook(io.BytesIO(file.getvalue()))
+
+
+def test_xlsx_holds_the_table(analysis):
+    sheet = workbook(analysis)["particles"]
+    head, *lines = sheet.iter_rows(values_only=True)
+    assert list(head) == list(analysis.table.columns)
+    assert len(lines) == len(analysis.table)
+    for name, values in zip(head, zip(*lines, strict=True), strict=False):
+        for found, expected in zip(values, analysis.table[name].tolist(), strict=True):
+            if (isinstance(expected, float) and np.isnan(expected)) or expected == "":
+                assert found is None
+            else:
+                assert type(found) is type(expected) or isinstance(expected, float)
+                assert found == (pytest.approx(expected, rel=1e-14) if isinstance(expected, float) else expected)
+
+
+def test_xlsx_is_read_by_pandas():
+    analysis = CASES["many"]()
+    file = io.BytesIO()
+    workbooks.write_xlsx(Sample.of(analysis), file)
+    frame = pandas.read_excel(file, sheet_name="particles")
+    assert frame["kept"].dtype == bool
+    np.testing.assert_allclose(frame["min_feret_nm"], analysis.table["min_feret_nm"], rtol=1e-14)
+
+
+def test_xlsx_summary_has_every_interval():
+    analysis = CASES["many"]()
+    lines = list(workbook(analysis)["summary"].iter_rows(values_only=True))[1:]
+    found = {(line[0], line[1]): line[2:] for line in lines}
+    by_number, by_area = (analysis.statistics.weighted[way] for way in ("number", "area"))
+    value, unit, low, high = found["minimum Feret diameter by number", "mean"]
+    assert unit == "nm"
+    assert [value, low, high] == pytest.approx([by_number["mean"], *by_number["intervals"]["mean"]], rel=1e-14)
+    assert by_area["intervals"]["mean"] is None  # few particles carry the area
+    assert found["minimum Feret diameter by area", "mean"] == (pytest.approx(by_area["mean"]), "nm", None, None)
+    assert found["particles", "kept"][0] == analysis.statistics.n_kept
+
+
+@pytest.mark.parametrize("edge", ["exclude", "weight"])
+def test_xlsx_metadata_has_every_setting_that_changes_the_numbers(edge):
+    analysis = refound(CASES["many"](), settings={"flips": True})
+    analysis = replace(analysis, statistics=replace(analysis.statistics, edge=edge))
+    found = {(line[0], line[1]): line[2] for line in workbook(analysis)["metadata"].iter_rows(values_only=True)}
+    assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
+    assert found["settings", "mirror images averaged"] == "on"
+    assert found["statistics", "95 % intervals"] == "by particle"
+    names = ("filter", "threshold", "polarity", "scale", "data bar")
+    assert all(found["settings", name] for name in names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_in_xlsx_is_a_formula(name):
+    detail = name.removesuffix(".tif")
+    analysis = make_analysis(3, (60, 80), calibration=Calibration(2.0, "metadata", detail), name=name)
+    for sheet in workbook(analysis):
+        for line in sheet.iter_rows():
+            for cell in line:
+                assert cell.data_type != "f"
+                if isinstance(cell.value, str) and cell.value.startswith(("=", "+", "-", "@")):
+                    assert cell.quotePrefix
+
+
+def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
+    with pytest.raises(OSError) as caught:
+        workbooks.write_xlsx(Sample.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_csv_is_read_by_pandas(analysis, tmp_path):
+    text = particles_csv.as_text(Sample.of(analysis))
+    (tmp_path / "particles.csv").write_text(text, encoding="utf-8", newline="")
+    frame = pandas.read_csv(tmp_path / "particles.csv", comment="#", encoding="utf-8-sig")
+    assert list(frame.columns) == list(analysis.table.columns)
+    found = frame["ecd_" + analysis.table.unit].astype(float)
+    np.testing.assert_allclose(found, analysis.table.length("ecd"), rtol=1e-6)
+    assert frame["kept"].tolist() == analysis.table.kept.tolist()
+
+
+@pytest.mark.parametrize("all_", [False, True])
+def test_rois_cover_the_pixels_of_their_label(analysis, tmp_path, all_):
+    path = tmp_path / "rois.zip"
+    rois.write_rois(analysis, shapes(analysis), path, all_)
+    chosen = np.flatnonzero(analysis.table.kept | all_)
+    found = roifile.roiread(path) if len(chosen) else []
+    assert len(found) == len(chosen)
+    for roi, i in zip(found, chosen, strict=True):
+        assert int(roi.name[:4]) == analysis.table["label"][i]
+        paths = roi.coordinates(multi=True) if roi.composite else [roi.coordinates()]
+        covered = shapely.Polygon()
+        for ring in paths:
+            covered = covered.symmetric_difference(shapely.Polygon(ring))
+        assert covered.area == pytest.approx(analysis.table.rescaled(None)["area_px2"][i])
+        assert (roi.left, roi.top) == (analysis.table["bbox_left_px"][i], analysis.table["bbox_top_px"][i])
+        assert roi.right == analysis.table["bbox_right_px"][i]
+
+
+def test_rois_say_why_a_particle_was_set_aside(tmp_path):
+    analysis = CASES["many"]()
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "all.zip", all=True)
+    names = {roi.name: roi for roi in roifile.roiread(tmp_path / "all.zip")}
+    aside = np.flatnonzero(~analysis.table.kept)
+    for i in aside:
+        roi = names[f"{analysis.table['label'][i]:04d} {analysis.table.reasons[i]}"]
+        assert roi.stroke_color == rois.ASIDE
+
+
+def test_rois_beyond_16_bits_are_sub_pixel(tmp_path):
+    labels = np.zeros((4, 40000), np.int32)
+    labels[1:3, 39000:39010] = 1
+    analysis = analysis_of(labels)
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "r.zip")
+    roi = roifile.roiread(tmp_path / "r.zip")[0]
+    assert roi.subpixel_coordinates.max(0).tolist() == [39010, 3]
+
+
+def test_coco_masks_are_the_pixels(analysis, tmp_path, capsys):
+    path = tmp_path / "coco.json"
+    write_json(coco.as_dict(analysis, shapes(analysis)), path)
+    read = COCO(str(path))
+    assert len(read.anns) == len(analysis.table)
+    for label, annotation in read.anns.items():
+        mask = analysis.segmentation.labels == label
+        kept = bool(analysis.table.kept[label - 1])
+        assert read.cats[annotation["category_id"]]["name"] == ("particle" if kept else "possibly wrong")
+        assert annotation["area"] == mask.sum()
+        np.testing.assert_array_equal(read.annToMask(annotation).astype(bool), mask)
+        x, y, width, height = annotation["bbox"]
+        assert mask[y : y + height, x : x + width].sum() == mask.sum()
+
+
+def test_geojson_obeys_the_right_hand_rule(analysis):
+    read = json.loads(json.dumps(geojson.as_dict(analysis, shapes(analysis)), allow_nan=False))
+    assert read["type"] == "FeatureCollection"
+    for feature, size in zip(read["features"], analysis.table.rescaled(None)["area_px2"], strict=True):
+        shape = shapely.geometry.shape(feature["geometry"])
+        assert shape.is_valid and shape.area == pytest.approx(size)
+        pieces = shape.geoms if shape.geom_type == "MultiPolygon" else [shape]
+        for piece in pieces:
+            assert piece.exterior.is_ccw and not any(hole.is_ccw for hole in piece.interiors)
+        assert feature["properties"]["label"] == feature["id"]
+        assert f"min_feret_{analysis.table.unit}" in feature["properties"]
+
+
+def test_result_obeys_its_schema(analysis):
+    known = json.loads(result.SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(known)
+    said = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
+    jsonschema.validate(said, known)
+    broken = {**said, "statistics": {**said["statistics"], "unit": "inch"}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, known)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_in_json_and_zip(name, tmp_path):
+    analysis = renamed(holed(), name)
+    write_json(coco.as_dict(analysis, shapes(analysis)), tmp_path / "coco.json")
+    write_json(geojson.as_dict(analysis, shapes(analysis)), tmp_path / "geo.json")
+    write_json(result.as_dict(Sample.of(analysis)), tmp_path / "result.json")
+    assert json.loads((tmp_path / "coco.json").read_bytes())["images"][0]["file_name"] == name
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "rois.zip", all=True)
+    assert all(
+        entry.endswith(".roi") and "/" not in entry for entry in zipfile.ZipFile(tmp_path / "rois.zip").namelist()
+    )
+
+
+def test_tifffile_agrees_on_scale(tmp_path):
+    from segmentation.core.report.exports import labels
+
+    labels.write_tiff(CASES["many"](), tmp_path / "labels.tif")
+    with tifffile.TiffFile(tmp_path / "labels.tif") as file:
+        assert file.imagej_metadata["unit"] == "nm"
+
+
+def single_pixels(n):
+    """The analysis of n particles of one pixel each, the last of them set aside; measures do not matter here."""
+    from types import SimpleNamespace
+
+    side = 2 * int(np.ceil(np.sqrt(n)))
+    labels = np.zeros((side, side), np.int32)
+    places = labels[::2, ::2].ravel()
+    places[:n] = np.arange(1, n + 1)
+    labels[::2, ::2] = places.reshape(side // 2, -1)
+    kept = np.arange(n) < n - 1
+
+    table = Table({"label": np.arange(1, n + 1), "kept": kept, "reason": np.where(kept, "", "small")})
+    return SimpleNamespace(table=table, segmentation=segmentation_of(labels), calibration=Calibration(2.5, "typed"))
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(65_535, np.uint16), (65_536, np.float32), (70_000, np.float32)])
+@pytest.mark.parametrize("all_", [False, True])
+def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, tmp_path):
+    from segmentation.core.report.exports import labels
+
+    analysis = single_pixels(n)
+    labels.write_tiff(analysis, tmp_path / "labels.tif", all=all_)
+    with tifffile.TiffFile(tmp_path / "labels.tif") as file:
+        assert file.is_imagej and file.imagej_metadata["unit"] == "nm"
+        across, over = file.pages[0].tags["XResolution"].value
+        assert across / over == pytest.approx(1 / 2.5)
+        found = file.asarray()
+    expected = analysis.segmentation.labels.copy()
+    if not all_:
+        expected[expected == n] = 0
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
+    from segmentation.core.report.exports import labels
+
+    monkeypatch.setattr(labels, "EXACT", 66_000)
+    labels.write_tiff(single_pixels(66_001), tmp_path / "labels.tif", all=True)
+    with tifffile.TiffFile(tmp_path / "labels.tif") as file:
+        assert file.asarray().dtype == np.uint32 and file.asarray().max() == 66_001
+        assert file.pages[0].tags["ResolutionUnit"].value == 3
+
+
+def test_the_schema_is_that_of_the_types():
+    assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [
+        *((0.0, "0"), (0.000777, "0.0777"), (0.05, "5"), (0.2242, "22.4"), (1.0, "100")),
+        *((0.5, "50"), (0.49996, "49.996"), (0.9997, "99.97")),
+    ],
+)
+def test_per_cents_do_not_round_a_result_away(fraction, said):
+    assert hundredths(fraction) == said
+
+
+def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
+    entry = Entry.of("fraction_100nm", Value(0.000777, 0.0005, 0.001))
+    assert (entry.words, entry.number.value) == ("0.0777 % (0.05–0.1)", 0.000777)

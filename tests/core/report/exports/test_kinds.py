@@ -1,0 +1,174 @@
+"""Files of a kind of analysis that has classes and no size distribution; and the registry of exports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pypdf
+import pytest
+import roifile
+import tifffile
+from PIL import Image
+
+from segmentation.core import tasks
+from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.table import Table
+from segmentation.core.report import exports, figure
+from segmentation.core.report.exports.base import Export
+from segmentation.core.report.files import write_all
+from segmentation.core.sample import Sample
+from tests.core.builders import make_analysis, refound
+
+ROOT = Path(__file__).resolve().parents[4]
+CARD = {"name": "two", "title": "Two phases", "version": "2.1", "sha256": "ef" * 32, "summary": "Tells two apart."}
+
+pytestmark = pytest.mark.usefixtures("coarse")
+
+
+@pytest.fixture
+def phases(monkeypatch):
+    """An analysis of two classes under ids with gaps, by a task that is nowhere else."""
+    task = replace(
+        tasks.find("particles"),
+        name="toy phases",
+        thing="phase",
+        things="phases",
+        class_names=("ferrite", "cementite"),
+        table="objects",
+        quantities=("mean",),
+        panels=("image", "classes", "doubts", "quantities"),
+        method="Pixels were told apart by {way}.",
+        screened=False,
+    )
+    monkeypatch.setitem(tasks._added, task.name, task)
+    made = refound(make_analysis(6), card=CARD, way="brightness")
+    found = made.segmentation
+    ids = np.array([2, 3, 5, 8, 13, 21], np.int32)
+    segmentation = replace(
+        found,
+        labels=np.r_[0, ids].astype(np.int32)[found.labels],
+        ids=ids,
+        classes=np.array([0, 1, 0, 1, 1, 0], np.int32),
+        class_names=task.class_names,
+        provenance=replace(found.provenance, task=task.name),
+    )
+    table = Table({"class": np.array([0, 1]), "kept": np.ones(2, bool), "reason": np.array(["", ""])})
+    quantities = {"mean": Value(12.5, 11.0, 14.25, "nm")}
+    return replace(made, segmentation=segmentation, table=table, statistics=None, quantities=quantities)
+
+
+def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
+    files = write_all(phases, tmp_path)
+    assert {"objects.csv", "objects.xlsx", "objects.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
+    assert not {"particles.csv", "panel-histogram.png", "panel-outlines.png"} & set(files)
+    report = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(files["report.pdf"]).pages).split())
+    assert "12.5 nm (11.0–14.2)" in report and "Pixels were told apart by brightness." in report
+    assert "Tells two apart." in report and "two 2.1" in report and "ef" * 32 in report
+    csv = files["objects.csv"].read_text()
+    assert "12.5 nm (11 to 14.25)" in csv and "class,kept,reason" in csv
+    assert "phases" in openpyxl.load_workbook(files["objects.xlsx"]).sheetnames
+    readme = zipfile.ZipFile(files["bundle.zip"]).read("README.txt").decode()
+    for said in (report.replace("measuring particles", ""), csv, readme):  # the citation names the programme's use
+        assert "particle" not in said.lower()
+    assert json.loads(files["result.json"].read_text())["statistics"] is None
+
+
+def test_ids_are_those_of_the_segmentation_everywhere(phases, tmp_path):
+    files, ids = write_all(phases, tmp_path), phases.segmentation.ids.tolist()
+    np.testing.assert_array_equal(tifffile.imread(files["labels.tif"]), phases.segmentation.labels)
+    coco = json.loads(files["coco.json"].read_text())
+    assert [each["id"] for each in coco["annotations"]] == ids
+    assert [each["name"] for each in coco["categories"]] == ["ferrite", "cementite", "possibly wrong"]
+    assert [each["category_id"] for each in coco["annotations"]] == [1, 2, 1, 2, 2, 1]
+    features = json.loads(files["objects.geojson"].read_text())["features"]
+    assert [(each["id"], each["properties"]["label"]) for each in features] == [(each, each) for each in ids]
+    assert features[1]["properties"]["class"] == "cementite"
+    assert [roi.name for roi in roifile.roiread(files["rois.zip"])] == [f"{each:04d}" for each in ids]
+    assert [each["id"] for each in json.loads(files["outlines.json"].read_text())["particles"]] == ids
+
+
+def test_ids_of_particles_may_have_gaps(tmp_path):
+    made = make_analysis(12)
+    ids = made.segmentation.ids * 3
+    labels = made.segmentation.labels * 3
+    made = replace(
+        made, segmentation=replace(made.segmentation, ids=ids, labels=labels), table=made.table.identified(ids)
+    )
+    files = write_all(made, tmp_path)
+    kept = set(ids[made.table.kept].tolist())
+    assert set(np.unique(tifffile.imread(files["labels.tif"])).tolist()) == {0, *kept}
+    assert {int(roi.name) for roi in roifile.roiread(files["rois.zip"])} == kept
+
+
+def test_the_legend_says_how_much_each_class_covers(phases):
+    used = phases.segmentation
+    drawn = figure.draw(Sample.of(phases))
+    words = "\n".join(text.get_text() for text in drawn.findobj(lambda one: hasattr(one, "get_text")))
+    for number, name in enumerate(used.class_names):
+        share = np.isin(used.labels, used.ids[used.classes == number]).mean()
+        assert f"{name}: {100 * share:.1f} %" in words
+    assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == list("ABCD")
+    silent = figure.draw(Sample.of(replace(phases, quantities={"mean": Value(None)})))
+    legend = [text.get_text() for text in silent.axes[1].get_legend().get_texts()]
+    assert legend == ["ferrite", "cementite"]  # where no number is given
+
+
+def test_the_model_is_the_one_that_was_kept_whatever_is_installed(tmp_path):
+    card = {**CARD, "name": "particles", "version": "0.0.1"}
+    files = write_all(refound(make_analysis(6), card=card), tmp_path)
+    report = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(files["report.pdf"]).pages).split())
+    assert "particles 0.0.1 (sha256 efefefef)" in report and "Tells two apart." in report
+    assert "# model: particles 0.0.1 (sha256 efefefef)" in files["particles.csv"].read_text()
+    model = json.loads(files["result.json"].read_text())["model"]
+    assert model == {"name": "particles", "version": "0.0.1", "sha256": "ef" * 32}
+
+
+def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
+    new = Export(
+        "{things}.txt",
+        "{Things}, text",
+        "text/plain",
+        64,
+        lambda context, path: path.write_text(f"{len(context.shapes)}"),
+        image="how many {things} there are",
+    )
+    every = (*exports.every(), new)
+    monkeypatch.setattr(exports, "every", lambda: every)
+    files = write_all(make_analysis(5), tmp_path)
+    assert files["particles.txt"].read_text() == "5"
+    with zipfile.ZipFile(files["bundle.zip"]) as archive:
+        assert archive.read("particles.txt") == b"5"
+        assert "how many particles there are" in archive.read("README.txt").decode()
+    listed = exports.listed("image", tasks.find("particles"))
+    assert listed["particles.txt"].title == "Particles, text"
+
+
+def test_names_are_unlike_and_documented():
+    page = (ROOT / "docs" / "use" / "exports.md").read_text()
+    for of in ("image", "sample"):
+        listed = exports.listed(of, tasks.find("particles"))
+        assert len({each.place for each in listed.values()}) == len(listed)
+        for name, each in listed.items():
+            assert each.for_the_page or f"| `{name}` | {each.holds(of)} |" in page, name
+
+
+def test_the_registry_needs_nothing_heavy():
+    code = (
+        "import sys; from segmentation.core.report import exports; assert len(exports.every()) > 20;"
+        "heavy = ('matplotlib', 'scipy', 'skimage', 'torch', 'xlsxwriter', 'reportlab', 'roifile');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_charts_alone_are_no_cuts(phases, tmp_path):
+    files = write_all(phases, tmp_path)
+    assert Image.open(files["panel-quantities.png"]).size == (480, 315)

@@ -1,0 +1,380 @@
+"""The figure, drawn and opened again; what it says is read from the drawn text."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from PIL import Image
+
+from segmentation.core.measure.bins import auto_edges
+from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.quantities import significant
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import figure
+from segmentation.core.report.panels import Scene
+from segmentation.core.report.picture import colour_numbers
+from segmentation.core.report.scalebar import free_corner, length_words, round_length
+from segmentation.core.sample import Sample
+from tests.core.builders import analysis_of, disc_labels, grey_of, make_analysis, renamed
+
+CASES = {
+    "fifteen": lambda: make_analysis(15),
+    "fifteen hundred": lambda: make_analysis(1500, (900, 1200)),
+    "none": lambda: make_analysis(0),
+    "one": lambda: make_analysis(1, (24, 32)),
+    "all set aside": lambda: analysis_of(np.ones((20, 30), np.int32)),
+    "pixels": lambda: make_analysis(12, calibration=Calibration.absent()),
+    "data bar": lambda: make_analysis(12, data_bar=30),
+    "wide": lambda: make_analysis(10, (40, 900)),
+    "tall": lambda: make_analysis(10, (900, 60)),
+    "one pixel": lambda: make_analysis(0, (1, 1)),
+    "tiny pixels": lambda: make_analysis(9, calibration=Calibration(1e-3, "typed")),
+    "huge pixels": lambda: make_analysis(9, calibration=Calibration(1e5, "typed")),
+    "flat image": lambda: analysis_of(np.zeros((30, 40), np.int32), pixels=np.full((30, 40), 7, np.uint8)),
+}
+
+
+def draw(analysis):
+    return figure.draw(Sample.of(analysis))
+
+
+def panels(analysis):
+    """The figure's panels alone, by file name."""
+    sample = Sample.of(analysis)
+    scene = Scene.of(sample)
+    drawn = figure.draw(sample, scene)
+    return figure.panels(sample, scene, drawn, figure.rendered(drawn))
+
+
+def said(drawn):
+    texts = [text.get_text() for text in drawn.findobj(lambda one: hasattr(one, "get_text"))]
+    return "\n".join(texts)
+
+
+def png(analysis):
+    file = io.BytesIO()
+    figure.write(draw(analysis), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_is_drawn_without_a_warning(case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = Image.open(io.BytesIO(png(CASES[case]())))
+    assert picture.size == (2400, 1800)
+    assert picture.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+    assert np.asarray(picture.convert("L")).std() > 5
+
+
+@pytest.mark.parametrize("case", ["fifteen", "wide", "tall", "pixels"])
+def test_four_panels(case):
+    drawn = draw(CASES[case]())
+    assert len(drawn.axes) == 4
+    assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == ["A", "B", "C", "D"]
+
+
+def test_numbers_are_those_of_the_statistics():
+    analysis = make_analysis(60, (300, 400), filter=True)
+    words, found = said(draw(analysis)), analysis.statistics
+    assert f"N = {found.n_kept}, mean {significant(found.mean)} nm" in words
+    assert f"SD {significant(found.sd)} nm" in words
+    assert "mean " in words and "median " in words
+    least = f"{found.nano['least_nm']:.1f} nm"
+    assert f"% of the particles of {least} and more are from 1 to 100 nm" in " ".join(words.split())
+    assert f"kept: {found.n_kept}" in words
+    assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in " ".join(words.split())
+    assert "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)" in words
+    assert "1 µm" in words or "500 nm" in words
+    assert "particles" in words and "filter on" in words and "DeepSegm 0." in words
+
+
+def test_mean_median_and_100_nm_are_lines_in_their_place():
+    analysis = make_analysis(80, (300, 400))
+    lines = {line.get_xdata()[0] for line in draw(analysis).axes[3].lines if len(line.get_xdata()) == 2}
+    assert lines == {analysis.statistics.mean, analysis.statistics.median, 100.0}
+
+
+def test_bars_count_every_kept_particle_once():
+    analysis = make_analysis(80, (300, 400))
+    bars = draw(analysis).axes[3].patches
+    assert sum(bar.get_height() for bar in bars) == analysis.statistics.n_kept
+
+
+def test_without_calibration_everything_is_in_pixels():
+    words = said(draw(CASES["pixels"]()))
+    assert "Minimum Feret diameter (px)" in words
+    assert "scale not known: lengths are in pixels" in words
+    assert not re.search(r"^\d+ \S+$", words, re.MULTILINE)  # no scale bar
+    assert " nm" not in words and "µm" not in words
+
+
+def test_no_particles_is_said():
+    assert "No particles were found" in said(draw(CASES["none"]()))
+    assert "The only particle was set aside" in said(draw(CASES["all set aside"]()))
+
+
+def test_data_bar_is_left_out_and_said():
+    analysis = CASES["data bar"]()
+    drawn = draw(analysis)
+    assert "data bar excluded" in said(drawn)
+    assert "data bar from row 162" in said(drawn)
+    assert drawn.axes[0].get_ylim() == (162, 0)
+    assert "data bar excluded" not in said(draw(CASES["fifteen"]()))
+
+
+def test_without_a_scale_no_scale_bar_is_painted():
+    drawn = draw(make_analysis(9, calibration=Calibration.absent()))
+    assert not drawn.axes[0].patches and not drawn.axes[0].texts
+    assert "nm" not in said(drawn).replace("nm per pixel", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$\\frac{1}{$x.tif", "$\\frac{1}{$x.tif"),
+        ("two\nlines\t.tif", "two lines .tif"),
+        ("粒子Ａ나\U00016e40.tif", "粒子Ａ나□.tif"),
+        ("\udcff.tif", " .tif"),
+        ("Größe µ.tif", "Größe µ.tif"),
+        ("x" * 300 + ".tif", "…"),
+    ],
+)
+def test_any_file_name(name, shown):
+    analysis = renamed(make_analysis(3, (60, 80)), name)
+    drawn = draw(analysis)
+    assert shown in said(drawn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for form in ("png", "svg", "pdf"):
+            figure.write(drawn, io.BytesIO(), form)
+
+
+def test_any_calibration_detail():
+    detail = "$^{" + "x" * 300 + "\n"
+    analysis = make_analysis(3, (60, 80), calibration=Calibration(2.0, "metadata", detail))
+    assert "$^{xxx" in said(draw(analysis))
+    assert png(analysis)
+
+
+def test_set_aside_is_dashed_and_kept_is_solid():
+    analysis = make_analysis(12)
+    lines = [one for one in draw(analysis).axes[2].collections if isinstance(one, LineCollection)]
+    dashed = [one for one in lines if one.get_linestyles()[0][1] is not None]
+    assert [len(one.get_segments()) for one in dashed] == [analysis.statistics.n_set_aside]
+    solid = {len(one.get_segments()) for one in lines if one not in dashed}
+    assert solid == {analysis.statistics.n_kept, analysis.statistics.n_set_aside}
+
+
+def test_outlines_are_thinner_where_particles_are_small_on_the_page():
+    def width(analysis):
+        return draw(analysis).axes[2].collections[1].get_linewidths()[0]
+
+    assert width(make_analysis(500, (900, 1200))) < width(make_analysis(15, (900, 1200)))
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_same_analysis_same_bytes(form):
+    files = []
+    for _ in range(2):
+        file = io.BytesIO()
+        figure.write(draw(make_analysis(12)), file, form)
+        files.append(file.getvalue())
+    assert files[0] == files[1]
+
+
+def test_one_drawing_serves_all_formats_and_stays_small():
+    drawn = draw(CASES["fifteen hundred"]())
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    for form, start in starts.items():
+        file = io.BytesIO()
+        figure.write(drawn, file, form)
+        assert file.getvalue().startswith(start)
+        assert form == "png" or len(file.getvalue()) < 5_000_000
+
+
+def test_large_images_are_drawn_small():
+    labels = np.zeros((6000, 5000), np.int32)
+    labels[100:400, 200:600] = 1
+    drawn = draw(analysis_of(labels, pixels=(labels * 200).astype(np.uint8)))
+    shown = drawn.axes[0].images[0]
+    assert max(shown.get_array().shape) <= 1100
+    assert (drawn.axes[0].get_xlim(), drawn.axes[0].get_ylim()) == ((0, 5000), (6000, 0))
+
+
+def test_pyplot_is_not_needed():
+    code = "import sys, segmentation.core.report.files; print('matplotlib.pyplot' in sys.modules)"
+    root = Path(__file__).resolve().parents[3]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_neighbours_differ_in_colour():
+    rng = np.random.default_rng(3)
+    seeds = rng.uniform(0, 120, (60, 2))
+    y, x = np.mgrid[:120, :120]
+    labels = 1 + np.argmin((y[..., None] - seeds[:, 0]) ** 2 + (x[..., None] - seeds[:, 1]) ** 2, axis=-1)
+    number = colour_numbers(labels.astype(np.int32))[labels]
+    for a, b, ca, cb in (
+        (labels[1:], labels[:-1], number[1:], number[:-1]),
+        (labels[:, 1:], labels[:, :-1], number[:, 1:], number[:, :-1]),
+    ):
+        assert (ca != cb)[a != b].all()
+
+
+@pytest.mark.parametrize(
+    ("longest", "expected"), [(1, 1), (1.9, 1), (2, 2), (4.99, 2), (7, 5), (999, 500), (0.03, 0.02)]
+)
+def test_round_lengths(longest, expected):
+    assert round_length(longest) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("nm", "expected"), [(200, "200 nm"), (1000, "1 µm"), (5e6, "5 mm"), (0.5, "500 pm"), (2e4, "20 µm")]
+)
+def test_length_words(nm, expected):
+    assert length_words(nm) == expected
+
+
+@pytest.mark.parametrize("n", [12, 2])
+def test_scale_bar_has_its_length(n):
+    drawn = draw(make_analysis(n, (300, 400), calibration=Calibration(10.0, "typed")))
+    ax = drawn.axes[0]
+    bar = ax.patches[1].get_width() * drawn.dpi / ax.bbox.width * 400 * 10
+    assert [text.get_text() for text in ax.texts] == [length_words(round(bar, 6))]
+
+
+@pytest.mark.parametrize(("kept", "corner"), [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1), (1, 1))])
+def test_the_scale_bar_stands_where_no_particle_is(kept, corner):
+    labels = np.zeros((300, 400), np.int32)
+    labels[10:290:2, 10:390:2] = 1
+    rows, columns = slice(0, 100) if kept[1] else slice(200, 300), slice(240, 400) if kept[0] else slice(0, 160)
+    labels[rows, columns] = 0
+    assert free_corner((labels * 90).astype(np.uint8), labels > 0, 0.3, 0.2) == corner
+    labels[(rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2] = 1
+    assert free_corner((labels * 90).astype(np.uint8), labels > 0, 0.5, 0.4) is None
+
+
+def test_the_scale_bar_keeps_off_the_one_of_the_image():
+    rng = np.random.default_rng(0)
+    picture, nothing = rng.normal(90, 5, (300, 400)).astype(np.uint8), np.zeros((300, 400), bool)
+    picture[:, 330:] = rng.normal(90, 15, (300, 70))
+    assert free_corner(picture, nothing, 0.3, 0.15)[0] == 0
+    picture[280:284, 20:90] = 255
+    assert free_corner(picture, nothing, 0.3, 0.15) == (0, 1)
+
+
+def test_below_the_picture_the_scale_bar_is_part_of_its_panel():
+    labels = np.arange(1, 301, dtype=np.int32).reshape(15, 20).repeat(20, 0).repeat(20, 1)
+    cut = panels(analysis_of(labels, pixels=grey_of(labels)))["image"]
+    strip = cut[round(cut.shape[1] * 300 / 400) :]
+    assert strip.shape[0] / figure.DPI == pytest.approx(0.28, abs=0.02)
+    assert (strip.min(), strip.max()) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("shape", "share"),
+    [((768, 1024), 0.32), ((700, 700), 0.34), ((900, 360), 0.25), ((200, 1000), 0.18), ((250, 1000), 0.22)],
+)
+def test_pictures_take_their_share_of_the_page_whatever_their_shape(shape, share):
+    drawn = draw(make_analysis(12, shape))
+    boxes = [ax.get_position() for ax in drawn.axes]
+    assert sum(box.width * box.height for box in boxes[:3]) > share
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+
+
+def test_what_is_set_aside_is_no_doubt_unless_its_outline_may_be_wrong():
+    analysis = make_analysis(30, (300, 400))
+    assert "possibly wrong" not in said(draw(analysis))
+    confidence = np.where(np.arange(30) == 12, 0.2, 0.95).astype(np.float32)
+    doubtful = analysis_of(analysis.segmentation.labels, confidence=confidence, filter=True)
+    words = " ".join(said(draw(doubtful)).split())
+    assert f"{Reason.FRAME} 2, {Reason.SLIP} 1; possibly wrong: {Reason.UNSURE} 1" in words
+    assert "set aside: 4" in words
+
+
+def test_segmentation_and_histogram_count_alike():
+    analysis = make_analysis(30, (300, 400))
+    titles = [ax.get_title(loc="left") for ax in draw(analysis).axes]
+    assert titles[1] == "B  27 particles; grey: set aside" and titles[3].startswith("D  N = 27,")
+
+
+def test_few_sizes_are_numbers_and_not_bars():
+    analysis = make_analysis(6, (120, 160))
+    ax = draw(analysis).axes[3]
+    assert not ax.patches and not ax.lines
+    shown = ax.texts[0].get_text()
+    assert all(significant(size) in shown for size in analysis.table.length("min_feret"))
+
+
+def test_the_law_is_drawn_where_it_fits_and_else_it_is_said():
+    labels = disc_labels(120, (600, 800))
+    fits = analysis_of(labels)
+    poor = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "poor", "p": 0.0004}))
+    good = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "good", "p": 0.3}))
+    assert "log-normal, p = 0.300" in said(draw(good))
+    words = said(draw(poor))
+    assert "No log-normal curve: the sizes are not log-normal (p < 0.001)." in words and "log-normal," not in words
+    assert len(draw(poor).axes[3].lines) == len(draw(good).axes[3].lines) - 1
+
+
+@pytest.mark.parametrize("sizes", [[5.0], [5.0, 5.0], [1.0, 2.0], list(np.random.default_rng(0).lognormal(3, 1, 5000))])
+def test_number_of_bins_stays_within_limits(sizes):
+    edges = auto_edges(np.array(sizes), "px", 1.0)
+    assert 9 <= len(edges) <= 61
+    assert edges[0] <= min(sizes) and edges[-1] >= max(sizes)
+    assert (np.diff(edges) > 0).all()
+
+
+def test_whole_pixels_make_no_comb():
+    sizes = np.repeat(np.arange(20.0, 70.0), 400) * 7.3
+    counts, _ = np.histogram(sizes, auto_edges(sizes, "nm", 7.3))
+    assert counts[1:-1].min() > 0.8 * counts[1:-1].max()
+
+
+def test_filter_word_follows_the_recipe():
+    analysis = make_analysis(9)
+    assert "filter off" in said(draw(analysis))
+    assert "filter on" in said(draw(replace(analysis, settings=analysis.settings.with_(filter=True))))
+
+
+def test_outlines_are_lines_unless_they_are_many():
+    for n in (590, 620):
+        drawn = draw(make_analysis(n, (600, 800)))
+        assert bool(drawn.axes[2].collections) == (n < 600)
+        shown = drawn.axes[2].images[0].get_array()
+        assert (shown.ndim == 3) == (n > 600)
+
+
+def test_panels_are_what_the_figure_shows():
+    cut = panels(make_analysis(15, (300, 400)))
+    assert list(cut) == ["image", "segmentation", "doubts", "histogram"]
+    assert cut.pop("histogram").std() > 5
+    for name in ("segmentation", "doubts"):
+        panel = cut[name]
+        assert panel.shape[1] / panel.shape[0] == pytest.approx(400 / 300, rel=0.01)
+    image = Image.open(io.BytesIO(figure.as_png(cut["image"])))
+    assert image.mode == "L" and image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+    again = np.asarray(Image.open(io.BytesIO(figure.as_png(cut["segmentation"]))))
+    np.testing.assert_array_equal(again, cut["segmentation"])
+    assert (again.std(axis=(0, 1)) > 5).all()
+
+
+def test_the_image_lies_under_the_outlines_to_a_pixel():
+    labels = np.zeros((200, 300), np.int32)
+    labels[60:120, 80:200] = 1
+    panel = panels(analysis_of(labels, pixels=(labels * 255).astype(np.uint8)))["image"][..., 0]
+    scale = panel.shape[1] / 300
+    bright = panel > 127
+    bright[int(165 * scale) :] = False  # the scale bar
+    rows, columns = np.flatnonzero(bright.any(1)) / scale, np.flatnonzero(bright.any(0)) / scale
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((60, 120, 80, 200), abs=0.7)

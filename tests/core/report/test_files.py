@@ -1,0 +1,303 @@
+"""The files beside the figure, written and read back."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from segmentation.core.measure.filters import Reason
+from segmentation.core.micrograph import displayed
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import exports
+from segmentation.core.report.exports import labels, particles_csv, result, viewer
+from segmentation.core.report.exports.base import FIRST
+from segmentation.core.report.files import write_all
+from segmentation.core.sample import Sample
+from segmentation.core.tasks import find
+from tests.core.builders import analysis_of, make_analysis, renamed
+
+
+def written(analysis):
+    return particles_csv.as_text(Sample.of(analysis))
+
+
+def split(text):
+    """The summary as a dict and the table as a list of dicts, as a reader that knows comments sees them."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    summary = dict(line[2:].rsplit(": ", 1) for line in lines if line.startswith("#"))
+    return summary, list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def test_csv_reads_back():
+    analysis = make_analysis(20, filter=True)
+    summary, rows = split(written(analysis))
+    table = analysis.table
+    assert list(rows[0]) == list(table.columns)
+    assert [int(row["label"]) for row in rows] == table["label"].tolist()
+    assert [row["kept"] == "TRUE" for row in rows] == table.kept.tolist()
+    assert [row["reason"] for row in rows] == table.reasons.tolist()
+    for name in ("min_feret_nm", "area_nm2", "solidity", "centroid_x_px", "confidence"):
+        np.testing.assert_allclose([float(row[name]) for row in rows], table[name], rtol=1e-6)
+    assert float(summary["mean (nm)"]) == pytest.approx(analysis.statistics.mean, rel=1e-6)
+    assert int(summary["particles kept"]) == analysis.statistics.n_kept
+    assert int(summary[f"set aside because: {Reason.FRAME}"]) == 2
+
+
+def test_names_are_neither_comments_nor_formulas():
+    """As pandas reads a sample's table with comment="#"."""
+    assert particles_csv.name_cell("Charge #3_001.tif") == "Charge %233_001.tif"
+    assert particles_csv.name_cell("=1+1") == "%3D1+1"
+
+
+def test_csv_begins_with_the_summary():
+    lines = written(make_analysis(9)).splitlines()
+    comments = [line.startswith("# ") for line in lines]
+    assert comments == sorted(comments, reverse=True)
+    for name in (
+        "software",
+        "file",
+        "sha256",
+        "nm per pixel",
+        "calibration source",
+        "model",
+        "filter",
+        "median (nm)",
+        "sample standard deviation (nm)",
+        "D10 (nm)",
+        "fraction from 1 to 100 nm of particles",
+        "fraction from 1 to 100 nm 95 % interval",
+    ):
+        assert any(line.startswith(f"# {name}: ") for line in lines), name
+
+
+def test_csv_of_pixels():
+    summary, rows = split(written(make_analysis(9, calibration=Calibration.absent())))
+    assert summary["nm per pixel"] == "not known"
+    assert "min_feret_px" in rows[0] and "area_px2" in rows[0]
+    assert "mean (px)" in summary
+    assert not any("100 nm" in name for name in summary)
+
+
+def test_csv_without_particles():
+    summary, rows = split(written(make_analysis(0)))
+    assert rows == []
+    assert summary["particles kept"] == "0"
+    assert summary["mean (nm)"] == ""
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a,=1+1", 'a",=1', "a;=1", "a\n=1"])
+def test_no_text_from_a_file_becomes_a_formula(start):
+    calibration = Calibration(2.0, "metadata", start)
+    text = written(renamed(make_analysis(9, calibration=calibration), f"{start}.tif"))
+    for delimiter in ",;\t":
+        for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+            for cell in row:
+                number = cell.lstrip("-").replace(".", "").isdigit()
+                assert number or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), row
+    assert len([line for line in text.splitlines() if not line.startswith("#")]) == 10
+    for line in text.splitlines():
+        assert not line.startswith("#") or len(next(csv.reader([line]))) == 1
+
+
+def test_csv_has_a_byte_order_mark_only_where_it_is_needed():
+    analysis = make_analysis(3, (60, 80))
+    assert written(analysis).isascii()
+    marked = written(renamed(analysis, "Größe.tif"))
+    assert marked.startswith("\ufeff# ")
+    assert "# file: Größe.tif\n" in marked
+
+
+def test_csv_of_a_name_that_is_no_text():
+    written(renamed(make_analysis(3, (60, 80)), "\udcff.tif")).encode("utf-8")
+
+
+def test_csv_numbers_have_no_exponent_and_no_comma():
+    text = written(make_analysis(9, calibration=Calibration(1e5, "typed")))
+    cells = [cell for row in split(text)[1] for name, cell in row.items() if name.endswith(("nm", "nm2"))]
+    assert all(cell.replace(".", "", 1).isdigit() for cell in cells)
+
+
+def test_csv_leaves_unknown_numbers_empty():
+    labels_ = np.zeros((9, 9), np.int32)
+    labels_[2:7, 2:7] = 1
+    analysis = analysis_of(labels_, confidence=np.array([np.nan], np.float32))
+    assert split(written(analysis))[1][0]["confidence"] == ""
+
+
+def test_csv_says_what_the_filter_changed():
+    analysis = make_analysis(200, (96, 128), filter=True)
+    n = analysis.statistics.without_filter["n"]
+    assert n > analysis.statistics.n_kept
+    assert f"# without the filter: n={n} median=" in written(analysis)
+    assert "without the filter" not in written(make_analysis(200, (96, 128)))
+
+
+def test_result_is_plain_json():
+    analysis = make_analysis(12, data_bar=30, filter=True)
+    found = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
+    assert found["calibration"]["nm_per_pixel"] == 7.34375
+    assert found["calibration"]["source"] == "metadata"
+    assert found["settings"]["filter"] is True
+    assert found["statistics"]["mean"] == analysis.statistics.mean
+    assert found["set_aside"] == analysis.statistics.set_aside
+    assert found["model"]["name"] == "particles" and found["model"]["sha256"] == "cd" * 32
+    assert found["image"] | {"notes": None} == {
+        "name": "sample.tif",
+        "sha256": "ab" * 32,
+        "width": 256,
+        "height": 192,
+        "data_bar": 162,
+        "notes": None,
+    }
+    assert {"deepsegm", "python", "numpy"} <= set(found["versions"])
+    assert "timings" not in found, "running times differ; the file must not"
+    assert found["warnings"] and found["metadata"] == {"instrument": "ZEISS Sigma"}
+
+
+def test_result_without_calibration_data_bar_and_numbers():
+    analysis = make_analysis(0, calibration=Calibration.absent())
+    odd = {"voltage": float("nan"), "count": np.int64(3), "when": object}
+    analysis = replace(analysis, micrograph=replace(analysis.micrograph, metadata=odd))
+    found = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
+    assert found["calibration"]["nm_per_pixel"] is None
+    assert found["calibration"]["source"] == "none"
+    assert found["image"]["data_bar"] is None
+    assert found["statistics"]["mean"] is None
+    assert (found["metadata"]["voltage"], found["metadata"]["count"]) == (None, 3)
+
+
+def tiff(analysis, **more):
+    file = io.BytesIO()
+    labels.write_tiff(analysis, file, **more)
+    file.seek(0)
+    return file
+
+
+def test_labels_are_those_of_the_kept_particles():
+    analysis = make_analysis(12, data_bar=30)
+    read = tifffile.imread(tiff(analysis))
+    assert read.dtype == np.uint16
+    assert read.shape == analysis.micrograph.shape
+    kept = analysis.table["label"][analysis.table.kept]
+    assert set(np.unique(read)) == {0, *kept.tolist()}
+    np.testing.assert_array_equal(read > 0, np.isin(analysis.segmentation.labels, kept))
+    np.testing.assert_array_equal(tifffile.imread(tiff(analysis, all=True)), analysis.segmentation.labels)
+
+
+def test_labels_carry_the_calibration_for_imagej():
+    with tifffile.TiffFile(tiff(make_analysis(12))) as file:
+        assert file.is_imagej
+        assert file.imagej_metadata["unit"] == "nm"
+        x, per = file.pages[0].tags["XResolution"].value
+        assert x / per == pytest.approx(1 / 7.34375)
+        assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+
+
+@pytest.mark.parametrize("nm_per_pixel", [None, 1e-12, 1e12])
+def test_labels_without_a_usable_pixel_size(nm_per_pixel):
+    calibration = Calibration.absent() if nm_per_pixel is None else Calibration(nm_per_pixel, "typed")
+    with tifffile.TiffFile(tiff(make_analysis(9, calibration=calibration))) as file:
+        assert "unit" not in (file.imagej_metadata or {})
+        assert file.asarray().max() > 0
+
+
+def test_more_labels_than_16_bits_hold():
+    many = np.zeros((600, 600), np.int32)
+    many[::2, ::2] = np.arange(1, 90001).reshape(300, 300)
+    file = tiff(analysis_of(many), all=True)
+    with tifffile.TiffFile(file) as opened:
+        assert opened.asarray().dtype == np.float32, "the next type of ImageJ"
+        np.testing.assert_array_equal(opened.asarray(), many)
+        assert opened.is_imagej and opened.imagej_metadata["unit"] == "nm"
+        x, per = opened.pages[0].tags["XResolution"].value
+        assert x / per == pytest.approx(1 / 7.34375)
+
+
+def test_labels_of_no_particles():
+    assert not tifffile.imread(tiff(make_analysis(0))).any()
+
+
+def test_outlines_for_the_viewer():
+    analysis = make_analysis(12, data_bar=30)
+    found = json.loads(json.dumps(viewer.outlines(analysis), allow_nan=False))
+    assert (found["width"], found["height"], found["rows"], found["unit"]) == (256, 192, 162, "nm")
+    assert [one["id"] for one in found["particles"]] == analysis.table["label"].tolist()
+    assert [one["kept"] for one in found["particles"]] == analysis.table.kept.tolist()
+    assert [one["reason"] for one in found["particles"]] == analysis.table.reasons.tolist()
+    for one, size in zip(found["particles"], analysis.table.length("min_feret"), strict=True):
+        assert one["min_feret"] == pytest.approx(size, rel=1e-4)
+        assert len(one["outline"]) >= 8 and len(one["outline"]) % 2 == 0
+
+
+def test_two_thousand_outlines_are_quickly_sent():
+    text = json.dumps(viewer.outlines(make_analysis(2000, (2048, 2048))), separators=(",", ":"))
+    assert len(gzip.compress(text.encode())) < 300_000
+
+
+def test_pictures_for_the_browser():
+    analysis = make_analysis(12, data_bar=30)
+    whole = Image.open(io.BytesIO(viewer.image_webp(analysis.micrograph)))
+    assert (whole.format, whole.size) == ("WEBP", (256, 192))
+    error = np.asarray(whole.convert("L"), float) - displayed(analysis.micrograph)
+    assert np.abs(error).mean() < 6
+    small = Image.open(io.BytesIO(viewer.thumbnail(make_analysis(12, (600, 800)))))
+    assert (small.size, small.mode) == ((320, 240), "RGB")
+    nothing = analysis_of(np.zeros((60, 80), np.int32), pixels=np.full((60, 80), 128, np.uint8))
+    assert set(Image.open(io.BytesIO(viewer.thumbnail(nothing))).convert("L").getdata()) == {
+        128
+    }  # no darker than it is
+
+
+def test_pictures_of_large_images_are_limited():
+    flat = analysis_of(np.zeros((50, 9000), np.int32), pixels=np.zeros((50, 9000), np.uint8))
+    assert Image.open(io.BytesIO(viewer.image_webp(flat.micrograph))).size == (1024, 6)
+    figure = np.zeros((2700, 3600, 3), np.uint8)
+    assert Image.open(io.BytesIO(viewer.figure_webp(figure))).size == (1000, 750)
+
+
+def test_tiles_hold_every_pixel_and_coarser_levels():
+    pixels = np.random.default_rng(1).integers(0, 256, (700, 2100)).astype(np.uint8)
+    analysis = analysis_of(np.zeros((700, 2100), np.int32), pixels=pixels)
+    made = {name: np.asarray(Image.open(io.BytesIO(png))) for name, png in viewer.tiles(analysis.micrograph)}
+    assert [name for name in made if name.endswith("-0.png")] == [
+        *(f"0/{column}-0.png" for column in range(5)),
+        *(f"1/{column}-0.png" for column in range(3)),
+    ]
+    rows = [np.hstack([made[f"0/{column}-{row}.png"] for column in range(5)]) for row in range(2)]
+    whole = displayed(analysis.micrograph)
+    assert np.array_equal(np.vstack(rows), whole)
+    assert made["1/2-0.png"].shape == (350, 26)
+    assert made["1/0-0.png"][0, 0] == pytest.approx(whole[:2, :2].mean(), abs=1)
+
+
+def test_a_small_picture_has_one_level_of_tiles():
+    assert [name for name, _ in viewer.tiles(make_analysis(12).micrograph)] == ["0/0-0.png"]
+
+
+def test_all_files_are_written_and_told(tmp_path):
+    told = []
+    analysis = make_analysis(12)
+    files = write_all(analysis, tmp_path / "out", progress=lambda stage, fraction: told.append((stage, fraction)))
+    assert set(files) == set(exports.listed("image", find("particles")))
+    assert all(path == tmp_path / "out" / name and path.stat().st_size for name, path in files.items())
+    assert {stage for stage, _ in told} == {"drawing the figure", "writing the files"}
+    assert [fraction for _, fraction in told] == pytest.approx(np.arange(len(files)) / len(files))
+    assert json.loads(files["result.json"].read_text())["model"]["name"] == "particles"
+
+
+def test_progress_can_stop_the_writing(tmp_path):
+    def stop(stage, fraction):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_all(make_analysis(3, (60, 80)), tmp_path, progress=stop)
+    begun = {name for name, each in exports.listed("image", find("particles")).items() if each.turn == FIRST}
+    assert {path.name for path in tmp_path.iterdir()} <= begun

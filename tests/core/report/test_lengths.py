@@ -1,0 +1,48 @@
+"""Figure and report show long sizes in µm; what is stored keeps nm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.charts import Distribution, draw_histogram
+from segmentation.core.report.lengths import in_readable_unit
+from segmentation.core.sample import Sample
+from tests.core.builders import make_analysis
+
+LONG = Calibration(400.0, "metadata", relative_uncertainty=0.001)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return Sample.of(make_analysis(150, (400, 500), calibration=LONG))
+
+
+def test_every_length_is_scaled_and_nothing_else(sample):
+    found, shown = sample.pooled, in_readable_unit(sample).pooled
+    assert (found.unit, shown.unit) == ("nm", "µm")
+    for name in ("median", "mean", "sd", "d10", "d90", "ecd_median"):
+        assert getattr(shown, name) == pytest.approx(getattr(found, name) / 1000)
+    assert shown.intervals["median"] == pytest.approx([end / 1000 for end in found.intervals["median"]])
+    assert shown.weighted["volume"]["d90"] == pytest.approx(found.weighted["volume"]["d90"] / 1000)
+    assert shown.weighted["number"]["geometric_sd"] == found.weighted["number"]["geometric_sd"]
+    assert shown.fit["median"] == pytest.approx(found.fit["median"] / 1000) and shown.fit["gsd"] == found.fit["gsd"]
+    assert shown.convergence["low"] == pytest.approx(np.array(found.convergence["low"]) / 1000)
+    assert shown.convergence["n"] == found.convergence["n"]
+
+
+def test_short_sizes_and_pixels_stay():
+    for calibration in (Calibration(2.0, "metadata"), Calibration.absent()):
+        sample = Sample.of(make_analysis(40, calibration=calibration))
+        assert in_readable_unit(sample) is sample
+
+
+def test_the_histogram_is_drawn_in_micrometres(sample):
+    ax = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    shown = Distribution.of(sample)
+    draw_histogram(ax, shown)
+    assert "(µm)" in ax.get_xlabel() and "µm" in ax.get_title(loc="left")
+    assert ax.get_xlim()[1] < 1.2 * sample.members[0].table.length("min_feret").max() / 1000
+    assert len(shown.sizes) == int(shown.bars.counts.sum())

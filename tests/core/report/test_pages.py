@@ -1,0 +1,251 @@
+"""The PDF report, read by pypdf: what it says, how long it is, and that its numbers are those of result.json."""
+
+from __future__ import annotations
+
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pypdf
+import pytest
+from PIL import Image
+
+from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.measure.distribution import FIGURES
+from segmentation.core.measure.drawn import Drawn
+from segmentation.core.measure.quantities import significant
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import exports, pages
+from segmentation.core.report.context import Context
+from segmentation.core.report.exports import result
+from segmentation.core.report.fonts import runs
+from segmentation.core.report.method import CITATION
+from segmentation.core.report.method import method as method_of
+from segmentation.core.report.wording import share_interval
+from segmentation.core.sample import Sample
+from segmentation.core.tasks import find
+from tests.core.builders import analysis_of, make_analysis, refound, renamed
+
+CASES = {
+    "many": lambda: make_analysis(150, (400, 500), filter=True),
+    "thousands": lambda: make_analysis(1500, (900, 1200)),
+    "none": lambda: make_analysis(0),
+    "one": lambda: make_analysis(1, (24, 32)),
+    "all set aside": lambda: analysis_of(np.ones((20, 30), np.int32)),
+    "pixels": lambda: make_analysis(40, calibration=Calibration.absent()),
+    "long": lambda: make_analysis(150, (400, 500), calibration=Calibration(400.0, "metadata")),
+    "data bar": lambda: make_analysis(12, data_bar=30),
+    "wide": lambda: make_analysis(10, (40, 900)),
+    "tall": lambda: make_analysis(10, (900, 60)),
+}
+pytestmark = pytest.mark.usefixtures("coarse")
+FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
+
+
+def context_of(analysis):
+    with ThreadPoolExecutor(1) as packing:
+        context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
+        context.draw()
+        context.pack_panels()
+    context.sums = context.holds = FILES
+    return context
+
+
+@cache
+def made(case):
+    return CASES[case]()
+
+
+@cache
+def written(analysis):
+    """The bytes of its report."""
+    file = io.BytesIO()
+    pages.write_report(context_of(analysis), file)
+    return file.getvalue()
+
+
+def method(analysis):
+    return method_of(Sample.of(analysis))
+
+
+def said(data):
+    """All words of a PDF on one line."""
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_takes_two_to_six_pages(case):
+    data = written(made(case))
+    read = pypdf.PdfReader(io.BytesIO(data))
+    assert 2 <= len(read.pages) <= 6
+    assert f"page {len(read.pages)} of {len(read.pages)}" in said(data)
+
+
+def decoded(picture):
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+
+
+def test_pictures_are_in_it_as_they_are():
+    analysis = made("many")
+    context, shown_there = context_of(analysis), ("panel-image.png", "panel-possibly-wrong.png")
+    cut = {name: decoded(context.picture(name)) for name in shown_there}
+    read = pypdf.PdfReader(io.BytesIO(written(analysis)))
+    shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
+    for name in shown_there:
+        assert any(each.shape == cut[name].shape and (each == cut[name]).all() for each in shown)
+
+
+def test_it_says_what_a_regulator_asks_for():
+    analysis = made("many")
+    words, found = said(written(analysis)), analysis.statistics
+    for expected in (
+        analysis.micrograph.name,
+        "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)",
+        found.nano["sentence"],
+        CITATION,
+        "ab" * 32,
+        *FILES.values(),
+        *found.set_aside,
+        *map(str, analysis.flags),
+        "ZEISS Sigma",
+        "numpy ",
+        "2 %",
+    ):
+        assert re.sub(r"\s+", " ", expected) in words, expected
+    assert re.sub(r"\s+", " ", method(analysis)) in words
+
+
+def test_its_numbers_are_those_of_the_result():
+    analysis = made("many")
+    words, numbers = said(written(analysis)), result.as_dict(Sample.of(analysis))["statistics"]
+    for weighting in ("number", "area", "volume"):
+        figures = numbers["weighted"][weighting]
+        for name in FIGURES:
+            shown = significant(figures[name])
+            limits = figures["intervals"][name]
+            expected = shown if limits is None else f"{shown} ({significant(limits[0])}–{significant(limits[1])})"
+            assert expected in words, (weighting, name)
+        assert re.sub(r"\s+", " ", figures["note"]) in words
+    for line in numbers["nano"]["sensitivity"]:
+        assert share_interval(line["low"], line["high"]) in words
+    drawn = "\n".join(
+        text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
+    )
+    for name in ("mean", "median"):
+        assert f"{name} {significant(numbers[name])}" in drawn
+    assert f"N = {numbers['n_kept']:,}" in drawn and f"kept: {numbers['n_kept']:,}" in drawn
+    assert share_interval(numbers["fraction_low"], numbers["fraction_high"]) in drawn
+
+
+def test_without_calibration_nothing_is_in_nanometres():
+    words = said(written(made("pixels")))
+    assert "scale not known" in words and "Minimum Feret diameter (px)" in words
+    # The definition speaks of 100 nm; no measure does.
+    assert not re.search(r"\d nm", re.sub(r"(to|about) 100 nm", "", words))
+
+
+def test_one_particle_has_no_interval():
+    words = said(written(made("one")))
+    assert made("one").statistics.interval_note in words and "nan" not in words.lower().replace("nano", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["Größe µ.tif", "粒子.tif", "<b>&amp;<para>.tif", "\udcff.tif", "x" * 300 + ".tif", "$^{.tif"]
+)
+def test_any_name(name):
+    analysis = renamed(make_analysis(12), name)
+    data = written(analysis)
+    assert len(pypdf.PdfReader(io.BytesIO(data)).pages) <= 6
+    if name.startswith(("Größe", "<b>", "$")):
+        assert name in said(data)
+    if name == "粒子.tif":
+        assert "粒子" in re.sub(r"\s", "", said(data)) and "□" not in said(data)
+        fonts = pypdf.PdfReader(io.BytesIO(data)).pages[0]["/Resources"]["/Font"].values()
+        assert sum("NotoSansCJK" in str(font.get_object()["/BaseFont"]) for font in fonts) == 2
+        assert len(data) - len(written(make_analysis(12))) < 20_000
+
+
+def test_letters_from_right_to_left_are_joined_and_in_their_order():
+    assert runs("نان 1.tif") == [("DejaVuSans", "tif.1 \u0646\ufe8e\ufee7")]
+
+
+def test_what_the_instrument_says_is_said_in_words():
+    analysis = make_analysis(12)
+    metadata = {"voltage_kv": 5.0, "working_distance_mm": 8.25, "magnification": 50000.0}
+    told = said(written(replace(analysis, micrograph=replace(analysis.micrograph, metadata=metadata))))
+    assert "voltage (kV) 5 " in told and "working distance (mm) 8.25" in told and "magnification 50000" in told
+
+
+def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
+    wild = Drawn(np.log(100) + 8 * np.random.default_rng(0).standard_normal(2000))
+    assert wild.limits(0) is None
+    assert Drawn(wild.draws / 8).limits(0) is not None
+    words = said(written(make_analysis(14, (200, 260))))
+    assert "(too few particles)" in words and "Elongation: Width / length of the rectangle" in words
+
+
+def test_the_last_page_is_not_the_rest_of_the_checksums():
+    for n in (12, 40, 90, 150):
+        last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()
+        assert sum(name in last for name in FILES) > 1
+
+
+def test_endless_notes_and_metadata_are_cut():
+    analysis = make_analysis(12)
+    metadata = {f"entry {i}": "word " * 200 for i in range(100)}
+    micrograph = replace(analysis.micrograph, metadata=metadata, notes=tuple("A note. " * 60 for _ in range(50)))
+    assert len(pypdf.PdfReader(io.BytesIO(written(replace(analysis, micrograph=micrograph)))).pages) <= 8
+
+
+def test_edge_weights_are_said():
+    analysis = make_analysis(40)
+    weighted = replace(analysis, statistics=replace(analysis.statistics, edge="weight"))
+    assert "weighted by the inverse" in method(weighted)
+    assert "Number of particles, edge-weighted" in said(written(weighted))
+
+
+@pytest.mark.parametrize(
+    ("flips", "second", "said_of_it"),
+    [
+        (False, 1.0, ""),
+        (False, 1.4, "averaged over the image and its mirror image, 1.4 times as large."),
+        (True, 1.0, "averaged over the image and its mirror images."),
+        (True, 1.4, "averaged over the image and its mirror images, also 1.4 times as large."),
+    ],
+)
+def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
+    words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
+    assert said_of_it in words and ("averaged over" in words) == bool(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "expected", "said"),
+    [
+        (0, 0.9, ""),
+        (1, 0.9, "1 outline was removed, with a calibrated chance of being right under 10 %."),
+        (1204, 0.3, "1,204 outlines were removed, with a calibrated chance of being right under 50 % (where"),
+    ],
+)
+def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
+    words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
+    assert said in words and ("chance of being right under" in words) == bool(said)
+
+
+def test_a_model_of_faint_things_says_the_limit_that_it_used():
+    analysis = make_analysis(4)
+    card = {**analysis.segmentation.provenance.card, "options": {"noise": 0.0}}
+    words = method(refound(analysis, dropped=7, expected=0.3, card=card))
+    assert "7 outlines were removed, with a calibrated chance of being right under 10 %." in words
+
+
+def test_same_analysis_same_bytes():
+    assert written(make_analysis(30)) == written(make_analysis(30))
+
+
+def test_masks_of_other_tools_have_no_model():
+    words = said(written(refound(make_analysis(12), card={"name": MASKS})))
+    assert "outlined by another tool" in words
+    assert "convolutional" not in words and "SHA-256 of the weights" not in words and "polarity" not in words

@@ -1,0 +1,297 @@
+"""The files of a sample of several images."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import jsonschema
+import openpyxl
+import pandas
+import pypdf
+import pytest
+from PIL import Image
+
+from segmentation.core.combine import combine
+from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.network.cards import find
+from segmentation.core.report import exports, figure, pages
+from segmentation.core.report.context import Context
+from segmentation.core.report.exports.result import SCHEMA, as_dict
+from segmentation.core.report.files import write_all
+from segmentation.core.report.method import left_out_words, method
+from segmentation.core.sample import Found, LeftOut, Member
+from tests.core.builders import make_analysis, refound
+
+
+def three(**options):
+    """What the images of a sample are made of, again and again."""
+    return [make_analysis(30 + 10 * i, (200, 260), **options) for i in range(3)]
+
+
+def members(count, **options):
+    drawn = [Member.of(each) for each in three(**options)[:count]]
+    return [
+        Member(f"=image {i} Größe.tif", drawn[i % 3].table, drawn[i % 3].calibration, sha256=f"{i:064x}")
+        for i in range(count)
+    ]
+
+
+def seen(count, **used):
+    """Members of which everything is known, each an image of its own instrument's settings."""
+    made, drawn = [], three()
+    for i in range(count):
+        values = {name: each[i] for name, each in used.items()}
+        card = find("particles").entries()
+        one = refound(drawn[i % 3], card=card, **values)
+        facts = {"instrument": "Zeiss SUPRA 40", "detector": "InLens", "voltage_kv": 20.0, "date": f"{i + 1} Jul 2019"}
+        micrograph = replace(one.micrograph, name=f"{i}.tif", sha256=f"{i:064x}", metadata=facts)
+        made.append(Member.of(replace(one, micrograph=micrograph)))
+    return made
+
+
+DAMAGED = "The file is damaged: export it again."
+
+
+@pytest.mark.usefixtures("coarse")
+def test_the_report_shows_the_micrographs(tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 240), "#804020").save(picture, "PNG")
+    shown = [replace(each, picture=picture.getvalue()) for each in seen(4)]
+    sample = combine("lot", shown[:3], left_out=[LeftOut.by_user(shown[3])])
+    pages = pypdf.PdfReader(written(sample, tmp_path, "report.pdf")["report.pdf"]).pages
+    assert "3.tif (not counted)" in " ".join(page.extract_text() for page in pages)
+    forms = [each.get_object() for page in pages for each in page["/Resources"].get("/XObject", {}).values()]
+    assert {(each["/Width"], each["/Height"]) for each in forms if each["/Subtype"] == "/Image"} == {(320, 240)}
+    assert "Micrographs" not in report_words(combine("lot", seen(2)))
+
+
+@pytest.mark.usefixtures("coarse")
+def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
+    some, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
+    for name, order in (("forwards", 1), ("backwards", -1)):
+        write_all(combine("lot", some[::order], left_out=absent[::order]), tmp_path / name)
+    forwards, backwards = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("forwards", "backwards")
+    )
+    assert [name for name in forwards if forwards[name] != backwards[name]] == [] and len(forwards) > 8
+    listed = [each["name"] for each in json.loads(forwards["result.json"])["images"]]
+    assert listed == [*(f"{number}.tif" for number in range(12)), "9.png", "10.png"]
+
+
+def written(sample, folder, *names):
+    """These files and what is stored with every sample."""
+    return write_all(sample, folder, stored_only=True, besides=names)
+
+
+def with_left_out():
+    *some, other = seen(4)
+    return combine("lot", some, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
+
+
+def report_words(sample):
+    """All words of the report, which is written alone, on one line."""
+    file = io.BytesIO()
+    with ThreadPoolExecutor(1) as packing:
+        context = Context(sample, exports.listed("sample", sample.task), packing)
+        context.draw()
+        pages.write_report(context, file)
+    return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
+
+
+WRITTEN = {
+    "report.pdf",
+    "figure.png",
+    "figure.svg",
+    "figure.pdf",
+    "particles.csv",
+    "images.csv",
+    "sample.xlsx",
+    "result.json",
+    "result.schema.json",
+    "bundle.zip",
+}
+CASES = {
+    "four": lambda: combine("TiO2, lot 7", members(4)),
+    "one": lambda: combine("=1+1", members(1)),
+    "pixels": lambda: combine("粒子 $^{", members(2, calibration=Calibration.absent())),
+    "mixed": lambda: combine("mixed", [*members(2), *members(1, calibration=Calibration.absent())]),
+    "empty": lambda: combine("empty", [Member.of(make_analysis(0)), Member.of(make_analysis(0))]),
+    "sixty": lambda: combine("sixty", members(60)),
+    "left out": with_left_out,
+    "left out alone": lambda: combine("-1", seen(1), left_out=[LeftOut.failed("=1.tif", "=2+2 is\nno image.")]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_file_is_written_and_agrees(case, tmp_path, request):
+    if case != "pixels":  # whose name is the hardest to draw
+        request.getfixturevalue("coarse")
+    sample = CASES[case]()
+    told = []
+    files = write_all(sample, tmp_path / "out", progress=lambda stage, done: told.append(done))
+    assert set(files) == WRITTEN | {"figure-small.webp"}
+    assert told == sorted(told) and len(told) == len(files)
+    said = json.loads(files["result.json"].read_text())
+    jsonschema.validate(said, json.loads(SCHEMA.read_text()))
+    assert said["statistics"]["n_kept"] == sample.pooled.n_kept
+    images = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
+    assert list(images["image"].str.replace("%3D", "=")) == [image.name for image in sample.images]
+    assert len(said["images"]) == len(sample.images) >= len(sample.members)
+    assert int(images["n"][images["excluded"].isna()].sum()) == sample.pooled.n_kept
+    particles = pandas.read_csv(files["particles.csv"], encoding="utf-8-sig")
+    assert int(particles["kept"].astype(bool).sum()) == sample.pooled.n_kept
+    assert set(particles["image"]) <= set(images["image"])
+    assert len(pypdf.PdfReader(files["report.pdf"]).pages) >= 2
+    assert set(zipfile.ZipFile(files["bundle.zip"]).namelist()) == {
+        "README.txt",
+        "SHA256SUMS",
+        *WRITTEN - {"bundle.zip"},
+    }
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """The files of the first case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "DPI", 75)
+        return write_all(CASES["four"](), tmp_path_factory.mktemp("four"))
+
+
+def test_no_cell_begins_like_a_formula(four):
+    for name in ("images.csv", "particles.csv"):
+        lines = four[name].read_text(encoding="utf-8-sig").splitlines()[1:]
+        assert not any(line.startswith(("=", "+", "-", "@", '"=')) for line in lines)
+    for sheet in openpyxl.load_workbook(four["sample.xlsx"]):
+        assert all(cell.data_type != "f" for line in sheet.iter_rows() for cell in line)
+
+
+def test_made_again_it_is_the_same(four, tmp_path, monkeypatch):
+    monkeypatch.setattr(figure, "DPI", 75)
+    again = write_all(CASES["four"](), tmp_path)
+    assert again["bundle.zip"].read_bytes() == four["bundle.zip"].read_bytes()
+
+
+def test_outliers_and_excluded_images_are_named_in_the_report():
+    words = report_words(CASES["mixed"]())
+    assert "It has no scale while others have one" in words
+    assert all(f"{i:064x}" in words for i in range(2))
+
+
+@pytest.mark.usefixtures("coarse")
+def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
+    sample = with_left_out()
+    files = written(sample, tmp_path, "sample.xlsx", "images.csv")
+    reasons = ["", "", "", f"Not analysed: {DAMAGED}", "Excluded by the user."]
+    names = ["0.tif", "1.tif", "2.tif", "0.tif (2)", "3.tif"]
+    table = pandas.read_csv(files["images.csv"], encoding="utf-8-sig", keep_default_na=False)
+    assert list(table["image"]) == names and list(table["excluded"]) == reasons
+    assert list(table["n"])[3:] == ["", str(sample.images[4].n)] and table["sha256"][3] == "f" * 64
+    images = json.loads(files["result.json"].read_text())["images"]
+    assert [each["excluded"] for each in images] == reasons
+    assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
+    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True))[1:]
+    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True)).index(
+        "excluded"
+    )
+    assert [(line[0], line[excluded] or "") for line in lines] == list(zip(names, reasons, strict=True))
+    assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
+    assert set(pandas.read_csv(files["particles.csv"], encoding="utf-8-sig")["image"]) == set(names[:3])
+    alone = combine("lot", [image.member for image in sample.images[:3]])
+    assert alone.pooled.as_dict() == sample.pooled.as_dict()
+
+
+def test_the_report_says_how_many_images_are_left_out():
+    sample = with_left_out()
+    words = report_words(sample)
+    told = "2 images are left out: 1 excluded by the user, 1 not analysed"
+    assert "Particles in 3 electron micrographs of one specimen" in words
+    assert words.count(told) == 2 and told in method(sample)
+    assert "Excluded by the user." in words and f"Not analysed: {DAMAGED}" in words
+    assert left_out_words(combine("all", seen(2))) == ""
+    assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a scale"
+
+
+def test_sizes_in_pixels_do_not_stand_among_nanometres():
+    sample = CASES["mixed"]()
+    (row,) = (image for image in sample.images if image.excluded)
+    assert row.n > 0 and row.median is row.low is row.high is None
+
+
+def test_what_all_images_share_is_said_once_and_the_rest_with_each():
+    sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.5], polarity=["bright"] * 3, scale=[1.0, 1.0, 0.71]))
+    card, said = find("particles"), as_dict(sample)
+    assert said["model"] == {"name": "particles", "version": card.version, "sha256": card.sha256}
+    assert (said["used"], said["settings_differ"]) == ({"polarity": "bright"}, ["scale", "threshold"])
+    assert said["settings"]["edge"] == "exclude" and said["settings"]["filter"] is False
+    assert [each["used"]["threshold"] for each in said["images"]] == [0.5, 0.4, 0.5]
+    assert [each["metadata"]["date"][:1] for each in said["images"]] == ["1", "2", "3"]
+    words = report_words(sample)
+    for expected in (card.sha256, card.summary, f"particles {card.version}", "Zeiss SUPRA 40", "InLens", "7.34375"):
+        assert expected in words, expected
+    assert "threshold 0.4; scale 1; date 2 Jul 2019" in words
+    assert words.count("bright particles") == 1
+
+
+def test_the_workbook_says_how_the_particles_were_found(tmp_path):
+    sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.4]), edge="weight", filter=True)
+    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["metadata"]
+    lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
+    assert lines["settings", "edges", ""] == "weighted"
+    assert lines["statistics", "95 % intervals", ""] == "by image"
+    assert lines["model", "sha256 of the weights", ""] == find("particles").sha256
+    assert lines["calibration", "detail", ""] == "Zeiss tag 34118, Image Pixel Size"
+    assert (lines["instrument", "voltage_kv", ""], lines["instrument", "date", "1.tif"]) == (20, "2 Jul 2019")
+    assert (lines["settings", "threshold", "0.tif"], lines["settings", "threshold", "1.tif"]) == (0.5, 0.4)
+    assert lines["image", "sha256", "1.tif"] == f"{1:064x}"
+
+
+def test_two_models_are_both_described():
+    one, other = seen(2)
+    sample = combine("lot", [one, replace(other, found=replace(other.found, card={"name": "old", "sha256": "e" * 64}))])
+    words = report_words(sample)
+    assert as_dict(sample)["model"] is None
+    assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
+
+
+def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
+    known = seen(1)
+    bare = [replace(each, found=Found()) for each in seen(3)[1:]]
+    said = as_dict(combine("old", bare))
+    assert said["model"] is None and said["images"][0]["settings"] is None
+    words = report_words(combine("half", [*known, *bare]))
+    assert "that found the particles of 2 images are not known" in words
+
+
+def test_masks_of_other_tools_have_no_network():
+    masks = [replace(each, found=replace(each.found, card={"name": MASKS})) for each in seen(2)]
+    words = report_words(combine("masks", masks))
+    assert (
+        "outlined by another tool" in words
+        and "SHA-256 of the weights" not in words
+        and "Setting: threshold" not in words
+    )
+
+
+def test_the_method_adds_up_the_outlines_that_were_dropped():
+    said = "outlines were removed, with a calibrated chance of being right under"
+    words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
+    assert f"In 2 images, 5 {said} 10 %." in words and f"In one image, 9 {said} 50 % (where" in words
+    excluded = seen(2, dropped=(0, 7))
+    assert said not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
+
+
+def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
+    assert "smaller than the filter" not in method(combine("off", seen(2)))
+    assert "smaller than the filter" in method(combine("on", seen(2), filter=True))
+
+
+def test_the_report_counts_images_where_the_sample_has_several():
+    words = report_words(combine("lot", seen(4)))
+    assert "Images counted" in words and "Particles counted" not in words
+    assert "median of the first images" in words and "more particles" not in words
+    assert "Particles counted" in report_words(combine("one", seen(1)))

@@ -1,0 +1,77 @@
+"""Images of another kind than those that a model was taught on: no number, unless one insists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure.pooling import pool
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.likeness import ENTRY
+from segmentation.core.settings import MeasurementSettings
+from segmentation.core.tasks import foreign, particles
+from segmentation.core.tasks.base import Measured
+from segmentation.core.tasks.foreign import is_foreign
+from tests.core.builders import segmentation_of
+
+STEEL = {"model": "uhcs-steel", "title": "UHCS steel (Phases)", "task": "phases"}
+SUPPORTED = {"model": "supported", "title": "Particles on a support (Particles)", "task": "particles"}
+KNOWS_ITS_IMAGES = {"name": "particles", "title": "Particles", "options": {ENTRY: {"taught": [], "limit": 1.0}}}
+
+
+def squares(count: int = 9) -> np.ndarray:
+    labels = np.zeros((96, 160), np.int32)
+    for number in range(1, count + 1):
+        column, row = divmod(number - 1, 3)
+        labels[30 * row + 8 : 30 * row + 24, 30 * column + 8 : 30 * column + 24] = number
+    return labels
+
+
+def measured(found: Segmentation, **said: object) -> Measured:
+    calibration = Calibration.of_pixel(2.0, typed="2 nm")
+    picture = Micrograph(np.where(found.labels, 200, 60).astype(np.uint8), "a.png", "0" * 64, calibration)
+    return particles.measure(found, picture, MeasurementSettings(**said), calibration)
+
+
+def test_particles_of_an_image_that_looks_like_steel_have_no_number():
+    made = measured(segmentation_of(squares(), resembles=STEEL))
+    assert [value.value for value in made.quantities.values()] == [None] * len(made.quantities)
+    assert made.statistics is not None and made.statistics.n_kept == 0
+    assert made.statistics.nano is None and made.statistics.without_filter is None
+    assert set(made.table.reasons) == {"image unlike the data"}
+    assert made.flags[0] == foreign.WITHHELD and made.flags[0].doubt
+
+
+def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
+    found = [measured(segmentation_of(squares(n), **used)) for n, used in ((9, {"resembles": STEEL}), (15, {}))]
+    pooled = pool([each.table for each in found], names=["steel", "powder"], filter=True)
+    assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
+    assert {each["n"] for each in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
+    assert "1 of 2 images contributes no object." in pooled.notes
+
+
+def test_who_knows_better_has_them_measured():
+    made = measured(segmentation_of(squares(), resembles=STEEL), measure_unlike=True)
+    assert made.quantities["median"].value == pytest.approx(32, rel=0.1) and made.table.kept.all()
+
+
+@pytest.mark.parametrize(("count", "expected", "told"), [(12, 0.9, True), (12, 0.8, False), (9, 0.99, False)])
+def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected, told):
+    made = measured(segmentation_of(squares(count), resembles=STEEL, expected=expected))
+    assert made.table.kept.all() == told and (made.quantities["median"].value is not None) == told
+
+
+def test_another_model_of_particles_is_only_recommended():
+    assert measured(segmentation_of(squares(), resembles=SUPPORTED)).table.kept.all()
+
+
+def test_an_earlier_version_did_not_say_of_what_task_the_other_model_is():
+    before = {name: STEEL[name] for name in ("model", "title")}
+    assert measured(segmentation_of(squares(), resembles=before)).table.kept.all()
+
+
+@pytest.mark.parametrize("used", [{"unfamiliar": True}, {"resembles": SUPPORTED}])
+def test_where_the_card_knows_its_images_others_are_foreign(used):
+    assert is_foreign(segmentation_of(squares(), card=KNOWS_ITS_IMAGES, **used))
+    assert not is_foreign(segmentation_of(squares(), **used))

@@ -1,0 +1,112 @@
+"""Known outlines measured again: alternatives, seeds, edges and calibrations that disagree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.measure.shapes import under, without_corners
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.pipeline import measure
+from tests.core.builders import disc_labels, grey_of, segmentation_of
+from worker.summary import summarise as job_summary
+
+OWN = Calibration(5.0, "metadata", "a tag", 0.01)
+
+
+def shrunk(labels):
+    """The labels without the pixels that have another label to the left."""
+    found = labels.copy()
+    found[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
+    return found
+
+
+def scene(n=60, own=OWN):
+    labels = disc_labels(n, (400, 500))
+    micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, own)
+    found = segmentation_of(labels)
+    return micrograph, replace(found, alternatives={"threshold +0.1": shrunk(labels)})
+
+
+def test_alternatives_tell_how_firm_the_fraction_is():
+    micrograph, segmentation = scene()
+    rows = measure(micrograph, segmentation, AnalysisSettings.of()).statistics.nano["sensitivity"]
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["threshold +0.1"]["fraction"] >= by_name["as analysed"]["fraction"]
+    assert by_name["threshold +0.1"]["n"] > 0
+
+
+def test_sizes_without_pixel_corners_are_no_larger():
+    micrograph, segmentation = scene()
+    analysis = measure(micrograph, segmentation, AnalysisSettings.of())
+    found = without_corners(analysis.table, segmentation.labels)
+    assert (found.length("min_feret") <= analysis.table.length("min_feret") + 1e-9).all()
+    assert found.length("min_feret").sum() < analysis.table.length("min_feret").sum()
+    assert list(found["ecd_nm"]) == list(analysis.table["ecd_nm"])
+    by_name = {row["name"]: row for row in analysis.statistics.nano["sensitivity"]}
+    assert by_name["Feret without pixel corners"]["n"] == by_name["as analysed"]["n"]
+
+
+def test_outlines_stored_without_alternatives_still_have_a_card():
+    micrograph, segmentation = scene()
+    rows = measure(micrograph, replace(segmentation, alternatives={}), AnalysisSettings.of()).statistics.nano[
+        "sensitivity"
+    ]
+    assert not any("threshold" in row["name"] for row in rows)
+    assert len(rows) == 10
+
+
+def test_values_under_other_outlines():
+    labels, values = np.array([[1, 1, 2, 2, 0, 0]], np.int32), np.array([0.2, 0.8])
+    other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)
+    found = under(other, labels, values)
+    assert found[0] == pytest.approx(0.5)
+    assert np.isnan(found[1])
+    assert len(under(np.zeros((1, 6), np.int32), labels, values)) == 0
+
+
+def test_the_file_seeds_the_draws():
+    micrograph, segmentation = scene()
+    first, again = (measure(micrograph, segmentation, AnalysisSettings.of()).statistics for _ in range(2))
+    assert first.as_dict() == again.as_dict()
+    other = measure(replace(micrograph, sha256="cd" * 32), segmentation, AnalysisSettings.of()).statistics
+    assert other.intervals != first.intervals and other.median == first.median
+
+
+def test_edges_weighted_or_excluded():
+    micrograph, segmentation = scene()
+    plain = measure(micrograph, segmentation, AnalysisSettings.of()).statistics
+    weighted = measure(micrograph, segmentation, AnalysisSettings.of(edge="weight")).statistics
+    assert (plain.edge, weighted.edge) == ("exclude", "weight")
+    assert weighted.mean > plain.mean  # large particles were the likelier to touch the frame
+
+
+def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
+    micrograph, segmentation = scene()
+    typed = AnalysisSettings.of(calibration=Calibration(10.0, "drawn", relative_uncertainty=0.05))
+    first, second = (measure(micrograph, segmentation, each).statistics for each in (AnalysisSettings.of(), typed))
+    assert second.median == pytest.approx(2 * first.median)
+    assert (first.relative_uncertainty, second.relative_uncertainty) == (0.01, 0.05)
+    width = [np.log(each.intervals["median"][1] / each.intervals["median"][0]) for each in (first, second)]
+    assert width[1] > width[0]
+
+
+def test_calibrations_that_disagree_are_a_warning_that_names_both():
+    micrograph, segmentation = scene()
+    typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
+    said = " ".join(map(str, measure(micrograph, segmentation, typed).flags))
+    assert "The file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
+    near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
+    assert not any("typed width" in each.text for each in measure(micrograph, segmentation, near).flags)
+    assert not any("metadata" in each.text for each in measure(micrograph, segmentation, AnalysisSettings.of()).flags)
+
+
+def test_the_summary_of_a_job_stays_small():
+    micrograph, segmentation = scene(200)
+    said = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False)
+    assert said["edge"] == "exclude"
+    assert len(json.dumps(said, allow_nan=False)) < 20_000

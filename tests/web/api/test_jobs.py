@@ -1,0 +1,360 @@
+"""The API for scripts: JSON whatever happens, Basic or nobody, the same rules as the pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Job, Micrograph
+from segmentation.services.callers import visitor_of
+from tests.conftest import TEXT_FILE, picture
+from tests.web.finished import FILES, SUMMARY, ZEISS, visit
+
+pytestmark = pytest.mark.django_db
+JOBS = "/api/v1/jobs"
+NOBODYS = UUID(int=5)
+
+
+@pytest.fixture(autouse=True)
+def calibrated_reader(reader):
+    """Every image carries Zeiss's calibration."""
+    reader.facts["calibration"] = ZEISS
+
+
+@pytest.fixture
+def script():
+    """A script: no cookies, no form key."""
+    return Client(enforce_csrf_checks=True)
+
+
+def basic(name, password=None):
+    text = f"{name}:{password if password is not None else name + chr(39) + 's password'}"
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+def secret(text):
+    return {"Authorization": f"Bearer {text}"}
+
+
+def send(script, content=None, headers=None, **typed):
+    file = SimpleUploadedFile("a.png", picture() if content is None else content)
+    return script.post(JOBS, {"file": file, **typed}, headers=headers or {})
+
+
+class TestStart:
+    def test_it_answers_with_the_job(self, script):
+        response = send(script, width="0.64 um", filter="on", threshold="0.4", polarity="dark", data_bar="8")
+        job = Job.objects.get()
+        said = response.json()
+        assert response.status_code == 202
+        assert response["Location"] == f"{JOBS}/{job.pk}"
+        assert said["id"] == str(job.pk)
+        assert said["url"] == f"http://testserver{JOBS}/{job.pk}"
+        assert (said["state"], said["position"]) == ("queued", 1)
+        recipe = job.get_settings()
+        assert recipe.measurement.calibration.nm_per_pixel == pytest.approx(10)
+        assert (
+            recipe.measurement.filter,
+            recipe.segmentation.threshold,
+            recipe.segmentation.polarity,
+            recipe.segmentation.data_bar,
+        ) == (True, 0.4, "dark", 8)
+
+    @pytest.mark.parametrize(
+        ("typed", "calibration"), [({}, None), ({"width": ""}, "none"), ({"width": "7520"}, "typed")]
+    )
+    def test_scripts_get_no_default_width(self, script, typed, calibration):
+        send(script, **typed)
+        made = Job.objects.get().get_settings().measurement.calibration
+        assert (made.source if made else None) == calibration
+
+    def test_with_an_account_it_is_private(self, script, alice):
+        job = Job.objects.get(pk=send(script, headers=basic("alice")).json()["id"])
+        assert job.owner == alice
+        assert script.get(f"{JOBS}/{job.pk}").status_code == 404
+        assert script.get(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 200
+
+    @pytest.mark.parametrize("caller", [basic("alice"), secret("a secret of my own")])
+    def test_the_same_key_of_one_caller_makes_one_job(self, script, alice, caller):
+        key = {"Idempotency-Key": "run 7", **caller}
+        assert send(script, headers=key).json()["id"] == send(script, headers=key).json()["id"]
+        assert send(script, headers=caller).json()["id"] != send(script, headers=caller).json()["id"]
+        assert Job.objects.count() == Micrograph.objects.count() == 3
+
+    def test_a_key_belongs_to_its_caller(self, script, alice, charlie):
+        """A stranger with the same key gets a job of his own, never another's, and cannot touch it."""
+        callers = [basic("alice"), basic("charlie"), secret("s" * 16), secret("t" * 16), {}, {}]
+        said = [send(script, headers={"Idempotency-Key": "run-1", **caller}).json() for caller in callers]
+        assert len({each["id"] for each in said}) == len(callers)
+        assert script.delete(f"{JOBS}/{said[4]['id']}", headers=secret(said[5]["secret"])).status_code == 403
+        assert script.delete(f"{JOBS}/{said[4]['id']}", headers=secret(said[4]["secret"])).status_code == 204
+
+    @pytest.mark.parametrize("other", [{"content": picture(80)}, {"filter": "on"}, {"width": "100 nm"}])
+    def test_a_key_stands_for_one_content(self, script, alice, other):
+        key = {"Idempotency-Key": "run 7", **basic("alice")}
+        first = send(script, headers=key)
+        second = send(script, headers=key, **other)
+        assert (first.status_code, second.status_code) == (202, 409)
+        assert "another submission of yours" in second.json()["error"]
+        assert Micrograph.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        ("typed", "told"),
+        [
+            ({"width": "wide"}, "is not a width"),
+            ({"threshold": "7"}, "0.05 to 0.95"),
+            ({"model": "unknown"}, "no such model"),
+            ({"polarity": "grey"}, "auto, bright or dark"),
+            ({"filter": "maybe"}, "on or off"),
+            ({"data_bar": "4000"}, "only 48"),
+        ],
+    )
+    def test_bad_settings_leave_nothing_behind(self, script, typed, told):
+        response = send(script, **typed)
+        assert response.status_code == 400
+        assert told in response.json()["error"]
+        assert not Micrograph.objects.exists()
+
+    def test_bad_images(self, script, settings):
+        assert send(script, b"text").json() == {"error": TEXT_FILE}
+        assert send(script, b"text").status_code == 422
+        settings.DEEPSEGM_MAX_UPLOAD_MB = 1
+        assert send(script, bytes(2**20 + 1)).status_code == 413
+
+    def test_no_file_and_broken_bodies(self, script):
+        assert "field named file" in script.post(JOBS).json()["error"]
+        broken = script.post(JOBS, b"nonsense", content_type="multipart/form-data; boundary=")
+        assert broken.status_code == 400
+        assert broken.json()["error"]
+
+    def test_limits(self, script, settings):
+        settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
+        assert [send(script).status_code for _ in range(2)] == [202, 429]
+
+    def test_waiting_jobs_limit_leaves_no_upload(self, script, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        assert [send(script).status_code for _ in range(2)] == [202, 429]
+        assert Micrograph.objects.count() == 1
+
+
+class TestRead:
+    @pytest.fixture
+    def done(self, make_job, alice):
+        return make_job(owner=alice, state=Job.State.DONE, summary=SUMMARY, files=FILES, attempt=1)
+
+    def test_result_and_files(self, script, done):
+        said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
+        assert said["state"] == "done"
+        assert said["result"]["statistics"]["n_kept"] == 261
+        assert said["settings"] == said["recipe"] == AnalysisSettings.of().as_dict()
+        assert set(said["files"]) == set(FILES)
+        address = said["files"]["particles.csv"].removeprefix("http://testserver")
+        file = script.get(address, headers=basic("alice"))
+        assert b"".join(file.streaming_content) == b"content"
+        assert file["Content-Disposition"] == 'attachment; filename="tio2_particles.csv"'
+
+    def test_a_failure_says_why(self, script, make_job):
+        said = script.get(f"{JOBS}/{make_job(state=Job.State.FAILED, error='Too big.').pk}").json()
+        assert (said["state"], said["error"], said["files"]) == ("failed", "Too big.", {})
+
+    @pytest.mark.parametrize("end", ["", "/files/figure.png"])
+    def test_strangers_find_nothing(self, script, done, charlie, ada, end):
+        address = f"{JOBS}/{done.pk}{end}"
+        assert script.get(address).status_code == 404
+        assert script.get(address, headers=basic("charlie")).status_code == 404
+        assert script.get(address, headers=basic("ada")).status_code == 200
+
+    def test_what_is_not_there(self, script, done):
+        for address in (f"{JOBS}/{uuid4()}", f"{JOBS}/{done.pk}/files/nothing.png", "/api/v1/", "/api/v2/jobs"):
+            response = script.get(address, headers=basic("alice"))
+            assert response.status_code == 404
+            assert response.json()["error"]
+
+
+class TestChange:
+    def test_cancel_and_delete(self, script, make_job, alice):
+        job = make_job(owner=alice)
+        said = script.post(f"{JOBS}/{job.pk}/cancel", headers=basic("alice")).json()
+        assert said["state"] == "cancelled"
+        assert script.delete(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 204
+        assert not Job.objects.exists()
+
+    def test_cancel_too_late(self, script, make_job):
+        job = make_job(state=Job.State.DONE, visitor=visitor_of("s" * 16))
+        response = script.post(f"{JOBS}/{job.pk}/cancel", headers=secret("s" * 16))
+        assert response.status_code == 409
+
+    def test_a_scripts_own_anonymous_job_belongs_to_its_secret(self, script):
+        said = send(script).json()
+        address = f"{JOBS}/{said['id']}"
+        assert "secret" not in script.get(address).json()
+        for stranger in ({}, secret("x" * 32)):
+            assert script.get(address, headers=stranger).status_code == 200
+            assert script.post(f"{address}/cancel", headers=stranger).status_code == 403
+            assert script.delete(address, headers=stranger).status_code == 403
+        assert script.delete(address, headers=secret(said["secret"])).status_code == 204
+
+    def test_what_was_made_before_there_were_secrets_is_only_the_staffs_to_delete(self, script, make_job, ada):
+        address = f"{JOBS}/{make_job().pk}"
+        assert script.delete(address).status_code == 403
+        assert script.delete(address, headers=basic("ada")).status_code == 204
+
+    @pytest.mark.parametrize(("method", "end"), [("post", "/cancel"), ("delete", "")])
+    def test_a_browsers_job_is_not_a_scripts_to_change(self, script, make_job, method, end):
+        visitor = uuid4()
+        address = f"{JOBS}/{make_job(visitor=visitor).pk}{end}"
+        assert getattr(script, method)(address).status_code == 403
+        assert getattr(visit(script, visitor), method)(address).status_code == 403
+        assert Job.objects.get().state == Job.State.QUEUED
+
+    @pytest.mark.parametrize(("method", "end"), [("post", "/cancel"), ("delete", "")])
+    def test_strangers_find_nothing_to_change(self, script, make_job, alice, charlie, method, end):
+        address = f"{JOBS}/{make_job(owner=alice).pk}{end}"
+        assert getattr(script, method)(address, headers=basic("charlie")).status_code == 404
+        assert Job.objects.get().state == Job.State.QUEUED
+
+
+class TestRevisions:
+    """The same image again, with some settings changed."""
+
+    def revise(self, script, job, body, **sent):
+        sent.setdefault("headers", basic("alice"))
+        return script.post(f"{JOBS}/{job.pk}/revisions", body, **sent)
+
+    def test_what_is_not_sent_stays_as_it_was(self, script, make_job, alice):
+        job = make_job(owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, field_spread=8.0))
+        answer = self.revise(script, job, {"filter": True, "width": "5 um"}, content_type="application/json")
+        new = Job.objects.get(pk=answer.json()["id"])
+        assert answer.status_code == 202 and answer["Location"] == f"{JOBS}/{new.pk}"
+        settings = new.get_settings()
+        assert settings.measurement.filter and settings.measurement.field_spread == 8.0
+        assert settings.segmentation.threshold == 0.4
+        assert settings.measurement.calibration.width_nm(new.micrograph.width) == pytest.approx(5000)
+        assert new.parent == job and new.owner == alice
+
+    def test_a_form_does_the_same(self, script, make_job, alice):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        said = self.revise(script, job, {"filter": "on"}).json()
+        assert said["settings"]["filter"] is True
+
+    @pytest.mark.parametrize(
+        ("body", "sentence"),
+        [
+            ("[1]", "Send a JSON object"),
+            ("{", "Send a JSON object"),
+            ('{"filter": {}}', "Send a JSON object"),
+            ('{"filters": true}', "There is no setting named filters."),
+            ('{"threshold": "x"}', "hreshold"),
+            ('{"width": "7 miles"}', "nm"),
+        ],
+    )
+    def test_bad_bodies_have_a_sentence(self, script, make_job, alice, body, sentence):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        answer = self.revise(script, job, body, content_type="application/json")
+        assert answer.status_code == 400 and sentence in answer.json()["error"], answer.content
+        assert Job.objects.count() == 1
+
+    def test_only_its_maker_may(self, script, make_job, alice, charlie):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        assert self.revise(script, job, {"filter": "on"}, headers=basic("charlie")).status_code == 404
+        assert self.revise(script, make_job(), {"filter": "on"}).status_code == 403
+
+
+class TestSignIn:
+    @pytest.mark.parametrize(
+        "header",
+        [
+            basic("alice", "wrong"),
+            basic("nobody", "x"),
+            {"Authorization": "Basic ???"},
+            {"Authorization": "Basic éé"},
+            {"Authorization": "Bearer x"},
+        ],
+    )
+    def test_a_wrong_one_is_told_so(self, script, alice, header):
+        response = send(script, headers=header)
+        assert response.status_code == 401
+        assert response["WWW-Authenticate"].startswith("Basic")
+        assert not Micrograph.objects.exists()
+
+    def test_the_browsers_session_counts_for_nothing(self, client, alice, make_job):
+        client.force_login(alice)
+        assert client.get(f"{JOBS}/{make_job(owner=alice).pk}").status_code == 404
+        send(client)
+        assert Job.objects.get(owner=None)
+
+    def test_other_sites_pages_may_not_call_it(self, script):
+        assert send(script, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+    def test_a_closed_site(self, script, alice, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert send(script).status_code == 401
+        assert send(script, headers=basic("alice")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("get", JOBS),
+        ("put", f"{JOBS}/{NOBODYS}"),
+        ("get", f"{JOBS}/{NOBODYS}/cancel"),
+        ("post", f"{JOBS}/{NOBODYS}/files/a"),
+    ],
+)
+def test_other_methods(script, method, address):
+    response = getattr(script, method)(address)
+    assert response.status_code == 405
+    assert "only" in response.json()["error"]
+    assert response["Allow"]
+
+
+class TestReference:
+    def test_the_document_has_every_address_setting_and_error(self, client):
+        said = client.get("/api/v1/openapi.json").json()
+        start = said["paths"]["/api/v1/jobs"]["post"]
+        fields = start["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        assert {"file", "side", "width", *AnalysisSettings.of().as_dict()} - set(fields) == {"task", "calibration"}
+        assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
+        assert "0.05 to 0.95" in fields["threshold"]["description"]
+        routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
+        assert len(routes) == 15 and ("delete", "/api/v1/samples/{pk}") in routes
+        schemas = said["components"]["schemas"]
+        assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
+        for methods in said["paths"].values():
+            for operation in methods.values():
+                assert operation["responses"]["500"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+
+    def test_every_answer_has_its_schema(self, client, make_job):
+        """What is sent is what the document says, key by key."""
+        schemas = client.get("/api/v1/openapi.json").json()["components"]["schemas"]
+        said = client.get(f"{JOBS}/{make_job().pk}").json()
+        assert set(said) == set(schemas["Job"]["properties"])
+
+    def test_the_page_says_all_of_it_and_needs_nothing_from_elsewhere(self, client):
+        response = client.get("/api/v1/docs")
+        page = response.content.decode()
+        assert response.status_code == 200 and "text/html" in response["Content-Type"]
+        assert "POST /api/v1/samples/{pk}/retry" in page and "border_correction" in page
+        links = re.findall(r"(?:src|href)=[\"']([^\"']*)", page)
+        assert links and all(link.startswith(("/", "#")) for link in links)
+        assert "<script>" not in page and "<style" not in page
+
+    def test_on_a_closed_site_both_ask_for_the_account(self, client, script, alice, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert script.get("/api/v1/openapi.json").status_code == 401
+        assert script.get("/api/v1/openapi.json", headers=basic("alice")).status_code == 200
+        assert client.get("/api/v1/docs").status_code == 302
+
+
+@pytest.mark.parametrize("end", ["", "/files/figure.png"])
+def test_head_is_answered_as_get(script, make_job, end):
+    job = make_job(state=Job.State.DONE, summary=SUMMARY, files=FILES, attempt=1)
+    response = script.head(f"{JOBS}/{job.pk}{end}")
+    assert (response.status_code, response.content if not end else b"") == (200, b"")
+    assert response["Cache-Control"] == "private, no-cache"

@@ -1,0 +1,211 @@
+"""Samples for scripts: several images or an archive in, one pooled result out; the same rules as the pages."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Job, Micrograph, Sample
+from segmentation.services.callers import visitor_of
+from tests.conftest import TEXT_FILE, picture
+from tests.web.api.test_jobs import basic, calibrated_reader  # noqa: F401  a fixture
+from tests.web.archive import zipped
+from tests.web.views.test_samples import finished  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.django_db
+SAMPLES = "/api/v1/samples"
+MINE = {"Authorization": "Bearer a secret of my own"}
+VISITOR = visitor_of("a secret of my own")
+DONE, FAILED, QUEUED = Job.State.DONE, Job.State.FAILED, Job.State.QUEUED
+
+
+@pytest.fixture
+def script():
+    """A script: no cookies, no form key."""
+    return Client(enforce_csrf_checks=True)
+
+
+def png(name="a.png", width=64):
+    return SimpleUploadedFile(name, picture(width))
+
+
+def send(script, *files, headers=None, **typed):
+    return script.post(SAMPLES, {"file": list(files), "name": "Batch 7", **typed}, headers=headers or {})
+
+
+class TestStart:
+    def test_several_images(self, script):
+        response = send(script, png("a.png", 64), png("b.png", 65), filter="on", edge="weight")
+        said, sample = response.json(), Sample.objects.get()
+        assert (response.status_code, response["Location"]) == (202, f"{SAMPLES}/{sample.pk}")
+        assert (said["name"], said["state"], said["under_way"], said["current"]) == ("Batch 7", "waiting", 2, False)
+        assert [image["name"] for image in said["images"]] == ["a.png", "b.png"]
+        assert (said["recipe"]["filter"], said["recipe"]["border_correction"]) == (True, "weight")
+
+    def test_an_archive_with_everything_accounted_for(self, script):
+        archive = zipped([("x/a.png", picture(64)), ("x/b.png", picture(64)), ("x/c.doc", b"words")])
+        said = send(script, SimpleUploadedFile("batch.zip", archive)).json()
+        assert len(said["images"]) == 1
+        assert {note["name"] for note in said["notes"]} == {"b.png", "x/c.doc"}
+
+    @pytest.mark.parametrize(
+        ("typed", "pixel"),
+        [({}, None), ({"nm_per_pixel": "2.5"}, 2.5), ({"width": "0.64 um"}, 10.0), ({"otherwise_width": "9"}, None)],
+    )
+    def test_the_scale(self, script, typed, pixel):
+        send(script, png(), **typed)
+        calibration = Job.objects.get().get_settings().measurement.calibration
+        assert (calibration.nm_per_pixel if calibration else None) == pixel
+
+    def test_a_width_is_as_uncertain_as_that_of_a_single_image(self, script):
+        send(script, png(), width="7.52 um")
+        script.post("/api/v1/jobs", {"file": png(), "width": "7.52 um"})
+        of_sample, single = (job.get_settings().measurement.calibration for job in Job.objects.order_by("created"))
+        assert of_sample == single
+        assert single.relative_uncertainty == pytest.approx(0.005 / 7.52 / 3**0.5)
+
+    def test_a_pixel_size_is_uncertain_by_its_last_digit(self, script):
+        send(script, png(), nm_per_pixel="5.5")
+        assert Job.objects.get().get_settings().measurement.calibration.relative_uncertainty == pytest.approx(
+            0.05 / 5.5 / 3**0.5
+        )
+
+    def test_the_width_of_images_without_a_scale_is_kept_as_typed(self, script):
+        send(script, png(), otherwise_width="2,8 µm")
+        assert (Sample.objects.get().value, Sample.objects.get().typed) == (2800.0, "2,8 µm")
+
+    @pytest.mark.parametrize(
+        ("typed", "told"),
+        [
+            ({"nm_per_pixel": "wide"}, "size of a pixel"),
+            ({"width": "wide"}, "is not a width"),
+            ({"width": "5", "nm_per_pixel": "5"}, "either width or nm_per_pixel"),
+            ({"threshold": "7"}, "0.05 to 0.95"),
+            ({"model": "unknown"}, "no such model"),
+        ],
+    )
+    def test_bad_settings_leave_nothing_behind(self, script, typed, told):
+        response = send(script, png(), **typed)
+        assert response.status_code == 400 and told in response.json()["error"]
+        assert not Micrograph.objects.exists()
+
+    def test_no_image(self, script):
+        assert "fields named file" in script.post(SAMPLES).json()["error"]
+        response = send(script, SimpleUploadedFile("a.tif", b"text"))
+        assert (response.status_code, response.json()) == (
+            422,
+            {"error": "a.tif: " + TEXT_FILE},
+        )
+        assert not Sample.objects.exists()
+
+    def test_limits_leave_no_upload(self, script, settings):
+        settings.DEEPSEGM_WAITING_SAMPLES = 1
+        assert [send(script, png("a.png", 64 + n)).status_code for n in range(2)] == [202, 429]
+        assert Micrograph.objects.count() == 1
+
+    def test_the_same_key_of_one_caller_makes_one(self, script):
+        key = {"Idempotency-Key": "run 7", **MINE}
+        assert send(script, png(), headers=key).json()["id"] == send(script, png(), headers=key).json()["id"]
+        assert Micrograph.objects.count() == 1
+
+    def test_a_key_belongs_to_its_caller(self, script, alice):
+        """The second stranger with the key "run-1" was given the first one's sample, and could delete it."""
+        callers = [basic("alice"), MINE, {}, {}]
+        said = [
+            send(script, png(f"{number}.png", 64 + number), headers={"Idempotency-Key": "run-1", **caller}).json()
+            for number, caller in enumerate(callers)
+        ]
+        assert [each["images"][0]["name"] for each in said] == ["0.png", "1.png", "2.png", "3.png"]
+        assert Sample.objects.count() == 4
+        stranger = {"Authorization": f"Bearer {said[3]['secret']}"}
+        assert script.delete(f"{SAMPLES}/{said[2]['id']}", headers=stranger).status_code == 403
+
+    @pytest.mark.parametrize("other", [{"name": "Batch 8"}, {"edge": "weight"}, {"width": "9 um"}, {"file": "more"}])
+    def test_a_key_stands_for_one_content(self, script, other):
+        key = {"Idempotency-Key": "run 7", **MINE}
+        files = [png(), png("b.png", 70)] if other.pop("file", "") else [png()]
+        assert send(script, png(), headers=key).status_code == 202
+        response = send(script, *files, headers=key, **other)
+        assert response.status_code == 409 and "another submission of yours" in response.json()["error"]
+        assert (Sample.objects.count(), Micrograph.objects.count()) == (1, 1)
+
+    def test_side_files_of_a_single_job(self, script):
+        side = SimpleUploadedFile("a.hdr", b"x")
+        script.post("/api/v1/jobs", {"file": png(), "side": side})
+        assert Micrograph.objects.get().side[0]["name"] == "a.hdr"
+
+
+class TestRead:
+    def test_result_images_and_files(self, script, finished, alice):  # noqa: F811
+        sample = finished(DONE, DONE, FAILED, owner=alice)
+        sample.jobs.filter(state=FAILED).update(error="Too big.")
+        said = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
+        assert (said["state"], said["done"], said["failed"], said["current"]) == ("done", 2, 1, True)
+        assert said["result"]["median"] == 155.4321 and "of" not in said["result"]
+        assert [image["n"] for image in said["images"]] == [20, 20, None]
+        Sample.objects.update(state="failed", error="It broke.")
+        said = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
+        assert not said["current"], "its numbers are from before what failed"
+        assert said["images"][2]["error"] == "Too big."
+        file = script.get(said["files"]["images.csv"], headers=basic("alice"))
+        assert b"".join(file.streaming_content) == b"content"
+
+    @pytest.mark.parametrize("end", ["", "/files/images.csv"])
+    def test_strangers_find_nothing(self, script, finished, alice, charlie, end):  # noqa: F811
+        address = f"{SAMPLES}/{finished(owner=alice).pk}{end}"
+        assert script.get(address).status_code == 404
+        assert script.get(address, headers=basic("charlie")).status_code == 404
+        assert script.get(f"{SAMPLES}/{uuid4()}{end}").status_code == 404
+
+
+class TestChange:
+    def test_an_image_out(self, script, finished):  # noqa: F811
+        sample = finished(visitor=VISITOR)
+        job = sample.jobs.order_by("created")[0]
+        address = f"{SAMPLES}/{sample.pk}/images/{job.pk}"
+        other = f"{SAMPLES}/{sample.pk}/images/{uuid4()}"
+        assert script.post(address, {"included": "off"}, headers=MINE).json()["images"][0]["included"] is False
+        assert script.post(address, {"included": "perhaps"}, headers=MINE).status_code == 400
+        assert script.post(other, {"included": "on"}, headers=MINE).status_code == 404
+
+    def test_another_name(self, script, finished):  # noqa: F811
+        address = f"{SAMPLES}/{finished(visitor=VISITOR).pk}/name"
+        assert script.post(address, {"name": " TiO2,\n lot 7 "}, headers=MINE).json()["name"] == "TiO2, lot 7"
+        assert script.post(address, {}, headers=MINE).json() == {"error": "Send the sample's new name as name."}
+        assert script.post(address, {"name": "another's"}).status_code == 403
+
+    def test_more_images(self, script, finished):  # noqa: F811
+        sample = finished(visitor=VISITOR)
+        files = {"file": [png("n.png", 70), png("n2.png", 70)]}
+        said = script.post(f"{SAMPLES}/{sample.pk}/images", files, headers=MINE).json()
+        assert len(said["images"]) == 3
+        assert [note["name"] for note in said["notes"]] == ["n2.png"]
+
+    def test_retry_cancel_delete(self, script, finished):  # noqa: F811
+        address = f"{SAMPLES}/{finished(DONE, FAILED, visitor=VISITOR).pk}"
+        assert script.post(f"{address}/retry", headers=MINE).json()["under_way"] == 1
+        assert script.post(f"{address}/cancel", headers=MINE).json()["under_way"] == 0
+        assert script.delete(address, headers=MINE).status_code == 204
+        assert not Sample.objects.exists() and not Job.objects.exists()
+
+    @pytest.mark.parametrize("end", ["/retry", "/name", "/cancel", "/images", "/images/{job}", ""])
+    def test_a_stranger_changes_nothing(self, script, finished, alice, charlie, end):  # noqa: F811
+        for sample, status in ((finished(owner=alice), 404), (finished(visitor=uuid4()), 403)):
+            address = f"{SAMPLES}/{sample.pk}{end.format(job=sample.jobs.first().pk)}"
+            method = script.post if end else script.delete
+            assert method(address, {}, headers=basic("charlie")).status_code == status
+        assert Sample.objects.count() == 2
+
+    @pytest.mark.parametrize(("method", "end"), [("get", ""), ("put", "/x"), ("get", "/images")])
+    def test_other_methods(self, script, method, end):
+        address = SAMPLES if not end else f"{SAMPLES}/{uuid4()}{end}"
+        assert getattr(script, method)(address).status_code in (404, 405)
+
+
+def test_a_recipe_round_trips(script):
+    send(script, png())
+    assert AnalysisSettings.from_dict(Sample.objects.get().settings) == AnalysisSettings.of(model="auto-particles")

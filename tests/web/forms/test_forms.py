@@ -1,0 +1,233 @@
+"""What people type becomes AnalysisSettings, or a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.types import Calibration
+from segmentation.forms.samples import ScaleForm, parse_pixel
+from segmentation.forms.settings import SettingsForm
+from segmentation.models import Micrograph
+from segmentation.services.calibration import badge, calibration_for, refuse_tall_bar, width_text
+from tests.web.finished import ZEISS
+
+NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
+
+
+def micrograph(calibration=NOTHING, width=1024, height=768):
+    return Micrograph(width=width, height=height, calibration=calibration, state=Micrograph.State.DONE)
+
+
+def recipe(**typed):
+    form = SettingsForm(typed)
+    assert form.is_valid(), form.errors
+    return form.settings()
+
+
+def errors(**typed):
+    return SettingsForm(typed).errors
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("origin", ["", "default", "file", "read"])
+    def test_an_empty_field_states_nothing(self, origin):
+        assert calibration_for("  ", origin, micrograph(ZEISS)) is None
+
+    def test_nothing_typed_on_purpose_means_pixels(self):
+        assert calibration_for("  ", "typed", micrograph(ZEISS)) == Calibration.absent()
+
+    @pytest.mark.parametrize("origin", ["", "default", "file"])
+    def test_the_default_left_alone_means_what_the_file_says(self, origin):
+        assert calibration_for("7520", origin, micrograph(ZEISS)) is None
+
+    def test_a_file_of_another_width_still_wins_over_the_default(self):
+        other = micrograph({**ZEISS, "nm_per_pixel": 2.5})
+        assert calibration_for("7520", "", other) is None
+        assert calibration_for("2560", "file", other) is None
+        assert calibration_for("7520", "file", other).nm_per_pixel == pytest.approx(7520 / 1024)
+
+    def test_typing_the_default_is_typing(self):
+        made = calibration_for("7520", "typed", micrograph(ZEISS))
+        assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
+
+    @pytest.mark.parametrize("origin", ["", "default"])
+    def test_the_default_left_alone_states_nothing(self, origin):
+        assert calibration_for("7520", origin, micrograph()) is None
+        assert calibration_for("7520 nm", origin, micrograph()).nm_per_pixel == 7520 / 1024
+
+    @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
+    def test_any_other_width_was_typed(self, text):
+        made = calibration_for(text, "default", micrograph(ZEISS))
+        assert made.source == "typed"
+        assert made.nm_per_pixel == pytest.approx(3000 / 1024)
+
+    @pytest.mark.parametrize("text", ["0", "-1", "1e300", "wide", "7,5 ly", "nan", "7,520"])
+    def test_what_is_no_width_is_explained(self, text):
+        with pytest.raises(ValueError, match=r"width|unit") as told:
+            calibration_for(text, "typed", micrograph())
+        assert str(told.value).endswith(".")
+
+    def test_a_width_as_shown_is_understood_again(self):
+        own = Calibration(**ZEISS)
+        assert width_text(own.width_nm(1024)) == "7520"
+        odd = micrograph({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
+        assert calibration_for(width_text(1234.56789), "file", odd) is None
+
+
+class TestBadge:
+    @pytest.mark.parametrize(
+        ("text", "origin", "own", "said"),
+        [
+            ("7520", "file", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
+            ("7520", "default", NOTHING, "not set: sizes in pixels"),
+            ("", "", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
+            ("", "", NOTHING, "not set: sizes in pixels"),
+            ("1024", "typed", ZEISS, "typed: 1 nm/px"),
+            ("12 mm", "typed", ZEISS, "typed: 1.172e+04 nm/px; did you mean 12 µm?"),
+            ("", "typed", ZEISS, "measured in pixels"),
+            ("wide", "typed", ZEISS, "not a width"),
+        ],
+    )
+    def test_it_says_where_the_width_comes_from(self, text, origin, own, said):
+        assert badge(text, origin, micrograph(own))["text"] == said
+
+
+@pytest.mark.usefixtures("model")
+class TestSettings:
+    def test_nothing_typed_is_the_default_recipe(self):
+        assert recipe() == AnalysisSettings.of(model="auto-particles")
+
+    def test_everything_typed(self):
+        typed = {
+            "model": "particles",
+            "threshold": "0,35",
+            "polarity": "dark",
+            "filter": "on",
+            "data_bar": "rows",
+            "data_bar_rows": " 56 ",
+            "scale": "factor",
+            "scale_factor": "0,5",
+            "flips": "on",
+            "border_correction": "weight",
+        }
+        made = AnalysisSettings.of(
+            threshold=0.35, polarity="dark", filter=True, data_bar=56, scale=0.5, flips=True, border_correction="weight"
+        )
+        assert recipe(**typed) == made
+
+    @pytest.mark.parametrize(("typed", "rows"), [("auto", "auto"), ("none", 0), ("56", 56), ("0", 0)])
+    def test_the_data_bar(self, typed, rows):
+        assert recipe(data_bar=typed).segmentation.data_bar == rows
+
+    @pytest.mark.parametrize(
+        ("typed", "factor"),
+        [
+            ({}, None),
+            ({"scale": "auto", "scale_factor": "nonsense", "particle_px": "nonsense"}, None),
+            ({"scale": "0.25"}, 0.25),
+            ({"scale": "factor", "scale_factor": " 1 "}, 1.0),
+            ({"scale": "factor", "scale_factor": "0.33333333"}, 0.333333),
+            ({"scale": "size", "particle_px": "72"}, 0.5),
+            ({"scale": "size", "particle_px": "93", "scale_factor": "9"}, 0.3871),
+            ({"scale": "size", "particle_px": "18"}, 2.0),
+        ],
+    )
+    def test_the_working_scale(self, typed, factor):
+        assert recipe(**typed).segmentation.scale == factor
+
+    def test_the_older_name_of_a_setting_is_understood(self):
+        assert recipe(edge="weight").measurement.border_correction == "weight"
+        assert recipe(edge="weight", border_correction="exclude").measurement.border_correction == "exclude"
+
+    def test_a_model_may_be_asked_for_in_the_address(self):
+        assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
+        assert SettingsForm.asked({"model": "<b>"})["model"].value() == "auto-particles"
+        assert SettingsForm.asked({})["scale"].value() == "auto"
+
+    def test_rows_left_over_from_another_choice_do_not_count(self):
+        assert recipe(data_bar="auto", data_bar_rows="nonsense").segmentation.data_bar == "auto"
+
+    @pytest.mark.parametrize("text", ["0", "1", "7", "0.96", "half", "nan", "1e999", "-0.5"])
+    def test_a_threshold_out_of_range_is_explained(self, text):
+        assert "from 0.05 to 0.95" in errors(threshold=text)["threshold"][0]
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            {"model": "unknown"},
+            {"polarity": "grey"},
+            {"filter": "perhaps"},
+            {"data_bar": "some"},
+            {"data_bar": "rows"},
+            {"data_bar": "rows", "data_bar_rows": "-3"},
+            {"data_bar": "rows", "data_bar_rows": "²"},
+            {"data_bar": "9" * 5000},
+            {"scale": "large"},
+            {"scale": "0"},
+            {"scale": "factor"},
+            {"scale": "factor", "scale_factor": "2.1"},
+            {"scale": "factor", "scale_factor": "nan"},
+            {"scale": "size"},
+            {"scale": "size", "particle_px": "13"},
+            {"scale": "size", "particle_px": "-30"},
+            {"scale": "size", "particle_px": "inf"},
+            {"scale": "size", "particle_px": "30", "model": "unknown"},
+            {"flips": "sometimes"},
+            {"border_correction": "ignore"},
+            {"edge": "ignore"},
+        ],
+    )
+    def test_what_cannot_be_is_explained_in_one_sentence(self, typed):
+        found = [sentence for list_ in errors(**typed).values() for sentence in list_]
+        assert len(found) == 1
+        assert found[0].endswith(".")
+
+    def test_a_recipe_fills_the_form_that_makes_it_again(self):
+        made = AnalysisSettings.of(
+            threshold=0.4,
+            polarity="bright",
+            filter=True,
+            data_bar=12,
+            scale=0.3011,
+            flips=True,
+            border_correction="weight",
+        )
+        for settings in (made, AnalysisSettings.of(), AnalysisSettings.of(data_bar=0)):
+            assert recipe(**SettingsForm(stands_for=settings).initial) == settings
+
+    def test_a_data_bar_as_high_as_the_image_is_refused(self):
+        refuse_tall_bar(AnalysisSettings.of(data_bar=767), micrograph())
+        refuse_tall_bar(AnalysisSettings.of(), micrograph())
+        with pytest.raises(ValueError, match="only 768"):
+            refuse_tall_bar(AnalysisSettings.of(data_bar=768), micrograph())
+
+
+@pytest.mark.parametrize(
+    ("typed", "scale"),
+    [
+        ({}, ("own", None, "")),
+        ({"rule": "own", "rule_own": " 2.8 µm "}, ("own", 2800.0, "2.8 µm")),
+        ({"rule": "width", "rule_width": "7.52 um", "rule_own": "7520"}, ("width", 7520.0, "7.52 um")),
+        ({"rule": "pixel", "rule_pixel": "5.50 nm/px"}, ("pixel", 5.5, "5.50 nm/px")),
+    ],
+)
+def test_the_scale_of_a_sample_keeps_what_was_typed(typed, scale):
+    form = ScaleForm(typed)
+    assert form.is_valid(), form.errors
+    assert tuple(form.scale()) == scale
+
+
+@pytest.mark.parametrize(
+    ("text", "nm"), [("7.344", 7.344), ("7,34 nm", 7.34), ("0,125", 0.125), ("1,2345 nm/px", 1.2345)]
+)
+def test_a_pixel_size_is_typed_with_a_point_or_a_comma(text, nm):
+    assert parse_pixel(text) == nm
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("1,234", "two sizes"), ("1,250 nm", "two sizes"), ("0", "Type"), ("x", "Type")]
+)
+def test_a_pixel_size_that_can_be_two_is_refused(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse_pixel(text)

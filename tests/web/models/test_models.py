@@ -1,0 +1,290 @@
+"""The job's states, who sees what, names fit for display, and estimates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from segmentation.core.pace import FIXED_MEGAPIXELS
+from segmentation.models import Artifact, Job, Micrograph, Superseded, shown_name, upload_path
+
+pytestmark = pytest.mark.django_db
+NOBODY = AnonymousUser()
+FIRST_RELEASE = [("segmentation", "0001_squashed_0005_sample_typed")]
+
+
+def test_no_migration_is_missing():
+    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+
+
+@pytest.mark.parametrize(
+    ("last", "left"), [("0005_sample_typed", 4), ("0012_no_assumed_scale", 2), ("0013_message", 1)]
+)
+def test_a_database_of_a_released_state_goes_on_from_there(monkeypatch, last, left):
+    """Its table of migrations names those of its time: all that one squashed migration replaces, or none of them."""
+    squashed = [name for each in MigrationLoader(connection).replacements.values() for _, name in each.replaces]
+    done = [name for name in (*squashed, "0013_message") if name <= last]
+    others = {
+        key: each for key, each in MigrationRecorder(connection).applied_migrations().items() if "segm" not in key[0]
+    }
+    applied = others | {("segmentation", name): None for name in done}
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda recorder: applied)
+    executor = MigrationExecutor(connection)
+    assert len(executor.migration_plan(executor.loader.graph.leaf_nodes())) == left
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a.tif", "a.tif"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a.tif", "a.tif"),
+        ("", "unnamed"),
+        ("/", "unnamed"),
+        ("a\x00\nb\u202e.tif", "ab.tif"),
+        ("Gro\u0308ße µm.tif", "Größe µm.tif"),
+        ("x" * 300 + ".tif", "x" * 145 + "….tif"),
+        ("\ud800bad.tif", "bad.tif"),
+        ("=SUM(A1).tif", "=SUM(A1).tif"),
+    ],
+)
+def test_a_name_fit_for_display(given, shown):
+    assert shown_name(given) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("a.TIF", "image.tif"), ("../../x.png", "image.png"), ("a.t/../i", "image"), ("a.ti f", "image"), ("é", "image")],
+)
+def test_a_stored_name_holds_nothing_of_the_users_but_a_harmless_suffix(name, path):
+    micrograph = Micrograph()
+    assert upload_path(micrograph, name) == f"uploads/{micrograph.pk}/{path}"
+
+
+def test_claiming_twice_gives_the_job_once(make_job):
+    job = make_job()
+    first, second = Job.objects.claim(job.pk), Job.objects.claim(job.pk)
+    assert second is None
+    assert (first.state, first.attempt, first.stage) == ("running", 1, "starting")
+    assert first.started is not None and first.heartbeat is not None
+
+
+@pytest.mark.parametrize("state", ["running", "done", "failed", "cancelled"])
+def test_only_a_queued_job_is_claimed(make_job, state):
+    assert Job.objects.claim(make_job(state=state).pk) is None
+
+
+def test_a_report_is_progress_and_heartbeat(make_job):
+    job = Job.objects.claim(make_job().pk)
+    job.report(stage="segmenting", progress=0.4)
+    now = Job.objects.get(pk=job.pk)
+    assert (now.stage, now.progress) == ("segmenting", 0.4)
+    assert now.heartbeat > job.heartbeat
+    job.report()
+    assert Job.objects.get(pk=job.pk).progress == 0.4
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "cancelled"}, {"state": "queued"}, {"state": "done"}, {"attempt": 2}, "deleted"]
+)
+def test_a_report_is_refused_once_the_job_is_no_longer_this_attempts(make_job, change):
+    job = Job.objects.claim(make_job().pk)
+    rows = Job.objects.filter(pk=job.pk)
+    rows.delete() if change == "deleted" else rows.update(**change)
+    with pytest.raises(Superseded):
+        job.report(stage="segmenting", progress=0.9)
+    assert not Job.objects.filter(progress=0.9).exists()
+
+
+def test_an_old_attempt_is_fenced_off_by_the_new(make_job):
+    job = make_job()
+    old = Job.objects.claim(job.pk)
+    Job.objects.filter(pk=job.pk).update(state="queued")
+    new = Job.objects.claim(job.pk)
+    with pytest.raises(Superseded):
+        old.report(progress=0.5)
+    new.report(progress=0.6)
+    assert (new.attempt, Job.objects.get(pk=job.pk).progress) == (2, 0.6)
+
+
+def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
+    visitor = uuid4()
+    job = make_job(owner=alice, visitor=visitor)
+    for row in (job, job.micrograph):
+        assert [row.is_visible_to(user, visitor) for user in (alice, ada, charlie, NOBODY, None)] == [
+            True,
+            True,
+            False,
+            False,
+            False,
+        ]
+        assert row.is_changeable_by(alice) and row.is_changeable_by(ada) and not row.is_changeable_by(charlie)
+
+
+def test_an_unowned_row_is_seen_by_link_but_changed_by_its_maker(make_job, charlie, ada, settings):
+    visitor = uuid4()
+    job = make_job(visitor=visitor)
+    assert job.is_visible_to(NOBODY, None) and job.is_visible_to(charlie, uuid4())
+    assert job.is_changeable_by(NOBODY, visitor) and job.is_changeable_by(ada, None)
+    assert not job.is_changeable_by(NOBODY, uuid4()) and not job.is_changeable_by(charlie, None)
+    assert not make_job().is_changeable_by(NOBODY, None)
+    settings.DEEPSEGM_REQUIRE_LOGIN = True
+    assert not job.is_visible_to(NOBODY, visitor) and not job.is_changeable_by(NOBODY, visitor)
+    assert job.is_visible_to(charlie, None)
+
+
+def test_what_is_listed_for_whom(make_job, alice, charlie, settings):
+    visitor = uuid4()
+    hers, his = make_job(owner=alice, visitor=visitor), make_job(visitor=visitor)
+    make_job(visitor=uuid4())
+    assert list(Job.objects.visible_to(alice, visitor)) == [hers]
+    assert list(Job.objects.visible_to(charlie, visitor)) == []
+    assert list(Job.objects.visible_to(NOBODY, visitor)) == [his]
+    assert list(Job.objects.visible_to(NOBODY, None)) == []
+    settings.DEEPSEGM_REQUIRE_LOGIN = True
+    assert list(Job.objects.visible_to(NOBODY, visitor)) == []
+
+
+def test_the_place_in_the_queue(make_job):
+    first, second, third = make_job(), make_job(), make_job()
+    assert [job.position() for job in (first, second, third)] == [1, 2, 3]
+    Job.objects.claim(first.pk)
+    first.refresh_from_db()
+    assert (first.position(), second.position()) == (None, 1)
+
+
+def done(make_job, micrograph, seconds, **timings):
+    end = timezone.now()
+    began = end - timedelta(seconds=seconds)
+    make_job(micrograph=micrograph, state="done", started=began, finished=end, summary={"timings": timings})
+
+
+def test_the_time_left_follows_the_pace_of_each_stage(make_job, make_micrograph, settings):
+    """The network takes its time by the pixel, the scale search by the image, the files by something between."""
+    assert make_job(state="done").expected_seconds() is None
+    waiting = make_job(micrograph=make_micrograph(width=2000, height=1000))
+    assert waiting.expected_seconds() is None
+    done(make_job, make_micrograph(width=1000, height=1000), seconds=10, network=3, search=1)
+    done(make_job, make_micrograph(width=1000, height=3000), seconds=18, network=9, search=1)
+    files = (6 + 8) / (1 + 3 + 2 * FIXED_MEGAPIXELS["report"]) * (2 + FIXED_MEGAPIXELS["report"])
+    assert waiting.expected_seconds() == pytest.approx(6 + 1 + files)
+    behind = make_job(micrograph=make_micrograph(width=2000, height=1000))
+    assert behind.expected_seconds() == pytest.approx(2 * (7 + files))
+    settings.DEEPSEGM_CONCURRENCY = 2
+    assert behind.expected_seconds() == pytest.approx(1.5 * (7 + files))
+
+
+def test_what_is_only_measured_needs_no_time_for_the_network(make_job, make_micrograph, make_segmentation):
+    Job.objects.all().delete()
+    found, micrograph = make_segmentation(), make_micrograph(width=1000, height=1000)
+    done(make_job, micrograph, seconds=10, network=8)
+    again = make_job(micrograph=micrograph, segmentation=found)
+    assert again.expected_seconds() == pytest.approx(2, rel=0.2)
+
+
+def test_the_time_left_of_a_running_job_is_what_its_worker_reckons(make_job, make_micrograph):
+    done(make_job, make_micrograph(width=1000, height=1000), seconds=10)
+    micrograph, now = make_micrograph(width=1000, height=1000), timezone.now()
+    running = make_job(micrograph=micrograph, state="running", started=now)
+    assert running.expected_seconds() == pytest.approx(10, abs=1)
+    Job.objects.filter(pk=running.pk).update(ends=now + timedelta(seconds=50))
+    running.refresh_from_db()
+    assert running.expected_seconds() == pytest.approx(50, abs=1)
+
+
+def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, django_capture_on_commit_callbacks):
+    make_job(owner=alice, files=("figure.png",))
+    with django_capture_on_commit_callbacks(execute=True):
+        alice.delete()
+    assert not Micrograph.objects.exists() and not Job.objects.exists()
+    assert [path for path in own_storage.rglob("*") if path.is_file()] == []
+
+
+class TestUpgrade:
+    """From the first release: stored outlines move out of the folders of the jobs that found them, nothing is looked
+    into again, and jobs count against their sender. Migrations take seconds: each test goes there and back once."""
+
+    NAMES = ("jobs/a/1/segmentation.npz", "jobs/b/1/segmentation.npz")
+
+    @pytest.fixture
+    def before(self, transactional_db, own_storage):
+        """A database of the first release with two done jobs."""
+        self.back()
+        old = MigrationExecutor(connection).loader.project_state(FIRST_RELEASE).apps
+        of_image = {"name": "a.png", "sha256": "a" * 64, "size": 1, "width": 64, "height": 48, "address": "hash"}
+        image = old.get_model("segmentation", "Upload").objects.create(**of_image)
+        for number, name in enumerate(self.NAMES):
+            summary = {"model": {"name": "p", "sha256": "c" * 64}}
+            fields = {"recipe": {"threshold": 0.4}, "submission": str(number), "state": "done", "summary": summary}
+            job = old.get_model("segmentation", "Job").objects.create(upload=image, **fields)
+            default_storage.save(name, ContentFile(b"outlines"))
+            said = {"name": "segmentation.npz", "file": name, "size": 8, "attempt": 1}
+            old.get_model("segmentation", "Artifact").objects.create(job=job, **said)
+        yield
+        self.forward()
+
+    def back(self):
+        MigrationExecutor(connection).migrate(FIRST_RELEASE)
+
+    def forward(self):
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes())
+
+    def files(self, folder):
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.npz"))
+
+    def test_there_and_back_and_there_again(self, before, own_storage):
+        self.forward()
+        micrograph, jobs = Micrograph.objects.get(), Job.objects.order_by("submission")
+        assert (micrograph.state, micrograph.is_read, micrograph.width, micrograph.address) == (
+            "done",
+            True,
+            64,
+            "hash",
+        )
+        assert {(job.ready, job.address) for job in jobs} == {(True, "hash")} and jobs[0].asked == {}
+        assert Micrograph(name="b").state == "receiving"
+        found = [job.segmentation for job in jobs]
+        assert self.files(own_storage) == sorted(each.file.name for each in found)
+        assert [each.get_provenance().settings for each in found] == [{"threshold": 0.4}] * 2
+        assert {each.weights for each in found} == {"c" * 64}
+        Job.objects.update(segmentation=found[0])
+        Artifact.objects.update(file=found[0].file.name)
+        self.back()
+        self.forward()
+        assert len({job.segmentation_id for job in Job.objects.all()}) == 1
+        assert all(job.segmentation.file.open("rb").read() == b"outlines" for job in Job.objects.all())
+
+    def test_broken_off_it_leaves_everything_as_it_was_and_a_file_that_is_gone_stops_nothing(
+        self, before, own_storage, monkeypatch
+    ):
+        save = default_storage.save
+        for fault in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+            made = []
+
+            def failing(name, content, made=made, fault=fault):
+                if made:
+                    raise fault
+                made.append(name)
+                return save(name, content)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(default_storage, "save", failing)
+                with pytest.raises(type(fault)):
+                    self.forward()
+            assert self.files(own_storage) == list(self.NAMES)
+        default_storage.delete(self.NAMES[0])
+        self.forward()
+        assert Job.objects.exclude(segmentation=None).count() == 1

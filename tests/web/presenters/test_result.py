@@ -1,0 +1,352 @@
+"""What the result page makes of the statistics of a job, new or old."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from django.utils.html import escape
+
+from segmentation.core.flags import Flag, as_json
+from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.results import Statistics
+from segmentation.core.network import cards
+from segmentation.core.report.summary import WEIGHTINGS
+from segmentation.models import Job, Micrograph
+from segmentation.plain import quantities_of
+from segmentation.presenters.charts import ChartedSummary
+from segmentation.presenters.result import Result
+from tests.web.finished import FILES, SUMMARY, visit, words
+
+VISITOR = uuid4()
+FIGURES = {
+    "mean": 160.14,
+    "sd": 73.61,
+    "d10": 62.51,
+    "d50": 155.43,
+    "d90": 255.6,
+    "span": 1.2424,
+    "mode": 141.2,
+    "geometric_mean": 143.9,
+    "geometric_sd": 1.624,
+}
+LIMITS = {name: [value * 0.95, value * 1.05] for name, value in FIGURES.items()}
+WEIGHTED = {**FIGURES, "intervals": LIMITS, "note": ""}
+SENSITIVITY = [
+    {"name": "as analysed", "fraction": 0.48, "low": 0.42, "high": 0.54, "n": 261},
+    {"name": "filter on", "fraction": 0.31, "low": 0.25, "high": 0.37, "n": 230},
+    {"name": "calibration +2 %", "fraction": None, "low": None, "high": None, "n": 0},
+]
+NEW = {
+    "edge": "exclude",
+    "intervals": {**LIMITS, "median": [148.2, 162.7], "ecd_median": [165.0, 181.0]},
+    "interval_note": "",
+    "interval_basis": "by particle",
+    "relative_uncertainty": 0.013,
+    "weighted": {"number": WEIGHTED, "area": WEIGHTED, "volume": {**WEIGHTED, "intervals": {**LIMITS, "d90": None}}},
+    "fit": {"law": "log-normal", "median": 143.9, "gsd": 1.624, "ks": 0.061, "p": 0.0002, "word": "fair"},
+    "convergence": {
+        "n": [5, 50, 261],
+        "median": [120.0, 149.0, 155.4],
+        "low": [60.0, 130.0, 148.2],
+        "high": [240.0, 170.0, 162.7],
+        "more": 0,
+        "wanted": 0.05,
+    },
+    "agglomerates": {"groups": 12, "singles": 130, "primaries_in_groups": 131, "largest": 29},
+    "shape": {"circularity": {"median": 0.8312, "d10": 0.61, "d90": 0.998}},
+    "nano": {
+        "fraction": 0.48,
+        "low": 0.42,
+        "high": 0.54,
+        "n": 261,
+        "threshold": 0.5,
+        "least_nm": 22.5,
+        "verdict": "undecided",
+        "sentence": "48.0 % of 261 particles are small. A screening aid, not a certificate.",
+        "decides": "About 1,900 more particles.",
+        "sensitivity": SENSITIVITY,
+    },
+}
+
+
+def numbers(**changes):
+    return of(statistics(**changes))
+
+
+def of(stored):
+    return ChartedSummary(Statistics.from_dict(stored), {}, "particle", "particles")
+
+
+def statistics(**changes):
+    return {**deepcopy(SUMMARY["statistics"]), **deepcopy(NEW), **changes}
+
+
+class TestSizes:
+    def test_every_number_carries_its_interval(self):
+        shown = {measure.term: (measure.value, measure.interval) for measure in numbers().sizes}
+        assert shown["Median"] == ("155", "148–163")
+        assert shown["D10"] == ("62.5", "59.4–65.6")
+        assert shown["Median ECD"] == ("173", "165–181")
+        assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("21.9", "17.3–27.3")
+
+    def test_every_number_has_a_definition(self):
+        shown = [*numbers().sizes, *numbers().weighted, *numbers().shape]
+        assert [one.term for one in shown if not one.definition] == []
+
+    def test_an_old_result_shows_what_there_is(self):
+        old = SUMMARY["statistics"]
+        shown = of(old).sizes
+        assert [one.term for one in shown] == [
+            *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number 1–100 nm")
+        ]
+        assert {one.interval for one in shown[:-1]} == {""}
+        assert (of(old).weighted, of(old).shape) == ([], [])
+        assert (of(old).fit, of(old).groups, of(old).interval_line) == ("", "", "")
+
+    def test_why_there_is_no_interval(self):
+        note = "95 % intervals need at least 5 sizes; there are 2."
+        none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
+        assert of(none).interval_line == note
+        assert {one.interval for one in of(none).sizes[:6]} == {""}
+        assert of(none).sizes[2].value == "–"
+
+    def test_one_particle_has_no_percentiles(self):
+        shown = [one.term for one in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
+        assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "SD (sample)"} & set(shown)
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [
+            ({}, "by resampling the particles, including 1.3 % uncertainty of the scale."),
+            ({"relative_uncertainty": None}, "by resampling the particles."),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
+        ],
+    )
+    def test_what_the_intervals_are(self, changes, told):
+        assert numbers(**changes).interval_line.endswith(told)
+
+    def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
+        total = {"value": 155.0, "expanded": 0.34}
+        whole = {"rows": [], "median": total, "fraction_100nm": {"value": 0.224, "expanded": 0.1}}
+        median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
+        assert (median.holds, fraction.holds) == ("counting only", "counting only")
+        assert (median.whole, fraction.whole) == ("103–208 nm (± 34 %)", "12.4–32.4 %")
+        assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting, scale"}
+        assumed = {**whole, "rows": [{"name": "sampling_between", "median": 0.15, "fraction_100nm": 0.04}]}
+        median, fraction = numbers(budget=assumed, relative_uncertainty=None).headlines
+        assert median.holds == "counting only" and "fields" in fraction.holds
+        assert {each.whole for each in numbers(budget=None).headlines} == {""}
+
+    def test_a_withheld_verdict_gives_its_reason(self):
+        card = numbers(nano={**NEW["nano"], "reason": "25 of at least 30 particles"})
+        assert card.verdict == "Undecided: 25 of at least 30 particles"
+
+    def test_the_weighted_table(self):
+        rows = {row.term: row.cells for row in numbers().weighted}
+        assert len(rows) == 9
+        assert {len(cells) for cells in rows.values()} == {3}
+        assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
+        assert [cell.interval for cell in rows["D90"]] == ["243–268", "243–268", ""]
+
+    def test_the_note_of_a_weighting_is_told_once(self):
+        weighted = {
+            **NEW["weighted"],
+            "area": {**WEIGHTED, "note": "Too few."},
+            "volume": {**WEIGHTED, "note": "Too few."},
+        }
+        assert numbers(weighted=weighted).weighted_notes == ["Too few."]
+
+    def test_the_fit_in_words(self):
+        told = numbers().fit
+        assert told.startswith("A log-normal law with median 144 nm and geometric SD 1.62: fair fit")
+        assert "0.061, p < 0.001" in told
+
+    @pytest.mark.parametrize(
+        ("found", "told"),
+        [
+            (NEW["agglomerates"], "131 particles touch others, in 12 groups; 130 stand alone. The largest has 29."),
+            (
+                {"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2},
+                "2 particles touch others, in 1 group; 0 stand alone.",
+            ),
+            ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, "No two particles touch."),
+        ],
+    )
+    def test_agglomerates_in_words(self, found, told):
+        assert numbers(agglomerates=found).groups == told
+
+    def test_shape_has_two_decimals(self):
+        (row,) = numbers().shape
+        assert [cell.value for cell in row.cells] == ["0.61", "0.83", "1.00"]
+
+
+class TestNanoCard:
+    def test_places_on_the_axis(self):
+        card = numbers()
+        bar = card.nano_bar
+        assert (card.verdict, bar.at, bar.left, bar.right) == ("Undecided", 48.0, 42.0, 54.0)
+        assert [row.name for row in card.sensitivity] == ["as analysed", "filter on"]
+
+    def test_an_old_result_has_a_card_without_sensitivity(self):
+        card = of(SUMMARY["statistics"])
+        assert (card.verdict, card.nano_bar.value, card.sensitivity) == ("Below 50 %", "21.9 %", [])
+
+    def test_without_calibration(self):
+        pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
+        stored = {**statistics(nano={**NEW["nano"], "verdict": "not calibrated"}), **pixels, "unit": "px"}
+        assert of(stored).nano is None
+        assert not any(each.interval for each in of(stored).sizes)
+        assert of({**SUMMARY["statistics"], **pixels}).nano is None
+
+
+class TestConvergence:
+    def test_everything_lies_within_the_picture(self):
+        chart = numbers().convergence
+        places = [place for point in chart.points for place in (point.x, point.y, point.low, point.high)]
+        ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
+        assert all(0 <= place <= 100 for place in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
+        assert chart.points[-1].x == 100
+        assert all(point.high < point.y < point.low for point in chart.points)
+        assert 3 <= len(chart.y_ticks) <= 9
+
+    def test_larger_is_higher(self):
+        ticks = numbers().convergence.y_ticks
+        assert [float(tick.text) for tick in ticks] == sorted(float(tick.text) for tick in ticks)
+        assert [tick.at for tick in ticks] == sorted((tick.at for tick in ticks), reverse=True)
+
+    @pytest.mark.parametrize("n", [7, 40, 999, 123_456])
+    @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+    def test_ticks_of_any_size(self, n, scale):
+        found = {"n": [5, n], "median": [1.0 * scale, 1.1 * scale], "low": [0.9 * scale, 1.0 * scale]}
+        chart = numbers(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}).convergence
+        assert 2 <= len(chart.x_ticks) <= 9
+        assert 2 <= len(chart.y_ticks) <= 9
+
+    @pytest.mark.parametrize("found", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
+    def test_none_where_there_is_no_curve(self, found):
+        assert numbers(convergence=found).convergence is None
+        assert of(SUMMARY["statistics"]).convergence is None
+
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            (0, "261 particles are enough to know the median within ± 5 %."),
+            (120, "About 120 more particles would give the median within ± 5 %."),
+            (7, "About 7 more particles would give the median within ± 5 %."),
+            (23_456, "About 23,000 more particles would give the median within ± 5 %."),
+            (None, "There are too few particles to predict how many give the median within ± 5 %."),
+        ],
+    )
+    def test_how_many_more(self, more, told):
+        assert numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough == told
+
+
+@pytest.mark.django_db
+class TestPage:
+    @pytest.fixture
+    def page(self, client, make_job):
+        def open_page(files=FILES, **changes):
+            stored = {**deepcopy(SUMMARY), "statistics": statistics(**changes)}
+            made = {"summary": stored, "files": files, "attempt": 1, "progress": 1.0, "state": Job.State.DONE}
+            job = make_job(visitor=VISITOR, **made)
+            response = visit(client, VISITOR).get(f"/jobs/{job.pk}/")
+            assert response.status_code == 200
+            return words(response)
+
+        return open_page
+
+    def test_the_new_parts_are_shown(self, page):
+        told = page()
+        for part in (
+            "Nanomaterial screening",
+            "Undecided",
+            "What would decide it:",
+            "About 1,900 more particles.",
+            "filter on",
+            "Are these particles enough?",
+            "261 particles are enough",
+            "by volume",
+            "fair fit",
+            "131 particles touch others",
+            "not a certificate",
+            "ISO 19749",
+            "2022/C 229/01",
+        ):
+            assert part in told, part
+
+    def test_order_of_the_page(self, page):
+        told = page()
+        parts = [
+            "7.344 nm/px",
+            'id="viewer"',
+            "particles kept",
+            'id="histogram"',
+            'id="table"',
+            "Nanomaterial screening",
+            'id="figure"',
+            'id="files"',
+        ]
+        places = [told.index(part) for part in parts]
+        assert places == sorted(places)
+
+    def test_no_inline_style_or_script(self, page):
+        told = page()
+        assert not re.search(r"<[a-z][^>]* (style|on[a-z]+)=", told)
+        assert not re.search(r"<script(?![^>]*\bsrc=)", told)
+
+    def test_reasons_are_chips_with_counts(self, page):
+        told = page(set_aside={"touches the frame": 30, "low confidence": 4, "<new> & strange": 1})
+        assert len(re.findall(r'class="chip( aside)?"', told)) == 4
+        assert 'data-state="low confidence" aria-pressed="true"' in told
+        assert escape(Reason.UNSURE.definition) in told
+        assert "&lt;new&gt; &amp; strange <b>1</b>" in told
+
+    def test_report_and_bundle_are_one_click_away_where_they_exist(self, page):
+        assert "Report, PDF" not in page()
+        told = page(files=(*FILES, "report.pdf", "bundle.zip"))
+        assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', told)
+        assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>All files, ZIP', told)
+
+    def test_the_histogram_knows_where_its_bars_are(self, page):
+        assert re.search(r'id="histogram" data-bars="/jobs/[0-9a-f-]{36}/histogram/"', page())
+
+    def test_edge_weights_are_told(self, page):
+        assert "Miles–Lantuéjoul" in page(edge="weight")
+        assert "Miles–Lantuéjoul" not in page()
+
+    def test_a_result_without_particles(self, page):
+        nothing = dict.fromkeys((*FIGURES, "median", "fraction_100nm", "fraction_low", "fraction_high", "ecd_median"))
+        weighted = {by: {**dict.fromkeys(FIGURES), "intervals": dict.fromkeys(FIGURES)} for by in WEIGHTINGS}
+        empty = {"n_kept": 0, "n_set_aside": 0, "set_aside": {}, "fit": None, "convergence": None, "nano": None}
+        groups = {"groups": 0, "singles": 0, "primaries_in_groups": 0, "largest": 0}
+        told = page(**nothing, **empty, weighted=weighted, shape={}, agglomerates=groups)
+        assert "No particles were found" in told
+        assert "All numbers" not in told
+        assert "Nanomaterial screening" not in told
+        assert "Are these particles enough?" not in told
+
+
+def test_confidence_is_told_as_it_was_measured(monkeypatch):
+    card = replace(cards.find("particles"), training={"wrong_under_limit": 0.756, "wrong_over_limit": 0.03})
+    monkeypatch.setattr(cards, "find", lambda name: card)
+    known = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
+    job = Job(summary=known, micrograph=Micrograph())
+    told = Result(job).confidence_line
+    assert "75.6 % of the particles under 50% were wrong, and 3 % of the others" in told
+    other = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": "0" * 64}}, micrograph=Micrograph())
+    assert Result(other).confidence_line == ""
+    for flag, said in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
+        flagged = Job(summary={**known, **as_json([flag])}, micrograph=Micrograph())
+        assert bool(Result(flagged).confidence_line) == said
+
+
+def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
+    """PostgreSQL's JSON sorts names by their length."""
+    stored = {"bubbles": {"value": 1}, "swelling": {"value": 2}, "bubble_patches": {"value": 3}}
+    summary = {"order": ["bubbles", "bubble_patches", "swelling"], "quantities": stored}
+    assert list(quantities_of(summary)) == ["bubbles", "bubble_patches", "swelling"]
+    assert list(quantities_of({"quantities": stored})) == list(stored)

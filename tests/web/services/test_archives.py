@@ -1,0 +1,303 @@
+"""ZIP archives: whatever is in them is taken or named, nothing is believed, nothing is written outside."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from dataclasses import asdict
+
+import pytest
+
+from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.services import archives
+from segmentation.services.archives import Incoming, Note, unpacked
+from segmentation.services.refusal import Refused
+from tests.hostile import REFUSED
+from tests.web.archive import counted, flagged, link, manifold, picture, zipped
+
+
+@pytest.fixture
+def opened(tmp_path_factory):
+    """What comes out of an archive: names of images with those of their side files, and notes by name."""
+
+    def open_it(content):
+        folder = tmp_path_factory.mktemp("archive")
+        path = folder / "upload"
+        path.write_bytes(content)
+        images, notes = [], []
+        for each in unpacked(path, folder):
+            if isinstance(each, Note):
+                notes.append((each.name, each.sentence))
+            else:
+                assert isinstance(each, Incoming)
+                assert each.file.read()[:2] == b"II"
+                images.append((each.file.name, [side.name for side in each.side]))
+        assert [each.name for each in folder.iterdir()] == ["upload"]
+        return images, notes
+
+    return open_it
+
+
+@pytest.fixture(autouse=True)
+def _temporary(settings, tmp_path_factory):
+    settings.FILE_UPLOAD_TEMP_DIR = folder = tmp_path_factory.mktemp("temporary")
+    yield folder
+    assert not list(folder.iterdir())
+
+
+def test_images_in_folders_with_their_side_files(opened):
+    content = zipped(
+        [
+            ("a/", b""),
+            ("a/one.tif", picture(1)),
+            ("a/one.txt", b"$CM_MAG 100"),
+            ("b/one.tif", picture(2)),
+            ("b/ONE-tif.HDR", b"[MAIN]"),
+            ("readme.txt", b"hello"),
+        ]
+    )
+    images, notes = opened(content)
+    assert images == [("one.tif", ["one.txt"]), ("one.tif", ["ONE-tif.HDR"])]
+    assert notes == [("readme.txt", archives.ALONE)]
+
+
+def test_what_operating_systems_add_is_counted_and_left_out(opened):
+    junk = ["__MACOSX/._a.tif", ".DS_Store", "x/Thumbs.db", "x/desktop.ini", "x/._b.tif", "__MACOSX/deep/c"]
+    images, notes = opened(zipped([("a.tif", picture()), *((name, b"junk") for name in junk)]))
+    assert images == [("a.tif", [])]
+    ((name, sentence),) = notes
+    assert name == ""
+    assert sentence.startswith("6 files were left out") and "Thumbs.db" in sentence and "…" in sentence
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/cron.d/x.tif", "/etc/x.tif", "C:/Windows/x.tif", "a/../../x.tif", "..\\..\\x.tif"]
+)
+def test_names_that_point_outside_are_cut_to_the_last_part(opened, name):
+    images, notes = opened(zipped([(name, picture())]))
+    assert images == [("x.tif", [])]
+    ((_, sentence),) = notes
+    assert "taken as x.tif" in sentence
+
+
+def test_names_in_unicode_with_and_without_the_flag(opened):
+    name = "Größe Ω 試料.tif"
+    assert opened(zipped([(name, picture())]))[0] == [(name, [])]
+    unsaid = bytearray(zipped([(name, picture())]))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = unsaid.find(mark)
+        struct.pack_into("<H", unsaid, at + offset, struct.unpack_from("<H", unsaid, at + offset)[0] & ~0x800)
+    assert opened(bytes(unsaid))[0] == [(name, [])]
+
+
+def test_code_page_437_where_it_is_no_utf_8(opened):
+    raw = zipped([("Gr__e.tif", picture())]).replace(b"Gr__e", "Größe".encode("cp437"))
+    assert opened(raw)[0] == [("Größe.tif", [])]
+
+
+def test_one_name_twice_is_two_images(opened):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        content = zipped([("a.tif", picture(1)), ("a.tif", picture(2))])
+    assert [name for name, _ in opened(content)[0]] == ["a.tif", "a (2).tif"]
+
+
+def test_one_entry_of_8000_names_is_one_image_and_the_rest_is_counted(opened, monkeypatch):
+    """It took minutes. So many names are compared that a quadratic search would make 32 million of them."""
+    tried = []
+    path = archives.PurePosixPath
+    monkeypatch.setattr(archives, "PurePosixPath", lambda name: (tried.append(name), path(name))[1])
+    images, notes = opened(manifold(zipped([("a.tif", picture())]), 8000))
+    assert images == [("a.tif", [])]
+    assert notes == [("", archives.SAME_BYTES.format(count="7,999", files="files were"))]
+    assert len(tried) < 100_000
+
+
+def test_entries_that_overlap_are_refused_but_for_the_first(opened):
+    """An archive within the stored bytes of an entry, both listed: a bomb of that kind unpacks to petabytes."""
+    inner = zipped([("b.tif", picture(1))])
+    whole = zipped([("a.tif", picture()), ("inner.tif", inner)], zipfile.ZIP_STORED)
+    within = whole.find(inner)
+    at = whole.find(b"PK\x01\x02", within + len(inner))  # the inner archive has a directory of its own
+    entry = bytearray(inner[inner.find(b"PK\x01\x02") : inner.rfind(b"PK\x05\x06")])
+    struct.pack_into("<L", entry, 42, within)
+    directory = whole[at : whole.rfind(b"PK\x05\x06")] + entry
+    content = counted(whole[:at] + directory + whole[whole.rfind(b"PK\x05\x06") :], 3, len(directory))
+    images, notes = opened(content)
+    assert images == [("a.tif", [])]
+    assert notes[0] == ("", archives.SAME_BYTES.format(count="1", files="file was"))
+
+
+def test_many_entries_of_one_name_but_other_bytes_are_named_apart(opened, settings):
+    settings.DEEPSEGM_SAMPLE_IMAGES = 3
+    with pytest.warns(UserWarning, match="Duplicate"):
+        content = zipped([("a.tif", picture(number)) for number in (1, 2, 3, 4)])
+    images, notes = opened(content)
+    assert [name for name, _ in images] == ["a.tif", "a (2).tif", "a (3).tif"]
+    assert [name for name, _ in notes] == ["a (4).tif"]
+
+
+@pytest.mark.parametrize(("second", "taken"), [(0.0, 4), (5.0, 3), (20.0, 0)])
+def test_an_archive_has_a_time_limit_of_its_own(opened, monkeypatch, second, taken):
+    """Ten seconds for its directory, and two for each megabyte; the clock is asked twice for each of the two."""
+    times = iter(range(1000))
+    monkeypatch.setattr(archives.time, "monotonic", lambda: second * next(times))
+    content = zipped([(f"{number}.tif", picture(number)) for number in range(4)])
+    if not taken:
+        with pytest.raises(Refused, match="too long to unpack"):
+            opened(content)
+        return
+    images, notes = opened(content)
+    assert len(images) == taken
+    assert notes == ([("", archives.REST.format(count="1", files="file was"))] if taken < 4 else [])
+
+
+def test_unpacking_goes_on_where_it_stopped(tmp_path):
+    (tmp_path / "upload").write_bytes(zipped([("c.doc", b""), *((f"{n}.tif", picture(n)) for n in range(3))]))
+    done = archives.Unpacked()
+    first = [next(turn) for turn in [archives.unpacked(tmp_path / "upload", tmp_path, done)] for _ in range(2)]
+    assert [each.file.name for each in first if isinstance(each, Incoming)] == ["0.tif"]
+    again = archives.Unpacked(**asdict(done))
+    rest = [each.file.name for each in archives.unpacked(tmp_path / "upload", tmp_path, again)]
+    assert rest == ["1.tif", "2.tif"]
+    assert again.bytes > done.bytes
+
+
+@pytest.mark.parametrize("name", ["inner.zip", "inner.7z", "x/inner.RAR", "inner.tar.gz"])
+def test_an_archive_inside_is_named_and_the_rest_taken(opened, name):
+    images, notes = opened(zipped([(name, zipped([("b.tif", picture())])), ("a.tif", picture())]))
+    assert images == [("a.tif", [])]
+    assert notes == [(name, archives.NESTED)]
+
+
+def test_an_archive_inside_under_another_name(opened):
+    images, notes = opened(zipped([("b.tif", zipped([("c.tif", picture())])), ("a.tif", picture())]))
+    assert images == [("a.tif", [])]
+    assert notes[0][0] == "b.tif" and "ZIP archive" in notes[0][1]
+
+
+def test_a_password(opened):
+    images, notes = opened(flagged(zipped([("a.tif", picture()), ("b.tif", picture(1))]), 0x1))
+    assert images == []
+    assert notes == [("a.tif", archives.ENCRYPTED), ("b.tif", archives.ENCRYPTED)]
+
+
+def test_a_link(opened):
+    assert opened(zipped([(link("passwords.tif"), b"/etc/passwd"), ("a.tif", picture())])) == (
+        [("a.tif", [])],
+        [("passwords.tif", archives.LINK)],
+    )
+
+
+def test_a_bomb_by_its_ratio_is_not_unpacked(opened):
+    images, notes = opened(zipped([("bomb.tif", bytes(30 * 2**20)), ("a.tif", picture())]))
+    assert images == [("a.tif", [])]
+    assert notes == [("bomb.tif", archives.BOMB.format(times=200))]
+
+
+def test_an_entry_larger_than_an_image_may_be(opened, settings):
+    settings.DEEPSEGM_MAX_UPLOAD_MB = 1
+    large = picture() + bytes(2**20)
+    images, notes = opened(zipped([("large.tif", large), ("a.tif", picture())]))
+    assert images == [("a.tif", [])]
+    assert notes == [("large.tif", archives.LARGE_ENTRY.format(limit=1))]
+
+
+def test_a_size_that_the_directory_understates(opened, settings):
+    content = bytearray(zipped([("a.tif", picture()), ("b.tif", picture(1))], zipfile.ZIP_STORED))
+    at = content.find(b"PK\x01\x02")
+    struct.pack_into("<L", content, at + 24, 100)
+    images, notes = opened(bytes(content))
+    assert images == [("b.tif", [])]
+    assert notes == [("a.tif", archives.BROKEN)]
+
+
+def test_all_together_too_much(opened, settings):
+    settings.DEEPSEGM_MAX_ARCHIVE_MB = 1
+    large = [(f"{number}.tif", picture(number) + bytes(400 * 1024)) for number in range(4)]
+    images, notes = opened(zipped(large, zipfile.ZIP_STORED))
+    assert [name for name, _ in images] == ["0.tif", "1.tif"]
+    assert notes == [(name, archives.TOO_MUCH.format(limit=1)) for name in ("2.tif", "3.tif")]
+
+
+def test_more_images_than_a_sample_may_have(opened, settings):
+    settings.DEEPSEGM_SAMPLE_IMAGES = 2
+    content = zipped([("notes.doc", b"words"), *((f"{number}.tif", picture(number)) for number in range(4))])
+    images, notes = opened(content)
+    assert [name for name, _ in images] == ["0.tif", "1.tif"]
+    assert [name for name, _ in notes] == ["notes.doc", "2.tif", "3.tif"]
+    assert notes[1][1] == archives.TOO_MANY.format(limit=2)
+
+
+def test_every_file_that_is_no_image_is_named(opened):
+    others = [case for case in REFUSED if not looks_like_an_image(case.build())]
+    assert len(others) > 10
+    content = zipped([*((f"{case.label}.tif", case.build()) for case in others), ("a.tif", picture())])
+    images, notes = opened(content)
+    assert images == [("a.tif", [])]
+    assert [name for name, _ in notes] == [f"{case.label}.tif" for case in others]
+    assert all(sentence.endswith(".") for _, sentence in notes)
+
+
+def looks_like_an_image(content):
+    try:
+        return bool(recognise(content[:HEAD_BYTES]))
+    except UnreadableImage:
+        return False
+
+
+def test_a_damaged_entry_is_named_and_the_rest_taken(opened):
+    content = bytearray(zipped([("a.tif", picture()), ("b.tif", picture(1))], zipfile.ZIP_STORED))
+    content[content.find(b"II*") + 200] ^= 0xFF
+    images, notes = opened(bytes(content))
+    assert images == [("b.tif", [])]
+    assert notes == [("a.tif", archives.BROKEN)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04",
+        b"PK\x03\x04" + bytes(100),
+        zipped([("a.tif", picture())])[:-30],
+        counted(zipped([("a.tif", picture())]), 1, 5000),
+        b"PK\x05\x06" + bytes(18),
+        b"PK\x05\x06" + bytes(10),
+    ],
+    ids=["head", "zeros", "cut", "directory beyond the file", "nothing in it", "cut end"],
+)
+def test_an_archive_of_no_use_is_refused_in_one_sentence(opened, content):
+    with pytest.raises(Refused) as refused:
+        opened(content)
+    assert refused.value.status == 422
+    assert refused.value.sentence in (archives.DAMAGED, archives.EMPTY)
+
+
+def test_a_crowd_is_refused_before_its_directory_is_read(opened, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    for content in (counted(ONE, 20_000), counted(ONE, 1, 5 * 2**20), large_form(ONE)):
+        with pytest.raises(Refused, match="lists more than 10,000"):
+            opened(content)
+
+
+ONE = zipped([("a.tif", picture())])
+
+
+def large_form(content: bytes) -> bytes:
+    """The same with a ZIP64 end that claims a million entries."""
+    end = content.rfind(b"PK\x05\x06")
+    where = end
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 10**6, 10**6, 50, 0)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, where, 1)
+    return content[:end] + record + locator + content[end:]
+
+
+def test_an_office_document_says_so(opened):
+    with pytest.raises(Refused, match="Office document"):
+        opened(zipped([("[Content_Types].xml", b"<x/>"), ("word/media/image1.png", picture())]))
+
+
+def test_hostile_names_are_cleaned(opened):
+    images, notes = opened(zipped([("a\r\nb\u202etif.txt", b"x"), ("x" * 400 + ".tif", picture())]))
+    assert len(images[0][0]) <= 150
+    assert notes[0][0] == "abtif.txt"

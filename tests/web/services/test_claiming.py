@@ -1,0 +1,166 @@
+"""Results that a browser made before signing in: offered, kept or left, and never anybody else's."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Job, Micrograph, Sample
+from segmentation.services import Refused
+from segmentation.services.claiming import claim_results, claimable
+from tests.web.finished import FILES, SUMMARY, visit, words
+
+pytestmark = pytest.mark.django_db
+VISITOR, OTHER = uuid4(), uuid4()
+OFFER = "made in this browser before you signed in"
+
+
+@pytest.fixture
+def done(make_job):
+    def make(**fields):
+        known = {"state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1, "visitor": VISITOR}
+        return make_job(**{**known, **fields})
+
+    return make
+
+
+@pytest.fixture
+def browser(alice):
+    """Alice's, in which she worked before she signed in."""
+    made = visit(Client(), VISITOR)
+    made.force_login(alice)
+    return made
+
+
+def owners():
+    return set(Job.objects.values_list("owner__username", "visitor"))
+
+
+class TestService:
+    def test_jobs_and_their_images_become_the_accounts(self, done, alice):
+        job = done()
+        queued = done(state=Job.State.QUEUED)
+        assert claimable(user=alice, visitor=VISITOR) == 2
+        assert claim_results(user=alice, visitor=VISITOR) == 2
+        for each in (job, queued):
+            each.refresh_from_db()
+            assert (each.owner, each.micrograph.owner, each.visitor) == (alice, alice, VISITOR)
+        assert claimable(user=alice, visitor=VISITOR) == claim_results(user=alice, visitor=VISITOR) == 0
+
+    def test_an_image_without_a_job_comes_along(self, make_micrograph, alice):
+        micrograph = make_micrograph(visitor=VISITOR)
+        claim_results(user=alice, visitor=VISITOR)
+        micrograph.refresh_from_db()
+        assert micrograph.owner == alice
+
+    def test_samples_come_along_and_others_do_not(self, alice):
+        recipe = AnalysisSettings.of().as_dict()
+        mine, theirs = (
+            Sample.objects.create(name="batch", settings=recipe, submission=uuid4().hex, visitor=visitor)
+            for visitor in (VISITOR, OTHER)
+        )
+        claim_results(user=alice, visitor=VISITOR)
+        mine.refresh_from_db()
+        theirs.refresh_from_db()
+        assert (mine.owner, theirs.owner) == (alice, None)
+
+    def test_nothing_of_others_is_touched(self, done, alice, charlie):
+        done(visitor=OTHER)
+        done(visitor=None)
+        done(owner=charlie)
+        before = owners()
+        for visitor in (VISITOR, None):
+            assert claim_results(user=alice, visitor=visitor) == claimable(user=alice, visitor=visitor) == 0
+        assert owners() == before
+        assert not Micrograph.objects.filter(owner=alice).exists()
+
+    def test_an_image_that_another_browser_analysed_stays_nobodys(self, done, alice):
+        mine = done()
+        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, settings=AnalysisSettings.of(filter=True))
+        claim_results(user=alice, visitor=VISITOR)
+        mine.refresh_from_db()
+        assert (mine.owner, mine.micrograph.owner) == (alice, None)
+        assert visit(Client(), OTHER).get(f"/uploads/{theirs.micrograph_id}/preview.png").status_code == 200
+        assert visit(Client(), OTHER).get(f"/jobs/{mine.pk}/").status_code == 404
+
+    def test_revisions_made_before_and_after_signing_in_share_their_image(self, done, alice):
+        before = done()
+        after = done(micrograph=before.micrograph, owner=alice, parent=before)
+        claim_results(user=alice, visitor=VISITOR)
+        assert Micrograph.objects.get().owner == alice
+        assert set(Job.objects.filter(owner=alice)) == {before, after}
+
+    @pytest.mark.parametrize("user", [None, AnonymousUser()])
+    def test_without_an_account_it_is_refused(self, done, user):
+        done()
+        assert claimable(user=user, visitor=VISITOR) == 0
+        with pytest.raises(Refused):
+            claim_results(user=user, visitor=VISITOR)
+        assert owners() == {(None, VISITOR)}
+
+
+class TestPages:
+    def test_signing_in_leads_to_the_offer(self, done, alice):
+        done()
+        made = visit(Client(), VISITOR)
+        typed = {"username": "alice", "password": "alice's password"}
+        response = made.post("/accounts/login/", typed, follow=True)
+        assert response.redirect_chain == [("/results/", 302)]
+        assert f"<b>1</b> result was {OFFER}" in words(response)
+
+    def test_whoever_was_on_the_way_elsewhere_goes_there(self, done, alice):
+        done()
+        typed = {"username": "alice", "password": "alice's password", "next": "/help/"}
+        assert visit(Client(), VISITOR).post("/accounts/login/", typed)["Location"] == "/help/"
+
+    def test_one_click_keeps_them_and_the_link_is_private(self, done, browser, charlie):
+        job, second = done(), done()
+        assert f"<b>2</b> results were {OFFER}" in words(browser.get("/results/"))
+        assert browser.get("/results/").context["rows"] == []
+        assert browser.post("/results/adopt/", {"answer": "keep"})["Location"] == "/results/"
+        page = browser.get("/results/")
+        assert {row["job"] for row in page.context["rows"]} == {job, second}
+        assert OFFER not in words(page)
+        assert visit(Client(), VISITOR).get(f"/jobs/{job.pk}/").status_code == 404
+        stranger = Client()
+        stranger.force_login(charlie)
+        assert stranger.get(f"/jobs/{job.pk}/").status_code == 404
+
+    def test_leaving_them_ends_the_question(self, done, browser):
+        job = done()
+        browser.post("/results/adopt/", {"answer": "leave"})
+        assert OFFER not in words(browser.get("/results/"))
+        job.refresh_from_db()
+        assert job.owner is None
+
+    def test_no_offer_without_reason(self, done, browser, client):
+        assert OFFER not in words(browser.get("/results/"))
+        done(visitor=OTHER)
+        assert OFFER not in words(browser.get("/results/"))
+        assert OFFER not in words(visit(client, OTHER).get("/results/"))
+
+    def test_without_an_account_nothing_is_kept(self, done, client):
+        done()
+        response = visit(client, VISITOR).post("/results/adopt/", {"answer": "keep"})
+        assert response.status_code == 403
+        assert "Sign in first" in words(response)
+
+    def test_only_posts_with_their_key(self, done, browser, alice):
+        done()
+        assert browser.get("/results/adopt/").status_code == 405
+        strict = visit(Client(enforce_csrf_checks=True), VISITOR)
+        strict.force_login(alice)
+        assert strict.post("/results/adopt/", {"answer": "keep"}).status_code == 403
+        assert owners() == {(None, VISITOR)}
+
+    def test_a_forged_cookie_claims_nothing(self, done, alice):
+        done()
+        forger = Client()
+        forger.force_login(alice)
+        forger.cookies["visitor"] = f"{VISITOR}:forged"
+        forger.post("/results/adopt/", {"answer": "keep"})
+        assert owners() == {(None, VISITOR)}

@@ -1,0 +1,442 @@
+"""Samples: made once, extended, images in and out, queue and pooling, rescue, deletion; nothing left behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.utils import timezone
+
+from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.types import Calibration
+from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
+from segmentation.services import Note, Refused, Scale, bundles
+from tests.web.finished import SUMMARY, ZEISS
+
+pytestmark = pytest.mark.django_db
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
+
+
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks):
+    """Everything that happens once the block is committed, and what that leads to."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+ME = UUID(int=7)
+
+
+def create(uploads, user=None, visitor=ME, token="", **said):
+    known = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": Scale()}
+    return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
+
+
+def different(make_micrograph, count, **fields):
+    return [make_micrograph(name=f"{number}.png", sha256=f"{number:064d}", **fields) for number in range(count)]
+
+
+def state(sample):
+    sample.refresh_from_db()
+    return sample.state
+
+
+def states(sample):
+    return sorted(sample.members.values_list("state", flat=True))
+
+
+class TestCreate:
+    def test_each_image_becomes_a_job(self, make_micrograph, alice, committed):
+        visitor = uuid4()
+        with committed():
+            sample = create(different(make_micrograph, 3), user=alice, visitor=visitor)
+        assert [(job.owner, job.visitor, job.state) for job in sample.jobs.all()] == [(alice, visitor, QUEUED)] * 3
+        assert state(sample) == Sample.State.WAITING
+
+    def test_the_same_file_is_analysed_once_and_said(self, make_micrograph):
+        first, second = make_micrograph(name="a.png"), make_micrograph(name="b.png")
+        sample = create([first, second])
+        assert [job.micrograph for job in sample.jobs.all()] == [first]
+        ((note),) = sample.notes
+        assert note["name"] == "b.png" and "same file as a.png" in note["sentence"]
+        assert not Micrograph.objects.filter(pk=second.pk).exists()
+
+    def test_what_intake_said_is_kept(self, make_micrograph):
+        sample = create([make_micrograph()], notes=[Note("a.doc", "This is no image.", 422)])
+        assert sample.notes == [{"name": "a.doc", "sentence": "This is no image."}]
+
+    def test_sent_twice_it_is_one(self, make_micrograph):
+        first = create(different(make_micrograph, 2), token="t")
+        again = different(make_micrograph, 2)
+        assert create(again, token="t") == first
+        assert first.jobs.count() == Micrograph.objects.count() == 2
+        assert create(again[:0] or [make_micrograph()], token="other") != first
+
+    def test_a_token_opens_nobody_elses(self, make_micrograph, alice):
+        assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
+
+    def test_without_images_there_is_none(self, db):
+        with pytest.raises(Refused, match="no sample to make"):
+            create([])
+        assert not Sample.objects.exists()
+
+    def test_more_than_the_limit_are_named_and_left_out(self, make_micrograph, settings):
+        settings.DEEPSEGM_SAMPLE_IMAGES = 2
+        sample = create(different(make_micrograph, 3))
+        assert sample.jobs.count() == Micrograph.objects.count() == 2
+        assert sample.notes[0]["name"] == "2.png" and "2 images are the limit" in sample.notes[0]["sentence"]
+
+    def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_micrograph):
+        tall = make_micrograph(name="tall.png", sha256="c" * 64, height=480)
+        sample = create([tall, make_micrograph()], settings=AnalysisSettings.of(data_bar=100))
+        assert [job.micrograph for job in sample.jobs.all()] == [tall]
+        assert "has only 48" in sample.notes[0]["sentence"]
+
+    def test_so_many_samples_under_way_and_no_more(self, make_micrograph, settings):
+        settings.DEEPSEGM_WAITING_SAMPLES, settings.DEEPSEGM_WAITING_JOBS = 1, 1
+        visitor = uuid4()
+        create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
+        with pytest.raises(Refused, match="1 of your samples") as refused:
+            create([make_micrograph(visitor=visitor)], visitor=visitor)
+        assert refused.value.status == 429
+        create([make_micrograph()], visitor=uuid4())
+
+    def test_its_images_do_not_use_up_the_single_ones(self, make_micrograph, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        visitor = uuid4()
+        create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
+        single = make_micrograph(visitor=visitor)
+        services.create_job(micrograph=single, settings=AnalysisSettings.of(), user=None, visitor=visitor, token="")
+
+    @pytest.mark.parametrize(
+        ("name", "shown"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
+    )
+    def test_names(self, make_micrograph, name, shown):
+        assert create([make_micrograph()], name=name).name == shown
+
+
+class TestScale:
+    def calibrations(self, sample):
+        return [job.get_settings().measurement.calibration for job in sample.jobs.order_by("created")]
+
+    def test_each_its_own(self, make_micrograph):
+        uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
+        own, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
+        assert own is None
+        assert (other.nm_per_pixel, other.source) == (10.0, "typed")
+
+    def test_without_any_it_is_pixels(self, make_micrograph):
+        assert self.calibrations(create([make_micrograph()])) == [None]
+
+    @pytest.mark.parametrize(
+        ("scale", "pixels"),
+        [(Scale(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (Scale(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
+    )
+    def test_one_for_all_comes_before_the_files(self, make_micrograph, scale, pixels):
+        uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64, width=128)]
+        assert [each.nm_per_pixel for each in self.calibrations(create(uploads, scale=scale))] == pixels
+
+    @pytest.mark.parametrize(
+        ("scale", "relative"),
+        [
+            (Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"), 0.05 / 2.8),
+            (Scale(Sample.Rule.OWN, 7520.0, typed="7.52 um"), 0.005 / 7.52),
+            (Scale(Sample.Rule.PIXEL, 5.5, typed="5.50 nm/px"), 0.005 / 5.5),
+            (Scale(Sample.Rule.PIXEL, 5.5), 0.05 / 5.5),
+            (Scale(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
+        ],
+    )
+    def test_its_last_digit_says_how_well_it_is_known(self, make_micrograph, scale, relative):
+        """Without the text, as in old rows, the number itself is taken as typed in nm."""
+        (made,) = self.calibrations(create([make_micrograph()], scale=scale))
+        assert made.relative_uncertainty == pytest.approx(relative / 3**0.5)
+
+    def test_images_added_later_are_known_as_well(self, make_micrograph):
+        first, second = different(make_micrograph, 2)
+        sample = create([first], scale=Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
+        services.add_images(sample=Sample.objects.get(), uploads=[second])
+        one, other = self.calibrations(sample)
+        assert one == other
+
+    def test_what_was_typed_fits_and_can_be_read(self, make_micrograph):
+        sample = create([make_micrograph()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
+        assert Sample.objects.get(pk=sample.pk).typed == "5." + "0" * 98
+
+    def test_what_the_page_says_of_an_image_comes_first(self, make_micrograph):
+        micrograph = make_micrograph()
+        sample = create([micrograph], asked={micrograph.pk: {"width": "192", "origin": "drawn:50:1:150 nm"}})
+        assert self.calibrations(sample) == [Calibration.of_line(150, 50, 1)]
+
+    def test_a_rule_without_its_number(self, make_micrograph):
+        with pytest.raises(Refused, match="Say how many"):
+            create([make_micrograph()], scale=Scale(Sample.Rule.PIXEL))
+
+    def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, committed):
+        sample = make_sample(DONE, DONE)
+        before = list(sample.members.order_by("created"))
+        changed = AnalysisSettings.of(
+            calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample")
+        )
+        Job.objects.filter(pk=before[0].pk).update(settings=changed.as_dict(), included=False)
+        with committed():
+            assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
+        members = list(sample.members.order_by("created"))
+        assert members[0] == before[0] and members[1].parent == before[1]
+        assert members[1].micrograph == before[1].micrograph
+        assert Job.objects.filter(pk=before[1].pk, state=DONE).exists()
+        assert (sample.rule, sample.value, state(sample)) == ("pixel", 2.5, Sample.State.WAITING)
+
+    def test_the_same_scale_with_more_digits_is_another(self, make_sample):
+        sample = make_sample(DONE)
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.5"))
+        Job.objects.update(state=DONE)
+        assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.50")) == 1
+        sample.refresh_from_db()
+        assert (sample.value, sample.typed) == (2.5, "2.50")
+        calibration = sample.members.get().get_settings().measurement.calibration
+        assert calibration.relative_uncertainty == pytest.approx(0.005 / 2.5 / 3**0.5)
+
+    def test_not_while_images_are_under_way(self, make_sample):
+        with pytest.raises(Refused, match="still under way") as refused:
+            services.recalibrate_sample(sample=make_sample(DONE, RUNNING), scale=Scale(Sample.Rule.PIXEL, 2.5))
+        assert refused.value.status == 409
+
+    def test_a_deleted_revision_uncovers_the_one_before(self, make_sample):
+        sample = make_sample(DONE)
+        before = sample.members.get()
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+        services.delete_job(job=sample.members.get())
+        assert sample.members.get() == before
+
+    def test_a_deleted_revision_between_two_uncovers_nothing(self, make_sample):
+        sample = make_sample(DONE)
+        for value in (2.5, 3.5):
+            services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, value))
+            sample.jobs.update(state=DONE)
+        last = sample.members.get()
+        services.delete_job(job=last.parent)
+        assert sample.members.get() == last
+
+    def test_what_is_uncovered_stays_left_out(self, make_sample):
+        sample = make_sample(DONE)
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+        services.include_image(sample=sample, job=sample.members.get(), included=False)
+        services.delete_job(job=sample.members.get())
+        assert not sample.members.get().included
+
+    def test_each_image_keeps_the_width_that_was_typed_for_it(self, make_micrograph):
+        uploads = different(make_micrograph, 3)
+        typed = {"width": "2000", "origin": "typed"}, {"width": "4000", "origin": "typed"}, {}
+        sample = create(uploads, asked={each.pk: said for each, said in zip(uploads, typed, strict=True)})
+        sample.jobs.update(state=DONE)
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.OWN, 5000.0))
+        widths = [
+            job.get_settings().measurement.calibration.width_nm(job.micrograph.width)
+            for job in sample.members.order_by("micrograph__sha256")
+        ]
+        assert widths == pytest.approx([2000, 4000, 5000])
+
+    def test_an_upload_that_a_later_sample_takes_is_missed_by_name(self, make_micrograph):
+        arriving = different(make_micrograph, 2, state=Micrograph.State.QUEUED)
+        first = create(arriving)
+        second = create(arriving[:1], name="Later", settings=AnalysisSettings.of(filter=True))
+        first.refresh_from_db()
+        assert [(note["name"], "later sample" in note["sentence"]) for note in first.notes] == [("0.png", True)]
+        assert (first.arriving.count(), second.arriving.count()) == (1, 1)
+
+    def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
+        arriving = make_micrograph(state=Micrograph.State.QUEUED)
+        sample = create([arriving], asked={arriving.pk: {"width": "7520", "origin": "default"}})
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
+        assert Micrograph.objects.get(pk=arriving.pk).asked == {}
+
+
+class TestQueue:
+    def test_only_the_next_images_are_enqueued(self, make_micrograph, queue, committed):
+        with committed():
+            sample = create(different(make_micrograph, 5))
+        order = [str(pk) for pk in sample.jobs.order_by("queued").values_list("pk", flat=True)]
+        assert queue == order[:2]
+        services.rescue()
+        assert queue == order[:2]
+
+    def test_when_one_ends_the_next_is_enqueued(self, make_micrograph, queue, committed):
+        with committed():
+            sample = create(different(make_micrograph, 4))
+        order = list(sample.jobs.order_by("queued"))
+        job = Job.objects.claim(order[0].pk)
+        with committed():
+            services.fail(row=job, sentence="No.")
+        assert queue == [str(each.pk) for each in order[:3]]
+
+    def test_a_single_image_stands_behind_those_only(self, make_micrograph, queue, committed):
+        with committed():
+            create(different(make_micrograph, 6))
+        with committed():
+            single = services.create_job(
+                micrograph=make_micrograph(sha256="f" * 64),
+                settings=AnalysisSettings.of(),
+                user=None,
+                visitor=None,
+                token="",
+            )
+        assert single.position() == 3
+        assert queue[2] == str(single.pk)
+
+    def test_a_lost_message_is_sent_again(self, make_sample, queue):
+        sample = make_sample(QUEUED, QUEUED, QUEUED)
+        services.rescue()
+        assert len(queue) == 2
+        sample.jobs.update(enqueued=timezone.now() - timedelta(hours=1))
+        services.rescue()
+        assert len(queue) == 5
+
+    def test_at_a_start_the_next_are_enqueued(self, make_sample, queue):
+        sample = make_sample(QUEUED, QUEUED, QUEUED)
+        sample.jobs.update(enqueued=timezone.now())
+        done = make_sample(DONE, state=Sample.State.QUEUED, enqueued=timezone.now())
+        services.enqueue_all()
+        assert len(queue) == 3 and queue[-1] == str(done.pk)
+
+
+class TestPooling:
+    def test_it_is_wanted_once_all_have_ended(self, make_sample, queue, committed):
+        sample = make_sample(RUNNING, DONE, FAILED)
+        job = Job.objects.get(state=RUNNING)
+        with committed():
+            services.publish(job=job, files={}, summary=SUMMARY)
+        assert state(sample) == Sample.State.QUEUED
+        assert queue == [str(sample.pk)]
+
+    def test_not_before(self, make_sample, queue, committed):
+        sample = make_sample(RUNNING, RUNNING)
+        with committed():
+            services.fail(row=sample.jobs.first(), sentence="No.")
+        assert state(sample) == Sample.State.WAITING
+        assert queue == []
+
+    @pytest.mark.parametrize("change", ["exclude", "delete", "purge upload"])
+    def test_every_change_pools_again_and_fences_off_what_runs(self, make_sample, queue, committed, change):
+        sample = make_sample(DONE, DONE, state=Sample.State.QUEUED)
+        running = Sample.objects.claim(sample.pk)
+        job = sample.jobs.first()
+        with committed():
+            if change == "exclude":
+                services.include_image(sample=sample, job=job, included=False)
+            elif change == "delete":
+                services.delete_job(job=job)
+            else:
+                services.delete_upload(micrograph=job.micrograph)
+        assert state(sample) == Sample.State.QUEUED
+        assert queue == [str(sample.pk)]
+        with pytest.raises(Superseded):
+            services.publish_sample(sample=running, files={}, pooled={})
+        assert state(sample) == Sample.State.QUEUED
+
+    def test_excluding_twice_pools_once(self, make_sample, queue, committed):
+        sample = make_sample(DONE)
+        for _ in range(2):
+            with committed():
+                services.include_image(sample=sample, job=sample.jobs.get(), included=False)
+        assert queue == [str(sample.pk)]
+
+    def test_published_files_replace_those_before(self, make_sample, own_storage, tmp_path):
+        sample = make_sample(DONE, state=Sample.State.QUEUED)
+        for content in ("old", "new"):
+            (tmp_path / "images.csv").write_text(content)
+            Sample.objects.filter(pk=sample.pk).update(state=Sample.State.QUEUED)
+            claimed = Sample.objects.claim(sample.pk)
+            services.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
+        stored = SampleArtifact.objects.get()
+        assert bundles.opened(stored).read() == b"new"
+        assert stored.content_type == "text/csv"
+        assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
+
+    def test_a_pooling_over_which_three_processes_die_fails(self, make_sample, queue):
+        sample = make_sample(DONE, state=Sample.State.QUEUED)
+        for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
+            Sample.objects.claim(sample.pk, message="m").report(stage="pooling")
+            services.child_died(kind=Sample, message="m")
+            assert state(sample) == expected
+        assert "stopped 3 times" in sample.error
+
+    def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, queue):
+        sample = make_sample(DONE, FAILED)
+        services.rescue()
+        assert state(sample) == Sample.State.QUEUED
+        assert queue == [str(sample.pk)]
+
+    def test_a_stopped_worker_puts_it_back(self, make_sample):
+        sample = make_sample(DONE, state=Sample.State.QUEUED)
+        Sample.objects.claim(sample.pk)
+        services.put_back()
+        assert state(sample) == Sample.State.QUEUED
+
+
+class TestChange:
+    def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, committed):
+        sample = make_sample(DONE, settings=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
+        same = make_micrograph(name="same.png", sha256=f"{0:064d}")
+        with committed():
+            said = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
+        assert [note.name for note in said] == ["same.png"]
+        added = sample.jobs.get(state=QUEUED).get_settings()
+        assert added.measurement.filter and added.measurement.calibration.nm_per_pixel == 2.0
+        assert state(sample) == Sample.State.WAITING
+        assert len(sample.notes) == 1
+
+    def test_failed_ones_are_tried_again(self, make_sample, committed):
+        sample = make_sample(DONE, FAILED, CANCELLED)
+        with committed():
+            assert services.retry_failed(sample=sample) == 2
+        assert states(sample) == [DONE, QUEUED, QUEUED]
+        assert state(sample) == Sample.State.WAITING
+
+    def test_what_is_left_is_cancelled_and_the_rest_pooled(self, make_sample, committed):
+        sample = make_sample(DONE, QUEUED, RUNNING)
+        with committed():
+            assert services.cancel_sample(sample=sample) == 2
+        assert states(sample) == [CANCELLED, CANCELLED, DONE]
+        assert state(sample) == Sample.State.QUEUED
+
+    @pytest.mark.parametrize("end", [services.cancel_sample, services.delete_sample])
+    def test_an_upload_that_another_analysis_waits_for_stays(self, make_micrograph, make_job, end):
+        arriving = make_micrograph(state=Micrograph.State.QUEUED)
+        alone = make_micrograph(name="b.png", sha256="b" * 64, state=Micrograph.State.QUEUED)
+        job = make_job(micrograph=arriving)
+        end(sample=create([arriving, alone]))
+        assert list(Job.objects.all()) == [job] and list(Micrograph.objects.all()) == [arriving]
+
+    def test_deleting_takes_jobs_files_and_unused_micrographs(
+        self, make_sample, make_job, own_storage, committed, tmp_path
+    ):
+        sample = make_sample(DONE, RUNNING, state=Sample.State.QUEUED)
+        shared = sample.jobs.first().micrograph
+        make_job(micrograph=shared)
+        (tmp_path / "a.csv").write_text("a")
+        services.publish_sample(
+            sample=Sample.objects.claim(sample.pk), files={"a.csv": tmp_path / "a.csv"}, pooled={"of": []}
+        )
+        with committed():
+            services.delete_sample(sample=sample)
+        assert not Sample.objects.exists() and not SampleArtifact.objects.exists()
+        assert list(Micrograph.objects.all()) == [shared]
+        kept = {path.relative_to(own_storage).parts[:2] for path in own_storage.rglob("*") if path.is_file()}
+        assert kept == {("uploads", str(shared.pk))}
+
+    def test_a_deleted_sample_takes_no_more_images(self, make_sample, make_micrograph):
+        sample = make_sample(DONE)
+        Sample.objects.filter(pk=sample.pk).delete()
+        with pytest.raises(Refused) as refused:
+            services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
+        assert refused.value.status == 404
+
+    def test_retention_takes_a_sample_as_a_whole(self, make_sample):
+        old, young = timezone.now() - timedelta(days=9), timezone.now()
+        gone, kept = make_sample(DONE, DONE, created=old), make_sample(DONE, DONE, created=old)
+        Job.objects.update(finished=old)
+        Job.objects.filter(pk=kept.jobs.first().pk).update(finished=young)
+        assert services.purge(older_than=timedelta(days=5)).jobs == 2
+        assert list(Sample.objects.all()) == [kept]
+        assert kept.jobs.count() == 2 and not Job.objects.filter(sample=gone.pk).exists()

@@ -1,0 +1,144 @@
+"""A full disk: uploads stop before it, and what frees room works even then."""
+
+from __future__ import annotations
+
+import logging
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
+
+from deepsegm.calm import Calm
+from segmentation import services
+from segmentation.models import Job
+from segmentation.services import space
+from tests.web.finished import visit, words
+
+pytestmark = pytest.mark.django_db
+SMALL = 2**16
+
+
+@pytest.fixture
+def scarce(settings):
+    settings.DEEPSEGM_MIN_FREE_MB = 10**9
+
+
+@pytest.fixture
+def full(monkeypatch, settings):
+    """A database that can write nothing as long as the reserve lies there."""
+    monkeypatch.setattr(space, "LARGEST_RESERVE", SMALL)
+    space.keep_reserve()
+    reserve = settings.DEEPSEGM_DATA / space.RESERVE
+    assert reserve.stat().st_size == SMALL
+
+    execute = CursorWrapper.execute
+
+    def limited(self, sql, params=None):
+        if reserve.exists() and sql.startswith(("INSERT", "UPDATE", "DELETE")):
+            raise OperationalError("database or disk is full")
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(CursorWrapper, "execute", limited)
+    return reserve
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        lambda job, sample: services.delete_job(job=job),
+        lambda job, sample: services.cancel_job(job=job),
+        lambda job, sample: services.delete_upload(micrograph=job.micrograph),
+        lambda job, sample: services.delete_sample(sample=sample),
+        lambda job, sample: services.cancel_sample(sample=sample),
+    ],
+)
+def test_what_frees_room_works_at_the_cost_of_the_reserve(make_job, make_sample, full, service):
+    full.unlink()
+    job, sample = make_job(), make_sample(Job.State.QUEUED)
+    full.write_bytes(b"0")
+    service(job, sample)
+    assert not full.exists()
+
+
+def test_without_a_reserve_the_page_says_why(make_job, full, client, monkeypatch):
+    full.unlink()
+    visitor = uuid4()
+    job = make_job(visitor=visitor)
+    full.write_bytes(b"0")
+    monkeypatch.setattr(space, "_give_up_reserve", lambda: False)
+    response = visit(client, visitor).post(f"/jobs/{job.pk}/delete/")
+    assert response.status_code == 507
+    assert "disk is full: delete what is not needed" in words(response)
+
+
+def test_other_trouble_costs_no_reserve(full, make_job):
+    def away(**said):
+        raise OperationalError("connection refused")
+
+    with pytest.raises(OperationalError):
+        space.frees_room(away)()
+    assert full.exists()
+
+
+def test_the_reserve_comes_back_once_there_is_room(settings, monkeypatch, own_storage):
+    monkeypatch.setattr(space, "LARGEST_RESERVE", SMALL)
+    reserve = settings.DEEPSEGM_DATA / space.RESERVE
+    settings.DEEPSEGM_MIN_FREE_MB = 10**9
+    space.keep_reserve()
+    assert not reserve.exists()
+    settings.DEEPSEGM_MIN_FREE_MB = 1
+    space.keep_reserve()
+    assert reserve.stat().st_size == SMALL
+    assert [path.name for path in settings.DEEPSEGM_DATA.iterdir() if path.suffix == ".part"] == []
+
+
+def test_monitors_are_told(client, scarce):
+    response = client.get("/healthz")
+    assert response.status_code == 503
+    assert response.json() == {"ok": False, "why": "the disk is full: no uploads are taken"}
+
+
+def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):
+    visitor = uuid4()
+    job = make_job(visitor=visitor)
+    visit(client, visitor)
+    assert client.get(f"/jobs/{job.pk}/").status_code == 200
+    assert client.post(f"/jobs/{job.pk}/cancel/").status_code == 302
+    assert client.post(f"/jobs/{job.pk}/delete/").status_code == 302
+    assert client.post("/sample/").status_code == 507
+
+
+def test_a_waiting_job_says_what_it_waits_for(client, make_job):
+    job = Job.objects.claim(make_job().pk)
+    services.postpone(row=job, why="The server's disk is full")
+    page = words(client.get(f"/jobs/{job.pk}/"))
+    assert "Waiting: the server&#x27;s disk is full" in page and "continues by itself" in page
+    assert client.get(f"/api/v1/jobs/{job.pk}").json()["stage"] == "The server's disk is full"
+
+
+def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
+    """A full disk wrote 1,836 lines a minute."""
+    now = [0.0]
+    monkeypatch.setattr("deepsegm.calm.time.monotonic", lambda: now[0])
+    calm, said = Calm(), []
+
+    def log(level=logging.ERROR, line=7, **extra):
+        record = logging.LogRecord("a", level, "file.py", line, "disk %s", ("full",), None)
+        vars(record).update(extra)
+        if calm.filter(record):
+            said.append(record.getMessage())
+
+    for _ in range(100):
+        log()
+    assert said == ["disk full"] * 5
+    log(line=8)
+    for _ in range(10):
+        log(logging.INFO)
+    assert len(said) == 16
+    for _ in range(10):
+        log(line=9, each=True)
+    assert len(said) == 26, "a user may ask about any of them"
+    now[0] = 61.0
+    log()
+    assert said[-1] == "disk full (95 more like this were left out)"

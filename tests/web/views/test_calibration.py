@@ -1,0 +1,518 @@
+"""Calibration in the pages: the suggestion and its picture, the drawn line, and what disagrees."""
+
+from __future__ import annotations
+
+import io
+import re
+from importlib import import_module
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.apps import apps
+from django.core.files.base import ContentFile
+from django.template.loader import render_to_string
+from django.test import Client
+from PIL import Image
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.readings import calibration_of, confirmed
+from segmentation.core.micrograph.types import Calibration
+from segmentation.models import Artifact, Job, Micrograph
+from segmentation.presenters.words import doubt_line
+from segmentation.services.calibration import badge, calibration_for, disagreements, width_text, with_site_uncertainty
+from segmentation.views.calibration import acquired
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visible, visit, words
+
+VISITOR = uuid4()
+NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
+READING = {
+    "nm_per_pixel": 5.0,
+    "relative_uncertainty": 0.01,
+    "text": "500 nm",
+    "length_nm": 500.0,
+    "length_px": 100.0,
+    "box": [800, 700, 200, 60],
+    "ways": {
+        "scale bar": {"nm_per_pixel": 5.0, "relative_uncertainty": 0.01, "text": "500 nm"},
+        "width": {"nm_per_pixel": 5.0, "relative_uncertainty": 0.02, "text": "Width = 5.1 µm"},
+    },
+    "confidence": 0.98,
+}
+ASSUMED = Calibration(7520 / 1024, "default")  # as earlier versions stored it
+LINE = "drawn:100:1:500 nm"
+
+
+def micrograph(calibration=NOTHING, reading=READING, **fields):
+    return Micrograph(width=1024, height=768, calibration=calibration, reading=reading, **fields)
+
+
+class TestSuggestion:
+    def test_it_is_a_calibration_that_nobody_has_accepted_yet(self):
+        read = calibration_of(READING)
+        assert (read.nm_per_pixel, read.source, read.relative_uncertainty) == (5.0, "read", 0.01)
+        assert read.detail == "“500 nm”, “Width = 5.1 µm”, scale bar of 500 nm over 100 px"
+
+    @pytest.mark.parametrize("reading", [{}, None, {"text": "500 nm"}, {"nm_per_pixel": None}])
+    def test_there_need_not_be_one(self, reading):
+        assert calibration_of(reading) == Calibration.absent()
+        assert calibration_for("5120", "data bar", micrograph(reading=reading)).source == "typed"
+
+    @pytest.mark.parametrize("missing", ["text", "ways", "length_nm", "length_px", "box", "confidence"])
+    def test_not_everything_need_be_known(self, missing):
+        reading = {name: value for name, value in READING.items() if name != missing}
+        assert calibration_of(reading).nm_per_pixel == 5.0
+        assert disagreements(micrograph(reading=reading)) == []
+
+    def test_accepted_it_is_the_calibration(self):
+        assert calibration_for("5120", "data bar", micrograph()) == confirmed(READING)
+        assert calibration_for("5120", "data bar", micrograph(ZEISS)) == confirmed(READING)
+
+    @pytest.mark.parametrize("origin", ["", "default", "typed", "file"])
+    def test_a_doubtful_one_is_never_used_by_itself(self, origin):
+        assert micrograph().own_calibration == Calibration.absent()
+        assert calibration_for("5120", origin, micrograph()).source == "typed"
+
+    @pytest.mark.parametrize(("text", "origin"), [("7520", "default"), ("5120", "read"), ("7520", "")])
+    def test_one_beyond_doubt_counts_while_nobody_says_otherwise(self, text, origin):
+        sure = {**READING, "sure": True}
+        assert micrograph(reading=sure).own_calibration == calibration_of(sure)
+        assert calibration_for(text, origin, micrograph(reading=sure)) is None
+        assert badge(text, origin, micrograph(reading=sure))["text"] == "read from the image: 5 nm/px"
+        agreeing = micrograph({**ZEISS, "nm_per_pixel": 5.02}, sure)
+        assert agreeing.own_calibration.source == "metadata"
+
+    def test_one_beyond_doubt_that_contradicts_the_file_leaves_both_to_the_user(self):
+        contradicted = micrograph(ZEISS, {**READING, "sure": True})
+        assert contradicted.own_calibration == Calibration.absent()
+        assert calibration_for("7520", "default", contradicted) is None
+        file = calibration_for(width_text(ZEISS["nm_per_pixel"] * 1024), "metadata", contradicted)
+        assert file == Calibration(**ZEISS)
+        assert calibration_for("5120", "data bar", contradicted) == confirmed(READING)
+
+    def test_one_text_alone_does_not_outweigh_the_microscope(self):
+        lone = {**READING, "ways": {"scale bar": READING["ways"]["scale bar"]}, "sure": True}
+        told = micrograph(ZEISS, lone)
+        assert told.own_calibration == Calibration(**ZEISS)
+        (sentence,) = disagreements(told)
+        assert "5 nm" in sentence and "we use that of the file" in sentence
+        by_a_program = micrograph({**ZEISS, "detail": "ImageJ, pixels per nm"}, lone)
+        assert by_a_program.own_calibration == Calibration.absent()
+
+    def test_a_width_edited_afterwards_was_typed(self):
+        made = calibration_for("5000", "data bar", micrograph())
+        assert made == Calibration.of_width(5000, 1024)
+        assert calibration_for("7520", "data bar", micrograph()).source == "typed"
+
+    def test_its_badge(self):
+        said = {"text": "read from the image, confirmed: 5 nm/px", "look": "good"}
+        assert badge("5120", "data bar", micrograph()) == said
+
+
+class TestLine:
+    def test_length_over_pixels_with_the_error_of_reading(self):
+        made = calibration_for("5120", LINE, micrograph())
+        assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
+        assert made.relative_uncertainty == pytest.approx(2**0.5 / 100)
+        assert made.detail == "500 nm over 100 px"
+        assert badge("5120", LINE, micrograph())["text"] == "drawn on the scale bar: 5 nm/px"
+
+    @pytest.mark.parametrize("length", ["500", "500 nm", "0.5 µm", "0,5 um", "0.0005 mm"])
+    def test_units(self, length):
+        assert calibration_for("5120", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(5)
+
+    @pytest.mark.parametrize("length", ["5 Å", "0.5 nm", "500 pm"])
+    def test_bars_of_atoms(self, length):
+        assert calibration_for("5.12", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(0.005)
+
+    def test_a_width_edited_afterwards_was_typed(self):
+        assert calibration_for("5130", LINE, micrograph()).source == "typed"
+
+    @pytest.mark.parametrize(
+        ("origin", "told"),
+        [
+            ("drawn", "draw it on the scale bar again"),
+            ("drawn:100:1:", "draw it on the scale bar again"),
+            ("drawn:-100:1:500 nm", "draw it on the scale bar again"),
+            ("drawn:1e3:1:500 nm", "draw it on the scale bar again"),
+            ("drawn:nan:1:500 nm", "draw it on the scale bar again"),
+            ("drawn:100:1:" + "5" * 50, "draw it on the scale bar again"),
+            ("drawn:0:0:500 nm", "too short"),
+            ("drawn:4.9:1:500 nm", "too short"),
+            ("drawn:10:10:500 nm", "too short"),
+            ("drawn:1300:1:500 nm", "longer than the image"),
+            ("drawn:100:1:long", "written at the scale bar"),
+            ("drawn:100:1:0", "written at the scale bar"),
+            ("drawn:100:1:1,000", "written at the scale bar"),
+            ("drawn:100:1: ", "written at the scale bar"),
+        ],
+    )
+    def test_what_is_no_line_is_explained(self, origin, told):
+        with pytest.raises(ValueError, match=told) as error:
+            calibration_for("5120", origin, micrograph())
+        assert str(error.value).endswith(".")
+
+
+class TestUncertainty:
+    def test_the_sites_counts_where_none_is_typed(self, settings):
+        assert with_site_uncertainty(AnalysisSettings.of()) == AnalysisSettings.of()
+        settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE = 0.8, "grating"
+        asked = with_site_uncertainty(AnalysisSettings.of(scale_uncertainty_k=2.0)).measurement
+        assert (asked.scale_uncertainty, asked.scale_uncertainty_source) == (0.8, "grating")
+        assert asked.scale_uncertainty_k == 1  # the site's is a standard uncertainty
+        for typed in (0.5, 0.0):
+            own = AnalysisSettings.of(scale_uncertainty=typed)
+            assert with_site_uncertainty(own) == own
+
+    def test_the_two_parts_are_said_apart(self):
+        file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
+        assert doubt_line(file).endswith("rounding: ± < 0.1 %; of the microscope's own calibration: not included.")
+        known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
+        assert "rounding: ± 0.40 %; of the microscope's own calibration: ± 1.0 % (certified grating)." in doubt_line(
+            known
+        )
+
+    @pytest.mark.django_db
+    def test_jobs_of_an_assumed_width_forget_it(self, make_job):
+        assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
+        old, kept = make_job(settings=assumed), make_job(settings=typed)
+        import_module("segmentation.migrations.0009_squashed_0012_no_assumed_scale").of_jobs(apps, None)
+        for job in (old, kept):
+            job.refresh_from_db()
+        assert old.get_settings() == AnalysisSettings.of() and kept.get_settings() == typed
+
+
+class TestDisagreement:
+    def test_all_three_are_compared(self):
+        assert disagreements(micrograph({**ZEISS, "nm_per_pixel": 5.05})) == []
+        (two,) = disagreements(micrograph(ZEISS))
+        assert "file" in two and "bar in the image" in two and "7.344" in two
+        assert len(disagreements(micrograph(ZEISS), Calibration.of_width(1024, 1024))) == 3
+
+    def test_a_bar_that_contradicts_itself(self):
+        ways = {**READING["ways"], "width": {"nm_per_pixel": 7.0, "relative_uncertainty": 0.02, "text": "<7 µm>"}}
+        (said,) = disagreements(micrograph(reading={**READING, "ways": ways, "confidence": 0.3}))
+        assert "contradicts itself" in said
+        assert "“<7 µm>” gives 7 nm/px" in said
+
+    def test_the_default_is_no_claim(self):
+        assert disagreements(micrograph(), ASSUMED) == []
+
+    def test_an_accepted_suggestion_does_not_argue_with_itself(self):
+        assert disagreements(micrograph(), confirmed(READING)) == []
+
+
+class TestAcquired:
+    def test_facts_have_names_and_units(self):
+        metadata = {"operator": "x", "voltage_kv": 5.0, "instrument": "Sigma", "working_distance_mm": 4.25}
+        assert acquired(micrograph(ZEISS, metadata=metadata)) == [
+            ("Scale in the file", "7.344 nm/px, from the file: Zeiss tag 34118, Image Pixel Size"),
+            ("Instrument", "Sigma"),
+            ("Voltage", "5 kV"),
+            ("Working distance", "4.25 mm"),
+            ("Operator", "x"),
+        ]
+
+    def test_nothing_known_and_nothing_long(self):
+        assert acquired(micrograph(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
+
+
+@pytest.fixture
+def maker(client):
+    return visit(client, VISITOR)
+
+
+@pytest.fixture
+def stored(make_micrograph):
+    """An upload of 1024 x 768 px whose preview is half as large, white where the scale was read."""
+
+    def make(**fields):
+        known = {"width": 1024, "height": 768, "visitor": VISITOR, "reading": READING}
+        made = make_micrograph(**{**known, **fields})
+        pixels = np.zeros((384, 512), np.uint8)
+        pixels[350:380, 400:500] = 255
+        made.preview.storage.delete(made.preview.name)
+        made.preview.save("preview.png", ContentFile(png(pixels)))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def job(make_job, stored):
+    def make(micrograph=None, **fields):
+        known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
+        return make_job(micrograph=micrograph or stored(), **{**known, **fields})
+
+    return make
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def in_pixels():
+    return {"summary": {**summary(unit="px"), "calibration": NOTHING}}
+
+
+def shown(response):
+    return np.asarray(Image.open(io.BytesIO(response.getvalue())))
+
+
+@pytest.mark.django_db
+class TestCrop:
+    def test_it_shows_what_was_read_from_the_preview(self, maker, stored):
+        response = maker.get(f"/uploads/{stored().pk}/reading.png")
+        assert (response.status_code, response["Content-Type"]) == (200, "image/png")
+        crop = shown(response)
+        assert crop.shape == pytest.approx((42, 157), abs=2)  # 200 x 60 px, 90 px beside and 15 px around it, halved
+        assert crop[8:-5, 46:-13].min() == 255
+        assert crop[0].max() == crop[:, 0].max() == 0
+        assert response["Content-Security-Policy"].startswith("sandbox")
+
+    def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored, job):
+        made = stored()
+        before = maker.get(f"/uploads/{made.pk}/reading.png")
+        artifact = job(made).artifacts.get(name="image.webp")
+        artifact.file.save(artifact.file.name, ContentFile(png(np.full((768, 1024), 9, np.uint8))))
+        after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
+        assert after.status_code == 200
+        assert shown(after).shape == pytest.approx((83, 314), abs=2)
+
+    def test_the_image_above_the_data_bar_is_left_out(self, maker, stored):
+        crop = shown(maker.get(f"/uploads/{stored(data_bar=698).pk}/reading.png"))
+        assert crop.shape[0] == pytest.approx((768 - 698) / 2, abs=1)
+
+    def test_it_is_not_sent_twice(self, maker, stored):
+        address = f"/uploads/{stored().pk}/reading.png"
+        tag = maker.get(address)["ETag"]
+        assert maker.get(address, headers={"If-None-Match": tag}).status_code == 304
+
+    @pytest.mark.parametrize(
+        "box", [None, [], [1, 2, 3], "abcd", [900, 100, -5, 5], [5000, 0, 10, 10], ["a", 0, 1, 1], {"x": 1}]
+    )
+    def test_without_a_sensible_box_there_is_no_picture(self, maker, stored, box):
+        made = stored(reading={**READING, "box": box})
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
+        page = render_to_string("_suggestion.html", {"micrograph": made})
+        assert "5 nm/px" in page
+        assert "reading.png" not in page
+
+    def test_a_box_that_leaves_the_image_is_cut(self, maker, stored):
+        made = stored(reading={**READING, "box": [1000, 760, 500, 500]})
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200
+
+    def test_a_lost_or_broken_picture_is_not_found(self, maker, stored):
+        made = stored()
+        made.preview.save("preview.png", ContentFile(b"no picture"))
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
+        made.preview.storage.delete(made.preview.name)
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
+
+    @pytest.mark.parametrize("end", ["reading.png", "check/"])
+    def test_an_accounts_upload_is_its_own(self, stored, alice, charlie, end):
+        address = f"/uploads/{stored(owner=alice).pk}/{end}"
+        for user, status in ((alice, 200), (charlie, 404), (None, 404)):
+            browser = Client()
+            if user:
+                browser.force_login(user)
+            assert browser.get(address).status_code == status
+            assert browser.post(address).status_code == 405
+
+    @pytest.mark.parametrize("end", ["reading.png", "check/"])
+    def test_nothing_there(self, client, end):
+        assert client.get(f"/uploads/{uuid4()}/{end}").status_code == 404
+
+
+@pytest.mark.django_db
+class TestCheck:
+    def test_a_typed_width_that_disagrees(self, maker, stored):
+        said = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "origin": "typed"}).json()
+        assert said["error"] == ""
+        assert re.search(r"bar in the image .* 5 nm.*typed width 1 nm", said["warnings"][0])
+
+    @pytest.mark.parametrize(
+        "asked", [{}, {"width": "5120", "origin": "data bar"}, {"width": "7520", "origin": "default"}]
+    )
+    def test_nothing_to_say(self, maker, stored, asked):
+        assert maker.get(f"/uploads/{stored().pk}/check/", asked).json() == {"error": "", "warnings": []}
+
+    @pytest.mark.parametrize("asked", [{"width": "<b>"}, {"width": "1", "origin": "drawn:x"}])
+    def test_what_cannot_be_is_a_sentence(self, maker, stored, asked):
+        said = maker.get(f"/uploads/{stored().pk}/check/", asked).json()
+        assert said["error"].endswith(".")
+        assert said["warnings"] == []
+
+
+@pytest.mark.django_db
+class TestCard:
+    def test_it_offers_what_was_read_with_its_picture(self, stored):
+        made = stored()
+        card = render_to_string("_suggestion.html", {"micrograph": made})
+        assert f'src="/uploads/{made.pk}/reading.png"' in card
+        assert "The bar in the image seems to say" in card
+        assert "(± 1.0 %)" in card
+        assert 'data-accept data-width="5120" data-origin="data bar"' in card
+        assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
+
+    def test_it_is_quiet_where_the_file_agrees(self, stored):
+        card = render_to_string("_suggestion.html", {"micrograph": stored(calibration={**ZEISS, "nm_per_pixel": 5.02})})
+        assert "The bar in the image agrees" in card
+        assert "data-accept" not in card
+
+    def test_it_warns_where_the_file_disagrees(self, stored):
+        card = render_to_string("_suggestion.html", {"micrograph": stored(calibration=ZEISS)})
+        assert "data-accept" in card
+        assert re.search(r"<li>The file .*bar in the image", card)
+
+    def test_hostile_text_is_text(self, stored):
+        card = render_to_string("_suggestion.html", {"micrograph": stored(reading={**READING, "text": "<img src=x>"})})
+        assert "<img src=x>" not in card
+        assert "&lt;img src=x&gt;" in card
+
+    def test_without_a_reading_the_ruler_is_left(self, stored):
+        card = render_to_string("_suggestion.html", {"micrograph": stored(reading={}, data_bar=712)})
+        assert "data-accept" not in card
+        assert 'data-box="0 712 1024 768"' in card
+
+
+@pytest.mark.django_db
+class TestResultPage:
+    def test_without_a_scale_the_doubtful_reading_is_offered(self, maker, job):
+        page = words(maker.get(f"/jobs/{job(**in_pixels()).pk}/"))
+        assert "The bar in the image seems to say: <b>5 nm/px</b>" in page
+        assert "The scale is not known" in page and "Yes, it is 5 nm/px" in page
+        assert 'name="origin" value="data bar"' in page
+        assert page.count('id="width"') == 1
+
+    def test_of_file_and_bar_that_contradict_each_other_either_can_be_accepted(self, maker, job, stored):
+        upload = stored(calibration=ZEISS, reading={**READING, "sure": True})
+        old = job(upload, **in_pixels())
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        assert "The scale is not known" in page and "check which is right" in page
+        assert "The file says: <b>7.344 nm/px</b>" in page and 'name="origin" value="metadata"' in page
+        assert "Yes, it is 5 nm/px" in page
+        sent = {"width": "7520", "origin": "metadata"}
+        for form in (sent, {"width": "7520"}):
+            response = maker.post(f"/jobs/{old.pk}/width/", form)
+            made = Job.objects.get(pk=response["Location"].strip("/").split("/")[-1])
+            assert made.get_settings().measurement.calibration == Calibration(**ZEISS)
+
+    def test_a_result_of_an_assumed_width_shows_no_number(self, maker, job):
+        old = job(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
+        page = maker.get(f"/jobs/{old.pk}/")
+        assert "was not checked" in words(page) and "figure.png" not in words(page)
+        assert "155" not in visible(page) and "155" not in visible(maker.get("/results/"))
+        response = maker.post(f"/jobs/{old.pk}/width/", {"width": ""})
+        assert response.status_code == 303
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
+
+    def test_neither_lists_nor_bars_nor_an_archive_tell_of_it(self, maker, job):
+        assumed = {**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}}
+        old = job(summary=assumed, files=("figure.png", "outlines.json"))
+        sent = {"do": "download", "job": [str(old.pk)]}
+        assert maker.post("/results/selected/", sent).status_code == 409
+        assert maker.get(f"/jobs/{old.pk}/histogram/").status_code == 404
+        told = maker.get(f"/api/v1/jobs/{old.pk}").json()
+        assert (told["result"], told["files"]) == (None, {})
+        assert "assumed that this image is 7520 nm wide" in told["error"]
+
+    def test_a_sample_of_assumed_widths_shows_no_number(self, maker, make_sample):
+        sample = make_sample("done", "done", visitor=VISITOR)
+        calibration = {"low": 7.344, "high": 7.344, "sources": {"default": 2}}
+        jobs = list(sample.jobs.all())
+        sample.jobs.update(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
+        row = {"name": "0.png", "n": 20, "n_set_aside": 1, "median": 155.4, "low": 148.0, "high": 163.0}
+        images = [{**row, "outlier": "", "excluded": ""} for _ in jobs]
+        of = [str(job.pk) for job in jobs]
+        sample.pooled = {
+            **SUMMARY["statistics"],
+            "of": of,
+            "images": images,
+            "calibration": calibration,
+            "warnings": [],
+        }
+        sample.state = "done"
+        sample.save()
+        page = maker.get(f"/samples/{sample.pk}/")
+        assert "assumed that images are 7520 nm wide" in words(page)
+        assert not any(told in visible(page) for told in ("155", "148", "7.344", "261"))
+        assert maker.get(f"/samples/{sample.pk}/histogram/").status_code == 404
+        told = maker.get(f"/api/v1/samples/{sample.pk}").json()
+        assert told["result"] is None and "assumed that images are 7520 nm wide" in told["error"]
+
+    def test_a_width_typed_for_an_image_that_was_cancelled_before_it_was_read_is_kept(self, maker, job):
+        asked = {"width": "5000", "origin": "typed"}
+        known = {"calibration": NOTHING, "reading": {}}
+        old = job(state=Job.State.CANCELLED, ready=False, asked=asked, summary={}, files=())
+        Micrograph.objects.filter(pk=old.micrograph_id).update(width=1000, height=800, **known)
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        assert "5 nm/px" in page and 'value="5000"' in page
+        maker.post(f"/jobs/{old.pk}/rerun/", {"width": "5000", "filter": "on", "token": uuid4().hex})
+        again = Job.objects.exclude(pk=old.pk).get().get_settings().measurement
+        assert again.filter and again.calibration.width_nm(1000) == 5000 and again.calibration.source == "typed"
+
+    def test_a_banner_sent_empty_asks_for_the_width(self, maker, job):
+        response = maker.post(f"/jobs/{job(**in_pixels()).pk}/width/", {"width": " "})
+        assert response.status_code == 400
+        assert "Type how wide the image is" in words(response)
+
+    def test_one_click_makes_a_revision_measured_with_it(self, maker, job):
+        old = job(**in_pixels())
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        typed = dict(re.findall(r'name="(token|width|origin)" value="([^"]*)"', page.split('id="calibrate"')[1]))
+        response = maker.post(f"/jobs/{old.pk}/width/", {**typed, "width": "5120", "origin": "data bar"})
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
+        assert new.parent == old
+        assert new.get_settings().measurement.calibration == confirmed(READING)
+        assert new.get_settings().segmentation == old.get_settings().segmentation
+
+    def test_accepted_it_is_shown_as_used(self, maker, job, stored):
+        made = stored()
+        used = AnalysisSettings.of(calibration=confirmed(READING))
+        done = job(made, settings=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
+        page = words(maker.get(f"/jobs/{done.pk}/"))
+        assert "Read from the image and confirmed" in page
+        assert "reading and rounding: ± 1.0 %; of the microscope&#x27;s own calibration: not included." in page
+        assert 'value="data bar"' not in page
+        assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "origin": "data bar"}).status_code == 302
+
+    def test_a_drawn_line_makes_a_revision(self, maker, job):
+        old = job(**in_pixels())
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
+        made = Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration
+        assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
+        assert made.relative_uncertainty == pytest.approx(0.0141, abs=1e-4)
+
+    def test_a_line_that_cannot_be_is_explained(self, maker, job):
+        response = maker.post(f"/jobs/{job().pk}/width/", {"width": "5120", "origin": "drawn:2:1:500 nm"})
+        assert response.status_code == 400
+        assert "too short to measure" in words(response)
+        assert Job.objects.count() == 1
+
+    def test_a_drawn_line_as_wide_as_the_file_is_a_drawn_line(self, maker, job, stored):
+        old = job(stored(calibration={**ZEISS, "nm_per_pixel": 5.0}))
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.source == "drawn"
+
+    def test_disagreements_are_said_once(self, maker, job, stored):
+        made = stored(calibration=ZEISS)
+        (sentence,) = disagreements(made)
+        page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, 'warnings': [sentence]}).pk}/"))
+        assert page.count(sentence) == 1
+        assert words(maker.get(f"/jobs/{job(made).pk}/")).count(sentence) == 1
+
+    def test_what_the_file_says_of_the_microscope(self, maker, job, stored):
+        made = stored(metadata={"instrument": "Sigma <300>", "voltage_kv": 5.0, "date": "2026-11-20"})
+        page = words(maker.get(f"/jobs/{job(made).pk}/"))
+        for told in ("<dt>Instrument</dt><dd>Sigma &lt;300&gt;</dd>", "<dd>5 kV</dd>", "<dd>2026-11-20</dd>"):
+            assert told in page
+
+    def test_another_job_of_the_same_image_has_no_picture_yet(self, maker, job, stored):
+        made = stored()
+        job(made)
+        Artifact.objects.filter(name="image.webp").delete()
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200

@@ -1,0 +1,263 @@
+"""The bars that the server sends for the result page's histogram."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+
+from segmentation.core.measure import bins
+from segmentation.core.measure.fitting import log_normal
+from segmentation.models import Job
+from segmentation.views import histogram
+from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE, Particles
+from tests.web.finished import SUMMARY, visit
+
+pytestmark = pytest.mark.django_db
+VISITOR = uuid4()
+SIZES = np.random.default_rng(1).lognormal(4, 0.5, 120)
+ASIDE = np.arange(120) % 6 == 0
+SHAPES = ("aspect_ratio", "circularity")
+
+
+def outlines(sizes=SIZES, aside=ASIDE, **changes):
+    """The stored file of squares with their sizes, `changes` at its top."""
+    particles = [
+        {
+            "id": number,
+            "kept": not wrong,
+            "reason": "touches the frame" if wrong else "",
+            "min_feret": size,
+            "max_feret": 1.2 * size,
+            "ecd": 1.1 * size,
+            "area": 0.95 * size**2,
+            "circularity": 0.8,
+            "aspect_ratio": None if number == 3 else 0.5 + 0.003 * number,
+            "confidence": None,
+            "outline": [0, 0, 4, 0, 4, 4, 0, 4],
+        }
+        for number, (size, wrong) in enumerate(zip(sizes.tolist(), aside.tolist(), strict=True))
+    ]
+    return {"width": 9, "height": 9, "rows": 9, "unit": "nm", "grain": 2.5, "particles": particles, **changes}
+
+
+def written(content):
+    """As core.report writes it."""
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+
+@pytest.fixture
+def stored(make_job):
+    def make(content=None, **owner):
+        job = make_job(
+            **(owner or {"visitor": VISITOR}), state=Job.State.DONE, summary=SUMMARY, files=["outlines.json"], attempt=1
+        )
+        artifact = job.artifacts.get()
+        artifact.file.delete(save=False)
+        text = content if isinstance(content, bytes) else written(content or outlines())
+        artifact.file.save(f"{job.folder}/1/outlines.json", ContentFile(text))
+        return job
+
+    return make
+
+
+@pytest.fixture
+def ask(client, stored):
+    """What is answered to a query about a file."""
+
+    def put(content=None, **query):
+        response = visit(client, VISITOR).get(f"/jobs/{stored(content).pk}/histogram/", query)
+        assert response.status_code == 200
+        assert "no-store" in response["Cache-Control"]
+        return json.loads(response.content, parse_constant=pytest.fail)
+
+    return put
+
+
+def test_the_first_bars_are_those_of_the_figure(ask):
+    said, kept = ask(), np.sort(SIZES[~ASIDE])
+    expected = bins.histogram(kept, np.ones(len(kept)), bins.auto_edges(kept, "nm", 2.5))
+    assert said["edges"] == expected.edges.tolist()
+    assert said["counts"] == said["heights"] == expected.counts.tolist()
+    assert said["shares"] == pytest.approx(expected.shares.tolist())
+    assert said["cumulative"][-1] == pytest.approx(1)
+    assert (said["n"], said["unit"], said["problem"], set(said["aside"])) == (len(kept), "nm", "", {0})
+    fit = log_normal(kept, np.ones(len(kept)))
+    assert said["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and said["unfit"] == ""
+    assert said["measures"] == ["min_feret", "max_feret", "ecd", "area", "circularity", "aspect_ratio"]
+    assert (said["weightings"], said["weighted"]) == (["number", "area", "volume"], False)
+
+
+@pytest.mark.parametrize(("weighting", "power"), [("area", 2), ("volume", 3)])
+def test_weights_change_shares_and_not_bars(ask, weighting, power):
+    said, kept = ask(weighting=weighting), SIZES[~ASIDE]
+    assert (said["edges"], said["counts"]) == ((plain := ask())["edges"], plain["counts"])
+    expected = bins.histogram(kept, kept**power, np.array(said["edges"]))
+    assert said["shares"] == pytest.approx(expected.shares.tolist())
+    assert said["heights"] == pytest.approx(said["shares"])
+
+
+def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask):
+    two_kinds = np.r_[np.linspace(20, 24, 60), np.linspace(200, 240, 60)]
+    said = ask(outlines(two_kinds, np.zeros(120, bool)))
+    assert said["fit"] is None
+    assert said["unfit"] == "No log-normal curve: the sizes are not log-normal (p < 0.001)."
+    few = ask(outlines(two_kinds[:9], np.zeros(9, bool)))
+    assert (few["fit"], few["unfit"]) == (None, "")
+
+
+def test_those_set_aside_are_told_apart(ask):
+    said = ask(all="1")
+    assert (sum(said["counts"]), said["n"]) == (len(SIZES), len(SIZES))
+    found = np.histogram(SIZES[ASIDE], said["edges"])[0]
+    assert said["aside"] == found.tolist()
+    by_area = ask(all="1", weighting="area")
+    assert sum(by_area["heights"]) == pytest.approx(1)
+    assert sum(by_area["aside"]) == pytest.approx((SIZES[ASIDE] ** 2).sum() / (SIZES**2).sum())
+
+
+def test_edge_weights_count(ask):
+    file = outlines()
+    for particle in file["particles"]:
+        particle["weight"] = 1.5 if particle["min_feret"] > 60 else 1.0
+    said, kept = ask(file), SIZES[~ASIDE]
+    weights = np.where(kept > 60, 1.5, 1.0)
+    expected = bins.histogram(kept, weights, np.array(said["edges"]))
+    assert said["weighted"]
+    assert said["shares"] == pytest.approx(expected.shares.tolist())
+    assert said["counts"] == expected.counts.tolist()
+    assert sum(said["heights"]) == pytest.approx(len(kept))
+
+
+def test_a_measure_without_a_unit_has_no_grain_and_lacks_what_is_unknown(ask):
+    said = ask(measure="aspect_ratio", all="1")
+    known = np.array([each["aspect_ratio"] for each in outlines()["particles"] if each["aspect_ratio"]])
+    assert said["edges"] == bins.auto_edges(known).tolist()
+    assert sum(said["counts"]) == len(SIZES) - 1
+
+
+@pytest.mark.parametrize("all_of_them", ["", "1"])
+@pytest.mark.parametrize("measure", ["min_feret", "circularity", *SHAPES])
+def test_the_log_axis(ask, measure, all_of_them):
+    said = ask(measure=measure, log="1", all=all_of_them)
+    assert sum(said["counts"]) == said["n"] > 0
+    steps = np.diff(np.log(said["edges"]))
+    assert steps == pytest.approx(steps[0])
+
+
+def test_chosen_bars(ask):
+    kept = SIZES[~ASIDE]
+    assert ask(bins="20")["edges"] == bins.typed_edges(kept, 20).tolist()
+    assert ask(bins="12", log="1")["edges"] == bins.ratio_edges(kept, 12).tolist()
+
+
+@pytest.mark.parametrize(
+    ("typed", "log", "told"),
+    [
+        ("0", "", NOT_A_NUMBER),
+        ("-3", "", NOT_A_NUMBER),
+        ("NaN", "", NOT_A_NUMBER),
+        ("Infinity", "", NOT_A_NUMBER),
+        ("1e999", "1", NOT_A_NUMBER),
+        ("wide", "1", NOT_A_NUMBER),
+        ("0.0000001", "", TOO_MANY),
+        ("5e-324", "", TOO_MANY),
+        ("1e308", "1", TOO_MANY),
+        ("5e-324", "1", TOO_WIDE),
+    ],
+)
+def test_bars_that_cannot_be_are_the_automatic_ones(ask, typed, log, told):
+    said = ask(bins=typed, log=log)
+    assert said["problem"] == told
+    assert {**said, "problem": ""} == ask(log=log)
+
+
+def test_unknown_choices_are_as_if_not_chosen(ask):
+    assert ask(measure="__class__", weighting="mass") == ask()
+
+
+def test_an_older_file(ask):
+    old = outlines()
+    del old["grain"]
+    for particle in old["particles"]:
+        for name in ("max_feret", "area", *SHAPES):
+            del particle[name]
+    said = ask(old, measure="area", weighting="volume")
+    assert (said["measures"], said["weightings"]) == (["min_feret", "ecd"], ["number"])
+    kept = SIZES[~ASIDE]
+    assert said["edges"] == bins.auto_edges(kept, "nm", SUMMARY["calibration"]["nm_per_pixel"]).tolist()
+    assert sum(said["heights"]) == len(kept)
+
+
+@pytest.mark.parametrize(("sizes", "aside"), [([], []), ([5.0], [True])])
+def test_nothing_to_show(ask, sizes, aside):
+    said = ask(outlines(np.array(sizes), np.array(aside, bool)), log="1", bins="3")
+    assert (said["n"], said["edges"]) == (0, [])
+
+
+def test_one_particle(ask):
+    said = ask(outlines(np.array([5.0]), np.array([False])), log="1")
+    assert (sum(said["counts"]), said["fit"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    "content", [b"content", b"[]", b'{"particles": [{}]}', b'{"particles": 3, "unit": "nm"}', b"\xff"]
+)
+def test_a_damaged_file_is_not_found(client, stored, content):
+    assert visit(client, VISITOR).get(f"/jobs/{stored(content).pk}/histogram/").status_code == 404
+
+
+def test_a_lost_file_is_not_found(client, stored, make_job):
+    job = stored()
+    artifact = job.artifacts.get()
+    artifact.file.storage.delete(artifact.file.name)
+    browser = visit(client, VISITOR)
+    assert browser.get(f"/jobs/{job.pk}/histogram/").status_code == 404
+    assert browser.get(f"/jobs/{make_job(visitor=VISITOR).pk}/histogram/").status_code == 404
+
+
+def test_who_may_see_it_and_only_reading(client, stored, alice, charlie):
+    address = f"/jobs/{stored(owner=alice).pk}/histogram/"
+    assert client.get(address).status_code == 404
+    client.force_login(charlie)
+    assert client.get(address).status_code == 404
+    client.force_login(alice)
+    assert client.get(address).status_code == 200
+    assert client.post(address).status_code == 405
+
+
+@pytest.mark.parametrize("chunk", [1, 40, 333, 5000])
+def test_a_file_is_read_in_parts(monkeypatch, chunk):
+    whole = Particles.read(io.BytesIO(written(outlines())))
+    monkeypatch.setattr(histogram, "CHUNK", chunk)
+    for text in (written(outlines()), json.dumps(outlines(), indent=1).encode()):
+        found = Particles.read(io.BytesIO(text))
+        assert (found.unit, found.grain, list(found.columns)) == (whole.unit, whole.grain, list(whole.columns))
+        assert all(np.array_equal(found.columns[name], whole.columns[name], equal_nan=True) for name in whole.columns)
+        assert np.array_equal(found.kept, whole.kept) and np.array_equal(found.weights, whole.weights)
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
+        Particles.read(io.BytesIO(written(outlines())[:-30]))
+
+
+def test_of_a_long_file_little_is_in_memory():
+    text = written(outlines(np.full(5000, 50.0), np.zeros(5000, bool)))
+    parts = [len(part["particles"]) for part in histogram._parts(io.BytesIO(text))]
+    assert sum(parts) == 5000
+    assert max(parts) < 2000
+
+
+def test_twenty_thousand_particles_are_read_once(client, stored):
+    many = np.random.default_rng(2).lognormal(4, 0.5, 20_000)
+    job = stored(outlines(many, np.zeros(len(many), bool)))
+    browser, address = visit(client, VISITOR), f"/jobs/{job.pk}/histogram/"
+    assert sum(browser.get(address).json()["counts"]) == 20_000
+    before = time.perf_counter()
+    said = browser.get(address, {"measure": "area", "weighting": "volume", "log": "1"}).json()
+    assert time.perf_counter() - before < 0.5
+    assert math.isclose(sum(said["shares"]), 1)

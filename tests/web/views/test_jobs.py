@@ -1,0 +1,564 @@
+"""A job's page in every state, and everything that can be done there."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zipfile
+from uuid import uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json
+from segmentation.core.micrograph.types import Calibration
+from segmentation.models import Job, Segmentation
+from segmentation.presenters.result import Change
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
+
+pytestmark = pytest.mark.django_db
+VISITOR = uuid4()
+HTMX = {"HX-Request": "true"}
+AS_BEFORE = {"scale": "factor", "scale_factor": "0.5"}
+
+
+@pytest.fixture
+def maker(client):
+    """The browser that made the jobs of these tests."""
+    return visit(client, VISITOR)
+
+
+@pytest.fixture
+def job(make_job):
+    def make(state=Job.State.DONE, **fields):
+        known = {"visitor": VISITOR, "state": state}
+        if state == Job.State.DONE:
+            known |= {"summary": SUMMARY, "files": FILES, "attempt": 1, "progress": 1.0}
+        return make_job(**{**known, **fields})
+
+    return make
+
+
+def address(job, end=""):
+    return f"/jobs/{job.pk}/{end}"
+
+
+class TestWaiting:
+    def test_a_queued_job_says_its_place(self, maker, job):
+        job(Job.State.QUEUED)
+        page = words(maker.get(address(job(Job.State.QUEUED))))
+        assert "Waiting for its turn" in page
+        assert "Number 2 in the queue" in page
+        assert "You may close this page" in page
+
+    def test_a_running_job_says_stage_and_share(self, maker, job):
+        running = job(Job.State.RUNNING, stage="separating particles", progress=0.62)
+        page = words(maker.get(address(running)))
+        assert "Separating particles" in page
+        assert "62 % done" in page
+        assert f'hx-get="/jobs/{running.pk}/status/"' in page
+        assert '<noscript><meta http-equiv="refresh"' in page
+        assert f"http://testserver/jobs/{running.pk}/" in page
+
+    def test_its_numbers_are_shown_before_its_files_are_written(self, maker, job):
+        running = job(Job.State.RUNNING, stage="drawing the figure", progress=0.8, summary=SUMMARY)
+        for page in (maker.get(address(running)), maker.get(address(running, "status/"), headers=HTMX)):
+            said = words(page)
+            assert "<b>261</b>" in said and "Median" in said and "files are being written" in said
+        again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
+        assert "<b>261</b>" not in again, "they may change at the next attempt"
+
+    def test_so_are_those_of_a_kind_without_a_size_distribution(self, maker, job):
+        numbers = {"grains": {"value": 1234, "low": None, "high": None, "unit": ""}}
+        summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
+        page = words(maker.get(address(job(Job.State.RUNNING, stage="drawing the figure", summary=summary))))
+        assert "<dd>1,234</dd>" in page and "kept" not in page and "The numbers are final" in page
+
+    def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
+        response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
+        assert 'hx-trigger="every 1s"' in words(response)
+        assert "<html" not in words(response)
+        assert "no-store" in response["Cache-Control"]
+
+    @pytest.mark.parametrize("state", [Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED])
+    def test_the_polling_ends_with_the_job(self, maker, job, state):
+        ended = job(state)
+        assert maker.get(address(ended, "status/"), headers=HTMX)["HX-Refresh"] == "true"
+        assert "hx-get" not in words(maker.get(address(ended, "status/")))
+        assert "hx-get" not in words(maker.get(address(ended)))
+        assert "http-equiv" not in words(maker.get(address(ended)))
+
+    def test_the_polling_ends_when_the_job_was_deleted_elsewhere(self, maker, job):
+        gone = job(Job.State.RUNNING)
+        there = address(gone, "status/")
+        gone.delete()
+        response = maker.get(there, headers=HTMX)
+        assert (response.status_code, response["HX-Refresh"]) == (404, "true")
+        assert maker.get(there).status_code == 404
+
+    def test_a_failed_job_says_why_and_what_to_do(self, maker, job):
+        page = words(maker.get(address(job(Job.State.FAILED, error="It needs <more> memory: crop it."))))
+        assert "It needs &lt;more&gt; memory: crop it." in page
+        assert "Try again" in page
+        assert "Re-run with other settings" in page
+
+    def test_a_cancelled_job_says_so(self, maker, job):
+        page = words(maker.get(address(job(Job.State.CANCELLED))))
+        assert "Cancelled" in page
+        assert "Try again" in page
+
+
+class TestActions:
+    def test_cancel(self, maker, job):
+        running = job(Job.State.RUNNING)
+        assert maker.post(address(running, "cancel/"))["Location"] == address(running)
+        running.refresh_from_db()
+        assert running.state == Job.State.CANCELLED
+
+    def test_cancel_too_late_says_so(self, maker, job):
+        response = maker.post(address(job(), "cancel/"))
+        assert response.status_code == 409
+        assert "already ended" in words(response)
+
+    def test_retry(self, maker, job):
+        failed = job(Job.State.FAILED, error="x")
+        assert maker.post(address(failed, "retry/")).status_code == 302
+        failed.refresh_from_db()
+        assert (failed.state, failed.error) == (Job.State.QUEUED, "")
+
+    def test_retry_of_a_finished_job_is_refused(self, maker, job):
+        assert maker.post(address(job(), "retry/")).status_code == 409
+
+    def test_delete_asks_first(self, maker, job):
+        done = job()
+        assert "Delete this result?" in words(maker.get(address(done, "delete/")))
+        assert Job.objects.exists()
+        assert maker.post(address(done, "delete/"))["Location"] == "/results/"
+        assert not Job.objects.exists()
+        assert maker.get(address(done)).status_code == 404
+
+    @pytest.mark.parametrize("end", ["cancel/", "retry/"])
+    def test_only_post_changes(self, maker, job, end):
+        assert maker.get(address(job(), end)).status_code == 405
+
+    @pytest.mark.parametrize("end", ["rerun/", "width/"])
+    def test_a_reload_of_a_form_address_shows_the_job(self, maker, job, end):
+        done = job()
+        assert maker.get(address(done, end))["Location"] == address(done)
+        assert maker.put(address(done, end)).status_code == 405
+
+
+class TestRerun:
+    def test_the_form_is_prefilled(self, maker, job):
+        recipe = AnalysisSettings.of(
+            threshold=0.35,
+            polarity="dark",
+            filter=True,
+            data_bar=8,
+            scale=0.5,
+            flips=True,
+            border_correction="weight",
+            calibration=Calibration(**ZEISS),
+        )
+        page = words(maker.get(address(job(settings=recipe))))
+        assert 'name="threshold" id="id_threshold" inputmode="decimal" autocomplete="off" value="0.35"' in page
+        assert '<option value="dark" selected>' in page
+        assert 'name="filter" value="on" checked' in page
+        assert 'name="data_bar" value="rows" checked' in page
+        assert '<option value="weight" selected>' in page
+        assert 'name="flips" value="on" checked' in page
+        assert 'name="scale" value="factor" checked' in page
+        assert 'name="scale_factor" inputmode="decimal"' in page
+        assert 'value="470"' in page
+
+    def test_it_makes_a_new_job_from_the_same_image(self, maker, job):
+        old = job()
+        typed = {"token": uuid4().hex, "width": "640", "threshold": "0.6", "filter": "on"}
+        response = maker.post(address(old, "rerun/"), typed)
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (response.status_code, response["Location"]) == (303, address(new))
+        assert (new.parent, new.micrograph, new.visitor) == (old, old.micrograph, VISITOR)
+        recipe = new.get_settings()
+        assert (
+            recipe.segmentation.threshold,
+            recipe.measurement.filter,
+            recipe.measurement.calibration.nm_per_pixel,
+        ) == (0.6, True, 10.0)
+        old.refresh_from_db()
+        assert old.state == Job.State.DONE
+
+    def test_twice_is_once(self, maker, job):
+        old = job()
+        typed = {"token": uuid4().hex, "width": "640"}
+        assert len({maker.post(address(old, "rerun/"), typed)["Location"] for _ in range(2)}) == 1
+
+    def test_a_width_left_alone_keeps_its_source(self, maker, job):
+        drawn = Calibration.of_line(500, 50)
+        old = job(settings=AnalysisSettings.of(calibration=drawn, scale=0.5))
+        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "640", "polarity": "dark", **AS_BEFORE})
+        recipe = Job.objects.exclude(pk=old.pk).get().get_settings()
+        assert recipe == AnalysisSettings.of(calibration=drawn, scale=0.5, polarity="dark")
+
+    @pytest.mark.parametrize(
+        ("typed", "told"),
+        [
+            ({"width": "-3"}, "more than 0"),
+            ({"threshold": "7"}, "from 0.05 to 0.95"),
+            ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
+            ({"scale": "factor", "scale_factor": "9"}, "from 0.02 to 2"),
+            ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
+            ({"edge": "ignore"}, "exclude or weight"),
+            ({"flips": "perhaps"}, "on or off"),
+        ],
+    )
+    def test_errors_keep_what_was_typed(self, maker, job, typed, told):
+        response = maker.post(address(job(), "rerun/"), {"width": "640", "polarity": "dark", **typed})
+        page = words(response)
+        assert response.status_code == 400
+        assert told in page
+        assert '<option value="dark" selected>' in page
+        assert re.search(r'id="rerun" open', page)
+        assert Job.objects.count() == 1
+
+    @pytest.mark.parametrize("ticked", [True, False])
+    def test_it_is_segmented_again_where_that_is_ticked(self, maker, job, ticked):
+        old = job()
+        old.segmentation = Segmentation.objects.create(micrograph=old.micrograph, model_name="particles", size=1)
+        old.save()
+        assert "Segment again" in words(maker.get(address(old)))
+        maker.post(
+            address(old, "rerun/"), {"filter": "on", "token": uuid4().hex, **({"again": "on"} if ticked else {})}
+        )
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert new.segmentation == (None if ticked else old.segmentation)
+
+    def test_what_a_replaced_model_found_is_called_so(self, maker, job, model):
+        old = job()
+        old.segmentation = Segmentation.objects.create(
+            micrograph=old.micrograph, model_name="particles", weights=model.sha256, size=1
+        )
+        old.save()
+        assert "no longer here" not in words(maker.get(address(old)))
+        Segmentation.objects.update(weights="f" * 64)
+        assert "A version of particles that is no longer installed" in words(maker.get(address(old)))
+
+    def test_what_a_removed_model_found_is_measured_by_the_form_as_it_stands(self, maker, job):
+        old = job(settings=AnalysisSettings.of(model="visiting"))
+        old.segmentation = Segmentation.objects.create(micrograph=old.micrograph, model_name="visiting", size=1)
+        old.save()
+        page = maker.get(address(old)).content.decode()
+        assert '<option value="visiting" selected>visiting (no longer here)</option>' in page
+        typed = {"model": "visiting", "filter": "on", "token": uuid4().hex}
+        assert maker.post(address(old, "rerun/"), typed).status_code == 303
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (new.segmentation, new.get_settings().segmentation.model) == (old.segmentation, "visiting")
+        response = maker.post(address(old, "rerun/"), {**typed, "threshold": "0.4", "token": uuid4().hex})
+        assert response.status_code == 400 and "There is no model named &#x27;visiting&#x27; here" in words(response)
+
+    def test_limits_hold(self, maker, job, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        job(Job.State.QUEUED)
+        assert maker.post(address(job(), "rerun/"), {"width": ""}).status_code == 429
+
+    def test_whoever_has_the_link_may_run_it_again_as_their_own(self, client, job):
+        old = job()
+        client.post(address(old, "rerun/"), {"width": "640"})
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert new.visitor not in (None, VISITOR)
+
+
+class TestChange:
+    """One click, one other setting."""
+
+    def test_all_other_settings_stay(self, maker, job):
+        calibration = Calibration(**ZEISS)
+        asked = AnalysisSettings.of(threshold=0.35, data_bar=8, scale=0.5, calibration=calibration, operator="A. B.")
+        old = job(settings=asked)
+        typed = {"token": uuid4().hex, "filter": "on"}
+        answer = maker.post(address(old, "change/"), typed)
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (answer.status_code, answer["Location"], new.parent) == (303, address(new), old)
+        assert new.get_settings() == asked.with_(filter=True)
+        assert maker.post(address(old, "change/"), typed)["Location"] == address(new), "twice is once"
+
+    @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("field_spread", "-3")])
+    def test_nonsense_is_refused_in_a_sentence(self, maker, job, name, value):
+        answer = maker.post(address(job(), "change/"), {name: value})
+        assert answer.status_code == 400 and "That is not possible" in words(answer) and Job.objects.count() == 1
+
+    def test_to_look_at_the_address_is_to_go_back(self, maker, job):
+        old = job()
+        assert maker.get(address(old, "change/"))["Location"] == address(old)
+
+    def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
+        frame = {"touches the frame": Change("count them", "border_correction", "weight")}
+        monkeypatch.setattr("segmentation.presenters.result.COUNTED_AGAIN", frame)
+        page = words(maker.get(address(job())))
+        assert (
+            'data-lights="touches the frame" title="It has a pixel' in page and "30 set aside: touches the fr" in page
+        )
+        assert '<input type="hidden" name="border_correction" value="weight"><button class="as-link">count them' in page
+        assert page.count("count them") == 1 and 'data-lights="a few pixels only"' in page
+        frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
+        assert "count them" not in words(maker.get(address(job())))
+
+    def test_faint_outlines_and_gaps_are_told_where_the_numbers_are(self, maker, job):
+        aside = {"much fainter than the others": 77, "touches the frame": 2}
+        page = words(maker.get(address(job(summary=summary(n_set_aside=79, set_aside=aside)))))
+        told = page.partition('id="aside"')[0]
+        assert "77 set aside: much fainter than the others</button>" in told and "2 set aside" not in told
+        assert '<input type="hidden" name="faint_limit" value="0"><button class="as-link">count them</button>' in told
+        both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
+        assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 2
+        old = job()
+        maker.post(address(old, "change/"), {"faint_limit": "0"})
+        assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
+
+    def test_a_warning_shows_the_outlines_it_means(self, maker, job):
+        flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])
+        page = words(maker.get(address(job(summary={**SUMMARY, **flags}))))
+        assert 'Look at these. <button type="button" class="as-link scripted" data-lights="" data-ids="3,7">' in page
+        assert "<li>A note.</li>" in page
+
+
+class TestClasses:
+    def test_numbers_are_a_table_with_the_colours_of_the_figure(self, maker, job):
+        shares = {"ferrite": (0.7134, 0.631, 0.798), "pearlite": (0.0007769, None, None)}
+        found = {
+            f"area_fraction of {name}": {"value": value, "low": low, "high": high, "unit": ""}
+            for name, (value, low, high) in shares.items()
+        } | {f"mean_intercept of {name}": {"value": 20.0, "low": None, "high": None, "unit": "nm"} for name in shares}
+        said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **said}))))
+        assert 'fill="#e69f00"/></svg> ferrite' in page and 'fill="#56b4e9"/></svg> pearlite' in page
+        assert page.count('class="legend"') == page.count('<table class="classes">') == 1
+        for told in (">71.3 <span", "63.1–79.8", ">0.0777 <span", ">20.0 <span"):
+            assert told in page
+        unscaled = {**said, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
+        page = words(maker.get(address(job(summary={**SUMMARY, **unscaled}))))
+        assert "The scale is not known" not in page and ">20.0 <span" not in page and "Lengths need a scale" in page
+
+
+class TestWidth:
+    def test_it_measures_the_same_outlines_again(self, maker, job):
+        old = job(settings=AnalysisSettings.of(threshold=0.3, scale=0.5))
+        response = maker.post(address(old, "width/"), {"width": "0.64 µm", "token": uuid4().hex})
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert response["Location"] == address(new)
+        assert new.get_settings().segmentation == old.get_settings().segmentation
+        assert new.get_settings().measurement.calibration.nm_per_pixel == pytest.approx(10)
+        assert new.parent == old
+
+    def test_emptied_it_measures_in_pixels(self, maker, job, make_micrograph):
+        old = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
+        maker.post(address(old, "width/"), {"width": ""})
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
+
+    def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
+        of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
+        typed = job(settings=AnalysisSettings.of(calibration=Calibration.of_width(640, 64)))
+        for old, text in ((of_file, "470"), (typed, "640"), (typed, " 640 nm ")):
+            assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
+        assert Job.objects.count() == 2
+
+    def test_nonsense_is_explained_beside_the_field(self, maker, job):
+        response = maker.post(address(job(), "width/"), {"width": "<b>wide</b>"})
+        page = words(response)
+        assert response.status_code == 400
+        assert 'value="&lt;b&gt;wide&lt;/b&gt;"' in page
+        assert "is not a width" in page
+        assert "<b>wide" not in page
+
+
+class TestResult:
+    def test_the_numbers_stand_beside_the_figure(self, maker, job):
+        done = job()
+        page = words(maker.get(address(done)))
+        for told in (
+            f'href="/jobs/{done.pk}/files/figure.png"',
+            f'src="/jobs/{done.pk}/files/figure-small.webp"',
+            f'href="/jobs/{done.pk}/files/particles.csv"',
+            "<dt>particles kept</dt><dd><b>261</b></dd>",
+            '155 <span class="unit">nm</span>',
+            '160 <span class="unit">nm</span>',
+            '73.6 <span class="unit">nm</span>',
+            '62.5 <span class="unit">nm</span>',
+            '256 <span class="unit">nm</span>',
+            '21.9 <span class="unit">%</span>',
+            "Below 50 %",
+            "34 set aside",
+            "Touches the frame",
+            "7.344 nm/px, from the file",
+            "Zeiss tag 34118",
+            "Particles, version 1.2",
+            "cut off from row 40 (8 rows)",
+            "1.8 s",
+        ):
+            assert told in page, told
+
+    def test_the_model_is_named_with_its_page_while_it_is_installed(self, maker, job, model):
+        mine = job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": model.sha256}})
+        assert '<dd><a href="/models/particles/">Particles, version 1.2</a></dd>' in words(maker.get(address(mine)))
+        assert "<dd>Particles, version 1.2</dd>" in words(maker.get(address(job())))
+
+    def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):
+        page = words(maker.get(address(job())))
+        assert page.count('<span class="term" tabindex="0"') >= 8
+        assert "50 % or more is a nanomaterial" in page
+        assert "outermost row or column" in page
+
+    @pytest.mark.parametrize(
+        ("low", "high", "verdict"),
+        [(0.5, 0.6, "Above 50 %"), (0.3, 0.4999, "Below 50 %"), (0.49, 0.51, "Undecided"), (0.45, 0.5, "Undecided")],
+    )
+    def test_the_fifty_per_cent_line(self, maker, job, low, high, verdict):
+        done = job(summary=summary(fraction_100nm=(low + high) / 2, fraction_low=low, fraction_high=high))
+        assert f'">{verdict}</p>' in words(maker.get(address(done)))
+
+    def test_pixels_know_no_hundred_nanometres(self, maker, job):
+        nothing = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
+        stored = summary(unit="px", **nothing)
+        stored["calibration"] = {**ZEISS, "nm_per_pixel": None, "source": "none", "detail": ""}
+        page = words(maker.get(address(job(summary=stored))))
+        assert '<span class="unit">px</span>' in page
+        assert "1–100 nm" not in page
+        assert "scale not known, sizes in pixels" in page
+
+    def test_no_particles_says_so_and_what_to_try(self, maker, job):
+        none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
+        stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
+        page = words(maker.get(address(job(summary=stored))))
+        assert page.index("No particles were found") < page.index('id="rerun"')
+        assert "If the image does show particles, try other settings" in page and "The scale is not known" not in page
+        assert '<details class="more panel" id="rerun" open>' in page
+        assert page.index('id="rerun"') < page.index('id="figure"')
+        for control in ("data-layer", 'id="histogram"', 'id="table"', 'id="aside"', "Download", 'id="sizes-title"'):
+            assert control not in page, control
+
+    def test_all_set_aside_says_so_and_offers_another_try(self, maker, job):
+        none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
+        page = words(maker.get(address(job(summary=summary(n_kept=0, **none)))))
+        assert "All particles that were found were set aside." in page
+        assert '<details class="more small" id="aside" open>' in page
+        assert page.index('id="rerun"') < page.index('id="table"')
+        assert page.count('id="rerun"') == 1
+        assert 'id="histogram"' not in page
+
+    @pytest.mark.parametrize(("n", "curves"), [(9, False), (10, True)])
+    def test_few_particles_are_numbers_and_no_curves(self, maker, job, n, curves):
+        page = words(maker.get(address(job(summary=summary(n_kept=n)))))
+        assert ('id="histogram"' in page) is curves
+        assert 'id="table"' in page and "<dt>particles kept</dt>" in page
+
+    def test_one_particle_has_no_deviation(self, maker, job):
+        page = words(maker.get(address(job(summary=summary(n_kept=1, sd=None)))))
+        assert "<dt>particle kept</dt>" in page
+
+    def test_what_the_filter_changed(self, maker, job):
+        other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
+        filtered = {**summary(without_filter=other), "filter": True}
+        assert "Without the filter: 280 kept, median 150 nm, 24.1 % of 1–100 nm." in words(
+            maker.get(address(job(summary=filtered)))
+        )
+        same = {**summary(), "filter": True}
+        assert "it removed nothing" in words(maker.get(address(job(summary=same))))
+        assert "Filter off" in words(maker.get(address(job())))
+
+    def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
+        stored = {**SUMMARY, "warnings": ["The file has <3> pages."]}
+        micrograph = make_micrograph(name='"><script>x</script>.tif', metadata={"user": "<img src=x>"}, visitor=VISITOR)
+        page = words(maker.get(address(job(summary=stored, micrograph=micrograph))))
+        assert "The file has &lt;3&gt; pages." in page
+        assert "<script>x" not in page
+        assert "<img src=x>" not in page
+
+    def test_a_rerun_names_the_result_it_came_from(self, maker, job):
+        old = job()
+        assert f'href="/jobs/{old.pk}/"' in words(maker.get(address(job(parent=old))))
+
+
+class TestArtifact:
+    @pytest.fixture
+    def done(self, job, make_micrograph):
+        made = job(micrograph=make_micrograph(name='1908318 µm;".tif', visitor=VISITOR))
+        for name, kind in (("figure.png", "image/png"), ("figure.svg", "image/svg+xml"), ("particles.csv", "text/csv")):
+            made.artifacts.filter(name=name).update(content_type=kind)
+        return made
+
+    def test_the_figure_is_shown_or_downloaded(self, maker, done):
+        shown = maker.get(address(done, "files/figure.png"))
+        assert shown["Content-Type"] == "image/png"
+        assert shown["Content-Disposition"].startswith("inline")
+        assert b"".join(shown.streaming_content) == b"content"
+        loaded = maker.get(address(done, "files/figure.png?download"))
+        assert loaded["Content-Disposition"] == ("attachment; filename*=utf-8''1908318%20%C2%B5m%3B_figure.png")
+
+    @pytest.mark.parametrize("name", ["figure.svg", "particles.csv", "outlines.json"])
+    def test_what_a_browser_might_run_is_only_downloaded(self, maker, done, name):
+        response = maker.get(address(done, f"files/{name}"))
+        assert response["Content-Disposition"].startswith("attachment")
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Content-Security-Policy"].startswith("sandbox")
+
+    def test_it_is_not_sent_twice(self, maker, done):
+        first = maker.get(address(done, "files/figure.png"))
+        assert first["Cache-Control"] == "private, no-cache"
+        again = maker.get(address(done, "files/figure.png"), headers={"If-None-Match": first["ETag"]})
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize("name", ["nothing.png", "..", "figure.png%2F..%2F..%2Fsecret-key"])
+    def test_other_names_are_not_found(self, maker, done, name):
+        assert maker.get(address(done, f"files/{name}")).status_code == 404
+
+    def test_a_lost_file_is_not_found(self, maker, done):
+        stored = done.artifacts.get(name="figure.png")
+        stored.file.storage.delete(stored.file.name)
+        assert maker.get(address(done, "files/figure.png")).status_code == 404
+
+    def test_only_reading(self, maker, done):
+        assert maker.post(address(done, "files/figure.png")).status_code == 405
+
+    def test_outlines_are_packed_on_the_way(self, maker, done):
+        done.artifacts.filter(name="outlines.json").update(content_type="application/json")
+        stored = done.artifacts.get(name="outlines.json")
+        stored.file.save(stored.file.name, ContentFile(b"[1]" * 1000))
+        packed = maker.get(address(done, "files/outlines.json"), headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(b"".join(packed.streaming_content)) == b"[1]" * 1000
+        again = {"Accept-Encoding": "gzip", "If-None-Match": packed["ETag"]}
+        assert maker.get(address(done, "files/outlines.json"), headers=again).status_code == 304
+
+
+class TestTiles:
+    @pytest.fixture
+    def done(self, job):
+        made = job()
+        stored = made.artifacts.get(name="tiles.zip")
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w") as archive:
+            archive.writestr("1/2-0.png", b"a tile")
+        stored.file.save(stored.file.name, ContentFile(whole.getvalue()))
+        return made
+
+    def test_a_tile_is_sent_once(self, maker, done):
+        response = maker.get(address(done, "tiles/1/2-0.png"))
+        assert (b"".join(response.streaming_content), response["Content-Type"]) == (b"a tile", "image/png")
+        again = maker.get(address(done, "tiles/1/2-0.png"), headers={"If-None-Match": response["ETag"]})
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize("name", ["0/2-0.png", "1/2-1.png", "1/2-0.webp", "..%2F1/2-0.png"])
+    def test_others_are_not_found(self, maker, done, name):
+        assert maker.get(address(done, f"tiles/{name}")).status_code == 404
+
+    def test_a_damaged_file_and_none_at_all(self, maker, job):
+        made = job()
+        assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
+        made.artifacts.filter(name="tiles.zip").delete()
+        assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
+
+    def test_a_result_of_an_earlier_version_has_one_picture(self, maker, job):
+        page = words(maker.get(address(job(files=("image.png", "outlines.json", "figure.png")))))
+        assert re.search(r'data-image="[^"]+/image.png" data-outlines=', page)
+        assert "data-tiles" not in page
+        assert re.search(r'<img src="[^"]+/figure.png" [^>]+ loading="lazy"', page)

@@ -1,0 +1,327 @@
+"""My results: whose they are, what a row says, and when the list refreshes itself."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from segmentation.models import ExportJob, Job, Micrograph
+from tests.web.finished import SUMMARY, summary, visit, words
+
+pytestmark = pytest.mark.django_db
+VISITOR = uuid4()
+
+
+@pytest.fixture
+def maker(client):
+    return visit(client, VISITOR)
+
+
+def names(response):
+    return {row["job"].micrograph.name for row in response.context["rows"]}
+
+
+def test_empty(client):
+    page = words(client.get("/results/"))
+    assert "Nothing has been analysed here yet" in page
+    assert "hx-get" not in page
+
+
+def test_each_sees_their_own(client, make_micrograph, make_job, alice, charlie, ada):
+    make_job(micrograph=make_micrograph(name="alices.tif"), owner=alice, visitor=VISITOR)
+    make_job(micrograph=make_micrograph(name="this browsers.tif"), visitor=VISITOR)
+    make_job(micrograph=make_micrograph(name="anothers.tif"), visitor=uuid4())
+    assert names(client.get("/results/")) == set()
+    assert names(visit(client, VISITOR).get("/results/")) == {"this browsers.tif"}
+    client.force_login(charlie)
+    assert names(client.get("/results/")) == set()
+    client.force_login(alice)
+    assert names(client.get("/results/")) == {"alices.tif"}
+
+
+def test_rows_in_every_state(maker, make_job):
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY, files=["thumbnail.png"])
+    make_job(visitor=VISITOR, state=Job.State.RUNNING, progress=0.4)
+    make_job(visitor=VISITOR, state=Job.State.QUEUED)
+    make_job(visitor=VISITOR, state=Job.State.FAILED, error="no")
+    make_job(visitor=VISITOR, state=Job.State.CANCELLED)
+    page = words(maker.get("/results/"))
+    for told in (
+        "Done",
+        "Running",
+        "Waiting",
+        "Failed",
+        "Cancelled",
+        ">261<",
+        ">155 nm<",
+        'value="40"',
+        "thumbnail.png",
+    ):
+        assert told in page, told
+
+
+def test_nothing_kept_has_no_median(maker, make_job):
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(n_kept=0, median=None))
+    row = maker.get("/results/").context["rows"][0]
+    assert (row["kept"], row["median"]) == (0, "")
+
+
+def test_it_refreshes_itself_only_while_something_runs(maker, make_job):
+    job = make_job(visitor=VISITOR, state=Job.State.RUNNING)
+    assert 'hx-trigger="every 2s"' in words(maker.get("/results/"))
+    fragment = words(maker.get("/results/", headers={"HX-Request": "true"}))
+    assert 'hx-trigger="every 2s"' in fragment
+    assert "<html" not in fragment
+    Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED)
+    assert "hx-" not in words(maker.get("/results/", headers={"HX-Request": "true"}))
+    page = words(maker.get("/results/"))
+    assert "hx-get" not in page
+    assert "htmx-2" not in page
+
+
+def test_pages(maker, make_micrograph, make_job):
+    for _ in range(51):
+        make_job(visitor=VISITOR, state=Job.State.CANCELLED)
+    assert "page 1 of 2" in words(maker.get("/results/"))
+    assert "?state=cancelled&amp;page=2" in words(maker.get("/results/?state=cancelled"))
+    assert len(maker.get("/results/?page=2").context["rows"]) == 1
+    assert len(maker.get("/results/?page=nonsense").context["rows"]) == 50
+
+
+def test_many_rows_ask_few_questions(maker, make_micrograph, make_job, django_assert_max_num_queries):
+    for _ in range(20):
+        micrograph = make_micrograph(visitor=VISITOR)
+        for _ in range(2):
+            make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY)
+    with django_assert_max_num_queries(6):
+        maker.get("/results/")
+
+
+def test_hostile_names_are_text(maker, make_micrograph, make_job):
+    make_job(micrograph=make_micrograph(name="<script>x</script>"), visitor=VISITOR)
+    assert "<script>x" not in words(maker.get("/results/"))
+
+
+def test_only_reading(client):
+    assert client.post("/results/").status_code == 405
+
+
+def listed(client, query=""):
+    """The names of the rows in their order."""
+    return [row["job"].micrograph.name for row in client.get(f"/results/{query}").context["rows"]]
+
+
+def many(make_micrograph, make_job):
+    """Three results of different sizes and states, oldest first."""
+    made = []
+    cases = (("b.tif", "done", 5, 90.0), ("A.tif", "done", 40, 20.0), ("c.tif", "failed", 0, 0))
+    for name, state, kept, median in cases:
+        micrograph = make_micrograph(name=name, visitor=VISITOR)
+        said = summary(n_kept=kept, median=median) if state == "done" else {}
+        made.append(make_job(micrograph=micrograph, visitor=VISITOR, state=state, summary=said))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("", "cAb"),
+        ("-made", "cAb"),
+        ("made", "bAc"),
+        ("name", "Abc"),
+        ("-name", "cbA"),
+        ("kept", "bAc"),
+        ("-kept", "Abc"),
+        ("median", "Abc"),
+        ("-median", "bAc"),
+        ("state", "Abc"),
+        ("nonsense", "cAb"),
+    ],
+)
+def test_sorted(maker, make_micrograph, make_job, sort, order):
+    many(make_micrograph, make_job)
+    assert "".join(name[0] for name in listed(maker, f"?sort={sort}")) == order
+
+
+def test_what_has_no_number_comes_last(maker, make_micrograph, make_job):
+    many(make_micrograph, make_job)
+    nothing = summary(n_kept=0, median=None)
+    empty = make_micrograph(name="empty.tif", visitor=VISITOR)
+    make_job(micrograph=empty, visitor=VISITOR, state=Job.State.DONE, summary=nothing)
+    assert listed(maker, "?sort=median")[:2] == ["A.tif", "b.tif"]
+    assert listed(maker, "?sort=-median")[:2] == ["b.tif", "A.tif"]
+
+
+def test_searched_and_narrowed(maker, make_micrograph, make_job, make_sample):
+    many(make_micrograph, make_job)
+    sample = make_sample(Job.State.DONE, Job.State.RUNNING, name="Powder 7", visitor=VISITOR)
+    assert listed(maker, "?q=TIF&sort=name") == ["A.tif", "b.tif", "c.tif"]
+    assert set(listed(maker, "?q=powder")) == {"0.png", "1.png"}
+    assert listed(maker, "?q=powder+0") == ["0.png"]
+    assert listed(maker, "?state=under-way") == ["1.png"]
+    assert listed(maker, "?state=failed") == ["c.tif"]
+    assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}
+    assert set(listed(maker, "?sample=none")) == {"A.tif", "b.tif", "c.tif"}
+    pooled = sample.jobs.first()
+    again = make_job(micrograph=pooled.micrograph, parent=pooled, visitor=VISITOR, state=Job.State.DONE)
+    assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}, "one of them was analysed again"
+    assert "0.png" not in listed(maker, "?sample=none")
+    others = make_sample(Job.State.DONE, visitor=uuid4()).jobs.get()
+    mine = make_job(micrograph=others.micrograph, parent=others, visitor=VISITOR, state=Job.State.DONE)
+    assert listed(maker, "?sample=none").count("0.png") == 1, "it is in a sample of somebody else's"
+    mine.delete()
+    asked = words(maker.post("/results/selected/", {"do": "delete", "job": [str(again.pk)]}))
+    assert "1 of them belongs to a sample" in asked
+    again.delete()
+    assert len(listed(maker, "?state=nonsense&sample=nonsense")) == 5
+    page = words(maker.get("/results/?q=%3Cb%3E"))
+    assert "No result matches" in page
+    assert 'value="&lt;b&gt;"' in page
+
+
+def test_others_samples_are_not_offered(maker, make_sample, make_job):
+    make_job(visitor=VISITOR)
+    make_sample(name="Secret powder", visitor=uuid4())
+    assert "Secret powder" not in words(maker.get("/results/"))
+
+
+def test_revisions_are_folded_under_their_image(maker, make_micrograph, make_job):
+    micrograph = make_micrograph(name="one.tif", visitor=VISITOR)
+    old, newer = (
+        make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE, summary=summary(median=size))
+        for size in (10.0, 20.0)
+    )
+    another = uuid4()
+    make_job(micrograph=micrograph, visitor=another, state=Job.State.DONE, created=timezone.now())
+    (row,) = maker.get("/results/").context["rows"]
+    assert row["job"] == newer
+    assert [(each["job"], each["median"]) for each in row["older"]] == [(old, "10.0 nm")]
+    assert "1 earlier revision<" in words(maker.get("/results/"))
+
+
+def chosen(client, do, *jobs, **fields):
+    return client.post("/results/selected/", {"do": do, "job": [str(job.pk) for job in jobs], **fields})
+
+
+def opened(response):
+    return zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
+
+
+class TestDownload:
+    def test_a_folder_for_each_result(self, maker, make_micrograph, make_job):
+        files = ["figure.png", "particles.csv", "outlines.json", "bundle.zip"]
+        twice = [
+            make_job(
+                micrograph=make_micrograph(name="same.tif", visitor=VISITOR), visitor=VISITOR, state="done", files=files
+            )
+            for _ in range(2)
+        ]
+        failed = make_job(visitor=VISITOR, state=Job.State.FAILED, files=["figure.png"])
+        response = chosen(maker, "download", *twice, failed)
+        assert response["Content-Disposition"] == 'attachment; filename="results.zip"'
+        with opened(response) as archive:
+            assert archive.testzip() is None
+            names = archive.namelist()
+            assert archive.read(names[0]) == b"content"
+            assert (
+                archive.read(names[-1]).decode() == f"{failed.micrograph.name}: Failed, so no files of it are here.\n"
+            )
+        assert {name.split("/")[0] for name in names[:-1]} == {"001 same", "002 same"}
+        assert {name.split("/")[1] for name in names[:-1]} == {"figure.png", "particles.csv"}
+
+    def test_a_file_that_is_gone_breaks_nothing(self, maker, make_job):
+        job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png", "particles.csv"])
+        job.artifact("figure.png").file.storage.delete(job.artifact("figure.png").file.name)
+        with opened(chosen(maker, "download", job)) as archive:
+            kept, missing = archive.namelist()
+            assert (kept.split("/")[1], missing) == ("particles.csv", "NOT INCLUDED.txt")
+            assert "figure.png: it could not be read" in archive.read(missing).decode()
+
+    def test_files_are_written_before_they_are_packed_and_those_that_failed_are_named(
+        self, maker, make_job, make_segmentation
+    ):
+        job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["particles.csv"])
+        Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation(micrograph=job.micrograph))
+        waiting = chosen(maker, "download", job)
+        assert (waiting.status_code, ExportJob.objects.get().job) == (202, job)
+        assert "0 of 1 results" in words(waiting)
+        ExportJob.objects.update(state="failed", error="No.", finished=timezone.now())
+        with opened(chosen(maker, "download", job)) as archive:
+            said = archive.read("NOT INCLUDED.txt").decode()
+        assert "report.pdf: it could not be written" in said and "particles.csv" not in said
+
+    def test_of_others_nothing(self, maker, make_job, alice):
+        mine = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png"])
+        strangers = [
+            make_job(visitor=uuid4(), state=Job.State.DONE, files=["particles.csv"]),
+            make_job(owner=alice, state=Job.State.DONE, files=["particles.csv"]),
+        ]
+        with opened(chosen(maker, "download", mine, *strangers)) as archive:
+            assert [name.split("/")[1] for name in archive.namelist()] == ["figure.png"]
+        assert chosen(maker, "download", *strangers).status_code == 400
+
+    def test_what_has_no_files(self, maker, make_job):
+        response = chosen(maker, "download", make_job(visitor=VISITOR, state=Job.State.RUNNING))
+        assert response.status_code == 409
+        assert "Only finished results" in words(response)
+
+
+class TestDelete:
+    def test_asks_and_deletes_with_all_revisions(self, maker, make_micrograph, make_job):
+        micrograph = make_micrograph(name="one.tif", visitor=VISITOR)
+        _, newest = (make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE) for _ in range(2))
+        stays = make_job(visitor=VISITOR)
+        question = words(chosen(maker, "delete", newest))
+        assert "Delete this result?" in question
+        assert "So will 1 earlier revision." in question
+        assert Job.objects.count() == 3
+        response = chosen(maker, "delete", newest, sure="yes")
+        assert (response.status_code, response["Location"]) == (302, "/results/")
+        assert list(Job.objects.all()) == [stays]
+        assert not Micrograph.objects.filter(pk=micrograph.pk).exists()
+        assert "1 result is deleted" in words(maker.get("/results/"))
+
+    def test_not_what_others_made(self, client, maker, make_micrograph, make_job, alice, ada):
+        shared = make_micrograph(visitor=VISITOR)
+        mine = make_job(micrograph=shared, visitor=VISITOR)
+        theirs = [make_job(micrograph=shared, owner=alice), make_job(visitor=uuid4()), make_job(owner=alice)]
+        assert chosen(maker, "delete", *theirs, sure="yes").status_code == 400
+        chosen(maker, "delete", mine, *theirs, sure="yes")
+        assert set(Job.objects.all()) == set(theirs)
+        client.force_login(ada)
+        assert chosen(client, "delete", *theirs, sure="yes").status_code == 400
+        assert set(Job.objects.all()) == set(theirs)
+
+    def test_all_that_was_found_on_every_page(self, maker, make_micrograph, make_job):
+        jobs = many(make_micrograph, make_job)
+        other = make_job(visitor=uuid4(), state=Job.State.DONE)
+        question = chosen(maker, "delete", all="on", query="state=done&page=2")
+        assert "Delete 2 results?" in words(question)
+        assert set(Job.objects.all()) == {*jobs, other}
+
+    def test_a_sample_is_pooled_without(self, maker, make_sample, django_capture_on_commit_callbacks):
+        sample = make_sample(Job.State.DONE, Job.State.DONE, state="done", visitor=VISITOR)
+        job = sample.jobs.first()
+        assert "1 of them belongs to a sample" in words(chosen(maker, "delete", job))
+        with django_capture_on_commit_callbacks(execute=True):
+            chosen(maker, "delete", job, sure="yes")
+        sample.refresh_from_db()
+        assert (sample.jobs.count(), sample.state) == (1, "queued")
+
+    @pytest.mark.parametrize("ids", [[], ["nonsense"], [str(uuid4())]])
+    def test_nothing_ticked(self, maker, ids):
+        response = maker.post("/results/selected/", {"do": "delete", "job": ids})
+        assert response.status_code == 400
+        assert "Tick the results first" in words(response)
+
+    def test_needs_a_form_of_this_site(self, make_job):
+        from django.test import Client
+
+        strict = visit(Client(enforce_csrf_checks=True), VISITOR)
+        job = make_job(visitor=VISITOR)
+        assert chosen(strict, "delete", job, sure="yes").status_code == 403
+        assert Job.objects.count() == 1

@@ -1,0 +1,253 @@
+"""The revisions of a result: listed for whom they belong to, with what each changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+from django.utils import timezone
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.types import Calibration
+from segmentation.models import Job
+from segmentation.views.revisions import revisions, setting_changes
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
+
+pytestmark = pytest.mark.django_db
+VISITOR, OTHER = uuid4(), uuid4()
+BEGAN = timezone.now() - timedelta(hours=1)
+
+
+@pytest.fixture
+def micrograph(make_micrograph):
+    return make_micrograph(calibration=ZEISS, visitor=VISITOR)
+
+
+@pytest.fixture
+def revise(make_job, micrograph):
+    """Jobs of one image, each a minute after the one before."""
+    made = []
+
+    def make(parent=None, settings=None, **fields):
+        known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
+        when = BEGAN + timedelta(minutes=len(made))
+        job = make_job(
+            micrograph=micrograph,
+            parent=parent,
+            settings=settings or AnalysisSettings.of(),
+            created=when,
+            **{**known, **fields},
+        )
+        made.append(job)
+        return job
+
+    return make
+
+
+def listed(job, visitor=VISITOR, user=None):
+    return revisions(job, user or AnonymousUser(), visitor)
+
+
+def test_a_lone_result_lists_nothing(client, revise):
+    page = words(visit(client, VISITOR).get(f"/jobs/{revise().pk}/"))
+    assert 'id="revisions"' not in page
+
+
+def test_each_says_what_it_changed_and_what_came_of_it(revise):
+    first = revise()
+    second = revise(
+        first, AnalysisSettings.of(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7)
+    )
+    revise(second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING)
+    fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
+    assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
+        (1, "7.344 nm/px, from the file", False, False),
+        (2, "10 nm/px, typed by the user", False, True),
+        (
+            3,
+            "Segmentation filter: on; border correction: sizes without what touches the frame, the others weighted"
+            " for it",
+            False,
+            False,
+        ),
+        (4, "Data bar: 8 rows; threshold: 0.4; working scale: 0.5 ×; mirrored images: on", True, False),
+    ]
+    outcomes = [(each.outcome, each.median) for each in listed(fourth)]
+    assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Under way", "")]
+
+
+def test_the_page_links_them_and_marks_the_newest(client, revise):
+    first = revise()
+    second = revise(first, AnalysisSettings.of(filter=True))
+    page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
+    assert f'<a href="/jobs/{second.pk}/">Revision 2</a> <span class="badge good">newest</span>' in page
+    assert "This is revision 1 of 2" in page
+    assert "<b>Revision 1</b>" in page
+    newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
+    assert "This is revision" not in newest
+
+
+def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
+    first = revise()
+    second = revise(first, AnalysisSettings.of(filter=True))
+    third = revise(second, AnalysisSettings.of(threshold=0.3))
+    browser = visit(client, VISITOR)
+    assert "Its other revisions (2) and the image stay" in words(browser.get(f"/jobs/{second.pk}/delete/"))
+    browser.post(f"/jobs/{second.pk}/delete/")
+    micrograph.refresh_from_db()
+    third.refresh_from_db()
+    assert set(Job.objects.all()) == {first, third}
+    assert [each.changed for each in listed(third)] == ["7.344 nm/px, from the file", "Threshold: 0.3"]
+    assert browser.get(f"/jobs/{third.pk}/").status_code == 200
+    browser.post(f"/jobs/{first.pk}/delete/")
+    assert [each.number for each in listed(Job.objects.get())] == [1]
+
+
+class TestAccess:
+    def test_a_link_does_not_lead_to_later_revisions_of_others(self, revise):
+        first = revise()
+        second = revise(first, AnalysisSettings.of(filter=True))
+        assert [each.job for each in listed(first, visitor=OTHER)] == [first]
+        assert [each.job for each in listed(second, visitor=OTHER)] == [first, second]
+        assert [each.job for each in listed(second, visitor=None)] == [first, second]
+
+    def test_others_reruns_of_a_shared_link_are_theirs(self, revise):
+        first = revise()
+        theirs = revise(first, AnalysisSettings.of(filter=True), visitor=OTHER)
+        assert [each.job for each in listed(first)] == [first]
+        assert [each.job for each in listed(theirs, visitor=OTHER)] == [first, theirs]
+
+    def test_a_private_origin_stays_private(self, revise, alice, charlie):
+        first = revise(owner=alice)
+        theirs = revise(first, AnalysisSettings.of(filter=True), owner=charlie, visitor=OTHER)
+        assert [each.job for each in listed(theirs, user=charlie)] == [theirs]
+        assert [each.job for each in listed(first, user=alice)] == [first]
+        browser = Client()
+        browser.force_login(charlie)
+        assert str(first.pk) not in words(browser.get(f"/jobs/{theirs.pk}/"))
+
+    def test_staff_see_those_of_the_same_owner(self, revise, alice, ada):
+        first = revise(owner=alice)
+        second = revise(first, AnalysisSettings.of(filter=True), owner=alice)
+        assert [each.job for each in listed(first, user=ada)] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"polarity": "dark"}, "particles are: darker than their surroundings"),
+        ({"threshold": 0.4}, "threshold: 0.4"),
+        ({"data_bar": 0}, "data bar: there is none"),
+        ({"data_bar": 56}, "data bar: 56 rows"),
+        ({"model": "particles-multires"}, "model particles-multires"),
+        (
+            {"border_correction": "weight"},
+            "border correction: sizes without what touches the frame, the others weighted for it",
+        ),
+        ({"scale": 0.25}, "working scale: 0.25 ×"),
+        ({}, None),
+    ],
+)
+def test_every_setting_has_its_words_there_and_back(change, said):
+    old, new = AnalysisSettings.of(), AnalysisSettings.of().with_(**change)
+    assert setting_changes(new, old) == ([said] if said else [])
+    assert len(setting_changes(old, new)) == len(change)
+
+
+class TestInItsSample:
+    """A revision may take the place of the one that the image's sample counts."""
+
+    @pytest.fixture
+    def pair(self, make_sample, make_job):
+        """A sample of two images, the job of the first, and a revision of it outside the sample."""
+        sample = make_sample(Job.State.DONE, Job.State.DONE, visitor=VISITOR)
+        sample.jobs.update(summary=SUMMARY, visitor=VISITOR)
+        counted = sample.jobs.order_by("created")[0]
+        again = make_job(
+            micrograph=counted.micrograph,
+            parent=counted,
+            visitor=VISITOR,
+            state=Job.State.DONE,
+            summary=SUMMARY,
+            files=(*FILES, "table.npz"),
+        )
+        return sample, counted, again
+
+    def use(self, sample, job, visitor=VISITOR):
+        return visit(Client(), visitor).post(f"/samples/{sample.pk}/images/{job.pk}/", {"included": "instead"})
+
+    def test_it_is_offered_and_taken(self, pair, queue, django_capture_on_commit_callbacks):
+        sample, counted, again = pair
+        assert "Use this one instead" in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        with django_capture_on_commit_callbacks(execute=True):
+            response = self.use(sample, again)
+        assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/#image-{again.pk}")
+        assert set(sample.members.values_list("pk", flat=True)) == {
+            again.pk,
+            sample.jobs.exclude(micrograph=again.micrograph).get().pk,
+        }
+        assert Job.objects.get(pk=counted.pk).sample is None
+        assert queue == [str(sample.pk)]
+        assert "Use this one instead" not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        assert self.use(sample, counted).status_code == 303
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_one_without_a_table_to_be_pooled_is_measured_once_more(
+        self, pair, queue, django_capture_on_commit_callbacks
+    ):
+        sample, _, again = pair
+        again.artifact("table.npz").delete()
+        with django_capture_on_commit_callbacks(execute=True):
+            self.use(sample, again)
+        again.refresh_from_db()
+        assert (again.state, again.sample, queue) == (Job.State.QUEUED, sample, [str(again.pk)])
+
+    def test_when_it_is_deleted_the_one_before_counts_again(self, pair, queue):
+        sample, counted, again = pair
+        Job.objects.filter(pk=again.pk).update(parent=counted)
+        self.use(sample, again)
+        visit(Client(), VISITOR).post(f"/jobs/{again.pk}/delete/")
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_one_of_another_kind_of_analysis_is_neither_offered_nor_taken(self, pair):
+        sample, counted, again = pair
+        settings = AnalysisSettings.of("grains", model="grain-boundaries").as_dict()
+        Job.objects.filter(pk=again.pk).update(settings=settings)
+        assert "Use this one instead" not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        assert self.use(sample, again).status_code == 409
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_an_excluded_image_stays_excluded(self, pair):
+        sample, counted, again = pair
+        sample.jobs.filter(pk=counted.pk).update(included=False)
+        self.use(sample, again)
+        assert not Job.objects.get(pk=again.pk).included
+
+    def test_of_an_image_measured_again_within_the_sample_only_the_new_one_counts(self, pair, make_job):
+        sample, counted, again = pair
+        make_job(
+            micrograph=counted.micrograph,
+            parent=counted,
+            sample=sample,
+            visitor=VISITOR,
+            state=Job.State.DONE,
+            summary=SUMMARY,
+        )
+        self.use(sample, again)
+        assert [job.pk for job in sample.members.filter(micrograph=again.micrograph)] == [again.pk]
+
+    @pytest.mark.parametrize("state", [Job.State.RUNNING, Job.State.FAILED])
+    def test_what_is_not_done_cannot_count(self, pair, state):
+        sample, counted, again = pair
+        Job.objects.filter(pk=again.pk).update(state=state)
+        assert self.use(sample, again).status_code == 409
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_strangers_and_other_images_are_refused(self, pair, revise):
+        sample, _, again = pair
+        assert self.use(sample, again, OTHER).status_code == 403
+        assert self.use(sample, revise()).status_code == 404
+        assert "Use this one instead" not in words(visit(Client(), OTHER).get(f"/jobs/{again.pk}/"))

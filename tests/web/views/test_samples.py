@@ -1,0 +1,645 @@
+"""Samples in the pages: made from the upload page, watched, changed, shared, deleted; by their owner only."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from segmentation.core.measure.table import Table
+from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
+from segmentation.presenters.sample import bars
+from segmentation.services import tables
+from tests.conftest import TEXT_FILE, picture
+from tests.web.archive import zipped
+from tests.web.finished import SUMMARY, visit, words
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
+VISITOR = uuid4()
+SENTENCE = TEXT_FILE
+
+
+def png(name="a.png", width=64):
+    return SimpleUploadedFile(name, picture(width))
+
+
+def archive(*entries, name="batch.zip"):
+    return SimpleUploadedFile(name, zipped(entries))
+
+
+def send(client, *files, **typed):
+    known = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
+    return client.post("/", {"file": list(files), **known, **typed})
+
+
+def pooled_of(*jobs):
+    """A pooled summary in which each of the jobs has 20 particles."""
+    row = {"n": 20, "n_set_aside": 1, "median": 155.4, "low": 150.0, "high": 160.0, "outlier": "", "excluded": ""}
+    between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
+    return {
+        **SUMMARY["statistics"],
+        "intervals": {"median": [148.0, 163.0]},
+        "of": [str(job.pk) for job in jobs],
+        "images": [{**row, "name": str(number)} for number, _ in enumerate(jobs)],
+        "histogram": {"edges": [0, 50, 100], "counts": [[5, 15] for _ in jobs]},
+        "calibration": {"low": 2.0, "high": 2.0, "sources": {"typed": len(jobs)}},
+        "between": between,
+        "warnings": [],
+    }
+
+
+@pytest.fixture
+def finished(make_sample):
+    """A sample as its worker leaves it, with a file."""
+
+    def make(*states, **fields):
+        sample = make_sample(*states or (DONE, DONE), **fields)
+        sample.jobs.filter(state=DONE).update(summary=SUMMARY)
+        sample.pooled = pooled_of(*sample.jobs.filter(state=DONE, included=True).order_by("created"))
+        sample.state = Sample.State.DONE
+        sample.save()
+        stored = SampleArtifact(sample=sample, attempt=1, name="images.csv", size=7, content_type="text/csv")
+        stored.file.save(f"{sample.folder}/1/images.csv", ContentFile(b"content"))
+        return sample
+
+    return make
+
+
+def page_of(sample):
+    return f"/samples/{sample.pk}/"
+
+
+class TestUpload:
+    def test_several_images_make_one_sample_and_lead_to_it(self, client):
+        response = send(client, png("a.png", 64), png("b.png", 65), filter="on")
+        sample = Sample.objects.get()
+        assert (response.status_code, response["Location"]) == (303, page_of(sample))
+        assert sample.name == "Batch 7"
+        assert [job.get_settings().measurement.filter for job in sample.jobs.all()] == [True, True]
+        assert client.get("/samples/").context["rows"][0]["sample"] == sample
+        assert len(client.get(f"/results/?sample={sample.pk}").context["rows"]) == 2
+        assert not client.get("/results/?sample=none").context["rows"]
+
+    def test_without_the_tick_they_are_single(self, client):
+        send(client, png("a.png", 64), png("b.png", 65), one_sample="")
+        assert not Sample.objects.exists() and Job.objects.count() == 2
+
+    def test_what_is_no_image_is_noted_and_holds_up_nothing(self, client):
+        bad = SimpleUploadedFile("notes.tif", b"text")
+        response = send(client, png(), bad, left=["x.doc: It was left out.", "  "])
+        sample = Sample.objects.get()
+        assert response.status_code == 303
+        assert [(note["name"], note["sentence"]) for note in sample.notes] == [
+            ("", "x.doc: It was left out."),
+            ("notes.tif", SENTENCE),
+        ]
+
+    def test_no_image_at_all_is_an_error(self, client):
+        response = send(client, SimpleUploadedFile("notes.tif", b"text"))
+        assert response.status_code == 400
+        assert SENTENCE in words(response) and not Sample.objects.exists()
+        assert response.context["one_sample"]
+
+    def test_an_archive_in_the_plain_form(self, client):
+        content = [("x/a.png", picture(64)), ("x/b.png", picture(65)), ("x/c.doc", b"words"), ("x/Thumbs.db", b"")]
+        send(client, archive(*content))
+        sample = Sample.objects.get()
+        assert [job.micrograph.name for job in sample.jobs.order_by("created")] == ["a.png", "b.png"]
+        assert {note["name"] for note in sample.notes} == {"", "x/c.doc"}
+
+    def test_an_archive_without_the_tick_makes_single_results(self, client):
+        send(client, archive(("a.png", picture(64)), ("b.png", picture(65))), one_sample="")
+        assert Job.objects.filter(sample=None).count() == 2
+
+    def test_side_files_in_the_plain_form(self, client, reader):
+        side = SimpleUploadedFile("A.TXT", b"$CM_PIXEL_SIZE 1 nm")
+        alone = SimpleUploadedFile("lonely.hdr", b"x")
+        send(client, png("a.png"), side, alone)
+        micrograph = Micrograph.objects.get()
+        assert reader.told == [("a.png", ["A.TXT"], True)]
+        assert [beside["name"] for beside in micrograph.side] == ["A.TXT"]
+        assert micrograph.size == len(picture()) + len(b"$CM_PIXEL_SIZE 1 nm")
+        assert micrograph.file.storage.open(micrograph.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
+        assert Sample.objects.get().notes[0]["name"] == "lonely.hdr"
+
+    def test_a_side_file_goes_with_its_upload(self, client, own_storage, django_capture_on_commit_callbacks):
+        send(client, png("a.png"), SimpleUploadedFile("a.txt", b"x"))
+        with django_capture_on_commit_callbacks(execute=True):
+            Micrograph.objects.get().delete()
+        assert not list(own_storage.rglob("side-*"))
+
+    def test_bars_of_a_large_drop_are_not_read(self, client, reader):
+        send(client, *(png(f"{number}.png", 64 + number) for number in range(13)))
+        assert {read_bar for *_, read_bar in reader.told} == {False}
+
+    @pytest.mark.parametrize(
+        ("typed", "pixel"),
+        [
+            ({"rule": "pixel", "rule_pixel": "2,5 nm"}, 2.5),
+            ({"rule": "width", "rule_width": "0.64 um"}, 10.0),
+            ({"rule": "own", "width": "6400", "width_origin": "typed"}, 100.0),
+        ],
+    )
+    def test_the_scale(self, client, typed, pixel):
+        send(client, png(), **typed)
+        assert Job.objects.get().get_settings().measurement.calibration.nm_per_pixel == pixel
+
+    @pytest.mark.parametrize(
+        ("typed", "field"),
+        [
+            ({"rule": "pixel", "rule_pixel": "wide"}, "rule_pixel"),
+            ({"rule": "pixel"}, "rule_pixel"),
+            ({"rule": "width"}, "rule_width"),
+            ({"rule": "nonsense"}, "rule"),
+            ({"sample_name": "x" * 400}, "sample_name"),
+        ],
+    )
+    def test_what_cannot_be_is_marked_and_nothing_lost(self, client, typed, field):
+        response = send(client, png(), **typed)
+        assert response.status_code == 400
+        assert response.context["sample"].errors[field]
+        assert len(response.context["cards"]) == 1 and not Sample.objects.exists()
+
+    def test_a_bad_width_of_one_card(self, client):
+        send(client, png("a.png", 64), SimpleUploadedFile("n.tif", b"text"), one_sample="")
+        micrograph = Micrograph.objects.get()
+        typed = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "wide"}
+        response = send(client, **typed)
+        assert response.status_code == 400 and response.context["cards"][0]["error"]
+        assert send(client, **typed, rule="pixel", rule_pixel="3").status_code == 303
+
+    def test_sent_twice_it_is_one(self, client):
+        token = uuid4().hex
+        first, second = (send(client, png(), token=token) for _ in range(2))
+        assert first["Location"] == second["Location"]
+        assert Sample.objects.count() == Micrograph.objects.count() == 1
+
+    def test_an_image_that_is_gone_is_said_before_anything_begins(self, client):
+        response = send(client, png(), upload=str(uuid4()))
+        assert response.status_code == 400 and "no longer here" in words(response)
+        assert not Sample.objects.exists()
+
+    def test_too_many_samples_are_told_and_the_images_kept(self, client, settings):
+        settings.DEEPSEGM_WAITING_SAMPLES = 1
+        send(client, png())
+        response = send(client, png("b.png", 65))
+        assert response.status_code == 429
+        assert "1 of your samples" in words(response)
+        assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
+
+
+class TestArriving:
+    def test_side_files_beside_an_image(self, client, reader):
+        side = SimpleUploadedFile("a.hdr", b"x")
+        response = client.post("/uploads/", {"file": png("a.png"), "side": [side], "quick": "on"})
+        assert response.status_code == 201
+        assert "With a.hdr beside it." in self.asked(client)
+        assert reader.told == [("a.png", ["a.hdr"], False)]
+
+    def asked(self, client, *known):
+        """What the page is told next of the first upload."""
+        first = Micrograph.objects.order_by("created").first()
+        said = client.post("/uploads/cards/", {"upload": str(first.pk), "known": [str(pk) for pk in known]})
+        return " ".join(said.json()["cards"][str(first.pk)].split())
+
+    def test_an_archive_becomes_the_cards_of_what_is_in_it(self, client):
+        file = archive(("a.png", picture(64)), ("b.doc", b"words"), ("c.png", picture(65)))
+        response = client.post("/uploads/", {"file": file})
+        assert response.status_code == 201 and "data-pending=" in words(response)
+        assert client.cookies["visitor"].value
+        cards = self.asked(client).split("</article>")[:-1]
+        assert ["data-upload=" in card for card in cards] == [True, True, False]
+        assert 'name="left" value="b.doc: ' in cards[2]
+        known = Micrograph.objects.get(name="a.png").pk
+        assert str(known) not in self.asked(client, known)
+
+    def test_an_archive_that_is_being_unpacked_shows_what_has_come_out(self, client):
+        client.post("/uploads/", {"file": archive(("a.png", picture(64)))})
+        Micrograph.objects.filter(is_archive=True).update(
+            state="running", stage="unpacking the archive, 1 image so far"
+        )
+        cards = self.asked(client).split("</article>")[:-1]
+        assert ["data-upload=" in card for card in cards] == [True, False]
+        assert "1 image so far" in cards[1] and "data-pending=" in cards[1]
+
+    def test_an_archive_of_no_use_is_one_card(self, client):
+        client.post("/uploads/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04 cut")})
+        card = self.asked(client)
+        assert "x.zip" in card and "damaged" in card and card.count("<article") == 1
+
+    def test_strangers_are_told_nothing(self, client, make_micrograph):
+        make_micrograph(visitor=uuid4())
+        assert self.asked(client) == ""
+        assert client.post("/uploads/cards/", {"upload": ["nonsense", "\0"]}).json() == {"cards": {}}
+
+    def test_names_are_paired(self, client):
+        names = ["f/a.tif", "f/a.txt", "g/a.tif", "b.hdr", "c.png"]
+        said = client.post("/uploads/pairs/", {"names": json.dumps(names)}).json()
+        assert said["images"] == [["f/a.tif", ["f/a.txt"]], ["g/a.tif", []], ["c.png", []]]
+        assert [each["name"] for each in said["alone"]] == ["b.hdr"]
+        assert client.post("/uploads/pairs/", {"names": json.dumps(["x"] * 5001)}).status_code == 413
+        assert [client.post("/uploads/pairs/", {"names": bad}).status_code for bad in ("", "7", "{")] == [400] * 3
+        assert client.get("/uploads/pairs/").status_code == 405
+
+
+class TestPage:
+    def test_a_finished_sample(self, client, finished):
+        sample = finished(DONE, DONE, FAILED)
+        sample.jobs.filter(state=FAILED).update(error="The image is damaged.")
+        response = client.get(page_of(sample))
+        page = words(response)
+        for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
+            assert said in page, said
+        assert "The image is damaged." in page
+        assert page.count('<svg viewBox="0 0 100 32"') == 2
+        assert 'id="histogram"' in page and "<dt>particles of 2 images</dt>" in page
+        assert f"{page_of(sample)}files/images.csv?download" in page
+        assert "hx-get" not in page
+        assert "style=" not in page and "onclick" not in page
+
+    def test_it_says_what_the_page_of_an_image_says(self, client, finished):
+        """What was typed for the report, which intervals may be too narrow, and why there are none by volume."""
+        sample = finished()
+        sample.settings |= {"operator": "A. Muster", "sampling_plan": "five fields on a grid"}
+        cautions = ["The 95 % intervals of the D10 may be too narrow: fewer than 4 images."]
+        weighted = {"volume": {"mean": 170.0, "intervals": {}, "note": "By volume there are none."}}
+        sample.pooled |= {"cautions": cautions, "weighted": weighted, "interval_note": "", "interval_basis": "by image"}
+        sample.save()
+        page = words(client.get(page_of(sample)))
+        for said in (
+            "<dt>Operator</dt><dd>A. Muster</dd>",
+            "five fields on a grid",
+            cautions[0],
+            "By volume there are none.",
+        ):
+            assert said in page, said
+
+    def test_outliers_and_excluded_images_are_marked_with_the_reason(self, client, finished):
+        sample = finished(DONE, DONE, DONE)
+        first, second, third = sample.jobs.order_by("created")
+        sample.pooled["images"][0]["outlier"] = "far larger than the others"
+        sample.pooled["images"][1]["excluded"] = "It has no calibration."
+        sample.pooled["of"] = sample.pooled["of"][:2]
+        sample.save()
+        Job.objects.filter(pk=third.pk).update(included=False)
+        images = {image.job.pk: image for image in client.get(page_of(sample)).context["pooled"].images}
+        assert images[first.pk].outlier == "far larger than the others"
+        assert images[second.pk].reason == "It has no calibration."
+        assert images[third.pk].reason == "left out by you" and images[third.pk].n == "261"
+        assert "Outlier</span>" in words(client.get(page_of(sample)))
+
+    def test_progress_over_all(self, client, make_sample):
+        sample = make_sample(DONE, FAILED, RUNNING, QUEUED)
+        Job.objects.filter(state=RUNNING).update(progress=0.5, stage="segmenting")
+        response = client.get(f"{page_of(sample)}status/")
+        page = words(response)
+        assert response.context["progress"].per_cent == 62
+        assert "1 of 4 images done, 1 without a result" in page
+        assert "2.png: segmenting, 50 %" in page
+        assert "hx-get" in page
+
+    def test_polling_ends_with_the_page_loaded_anew_and_no_form_sent_again(self, client, finished):
+        sample = finished()
+        response = client.get(f"{page_of(sample)}status/", headers={"HX-Request": "true"})
+        assert response["HX-Redirect"] == page_of(sample)
+        gone = client.get(f"/samples/{uuid4()}/status/", headers={"HX-Request": "true"})
+        assert (gone.status_code, gone["HX-Refresh"]) == (404, "true")
+
+    def test_the_table_alone(self, client, make_sample):
+        page = words(client.get(f"{page_of(make_sample(QUEUED))}images/"))
+        assert "<h1" not in page and "0.png" in page
+
+    def test_numbers_of_before_a_change_say_so(self, client, finished):
+        sample = finished()
+        Sample.objects.update(state=Sample.State.QUEUED)
+        assert "do not include the last change" in words(client.get(page_of(sample)))
+
+    def test_two_hundred_images_take_few_queries(
+        self, client, make_micrograph, make_sample, django_assert_max_num_queries
+    ):
+        sample = make_sample(*[DONE] * 3)
+        micrograph = make_micrograph()
+        known = {"micrograph": micrograph, "sample": sample, "settings": {}, "model_name": "m", "summary": SUMMARY}
+        Job.objects.bulk_create(Job(**known, submission=uuid4().hex, state=DONE) for _ in range(197))
+        sample.pooled, sample.state = pooled_of(*sample.jobs.order_by("created", "pk")), Sample.State.DONE
+        sample.save()
+        with django_assert_max_num_queries(14):
+            response = client.get(page_of(sample))
+        assert len(response.context["pooled"].images) == 200
+
+    def test_an_empty_list_says_how_to_begin(self, client):
+        assert "You have no sample yet" in words(client.get("/samples/"))
+
+    def test_hostile_names_are_shown_as_text(self, client, make_sample):
+        sample = make_sample(DONE, name="<script>alert(1)</script>", notes=[{"name": "<b>", "sentence": "<i>"}])
+        page = client.get(page_of(sample)).content.decode()
+        assert "<script>alert" not in page and "<i>" not in page
+        assert "<script>alert" not in client.get("/samples/").content.decode()
+
+
+class TestChange:
+    @pytest.fixture
+    def owner(self):
+        return visit(Client(), VISITOR)
+
+    def test_an_image_goes_out_and_comes_back(self, owner, finished, queue, django_capture_on_commit_callbacks):
+        sample = finished(visitor=VISITOR)
+        job = sample.jobs.order_by("created")[0]
+        address = f"{page_of(sample)}images/{job.pk}/"
+        for typed, included in (("off", False), ("on", True)):
+            with django_capture_on_commit_callbacks(execute=True):
+                response = owner.post(address, {"included": typed})
+            job.refresh_from_db()
+            assert (response.status_code, response["Location"]) == (303, f"{page_of(sample)}#image-{job.pk}")
+            assert job.included is included
+        assert queue == [str(sample.pk)] * 2
+
+    def test_images_are_added(self, owner, finished):
+        sample = finished(visitor=VISITOR)
+        response = owner.post(f"{page_of(sample)}add/", {"file": [png("new.png", 70)]})
+        assert response.status_code == 303 and sample.jobs.count() == 3
+        for _ in range(2):
+            response = owner.post(f"{page_of(sample)}add/", {"file": [png("again.png", 70)]})
+            assert (response.status_code, response["Location"]) == (303, page_of(sample))
+            assert words(owner.get(page_of(sample))).count("same file as new.png") == 2
+        assert words(owner.get(page_of(sample))).count("same file as new.png") == 1
+        owner.post(f"{page_of(sample)}add/", {"file": [SimpleUploadedFile("x.tif", b"text")]})
+        assert f"x.tif: {SENTENCE}" in words(owner.get(page_of(sample)))
+        assert "Choose the images to add first." in words(owner.post(f"{page_of(sample)}add/"))
+        assert sample.jobs.count() == 3
+
+    def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished):
+        sample = finished(DONE, FAILED, visitor=VISITOR)
+        assert owner.post(f"{page_of(sample)}retry/").status_code == 303
+        assert sample.jobs.filter(state=QUEUED).count() == 1
+        owner.post(f"{page_of(sample)}cancel/")
+        assert sample.jobs.filter(state=CANCELLED).count() == 1
+
+    def test_another_scale(self, owner, finished):
+        sample = finished(visitor=VISITOR)
+        response = owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "no"})
+        assert response.status_code == 400 and "Type the size of a pixel" in words(response)
+        assert owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "2.5"}).status_code == 303
+        assert sample.jobs.count() == 4 and sample.members.count() == 2
+        response = owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "3"})
+        assert response.status_code == 409 and "still under way" in words(response)
+
+    def test_deleting_asks_first(self, owner, finished):
+        sample = finished(visitor=VISITOR)
+        assert "2 images" in words(owner.get(f"{page_of(sample)}delete/"))
+        assert owner.post(f"{page_of(sample)}delete/")["Location"] == "/samples/"
+        assert not Sample.objects.exists() and not Job.objects.exists()
+
+    def test_an_image_of_another_sample_is_not_found(self, owner, finished):
+        mine, other = finished(visitor=VISITOR), finished(visitor=VISITOR)
+        address = f"{page_of(mine)}images/{other.jobs.first().pk}/"
+        assert owner.post(address, {"included": "off"}).status_code == 404
+
+
+READ = ("", "status/", "images/", "files/images.csv")
+CHANGE = ("add/", "retry/", "cancel/", "scale/", "delete/", "images/{job}/")
+
+
+class TestAccess:
+    @pytest.fixture
+    def people(self, alice, charlie, ada):
+        browsers = {"nobody": Client(), "visitor": visit(Client(), VISITOR)}
+        for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
+            browsers[name] = Client()
+            browsers[name].force_login(user)
+        return browsers
+
+    @pytest.mark.parametrize("end", READ)
+    def test_an_accounts_sample_opens_for_it_and_staff_only(self, finished, people, alice, end):
+        address = page_of(finished(owner=alice, visitor=VISITOR)) + end
+        seen = {name: browser.get(address).status_code for name, browser in people.items()}
+        assert seen == {"alice": 200, "ada": 200, "charlie": 404, "nobody": 404, "visitor": 404}
+
+    @pytest.mark.parametrize("end", READ)
+    def test_a_link_opens_for_everybody(self, finished, people, end):
+        address = page_of(finished(visitor=VISITOR)) + end
+        assert {browser.get(address).status_code for browser in people.values()} == {200}
+
+    @pytest.mark.parametrize("end", CHANGE)
+    def test_a_stranger_changes_nothing(self, finished, people, alice, end):
+        private, linked = finished(owner=alice), finished(visitor=VISITOR)
+        for sample, names, status in ((private, ("charlie", "nobody"), 404), (linked, ("alice", "nobody"), 403)):
+            address = page_of(sample) + end.format(job=sample.jobs.first().pk)
+            for name in names:
+                typed = {"included": "off", "rule": "pixel", "rule_pixel": "2"}
+                assert people[name].post(address, typed).status_code == status
+        assert Job.objects.filter(state=DONE, included=True).count() == Job.objects.count() == 4
+        assert Sample.objects.count() == 2
+
+    def test_the_list_shows_ones_own(self, finished, people, alice):
+        finished(owner=alice, name="hers"), finished(visitor=VISITOR, name="the browser's")
+        shown = {name: [row["sample"].name for row in people[name].get("/samples/").context["rows"]] for name in people}
+        assert shown == {"alice": ["hers"], "visitor": ["the browser's"], "charlie": [], "nobody": [], "ada": []}
+
+    def test_changing_is_offered_only_where_allowed(self, finished, people):
+        sample = finished(visitor=VISITOR)
+        offers = {name: "Delete this sample" in words(people[name].get(page_of(sample))) for name in people}
+        assert offers == {"visitor": True, "ada": True, "nobody": False, "alice": False, "charlie": False}
+
+    def test_a_file_is_downloaded_under_the_samples_name(self, client, finished):
+        response = client.get(f"{page_of(finished(name='Batch 7/B 1.5'))}files/images.csv")
+        assert response["Content-Disposition"] == 'attachment; filename="Batch 7_B 1.5_images.csv"'
+        assert client.get(f"/samples/{uuid4()}/files/images.csv").status_code == 404
+
+    def test_a_closed_site_asks_for_sign_in(self, client, finished, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert client.get(page_of(finished()))["Location"].startswith("/accounts/login/")
+
+
+class TestAdmin:
+    def test_samples_are_listed_with_state_and_size(self, ada, client, finished):
+        sample = finished(DONE, FAILED)
+        client.force_login(ada)
+        page = words(client.get("/admin/segmentation/sample/"))
+        assert "Batch 7" in page and "7 bytes" in page and "done" in page
+        assert client.get(f"/admin/segmentation/sample/{sample.pk}/change/").status_code == 200
+
+    @pytest.mark.parametrize(("action", "state"), [("retry", QUEUED), ("cancel", CANCELLED)])
+    def test_actions(self, ada, client, finished, action, state):
+        sample = finished(DONE, FAILED if action == "retry" else RUNNING)
+        client.force_login(ada)
+        typed = {"action": action, "_selected_action": [str(sample.pk)]}
+        client.post("/admin/segmentation/sample/", typed)
+        assert sample.jobs.filter(state=state).count() == 1
+
+    def test_deleting_takes_everything(self, ada, client, finished):
+        sample = finished()
+        client.force_login(ada)
+        typed = {"action": "delete_selected", "_selected_action": [str(sample.pk)], "post": "yes"}
+        client.post("/admin/segmentation/sample/", typed)
+        assert not Sample.objects.exists() and not Micrograph.objects.exists()
+
+
+class TestName:
+    def test_it_can_be_changed_and_the_files_follow(self, client, finished, django_capture_on_commit_callbacks):
+        sample = finished(visitor=VISITOR)
+        owner = visit(client, VISITOR)
+        assert 'value="Batch 7"' in words(owner.get(page_of(sample)))
+        with django_capture_on_commit_callbacks(execute=True):
+            response = owner.post(f"{page_of(sample)}name/", {"name": "  Titania \n P25 "})
+        sample.refresh_from_db()
+        assert (response.status_code, sample.name, sample.state) == (303, "Titania P25", "queued")
+
+    def test_the_same_name_changes_nothing(self, client, finished, django_capture_on_commit_callbacks):
+        sample = finished(visitor=VISITOR)
+        with django_capture_on_commit_callbacks(execute=True):
+            visit(client, VISITOR).post(f"{page_of(sample)}name/", {"name": "Batch 7"})
+        sample.refresh_from_db()
+        assert sample.state == "done"
+
+    def test_by_its_maker_only(self, client, finished):
+        sample = finished(visitor=uuid4())
+        assert visit(client, VISITOR).post(f"{page_of(sample)}name/", {"name": "Mine"}).status_code == 403
+        assert "Change the name" not in words(client.get(page_of(sample)))
+        sample.refresh_from_db()
+        assert sample.name == "Batch 7"
+
+
+def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
+    """A job of a sample with its stored table: particles of these minimum Feret diameters in nm, the last set aside."""
+    count = len(sizes)
+    kept = [True] * (count - 1) + [False]
+    columns = {
+        "kept": np.array(kept),
+        "reason": np.array(["" if each else "too small" for each in kept]),
+        "min_feret_nm": np.array(sizes, float),
+        "edge_weight": np.array([2.0 if size == 20 else 1.0 for size in sizes]),
+    }
+    path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.NAME)
+    artifact = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="x")
+    artifact.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
+
+
+class TestHistogram:
+    @pytest.fixture
+    def sample(self, finished, tmp_path):
+        sample = finished()
+        for job, sizes in zip(sample.jobs.order_by("created"), ([10, 20, 500], [20, 30, 600]), strict=True):
+            with_table(job, sizes, folder=tmp_path)
+        return sample
+
+    def test_of_all_images_together(self, client, sample):
+        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
+        assert (said["unit"], said["n"], said["measures"]) == ("nm", 4, ["min_feret"])
+        assert dict(zip(said["edges"], said["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
+        assert said["weighted"] is False and said["heights"] == said["counts"]
+        sample.pooled = {**sample.pooled, "edge": "weight"}
+        sample.save()
+        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is True
+        assert client.get(f"{page_of(sample)}histogram/?all=1").json()["n"] == 6
+        assert "/histogram/" in words(client.get(page_of(sample)))
+
+    def test_weighted_for_the_frame_only_where_the_sample_is(self, client, sample):
+        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is False
+        sample.pooled["edge"] = "weight"
+        sample.save()
+        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
+        assert said["weighted"] is True
+        assert said["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
+
+    def test_only_of_what_is_pooled(self, client, sample):
+        sample.pooled["of"] = sample.pooled["of"][:1]
+        sample.save()
+        assert client.get(f"{page_of(sample)}histogram/").json()["n"] == 2
+
+    def test_a_lost_table_or_another_kind_of_file_is_no_histogram(self, client, sample, own_storage, finished):
+        stored = Artifact.objects.filter(job__sample=sample, name=tables.NAME).first()
+        (own_storage / stored.file.name).write_bytes(b"no table")
+        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
+        assert client.get(f"{page_of(finished())}histogram/").status_code == 404
+
+    def test_strangers_see_nothing(self, client, sample, alice):
+        Sample.objects.update(owner=alice)
+        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
+        assert client.get(f"{page_of(sample)}outlines.json").status_code == 404
+
+
+class TestOutlines:
+    def coco(self, job, name, *kinds):
+        said = {
+            "images": [{"id": 1, "file_name": name, "width": 64, "height": 48}],
+            "categories": [{"id": i, "name": kind} for i, kind in enumerate(kinds, 1)],
+            "annotations": [{"id": 7, "image_id": 1, "category_id": i} for i in range(1, len(kinds) + 1)],
+        }
+        artifact = Artifact(job=job, attempt=1, name="coco.json", size=1, content_type="application/json")
+        artifact.file.save(f"{job.folder}/1/coco.json", ContentFile(json.dumps(said).encode()))
+
+    def test_of_all_images_in_one_file(self, client, finished):
+        sample = finished(DONE, DONE, DONE)
+        first, second, damaged = sample.jobs.order_by("created")
+        self.coco(first, "0.png", "particle", "possibly wrong")
+        self.coco(second, "1.png", "possibly wrong")
+        broken = Artifact(job=damaged, attempt=1, name="coco.json", size=1, content_type="application/json")
+        broken.file.save(f"{damaged.folder}/1/coco.json", ContentFile(b'{"images": []}'))
+        response = client.get(f"{page_of(sample)}outlines.json")
+        assert response["Content-Disposition"].startswith("attachment")
+        assert response["Cache-Control"] == "private, no-store"
+        said = json.loads(b"".join(response.streaming_content))
+        assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0"), (2, "1")]
+        assert [(each["id"], each["name"]) for each in said["categories"]] == [(1, "particle"), (2, "possibly wrong")]
+        assert said["annotations"] == [
+            {"id": 1, "label": 7, "image_id": 1, "category_id": 1},
+            {"id": 2, "label": 7, "image_id": 1, "category_id": 2},
+            {"id": 3, "label": 7, "image_id": 2, "category_id": 2},
+        ]
+
+    def test_two_images_of_one_name_are_told_apart(self, client, finished):
+        sample = finished(DONE, DONE)
+        first, second = sample.jobs.order_by("created")
+        for job in (first, second):
+            self.coco(job, "img.png", "particle")
+        of = [str(first.pk), str(second.pk)]
+        rows = [
+            {**row, "name": name} for row, name in zip(sample.pooled["images"], ("img.png", "img.png (2)"), strict=True)
+        ]
+        Sample.objects.update(pooled={**sample.pooled, "of": of, "images": rows})
+        said = json.loads(b"".join(client.get(f"{page_of(sample)}outlines.json").streaming_content))
+        assert [each["file_name"] for each in said["images"]] == ["img.png", "img.png (2)"]
+
+    def test_a_sample_that_is_not_pooled_has_none(self, client, make_sample):
+        assert client.get(f"{page_of(make_sample())}outlines.json").status_code == 404
+
+
+def test_images_say_what_happens_to_them(client, make_sample, make_micrograph):
+    sample = make_sample(Job.State.RUNNING, Job.State.QUEUED, Job.State.CANCELLED, Job.State.DONE)
+    sample.jobs.filter(state=Job.State.RUNNING).update(stage="segmenting", progress=0.4)
+    make_micrograph(name="late.tif", sample=sample, state="queued", width=0)
+    make_micrograph(name="now.tif", sample=sample, state="running", stage="reading the image", width=0)
+    images = client.get(f"{page_of(sample)}images/").context["pooled"].images
+    assert [(image.name, image.state) for image in images] == [
+        ("0.png", "Segmenting, 40 %"),
+        ("1.png", "Waiting for its turn"),
+        ("2.png", "Cancelled"),
+        ("3.png", "Done"),
+        ("late.tif", "Waiting to be read"),
+        ("now.tif", "Reading the image"),
+    ]
+    assert [image.address == "" for image in images] == [False] * 4 + [True] * 2
+
+
+def test_bars_fill_the_box():
+    assert bars([]) == bars([0, 0]) == ""
+    assert bars([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
+
+
+def test_thumbnails_are_found_at_once(client, make_sample):
+    sample = make_sample(DONE)
+    job = sample.jobs.get()
+    artifact = Artifact(job=job, attempt=1, name="thumbnail.png", size=1, content_type="image/png")
+    artifact.file.save(f"{job.folder}/1/thumbnail.png", ContentFile(b"x"))
+    assert f"/jobs/{job.pk}/files/thumbnail.png" in words(client.get(page_of(sample)))
+
+
+def test_the_pages_json_is_plain(finished):
+    assert json.dumps(finished().pooled)

@@ -1,0 +1,351 @@
+"""The upload page: with and without its script, right and wrong files, nothing lost and nothing done twice."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Job, Micrograph
+from tests.conftest import TEXT_FILE, picture
+from tests.reader import CALIBRATED
+from tests.web.finished import visit, words
+
+pytestmark = pytest.mark.django_db
+SENTENCE = TEXT_FILE
+DAMAGED = "The PNG file is damaged."
+
+
+@pytest.fixture(autouse=True)
+def _reader(reader):
+    reader.refusal = DAMAGED
+    reader.facts |= {"notes": ["The file has 3 pages; the first is used."], "data_bar": 40}
+
+
+def good(name="a.png", width=64, tail=b""):
+    return SimpleUploadedFile(name, picture(width) + tail)
+
+
+def bad(name="notes.tif"):
+    return SimpleUploadedFile(name, b"just text")
+
+
+def send(client, *files, **typed):
+    return client.post("/", {"file": list(files), "token": uuid4().hex, "width": "", **typed})
+
+
+def recipe_of(job):
+    return AnalysisSettings.from_dict(job.settings)
+
+
+class TestPage:
+    def test_a_first_visit_sets_no_cookie_but_the_forms(self, client):
+        response = client.get("/")
+        assert response.status_code == 200
+        assert set(response.cookies) == {"csrftoken"}
+        page = words(response)
+        assert 'name="width" id="id_width"' in page
+        assert 'placeholder="7520"' in page and 'value="7520"' not in page
+        assert 'name="filter" value="off" checked' in page
+        assert 'enctype="multipart/form-data"' in page
+
+    def test_every_page_load_has_a_token_of_its_own(self, client):
+        assert client.get("/").context["token"] != client.get("/").context["token"]
+
+    @pytest.mark.parametrize("method", ["put", "patch", "delete"])
+    def test_other_methods(self, client, method):
+        assert getattr(client, method)("/").status_code == 405
+
+
+class TestPlainForm:
+    def test_one_image_makes_one_job_and_leads_to_it(self, client, django_capture_on_commit_callbacks, queue):
+        with django_capture_on_commit_callbacks(execute=True):
+            response = send(client, good())
+        job = Job.objects.get()
+        assert (response.status_code, response["Location"]) == (303, f"/jobs/{job.pk}/")
+        assert queue == [str(job.pk)]
+        assert job.visitor is not None
+        assert job.owner is None
+        assert client.get("/results/").context["rows"][0]["job"] == job
+
+    def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
+        response = send(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))
+        assert (response.status_code, response["Location"]) == (303, "/results/")
+        assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["a.png", "b.png", "b.png"]
+
+    def test_the_jobs_of_the_signed_in_are_theirs(self, client, alice):
+        client.force_login(alice)
+        send(client, good())
+        assert Job.objects.get().owner == alice
+
+    def test_all_settings_arrive(self, client):
+        typed = {"filter": "on", "threshold": "0,4", "polarity": "dark", "data_bar": "rows", "data_bar_rows": "8"}
+        send(client, good(), width="640 nm", **typed)
+        recipe = recipe_of(Job.objects.get())
+        assert (
+            recipe.measurement.filter,
+            recipe.segmentation.threshold,
+            recipe.segmentation.polarity,
+            recipe.segmentation.data_bar,
+        ) == (True, 0.4, "dark", 8)
+        assert (recipe.measurement.calibration.source, recipe.measurement.calibration.nm_per_pixel) == ("typed", 10.0)
+
+    @pytest.mark.parametrize(
+        ("sent", "source"),
+        [
+            ({}, None),
+            ({"width_origin": "typed"}, None),
+            ({"width": "7520"}, "typed"),
+            ({"width_origin": "", "width": "7520 nm"}, "typed"),
+            ({"width_origin": "", "width": "650"}, "typed"),
+            ({"width_origin": "default", "width": "7520"}, None),
+            ({"width_origin": "default", "width": "650"}, "typed"),
+        ],
+    )
+    def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
+        send(client, good("b.png", 65), **sent)
+        stated = recipe_of(Job.objects.get()).measurement.calibration
+        assert (stated and stated.source) == source
+
+    def test_the_width_left_alone_is_the_files_own(self, client):
+        send(client, good("a.png", 64, CALIBRATED))
+        assert recipe_of(Job.objects.get()).measurement.calibration is None
+
+    def test_a_width_typed_once_counts_for_several_images(self, client):
+        send(client, good("a.png", 64), good("b.png", 80), width="640", width_origin="typed")
+        sizes = {recipe_of(job).measurement.calibration.nm_per_pixel for job in Job.objects.all()}
+        assert sizes == {10.0, 8.0}
+
+    def test_the_same_form_sent_twice_makes_one_job(self, client):
+        token = uuid4().hex
+        first, second = (send(client, good(), token=token) for _ in range(2))
+        assert first["Location"] == second["Location"]
+        assert (Job.objects.count(), Micrograph.objects.count()) == (1, 1)
+
+    def test_a_form_of_a_later_visit_makes_another(self, client):
+        assert send(client, good())["Location"] != send(client, good())["Location"]
+
+    def test_without_the_forms_own_key_nothing_happens(self, client_with_csrf):
+        assert send(client_with_csrf, good()).status_code == 403
+        assert not Micrograph.objects.exists()
+
+
+@pytest.fixture
+def client_with_csrf():
+    from django.test import Client
+
+    return Client(enforce_csrf_checks=True)
+
+
+class TestWrong:
+    def test_nothing_chosen(self, client):
+        response = send(client)
+        assert response.status_code == 400
+        assert "Choose at least one image" in words(response)
+
+    def test_a_bad_file_is_explained_and_the_good_one_kept(self, client):
+        response = send(client, good("fine.png"), bad(), bad("second.tif"), filter="on", width="3000", threshold="0.3")
+        page = words(response)
+        micrograph = Micrograph.objects.get()
+        assert response.status_code == 400
+        assert page.count(SENTENCE) == 2
+        assert "<b>notes.tif</b>" in page
+        assert f'name="upload" value="{micrograph.pk}"' in page
+        assert 'name="filter" value="on" checked' in page
+        assert 'value="0.3"' in page
+        assert not Job.objects.exists()
+        again = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "3000", f"origin_{micrograph.pk}": "typed"}
+        assert send(client, **again).status_code == 303
+        assert recipe_of(Job.objects.get()).measurement.calibration.nm_per_pixel == 3000 / 64
+
+    def test_a_bad_width_is_explained_beside_its_field(self, client):
+        response = send(client, good(), width="7,5 ly")
+        assert response.status_code == 400
+        assert response.context["width_error"].endswith(".")
+        assert response.context["width"] == "7,5 ly"
+        assert len(response.context["cards"]) == 1
+
+    def test_a_bad_width_of_one_of_several_images(self, client):
+        send(client, good("a.png", 64), good("b.png", 65), bad())
+        first, second = Micrograph.objects.order_by("width")
+        typed = {"upload": [str(first.pk), str(second.pk)], f"width_{first.pk}": "640", f"width_{second.pk}": "wide"}
+        response = send(client, **typed)
+        assert response.status_code == 400
+        cards = response.context["cards"]
+        assert [card["width"] for card in cards] == ["640", "wide"]
+        assert [bool(card["error"]) for card in cards] == [False, True]
+        assert not Job.objects.exists()
+
+    def test_a_bad_setting_keeps_image_and_text_and_opens_its_section(self, client):
+        response = send(client, good(), threshold="7")
+        assert response.status_code == 400
+        assert response.context["more_open"]
+        assert 'value="7"' in words(response)
+        assert len(response.context["cards"]) == 1
+
+    def test_a_data_bar_higher_than_the_image(self, client):
+        response = send(client, good(), data_bar="rows", data_bar_rows="4000")
+        assert response.status_code == 400
+        assert "has only 48" in words(response)
+
+    def test_too_large(self, client, settings):
+        settings.DEEPSEGM_MAX_UPLOAD_MB = 1
+        response = send(client, SimpleUploadedFile("big.tif", bytes(2**20 + 1)))
+        assert response.status_code == 413
+        assert "1 MB" in words(response)
+
+    def test_too_many_uploads(self, client, settings):
+        settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
+        response = send(client, good("a.png", 64), good("b.png", 65))
+        assert response.status_code == 429
+        assert len(response.context["cards"]) == 1
+
+    def test_too_many_waiting_jobs_lose_no_image(self, client, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        response = send(client, good("a.png", 64), good("b.png", 65))
+        assert response.status_code == 429
+        assert Job.objects.get().micrograph.name == "a.png"
+        assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
+
+    def test_hostile_names_are_shown_as_text(self, client):
+        response = send(client, bad("<script>alert(1)</script>.tif"), bad("../../etc/passwd"), bad("x" * 300 + ".tif"))
+        page = response.content.decode()
+        assert "<script>alert" not in page
+        assert "etc/passwd" not in page
+        assert page.count(SENTENCE) == 3
+
+    def test_an_image_can_be_taken_off_again_without_a_script(self, client):
+        send(client, good("a.png", 64), good("b.png", 65), bad())
+        first, second = Micrograph.objects.order_by("width")
+        response = send(client, upload=[str(first.pk), str(second.pk)], remove=str(first.pk), threshold="0.3")
+        assert response.status_code == 200
+        assert [card["micrograph"] for card in response.context["cards"]] == [second]
+        assert 'value="0.3"' in words(response)
+
+    @pytest.mark.parametrize("pk", ["nonsense", str(UUID(int=5))])
+    def test_an_image_that_is_gone_is_named_as_such(self, client, pk):
+        response = send(client, good(), upload=pk)
+        assert response.status_code == 400
+        assert "no longer here" in words(response)
+        assert not Job.objects.exists()
+
+    def test_nobody_can_use_anothers_upload(self, client, make_micrograph, alice):
+        for micrograph in (make_micrograph(owner=alice), make_micrograph(visitor=uuid4())):
+            assert send(client, upload=str(micrograph.pk)).status_code == 400
+        assert not Job.objects.exists()
+
+
+class TestScript:
+    """What the page's script asks for."""
+
+    def asked(self, client):
+        """What the page is told of its one upload."""
+        pk = str(Micrograph.objects.get().pk)
+        return " ".join(client.post("/uploads/cards/", {"upload": pk}).json()["cards"][pk].split())
+
+    def test_a_file_becomes_a_card(self, client):
+        response = client.post("/uploads/", {"file": good("nice.png", 1024, CALIBRATED)})
+        micrograph = Micrograph.objects.get()
+        assert response.status_code == 201
+        assert words(response).startswith("<article") and f'data-pending="{micrograph.pk}"' in words(response)
+        page = self.asked(client)
+        assert page.startswith("<article")
+        assert f'data-upload="{micrograph.pk}"' in page
+        assert "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px" in page
+        assert 'value="7520"' in page
+        assert 'value="file"' in page
+        assert "the last 8 rows are left out" in page
+        assert "The file has 3 pages; the first is used." in page
+
+    def test_a_file_without_calibration_has_no_scale(self, client):
+        client.post("/uploads/", {"file": good()})
+        page = self.asked(client)
+        assert "not set: sizes in pixels" in page
+        assert 'value="default"' not in page
+
+    def test_a_bad_file_becomes_a_sentence(self, client):
+        response = client.post("/uploads/", {"file": bad("<i>.tif")})
+        assert response.status_code == 400
+        assert words(response).startswith("<article")
+        assert SENTENCE in words(response)
+        assert "<i>" not in words(response)
+
+    def test_what_turns_out_to_be_no_image_becomes_a_sentence(self, client):
+        response = client.post("/uploads/", {"file": SimpleUploadedFile("cut.png", picture()[:20])})
+        assert response.status_code == 201
+        assert DAMAGED in self.asked(client) and "data-pending" not in self.asked(client)
+
+    def test_no_file(self, client):
+        assert client.post("/uploads/").status_code == 400
+
+    def test_too_large(self, client, settings):
+        settings.DEEPSEGM_MAX_UPLOAD_MB = 1
+        response = client.post("/uploads/", {"file": SimpleUploadedFile("big.tif", bytes(2**20 + 1))})
+        assert response.status_code == 413
+
+    def test_only_post(self, client):
+        assert client.get("/uploads/").status_code == 405
+
+    def test_uploaded_images_start_without_being_sent_again(self, client):
+        client.post("/uploads/", {"file": good("a.png", 64, CALIBRATED)})
+        micrograph = Micrograph.objects.get()
+        response = send(client, upload=str(micrograph.pk), width="470", width_origin="file")
+        assert response.status_code == 303
+        assert recipe_of(Job.objects.get()).measurement.calibration is None
+
+
+class TestPreview:
+    def test_its_maker_and_whoever_has_the_link_see_it(self, client, make_micrograph):
+        micrograph = make_micrograph(visitor=uuid4())
+        response = client.get(f"/uploads/{micrograph.pk}/preview.png")
+        assert response["Content-Type"] == "image/png"
+        assert b"".join(response.streaming_content).startswith(b"\x89PNG")
+        assert client.get(f"/uploads/{uuid4()}/preview.png").status_code == 404
+
+    def test_an_accounts_preview_is_its_own(self, client, make_micrograph, alice, charlie, ada):
+        address = f"/uploads/{make_micrograph(owner=alice).pk}/preview.png"
+        assert client.get(address).status_code == 404
+        for user, status in ((alice, 200), (charlie, 404), (ada, 200)):
+            client.force_login(user)
+            assert client.get(address).status_code == status
+
+
+@pytest.fixture
+def sample_file(settings, tmp_path):
+    folder = tmp_path / "static" / "sample"
+    folder.mkdir(parents=True)
+    (folder / "sem-sample.tif").write_bytes(picture() + CALIBRATED)
+    settings.STATICFILES_DIRS = [tmp_path / "static"]
+
+
+@pytest.mark.usefixtures("sample_file")
+class TestSample:
+    def test_one_click_analyses_it(self, client):
+        response = client.post("/sample/", {"token": uuid4().hex})
+        job = Job.objects.get()
+        assert response["Location"] == f"/jobs/{job.pk}/"
+        assert recipe_of(job) == AnalysisSettings.of()
+
+    def test_two_clicks_make_one_job(self, client):
+        visit(client, uuid4())
+        token = uuid4().hex
+        locations = {client.post("/sample/", {"token": token})["Location"] for _ in range(2)}
+        assert len(locations) == 1
+        assert Job.objects.count() == 1
+
+    def test_limits_hold(self, client, settings):
+        settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
+        client.post("/sample/")
+        response = client.post("/sample/")
+        assert response.status_code == 429
+        assert "limit" in words(response)
+
+    def test_only_post(self, client):
+        assert client.get("/sample/").status_code == 405
+
+    def test_it_can_be_downloaded(self, client):
+        response = client.get("/sample.tif")
+        assert response["Content-Disposition"] == 'attachment; filename="sem-sample.tif"'
+        assert b"".join(response.streaming_content) == picture() + CALIBRATED
