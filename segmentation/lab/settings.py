@@ -26,7 +26,6 @@ from pydantic_core import PydanticCustomError
 from ..core import tasks as core_tasks
 from ..core.network.architectures import STRIDE
 from ..core.network.card_entries import Line, Name, Text, Texts
-from ..core.network.cards import renewed
 from ..core.settings import DEFAULT_TASK
 from ..core.validation import Refused, Settings, sentence
 from . import tasks
@@ -320,11 +319,6 @@ class TrainingRecipe(Settings):
             except ValidationError as error:
                 raise ValueError(sentence(error)) from error
         return options
-
-    @model_validator(mode="before")
-    @classmethod
-    def _former_entries_are_moved(cls, data: Any) -> Any:
-        return renewed(dict(data)) if isinstance(data, Mapping) else data
 
     @field_validator("heads")
     @classmethod

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import FAINT, LIMIT, LOW_LIMIT, ParticleOptions
+from ..labels.options import FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, as_shown, search
@@ -169,8 +169,15 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     options = ParticleOptions.of(card)
     more = options
-    if options.cuts:
-        more = options.model_copy(update={"cuts": {**options.cuts, LIMIT: min(options.cuts[LIMIT], LOW_LIMIT)}})
+    if options.region_merging:
+        more = options.model_copy(
+            update={
+                "region_merging": {
+                    **options.region_merging,
+                    MERGE_LIMIT: min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT),
+                }
+            }
+        )
     if settings.separation == "more":
         options = more
     threshold = card.threshold if settings.threshold is None else settings.threshold
