@@ -31,7 +31,7 @@ from ..core.network.cards import (
 from ..core.network.runtime import read_weights
 from ..core.tasks import UnknownTask
 from ..core.tasks import find as kind_of
-from ..core.validation import Refused, sentence
+from ..core.validation import UserError, sentence
 from . import tasks
 from .data import taught
 from .files import fingerprint, write_whole
@@ -180,7 +180,7 @@ def amend(card: Path, entries: Mapping[str, Any]) -> None:
     write_whole(card, tomlkit.dumps(document).encode())
 
 
-class BadModel(Refused):
+class BadModel(UserError):
     """The model cannot be added or removed; the message says why."""
 
 

@@ -25,7 +25,7 @@ from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.wording import per_cent
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
 
 from .builders import analysis_of, make_analysis, refound, renamed
@@ -48,7 +48,7 @@ FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 def context_of(analysis):
     with ThreadPoolExecutor(1) as packing:
-        context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
+        context = Context(SampleAnalysis.of(analysis), exports.listed("image", find("particles")), packing)
         context.draw()
         context.pack_panels()
     context.sums = context.holds = FILES
@@ -69,7 +69,7 @@ def written(analysis):
 
 
 def method(analysis):
-    return method_of(Sample.of(analysis))
+    return method_of(SampleAnalysis.of(analysis))
 
 
 def said(data):
@@ -121,7 +121,7 @@ def test_it_says_what_a_regulator_asks_for():
 
 def test_its_numbers_are_those_of_the_result():
     analysis = made("many")
-    words, numbers = said(written(analysis)), result.as_dict(Sample.of(analysis))["statistics"]
+    words, numbers = said(written(analysis)), result.as_dict(SampleAnalysis.of(analysis))["statistics"]
     for weighting in ("number", "area", "volume"):
         figures = numbers["weighted"][weighting]
         for name in FIGURES:

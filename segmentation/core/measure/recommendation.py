@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .bins import NANO_NM
-from .distribution import Floats, Sizes
+from .distribution import Floats, WeightedSizes
 from .fractions import share_between
 from .nano import Terms
 
@@ -22,7 +22,9 @@ OF_SPHERES = 6000.0  # m²/cm³ of a sphere of 1 nm
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 
 
-def recommendation(sizes: Sizes, max_feret: Floats, groups: Mapping[str, int], terms: Terms) -> dict[str, Any] | None:
+def recommendation(
+    sizes: WeightedSizes, max_feret: Floats, groups: Mapping[str, int], terms: Terms
+) -> dict[str, Any] | None:
     """As plain JSON types; None of pixels, or without particles.
 
     max_feret: (n,) nm, of the same particles in any order. groups: as of `Statistics.agglomerates`.

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..settings import DEFAULT_MODEL, DEFAULT_TASK
-from ..validation import Refused, sentence
+from ..validation import UserError, sentence
 from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
@@ -41,11 +41,11 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
-class AlteredWeights(Refused):
+class AlteredWeights(UserError):
     """The weights are missing, or differ from the weights that the card describes."""
 
 
-class NoDevice(Refused):
+class NoDevice(UserError):
     """The requested processor for a network is not available."""
 
 
@@ -67,7 +67,7 @@ class ModelCard:
     version: may_be.Line
     architecture: Annotated[may_be.Table, may_be.fit_for(may_be.Architecture)]
     sha256: may_be.Sha256
-    weights: Annotated[Path, may_be.told("the name of a file beside the card")]
+    weights: Annotated[Path, may_be.worded("the name of a file beside the card")]
     task: may_be.Name = DEFAULT_TASK
     threshold: may_be.Between = 0.5
     smallest: may_be.Px = 12.0

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.distribution import FIGURES, Sizes
+from ..measure.distribution import FIGURES, WeightedSizes
 from ..measure.quantities import LONG_NM, NUMBERS, Unit, in_micrometres
 from ..measure.statistics import Statistics
-from ..sample import Sample
+from ..sample import SampleAnalysis
 
 MICROMETRES = 1e-3  # µm in a nanometre
 OWN_FIGURES = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
-def in_readable_unit(sample: Sample) -> Sample:
+def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
     found, bars = sample.pooled, sample.histogram
     if found is None or readable_unit(found.unit, found.median) == found.unit:
@@ -43,7 +43,7 @@ def readable_unit(unit: Unit, typical: float | None) -> Unit:
     return "µm" if unit == "nm" and (typical or 0.0) >= LONG_NM else unit
 
 
-def sizes_in(unit: Unit, sizes: Sizes) -> Sizes:
+def sizes_in(unit: Unit, sizes: WeightedSizes) -> WeightedSizes:
     """Sizes in nm or px in the unit in which they are shown."""
     factor = nanometre_in(unit)
     return replace(sizes, unit=unit, size=factor * sizes.size, ecd=factor * sizes.ecd)

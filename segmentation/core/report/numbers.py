@@ -9,7 +9,7 @@ from ..flags import shorts
 from ..measure.distribution import FIGURES
 from ..measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, number
 from ..measure.statistics import Statistics
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from .wording import counted_from
 
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     high: float | None
 
 
-def rows(sample: Sample) -> list[Row]:
+def rows(sample: SampleAnalysis) -> list[Row]:
     """Every number of the statistics, in the order of reading."""
     found, things = sample.pooled, sample.task.things
     warnings = [Row("warning", each, None, "", None, None) for each in shorts(sample.flags)]

@@ -22,7 +22,7 @@ from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
 from ..measure.fractions import Fraction
-from ..measure.pooling import Pooled
+from ..measure.pooling import PooledStatistics
 from ..measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, Value
 from ..measure.statistics import Statistics
 from ..micrograph.types import Calibration
@@ -260,7 +260,7 @@ def _sample(calibration: Any) -> Any:
         model=(WEIGHTS | None, "null where not all pooled images have the same"),
         quantities=QUANTITIES,
         statistics=(
-            _statistics(Pooled, between=between | None, images=list[row]) | None,  # type: ignore[valid-type]
+            _statistics(PooledStatistics, between=between | None, images=list[row]) | None,  # type: ignore[valid-type]
             "of the sizes; null for a kind of analysis without any",
         ),
         images=(list[_member(calibration)], "all images of the sample, those that are left out at the end"),  # type: ignore[misc]
@@ -274,7 +274,7 @@ def schema() -> dict[str, Any]:
     calibration = _calibration()
     made = HEAD | TypeAdapter(_image(calibration) | _sample(calibration)).json_schema(schema_generator=Written)
     known = {name: {"$ref": "#/$defs/Spread", "description": COLUMNS[name].definition} for name in DESCRIPTORS}
-    for kind in (Statistics, Pooled):
+    for kind in (Statistics, PooledStatistics):
         made["$defs"][kind.__name__]["properties"]["shape"]["properties"] = known
     return made
 

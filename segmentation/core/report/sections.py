@@ -17,7 +17,7 @@ from ..measure.fitting import CHANCE, CLOSE, NEAR, chance_words
 from ..measure.quantities import COLUMNS, NUMBERS, significant
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..network.card_entries import FIGURES as SCORES
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
 from .document import (
     HALF,
@@ -247,7 +247,7 @@ def recommendation(found: Statistics) -> list[Flowable]:
     ]
 
 
-def set_aside(sample: Sample, found: Statistics) -> list[Flowable]:
+def set_aside(sample: SampleAnalysis, found: Statistics) -> list[Flowable]:
     """How many objects were set aside, and what each reason means."""
     task = sample.task
     if not found.set_aside:

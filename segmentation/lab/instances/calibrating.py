@@ -18,7 +18,7 @@ from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import Refused
+from ...core.validation import UserError
 from ..evaluation.predictions import Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
@@ -49,7 +49,7 @@ class Judged(NamedTuple):
     group: str = ""
 
 
-class TooFew(Refused):
+class TooFew(UserError):
     """Not enough examples to fit; the message names them."""
 
 

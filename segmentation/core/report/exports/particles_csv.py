@@ -23,7 +23,7 @@ from ..wording import counted_from, doubt_words, instrument_words, quantity_word
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
-    from ...sample import Sample
+    from ...sample import SampleAnalysis
     from ..context import Context
 
 DIGITS = 7
@@ -33,7 +33,7 @@ BYTE_ORDER_MARK = "\ufeff"
 RISKY = ",;\"'#"
 
 
-def as_text(sample: Sample) -> str:
+def as_text(sample: SampleAnalysis) -> str:
     """Of one image the summary lines; the column names and one row per object, set-aside ones included.
 
     Of several images those of the pooled ones, each row with the name of its image. Column `kept` is TRUE or FALSE and
@@ -75,12 +75,12 @@ def _escaped(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
-def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
+def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     from ...flags import shorts
     from ..facts import brief, model_words
 
     member = sample.members[0]
-    calibration, found = member.calibration, member.found
+    calibration, found = member.calibration, member.record
     yield "software", version()
     yield "file", member.name
     yield "sha256", member.sha256
@@ -99,7 +99,7 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
     yield from _numbers(sample)
 
 
-def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
+def _numbers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
     own = not sample.task.screened
     if own:
