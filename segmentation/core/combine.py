@@ -76,7 +76,7 @@ def combine(
     ]
     sample = SampleAnalysis(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
     quantities = {name: pooled.value(name) for name in task.quantities}
-    return replace(sample, histogram=_histogram(members, pooled, sample.grain), quantities=quantities)
+    return replace(sample, histogram=_histogram(members, pooled, sample.pixel_size), quantities=quantities)
 
 
 def _of_numbers(
@@ -114,7 +114,7 @@ def _of_numbers(
     known = calibration_of(members)
     said = (*notes_on([each.table for each in chosen], excluded, task.things), *_flags_of(members, names))
     sample = SampleAnalysis(name, tuple(members), pooled, None, known, said, filter, tuple(images), quantities=values)
-    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.grain))
+    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.pixel_size))
 
 
 def _distribution(
@@ -181,14 +181,14 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(members: Sequence[Member], pooled: PooledStatistics, grain: float) -> dict[str, Any] | None:
+def _histogram(members: Sequence[Member], pooled: PooledStatistics, pixel_size: float) -> dict[str, Any] | None:
     """The histogram of the sizes in every image, with common bins."""
     tables = [each.sized for each in members]
     sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
     if not len(everything):
         return None
-    edges = auto_edges(everything, pooled.unit, grain)
+    edges = auto_edges(everything, pooled.unit, pixel_size)
     return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
 
 

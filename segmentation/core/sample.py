@@ -248,7 +248,7 @@ class SampleAnalysis:
         return self.pooled.unit if self.pooled else next((m.table.unit for _, m in self.counted), "px")
 
     @property
-    def grain(self) -> float:
+    def pixel_size(self) -> float:
         """The pixel size in the unit of the images' tables, if all pooled images share it; else 0."""
         pixels = {member.table.nm_per_pixel or 1.0 for _, member in self.counted}
         return pixels.pop() if len(pixels) == 1 else 0.0

@@ -77,7 +77,7 @@ class Micrograph(Owned, Attempted):
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.settling.give_way).
+        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.after_inspection.give_way).
     data_bar: first row of the data bar, None when there is none.
     reading: what was read in data bar or picture (core's `BarReading`), {} when there is nothing. read_bar: whether it
         is to be read even where the file says its scale.
@@ -86,7 +86,7 @@ class Micrograph(Owned, Attempted):
         viewer_size: of both.
     is_archive: whether it holds the images and is none itself; archive: the one that it came in.
     sample: the sample that it is for, until it is taken in there.
-    asked: what the sender said of its scale and, for images of an archive, of all else (services.settling).
+    asked: what the sender said of its scale and, for images of an archive, of all else (services.after_inspection).
     """
 
     class State(models.TextChoices):

@@ -55,7 +55,7 @@ class Distribution:
         sizes = sizes_in(found.unit, WeightedSizes.of(*tables, edge=found.edge, by=found.size))
         bars = None
         if len(sizes):
-            edges = auto_edges(sizes.size, sizes.unit, sample.grain * nanometre_in(found.unit))
+            edges = auto_edges(sizes.size, sizes.unit, sample.pixel_size * nanometre_in(found.unit))
             bars = histogram(sizes.size, sizes.weights["number"], edges)
         return cls(found, sizes, bars, sample.task)
 
