@@ -1,9 +1,9 @@
 """The perimeter of every particle, by the chain-code estimator of Vossepoel and Smeulders (1982).
 
 The chain runs through the middles of the pixel edges between a particle and what is not the
-particle: half a step at each end of a crack, straight on (length weight 0.980 a whole step) or across a
+particle: half a step at each end of an edge, straight on (length weight 0.980 a whole step) or across a
 corner (1.406 a diagonal of two halves), and -0.091 wherever the two alternate. Chains through the centres of
-border pixels, as in ImageJ or skimage's `perimeter`, come out a pixel too narrow; these do not. Every crack
+border pixels, as in ImageJ or skimage's `perimeter`, come out a pixel too narrow; these do not. Every edge
 can be weighed alone, so all particles are done in one pass.
 
 Measured on analytic shapes at random angles and sub-pixel shifts, mean error (standard deviation): discs and
