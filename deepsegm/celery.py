@@ -16,4 +16,4 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
-    """Django's LOGGING stands; a receiver of this signal is how Celery is told to leave it alone."""
+    """Django's LOGGING stands; a receiver of this signal makes Celery leave it alone."""

@@ -250,8 +250,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"calm": {"()": "deepsegm.calm.Calm"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["calm"]}},
+    "filters": {"throttle": {"()": "deepsegm.log_throttle.LogThrottle"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["throttle"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},

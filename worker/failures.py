@@ -40,8 +40,8 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (UnreadableImage, Unreadable, UnusableSegmentation, services.Refused)):
         return str(error)
     what = WHAT[type(row)]
-    told = what.capitalize(), row.pk, row.attempt
-    logger.error("%s %s: attempt %s failed.", *told, exc_info=error, extra={"each": True})
+    context = what.capitalize(), row.pk, row.attempt
+    logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)
     if isinstance(error, SoftTimeLimitExceeded):

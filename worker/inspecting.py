@@ -1,4 +1,4 @@
-"""Looking into uploads: an image becomes facts and a preview, an archive becomes uploads."""
+"""Inspection of uploads: an image becomes facts and a preview, an archive becomes uploads."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from segmentation.services import tables
 from segmentation.services.calibration import disagreements
 
 if TYPE_CHECKING:
-    from segmentation.core.sample import Found, LeftOut, Member
+    from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 
 logger = logging.getLogger(__name__)
 
@@ -118,13 +118,13 @@ def _member(job: Job) -> Member | None:
     calibration = Calibration(**job.summary["calibration"])
     if not calibration.is_known:  # of a version that assumed a width
         table, calibration = table.rescaled(None), Calibration.absent()
-    sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
+    sha256, record, picture = job.micrograph.sha256, _record(job), _picture(job)
     budget = (job.summary.get("statistics") or {}).get("budget")
     quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}
     said = from_json(job.summary, (NO_SCALE, *job.micrograph.notes))
     known = {each.text for each in said}
     said += [Flag(each) for each in disagreements(job.micrograph, calibration) if each not in known]
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities, said)
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, record, picture, budget, quantities, said)
 
 
 def _picture(job: Job) -> bytes:
@@ -136,16 +136,16 @@ def _picture(job: Job) -> bytes:
         return b""
 
 
-def _found(job: Job) -> Found:
-    """How the particles of an image were found, from its summary; summaries of older versions contain less."""
-    from segmentation.core.sample import Found
+def _record(job: Job) -> AnalysisRecord:
+    """How the objects of an image were found, from its summary; summaries of older versions contain less."""
+    from segmentation.core.sample import AnalysisRecord
 
     said, micrograph = job.summary, job.micrograph
     model, image = said.get("model") or {}, said.get("image") or {}
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
     older = {name: said[name] for name in ("threshold", "polarity", "scale") if said.get(name) not in (None, "")}
     settings = job.get_settings()
-    return Found(
+    return AnalysisRecord(
         settings.task,
         settings.as_dict(),
         job.segmentation.provenance["card"] if job.segmentation else model,

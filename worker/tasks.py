@@ -1,4 +1,4 @@
-"""What the worker does with an id from the queue: claim, analyse, publish.
+"""The tasks of the worker. Each gets an id from the queue and claims, analyses and publishes its row.
 
     claim ──None──> nothing to do: another worker has the job, or it was cancelled or deleted
       │
@@ -18,7 +18,7 @@
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
-micrograph that is to be looked into (`inspecting`) and the further files of a result (`exporting`).
+micrograph that is to be inspected (`inspecting`) and the further files of a result (`exporting`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -76,7 +76,7 @@ Work = Callable[[Any, Progress, Path], None]
 
 @shared_task(name="worker.run_job")
 def run_job(pk: str) -> None:
-    """Run one job to its end, whatever that is."""
+    """Run one job until it is done, failed or superseded."""
     _run(Job, pk, _attempt)
 
 
@@ -129,7 +129,7 @@ def give_back(**signal: Any) -> None:
 
 
 def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
-    """Claim a row and make one attempt at it, from the first sign of life to the last word."""
+    """Claim a row and make one attempt at it, until the row is done, failed or postponed."""
     row = kind.objects.claim(pk, message=current_task.request.id or "")
     if row is None:
         return

@@ -14,14 +14,14 @@ from .flags import Flag
 from .measure.bins import auto_edges
 from .measure.budget import Evidence, effect
 from .measure.distribution import Edge
+from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
-from .measure.results import ImageRow, Pooled
+from .measure.results import ImageRow, PooledStatistics
 from .measure.table import aligned
-from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration
-from .sample import Image, LeftOut, Member, Sample, calibration_of, common_calibration
+from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of, common_calibration
 
 SEED = 0
 MOST_NAMED = 5  # images whose numbers are in doubt
@@ -35,24 +35,24 @@ def combine(
     filter: bool = False,
     field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
-) -> Sample:
+) -> SampleAnalysis:
     """Pool the members, at least one. The same members in any order give the same result.
 
     edge, filter, field_spread: of the members' settings, see `pool`. The largest uncertainty of their calibrations
     counts once for all, because images of one instrument share its error. left_out: images that the files name but
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
-    known. `Member.of` records how the particles were found; a member made by hand needs its `found`.
+    known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
     """
     members = sorted(members, key=lambda each: place(each.name, each.sha256))
     left_out = sorted(left_out, key=lambda each: place(each.name, each.sha256))
-    names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
+    names = unique_names([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     counted = [
         each for each in members if each.calibration.is_known
     ] or members  # other members cannot count together with these
     doubtful = common_calibration([each.calibration for each in counted])
-    task = tasks.find(members[0].found.task)
+    task = tasks.find(members[0].record.task)
     if not task.screened:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
     pooled = pool(
@@ -75,9 +75,9 @@ def combine(
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
     ]
-    sample = Sample(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
+    sample = SampleAnalysis(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
     quantities = {name: pooled.value(name) for name in task.quantities}
-    return replace(sample, histogram=_histogram(members, pooled, sample.grain), quantities=quantities)
+    return replace(sample, histogram=_histogram(members, pooled, sample.pixel_size), quantities=quantities)
 
 
 def _of_numbers(
@@ -88,41 +88,41 @@ def _of_numbers(
     edge: Edge,
     filter: bool,
     calibration: Calibration,
-) -> Sample:
+) -> SampleAnalysis:
     """Pool members of a kind of analysis with its own numbers; the parameters are those of `combine`."""
-    task, fields = tasks.find(members[0].found.task), [_field(each, edge) for each in members]
+    task, fields = tasks.find(members[0].record.task), [_field(each, edge) for each in members]
     excluded = without_scale([each.table for each in members])
     scaled = [number for number, why in enumerate(excluded) if not why]
     for number, why in zip(scaled, cannot_join([fields[each] for each in scaled]), strict=True):
         excluded[number] = why
     used = [number for number in scaled if not excluded[number]]
     chosen, values = [fields[number] for number in used], dict.fromkeys(members[scaled[0]].quantities, Value(None))
-    if len(used) > 1 and task.together:
+    if len(used) > 1 and task.pool_fields:
         uncertainty = calibration.standard_uncertainty or 0.0
-        values = together(chosen, task.together, chosen[0].table.unit, uncertainty)
+        values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
     elif used:
         values = dict(members[used[0]].quantities)
     pooled = _distribution(members, names, excluded, edge, calibration)
     if pooled is not None and len(used) > 1:
         values |= {own: pooled.value(figure) for own, figure in task.figures.items() if own in values}
     images = [
-        Image(named, each.sha256, each, **each.counts, excluded=why)
+        SampleImage(named, each.sha256, each, **each.counts, excluded=why)
         for named, each, why in zip(names, members, excluded, strict=False)
     ]
     for named, each in zip(names[len(members) :], left_out, strict=True):
         counts = {} if each.member is None else each.member.counts
-        images.append(Image(named, each.sha256, each.member, **counts, excluded=each.reason))
+        images.append(SampleImage(named, each.sha256, each.member, **counts, excluded=each.reason))
     known = calibration_of(members)
     said = (*notes_on([each.table for each in chosen], excluded, task.things), *_flags_of(members, names))
-    sample = Sample(name, tuple(members), pooled, None, known, said, filter, tuple(images), quantities=values)
-    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.grain))
+    sample = SampleAnalysis(name, tuple(members), pooled, None, known, said, filter, tuple(images), quantities=values)
+    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.pixel_size))
 
 
 def _distribution(
     members: Sequence[Member], names: Sequence[str], excluded: Sequence[str], edge: Edge, calibration: Calibration
-) -> Pooled | None:
+) -> PooledStatistics | None:
     """The sizes in all images together; None where there are none."""
-    task, tables = tasks.find(members[0].found.task), [each.sized for each in members]
+    task, tables = tasks.find(members[0].record.task), [each.sized for each in members]
     if not task.size or not any(each.kept.any() and not why for each, why in zip(tables, excluded, strict=True)):
         return None
     return pool(
@@ -139,17 +139,17 @@ def _distribution(
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
-    found, values = member.found, {name: each.value for name, each in member.quantities.items()}
-    rows = found.height if found.data_bar is None else found.data_bar
-    area = (rows or 0) * (found.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
-    return FieldOfView(member.table, values, float(area), edge, found.settings)
+    record, values = member.record, {name: each.value for name, each in member.quantities.items()}
+    rows = record.height if record.data_bar is None else record.data_bar
+    area = (rows or 0) * (record.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
+    return FieldOfView(member.table, values, float(area), edge, record.settings)
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:
     """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
-    cards = {card.get("sha256"): card for card in (member.found.card for member in members)}
+    cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
-    repeated = [member.found.settings.get("repeatability") for member in members]
+    repeated = [member.record.settings.get("repeatability") for member in members]
     given = [each for each in repeated if each is not None]
     return Evidence(
         [score for each in scores for score in each] if all(scores) else [],
@@ -158,22 +158,22 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     )
 
 
-def _image(row: ImageRow, member: Member, unit: str) -> Image:
+def _image(row: ImageRow, member: Member, unit: str) -> SampleImage:
     sizes = ("median", "low", "high")
     same = member.table.unit == unit
     said: dict[str, Any] = {name: value for name, value in row.items() if same or name not in sizes}
-    return Image(sha256=member.sha256, member=member, **said)
+    return SampleImage(sha256=member.sha256, member=member, **said)
 
 
-def _absent(name: str, left_out: LeftOut, pooled: Pooled) -> Image:
+def _absent(name: str, left_out: LeftOut, pooled: PooledStatistics) -> SampleImage:
     member = left_out.member
     if member is None:
-        return Image(name, left_out.sha256, excluded=left_out.reason)
+        return SampleImage(name, left_out.sha256, excluded=left_out.reason)
     row = row_of(member.table, name, pooled.size, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
     return _image(row, member, pooled.unit)
 
 
-def unlike(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Unique names: two images may have the same name, then the second "a.tif" becomes "a.tif (2)"."""
     seen: Counter[str] = Counter()
     made = []
@@ -183,14 +183,14 @@ def unlike(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(members: Sequence[Member], pooled: Pooled, grain: float) -> dict[str, Any] | None:
+def _histogram(members: Sequence[Member], pooled: PooledStatistics, pixel_size: float) -> dict[str, Any] | None:
     """The histogram of the sizes in every image, with common bins."""
     tables = [each.sized for each in members]
     sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
     if not len(everything):
         return None
-    edges = auto_edges(everything, pooled.unit, grain)
+    edges = auto_edges(everything, pooled.unit, pixel_size)
     return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
 
 

@@ -1,4 +1,4 @@
-"""What the analysis of an image costs in memory and time, told from its declared size before anything is decoded.
+"""What the analysis of an image costs in memory and time, estimated from its declared size before anything is decoded.
 
 Measured on two cores without AMX, with dense images of many particles (tests/benchmarks); bounds, not averages.
 """

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-# Where each stage begins in the whole that a progress is told, as on a 1024 x 768 image (tests/benchmarks).
+# Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
 # What a stage costs whatever the size of the image, in megapixels that would cost as much; else it is 0.
@@ -38,7 +38,7 @@ class Pace:
 
 
 class Forecast:
-    """How long a running analysis will still take; told of its progress as it goes."""
+    """How long a running analysis will still take; it receives the progress."""
 
     def __init__(self, pace: Pace, megapixels: float) -> None:
         self._pace, self._megapixels = pace, megapixels

@@ -30,7 +30,7 @@ from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, known_of, looked_at, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
-from .tasks.base import Found, Task
+from .tasks.base import Decoded, Task
 
 Progress = Callable[[str, float], None]
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
@@ -79,7 +79,7 @@ def analyse(
 ) -> Analysis:
     """Find, measure and explain what is in a micrograph.
 
-    progress(stage, fraction) is told what happens now and how far the whole is; it may raise to stop.
+    progress(stage, fraction) receives the current stage and the fraction done; it may raise to stop.
     card: the model to use where it is not one of the released ones that the settings name.
     Raises UnknownModel, AlteredWeights, UnknownTask, WrongTask.
     """
@@ -231,7 +231,7 @@ def _segmentation(
     card: ModelCard,
     view: View,
     rows: int,
-    found: Found,
+    found: Decoded,
     maps: Mapping[str, NDArray[np.uint8]],
 ) -> Segmentation:
     used = asdict(view)

@@ -13,7 +13,7 @@ from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.nano import LEAST_DOUBT
 from .measure.quantities import Unit, Value
-from .measure.results import Between, Pooled, Statistics
+from .measure.results import Between, PooledStatistics, Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
@@ -24,7 +24,7 @@ FAILED = "Not analysed"
 
 
 @dataclass(frozen=True)
-class Found:
+class AnalysisRecord:
     """How the objects of one image were found; None or {} if not known.
 
     task: the kind of analysis. settings: all requested settings, by name. card: the entries of the ModelCard at that
@@ -42,7 +42,7 @@ class Found:
     instrument: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Found:
+    def of(cls, analysis: Analysis) -> AnalysisRecord:
         rows, columns = analysis.micrograph.shape
         segmentation = analysis.segmentation
         origin = segmentation.provenance
@@ -68,7 +68,7 @@ class Member:
     """One analysed image of a sample.
 
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows its objects.
-    sha256: of the file. found: how its objects were found, if known. picture: a small PNG of the image with its
+    sha256: of the file. record: how its objects were found, if known. picture: a small PNG of the image with its
     objects, b"" if there is none. budget: the image's own uncertainty budget, if there is one.
     quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
     """
@@ -78,7 +78,7 @@ class Member:
     calibration: Calibration
     clarity: float = 1.0
     sha256: str = ""
-    found: Found = field(default_factory=Found)
+    record: AnalysisRecord = field(default_factory=AnalysisRecord)
     picture: bytes = b""
     budget: Mapping[str, Any] | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
@@ -89,7 +89,15 @@ class Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
-        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget, analysis.quantities, analysis.flags)
+        known = (
+            clarity,
+            micrograph.sha256,
+            AnalysisRecord.of(analysis),
+            picture,
+            budget,
+            analysis.quantities,
+            analysis.flags,
+        )
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
     @property
@@ -97,13 +105,13 @@ class Member:
         """Its table, in which only the objects of the size distribution are kept."""
         from .measure.fields import whole
 
-        task = tasks.find(self.found.task)
+        task = tasks.find(self.record.task)
         return self.table if task.screened or not task.size else whole(self.table)
 
     @property
     def counts(self) -> dict[str, Any]:
-        """Numbers of objects kept and set aside, as in `Image`; empty if pixels belong to classes."""
-        if tasks.find(self.found.task).semantic:
+        """Numbers of objects kept and set aside, as in `SampleImage`; empty if pixels belong to classes."""
+        if tasks.find(self.record.task).semantic:
             return {}
         kept = int(self.table.kept.sum())
         return {"n": kept, "n_set_aside": len(self.table) - kept}
@@ -133,12 +141,12 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class Image:
+class SampleImage:
     """One image as the files of its sample list it.
 
     n, n_set_aside: objects, None if the image was not analysed or pixels belong to classes. median, low, high: as in
-    `Pooled.images`; also None if the unit differs from that of the sample or sizes have no statistics. excluded:
-    "" or why it is not in the pooled numbers.
+    `PooledStatistics.images`; also None if the unit differs from that of the sample or sizes have no statistics.
+    excluded: "" or why it is not in the pooled numbers.
     """
 
     name: str
@@ -159,7 +167,7 @@ class Image:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class SampleAnalysis:
     """A pooled sample, or one image as a sample of one.
 
     members: in the order given, with unique names. pooled: their statistics, None if pixels belong to classes or
@@ -177,15 +185,15 @@ class Sample:
     calibration: dict[str, Any]
     flags: tuple[Flag, ...] = ()
     filter: bool = False
-    images: tuple[Image, ...] = ()
+    images: tuple[SampleImage, ...] = ()
     analysis: Analysis | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Sample:
+    def of(cls, analysis: Analysis) -> SampleAnalysis:
         """One image as a sample of one."""
         member = Member.of(analysis)
-        image = Image(member.name, member.sha256, member, **member.counts)
+        image = SampleImage(member.name, member.sha256, member, **member.counts)
         return cls(
             member.name,
             (member,),
@@ -201,7 +209,7 @@ class Sample:
 
     @property
     def task(self) -> Task:
-        return tasks.find(self.members[0].found.task)
+        return tasks.find(self.members[0].record.task)
 
     @property
     def headline_quantities(self) -> list[str]:
@@ -225,11 +233,11 @@ class Sample:
 
     @property
     def between(self) -> Between | None:
-        """See `Pooled`."""
-        return self.pooled.between if isinstance(self.pooled, Pooled) else None
+        """See `PooledStatistics`."""
+        return self.pooled.between if isinstance(self.pooled, PooledStatistics) else None
 
     @property
-    def counted(self) -> list[tuple[Image, Member]]:
+    def counted(self) -> list[tuple[SampleImage, Member]]:
         """The images in the pooled numbers, with their analyses."""
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
 
@@ -239,7 +247,7 @@ class Sample:
         return self.pooled.unit if self.pooled else next((m.table.unit for _, m in self.counted), "px")
 
     @property
-    def grain(self) -> float:
+    def pixel_size(self) -> float:
         """The pixel size in the unit of the images' tables, if all pooled images share it; else 0."""
         pixels = {member.table.nm_per_pixel or 1.0 for _, member in self.counted}
         return pixels.pop() if len(pixels) == 1 else 0.0
@@ -248,7 +256,7 @@ class Sample:
     def models(self) -> list[Mapping[str, Any]]:
         """The cards of the models that found the pooled objects, in the order of the images. All masks of other tools
         together have one card, because no model made them."""
-        cards = [member.found.card for _, member in self.counted if member.found.card]
+        cards = [member.record.card for _, member in self.counted if member.record.card]
         found = [{"name": MASKS} if card["name"] == MASKS else card for card in cards]
         return list({(card["name"], card.get("sha256")): card for card in found}.values())
 

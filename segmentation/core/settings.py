@@ -36,7 +36,7 @@ def _reported(title: str, description: str) -> Any:
 
 
 class SegmentationSettings(Settings):
-    """What every kind of analysis can be told about finding things."""
+    """Settings of finding objects that every kind of analysis has."""
 
     model: str = Field(
         DEFAULT_MODEL,

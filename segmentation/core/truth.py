@@ -20,7 +20,7 @@ from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name
 from .micrograph.reader import read
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
-from .validation import Refused
+from .validation import UserError
 
 IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc")
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence
@@ -33,7 +33,7 @@ UNLABELLED = 255  # in files of classes
 TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names that lab.tiles gives
 
 
-class BadDataset(Refused):
+class BadDataset(UserError):
     """Images with truth cannot be used; the message says which file and why."""
 
 
@@ -70,7 +70,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Found:
+class PairedFiles:
     """What lies in two folders. unlabelled: images without labels. strays: labels without an image."""
 
     pairs: list[Pair]
@@ -101,7 +101,7 @@ def find_pairs(
     background: int = 0,
     classes: tuple[int, ...] = (),
     count: int = 0,
-) -> Found:
+) -> PairedFiles:
     """The images and labels in two folders inside `folder`, sorted by name; nothing is decoded yet.
 
     images, labels: names of the two; "" takes the first of IMAGES and of LABELS there is, and labels NOTHING says that
@@ -116,7 +116,7 @@ def find_pairs(
     pictures = files_in(places[0], IMAGE_KINDS)
     group = grouping(groups, pattern)
     if places[1] is None:
-        return Found([Pair(image.stem, image, None, group(image)) for image in pictures], [], [])
+        return PairedFiles([Pair(image.stem, image, None, group(image)) for image in pictures], [], [])
     truths = [truth for truth in files_in(places[1], LABEL_KINDS) if truth.stem.endswith(suffix)]
     owners = {truth: owner_of(truth, pictures, suffix) for truth in truths}
     _refuse_twice("images named", {image: image.stem for image in pictures})
@@ -126,7 +126,7 @@ def find_pairs(
     if count and pairs and not classes:
         numbers = class_numbers(pairs, count)
         pairs = [replace(pair, classes=numbers) for pair in pairs]
-    return Found(
+    return PairedFiles(
         sorted(pairs, key=lambda pair: pair.name),
         [image for image in pictures if image not in labelled],
         [truth for truth, image in owners.items() if not image],
@@ -145,7 +145,7 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     numbers: set[int] = set()
     for pair in pairs:
         if pair.labels:
-            numbers |= {int(each) for each in np.unique(_told(read_numbers, pair.labels))}
+            numbers |= {int(each) for each in np.unique(_read_with(read_numbers, pair.labels))}
     if count == ANY:
         count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
     spare = next((each for each in (UNLABELLED, 0) if each in numbers and len(numbers) == count + 1), None)
@@ -153,9 +153,9 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     for possible in (known, list(range(count)), list(range(1, count + 1))):
         if len(possible) == count and set(known) <= {*possible, UNLABELLED}:
             return tuple(possible)
-    told = ", ".join(map(str, known[:8])) + (" and more" if len(known) > 8 else "")
+    listed = ", ".join(map(str, known[:8])) + (" and more" if len(known) > 8 else "")
     raise BadDataset(
-        f"The labels hold the numbers {told}, and heads names {count} classes: name every class in heads, or say with"
+        f"The labels hold the numbers {listed}, and heads names {count} classes: name every class in heads, or say with"
         " classes which numbers stand for them."
     )
 
@@ -253,18 +253,18 @@ def read_image(path: Path) -> Micrograph:
 
 def load_image(file: Path) -> Micrograph:
     """The Micrograph in a file; raises BadDataset, which names the file."""
-    return _told(read_image, file)
+    return _read_with(read_image, file)
 
 
 def load_labels(file: Path, background: int = 0) -> Labels:
     """(H, W) int32 labels of a file; raises BadDataset, which names the file."""
-    return _told(lambda path: read_mask(path, background=background).labels, file)
+    return _read_with(lambda path: read_mask(path, background=background).labels, file)
 
 
 T = TypeVar("T")
 
 
-def _told(reader: Callable[[Path], T], file: Path) -> T:
+def _read_with(reader: Callable[[Path], T], file: Path) -> T:
     """What a reader gives; its UnreadableImage becomes a BadDataset that names the file."""
     try:
         return reader(file)
@@ -277,7 +277,7 @@ def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
 
     A single class is whatever is above 0: tools write masks of 0 and 1 as well as of 0 and 255.
     """
-    values = _told(read_numbers, file)
+    values = _read_with(read_numbers, file)
     if len(numbers) == 1:
         return (values > 0).astype(np.int32)
     classes = np.zeros(values.shape, np.int32)

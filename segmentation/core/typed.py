@@ -166,7 +166,7 @@ def _setting(names: tuple[str, ...], said: dict[str, Any]) -> Setting:
 
 
 def settings_of_task(task: Task) -> tuple[Setting, ...]:
-    """Everything that one analysis of this kind can be told, the model first."""
+    """All settings of an analysis of this kind, the model first."""
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
 
 

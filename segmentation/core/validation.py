@@ -42,7 +42,7 @@ WORDS = {
 SENTENCES = ("value_error", "assertion_error")  # what our own validators raise: sentences about the table they are in
 
 
-class Refused(ValueError):
+class UserError(ValueError):
     """What was asked for cannot be done; the message is a sentence for people."""
 
 

@@ -1,1 +1,1 @@
-"""What people type, turned into settings; every error is a sentence that says what to do."""
+"""Forms: typed text becomes settings; every error is a sentence that says what to do."""

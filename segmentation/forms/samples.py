@@ -1,4 +1,4 @@
-"""What makes one sample of many images: its name, and where the scale comes from."""
+"""The form of a sample: its name and the source of its scale."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ScaleForm(forms.Form):
 
 
 class SampleForm(ScaleForm):
-    """Whether the images of the upload page are one sample, and which."""
+    """Whether the images of the upload page form one sample, and its name."""
 
     one_sample = forms.BooleanField(required=False)
     sample_name = forms.CharField(required=False, max_length=SHOWN_NAME)

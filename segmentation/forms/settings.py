@@ -1,4 +1,4 @@
-"""The settings of an analysis as a form, made of the settings of every kind of analysis that has a model here."""
+"""The settings of an analysis as a form: those of every kind of analysis that has a model here."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def model_choices() -> list[tuple[str, str]]:
 def _with(
     settings: AnalysisSettings | None, offered: list[tuple[Task, list[tuple[str, str]]]]
 ) -> list[tuple[Task, list[tuple[str, str]]]]:
-    """What is offered, with the model of these settings where it is not among it."""
+    """The offered models, and the model of these settings if it is not among them."""
     known = {name for _, choices in offered for name, _ in choices}
     if settings is None or settings.segmentation.model in known:
         return offered
@@ -54,7 +54,7 @@ def _with(
 
 
 class SettingField(forms.CharField):
-    """One setting; the word of a label with a gap stays, until the form knows what was typed there."""
+    """One setting. The word of a label with a gap stays until the form knows the number typed there."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(required=False)
@@ -67,7 +67,7 @@ class SettingField(forms.CharField):
 
 @dataclass(frozen=True)
 class Shown:
-    """A setting in the page's form. task: whose own it is, None where it is everyone's."""
+    """A setting in the page's form. task: the kind of analysis that has it; None if all kinds have it."""
 
     form: SettingsForm
     setting: Setting
@@ -76,12 +76,12 @@ class Shown:
 
     @property
     def ignored_by(self) -> str:
-        """Names of the kinds of analysis for which it changes nothing."""
+        """Names of the kinds of analysis that ignore this setting."""
         return " ".join(task.name for task, _ in self.form.offered if self.setting.name in task.ignores)
 
     @property
     def kind(self) -> str:
-        """Which widget shows it."""
+        """The widget that shows it."""
         if self.setting.is_switch:
             return "switch"
         if self.setting.with_gap:
@@ -90,7 +90,7 @@ class Shown:
 
     @property
     def value(self) -> str:
-        """What stands in its field; that of a number is empty for the default."""
+        """The text in its field; for a number at its default the field is empty."""
         value = str(self.form[self.name].value() or "")
         default = self.setting.write(self.setting.default)
         if self.kind != "text":
@@ -99,12 +99,12 @@ class Shown:
 
     @property
     def default(self) -> str:
-        """What counts where nothing is typed, for people."""
+        """The default as people read it."""
         return self.setting.says(self.setting.default)
 
     @property
     def options(self) -> list[dict[str, Any]]:
-        """Each word with its label, and where that has a gap what stands before, in and after it."""
+        """Each word with its label; a label with a gap is split into the text before, in and after the gap."""
         found = []
         for word in dict.fromkeys((*self.setting.words, *self.setting.labels)):
             before, gap, after = self.setting.labels.get(word, word).partition(GAP)
@@ -123,7 +123,7 @@ class Shown:
 
 
 class SettingsForm(forms.Form):
-    """Everything of the settings but the calibration, which belongs to one image.
+    """All settings but the calibration, which belongs to one image.
 
     The settings of the first kind of analysis have their plain names, those of another the kind's before it, "phases.";
     scripts, which send those of the model's kind only, use plain names for all.
@@ -167,7 +167,7 @@ class SettingsForm(forms.Form):
             self.initial = self.texts_of(stands_for)
 
     def _under_own_names(self, data: Mapping[str, str]) -> dict[str, str]:
-        """What was sent, with older names and a script's plain ones replaced by those of the fields."""
+        """The sent values; older names and the plain names of scripts are replaced by those of the fields."""
         sent = {name: data[name] for name in data}
         of_a_page = any(name.startswith(f"{self.task.name}.") for name in sent)
         for each in self.chosen:
@@ -185,12 +185,12 @@ class SettingsForm(forms.Form):
 
     @property
     def main(self) -> list[Shown]:
-        """What a page shows at once."""
+        """The settings that a page shows at once."""
         return [each for each in self.shown if each.setting.main]
 
     @property
     def groups(self) -> list[tuple[Task | None, list[Shown]]]:
-        """The other settings: of each kind of analysis, then everyone's."""
+        """The other settings: first those of each kind of analysis, then those of all kinds."""
         more = [each for each in self.shown if not each.setting.main and not each.setting.group]
         owners = dict.fromkeys(each.task for each in more)
         return [(owner, [each for each in more if each.task is owner]) for owner in owners]
@@ -246,7 +246,7 @@ class SettingsForm(forms.Form):
         return with_site_uncertainty(self._settings.with_(calibration=calibration))
 
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
-        """What would have been typed in the fields for some settings; other kinds of analysis have their defaults."""
+        """The texts in the fields for some settings; other kinds of analysis have their defaults."""
         values, texts = settings.as_dict(), {"model": settings.segmentation.model}
         for each in self.shown:
             own = each.task is None or each.task.name == settings.task
@@ -259,7 +259,7 @@ class SettingsForm(forms.Form):
 
     @classmethod
     def asked(cls, query: Mapping[str, str]) -> SettingsForm:
-        """The form as a first visit sees it; `?model=NAME` chooses a model that there is."""
+        """The form of a first visit; `?model=NAME` chooses an available model."""
         wanted = query.get("model", "")
         model = wanted if wanted in dict(model_choices()) else model_choices()[0][0]
         task = next(task for task, models in models_by_task() if model in dict(models))
@@ -267,7 +267,7 @@ class SettingsForm(forms.Form):
 
 
 def _told(read: Callable[[], Any]) -> Any:
-    """What `read` gives; its ValueError as a form's."""
+    """The result of `read`; its ValueError becomes a ValidationError of the form."""
     try:
         return read()
     except ValueError as error:

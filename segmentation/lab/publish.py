@@ -27,12 +27,11 @@ from ..core.network.cards import (
     check_weights,
     pretrained_source,
     read_card,
-    renewed,
 )
 from ..core.network.runtime import read_weights
 from ..core.tasks import UnknownTask
 from ..core.tasks import find as kind_of
-from ..core.validation import Refused, sentence
+from ..core.validation import UserError, sentence
 from . import tasks
 from .data import taught
 from .files import fingerprint, write_whole
@@ -172,7 +171,6 @@ def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> N
 def amend(card: Path, entries: Mapping[str, Any]) -> None:
     """Set entries of a card; those of its tables one by one. Raises OSError, ValueError (the file is no TOML)."""
     document = tomlkit.parse(card.read_text(encoding="utf-8"))
-    renewed(document)
     for name, value in entries.items():
         if isinstance(value, Mapping) and name in document:
             for key, each in value.items():
@@ -182,7 +180,7 @@ def amend(card: Path, entries: Mapping[str, Any]) -> None:
     write_whole(card, tomlkit.dumps(document).encode())
 
 
-class BadModel(Refused):
+class BadModel(UserError):
     """The model cannot be added or removed; the message says why."""
 
 
@@ -204,7 +202,7 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     weights = card.weights.read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise BadModel(f"The weights of {file} changed while they were read.")
-    entries = renewed(tomllib.loads(file.read_text(encoding="utf-8")))
+    entries = tomllib.loads(file.read_text(encoding="utf-8"))
     entries.pop("weights", None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)

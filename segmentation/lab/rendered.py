@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.truth import IMAGE_KINDS, files_in, load_image
-from ..core.validation import Refused
+from ..core.validation import UserError
 from .data import eight_bits
 from .sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from .synthesis.draw import DIAMETERS
@@ -44,11 +44,11 @@ class Order:
 def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) -> None:
     """Write images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv and sheet.png into a new folder.
 
-    progress: called with the number of pictures done. Raises Refused when `folder` already holds something,
+    progress: called with the number of pictures done. Raises UserError when `folder` already holds something,
     OSError when the disk refuses.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} already holds something; name a new folder.")
+        raise UserError(f"{folder} already holds something; name a new folder.")
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     thumbnails = []
@@ -74,7 +74,7 @@ def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
 
 def _write(done: Rendering, folder: Path, name: str) -> None:
     if done.labels.max() > np.iinfo(np.uint16).max:
-        raise Refused("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
+        raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
     Image.fromarray(done.grey).save(folder / "images" / f"{name}.png")
     Image.fromarray(done.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
     tifffile.imwrite(folder / "depth" / f"{name}.tif", done.depth, compression="zlib")

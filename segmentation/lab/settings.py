@@ -26,9 +26,8 @@ from pydantic_core import PydanticCustomError
 from ..core import tasks as core_tasks
 from ..core.network.architectures import STRIDE
 from ..core.network.card_entries import Line, Name, Text, Texts
-from ..core.network.cards import renewed
 from ..core.settings import DEFAULT_TASK
-from ..core.validation import Refused, Settings, sentence
+from ..core.validation import Settings, UserError, sentence
 from . import tasks
 from .losses import Loss, losses
 from .synthesis.draw import DIAMETERS
@@ -39,7 +38,7 @@ FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which model
 MACHINE = ("device", "threads", "workers")  # where it runs, not what is trained: may differ when a run resumes
 
 
-class BadRecipe(Refused):
+class BadRecipe(UserError):
     """The recipe cannot be trained; the message says which entry is wrong."""
 
 
@@ -320,11 +319,6 @@ class TrainingRecipe(Settings):
             except ValidationError as error:
                 raise ValueError(sentence(error)) from error
         return options
-
-    @model_validator(mode="before")
-    @classmethod
-    def _former_entries_are_moved(cls, data: Any) -> Any:
-        return renewed(dict(data)) if isinstance(data, Mapping) else data
 
     @field_validator("heads")
     @classmethod

@@ -1,4 +1,4 @@
-"""What is stored: micrographs, what was found in them, jobs, samples and the files that those two made.
+"""The stored rows: micrographs, their segmentations, jobs, samples, and the files of jobs and samples.
 
 The Job row is the truth and the broker only carries its id. A job's life:
 
@@ -13,12 +13,12 @@ The Job row is the truth and the broker only carries its id. A job's life:
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
 when one of them is first asked for, by an ExportJob of the same states.
 
-Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt), so of two
-processes that want the same arrow exactly one gets it. `attempt` only ever grows: a worker that was given up
-for dead and comes back holds an old number, and each of its reports is refused with `Superseded`.
+Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
+same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
+old number, and each of its reports raises `Superseded`.
 
-A micrograph is looked into the same way before any of that: a job of an image that has not been read yet is
-QUEUED but not `ready`, and nobody takes it. A row with a `due` in the future waits until the machine has recovered.
+Before that a micrograph is inspected in the same way. A job of an image that has not been read yet is QUEUED but not
+`ready`, and no worker takes it. A row with a `due` in the future waits until the machine has recovered.
 
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
 

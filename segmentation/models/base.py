@@ -1,4 +1,4 @@
-"""What the rows have in common: an owner, attempts of workers, stored files."""
+"""The common parts of the rows: an owner, attempts of workers, stored files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shown_name(name: str) -> str:
 
 class OwnedQuerySet(models.QuerySet):
     def visible_to(self, user: Any, visitor: uuid.UUID | None) -> OwnedQuerySet:
-        """What "My results" lists: an account's own rows, or for the anonymous what this browser made."""
+        """The rows that "My results" lists: those of the account, or without an account those of this browser."""
         if user is not None and user.is_authenticated:
             return self.filter(owner=user)
         if visitor is None or settings.DEEPSEGM_REQUIRE_LOGIN:
@@ -37,7 +37,7 @@ class OwnedQuerySet(models.QuerySet):
 
 
 class Owned(models.Model):
-    """A row that belongs to an account, or to nobody and is then reached by its unguessable link."""
+    """A row that belongs to an account or to nobody; then only its unguessable link leads to it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # An account's rows go with it: left behind without an owner they would become public.
@@ -53,24 +53,26 @@ class Owned(models.Model):
 
     @staticmethod
     def fields_of(user: Any, visitor: uuid.UUID | None, address: str) -> dict[str, Any]:
-        """The fields of a row that a caller makes."""
+        """The fields that make a caller the maker of a row."""
         signed_in = user is not None and user.is_authenticated
         return {"owner": user if signed_in else None, "visitor": visitor, "address": address}
 
     @property
     def maker(self) -> dict[str, Any]:
-        """Its caller, as the services and their limits take it."""
+        """The caller who made it, as the services and their limits expect it."""
         return {"user": self.owner, "visitor": self.visitor, "address": self.address}
 
     def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
-        """Owned: its owner and staff who may see such rows. Unowned: who has the link, unless the site is closed."""
+        """An owned row is visible to its owner and to staff who may see such rows; any other row to everybody with the
+        link, unless the site is closed."""
         signed_in = user is not None and user.is_authenticated
         if self.owner_id is None:
             return signed_in or not settings.DEEPSEGM_REQUIRE_LOGIN
         return signed_in and (user.pk == self.owner_id or self.staff_may(user, "view"))
 
     def is_changeable_by(self, user: Any, visitor: uuid.UUID | None = None, action: str = "change") -> bool:
-        """Who may cancel, retry or, as the `action` "delete", delete it: its maker, and staff who may do that.
+        """Whether the user may cancel or retry it or, with the `action` "delete", delete it: its maker and permitted
+        staff may.
 
         The maker of an unowned row is the browser or script that made it, not whoever has the link.
         """
@@ -100,11 +102,11 @@ class Superseded(Exception):
 class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 
-    attempt: grows with every claim and fences off workers given up for dead.
+    attempt: grows with every claim, so that reports of superseded workers are refused.
     deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
-    faults: how often in a row the machine was in trouble: its disk, storage or database, or the worker was lost.
-    due: not to be taken before, because of that.
-    enqueued: when it was last sent to the broker. message: id of the message for which the last attempt claimed it.
+    faults: how often in a row the machine had a fault (disk, storage, database) or the worker was lost.
+    due: the time before which no worker takes the row, because of such a fault.
+    enqueued: when it was last sent to the broker. message: id of the message that made the last attempt claim it.
     """
 
     attempt = models.PositiveIntegerField(default=0, editable=False)
@@ -142,11 +144,11 @@ class AttemptedQuerySet(OwnedQuerySet):
     related: tuple[str, ...] = ()
 
     def waiting(self) -> AttemptedQuerySet:
-        """What a worker may take now."""
+        """The rows that a worker may take now."""
         return self.filter(Q(due=None) | Q(due__lte=timezone.now()), state="queued")
 
     def claim(self, pk: Any, message: str = "") -> Any:
-        """Take a queued row for this worker; None when it is not there to be taken (a second message).
+        """Take a queued row for this worker; None if the row is no longer queued (a second message).
 
         message: id of the broker's message that asked for it.
         """
@@ -176,7 +178,7 @@ class AttemptedQuerySet(OwnedQuerySet):
 class StoredFile(models.Model):
     """A file that a successful attempt made.
 
-    size: of what is downloaded; a bundle takes less in the storage (services.bundles).
+    size: bytes of the download; a bundle takes less in the storage (services.bundles).
     """
 
     attempt = models.PositiveIntegerField()

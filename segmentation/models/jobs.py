@@ -33,14 +33,14 @@ class ExportJobQuerySet(AttemptedQuerySet):
 class Job(Owned, Attempted):
     """One analysis of one micrograph; see the top of this package for the states.
 
-    settings: the AnalysisSettings, as JSON. segmentation: what is measured; None while it is still to be found.
+    settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.
 
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
-    submission: what makes a second submission of the same form the same job. content: hash of what was submitted.
-    ready: whether its upload has been looked into. asked: what the sender said of the scale, until then.
-    summary: what the result page shows without opening a file.
-    ends: when the attempt under way will probably be done.
+    submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
+    ready: whether its upload was inspected. asked: the scale that the sender stated, until then.
+    summary: the data that the result page shows without opening a file.
+    ends: the expected end of the running attempt.
     """
 
     class State(models.TextChoices):
@@ -93,7 +93,7 @@ class Job(Owned, Attempted):
 
     @property
     def can_retry(self) -> bool:
-        """An image that cannot be read will not be read at a second try either."""
+        """Whether another try could succeed: an unreadable image stays unreadable."""
         return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.micrograph.is_useless
 
     @property
@@ -116,9 +116,10 @@ class Job(Owned, Attempted):
         return self._ahead().count() + 1
 
     def expected_seconds(self) -> float | None:
-        """Seconds until the last file, from the pace of recent jobs' stages; None when finished or without experience.
+        """Seconds until the job is done, from the pace of recent jobs; None if it is finished or no recent job is
+        known.
 
-        A worker reckons for the job that it runs: it knows how far each stage is.
+        For a running job the worker estimates this, because it knows the progress of each stage.
         """
         if self.is_finished:
             return None
@@ -135,7 +136,7 @@ class Job(Owned, Attempted):
         return sum(each or 0.0 for each in waiting) / site.DEEPSEGM_CONCURRENCY + mine
 
     def _seconds(self, pace: Pace) -> float | None:
-        """How long it takes from its beginning, at this pace."""
+        """Seconds that the whole job takes at this pace."""
         stages = MEASURING if self.segmentation_id else tuple(BEGINS)
         return pace.seconds(self.micrograph.megapixels, stages)
 
@@ -151,7 +152,7 @@ class Job(Owned, Attempted):
 
 
 def recent_pace() -> Pace:
-    """The pace of recent jobs; what no stage accounts for went into reading the image and writing the files."""
+    """The pace of recent jobs. The time outside the stages is that of reading the image and writing the files."""
     recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
     rows = recent.order_by("-finished").values_list(
         "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"
@@ -166,7 +167,7 @@ def recent_pace() -> Pace:
 
 
 class ExportJob(Attempted):
-    """Writes the files of a finished job that are not stored with every result; made when one of them is asked for."""
+    """Work of writing the files of a finished job that are not stored with every result, made on the first request."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "waiting"

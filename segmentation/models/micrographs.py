@@ -1,4 +1,4 @@
-"""Micrographs as they came."""
+"""Uploaded files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECENT = timedelta(hours=1)
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
-    """Where an uploaded file lies: nothing of its own name but a harmless suffix."""
+    """The place of an uploaded file in the storage; of its own name only a harmless suffix is used."""
     suffix = PurePosixPath(name).suffix.lower()
     safe = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     return f"{micrograph.folder}/image{safe}"
@@ -30,14 +30,14 @@ def preview_path(micrograph: Micrograph, name: str) -> str:
 
 
 class Arrival(Owned):
-    """That something was sent, kept for an hour: whoever deletes it at once has sent it all the same."""
+    """A record of one upload, kept for an hour, so that deleting an upload does not raise the hourly limit."""
 
 
 class MicrographQuerySet(AttemptedQuerySet):
     def next_in_turn(self) -> Micrograph | None:
-        """The upload to be looked into next: the first of the sender who has waited longest since his last one.
+        """The next upload to inspect: the first one of the sender whose last turn is longest ago.
 
-        Who sends a hundred files does not stand before whoever sends one. A sender is an account or, for the anonymous,
+        So a sender of a hundred files does not delay a sender of one. A sender is an account or, without an account,
         a network address: cookies and secrets are easily made.
         """
         waiting = self.waiting().by_sender()
@@ -56,7 +56,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         return waiting.filter(sender=sender).order_by("created", "pk").first()
 
     def others_wait(self, micrograph: Micrograph) -> bool:
-        """Whether another sender's uploads wait for their first look."""
+        """Whether uploads of another sender wait for their first inspection."""
         mine = self.by_sender().filter(pk=micrograph.pk).values("sender")
         return self.waiting().filter(width=0).by_sender().exclude(sender__in=mine).exists()
 
@@ -67,9 +67,9 @@ class MicrographQuerySet(AttemptedQuerySet):
 
 
 class Micrograph(Owned, Attempted):
-    """A file as it came: a micrograph with what inspection found in it, or an archive of micrographs.
+    """An uploaded file: a micrograph with the facts from its inspection, or an archive of micrographs.
 
-    It is stored and answered at once and looked into by a worker:
+    The upload is stored and answered at once; a worker inspects it later:
 
         RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
                                 ^                  │
@@ -77,16 +77,17 @@ class Micrograph(Owned, Attempted):
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.settling.give_way).
-    data_bar: first row of the data bar, None when there is none.
-    reading: what was read in data bar or picture (core's `BarReading`), {} when there is nothing. read_bar: whether it
+        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.after_inspection.give_way).
+    data_bar: first row of the data bar, None without one.
+    reading: the `BarReading` of data bar or picture, {} without one. read_bar: whether it
         is to be read even where the file says its scale.
-    side: the files of the microscope that came beside it, as {"name", "sha256", "file": where it is stored}.
-    viewer_image, viewer_tiles: it as the viewer shows it, whole and in squares (core.report.exports.viewer);
+    side: the files of the microscope that were sent with it, as {"name", "sha256", "file": where it is stored}.
+    viewer_image, viewer_tiles: the picture in the viewer, whole and in squares (core.report.exports.viewer);
         viewer_size: of both.
-    is_archive: whether it holds the images and is none itself; archive: the one that it came in.
-    sample: the sample that it is for, until it is taken in there.
-    asked: what the sender said of its scale and, for images of an archive, of all else (services.settling).
+    is_archive: whether it is an archive of images; archive: the archive that contained it.
+    sample: the sample that will include it; None once it does.
+    asked: the sender's statements about its scale and, for an archive, about the analysis of its images
+    (services.after_inspection).
     """
 
     class State(models.TextChoices):
@@ -143,17 +144,17 @@ class Micrograph(Owned, Attempted):
 
     @property
     def is_read(self) -> bool:
-        """Whether it is an image that can be analysed, though its data bar may still be to be read."""
+        """Whether the image can be analysed; the text of its data bar may be still unread."""
         return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
 
     @property
     def file_calibration(self) -> Calibration:
-        """What the file itself says, or a file of the microscope beside it."""
+        """The calibration in the file itself or in a side file of the microscope."""
         return Calibration(**self.calibration) if self.calibration else Calibration.absent()
 
     @property
     def own_calibration(self) -> Calibration:
-        """What counts where nobody says anything."""
+        """The calibration that is used if the user states none."""
         reading = sure_calibration(self.reading)
         return own_calibration(self.file_calibration, reading, texts_agree=texts_agree(self.reading))
 

@@ -14,12 +14,13 @@ TYPED = 100  # characters of a typed number and its unit
 class Sample(Owned, Attempted):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
-    settings: for the images, but for the calibration. rule, value: where that comes from; value in nm, None for pixels.
-    typed: the text by which the user gave `value`, such as "7.52 µm": its last digit is how well `value` is known;
+    settings: of the images, without the calibration. rule, value: source of the calibration; value in nm, None for
+    pixels. typed: the text by which the user gave `value`, such as "7.52 µm": its last digit is how well `value` is
+    known;
         "" where there is none, as in rows from before it was kept.
-    notes: sentences about what came in and was not taken, as {"name", "sentence"}.
+    notes: sentences about uploads that were not taken, as {"name", "sentence"}.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
-    submission: what makes a second submission of the same form the same sample. content: hash of what was submitted.
+    submission: identifies a form, so that sending it twice makes one sample. content: hash of the submitted content.
     """
 
     class State(models.TextChoices):
@@ -63,7 +64,7 @@ class Sample(Owned, Attempted):
         return self.jobs.exclude(reruns__sample=self.pk)
 
     def calibration_for(self, micrograph: Micrograph) -> Calibration | None:
-        """What the rule says of an image; None means what file or image themselves say."""
+        """The calibration of an image by the rule; None leaves it to the file or the image."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
         own = micrograph.file_calibration.nm_per_pixel or micrograph.own_calibration.nm_per_pixel

@@ -1,4 +1,4 @@
-"""What was found in a micrograph, stored once and measured by as many jobs as one likes."""
+"""Segmentations of micrographs: each is stored once and measured by any number of jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .micrographs import Micrograph
 
 
 class Segmentation(models.Model):
-    """A stored `core.labels.segmentation.Segmentation`; it goes with the last job that measured it.
+    """A stored `core.labels.segmentation.Segmentation`; it is deleted with the last job that measured it.
 
     provenance: as in its file: task, settings, the whole ModelCard as it was. size: of the file in bytes.
     """

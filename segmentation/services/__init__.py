@@ -3,6 +3,15 @@
 If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 """
 
+from .after_inspection import (
+    fail_upload,
+    give_way,
+    publish_archive,
+    publish_inspection,
+    publish_reading,
+    start_archive,
+    start_images,
+)
 from .archives import Note, is_archive
 from .exports import ask_for_files, file_of, publish_export, unwritten
 from .intake import Intake, receive_files
@@ -24,15 +33,6 @@ from .samples import (
     retry_failed,
 )
 from .segmentations import keep_segmentation
-from .settling import (
-    fail_upload,
-    give_way,
-    publish_archive,
-    publish_inspection,
-    publish_reading,
-    start_archive,
-    start_images,
-)
 from .trouble import trouble
 from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

@@ -186,7 +186,7 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[Note]) -> dict[str, 
         elif why := _unusable(info, name):
             notes.append(Note(_shown(name), why, 422))
         else:
-            usable[_unlike(name, usable, numbers)] = info
+            usable[_unique_name(name, usable, numbers)] = info
     if overlapping:
         notes.append(Note("", SAME_BYTES.format(**_counted(len(overlapping))), 422))
     if junk:
@@ -211,16 +211,16 @@ def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
     return found
 
 
-def _unlike(name: str, taken: Any, numbers: Counter[str]) -> str:
+def _unique_name(name: str, taken: Any, numbers: Counter[str]) -> str:
     """The name, made unique: an archive may hold one name twice, and both are files.
 
     numbers: the last number tried for each name, so that thousands of equal names are as fast as others.
     """
-    suffix, unlike = PurePosixPath(name).suffix, name
-    while unlike in taken:
+    suffix, unique = PurePosixPath(name).suffix, name
+    while unique in taken:
         numbers[name] += 1
-        unlike = f"{name.removesuffix(suffix)} ({numbers[name] + 1}){suffix}"
-    return unlike
+        unique = f"{name.removesuffix(suffix)} ({numbers[name] + 1}){suffix}"
+    return unique
 
 
 def _unusable(info: zipfile.ZipInfo, name: str) -> str:

@@ -186,15 +186,19 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
     try:
         calibration = calibration_for(text, origin, micrograph)
     except ValueError:
-        return {"text": "not a width", "look": "bad"}
+        return {"text": "not a width", "status": "bad"}
     if calibration is None:
         said, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
-        return {"text": said, "look": "good"} if said else {"text": BEING_READ if unread else UNSCALED, "look": "check"}
+        return (
+            {"text": said, "status": "good"}
+            if said
+            else {"text": BEING_READ if unread else UNSCALED, "status": "check"}
+        )
     if calibration.nm_per_pixel is None:
-        return {"text": "measured in pixels", "look": ""}
+        return {"text": "measured in pixels", "status": ""}
     said = f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px"
     if calibration.source != "typed":
-        return {"text": said, "look": "good"}
+        return {"text": said, "status": "good"}
     asked = question(text)
     return {"text": f"{said}; {asked}", "look": "check"} if asked else {"text": said, "look": ""}
 

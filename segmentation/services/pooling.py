@@ -46,5 +46,5 @@ def stuck() -> QuerySet:
 
 @receiver(post_delete, sender=Job)
 def an_image_is_gone(instance: Job, **kwargs: Any) -> None:
-    """Whatever deleted it."""
+    """Refresh the sample of a deleted image, by whatever way it was deleted."""
     refresh_after_commit(instance.sample_id)

@@ -25,7 +25,7 @@ def trouble(error: BaseException) -> str:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether it comes of a full disk."""
+    """Whether a full disk caused the error."""
     return trouble(error) == FULL
 
 

@@ -1,4 +1,5 @@
-"""Incoming files: limits are checked first, then files are stored; a worker inspects them (`settling` continues)."""
+"""Incoming files: limits are checked first, then files are stored; a worker inspects them (`after_inspection`
+continues)."""
 
 from __future__ import annotations
 

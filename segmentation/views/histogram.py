@@ -43,11 +43,11 @@ TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 class Particles:
     """The sizes of n particles: columns by name, (n,) each, NaN if unknown; which are kept; their edge weights.
 
-    grain: the pixel size in `unit`; 0 if an older file does not contain it.
+    pixel_size: the pixel size in `unit`; 0 if an older file does not contain it.
     """
 
     unit: str
-    grain: float
+    pixel_size: float
     columns: dict[str, Floats]
     kept: NDArray[np.bool_]
     weights: Floats
@@ -84,7 +84,9 @@ class Particles:
         size, screened = statistics.get("size", SIZE), statistics.get("screened", True)
         found = [table for table in tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in found}
-        grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
+        pixel_size = (
+            pixels.pop() if len(pixels) == 1 else 0.0
+        )  # as of core.sample.SampleAnalysis, for the bins of the figure
 
         def column(name: str) -> Floats:
             length = name not in SHAPES
@@ -94,7 +96,7 @@ class Particles:
         known = {name: values for name in measures_of(size) if np.isfinite(values := column(name)).any() or not found}
         weights = column("edge_weight")
         kept = np.concatenate([each.kept if screened else each.whole for each in found] or [np.zeros(0, bool)])
-        return cls(unit, grain, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
+        return cls(unit, pixel_size, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
 
 
 def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -197,7 +199,7 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
     }
     if not len(sizes):
         return {**said, "edges": [], "problem": ""}
-    lengths = (particles.unit, particles.grain or pixel) if measure not in (*SHAPES, "area") else ("", 0.0)
+    lengths = (particles.unit, particles.pixel_size or pixel) if measure not in (*SHAPES, "area") else ("", 0.0)
     automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
     edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     found = bins.histogram(sizes, weights, edges)

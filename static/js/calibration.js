@@ -25,8 +25,8 @@ function fill(card, width, origin) {
     input.value = width;
     said.value = origin;
   }
-  const { text, look } = badgeFor(width, origin, card);
-  Object.assign(fields[0].badge, { textContent: text, className: `badge ${look}`, hidden: false });
+  const { text, status } = badgeFor(width, origin, card);
+  Object.assign(fields[0].badge, { textContent: text, className: `badge ${status}`, hidden: false });
   review(card);
 }
 

@@ -179,11 +179,11 @@ function fieldOf(card) {
 }
 
 function show(field, card) {
-  const { text, look } = badgeFor(field.input.value, field.origin.value, card);
+  const { text, status } = badgeFor(field.input.value, field.origin.value, card);
   field.badge.textContent = text;
-  field.badge.className = `badge ${look}`;
+  field.badge.className = `badge ${status}`;
   field.badge.hidden = text === "";
-  if (look !== "bad") forgive(field.input);
+  if (status !== "bad") forgive(field.input);
 }
 
 // The error of a field goes with its reason.
@@ -314,7 +314,7 @@ function submitted(event) {
     guard();
     return;
   }
-  const wrong = [main, ...uploads().map(fieldOf)].find(({ input, origin }) => !input.disabled && badgeFor(input.value, origin.value, null).look === "bad");
+  const wrong = [main, ...uploads().map(fieldOf)].find(({ input, origin }) => !input.disabled && badgeFor(input.value, origin.value, null).status === "bad");
   if (wrong) {
     event.preventDefault();
     wrong.input.setAttribute("aria-invalid", "true");

@@ -45,17 +45,17 @@ export function question(text) {
 // card: the element of the upload, or null while there is none. An empty field leaves the scale to the image.
 export function badgeFor(text, origin, card) {
   const own = text.trim() === "" || ["file", "read"].includes(origin);
-  if (own && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
+  if (own && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, status: "good" };
   if (text.trim() === "" || origin === "default") {
     const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
-    return card ? { text: now, look: "check" } : { text: "", look: "" };
+    return card ? { text: now, status: "check" } : { text: "", status: "" };
   }
-  if (ambiguous(text)) return { text: "could be two widths: leave the comma or point out", look: "bad" };
+  if (ambiguous(text)) return { text: "could be two widths: leave the comma or point out", status: "bad" };
   const width = widthOf(text);
-  if (width === null) return { text: "not a width", look: "bad" };
+  if (width === null) return { text: "not a width", status: "bad" };
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
   const accepted = ACCEPTED[origin.split(":")[0]];
-  if (accepted) return { text: `${accepted}${scale}`, look: "good" };
+  if (accepted) return { text: `${accepted}${scale}`, status: "good" };
   const asked = question(text);
-  return asked ? { text: `typed${scale}; ${asked}`, look: "check" } : { text: `typed${scale}`, look: "" };
+  return asked ? { text: `typed${scale}; ${asked}`, status: "check" } : { text: `typed${scale}`, status: "" };
 }

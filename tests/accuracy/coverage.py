@@ -17,7 +17,7 @@ from scipy import stats
 
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.cautions import doubted
-from segmentation.core.measure.distribution import POWER, WEIGHTINGS, Sizes, Weighting, figures
+from segmentation.core.measure.distribution import POWER, WEIGHTINGS, WeightedSizes, Weighting, figures
 from segmentation.core.measure.fractions import nano_fraction, unseen
 
 MEDIAN = 110.0
@@ -48,12 +48,12 @@ Shares = dict[str, Share]
 Hits = dict[Weighting, dict[str, tuple[float, bool]]]
 
 
-def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> Sizes:
+def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> WeightedSizes:
     """Spheres of these diameters."""
     order = np.argsort(values, kind="stable")
     size = values[order]
     weights = {way: size**power / (size**power).mean() for way, power in POWER.items()}
-    return Sizes("nm", size, size, weights, None if image is None else image[order])
+    return WeightedSizes("nm", size, size, weights, None if image is None else image[order])
 
 
 def log_normal(gsd: float, median: float = MEDIAN) -> Callable[[np.ndarray], np.ndarray]:
@@ -132,7 +132,7 @@ def truths(values: np.ndarray) -> dict[Weighting, Truth]:
     return {way: {name: float(each[name] or np.nan) for name in NAMES} | inside for way, each in found.items()}
 
 
-def hits(sizes: Sizes, goals: dict[Weighting, Truth], seed: int, u: float = 0.0) -> Hits:
+def hits(sizes: WeightedSizes, goals: dict[Weighting, Truth], seed: int, u: float = 0.0) -> Hits:
     """Of each weighting name -> 1 where the interval holds the truth, 0 where not, NaN without one; and whether the
     product doubts it."""
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}

@@ -19,7 +19,7 @@ from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.facts import settings as said_settings
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import method
-from segmentation.core.sample import Member, Sample
+from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks.bubbles import swelling
 
 from .test_labelled import TWO, discs
@@ -72,7 +72,7 @@ def test_grains_that_touch_have_a_boundary(tmp_path):
 def test_weighting_for_the_frame_is_said():
     labels = bars(*[20, 30, 40, 50, 60, 70, 80])
     for edge, word in (("weight", "weighted"), ("exclude", "excluded")):
-        sample = Sample.of(measured(labels, "lines", border_correction=edge))
+        sample = SampleAnalysis.of(measured(labels, "lines", border_correction=edge))
         assert said_settings(sample, sample.members[0])["edges"] == word
         assert ("weighted by the inverse" in method(sample)) == (edge == "weight") == ("# edges: " in as_text(sample))
 

@@ -414,12 +414,12 @@ def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed)
     assert not page.locator("#table").is_visible()
     assert page.locator("#figure figure img").is_visible()
     assert page.locator(".nano svg.fraction").is_visible()
-    assert page.locator(".settling .plot").is_visible()
+    assert page.locator(".convergence-chart .plot").is_visible()
 
 
 def test_nothing_is_wider_than_the_window(look):
     for size in SIZES:
         page = look(size)
         page.locator("details.more").evaluate_all("all => all.forEach(each => { each.open = true; })")
-        assert page.locator(".nano, .settling").count() == 2
+        assert page.locator(".nano, .convergence-chart").count() == 2
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), size

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import INTERCEPT, TRAITS, ParticleOptions
+from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
 from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
@@ -149,7 +149,7 @@ def test_nothing_is_chosen_by_what_is_for_evaluation_only(card, folder, tmp_path
     (folder / link).symlink_to(hidden)
     before = card.read_text()
     said = r"lies in evaluation-only: .* nor is anything calibrated or chosen by it"
-    for option in ("--choose-threshold", "--calibrate", "--fit-cuts"):
+    for option in ("--choose-threshold", "--calibrate", "--fit-region-merging"):
         with pytest.raises(CommandError, match=said):
             call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), option)
     assert card.read_text() == before
@@ -278,7 +278,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
     call_command("evaluate", str(card), str(folder), "--out", str(out), "--groups", groups, "--calibrate")
     report = json.loads((out / "report.json").read_text())
     written = read_card(card)
-    assert set(written.options["confidence"]) == {*TRAITS, INTERCEPT}
+    assert set(written.options["confidence"]) == {*OUTLINE_FEATURES, INTERCEPT}
     assert "wrong_under_limit" in capsys.readouterr().out
     again = tmp_path / "again"
     call_command("evaluate", str(card), str(folder), "--out", str(again), "--groups", groups)
@@ -305,12 +305,12 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
     monkeypatch.setattr(calibrating, "RENDERED", 3)
     monkeypatch.setattr(cutting, "FEWEST", 1)
     before = card.read_text()
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
-    cuts = read_card(card).options["cuts"]
-    assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
-    assert read_card(card).training["cuts_rule"] == cutting.RULE
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-region-merging")
+    region_merging = read_card(card).options["region_merging"]
+    assert region_merging["limit"] in cutting.LIMITS and region_merging["saddle"] < 0
+    assert read_card(card).training["region_merging_rule"] == cutting.RULE
     said = capsys.readouterr().out
-    assert f"cuts written into {card}" in said and "before fitting" in said
+    assert f"region merging written into {card}" in said and "before fitting" in said
     assert "particles are few to fit a card to" in said
     assert card.with_name(f"{card.name}.before").read_text() == before and card.read_text() != before
 
@@ -322,7 +322,7 @@ def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able,
     monkeypatch.setattr(cutting, "FEWEST", 10_000)
     before = card.read_text()
     with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-region-merging")
     assert card.read_text() == before
 
 

@@ -14,7 +14,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.card_entries import ModelOptions
 from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings, SegmentationSettings
-from segmentation.core.tasks.base import Channels, Found, Golden, Maps, Measured, Task, as_is
+from segmentation.core.tasks.base import Channels, Decoded, Golden, Maps, Measured, Task, as_is
 
 if TYPE_CHECKING:
     from segmentation.core.labels.segmentation import Segmentation
@@ -54,7 +54,7 @@ def channels(card: ModelCard) -> Channels:
     return Channels(CLASSES, "softmax")
 
 
-def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BrightnessSettings) -> Found:
+def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BrightnessSettings) -> Decoded:
     """Each pixel is of the likelier class; the labels are the classes that occur."""
     from scipy import ndimage
 
@@ -67,7 +67,7 @@ def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: Bright
     numbers[present] = np.arange(1, len(present) + 1)
     labels = np.where(known, numbers[likelier], 0).astype(np.int32)
     sure = np.array([shares[each][labels == numbers[each]].mean() for each in present], np.float32)
-    return Found(labels, sure, present.astype(np.int32), {"smooth": settings.smooth})
+    return Decoded(labels, sure, present.astype(np.int32), {"smooth": settings.smooth})
 
 
 def measure(

@@ -85,7 +85,7 @@ def test_labels_may_have_other_numbers(toy, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--fit-cuts"], "Brightness are scored without --fit-cuts: leave it out."),
+        (["--fit-region-merging"], "Brightness are scored without --fit-region-merging: leave it out."),
         (["--calibrate"], "without --calibrate"),
         (["--choose-threshold"], "without --choose-threshold"),
         (["--postprocess", "published"], "without --postprocess"),

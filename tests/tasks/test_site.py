@@ -218,7 +218,7 @@ class TestSite:
         assert _found(first).used == plain(used), "the report of a sample knows as much as that of an image"
         assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
         assert client.get("/samples/").status_code == 200
-        if kind.task.together is None:
+        if kind.task.pool_fields is None:
             assert pooled["n_kept"] > 0
             return
         alone = sample.jobs.first().summary["quantities"]

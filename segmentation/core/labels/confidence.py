@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .contrast import rings
-from .options import INTERCEPT, TRAITS, ParticleOptions
+from .options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
 from .separate import Labels, areas_of, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
@@ -24,22 +24,22 @@ SAMPLED = 2**22  # px of ground that suffice to tell its grey
 NOTHING = 0.002  # share of the picture under which it shows no particles
 
 
-def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
-    """(n,) each, by the names of TRAITS: properties of each particle from maps and picture.
+def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
+    """(n,) each, by the names of OUTLINE_FEATURES: properties of each particle from maps and picture.
 
     maps: (2 or 3, H, W) uint8. grey: (H, W) uint8, the picture as the network saw it. labels: (H, W) 1..n. scale: at
     which the network saw them. diameter: the network's preferred diameter in px.
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
     of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
-    over all particles of the image, weighted by area. contrast, glare: see `_ground`.
+    over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
     """
     areas = np.maximum(areas_of(labels, int(labels.max(initial=0)))[1:].astype(float), 1)
     if not len(areas):
-        return {name: np.zeros(0) for name in TRAITS}
+        return {name: np.zeros(0) for name in OUTLINE_FEATURES}
     mean = np.clip(mean_over_labels(maps[0], labels).astype(float), 0.01, 0.995)
     foreground = np.log(mean / (1 - mean))
     size = np.log(np.sqrt(4 * areas / np.pi) * scale / diameter)
-    contrast, glare = _ground(grey, labels, areas, scale)
+    contrast, excess_brightness = _ground(grey, labels, areas, scale)
     return {
         "foreground": foreground,
         "peak": max_over_labels(maps[1], labels) / 255,
@@ -48,14 +48,14 @@ def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float
         "size_squared": size**2,
         "others": np.full(len(areas), np.average(foreground, weights=areas)),
         "contrast": contrast,
-        "glare": glare,
+        "excess_brightness": excess_brightness,
     }
 
 
 def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Floats, Floats]:
     """(n,) contrast: mean grey of the particle minus that of the ground around it, in units of the ground's SD there,
-    -1 to CLEARLY. glare: its brightness above the average particle of the image, divided by the brightness of the
-    average particle above the ground, 0 to 1.
+    -1 to CLEARLY. excess_brightness: its brightness above the average particle of the image, divided by the brightness
+    of the average particle above the ground, 0 to 1.
 
     The ground around a particle is taken from its RING, or from the whole image if the ring has too few pixels.
     """
@@ -83,7 +83,8 @@ def _rings(grey: Grey, labels: Labels, count: int, scale: float) -> Floats:
 
 
 def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """(n,) float32 probability that each particle is right; values: see `traits`; weights names some of them."""
+    """(n,) float32 probability that each particle is right; values: see `outline_features`; weights names some of
+    them."""
     score = weights[INTERCEPT] + sum(weight * values[name] for name, weight in weights.items() if name != INTERCEPT)
     chance: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)
     return chance
@@ -96,7 +97,7 @@ def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: Pa
     """
     if not options.confidence:
         return mean_over_labels(maps[0], labels)
-    return likely_right(traits(maps, grey, labels, scale, options.diameter), options.confidence)
+    return likely_right(outline_features(maps, grey, labels, scale, options.diameter), options.confidence)
 
 
 def clarity(maps: Maps, threshold: float, seed_threshold: float) -> tuple[float, float | None, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .options import FAINT
-from .pieces import BAND
+from .region_graph import BAND
 from .separate import areas_of
 
 Floats = NDArray[np.float64]

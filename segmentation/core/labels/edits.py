@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from math import ceil, isfinite, nan
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .geometry import SMALLEST, Box, Floats, Labels, Mask, components, crosses_itself, cut, line_pixels, polygon_pixels
 from .segmentation import MOST_IDS, Segmentation
 
-SMALLEST = 9  # px; a part of fewer is a slip of the line, as it is one of the network elsewhere
 MOST_POINTS = 2000  # of a line or polygon
 FARTHEST = 1e6  # px; no image is so wide
-Labels = NDArray[np.int32]
-Mask = NDArray[np.bool_]
 Points = Sequence[tuple[float, float]]
-Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
 NOTHING: Box = (0, 0, 0, 0)
 
 
@@ -203,7 +199,7 @@ def merge(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
 def split(segmentation: Segmentation, number: int, line: Points) -> Patch:
     """The object is cut along a line of at least two points; the largest part keeps its id."""
     _, box, inside = _pixels_of(segmentation, [number])
-    parts = _cut(inside, _along(_points(line, 2), box))
+    parts = cut(inside, line_pixels(_points(line, 2), box))
     if parts.max() < 2:
         raise BadEdit(
             f"The line does not split object {number}: draw it from edge to edge, so that each part has at least"
@@ -275,63 +271,7 @@ def fill(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
     return _patch(segmentation, box, after, {})
 
 
-def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
-    """Connected pieces (H, W) int32 1..n of a mask, in reading order, and how many; corners: whether pixels that share
-    only a corner are connected."""
-    wide = mask.shape[1] + 2
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    reach = int(corners)
-    below = (rows + 1) * wide
-    first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
-    last = np.searchsorted(rows * wide + starts, below + ends + reach, "left")
-    parents = list(range(len(rows)))
-
-    def root(run: int) -> int:
-        while parents[run] != run:
-            parents[run] = parents[parents[run]]
-            run = parents[run]
-        return run
-
-    for run, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        for other in range(begin, end):
-            one, two = sorted((root(run), root(other)))
-            parents[two] = one
-    numbers = np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
-    flat = np.zeros(mask.size, np.int32)
-    flat[np.flatnonzero(mask)] = np.repeat(numbers, ends - starts)
-    return flat.reshape(mask.shape), int(numbers.max(initial=0))
-
-
-def _cut(inside: Mask, barrier: Mask) -> Labels:
-    """Parts (h, w) int32 1..n of an object; part 1 is the largest, with all pieces that the barrier does not divide."""
-    pieces, _ = components(inside)
-    parts, count = components(inside & ~barrier)
-    areas = np.bincount(parts.ravel(), minlength=count + 1)
-    parts[areas[parts] < SMALLEST] = 0
-    _grow(parts, inside)
-    numbers = np.zeros(count + 1, np.int32)
-    for piece in range(1, int(pieces.max(initial=0)) + 1):
-        held = np.unique(parts[(pieces == piece) & (parts > 0)])
-        numbers[held[areas[held].argsort()[::-1][1:]]] = -1
-    numbers[numbers < 0] = np.arange(2, 2 + int((numbers < 0).sum()))
-    numbers[numbers == 0] = 1
-    found: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
-    return found
-
-
-def _grow(parts: Labels, inside: Mask) -> None:
-    """Give the object's pixels without a part to the part beside them, in place."""
-    while (left := inside & (parts == 0)).any():
-        around = np.pad(parts, 1)
-        beside = np.max([around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]], axis=0)
-        if not beside[left].any():
-            return
-        parts[left] = beside[left]
-
-
-def _points(points: Points, least: int) -> NDArray[np.float64]:
+def _points(points: Points, least: int) -> Floats:
     try:
         found = np.array(points, float).reshape(-1, 2)
     except (TypeError, ValueError) as error:
@@ -341,22 +281,10 @@ def _points(points: Points, least: int) -> NDArray[np.float64]:
     return found
 
 
-def _along(points: NDArray[np.float64], box: Box) -> Mask:
-    """The pixels of a box that a line passes; neighbours among them share at least a corner."""
-    top, left, bottom, right = box
-    barrier = np.zeros((bottom - top, right - left), bool)
-    for one, two in pairwise(points):
-        steps = ceil(4 * float(np.abs(two - one).max())) + 2
-        x, y = np.floor(np.linspace(one, two, steps)).astype(int).T
-        seen = (x >= left) & (x < right) & (y >= top) & (y < bottom)
-        barrier[y[seen] - top, x[seen] - left] = True
-    return barrier
-
-
 def _filled(segmentation: Segmentation, polygon: Points) -> tuple[Box, Mask]:
     """The box of a polygon, within the analysed rows, and the pixels whose centres lie in it."""
     points = _points(polygon, 3)
-    if _crosses_itself(points):
+    if crosses_itself(points):
         raise BadEdit("The outline crosses itself: draw it without a loop.")
     tall, wide = segmentation.rows, segmentation.labels.shape[1]
     low, high = np.floor(points.min(0)), np.ceil(points.max(0))
@@ -364,28 +292,8 @@ def _filled(segmentation: Segmentation, polygon: Points) -> tuple[Box, Mask]:
     right, bottom = np.clip(high, 0, (wide, tall)).astype(int).tolist()
     if left >= right or top >= bottom:
         raise BadEdit("The outline lies outside the image.")
-    turns = np.zeros((bottom - top, right - left + 1), np.int32)
-    centres = np.arange(top, bottom) + 0.5
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        rows = np.flatnonzero((centres >= min(y0, y1)) & (centres < max(y0, y1)))
-        if len(rows):
-            x = x0 + (centres[rows] - y0) * (x1 - x0) / (y1 - y0)
-            columns = np.clip(np.ceil(x - 0.5) - left, 0, right - left).astype(int)
-            np.add.at(turns, (rows, columns), 1)
-    return (top, left, bottom, right), (turns.cumsum(1) % 2 == 1)[:, :-1]
-
-
-def _crosses_itself(points: NDArray[np.float64]) -> bool:
-    """Whether two edges of a closed polygon cross in their insides."""
-    begin, end = points, np.roll(points, -1, axis=0)
-
-    def side(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
-        one, two = b - a, c[None] - a[:, None]
-        turn: NDArray[np.float64] = np.sign(one[:, None, 0] * two[..., 1] - one[:, None, 1] * two[..., 0])
-        return turn
-
-    apart = side(begin, end, begin) * side(begin, end, end) < 0
-    return bool((apart & apart.T).any())
+    box = top, left, bottom, right
+    return box, polygon_pixels(points, box)
 
 
 def _check(segmentation: Segmentation, ids: Sequence[int]) -> None:

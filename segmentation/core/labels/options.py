@@ -9,15 +9,24 @@ from pydantic import AfterValidator, Field
 from ..network.card_entries import Between, Fraction, ModelOptions, Px, Times, Weight
 from ..network.cards import ModelCard
 
-TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "glare")  # .confidence
-CUT_TRAITS = (  # .cuts
-    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness"),
+OUTLINE_FEATURES = (
+    "foreground",
+    "peak",
+    "sure",
+    "size",
+    "size_squared",
+    "others",
+    "contrast",
+    "excess_brightness",
+)  # .confidence
+BORDER_FEATURES = (  # .region_merging
+    *("saddle", "lower", "higher", "size", "ratio", "border_darkness", "step", "roundness"),
     "touching",  # of networks that predict it
 )
 INTERCEPT = "intercept"
-LIMIT = "limit"  # chance of a cut under which pieces are joined
+MERGE_LIMIT = "limit"  # probability of a border below which regions are merged
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
-LOW_LIMIT = 0.2  # that limit for small particles, and where more of those that touch are to be separated
+LOW_MERGE_LIMIT = 0.2  # that limit for small particles, and where more of those that touch are to be separated
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 
 
@@ -27,8 +36,8 @@ def _of(known: tuple[str, ...], *needed: str) -> AfterValidator:
     def check(weights: dict[str, float]) -> dict[str, float]:
         if weights and not {*needed} <= {*weights} <= {*needed, *known}:
             raise ValueError(f"it has {' and '.join(needed)} and some of {', '.join(known)}, or none.")
-        if not 0 < weights.get(LIMIT, EVEN) < 1:
-            raise ValueError(f"its {LIMIT} is a number between 0 and 1.")
+        if not 0 < weights.get(MERGE_LIMIT, EVEN) < 1:
+            raise ValueError(f"its {MERGE_LIMIT} is a number between 0 and 1.")
         return weights
 
     return AfterValidator(check)
@@ -40,7 +49,7 @@ Weights = dict[str, Weight]
 class ParticleOptions(ModelOptions):
     """How a network's maps become particles."""
 
-    FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "cuts"})
+    FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "region_merging"})
     INHERITED: ClassVar[frozenset[str]] = FITTED | {
         *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise", "faint")
     }
@@ -52,11 +61,13 @@ class ParticleOptions(ModelOptions):
     second_scale: Times = Field(
         1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
     )
-    confidence: Annotated[Weights, _of(TRAITS, INTERCEPT)] = Field(
+    confidence: Annotated[Weights, _of(OUTLINE_FEATURES, INTERCEPT)] = Field(
         {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `--calibrate`"
     )
-    cuts: Annotated[Weights, _of(CUT_TRAITS, INTERCEPT, LIMIT)] = Field(
-        {}, description="weights and limit of where touching particles are cut (core/labels/cuts.py); see `--fit-cuts`"
+    region_merging: Annotated[Weights, _of(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
+        {},
+        description="weights and limit by which touching particles stay apart (core/labels/region_merging.py); see"
+        " `--fit-region-merging`",
     )
     coarsest: Fraction = Field(
         0.0,
@@ -75,6 +86,6 @@ class ParticleOptions(ModelOptions):
     @classmethod
     def of(cls, card: ModelCard) -> Self:
         options = super().of(card)
-        if "touching" in options.cuts and "touching" not in card.maps:
-            raise ValueError("cuts names touching, a map that the network does not predict.")
+        if "touching" in options.region_merging and "touching" not in card.maps:
+            raise ValueError("region_merging names touching, a map that the network does not predict.")
         return options

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .confidence import Grey, Maps, confidence
 from .contrast import contrasts
-from .cuts import cut_apart
 from .options import EVEN, ParticleOptions
+from .region_merging import oversegment_and_merge
 from .separate import Labels, relabel, separate
 
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
@@ -37,9 +37,11 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
 
     grey: (H, W) uint8, the picture as the network saw it.
     """
-    if not options.cuts:
+    if not options.region_merging:
         return separate(*maps[:2], threshold=threshold, seed_threshold=options.seed_threshold)
-    return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=options.diameter, weights=options.cuts)
+    return oversegment_and_merge(
+        maps, grey, threshold=threshold, scale=scale, diameter=options.diameter, weights=options.region_merging
+    )
 
 
 def that_count(found: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from .pooled_fields import jackknife_error
 from .quantities import Value
-from .together import jackknife_error
 
 GRID = 4  # blocks a side
 LEAST = 8  # px, side of a block

@@ -15,7 +15,7 @@ FEWEST = 8
 MOST = 60
 MANY = 1000
 ROUND = (1.0, 2.0, 2.5, 5.0)
-MOST_TYPED = 500  # bars; narrower ones could not be told apart
+MOST_TYPED = 500  # bars; narrower ones could not be distinguished
 WHOLE = 1e-9  # tolerance within which a size lies on a bin's edge
 FARTHEST = 2.0**53  # places of bins; beyond it neighbours are the same number
 
@@ -32,13 +32,13 @@ class Histogram:
     cumulative: Floats
 
 
-def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
+def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0) -> Floats:
     """Round edges of 8 to 60 equal bins for `sizes` (n,), n at least 1, if possible no wider than by Freedman and
     Diaconis (1981). In nm, 100 is an edge if sizes lie on both sides of it.
 
-    grain: the pixel size, for lengths. Most widths of particles are near whole pixels, so other bin widths produce a
-    false comb. Bins that are not whole pixels wide are therefore, if possible, at least five pixels wide, or three if
-    there are fewer than MANY sizes: then random scatter hides the comb.
+    pixel_size: 0 unless the sizes are lengths. Most widths of particles are near whole pixels, so other bin widths
+    produce a false comb. Bins that are not whole pixels wide are therefore, if possible, at least five pixels wide, or
+    three if there are fewer than MANY sizes: then random scatter hides the comb.
     """
     low, high, width = float(sizes.min()), float(sizes.max()), _spread(sizes)
     if high - low < 1e-9 * max(high, 1.0):
@@ -49,8 +49,8 @@ def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
     bins = np.floor((high - start) / widths) - np.floor((low - start) / widths) + 1
     widths = widths[(bins >= FEWEST) & (bins <= MOST)]
     asked = min(max(width, float(widths[0])), float(widths[-1]))
-    least = grain * (5 if len(sizes) >= MANY else 3)
-    comb = (widths < least) & (np.abs(widths - grain * np.rint(widths / (grain or 1.0))) > WHOLE * widths)
+    least = pixel_size * (5 if len(sizes) >= MANY else 3)
+    comb = (widths < least) & (np.abs(widths - pixel_size * np.rint(widths / (pixel_size or 1.0))) > WHOLE * widths)
     clean = widths[~comb] if not comb.all() else widths[-1:]
     chosen = float(clean[max(int((clean <= asked).sum()) - 1, 0)])
     edges = start + chosen * np.arange(floor((low - start) / chosen), floor((high - start) / chosen) + 2)

@@ -42,7 +42,7 @@ from .distribution import (
     WEIGHTINGS,
     Figures,
     Floats,
-    Sizes,
+    WeightedSizes,
     Weighting,
     bandwidth,
     carriers,
@@ -70,7 +70,7 @@ CARRYING = 400.0  # least effective number of particles for good coverage by are
 
 
 def intervals(
-    sizes: Sizes, figures: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float = 0.0
+    sizes: WeightedSizes, figures: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float = 0.0
 ) -> dict[Weighting, Intervals]:
     """The intervals of the `figures` for every weighting; uncertainty: of the calibration, relative."""
     if undefined(sizes):
@@ -79,7 +79,9 @@ def intervals(
     return {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
 
 
-def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float, widest: float = WIDEST) -> Interval:
+def median_interval(
+    sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float, widest: float = WIDEST
+) -> Interval:
     """The interval of the median by number only; None if it is wider than `widest` (see `Drawn.limits`)."""
     weights = sizes.weights["number"]
     if sizes.images < 2:
@@ -92,7 +94,7 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float, 
     return _with_random_effects(found, {"d50": median}, sizes, "number", resamples, rng)["d50"]
 
 
-def undefined(sizes: Sizes, way: Weighting = "number") -> str:
+def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
     """A sentence that says why no interval is defined; "" if intervals are defined."""
     n = len(sizes)
     if sizes.unit == "px":
@@ -119,7 +121,7 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     return ""
 
 
-def _images_alike(sizes: Sizes) -> bool:
+def _images_alike(sizes: WeightedSizes) -> bool:
     """Whether all of several images have exactly the same sizes: then they are copies of one image."""
     order = np.argsort(sizes.image_numbers, kind="stable")
     count = np.bincount(sizes.image_numbers)
@@ -130,7 +132,7 @@ def _images_alike(sizes: Sizes) -> bool:
 
 
 def _of_weighting(
-    sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
+    sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
 ) -> Intervals:
     if undefined(sizes, way):
         return dict.fromkeys(figures)
@@ -147,7 +149,12 @@ def _of_weighting(
 
 
 def _with_random_effects(
-    found: Intervals, figures: Figures, sizes: Sizes, way: Weighting, resamples: Resamples, rng: np.random.Generator
+    found: Intervals,
+    figures: Figures,
+    sizes: WeightedSizes,
+    way: Weighting,
+    resamples: Resamples,
+    rng: np.random.Generator,
 ) -> Intervals:
     """The intervals of several images, widened to include the model of random effects; None where it has no limit."""
     wider = dict(found)
@@ -166,7 +173,7 @@ def _hull(one: list[float], other: list[float]) -> list[float]:
     return [min(one[0], other[0]), max(one[1], other[1])]
 
 
-def _law_may_hold(sizes: Sizes) -> bool:
+def _law_may_hold(sizes: WeightedSizes) -> bool:
     """Whether one image has few sizes and they may follow a log-normal law."""
     weights = sizes.weights["number"]
     if sizes.images > 1 or effective_number(weights) >= CARRYING:
@@ -175,7 +182,9 @@ def _law_may_hold(sizes: Sizes) -> bool:
     return fit is not None and fit["p"] >= CHANCE
 
 
-def _draws(sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator) -> Draws:
+def _draws(
+    sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
+) -> Draws:
     """Draws of every figure, by particle or by image."""
     weights = sizes.weights[way]
     tenths = _quantile_draws(sizes, weights, resamples)
@@ -195,7 +204,7 @@ def _few(images: int) -> float:
     return float(np.sqrt(images / (images - 1)) * widening)
 
 
-def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> Draws:
+def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Draws:
     units = unit_sums(sizes.size, weights, None if resamples.drawn is None else sizes.image_numbers)
     here = moments(units.sum(0)[None], sizes.size)
     drawn = resamples.total(units) if resamples.drawn is None else resamples.drawn @ units
@@ -257,7 +266,7 @@ class _Quantile(NamedTuple):
         return Drawn.of_logs(logs(self.size), self.half)
 
 
-def _quantile_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> dict[str, _Quantile]:
+def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> dict[str, _Quantile]:
     """For each quantile by name and each resample: the size of the group where the summed weights reach it."""
     groups = resamples.counts.shape[1]
     count = np.bincount(resamples.group)
@@ -278,7 +287,7 @@ def _span(tenths: dict[str, _Quantile]) -> Drawn:
     return Drawn.between(np.maximum(wide - steps, 0) / (d50.size + d50.half), (wide + steps) / (d50.size - d50.half))
 
 
-def _modes(sizes: Sizes, weights: Floats, resamples: Resamples) -> Drawn:
+def _modes(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Drawn:
     """The mode of each resample, with the bandwidth of the whole sample; its step is the mean step of nearby sizes."""
     logs = np.log(sizes.size)
     width = bandwidth(logs, weights)

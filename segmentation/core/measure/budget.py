@@ -20,7 +20,7 @@ import numpy as np
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, said
-from .distribution import Floats, Sizes, effective_number, quantile
+from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
 from .quantities import Value, readable, significant
@@ -56,7 +56,7 @@ class Case:
     """The input of the contributions. variants: see `nano.variants_of`. field_spread: see `nano_fraction`.
     pixel: nm, of the coarsest image. counted: see `nano.Terms`."""
 
-    variants: Mapping[str, Sizes]
+    variants: Mapping[str, WeightedSizes]
     calibration: Calibration
     field_spread: float
     pixel: float
@@ -64,7 +64,7 @@ class Case:
     evidence: Evidence = field(default_factory=Evidence)
 
     @property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> WeightedSizes:
         return next(iter(self.variants.values()))
 
     @property
@@ -108,13 +108,13 @@ def _contribution(name: str, title: str, source: str, remedy: str, effect: Effec
     return Contribution(name=name, title=title, source=source, remedy=remedy, median=median, fraction_100nm=fraction)
 
 
-def effect(told: Mapping[str, Any] | None, name: str) -> Effect:
+def effect(budget: Mapping[str, Any] | None, name: str) -> Effect:
     """The effect of a contribution in a stored budget; an empty one if there is no budget."""
-    rows = (row for row in (told or {}).get("rows", ()) if row["name"] == name)
+    rows = (row for row in (budget or {}).get("rows", ()) if row["name"] == name)
     return next((Effect(row["median"], row["fraction_100nm"]) for row in rows), Effect())
 
 
-def _answers(sizes: Sizes) -> tuple[float, float]:
+def _answers(sizes: WeightedSizes) -> tuple[float, float]:
     weights = sizes.weights["number"]
     return quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
 
@@ -203,12 +203,12 @@ def _segmentation(case: Case) -> Contribution:
     own = [each for each in known if each.get("split") == OWN]
     scores = own or known
     u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
-    told = "; ".join(_scored(each) for each in scores)
+    listed = "; ".join(_scored(each) for each in scores)
     return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
         f"Root mean square error of the median on {'your own truth masks' if own else 'labelled images'}, from the"
-        f" model's card: {told}."
+        f" model's card: {listed}."
         if scores
         else "Not known: the model's card states no error of the median, or another tool made the outlines.",
         "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
@@ -286,7 +286,7 @@ CONTRIBUTIONS: tuple[Callable[[Case], Contribution], ...] = (
 )
 
 
-def _by_particle(sizes: Sizes) -> Effect:
+def _by_particle(sizes: WeightedSizes) -> Effect:
     """From the sampling of particles alone, as if all came from one image."""
     alone = replace(sizes, image=None)
     n = effective_number(alone.weights["number"])
@@ -294,13 +294,13 @@ def _by_particle(sizes: Sizes) -> Effect:
     return Effect(_of_interval(alone), (high - low) / 2 / Z95)
 
 
-def _by_image(sizes: Sizes) -> Effect:
+def _by_image(sizes: WeightedSizes) -> Effect:
     """From the sampling of images and of the particles in them."""
     found = nano_fraction(sizes)
     return Effect(_of_interval(sizes), (found.high - found.low) / 2 / Z95 if found else None)
 
 
-def _of_interval(sizes: Sizes) -> float | None:
+def _of_interval(sizes: WeightedSizes) -> float | None:
     """Relative standard uncertainty of the median from sampling alone: half the width of its interval over 1.96."""
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, np.inf)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

@@ -15,15 +15,15 @@ def answers_of(nano: Any) -> list[str]:
     return [name for name in ANSWERS if nano or name == "median"]
 
 
-def lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
+def lines(budget: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
     """The table of a budget: contribution, where it is from, and its effect on both answers."""
-    for row in told["rows"]:
+    for row in budget["rows"]:
         yield row["title"], row["source"], row["median"], row["fraction_100nm"]
     for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
         source = (
             "Square root of the sum of squares of the known contributions." if key == "standard" else f"k = {COVERAGE}"
         )
-        yield title, source, told["median"][key], told["fraction_100nm"][key]
+        yield title, source, budget["median"][key], budget["fraction_100nm"][key]
 
 
 def said(value: float | None, answer: str = "median") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .bootstrap import undefined
-from .distribution import FIGURES, Sizes
+from .distribution import FIGURES, WeightedSizes
 from .fitting import log_normal
 from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
@@ -21,12 +21,12 @@ SPREAD = ("sd", "span", "geometric_sd")
 MOST = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
 
 
-def cautions(sizes: Sizes) -> list[str]:
+def cautions(sizes: WeightedSizes) -> list[str]:
     """Sentences on intervals by number that may be too narrow; none where there are no intervals."""
     return [_sentence(names, why) for names, why in doubted(sizes)]
 
 
-def doubted(sizes: Sizes) -> Iterator[Caution]:
+def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
     """The figures whose intervals may be too narrow, and why."""
     if undefined(sizes):
         return
@@ -44,13 +44,13 @@ def doubted(sizes: Sizes) -> Iterator[Caution]:
         yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
 
 
-def poor(sizes: Sizes) -> bool:
+def poor(sizes: WeightedSizes) -> bool:
     """Whether a log-normal law, which the model of few images takes for granted, fits poorly."""
     fit = log_normal(sizes.size, sizes.weights["number"])
     return fit is not None and fit["word"] == "poor"
 
 
-def skewness(sizes: Sizes) -> float:
+def skewness(sizes: WeightedSizes) -> float:
     """Of ln(size), by number; 0 of a log-normal law."""
     logs, weights = np.log(sizes.size), sizes.weights["number"]
     off = logs - np.average(logs, weights=weights)

@@ -7,7 +7,7 @@ from math import ceil, hypot, sqrt
 import numpy as np
 
 from .bootstrap import LEAST, median_interval, order_drawn, undefined
-from .distribution import SAME, Floats, Sizes, quantile
+from .distribution import SAME, Floats, WeightedSizes, quantile
 from .drawn import Z95, half_steps, t95
 from .results import Convergence, Interval
 
@@ -47,7 +47,7 @@ def _curve(points: list[Point], more: int | None) -> Convergence:
 
 
 def converge_by_image(
-    sizes: Sizes, whole: Interval, uncertainty: float, rng: np.random.Generator
+    sizes: WeightedSizes, whole: Interval, uncertainty: float, rng: np.random.Generator
 ) -> Convergence | None:
     """The convergence of the median as whole images are counted; None if the median has no interval.
 
@@ -72,12 +72,12 @@ def converge_by_image(
     return {**_curve(points, more), "by": "image"}
 
 
-def _of_images(sizes: Sizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Sizes:
-    """The sizes of some of the images (`Sizes.image_numbers`)."""
+def _of_images(sizes: WeightedSizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> WeightedSizes:
+    """The sizes of some of the images (`WeightedSizes.image_numbers`)."""
     image = sizes.image_numbers
     chosen = np.isin(image, numbers)
     weights = {way: each[chosen] for way, each in sizes.weights.items()}
-    return Sizes(sizes.unit, sizes.size[chosen], sizes.ecd[chosen], weights, image[chosen])
+    return WeightedSizes(sizes.unit, sizes.size[chosen], sizes.ecd[chosen], weights, image[chosen])
 
 
 def more_images(images: int, reach: float, wanted: float, fixed: float = 0.0) -> int | None:

@@ -27,7 +27,7 @@ SAME = 1e-9  # relative; sizes that differ by less are equal
 
 
 @dataclass(frozen=True, eq=False)
-class Sizes:
+class WeightedSizes:
     """The minimum Feret diameters of n kept particles in ascending order, and other data for the statistics.
 
     weights: by weighting, (n,) each: the edge weight (1 unless the edges are weighted), times 1, the projected area,
@@ -45,7 +45,7 @@ class Sizes:
         return len(self.size)
 
     @classmethod
-    def of(cls, *tables: Table, edge: Edge, by: str = "min_feret") -> Sizes:
+    def of(cls, *tables: Table, edge: Edge, by: str = "min_feret") -> WeightedSizes:
         """The kept particles of the tables of one or several images, all in the unit of the first table.
 
         by: the measure used as size.
@@ -70,7 +70,7 @@ class Sizes:
             return np.zeros(len(self), np.int64)
         return np.unique(self.image, return_inverse=True)[1].astype(np.int64)
 
-    def by_ecd(self) -> Sizes:
+    def by_ecd(self) -> WeightedSizes:
         """The same particles with the ECD as their size."""
         order = np.argsort(self.ecd, kind="stable")
         weights = {way: each[order] for way, each in self.weights.items()}
@@ -94,7 +94,7 @@ def effective_number(weights: Floats) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
-def carriers(sizes: Sizes, way: Weighting) -> float:
+def carriers(sizes: WeightedSizes, way: Weighting) -> float:
     """The effective number of particles by number, area or volume: the smaller of two numbers, because a sample without
     the few large particles looks better than it is. One is counted in the sample. The other follows from a log-normal
     law with the sample's spread: n exp(-(power SD of ln ECD)^2)."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import SAME, Floats, Sizes, effective_number
+from .distribution import SAME, Floats, WeightedSizes, effective_number
 from .quantities import Value
 
 Interval = list[float] | None
@@ -193,7 +193,7 @@ def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[F
     return values.mean() + scale * mean, scale * of_mean, scale * deviation, scale * of_deviation
 
 
-def law_sd(sizes: Sizes, repeats: int, rng: np.random.Generator) -> Floats:
+def law_sd(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> Floats:
     """(repeats,) draws of ln(SD) by number for the log-normal law of these sizes: sigma is drawn from the chi-squared
     and mu from the normal distribution (Krishnamoorthy and Mathew 2003)."""
     logs, weights = np.log(sizes.size), sizes.weights["number"]

@@ -17,14 +17,14 @@ from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shapes
 from .bootstrap import undefined
-from .distribution import Edge, Floats, Sizes, effective_number
+from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
+from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .results import Statistics
 from .statistics import seed_of, summarise
 from .table import Table
-from .together import jackknife_error
 
 BLOCKS = 4  # of a side: how much the field differs within itself is the spread of its BLOCKS^2 parts
 FEWEST = 6  # objects; an interval of fewer would be an invention
@@ -75,7 +75,7 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
     The interval includes the uncertainty of the calibration. It is missing where it is not defined
     (`bootstrap.undefined`).
     """
-    sizes = Sizes.of(whole(table), edge=edge, by=by)
+    sizes = WeightedSizes.of(whole(table), edge=edge, by=by)
     power = column(by).power
     unit, spread = column(by).unit(table.unit), (calibration.standard_uncertainty or 0.0) * power
     if not len(sizes):

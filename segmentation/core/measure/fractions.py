@@ -11,7 +11,7 @@ from scipy import special
 from scipy.special import gammaln
 
 from .bins import NANO_NM
-from .distribution import Floats, Sizes, effective_number
+from .distribution import Floats, WeightedSizes, effective_number
 from .drawn import Z95, t95
 
 LEAST_NM = 1.0
@@ -44,7 +44,7 @@ def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
     return low, 1.0 if successes == n else centre + half
 
 
-def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 0.0) -> Fraction | None:
+def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0, field_spread: float = 0.0) -> Fraction | None:
     """Fraction by number of sizes from 1 to 100 nm; None in pixels or without particles.
 
     field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it, so it is added to
@@ -58,7 +58,7 @@ def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 
     return replace(found, low=min(found.low, low), high=max(found.high, high))
 
 
-def _by_field(sizes: Sizes, share: float) -> tuple[float, float]:
+def _by_field(sizes: WeightedSizes, share: float) -> tuple[float, float]:
     """The middle 95 % of the fraction, from the images' fractions alone, for any mixture of fields.
 
     Method: the Bayesian bootstrap (Rubin 1981), approximated by the beta distribution with the same mean and variance.
@@ -100,7 +100,7 @@ def unseen(found: Fraction, images: int) -> tuple[float, float, float] | None:
     return share, min(low, found.low), max(high, found.high)
 
 
-def _fraction(sizes: Sizes, uncertainty: float, field_spread: float) -> Fraction | None:
+def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> Fraction | None:
     """The fraction and its interval, by particle or by image.
 
     For 2 to MANY_IMAGES - 1 images the interval comes from the beta-binomial law (`_of_few_images`). Otherwise it is
@@ -146,7 +146,7 @@ def _score_limits(p: Floats, n: float, z: Floats) -> Floats:
     return np.asarray((p + z**2 / (2 * n) + z * root) / (1 + z**2 / n), np.float64)
 
 
-def _trials(sizes: Sizes) -> tuple[float, float]:
+def _trials(sizes: WeightedSizes) -> tuple[float, float]:
     """The equivalent number of independent particles, and the deviate of the fraction's 95 % interval.
 
     Particles of one image are alike. So with several images the number follows from the variance between the images'
@@ -165,7 +165,7 @@ def _trials(sizes: Sizes) -> tuple[float, float]:
     return max(n, 1.0), t95(images - 1)
 
 
-def _of_few_images(sizes: Sizes, share: float, uncertainty: float) -> tuple[float, float]:
+def _of_few_images(sizes: WeightedSizes, share: float, uncertainty: float) -> tuple[float, float]:
     """The middle 95 % of the fraction if each image has its own fraction, drawn from a beta distribution.
 
     The mean has Jeffreys' prior. The likeness of the particles of one image (LIKENESS) has a uniform prior: a few

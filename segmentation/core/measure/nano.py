@@ -15,7 +15,7 @@ import numpy as np
 from ..flags import Flag
 from .bins import NANO_NM
 from .convergence import more_images, rounded_up
-from .distribution import SAME, Edge, Sizes, mean_and_deviation
+from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -63,7 +63,7 @@ class Terms:
     checked: bool = False
     obstacle: Flag | None = None
     mixed: bool = False
-    found: dict[int, tuple[Sizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
+    found: dict[int, tuple[WeightedSizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def least_nm(self) -> float | None:
@@ -86,7 +86,7 @@ class Terms:
             return f"{significant(self.least_nm, 3)} nm"
         return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
 
-    def fraction(self, sizes: Sizes) -> Fraction | None:
+    def fraction(self, sizes: WeightedSizes) -> Fraction | None:
         """`nano_fraction` with stored results: few images take long, and the same sizes are needed several times.
 
         None if a pixel is larger than 100 nm: nothing so small can be seen.
@@ -98,7 +98,7 @@ class Terms:
         return self.found[id(sizes)][1]
 
 
-def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> Nano | None:
+def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms) -> Nano | None:
     """The card, None without particles or calibration.
 
     variants: see `variants_of`; the analysed sizes come first.
@@ -139,7 +139,7 @@ def variants_of(
     filter: bool,
     doubts: Sequence[float] = (),
     alternatives: Mapping[str, Table] | None = None,
-) -> dict[str, Sizes]:
+) -> dict[str, WeightedSizes]:
     """The sizes of judged tables by name, first as analysed and then with other settings.
 
     doubts: relative errors of the calibration to try. alternatives: judged tables of the same image with other
@@ -147,28 +147,30 @@ def variants_of(
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
     found = {
-        "as analysed": Sizes.of(*tables, edge=edge),
-        f"filter {'off' if filter else 'on'}": Sizes.of(*(set_aside(each, not filter) for each in tables), edge=edge),
+        "as analysed": WeightedSizes.of(*tables, edge=edge),
+        f"filter {'off' if filter else 'on'}": WeightedSizes.of(
+            *(set_aside(each, not filter) for each in tables), edge=edge
+        ),
     }
     counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
     if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
-        found[SMALL_COUNTED] = Sizes.of(*counted, edge=edge)
+        found[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
     doubtful = (
         [with_doubtful(each, filter) for each in tables],
         [without_doubtful(each) for each in tables],
     )
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
-            found[name] = Sizes.of(*others, edge=edge)
+            found[name] = WeightedSizes.of(*others, edge=edge)
     faint = [with_faint(each, filter) for each in tables]
     if any(one is not other for one, other in zip(faint, tables, strict=True)):
-        found["with faint outlines"] = Sizes.of(*faint, edge=edge)
-    found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
+        found["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
+    found |= {name.replace("-", "−"): WeightedSizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
             scaled = (each.rescaled((each.nm_per_pixel or 1.0) * (1 + off)) for each in tables)
-            found[calibration_name(off)] = Sizes.of(*scaled, edge=edge)
-    found["edges weighted" if other == "weight" else "edges excluded"] = Sizes.of(*tables, edge=other)
+            found[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
+    found["edges weighted" if other == "weight" else "edges excluded"] = WeightedSizes.of(*tables, edge=other)
     return found
 
 
@@ -183,7 +185,7 @@ def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
     return sorted(own if checked else own | set(ASSUMED))
 
 
-def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
+def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
     """The verdict in a word; a short reason if there is none, and what would decide it (both "" if decided)."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
@@ -191,7 +193,7 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
         return (
             "undecided",
             nano,
-            f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
+            f"A higher magnification: {nano} here. WeightedSizes under {RESOLVED_PX:g} px are not resolved.",
         )
     if found.n < FEWEST:
         counted = f"{found.n} of at least {FEWEST} particles"
@@ -217,7 +219,7 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
     return word, "the interval includes 50 %", _deciding(variants["as analysed"], terms)
 
 
-def _deciding(sizes: Sizes, terms: Terms) -> str:
+def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     """What would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
@@ -241,7 +243,7 @@ def _deciding(sizes: Sizes, terms: Terms) -> str:
     return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
 
 
-def asked_for(sizes: Sizes) -> str:
+def asked_for(sizes: WeightedSizes) -> str:
     """How many particles the mean needs, by Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
     by number, as in ISO 13322-1; "" if not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
@@ -281,7 +283,7 @@ def _reach(found: Fraction) -> float:
     return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
 
 
-def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
+def _sentence(found: Fraction, verdict: str, sizes: WeightedSizes, terms: Terms) -> str:
     counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
     share = (
         f"{100 * found.fraction:.1f} % of {counted}{terms.counted} ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
@@ -304,10 +306,10 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
 
 def _missed(found: Fraction, verdict: str, images: int) -> str:
     """A sentence about fields that few images may miss."""
-    told = unseen(found, images)
-    if told is None:
+    interval = unseen(found, images)
+    if interval is None:
         return ""
-    share, low, high = (100 * each for each in told)
+    share, low, high = (100 * each for each in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
         f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen. With"
@@ -315,7 +317,7 @@ def _missed(found: Fraction, verdict: str, images: int) -> str:
     )
 
 
-def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:
+def doubtful_fractions(variants: Mapping[str, WeightedSizes], terms: Terms) -> dict[str, Fraction | None]:
     """The fraction with and without outlines of low confidence, by the names of DOUBTFUL_FRACTIONS."""
     analysed = next(iter(variants.values()))
     return {name: terms.fraction(variants.get(variant, analysed)) for name, variant in DOUBTFUL_FRACTIONS.items()}
@@ -340,7 +342,7 @@ def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:
     return f" The verdict reverses with: {', '.join(other)}." if other else ""
 
 
-def _accuracy(verdict: str, variants: Mapping[str, Sizes], terms: Terms) -> str:
+def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms) -> str:
     """A sentence if the accuracy of the magnification is not given and an error of LIKELY would undo the verdict."""
     if verdict == "undecided" or terms.checked:
         return ""

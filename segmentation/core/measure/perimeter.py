@@ -1,9 +1,9 @@
 """The perimeter of every particle, by the chain-code estimator of Vossepoel and Smeulders (1982).
 
-The chain runs through the middles of the cracks (pixel edges) between a particle and what is not the
-particle: half a step at each end of a crack, straight on (length weight 0.980 a whole step) or across a
+The chain runs through the middles of the pixel edges between a particle and what is not the
+particle: half a step at each end of an edge, straight on (length weight 0.980 a whole step) or across a
 corner (1.406 a diagonal of two halves), and -0.091 wherever the two alternate. Chains through the centres of
-border pixels, as in ImageJ or skimage's `perimeter`, come out a pixel too narrow; these do not. Every crack
+border pixels, as in ImageJ or skimage's `perimeter`, come out a pixel too narrow; these do not. Every edge
 can be weighed alone, so all particles are done in one pass.
 
 Measured on analytic shapes at random angles and sub-pixel shifts, mean error (standard deviation): discs and
@@ -36,12 +36,12 @@ def perimeters(labels: Labels, n: int) -> NDArray[np.float64]:
         rows = labels[block.start - above : block.stop + below]
         padded = np.pad(rows, ((1 - above, 1 - below), (1, 1)))
         level = padded if block.stop == height else padded[:-1]
-        total += _cracks_above(level, n) + _cracks_above(padded.T, n)
+        total += _edges_above(level, n) + _edges_above(padded.T, n)
     return total[1:]
 
 
-def _cracks_above(labels: Labels, n: int) -> NDArray[np.float64]:
-    """Weights by label of the cracks between each row but the first and the row above it; the first and
+def _edges_above(labels: Labels, n: int) -> NDArray[np.float64]:
+    """Weights by label of the pixel edges between each row but the first and the row above it; the first and
     last column are margin."""
     y, x = np.nonzero(labels[1:, 1:-1] != labels[:-1, 1:-1])
     y, x = y + 1, x + 1

@@ -15,12 +15,12 @@ from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget import Evidence
 from .convergence import converge_by_image
-from .distribution import Edge, Floats, Sizes, quantile
+from .distribution import Edge, Floats, WeightedSizes, quantile
 from .fitting import chance_words
-from .results import BY_IMAGE, PER_IMAGE, Between, ImageRow, Pooled
+from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
+from .results import BY_IMAGE, PER_IMAGE, Between, ImageRow, PooledStatistics
 from .statistics import ALIKE, describe
 from .table import Table
-from .together import NO_NUMBER, OTHER_NUMBERS
 
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 WHY = {
@@ -54,7 +54,7 @@ def pool(
     filter: bool = False,
     field_spread: float = 0.0,
     evidence: Evidence | None = None,
-) -> Pooled:
+) -> PooledStatistics:
     """Pool the judged tables of several images of one specimen.
 
     names: one for each table. things: the word for the objects in the notes. size, screened: see `summarise`.
@@ -89,7 +89,7 @@ def pool(
         rng, whole = np.random.default_rng(seed), described["intervals"]["median"]
         uncertainty = described["relative_uncertainty"] or 0.0
         described["convergence"] = converge_by_image(sizes, whole, uncertainty, rng)
-    return Pooled(
+    return PooledStatistics(
         **described,
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
@@ -111,8 +111,8 @@ def without_scale(tables: Sequence[Table]) -> list[str]:
 def row_of(
     table: Table, name: str, size: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
 ) -> ImageRow:
-    """The row of one image in `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
-    sizes = Sizes.of(table, edge=edge, by=size)
+    """The row of one image in `PooledStatistics.images`, in the table's unit; excluded: why it is not pooled."""
+    sizes = WeightedSizes.of(table, edge=edge, by=size)
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
     low, high = limits or (None, None)
     return ImageRow(
@@ -172,7 +172,7 @@ def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> l
     return notes
 
 
-def find_outliers(sizes: Sizes, images: int) -> list[str]:
+def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     """For each image "" or a sentence that says why its sizes do not fit those of the other images.
 
     An image is an outlier if three conditions hold. Its distribution differs from that of all others together by
@@ -236,7 +236,7 @@ def holm(chances: Floats) -> Floats:
     return corrected
 
 
-def between_images(sizes: Sizes) -> Between | None:
+def between_images(sizes: WeightedSizes) -> Between | None:
     """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
     standard deviation of the images' sizes), and its share of the total. None for fewer than two images."""
     if sizes.images < 2 or len(sizes) <= sizes.images:

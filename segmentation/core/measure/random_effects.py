@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .distribution import POWER, Floats, Sizes, Weighting
+from .distribution import POWER, Floats, WeightedSizes, Weighting
 
 Z90 = 1.2815515655446004
 REGRESSED = 4  # images, from which on counts are asked whether they follow the size
@@ -44,7 +44,7 @@ class Law(NamedTuple):
         }
 
 
-def departures(sizes: Sizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
+def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
     """(repeats,) draws of the deviation of each figure's logarithm from its estimate; needs two images or more.
 
     For the geometric SD it is the logarithm of its logarithm.
@@ -54,7 +54,7 @@ def departures(sizes: Sizes, way: Weighting, repeats: int, rng: np.random.Genera
     return {name: there[name] - here[name] for name in here}
 
 
-def laws(sizes: Sizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
+def laws(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
     """The estimated law of the specimen, and draws of its possible values."""
     image, weights, logs = sizes.image_numbers, sizes.weights["number"], np.log(sizes.size)
     count = np.bincount(image, weights)

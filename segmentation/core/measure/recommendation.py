@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .bins import NANO_NM
-from .distribution import Floats, Sizes
+from .distribution import Floats, WeightedSizes
 from .fractions import share_between
 from .nano import Terms
 from .results import Agglomerates, Point, Recommendation
@@ -22,7 +22,9 @@ OF_SPHERES = 6000.0  # m²/cm³ of a sphere of 1 nm
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 
 
-def recommendation(sizes: Sizes, max_feret: Floats, groups: Agglomerates, terms: Terms) -> Recommendation | None:
+def recommendation(
+    sizes: WeightedSizes, max_feret: Floats, groups: Agglomerates, terms: Terms
+) -> Recommendation | None:
     """None of pixels, or without particles.
 
     max_feret: (n,) nm, of the same particles in any order. groups: as of `Statistics.agglomerates`.

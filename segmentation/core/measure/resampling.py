@@ -9,7 +9,7 @@ from math import factorial, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Floats, Sizes
+from .distribution import Floats, WeightedSizes
 from .drawn import half_steps
 
 REPEATS = 2000
@@ -45,7 +45,7 @@ class Resamples:
         return self.counts @ each
 
 
-def resample(sizes: Sizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
+def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
     """Draw from sorted sizes: particles, or images if there are several."""
     group, steps = _groups(len(sizes)), half_steps(sizes.size)
     calibration = uncertainty * rng.standard_normal(REPEATS)

@@ -297,7 +297,7 @@ def micrometres(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Pooled(Statistics):
+class PooledStatistics(Statistics):
     """The statistics of a sample, as for one image, but the intervals resample whole images.
 
     convergence: with two or more images it counts whole images. images: one row for each image, in the order given.

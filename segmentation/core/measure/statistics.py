@@ -15,7 +15,7 @@ from .budget import Case, Evidence, budget
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
-from .distribution import WEIGHTINGS, Edge, Sizes, figures, quantile
+from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile
 from .filters import ALWAYS, FILTERED, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .fractions import share_between
@@ -86,14 +86,14 @@ def describe(
     evidence: Evidence | None = None,
     obstacle: Flag | None = None,
     seed: int,
-) -> tuple[dict[str, Any], Sizes]:
+) -> tuple[dict[str, Any], WeightedSizes]:
     """The fields of Statistics that one image and a sample of several images share, and their sizes.
 
     The parameters are as in `summarise`, for the tables of one image or of several; obstacle: see `Terms`.
     """
     known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
-    sizes = Sizes.of(*tables, edge=edge, by=size)
+    sizes = WeightedSizes.of(*tables, edge=edge, by=size)
     described = {
         **_of_sizes(sizes, uncertainty, np.random.default_rng(seed)),
         "size": size,
@@ -136,7 +136,7 @@ def describe(
     }, sizes
 
 
-def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
+def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
     """The figures by number, area and volume with their intervals, and all else that needs only the sizes."""
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
@@ -160,7 +160,7 @@ def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dic
 
 def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None:
     lifted = [reason for reason in FILTERED if reason not in ALWAYS]
-    sizes = Sizes.of(*(with_reasons_lifted(each, lifted) for each in tables), edge=edge)
+    sizes = WeightedSizes.of(*(with_reasons_lifted(each, lifted) for each in tables), edge=edge)
     if len(sizes) == sum(int(each.kept.sum()) for each in tables):
         return None
     weights = sizes.weights["number"]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .drawn import Z95, t95
+from .pooled_fields import jackknife_error
 from .quantities import Value
-from .together import jackknife_error
 
 LARGE = 0.1  # of the largest piece of the layer: smaller pieces are no part of it
 SMALLEST = 100  # px of a layer

@@ -94,24 +94,24 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     return None if below is None else _recounted(below, micrograph.calibration.nm_per_pixel)
 
 
-def _recounted(reading: BarReading, told: float | None) -> BarReading:
+def _recounted(reading: BarReading, of_file: float | None) -> BarReading:
     """The reading with one tick more or less where that makes it what the file says; such a reading proves nothing.
 
-    told: nanometres per pixel of the file.
+    of_file: nanometres per pixel of the file.
     """
-    if not told or not reading.steps or abs(reading.nm_per_pixel / told - 1) <= LARGEST_DIFFERENCE:
+    if not of_file or not reading.steps or abs(reading.nm_per_pixel / of_file - 1) <= LARGEST_DIFFERENCE:
         return reading
     for steps in (reading.steps - 1, reading.steps + 1):
         # The printed length spans `steps` steps. Each step has as many pixels as before.
         factor = reading.steps / steps
-        if abs(reading.nm_per_pixel * factor / told - 1) <= LARGEST_DIFFERENCE:
+        if abs(reading.nm_per_pixel * factor / of_file - 1) <= LARGEST_DIFFERENCE:
             return replace(
                 reading,
                 nm_per_pixel=reading.nm_per_pixel * factor,
                 length_px=None if reading.length_px is None else round(reading.length_px / factor, 2),
                 ways={name: replace(way, nm_per_pixel=way.nm_per_pixel * factor) for name, way in reading.ways.items()},
                 sure=False,
-                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, told, steps),
+                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, of_file, steps),
                 steps=steps,
             )
     return reading
@@ -138,16 +138,16 @@ def _checked(
 
 
 def _read_alike(texts: list[Text], text: str) -> bool:
-    """Whether the text that counts said the same when it was looked at once more."""
-    told = next((each for each in lengths(texts) if each.text == text), None)
-    if told is None:
+    """Whether the text that counts gave the same length when it was read again."""
+    length = next((each for each in lengths(texts) if each.text == text), None)
+    if length is None:
         return False
-    again = replace(told.place, text=told.place.again, again="")
-    return told.nm in [each.nm for part in again.text.split("|") for each in lengths([replace(again, text=part)])]
+    again = replace(length.place, text=length.place.again, again="")
+    return length.nm in [each.nm for part in again.text.split("|") for each in lengths([replace(again, text=part)])]
 
 
 def _is_display(nm: float) -> bool:
-    """Whether an image may be shown so wide: magnifications are told for films, screens and cameras."""
+    """Whether an image may be shown so wide: magnifications are stated for films, screens and cameras."""
     return SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM
 
 
@@ -187,23 +187,23 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
 def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
     """The reading of a strip (h, w) that begins at row `first` of its image, from the texts found on it."""
     found = lengths(texts)
-    told: dict[str, Length] = {}
+    stated: dict[str, Length] = {}
     for length in found:
         if length.meaning in ("width", "pixel size"):  # lengths that need no line
-            told.setdefault(length.meaning, length)
+            stated.setdefault(length.meaning, length)
     columns = {"width": strip.shape[1], "pixel size": 1}
-    ways = {name: Way(each.nm / columns[name], each.rounding, each.text) for name, each in told.items()}
+    ways = {name: Way(each.nm / columns[name], each.rounding, each.text) for name, each in stated.items()}
     scale = _scale_bar(strip, texts, [length for length in found if length.meaning == "scale bar"], ways)
     boxes: list[Text] = []
     if scale is not None:
         length, line = scale
-        told["scale bar"] = length
+        stated["scale bar"] = length
         ways["scale bar"] = Way(length.nm / line.length, END_PX / line.length, length.text)
         boxes = [length.place, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
     ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
     if not ways:
         return None
-    agreeing, confidence = _agreeing(ways, {name: each.place.score for name, each in told.items()})
+    agreeing, confidence = _agreeing(ways, {name: each.place.score for name, each in stated.items()})
     best = min(agreeing, key=lambda name: ways[name].relative_uncertainty)
     return BarReading(
         nm_per_pixel=ways[best].nm_per_pixel,
@@ -211,25 +211,25 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         text=ways[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
-        box=_around([told[best].place, *boxes], strip.shape, first),
+        box=_around([stated[best].place, *boxes], strip.shape, first),
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
-        sure=_may_be_sure(agreeing, ways, told, scale) and not _contradicted(strip, texts, found, told),
+        sure=_may_be_sure(agreeing, ways, stated, scale) and not _contradicted(strip, texts, found, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
     )
 
 
 def _may_be_sure(
-    agreeing: list[str], ways: dict[str, Way], told: dict[str, Length], scale: tuple[Length, Line] | None
+    agreeing: list[str], ways: dict[str, Way], stated: dict[str, Length], scale: tuple[Length, Line] | None
 ) -> bool:
     """Whether nothing that is printed speaks against the reading."""
-    if all(told[name].doubtful or _may_be_picometres(told[name], ways[name].nm_per_pixel) for name in agreeing):
+    if all(stated[name].doubtful or _may_be_picometres(stated[name], ways[name].nm_per_pixel) for name in agreeing):
         return False
     if len(agreeing) > 1:
         return not set(ways) - {*agreeing, "pixel size"}
     name = agreeing[0]
-    if len(ways) > 1 or name == "pixel size" or told[name].place.score < SURE_SCORE:
+    if len(ways) > 1 or name == "pixel size" or stated[name].place.score < SURE_SCORE:
         return False
     return name == "width" or bool(scale and _is_round(scale[0].nm) and scale[1].steps in (0, TEN))
 
@@ -239,9 +239,9 @@ def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
     return length.picometres and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
-def _contradicted(strip: NDArray[np.uint8], texts: list[Text], found: list[Length], told: dict[str, Length]) -> bool:
+def _contradicted(strip: NDArray[np.uint8], texts: list[Text], found: list[Length], stated: dict[str, Length]) -> bool:
     """Whether another width is printed, or another scale bar drawn, as below two images side by side."""
-    if any(each.meaning == "width" and not _same(each.nm, told["width"].nm) for each in found):
+    if any(each.meaning == "width" and not _same(each.nm, stated["width"].nm) for each in found):
         return True
     bars = [each for each in found if each.meaning == "scale bar" and not each.doubtful and _is_round(each.nm)]
     drawn = [(each.nm, line) for each in bars if (line := find_line(strip, each.place, texts)) is not None]

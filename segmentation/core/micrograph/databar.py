@@ -27,8 +27,8 @@ Rows = NDArray[np.float32]
 
 def data_bar(micrograph: Micrograph) -> int:
     """First row of the data bar, from the header where it tells the acquired rows, else found in the pixels."""
-    told = micrograph.metadata.get("image_rows")
-    return int(told) if told else find_data_bar(micrograph.pixels)
+    image_rows = micrograph.metadata.get("image_rows")
+    return int(image_rows) if image_rows else find_data_bar(micrograph.pixels)
 
 
 def find_data_bar(pixels: GreyImage) -> int:

@@ -22,7 +22,7 @@ class Pairing:
     """The names of a drop, sorted into images and what belongs to them.
 
     images: each name that is no side file, in the order given, with the names of its side files ([] for none). Any
-        name counts that has no side file's suffix: whether it is an image is told by its content, when it is read.
+        name counts that has no side file's suffix: its content decides, when it is read, whether it is an image.
     alone: side files without an image.
     """
 

@@ -34,7 +34,7 @@ _READERS: dict[Kind, Callable[[Path, int], Decoded]] = {
 def read(
     path: Path, *, name: str | None = None, max_pixels: int = MAX_PIXELS, side: Sequence[Path | Side] = ()
 ) -> Micrograph:
-    """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC file, told by its content.
+    """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC file; its content decides which.
 
     name: the file's name as the user knows it, where `path` has another.
     max_pixels: larger images are refused before they are decoded.

@@ -31,7 +31,7 @@ def texts_agree(said: Mapping[str, Any] | None) -> bool:
 
 
 def with_scale_read(micrograph: Micrograph, said: Mapping[str, Any] | None) -> Micrograph:
-    """The micrograph with what was read in it: its scale where that is beyond doubt, and what is to be told of it."""
+    """The micrograph with what was read in it: its scale where that is beyond doubt, and notes about it."""
     note = (said or {}).get("note") if calibration_of(said).nm_per_pixel else ""
     notes = (*micrograph.notes, note) if note else micrograph.notes
     return replace(micrograph, reading=sure_calibration(said), texts_agree=texts_agree(said), notes=notes)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import Refused
+from ..validation import UserError
 from .crosscheck import contradict
 from .vendors.units import rounding
 
@@ -31,7 +31,7 @@ NO_INTERVALS = "Intervals are given once the scale is known."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 
-class UnreadableImage(Refused):
+class UnreadableImage(UserError):
     """The file cannot be analysed; the message is one sentence for the user: what is wrong, what to do."""
 
 

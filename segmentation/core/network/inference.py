@@ -145,10 +145,10 @@ def predict_augmented(
     seen: list[list[Maps]] = []
     for number, (each, ways) in enumerate(showings):
 
-        def told(done: float, number: int = number) -> None:
+        def report(done: float, number: int = number) -> None:
             progress(float(efforts[number] + done * (efforts[number + 1] - efforts[number])) / float(efforts[-1]))
 
-        maps = _mean(predict, picture if each == 1 else resize(picture, each), ways, told)
+        maps = _mean(predict, picture if each == 1 else resize(picture, each), ways, report)
         seen.append([resize_map(part, shape) for part in maps])
         del maps
     totals = (np.asarray(np.sum(parts, axis=0, dtype=np.uint16)) for parts in zip(*seen, strict=True))
@@ -161,11 +161,11 @@ def _mean(
     """Mean of the maps over the picture mirrored in these ways."""
 
     def seen(number: int, axes: Axes) -> Maps:
-        def told(done: float) -> None:
+        def report(done: float) -> None:
             progress((number + done) / len(ways))
 
         along = tuple(axis - 2 for axis in axes)
-        return np.flip(predict(np.flip(picture, along), told), along)
+        return np.flip(predict(np.flip(picture, along), report), along)
 
     first = seen(0, ways[0])
     if len(ways) == 1:

@@ -25,7 +25,7 @@ EDGES = 0, 2  # octaves whose edges are looked at
 GREYS = 8
 CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
 EXTREME = 6.0
-CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are told wrongly so
+CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are wrongly assigned
 UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
 Floats = NDArray[np.float64]
 

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
-from ..measure.distribution import Sizes
+from ..measure.distribution import WeightedSizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
 from ..measure.quantities import DOUBTFUL_FRACTIONS, significant
 from ..measure.results import Statistics
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .lengths import in_readable_unit, nanometre_in, sizes_in
 from .wording import counted_from, per_cent, share_interval
@@ -40,22 +40,22 @@ class Distribution:
     """
 
     found: Statistics
-    sizes: Sizes
+    sizes: WeightedSizes
     bars: Histogram | None
     task: Task
 
     @classmethod
-    def of(cls, sample: Sample) -> Distribution | None:
+    def of(cls, sample: SampleAnalysis) -> Distribution | None:
         """None without a size distribution. Lengths are in the unit that people read."""
         sample = in_readable_unit(sample)
         found = sample.pooled
         if found is None:
             return None
         tables = [member.sized for _, member in sample.counted]
-        sizes = sizes_in(found.unit, Sizes.of(*tables, edge=found.edge, by=found.size))
+        sizes = sizes_in(found.unit, WeightedSizes.of(*tables, edge=found.edge, by=found.size))
         bars = None
         if len(sizes):
-            edges = auto_edges(sizes.size, sizes.unit, sample.grain * nanometre_in(found.unit))
+            edges = auto_edges(sizes.size, sizes.unit, sample.pixel_size * nanometre_in(found.unit))
             bars = histogram(sizes.size, sizes.weights["number"], edges)
         return cls(found, sizes, bars, sample.task)
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..analysis import Analysis
 from ..flags import shorts
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from . import figure
 from .charts import Distribution
 from .exports.base import LAST, Export
@@ -31,7 +31,9 @@ class Context:
     figure: Figure
     pixels: Pixels
 
-    def __init__(self, sample: Sample, exports: dict[str, Export], packing: Executor, *, keep_all: bool = False):
+    def __init__(
+        self, sample: SampleAnalysis, exports: dict[str, Export], packing: Executor, *, keep_all: bool = False
+    ):
         self.sample, self.keep_all = sample, keep_all
         self.sums: dict[str, str] = {}
         taken = {name: each for name, each in exports.items() if not each.for_the_page and each.turn != LAST}
@@ -98,6 +100,6 @@ class Context:
             f"{sample.task.things.capitalize()} in {sample.name}",
             f"{columns} x {rows} px, {calibration_words(analysis.calibration)}",
             f"SHA-256 of the image: {analysis.micrograph.sha256}",
-            f"Model: {model_words(sample.members[0].found.card)}",
+            f"Model: {model_words(sample.members[0].record.card)}",
             *warnings,
         ]

@@ -11,7 +11,7 @@ from .. import tasks
 from ..labels.segmentation import MASKS
 from ..measure.results import PER_IMAGE
 from ..micrograph.types import SOURCES
-from ..sample import Found, Image, Member, Sample
+from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of
 from .wording import doubt_words, instrument_words
@@ -50,9 +50,9 @@ def model_words(card: Mapping[str, Any]) -> str:
     return model_label(card) + (f" (sha256 {card.get('sha256', '')[:8]})" if by_model else "")
 
 
-def settings(sample: Sample, member: Member) -> dict[str, Any]:
+def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     """Every setting that changes the numbers, "auto" replaced by the used value; unknown settings are left out."""
-    found = member.found
+    found = member.record
     said: dict[str, Any] = {"filter": on_off(found.settings.get("filter", sample.filter))}
     if found.by_model:
         task = tasks.find(found.task)
@@ -76,12 +76,12 @@ def settings(sample: Sample, member: Member) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in ignored}
 
 
-def edge_of(sample: Sample, member: Member) -> str:
+def edge_of(sample: SampleAnalysis, member: Member) -> str:
     """The border correction of an image's sizes."""
-    return sample.pooled.edge if sample.pooled is not None else member.found.settings.get("border_correction", "")
+    return sample.pooled.edge if sample.pooled is not None else member.record.settings.get("border_correction", "")
 
 
-def brief(sample: Sample) -> dict[str, str]:
+def brief(sample: SampleAnalysis) -> dict[str, str]:
     """The main settings of a sample's first image, as texts."""
     said = settings(sample, sample.members[0])
     return {
@@ -91,9 +91,9 @@ def brief(sample: Sample) -> dict[str, str]:
     }
 
 
-def facts(sample: Sample, member: Member) -> Facts:
+def facts(sample: SampleAnalysis, member: Member) -> Facts:
     """The known facts about one image, without its name and its numbers."""
-    found, calibration = member.found, member.calibration
+    found, calibration = member.record, member.calibration
     said: Facts = {
         ("image", "width (px)"): found.width,
         ("image", "height (px)"): found.height,
@@ -116,12 +116,12 @@ def facts(sample: Sample, member: Member) -> Facts:
     return {fact: value for fact, value in said.items() if value is not None and value != ""}
 
 
-def common(sample: Sample) -> Facts:
+def common(sample: SampleAnalysis) -> Facts:
     """What is the same for all images in the pooled numbers."""
     return _shared([facts(sample, member) for _, member in sample.counted])
 
 
-def differing(sample: Sample) -> list[tuple[Image, Facts]]:
+def differing(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
     """For each analysed image the facts that differ from `common`; images without any are left out."""
     shared = common(sample)
     own = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
@@ -129,17 +129,17 @@ def differing(sample: Sample) -> list[tuple[Image, Facts]]:
     return [(image, each) for image, each in told if each]
 
 
-def reported(sample: Sample) -> Iterator[tuple[str, str]]:
+def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """What was typed for the report, by title."""
     shared = common(sample)
     for name, title in REPORTED.items():
-        typed = any(member.found.settings.get(name) for _, member in sample.counted)
+        typed = any(member.record.settings.get(name) for _, member in sample.counted)
         yield title, shared.get(("report", title)) or ("not the same for all images" if typed else "not provided")
 
 
-def unknown(sample: Sample) -> str:
+def unknown(sample: SampleAnalysis) -> str:
     """A sentence for images with unknown model and settings; "" where all are known."""
-    count = sum(not member.found.card for _, member in sample.counted)
+    count = sum(not member.record.card for _, member in sample.counted)
     if not count:
         return ""
     images = "all images" if count == len(sample.counted) else "1 image" if count == 1 else f"{count} images"
@@ -149,11 +149,11 @@ def unknown(sample: Sample) -> str:
     )
 
 
-def as_json(sample: Sample) -> dict[str, Any]:
+def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     """settings, used and model of what all pooled images share; settings_differ: the names of the others, whose values
     are with the images. The scale of each image is with it in any case."""
-    asked = [dict(member.found.settings) for _, member in sample.counted]
-    uses = [used(member.found) for _, member in sample.counted]
+    asked = [dict(member.record.settings) for _, member in sample.counted]
+    uses = [used(member.record) for _, member in sample.counted]
     shared = {**(_shared(asked) if any(asked) else {"filter": sample.filter})}
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
@@ -168,7 +168,7 @@ def as_json(sample: Sample) -> dict[str, Any]:
     }
 
 
-def used(found: Found) -> dict[str, Any]:
+def used(found: AnalysisRecord) -> dict[str, Any]:
     """What was used where the settings leave it open, by their names."""
     names = tasks.find(found.task).settings.model_fields
     return {name: found.used[name] for name in names if found.used.get(name) not in (None, "")}

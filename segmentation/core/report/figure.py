@@ -18,7 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..flags import one_line as warning_of
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from .charts import INK, TITLE, WARNED, Distribution, draw_histogram
 from .facts import brief, model_words
 from .fonts import writable
@@ -45,7 +45,7 @@ ROOM = {
 matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
 
 
-def draw(sample: Sample, scene: Scene | None = None) -> Figure:
+def draw(sample: SampleAnalysis, scene: Scene | None = None) -> Figure:
     """12 x 9 inches, not yet written anywhere; pyplot is not involved. scene: of a sample of one, where it is known."""
     figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -63,14 +63,14 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
     size = f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
     _text(figure, 0.035, 0.948, size, fontsize=9.5, color=INK)
     settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
-    _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].found.card)}; {settings}", **small)
+    _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].record.card)}; {settings}", **small)
     scene = scene or Scene.of(sample)
     for ax, name, letter in zip(_lay_out(figure, scene.shape), sample.task.panels, "ABCD", strict=True):
         PANELS[name].draw(ax, scene, f"{letter}  ")
     return figure
 
 
-def _draw_numbers(figure: Figure, sample: Sample) -> None:
+def _draw_numbers(figure: Figure, sample: SampleAnalysis) -> None:
     """The numbers of all images together and, where there is one, their size distribution; each image below."""
     shown = Distribution.of(sample)
     if shown is not None:
@@ -81,7 +81,7 @@ def _draw_numbers(figure: Figure, sample: Sample) -> None:
     draw_numbers(figure, sample, 2 if shown is None else 1)
 
 
-def _draw_images(figure: Figure, sample: Sample) -> None:
+def _draw_images(figure: Figure, sample: SampleAnalysis) -> None:
     """A the pooled sizes, B the medians of the images, below the histograms of the images."""
     shown = Distribution.of(sample)
     if shown is not None:
@@ -92,7 +92,7 @@ def _draw_images(figure: Figure, sample: Sample) -> None:
     _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=TITLE, color=INK)
 
 
-def _pooled(sample: Sample) -> str:
+def _pooled(sample: SampleAnalysis) -> str:
     said = [sample.extent, left_out_words(sample)]
     if (between := sample.between) is not None:
         said.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
@@ -118,7 +118,7 @@ def rendered(figure: Figure) -> Pixels:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def panels(sample: Sample, scene: Scene, figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
+def panels(sample: SampleAnalysis, scene: Scene, figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
     """Every panel alone by its name in PANELS: pictures, without their titles, cut from `pixels` (`rendered`)."""
     axes = dict(zip(sample.task.panels, figure.axes, strict=True))
     return {

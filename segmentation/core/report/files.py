@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..analysis import Analysis
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
 from .exports.base import FIRST, Export
@@ -19,7 +19,7 @@ Progress = Callable[[str, float], None]
 
 
 def write_all(
-    reported: Analysis | Sample,
+    reported: Analysis | SampleAnalysis,
     folder: Path,
     *,
     for_the_page: bool = True,
@@ -38,7 +38,7 @@ def write_all(
     fraction being the part of this writing that is done; it may raise to stop. An exception leaves the files written so
     far.
     """
-    sample = Sample.of(reported) if isinstance(reported, Analysis) else reported
+    sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
     listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
     listed = {name: each for name, each in listed.items() if each.stored or not stored_only or name in besides}

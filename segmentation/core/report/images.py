@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..measure.quantities import number
-from ..sample import Image, Sample
+from ..sample import SampleAnalysis, SampleImage
 from .charts import BAR, FAINT, INK, MEDIAN
 from .entries import answers
 from .fonts import writable
@@ -23,7 +23,7 @@ SHORT = 22
 MOST_ABREAST = 6  # charts; more would be too narrow to read
 
 
-def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
+def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
     """A number of each image with its interval; outliers and excluded ones in red, with open marks. Shaded: the
     interval of all together, where it is no size."""
     images, whole = sample.images, in_hundredths(name, sample.quantities[name])
@@ -65,7 +65,7 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
         ax.set_ylabel("Image, in the order given")
 
 
-def draw_numbers(figure: Figure, sample: Sample, columns: int) -> None:
+def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
     """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
     side."""
     said = [(each.term, each.words) for each in answers(sample.quantities, every=True)]
@@ -85,7 +85,7 @@ def draw_numbers(figure: Figure, sample: Sample, columns: int) -> None:
         first = first or ax
 
 
-def draw_multiples(figure: Figure, sample: Sample) -> str:
+def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
     """One small histogram per image that was to be pooled, in common bins, over the pooled one in outline; returns
     their title, "" where there are none."""
     if sample.histogram is None or sample.pooled is None:
@@ -106,7 +106,7 @@ def draw_multiples(figure: Figure, sample: Sample) -> str:
     return f"C  Histograms of the {of}, in common bins ({unit}); outline: all images together, scaled"
 
 
-def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: Image, *, bottom_line: bool) -> None:
+def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: SampleImage, *, bottom_line: bool) -> None:
     apart = bool(image.outlier or image.excluded)
     ax.bar(edges[:-1], counts, np.diff(edges), align="edge", color=ASIDE if apart else BAR, linewidth=0)
     if counts.sum():
@@ -120,5 +120,5 @@ def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: Image, *,
     title.set_parse_math(False)
 
 
-def _name(image: Image) -> str:
+def _name(image: SampleImage) -> str:
     return writable(one_line(image.name, SHORT)) + (" !" if image.outlier or image.excluded else "")

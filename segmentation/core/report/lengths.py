@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..measure.distribution import Sizes
+from ..measure.distribution import WeightedSizes
 from ..measure.quantities import LONG_NM, Unit, in_micrometres
 from ..measure.results import MICROMETRES, micrometres
-from ..sample import Sample
+from ..sample import SampleAnalysis
 
 
-def in_readable_unit(sample: Sample) -> Sample:
+def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
     found, bars = sample.pooled, sample.histogram
     if found is None or found.readable_unit == found.unit:
@@ -37,7 +37,7 @@ def readable_unit(unit: Unit, typical: float | None) -> Unit:
     return "µm" if unit == "nm" and (typical or 0.0) >= LONG_NM else unit
 
 
-def sizes_in(unit: Unit, sizes: Sizes) -> Sizes:
+def sizes_in(unit: Unit, sizes: WeightedSizes) -> WeightedSizes:
     """Sizes in nm or px in the unit in which they are shown."""
     factor = nanometre_in(unit)
     return replace(sizes, unit=unit, size=factor * sizes.size, ecd=factor * sizes.ecd)

@@ -18,7 +18,7 @@ from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, Found, Member, Sample, common_calibration
+from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis, common_calibration
 from .facts import edge_of, model_words
 from .wording import doubt_words, instrument_words, one_line, per_cent, pixel_size, scale_range
 
@@ -54,7 +54,7 @@ WEIGHTED = "; the others are weighted by the inverse of their chance to touch no
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
-def method(sample: Sample) -> str:
+def method(sample: SampleAnalysis) -> str:
     """One paragraph that can go into a paper as it is."""
     return " ".join(_sentences(sample))
 
@@ -65,18 +65,18 @@ def references(found: Statistics) -> list[str]:
     return [*REFERENCES, *several, *([EDGES] if found.edge == "weight" else [])]
 
 
-def _sentences(sample: Sample) -> Iterator[str]:
+def _sentences(sample: SampleAnalysis) -> Iterator[str]:
     members = [member for _, member in sample.counted]
     alone = members[0] if sample.analysis is not None else None
     yield _outlined(sample, alone)
     left_out = left_out_words(sample)
     if left_out:
         yield f"{left_out}."
-    if alone is not None and alone.found.by_model:
-        yield from _found(sample, alone.found)
-    elif alone is None and all(member.found.by_model for member in members):
+    if alone is not None and alone.record.by_model:
+        yield from _found(sample, alone.record)
+    elif alone is None and all(member.record.by_model for member in members):
         with suppress(KeyError):  # of older results, which do not say what was used
-            ways = {sample.task.method.format(**_known(member.found)) for member in members}
+            ways = {sample.task.method.format(**_known(member.record)) for member in members}
             yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
     if sample.pooled is not None and sample.pooled.screened:
@@ -93,14 +93,14 @@ def _sentences(sample: Sample) -> Iterator[str]:
         yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
 
 
-def _outlined(sample: Sample, alone: Member | None) -> str:
+def _outlined(sample: SampleAnalysis, alone: Member | None) -> str:
     things = sample.task.things.capitalize()
     if alone is not None:
         pixel = alone.calibration.nm_per_pixel
         how = SOURCES[alone.calibration.source]
         size = "scale not known" if pixel is None else f"{pixel_size(pixel)}, {how}"
-        image = f"{one_line(alone.name, 60)}, {alone.found.width} × {alone.found.height} px, {size}"
-        if not alone.found.by_model:
+        image = f"{one_line(alone.name, 60)}, {alone.record.width} × {alone.record.height} px, {size}"
+        if not alone.record.by_model:
             return f"{things} were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
         return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
     low, high = sample.calibration["low"], sample.calibration["high"]
@@ -110,7 +110,7 @@ def _outlined(sample: Sample, alone: Member | None) -> str:
     return f"{things} in {images} of one specimen ({scale}) were outlined {_with(sample)} and pooled."
 
 
-def _with(sample: Sample) -> str:
+def _with(sample: SampleAnalysis) -> str:
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
         return f"by another tool, measured with DeepSegm {__version__}"
@@ -118,7 +118,7 @@ def _with(sample: Sample) -> str:
     return f"with DeepSegm {__version__}" + (f" (model {named})" if named else "")
 
 
-def _found(sample: Sample, found: Found) -> Iterator[str]:
+def _found(sample: SampleAnalysis, found: AnalysisRecord) -> Iterator[str]:
     """How a network's maps became outlines, of one image."""
     if found.data_bar is not None:
         yield f"The data bar, from row {found.data_bar}, was left out."
@@ -132,7 +132,7 @@ def _found(sample: Sample, found: Found) -> Iterator[str]:
         yield f"The maps are averaged over the image and its mirror image, {larger}."
 
 
-def _known(found: Found) -> dict[str, Any]:
+def _known(found: AnalysisRecord) -> dict[str, Any]:
     """The used values, or the requested settings where these are sufficient."""
     return {name: value for name, value in {**found.settings, **found.used}.items() if value is not None}
 
@@ -141,7 +141,7 @@ def _dropped(members: list[Member]) -> Iterator[str]:
     """How many outlines were dropped from the files, by the limit, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
-    for found in (member.found for member in members):
+    for found in (member.record for member in members):
         if dropped := found.used.get("dropped", 0):
             least = least_chance(found.used.get("expected", 1.0), found.card.get("options", {}))
             counts[least] += dropped
@@ -156,7 +156,7 @@ def _dropped(members: list[Member]) -> Iterator[str]:
         )
 
 
-def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
+def _after_outlining(sample: SampleAnalysis, found: Statistics) -> Iterator[str]:
     """How outlines became numbers."""
     judged = (*(FILTERED if sample.filter else ALWAYS), *(reason for reason in BY_IMAGE if reason in found.set_aside))
     reasons = [str(reason) for reason in judged]
@@ -177,13 +177,13 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     yield from _intervals(sample, found)
 
 
-def _intervals(sample: Sample, found: Statistics) -> Iterator[str]:
+def _intervals(sample: SampleAnalysis, found: Statistics) -> Iterator[str]:
     """How the intervals of the distribution were found, or why there are none."""
     if found.interval_note:
         yield f"There are no intervals of sizes: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
     law = "the beta-binomial law and the fractions of the images"
     if found.interval_basis == PER_IMAGE:
-        spread = sample.members[0].found.settings.get("field_spread")
+        spread = sample.members[0].record.settings.get("field_spread")
         law = "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
     if found.interval_note:
         if found.fraction_low is not None:
@@ -197,7 +197,7 @@ def _intervals(sample: Sample, found: Statistics) -> Iterator[str]:
     yield from found.cautions
 
 
-def _included(sample: Sample, include: str = "include", do: str = "do") -> str:
+def _included(sample: SampleAnalysis, include: str = "include", do: str = "do") -> str:
     """The relative standard uncertainties of the scale in the intervals: those of the least certain scale."""
     calibrations = [member.calibration for _, member in sample.counted]
     used = common_calibration(calibrations)
@@ -214,7 +214,7 @@ def _included(sample: Sample, include: str = "include", do: str = "do") -> str:
     return ", but ".join([*said, *([f"{do} not include {' or '.join(missing)}"] if missing else [])])
 
 
-def left_out_words(sample: Sample) -> str:
+def left_out_words(sample: SampleAnalysis) -> str:
     """How many images of a sample are not in its numbers, and why; "" where all are."""
     left_out = [image.excluded for image in sample.images if image.excluded]
     why = Counter({"excluded by the user": left_out.count(BY_USER)})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reportlab.platypus import Flowable
 
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from .document import SMALL, WIDTH, abreast, heading, picture, space, together, words
 from .wording import one_line
 
@@ -15,7 +15,7 @@ TALLEST = 130.0  # points
 MOST = 48  # more would make a file too large to send
 
 
-def micrographs(sample: Sample) -> Iterator[Flowable]:
+def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Rows of small pictures under their names; nothing where there is none."""
     shown = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
     if not shown:

@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable
 from ..flags import shorts
 from ..measure.quantities import Value, number, significant
 from ..micrograph.types import SOURCES
-from ..sample import Image, Sample
+from ..sample import SampleAnalysis, SampleImage
 from . import sections
 from .charts import Distribution
 from .context import Context
@@ -96,7 +96,7 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
 
 
-def _scale(sample: Sample) -> str:
+def _scale(sample: SampleAnalysis) -> str:
     if sample.analysis is not None:
         rows, columns = sample.analysis.micrograph.shape
         return f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
@@ -136,7 +136,7 @@ def _numbers(shown: Distribution, summary: Summary) -> Iterator[Flowable]:
     yield from sections.recommendation(shown.found)
 
 
-def _how(sample: Sample) -> Iterator[Flowable]:
+def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
     yield heading("Calibration, settings, instrument")
     said = list(lines(common(sample)))
@@ -154,7 +154,7 @@ def _how(sample: Sample) -> Iterator[Flowable]:
         yield table(("Image", "Own facts"), told, (1, 3.4), numbers_from=2, small=True)
 
 
-def _models(sample: Sample) -> Iterator[Flowable]:
+def _models(sample: SampleAnalysis) -> Iterator[Flowable]:
     yield heading("Model")
     for card in sample.models:
         yield facts([("Model", model_label(card)), *sections.model(card)])
@@ -163,7 +163,7 @@ def _models(sample: Sample) -> Iterator[Flowable]:
         yield words(missing)
 
 
-def _images(sample: Sample) -> Iterator[Flowable]:
+def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     yield heading("Images")
     if sample.pooled is None or not sample.task.screened:
         yield from _numbers_of_images(sample)
@@ -193,11 +193,11 @@ def _images(sample: Sample) -> Iterator[Flowable]:
     yield table(head, told, (2, 0.6, 0.6, 1.5, 2.2))
 
 
-def _remark(image: Image) -> str:
+def _remark(image: SampleImage) -> str:
     return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))
 
 
-def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
+def _numbers_of_images(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Of a kind of analysis without a size distribution: what tells the images apart; images.csv has all numbers."""
     names = sample.headline_quantities[:MOST_ABREAST]
     yield words(

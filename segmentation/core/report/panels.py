@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ..analysis import Analysis
 from ..measure.bins import auto_edges, histogram
-from ..measure.distribution import Sizes
+from ..measure.distribution import WeightedSizes
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL, by_reason
 from ..measure.fitting import LEAST
 from ..measure.quantities import column, in_micrometres, of_class, significant
 from ..measure.table import Table
-from ..sample import Sample
+from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
@@ -50,7 +50,7 @@ class Scene:
     """What the panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
     `shape` (H, W), both small enough to draw; cracks and outlines in px of the upload."""
 
-    sample: Sample
+    sample: SampleAnalysis
     analysis: Analysis
     shape: tuple[int, int]
     picture: NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Scene:
     outlines: list[NDArray[np.float64]]
 
     @classmethod
-    def of(cls, sample: Sample) -> Scene:
+    def of(cls, sample: SampleAnalysis) -> Scene:
         """Of a sample of one; raises ValueError for several images."""
         analysis = sample.analysis
         if analysis is None:
@@ -258,7 +258,7 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     mean, median = (None, None) if found is None else (found.mean, found.median)
     unit = readable_unit(table.unit, median)
     nanometre = nanometre_in(unit)
-    sizes = sizes_in(unit, Sizes.of(table, edge=edge, by=measure.name))
+    sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
     weighted = ",\nedge-weighted" if edge == "weight" else ""
     ax.set(xlabel=f"{measure.title} ({unit})", ylabel=f"Number of {scene.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from ..flags import Flag
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.quantities import COLUMNS, NUMBERS, Value
-from ..measure.results import Count, Pooled, Statistics, said
+from ..measure.results import Count, PooledStatistics, Statistics, said
 from ..micrograph.types import Calibration
 
 FILE = Path(__file__).with_name("result.schema.json")
@@ -160,7 +160,7 @@ class SampleResult(Result):
     settings_differ: Annotated[list[str], said("settings that are not the same for all pooled images, or not known")]
     used: Used
     model: Weights | None
-    statistics: Annotated[Pooled | None, said("of the sizes; null for a kind of analysis without any")]
+    statistics: Annotated[PooledStatistics | None, said("of the sizes; null for a kind of analysis without any")]
     images: Annotated[list[Member], said("all images of the sample, those that are left out at the end")]
 
 
@@ -172,7 +172,7 @@ def schema() -> dict[str, Any]:
 
 def _with_descriptors(made: dict[str, Any]) -> dict[str, Any]:
     """Descriptors of shape, by name, with their definitions."""
-    for kind in (Statistics, Pooled):
+    for kind in (Statistics, PooledStatistics):
         shape = made["$defs"][kind.__name__]["properties"]["shape"]
         spread: Mapping[str, Any] = shape["additionalProperties"]
         shape["properties"] = {name: {**spread, "description": COLUMNS[name].definition} for name in DESCRIPTORS}

@@ -29,7 +29,7 @@ from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
 from .wording import LEAST_DOUBT, capital, counted_from, interval_words, per_cent, share_interval
 
 if TYPE_CHECKING:
-    from ..sample import Sample
+    from ..sample import SampleAnalysis
 
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
@@ -67,7 +67,7 @@ class Summary:
         self.thing, self.things = thing, things
 
     @classmethod
-    def of(cls, sample: Sample, *, readable: bool = True) -> Summary:
+    def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Summary:
         """Of an image or a sample with pixels or tables at hand."""
         return cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..measure.pooled_fields import PoolFields, by_area
 from ..measure.quantities import OF, Value, number
-from ..measure.together import Together, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import ModelOptions
 from ..network.scale_search import View
@@ -47,7 +47,7 @@ def never(segmentation: Segmentation) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Decoded:
     """What `decode` makes of the maps of the analysed rows; as in `Segmentation`, without the data bar's rows.
 
     labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each.
@@ -118,7 +118,7 @@ class Task:
     channels(card): what the network predicts.
     scale(predict, card, picture, settings): how to show the picture (H, W) float32 in 0..1; predict(picture) gives the
         maps (C, H, W) uint8 of any picture.
-    decode(maps, grey, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Found. grey: (H, W)
+    decode(maps, grey, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Decoded. grey: (H, W)
         uint8, the picture itself in the polarity in which it was shown.
     measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, flags.
     quantities: names of the numbers that this kind answers with, in the order in which they are shown
@@ -132,7 +132,7 @@ class Task:
     figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
     screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
         then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
-    together(fields): its numbers for several images as one sample; None where the size distributions are pooled.
+    pool_fields(fields): its numbers for several images as one sample; None where the size distributions are pooled.
     options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
         best, where a setting names a typical size.
     facts(card): these entries as terms and sentences for the page of the models.
@@ -153,7 +153,7 @@ class Task:
     settings: type[SegmentationSettings]
     channels: Callable[[ModelCard], Channels]
     scale: Callable[[Predict, ModelCard, NDArray[np.float32], Any], View]
-    decode: Callable[[Maps, NDArray[np.uint8], View, ModelCard, Any], Found]
+    decode: Callable[[Maps, NDArray[np.uint8], View, ModelCard, Any], Decoded]
     measure: Callable[[Segmentation, Micrograph, MeasurementSettings, Calibration], Measured]
     quantities: tuple[str, ...]
     panels: tuple[str, str, str, str]
@@ -164,7 +164,7 @@ class Task:
     size: str = ""
     figures: Mapping[str, str] = field(default_factory=dict, hash=False)
     screened: bool = False
-    together: Together | None = by_area
+    pool_fields: PoolFields | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     options: type[ModelOptions] = ModelOptions
     unsure: Callable[[Segmentation], bool] = never

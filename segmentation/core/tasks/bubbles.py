@@ -11,14 +11,14 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..measure import quantities
+from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Measured
+from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -77,7 +77,7 @@ class BubbleSettings(defects.DefectSettings):
     )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSettings) -> Found:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSettings) -> Decoded:
     from ..labels.bubbles import discs, find_circles
     from ..labels.separate import renumber
 
@@ -113,7 +113,7 @@ def measure(
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
-def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; swelling comes from the sums of the volumes."""
     found = by_area(fields)
     reported = [each for each in fields if each.values["swelling"] is not None]
@@ -176,5 +176,5 @@ TASK = defects.task_of(
     golden=golden,
     method=METHOD,
     figures={"bubble_diameter_mean": "mean", "bubble_diameter_median": "median"},
-    together=together,
+    pool_fields=pool_fields,
 )

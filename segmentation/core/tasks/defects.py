@@ -12,7 +12,7 @@ from pydantic import Field
 from ..flags import Flag
 from ..measure.quantities import Value
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Maps, Measured, Task, as_is
+from .base import Channels, Decoded, Maps, Measured, Task, as_is
 from .foreign import WITHHELD, refused, withheld
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def found_by(
     grey: NDArray[np.uint8],
     card: ModelCard,
     settings: DefectSettings,
-) -> Found:
+) -> Decoded:
     """What the finder makes of the first map (H, W); nothing where it reaches the threshold nowhere."""
     from ..network.likeness import times_unlike
 
@@ -87,7 +87,7 @@ def found_by(
         "certainty": round(sure, 4),
         "unlike": times_unlike(grey, 1.0, card),
     }
-    return Found(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
+    return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
 
 def withheld_result(

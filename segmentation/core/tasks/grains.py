@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure import quantities
+from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, averaged, by_area, pooled_mean
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Measured
+from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -93,7 +93,7 @@ quantities.add(
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Found:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Decoded:
     from ..labels.grains import find_grains
 
     return defects.found_by(find_grains, maps, grey, card, settings)
@@ -138,7 +138,7 @@ def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration
     return with_scale(found, calibration.standard_uncertainty, 1)
 
 
-def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; intercepts are weighted by the length of the test lines."""
     from ..measure.fields import whole
 
@@ -191,5 +191,5 @@ TASK = defects.task_of(
     golden=golden,
     method=METHOD,
     figures={"grain_diameter_mean": "mean", "grain_diameter_median": "median"},
-    together=together,
+    pool_fields=pool_fields,
 )

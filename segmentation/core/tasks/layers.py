@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from ..flags import Flag
+from ..measure.pooled_fields import FieldOfView, averaged
 from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, of_class
-from ..measure.together import FieldOfView, averaged
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings
@@ -116,10 +116,10 @@ def _scaled(value: Value, size: float, unit: str) -> Value:
     return Value(middle, low, high, unit)
 
 
-def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together. The mean thickness is weighted by the length of the layer in each image; SD,
     least and greatest thickness are over all readings. Percentiles are None: a sample does not know all readings."""
-    found = phases.together(fields)
+    found = phases.pool_fields(fields)
     layer = next(name.partition(OF)[2] for name in found if name.startswith(LENGTH))
 
     def every(name: str) -> list[float | None]:
@@ -168,5 +168,5 @@ TASK = replace(
     method=phases.METHOD
     + " The thickness of the layer was read along normals to its middle line, smoothed over half a thickness"
     " (after ISO 1463 and ASTM B487).",
-    together=together,
+    pool_fields=pool_fields,
 )

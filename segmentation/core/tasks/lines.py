@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..measure import quantities
+from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Quantity
-from ..measure.together import FieldOfView, by_area, pooled_mean
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Measured
+from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -57,7 +57,7 @@ quantities.add(
 )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Found:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Decoded:
     from ..labels.lines import find_lines
 
     return defects.found_by(find_lines, maps, grey, card, settings)
@@ -87,7 +87,7 @@ def measure(
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
-def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together."""
     from ..measure.fields import whole
 
@@ -118,5 +118,5 @@ TASK = defects.task_of(
     size="line_length",
     corners=True,
     figures={"line_length_mean": "mean", "line_length_median": "median"},
-    together=together,
+    pool_fields=pool_fields,
 )

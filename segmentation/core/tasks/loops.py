@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from ..measure import quantities
+from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Measured
+from .base import Decoded, Golden, Maps, Measured
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -73,7 +73,7 @@ class LoopSettings(defects.DefectSettings):
     )
 
 
-def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSettings) -> Found:
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSettings) -> Decoded:
     from ..labels.loops import find_loops
 
     return defects.found_by(find_loops, maps, grey, card, settings)
@@ -110,7 +110,7 @@ def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | No
     return Value(value, low, high, quantities.NUMBERS["loop_volume_density"].unit("nm"))
 
 
-def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; the number per volume is weighted by the volumes."""
     found = by_area(fields)
     reported = [each for each in fields if each.values["loop_volume_density"] is not None]
@@ -148,5 +148,5 @@ TASK = defects.task_of(
     method=METHOD,
     size="loop_diameter",
     figures={"loop_diameter_mean": "mean", "loop_diameter_median": "median"},
-    together=together,
+    pool_fields=pool_fields,
 )

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import FAINT, LIMIT, LOW_LIMIT, ParticleOptions
+from ..labels.options import FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Golden, Maps, Measured, Predict, Task
+from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
 from .foreign import WITHHELD, refused, withheld
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
-MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
+MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
 # Of images that look like those of another task: expected share of right outlines from which, of so many and more, they
 # are particles after all: 6 such of EMPS have 0.90 to 0.99, those of steel, alloys, grains and bubbles 0.85 at most.
 SURELY, SEVERAL = 0.88, 10
@@ -164,13 +164,20 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
     ]
 
 
-def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Found:
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
     from ..labels.outline import outline
 
     options = ParticleOptions.of(card)
     more = options
-    if options.cuts:
-        more = options.model_copy(update={"cuts": {**options.cuts, LIMIT: min(options.cuts[LIMIT], LOW_LIMIT)}})
+    if options.region_merging:
+        more = options.model_copy(
+            update={
+                "region_merging": {
+                    **options.region_merging,
+                    MERGE_LIMIT: min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT),
+                }
+            }
+        )
     if settings.separation == "more":
         options = more
     threshold = card.threshold if settings.threshold is None else settings.threshold
@@ -188,7 +195,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     used: dict[str, Any] = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
     if SEPARATED in alternatives:
         used["separated"] = int(alternatives[SEPARATED].max(initial=0))
-    return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
+    return Decoded(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
 
 
 def measure(
@@ -368,7 +375,7 @@ TASK = Task(
     method=METHOD,
     table="particles",
     size="min_feret",
-    together=None,
+    pool_fields=None,
     unsure=unsure,
     better=better,
     facts=facts,

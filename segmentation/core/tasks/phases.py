@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
+from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, number, of_class
-from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
-from ..network.card_entries import Fraction, ModelOptions, told
+from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Golden, Maps, Measured, Predict, Task
+from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
 from .foreign import WITHHELD, is_foreign, refused, withheld
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ add(
 
 
 class PhaseSettings(SegmentationSettings):
-    """How phases are told apart."""
+    """How phases are distinguished."""
 
     smallest: int = Field(
         0,
@@ -120,12 +120,12 @@ class PhaseSettings(SegmentationSettings):
 class PhaseOptions(ModelOptions):
     """What is known of the errors of a model of phases."""
 
-    confusion: Annotated[list[list[Fraction]], told("a list of lists of numbers from 0 to 1")] = Field(
+    confusion: Annotated[list[list[Fraction]], worded("a list of lists of numbers from 0 to 1")] = Field(
         [],
         description="of the pixels of each true class (a row) the shares found as each class, and as none, on the"
         " images that were held out; see `--write-score`",
     )
-    scale: Annotated[float, told("a factor from 0.1 to 2")] = Field(
+    scale: Annotated[float, worded("a factor from 0.1 to 2")] = Field(
         1.0, ge=0.1, le=2, description="factor by which images are resampled for the network, in training as in use"
     )
 
@@ -146,7 +146,7 @@ def _own_scale(card: ModelCard) -> float:
     return float(card.options.get("scale", 1.0))
 
 
-def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Found:
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Decoded:
     """Each pixel is of its likeliest class; the labels are the classes that occur."""
     from ..network.likeness import times_unlike
 
@@ -165,7 +165,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         "unlike": times_unlike(grey, view.scale / _own_scale(card), card),
         "mirrored": settings.mirrored,
     }
-    return Found(
+    return Decoded(
         np.where(known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )
 
@@ -211,7 +211,7 @@ def measure(
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
 
 
-def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together. Fractions and boundaries are weighted by analysed area.
 
     The mean intercept of a class follows from these two, as in one image: π × fraction / boundary per area (Underwood
@@ -335,7 +335,7 @@ TASK = Task(
     method=METHOD,
     semantic=True,
     table="classes",
-    together=together,
+    pool_fields=pool_fields,
     facts=facts,
     ignores=frozenset({"filter", "faint_limit", "border_correction", "field_spread", "repeatability"}),
 )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, model_validator
 
 from ...core.network.card_entries import Text, Texts
-from ...core.validation import Refused, Settings
+from ...core.validation import Settings, UserError
 from ..settings import (
     Above,
     Amount,
@@ -29,7 +29,7 @@ from ..settings import (
 LearningRate = Annotated[Above, Field(validation_alias=AliasChoices("learning_rate", "rate"))]
 
 
-class MissingStage(Refused):
+class MissingStage(UserError):
     """A stage cannot start; the message says what an earlier one has to leave first."""
 
 

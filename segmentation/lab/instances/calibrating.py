@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ...core.labels.confidence import likely_right, traits
+from ...core.labels.confidence import likely_right, outline_features
 from ...core.labels.options import INTERCEPT, ParticleOptions
 from ...core.labels.outline import HOPELESS, particles
 from ...core.measure.filters import LEAST_CONFIDENCE
@@ -18,7 +18,7 @@ from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import Refused
+from ...core.validation import UserError
 from ..evaluation.predictions import Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
@@ -41,15 +41,15 @@ T = TypeVar("T")
 
 
 class Judged(NamedTuple):
-    """The particles of one image. values: (n,) each, as of core.labels.confidence.traits. right: (n,) at IoU 0.5.
-    group: images of one are alike."""
+    """The particles of one image. values: (n,) each, as of core.labels.confidence.outline_features. right: (n,) at IoU
+    0.5. group: images of one are alike."""
 
     values: Mapping[str, Floats]
     right: Right
     group: str = ""
 
 
-class TooFew(Refused):
+class TooFew(UserError):
     """Not enough examples to fit; the message names them."""
 
 
@@ -134,7 +134,7 @@ def _judged(
     overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
-    values = traits(seen.maps, seen.grey, found, seen.view.scale, options.diameter)
+    values = outline_features(seen.maps, seen.grey, found, seen.view.scale, options.diameter)
     used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
     places = overlap.found_ids[used] - 1
     return Judged({name: each[places] for name, each in values.items()}, right[used], group)

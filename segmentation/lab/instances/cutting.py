@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ...core.labels.cuts import cut_apart, cut_traits, join
-from ...core.labels.options import INTERCEPT, LIMIT, ParticleOptions
-from ...core.labels.pieces import Pieces, joined, oversegment
+from ...core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
+from ...core.labels.region_graph import RegionGraph, merged, oversegment
+from ...core.labels.region_merging import border_features, merge, oversegment_and_merge
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
@@ -19,7 +19,7 @@ from ..evaluation.predictions import Predictor, Seen, padded
 from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
 
-STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
+STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
 RULE = (
     "The limit with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, averaged over the images and"
@@ -32,7 +32,7 @@ Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """An image as the network saw it, its truth (H, W) and its pieces. unit: px that the network likes best.
+    """An image as the network saw it, its truth (H, W) and its regions. unit: px that the network likes best.
 
     common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
     group: images of one are alike.
@@ -41,22 +41,22 @@ class Shown:
     seen: Seen
     truth: Labels
     unit: float
-    pieces: Pieces
+    regions: RegionGraph
     common: csr_array
     group: str = ""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """weights: of the card's option `cuts`. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what cut
-    them: these weights; those of the card as it was, if any; and, of enough groups, a fit on the other groups, fold by
-    fold."""
+    """weights: of the card's option `region_merging`. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what
+    merged them: these weights; those of the card as it was, if any; and, of enough groups, a fit on the other groups,
+    fold by fold."""
 
     weights: Weights
     merits: dict[str, float]
 
 
-def fit_cuts(
+def fit_region_merging(
     predictor: Predictor,
     examples: Sequence[Pair],
     *,
@@ -71,14 +71,16 @@ def fit_cuts(
     some = some_of(examples)
     own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)]
     made = [show(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
-    old = ParticleOptions.of(predictor.card).cuts
+    old = ParticleOptions.of(predictor.card).region_merging
 
     def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:
         return _counts(images, predictor, threshold, weights)
 
     weights = _fitted(own, made)
-    worth = {limit: sum(merit(counts(images, weights | {LIMIT: limit})) for images in (own, made)) for limit in LIMITS}
-    weights[LIMIT] = max(worth, key=lambda limit: worth[limit])
+    worth = {
+        limit: sum(merit(counts(images, weights | {MERGE_LIMIT: limit})) for images in (own, made)) for limit in LIMITS
+    }
+    weights[MERGE_LIMIT] = max(worth, key=lambda limit: worth[limit])
     merits = {"these": merit(counts(own, weights))} | ({"the card's": merit(counts(own, old))} if old else {})
     groups = sorted({image.group for image in own})
     if len(groups) >= PARTS:
@@ -86,55 +88,55 @@ def fit_cuts(
         for part in (groups[number::PARTS] for number in range(PARTS)):
             others = _fitted([image for image in own if image.group not in part], made)
             mine = [image for image in own if image.group in part]
-            total += counts(mine, others | {LIMIT: weights[LIMIT]})
+            total += counts(mine, others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
         merits["a fit on the others"] = merit(total)
     return Fitted(weights, merits)
 
 
 def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = "") -> Shown:
-    """What the network sees of an image, taken to pieces."""
+    """What the network sees of an image, taken to regions."""
     seen = predictor.see(micrograph, len(truth))
-    labels, first, pieces = oversegment(seen.maps, seen.grey, threshold=threshold, scale=seen.view.scale)
+    labels, first, regions = oversegment(seen.maps, seen.grey, threshold=threshold, scale=seen.view.scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
-    common = csr_array((np.ones(labels.size), places), shape=(len(pieces.peaks), int(truth.max(initial=0)) + 1))
+    common = csr_array((np.ones(labels.size), places), shape=(len(regions.peaks), int(truth.max(initial=0)) + 1))
     unit = ParticleOptions.of(predictor.card).diameter / seen.view.scale
-    return Shown(seen, truth, unit, pieces, common, group)
+    return Shown(seen, truth, unit, regions, common, group)
 
 
-def cuts_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
-    """(m,) traits by name of the borders between pieces, and between those joined under each of `states`; whether each
-    is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
-    every = [(image.pieces, np.arange(len(image.pieces.peaks)))]
+def borders_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
+    """(m,) features by name of the borders between regions, and between those merged under each of `states`; whether
+    each is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
+    every = [(image.regions, np.arange(len(image.regions.peaks)))]
     for weights in states:
-        ends = join(image.pieces, weights, image.unit)
-        every.append((joined(image.pieces, ends), ends))
-    traits, real = zip(*(_borders(pieces, ends, image) for pieces, ends in every), strict=True)
-    return {name: np.concatenate([each[name] for each in traits]) for name in traits[0]}, np.concatenate(real)
+        ends = merge(image.regions, weights, image.unit)
+        every.append((merged(image.regions, ends), ends))
+    features, real = zip(*(_borders(regions, ends, image) for regions, ends in every), strict=True)
+    return {name: np.concatenate([each[name] for each in features]) for name in features[0]}, np.concatenate(real)
 
 
-def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Shown) -> Borders:
+def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Shown) -> Borders:
     count = len(ends)
     of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     mostly = np.asarray(of.argmax(axis=1)).ravel()
     sure = of.max(axis=1).toarray().ravel() > of.sum(axis=1) / 2
-    one, other = pieces.pairs.T
+    one, other = regions.pairs.T
     usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
     one, other = one[usable], other[usable]
-    traits = cut_traits(pieces, one, other, usable, image.unit)
+    features = border_features(regions, one, other, usable, image.unit)
     if len(image.seen.maps) < 3:
-        del traits["touching"]
-    return traits, mostly[one] != mostly[other]
+        del features["touching"]
+    return features, mostly[one] != mostly[other]
 
 
 def _fitted(own: Sequence[Shown], made: Sequence[Shown]) -> Weights:
-    """Weights from borders of pieces as they are, and then of joined ones, too."""
+    """Weights from borders of regions as they are, and then of merged ones, too."""
     weights = _fitted_once(own, made, [])
-    return _fitted_once(own, made, [weights | {LIMIT: limit} for limit in STATES])
+    return _fitted_once(own, made, [weights | {MERGE_LIMIT: limit} for limit in STATES])
 
 
 def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[Mapping[str, float]]) -> Weights:
     """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
-    found = [[cuts_of(image, states) for image in images] for images in (own, made)]
+    found = [[borders_of(image, states) for image in images] for images in (own, made)]
     shares = [share_of([len(real) for _, real in some]) for some in found]
     share = np.concatenate([each / max(each.sum(), 1) for each in shares])
     every = [borders for some in found for borders in some]
@@ -145,7 +147,7 @@ def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[M
             f" here are {real.sum()} and {(~real).sum()}."
         )
     names = list(every[0][0])
-    values = np.concatenate([np.column_stack([traits[name] for name in names]) for traits, _ in every])
+    values = np.concatenate([np.column_stack([features[name] for name in names]) for features, _ in every])
     weights, intercept = fit_logistic(values, real, share * len(share) / share.sum())
     return {**dict(zip(names, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
 
@@ -155,7 +157,9 @@ def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, wei
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         seen, scale = image.seen, image.seen.view.scale
-        found = cut_apart(seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        found = oversegment_and_merge(
+            seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights
+        )
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from ...core.validation import Refused, Settings
+from ...core.validation import Settings, UserError
 from .bodies import FAMILIES
 
 KINDS = ("sem", "powder", "transmission", "blank", "supported", "hrtem")
@@ -23,7 +23,7 @@ FILTERS = ("none", "smooth", "median", "average")
 ANNOTATIONS = ("none", "letter", "scale-bar", "data-bar")
 
 
-class BadSetting(Refused):
+class BadSetting(UserError):
     """A setting has no such name or cannot have that value; the message says which."""
 
 

@@ -49,7 +49,7 @@ SCORING = Scoring(
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
     options=frozenset(
-        {"threshold", "fit_cuts", "calibrate", "choose_threshold", "postprocess", "truth_through_postprocess"}
+        {"threshold", "fit_region_merging", "calibrate", "choose_threshold", "postprocess", "truth_through_postprocess"}
     ),
 )
 TASK = LearningTask(

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.tasks import UnknownTask
-from segmentation.core.validation import Refused
+from segmentation.core.validation import UserError
 
 BASE = Path(settings.BASE_DIR)  # from which the paths of a recipe go out
 
@@ -25,7 +25,7 @@ class LabCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> Any:
         try:
             return super().execute(*args, **options)
-        except (Refused, UnknownModel, UnknownTask) as error:
+        except (UserError, UnknownModel, UnknownTask) as error:
             raise CommandError(str(error)) from error
         except ImportError as error:
             raise CommandError(f"This installation has no {error.name}: run it where the worker is.") from error

@@ -23,7 +23,7 @@ OF_SETTINGS = ("polarity", "scale", "flips")
 NOT_THE_CARDS = (*OF_SETTINGS, "threshold", "rows", "choose_threshold")  # what scores another way than the card says
 OF_SCORING = (
     *("threshold", "postprocess", "truth_through_postprocess"),
-    *("fit_cuts", "calibrate", "choose_threshold"),
+    *("fit_region_merging", "calibrate", "choose_threshold"),
 )
 
 
@@ -57,8 +57,8 @@ class Command(LabCommand):
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
         chains.help = "also run this post-processing on the same maps (may be repeated)"
         parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
-        fit = parser.add_argument("--fit-cuts", action="store_true")
-        fit.help = "fit where touching particles are cut apart, write it into the card, and score with it"
+        fit = parser.add_argument("--fit-region-merging", action="store_true")
+        fit.help = "fit where touching particles are kept apart, write it into the card, and score with it"
         parser.add_argument("--calibrate", action="store_true", help="fit the confidence and write it into the card")
         parser.add_argument("--choose-threshold", action="store_true", help="write the best threshold into the card")
         score = parser.add_argument("--write-score", action="store_true")
@@ -81,12 +81,12 @@ class Command(LabCommand):
                 f"Warning: {card.name} was trained on {len(seen)} of these images ({some}): scores on them say "
                 "nothing about others."
             )
-        if options["fit_cuts"] or options["calibrate"] or options["choose_threshold"]:
+        if options["fit_region_merging"] or options["calibrate"] or options["choose_threshold"]:
             backup = file.with_name(f"{file.name}.before")
             shutil.copyfile(file, backup)
             self.say(f"the card as it was: {backup}")
         predictor, asked = _predictor(card, options), _options(options)
-        if options["fit_cuts"] or options["calibrate"]:
+        if options["fit_region_merging"] or options["calibrate"]:
             predictor, asked = self._fit(predictor, file, examples, options)
         report = evaluate(examples, scoring, predictor, asked, options["out"], title, self.say)
         earlier = report.get("postprocess", {}).get(BEFORE, {}).get("figures", {})
@@ -132,9 +132,10 @@ class Command(LabCommand):
         self.stdout.write(f"score written into {file}")
 
     def _fit(self, predictor: Any, file: Path, examples: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-        """Fit cuts and confidence and write them into the card; what then scores the card, beside the one before."""
+        """Fit region merging and confidence and write them into the card; what then scores the card, beside the one
+        before."""
         from segmentation.lab.instances.calibrating import calibrate
-        from segmentation.lab.instances.cutting import RULE, fit_cuts
+        from segmentation.lab.instances.cutting import RULE, fit_region_merging
 
         old, title, told = predictor.card, _title(options["dataset"]), None
         among: dict[str, Any] = {
@@ -149,13 +150,20 @@ class Command(LabCommand):
                 f"{particles} particles are few to fit a card to: below {FEW} a fit may follow chance. Compare both"
                 " cards on other images, and take the old one back where the new one is no better there."
             )
-        if options["fit_cuts"]:
-            self.stdout.write("fitting where to cut, on these images and rendered ones")
-            found = fit_cuts(predictor, examples, **among)
-            self._write(file, "options", {"cuts": found.weights}, {"cuts_data": title, "cuts_rule": RULE})
+        if options["fit_region_merging"]:
+            self.stdout.write("fitting the region merging, on these images and rendered ones")
+            found = fit_region_merging(predictor, examples, **among)
+            self._write(
+                file,
+                "options",
+                {"region_merging": found.weights},
+                {"region_merging_data": title, "region_merging_rule": RULE},
+            )
             worth = ", ".join(f"{value:.4f} with {name}" for name, value in found.merits.items())
-            self.stdout.write(f"cuts written into {file}: mean F1 at IoU 0.5 and 0.75 without a confidence {worth}")
-            predictor = _with(predictor, cuts=found.weights)
+            self.stdout.write(
+                f"region merging written into {file}: mean F1 at IoU 0.5 and 0.75 without a confidence {worth}"
+            )
+            predictor = _with(predictor, region_merging=found.weights)
         if options["calibrate"]:
             self.stdout.write("fitting the confidence, on these images and rendered ones")
             weights, told = calibrate(predictor, examples, **among)
@@ -264,7 +272,7 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
         groups = groups_in(dataset, options["groups"])
         pairs = find_pairs(dataset, options["images"], options["labels"], groups=groups, **classes)
         examples = pairs.complete(only_labelled=True)
-        if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
+        if options["calibrate"] or options["choose_threshold"] or options["fit_region_merging"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
     return held_out_pairs(read_recipe(dataset), BASE)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segmentation.core.labels.confidence import confidence, likely_right, traits
-from segmentation.core.labels.options import INTERCEPT, TRAITS, ParticleOptions
+from segmentation.core.labels.confidence import confidence, likely_right, outline_features
+from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
 from segmentation.core.labels.outline import outline
 from segmentation.core.labels.separate import mean_over_labels
 from segmentation.core.network.inference import predict_augmented
@@ -22,8 +22,8 @@ GREY = np.where(LABELS > 0, 180, 60).astype(np.uint8)
 
 
 def test_what_is_read_off_the_maps():
-    values = traits(MAPS, GREY, LABELS, 1.0, 10.0)
-    assert tuple(values) == TRAITS and {len(each) for each in values.values()} == {2}
+    values = outline_features(MAPS, GREY, LABELS, 1.0, 10.0)
+    assert tuple(values) == OUTLINE_FEATURES and {len(each) for each in values.values()} == {2}
     assert values["peak"] == pytest.approx([0.8, 0.2])
     assert values["sure"] == pytest.approx([1.0, 0.0])
     mean = np.array([250, 140]) / 255
@@ -32,14 +32,14 @@ def test_what_is_read_off_the_maps():
     assert values["others"] == pytest.approx(np.average(values["foreground"], weights=[100, 16]))
 
 
-def test_no_particles_have_no_traits():
-    none = traits(MAPS, GREY, np.zeros_like(LABELS), 1.0, 10.0)
-    assert tuple(none) == TRAITS and {len(each) for each in none.values()} == {0}
+def test_no_particles_have_no_features():
+    none = outline_features(MAPS, GREY, np.zeros_like(LABELS), 1.0, 10.0)
+    assert tuple(none) == OUTLINE_FEATURES and {len(each) for each in none.values()} == {0}
 
 
 def test_the_logistic_model():
     weights = {"peak": 10.0, INTERCEPT: -5.0}  # a card names what it uses
-    found = likely_right(traits(MAPS, GREY, LABELS, 1.0, 10.0), weights)
+    found = likely_right(outline_features(MAPS, GREY, LABELS, 1.0, 10.0), weights)
     assert found == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_without_calibration_it_is_the_mean_probability():
 
 
 def test_size_is_told_in_the_pixels_that_the_network_saw():
-    options = ParticleOptions(confidence=dict.fromkeys(TRAITS, 0.0) | {"size": 1.0, INTERCEPT: 0.0})
+    options = ParticleOptions(confidence=dict.fromkeys(OUTLINE_FEATURES, 0.0) | {"size": 1.0, INTERCEPT: 0.0})
     whole, half = confidence(MAPS, GREY, LABELS, 1.0, options), confidence(MAPS, GREY, LABELS, 0.5, options)
     odds = [np.log(c / (1 - c)) for c in (whole, half)]
     assert odds[0] - odds[1] == pytest.approx([np.log(2)] * 2, rel=1e-4)
@@ -68,22 +68,24 @@ def ground(contrast, noise=4.0, seed=0):
 def test_contrast_is_told_in_units_of_the_ground_nearby(contrast, expected):
     grey, labels = ground(contrast)
     maps = np.stack([np.where(labels > 0, 240, 5), np.where(labels > 0, 150, 0)]).astype(np.uint8)
-    found = traits(maps, grey, labels, 1.0, 36.0)["contrast"]
+    found = outline_features(maps, grey, labels, 1.0, 36.0)["contrast"]
     assert found == pytest.approx([4.0, expected], abs=0.25)
 
 
 def test_a_particle_brighter_than_the_others_glares():
     grey, labels = ground(0.0)
     maps = np.stack([np.where(labels > 0, 240, 5), np.where(labels > 0, 150, 0)]).astype(np.uint8)
-    assert traits(maps, grey, labels, 1.0, 36.0)["glare"] == pytest.approx([0.1, 0], abs=0.05)
+    assert outline_features(maps, grey, labels, 1.0, 36.0)["excess_brightness"] == pytest.approx([0.1, 0], abs=0.05)
     grey[labels == 2] = 250
-    assert traits(maps, grey, labels, 1.0, 36.0)["glare"][1] == pytest.approx(0.74, abs=0.05)
+    assert outline_features(maps, grey, labels, 1.0, 36.0)["excess_brightness"][1] == pytest.approx(0.74, abs=0.05)
 
 
 def test_without_any_ground_nothing_stands_out():
     full = np.ones((20, 30), np.int32)
     maps = np.full((2, 20, 30), 240, np.uint8)
-    assert traits(maps, np.full((20, 30), 90, np.uint8), full, 1.0, 36.0)["contrast"] == pytest.approx([0.0], abs=1e-3)
+    assert outline_features(maps, np.full((20, 30), 90, np.uint8), full, 1.0, 36.0)["contrast"] == pytest.approx(
+        [0.0], abs=1e-3
+    )
 
 
 def leaning(picture, progress=lambda fraction: None):
@@ -119,7 +121,7 @@ def test_a_larger_showing_is_mirrored_and_averaged(picture):
 
 
 def confident(**weights):
-    return ParticleOptions(confidence=dict.fromkeys(TRAITS, 0.0) | {INTERCEPT: 0.0} | weights)
+    return ParticleOptions(confidence=dict.fromkeys(OUTLINE_FEATURES, 0.0) | {INTERCEPT: 0.0} | weights)
 
 
 def test_doubtful_outlines_stay_where_most_are_right():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels import edits
+from segmentation.core.labels import edits, geometry
 from segmentation.core.labels.edits import BadEdit, Patch, apply, inverse
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -260,7 +260,7 @@ def test_components_are_those_of_scipy(corners):
     rng = np.random.default_rng(3)
     for share in (0.0, 0.3, 0.6, 1.0):
         mask = rng.random((37, 53)) < share
-        found, count = edits.components(mask, corners=corners)
+        found, count = geometry.components(mask, corners=corners)
         true, many = ndimage.label(mask, np.ones((3, 3)) if corners else None)
         assert count == many
         np.testing.assert_array_equal(found, true)

@@ -22,8 +22,8 @@ SIZES = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=200).map(np.array)
 
 
 @given(SIZES, st.sampled_from([0.0, 0.5, 7.34375]))
-def test_automatic_bins_hold_every_size(sizes, grain):
-    edges = auto_edges(sizes, "nm", grain)
+def test_automatic_bins_hold_every_size(sizes, pixel_size):
+    edges = auto_edges(sizes, "nm", pixel_size)
     assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
     assert (np.diff(edges) > 0).all()
     assert FEWEST <= len(edges) - 1 <= MOST
@@ -31,12 +31,12 @@ def test_automatic_bins_hold_every_size(sizes, grain):
 
 
 @pytest.mark.parametrize(
-    ("unit", "grain", "first", "width"),
+    ("unit", "pixel_size", "first", "width"),
     [("px", 1.0, 20, 5), ("nm", 7.3, 150, 50), ("nm", 5.0, 100, 25), ("nm", 0.0, 150, 50), ("nm", 11.0, 200, 50)],
 )
-def test_edges_are_round_and_bins_hold_about_as_many_pixels_each(unit, grain, first, width):
-    sizes = np.random.default_rng(0).normal(100, 20, 500).round() * (grain or 7.3)
-    edges = auto_edges(sizes, unit, grain)
+def test_edges_are_round_and_bins_hold_about_as_many_pixels_each(unit, pixel_size, first, width):
+    sizes = np.random.default_rng(0).normal(100, 20, 500).round() * (pixel_size or 7.3)
+    edges = auto_edges(sizes, unit, pixel_size)
     assert (edges[0] % width, edges[0] >= first) == (0, True)
     assert np.diff(edges) == pytest.approx(width)
 

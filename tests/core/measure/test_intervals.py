@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.measure.bootstrap import LEAST, order_draws
-from segmentation.core.measure.distribution import Sizes, figures
+from segmentation.core.measure.distribution import WeightedSizes, figures
 from segmentation.core.measure.drawn import Z95, t95
 from segmentation.core.measure.fractions import nano_fraction, wilson
 from segmentation.core.measure.resampling import resample
@@ -91,7 +91,7 @@ def test_the_fractions_interval_is_wilsons_without_doubt_about_the_calibration()
 
 
 def test_the_fraction_of_many_is_as_uncertain_as_the_calibration():
-    sizes = Sizes.of(table_of(log_normal(100_000, 100, 1.5)), edge="exclude")
+    sizes = WeightedSizes.of(table_of(log_normal(100_000, 100, 1.5)), edge="exclude")
     found = nano_fraction(sizes, 0.02)
     spread = np.log(1.5)
     expected = stats.norm.cdf(np.array([-1, 1]) * Z95 * 0.02 / spread)
@@ -121,7 +121,7 @@ def test_extreme_quantiles_of_few_particles_have_none():
 
 
 def test_resamples_have_as_many_particles_as_the_sample():
-    sizes = Sizes.of(table_of(log_normal(500)), edge="exclude")
+    sizes = WeightedSizes.of(table_of(log_normal(500)), edge="exclude")
     drawn = resample(sizes, np.random.default_rng(0))
     assert (drawn.counts.sum(1) == 500).all()
     assert drawn.counts.std() == pytest.approx(1, rel=0.02)

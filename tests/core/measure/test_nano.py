@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.measure.convergence import rounded_up
-from segmentation.core.measure.distribution import Sizes
+from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason, set_aside
 from segmentation.core.measure.fractions import Fraction, nano_fraction, wilson
 from segmentation.core.measure.nano import Terms, images_to_decide, nano_card, particles_to_decide, variants_of
@@ -307,7 +307,7 @@ def test_the_assumed_spread_of_fields_covers_the_specimens_fraction():
     median = 100 * np.exp(0.125661 * np.hypot(np.log(1.5), 0.15))  # of the specimen: 45 % lie below 100 nm
     for seed in range(100):
         sizes = log_normal(300, median * np.exp(0.15 * rng.standard_normal()), 1.5, seed=seed)
-        found = nano_fraction(Sizes.of(table_of(sizes), edge="exclude"), 0.0, 0.15)
+        found = nano_fraction(WeightedSizes.of(table_of(sizes), edge="exclude"), 0.0, 0.15)
         covered += found.low <= truth <= found.high
         wrong += found.low >= 0.5
     assert covered >= 90 and wrong <= 5

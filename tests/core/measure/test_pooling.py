@@ -15,7 +15,7 @@ from scipy import stats
 from segmentation.core.combine import combine
 from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
-from segmentation.core.measure.distribution import Sizes
+from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
@@ -85,7 +85,7 @@ def test_variance_between_images_is_that_of_an_f_test():
     tables = images(5, 30, between=1.3)
     f = stats.f_oneway(*(np.log(each["min_feret_nm"]) for each in tables)).statistic
     within = np.mean([np.log(each["min_feret_nm"]).var(ddof=1) for each in tables])
-    found = between_images(Sizes.of(*tables, edge="exclude"))
+    found = between_images(WeightedSizes.of(*tables, edge="exclude"))
     assert found["variance"] == pytest.approx((f - 1) * within / 30)
 
 
@@ -103,7 +103,9 @@ def test_images_alike_have_no_outlier():
         flagged = [
             bool(reason)
             for seed in range(5)
-            for reason in find_outliers(Sizes.of(*images(20, between=between, seed=40 * seed), edge="exclude"), 20)
+            for reason in find_outliers(
+                WeightedSizes.of(*images(20, between=between, seed=40 * seed), edge="exclude"), 20
+            )
         ]
         assert sum(flagged) <= 1
 

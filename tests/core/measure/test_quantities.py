@@ -11,13 +11,14 @@ import pytest
 
 from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, add
+from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.measure.table import Table, aligned
 from segmentation.core.report import schema
 from segmentation.core.report.entries import answers
 from segmentation.core.report.exports import particles_csv, result, workbooks
-from segmentation.core.report.summary import Sizes
-from segmentation.core.sample import Sample
+from segmentation.core.report.summary import Summary
+from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, particles
 from segmentation.services import tables as stored
 from tests.accuracy.__main__ import definitions
@@ -50,18 +51,18 @@ def test_a_new_descriptor_is_one_function(roughness):
     analysis = make_analysis.__wrapped__(12)  # anew, as it is kept, and before there was none
     values = analysis.table["roughness"]
     assert values.shape == (12,) and np.isfinite(values).all()
-    assert ",roughness," in particles_csv.as_text(Sample.of(analysis))
+    assert ",roughness," in particles_csv.as_text(SampleAnalysis.of(analysis))
     file = io.BytesIO()
-    workbooks.write_xlsx(Sample.of(analysis), file)
+    workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
     book = openpyxl.load_workbook(io.BytesIO(file.getvalue()))
     assert "roughness" in [cell.value for cell in book["particles"][1]]
     assert "roughness, median" in [line[1] for line in book["summary"].iter_rows(values_only=True)]
-    said = result.as_dict(Sample.of(analysis))["statistics"]
+    said = result.as_dict(SampleAnalysis.of(analysis))["statistics"]
     assert said["shape"]["roughness"]["median"] == pytest.approx(np.median(values[analysis.table.kept]))
     known = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]
     assert known["roughness"]["description"] == "How rough the outline is."
     assert any("`roughness`" in line for line in definitions(COLUMNS))
-    shown = {row.term: row.definition for row in Sizes(said).shape}
+    shown = {row.term: row.definition for row in Summary(Statistics.from_dict(said), {}).shape}
     assert shown["Roughness"] == "How rough the outline is."
 
 
@@ -153,7 +154,7 @@ def test_a_table_stored_by_a_later_version_is_refused(tmp_path):
 
 def test_the_result_answers_with_the_quantities_of_its_task():
     analysis = make_analysis(12)
-    found = result.as_dict(Sample.of(analysis))["quantities"]
+    found = result.as_dict(SampleAnalysis.of(analysis))["quantities"]
     assert list(found) == list(particles.TASK.quantities)
     statistics = analysis.statistics
     low, high = statistics.intervals["median"]
@@ -168,7 +169,7 @@ def test_the_result_answers_with_the_quantities_of_its_task():
 
 
 def test_the_page_says_the_answers():
-    found = result.as_dict(Sample.of(make_analysis(40, (300, 400))))["quantities"]
+    found = result.as_dict(SampleAnalysis.of(make_analysis(40, (300, 400))))["quantities"]
     shown = {each.term: each for each in answers(found)}
     assert list(shown) == [NUMBERS[name].title for name in particles.TASK.quantities]
     assert shown["Median"].unit == "nm" and shown["Median"].definition == NUMBERS["median"].definition
@@ -182,6 +183,6 @@ def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():
 
 def test_a_task_without_sizes_has_a_result():
     analysis = replace(make_analysis(12), statistics=None)
-    found = result.as_dict(Sample.of(analysis))
+    found = result.as_dict(SampleAnalysis.of(analysis))
     assert found["statistics"] is None
     assert sum(found["set_aside"].values()) == (~analysis.table.kept).sum()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core import tasks
-from segmentation.core.labels.options import INTERCEPT, TRAITS
+from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
 from segmentation.core.network import cards
 
 PLAIN = {
@@ -16,7 +16,7 @@ PLAIN = {
     "sha256": f'"{"a" * 64}"',
     "architecture": '{name = "unet"}',
 }
-WEIGHTS = {**dict.fromkeys(TRAITS, "1.5"), INTERCEPT: "-2"}
+WEIGHTS = {**dict.fromkeys(OUTLINE_FEATURES, "1.5"), INTERCEPT: "-2"}
 
 
 def read(folder, entries, stem="mine"):
@@ -46,16 +46,6 @@ def of(**changes):
 def test_what_is_possible_is_read(tmp_path, entries):
     card = read(tmp_path, entries)
     assert card.name == "mine" and tasks.find(card.task).options.of(card)
-
-
-def test_entries_that_were_every_cards_are_read_as_those_of_particles(tmp_path):
-    cuts = "{saddle = -1, intercept = 0, limit = 0.5}"
-    former = {"core": "0.6", "diameter": "36", "closer": "1.4", "cuts": cuts, "options": "{noise = 0.0, diameter = 40}"}
-    weights = {"saddle": -1, "intercept": 0, "limit": 0.5}
-    expected = {"seed_threshold": 0.6, "second_scale": 1.4, "cuts": weights, "noise": 0.0, "diameter": 40}
-    assert read(tmp_path, former).options == expected
-    assert read(tmp_path, {"diameter": "0.0", "closer": "0.0", "cuts": "{}"}).options == {}, "as runs wrote the usual"
-    assert read(tmp_path, {**former, "task": '"grains"', "options": "{}"}).options == {}
 
 
 @pytest.mark.parametrize(

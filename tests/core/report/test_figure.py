@@ -23,7 +23,7 @@ from segmentation.core.report import figure
 from segmentation.core.report.panels import Scene
 from segmentation.core.report.picture import colour_numbers
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import analysis_of, disc_labels, grey_of, make_analysis, renamed
 
 CASES = {
@@ -44,12 +44,12 @@ CASES = {
 
 
 def draw(analysis):
-    return figure.draw(Sample.of(analysis))
+    return figure.draw(SampleAnalysis.of(analysis))
 
 
 def panels(analysis):
     """The figure's panels alone, by file name."""
-    sample = Sample.of(analysis)
+    sample = SampleAnalysis.of(analysis)
     scene = Scene.of(sample)
     drawn = figure.draw(sample, scene)
     return figure.panels(sample, scene, drawn, figure.rendered(drawn))

@@ -20,13 +20,13 @@ from segmentation.core.report import exports
 from segmentation.core.report.exports import labels, particles_csv, result, viewer
 from segmentation.core.report.exports.base import FIRST
 from segmentation.core.report.files import write_all
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
 from tests.core.builders import analysis_of, make_analysis, renamed
 
 
 def written(analysis):
-    return particles_csv.as_text(Sample.of(analysis))
+    return particles_csv.as_text(SampleAnalysis.of(analysis))
 
 
 def split(text):
@@ -142,7 +142,7 @@ def test_csv_says_what_the_filter_changed():
 
 def test_result_is_plain_json():
     analysis = make_analysis(12, data_bar=30, filter=True)
-    found = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
+    found = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
     assert found["calibration"]["nm_per_pixel"] == 7.34375
     assert found["calibration"]["source"] == "metadata"
     assert found["settings"]["filter"] is True
@@ -166,7 +166,7 @@ def test_result_without_calibration_data_bar_and_numbers():
     analysis = make_analysis(0, calibration=Calibration.absent())
     odd = {"voltage": float("nan"), "count": np.int64(3), "when": object}
     analysis = replace(analysis, micrograph=replace(analysis.micrograph, metadata=odd))
-    found = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
+    found = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
     assert found["calibration"]["nm_per_pixel"] is None
     assert found["calibration"]["source"] == "none"
     assert found["image"]["data_bar"] is None

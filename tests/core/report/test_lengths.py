@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.charts import Distribution, draw_histogram
 from segmentation.core.report.lengths import in_readable_unit
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis
 
 LONG = Calibration(400.0, "metadata", relative_uncertainty=0.001)
@@ -17,7 +17,7 @@ LONG = Calibration(400.0, "metadata", relative_uncertainty=0.001)
 
 @pytest.fixture(scope="module")
 def sample():
-    return Sample.of(make_analysis(150, (400, 500), calibration=LONG))
+    return SampleAnalysis.of(make_analysis(150, (400, 500), calibration=LONG))
 
 
 def test_every_length_is_scaled_and_nothing_else(sample):
@@ -35,7 +35,7 @@ def test_every_length_is_scaled_and_nothing_else(sample):
 
 def test_short_sizes_and_pixels_stay():
     for calibration in (Calibration(2.0, "metadata"), Calibration.absent()):
-        sample = Sample.of(make_analysis(40, calibration=calibration))
+        sample = SampleAnalysis.of(make_analysis(40, calibration=calibration))
         assert in_readable_unit(sample) is sample
 
 

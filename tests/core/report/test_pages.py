@@ -25,7 +25,7 @@ from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.wording import share_interval
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
 from tests.core.builders import analysis_of, make_analysis, refound, renamed
 
@@ -47,7 +47,7 @@ FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 def context_of(analysis):
     with ThreadPoolExecutor(1) as packing:
-        context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
+        context = Context(SampleAnalysis.of(analysis), exports.listed("image", find("particles")), packing)
         context.draw()
         context.pack_panels()
     context.sums = context.holds = FILES
@@ -68,7 +68,7 @@ def written(analysis):
 
 
 def method(analysis):
-    return method_of(Sample.of(analysis))
+    return method_of(SampleAnalysis.of(analysis))
 
 
 def said(data):
@@ -120,7 +120,7 @@ def test_it_says_what_a_regulator_asks_for():
 
 def test_its_numbers_are_those_of_the_result():
     analysis = made("many")
-    words, numbers = said(written(analysis)), result.as_dict(Sample.of(analysis))["statistics"]
+    words, numbers = said(written(analysis)), result.as_dict(SampleAnalysis.of(analysis))["statistics"]
     for weighting in ("number", "area", "volume"):
         figures = numbers["weighted"][weighting]
         for name in FIGURES:

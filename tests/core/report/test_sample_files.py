@@ -24,7 +24,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
-from segmentation.core.sample import Found, LeftOut, Member
+from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 from tests.core.builders import make_analysis, refound
 
 
@@ -252,7 +252,9 @@ def test_the_workbook_says_how_the_particles_were_found(tmp_path):
 
 def test_two_models_are_both_described():
     one, other = seen(2)
-    sample = combine("lot", [one, replace(other, found=replace(other.found, card={"name": "old", "sha256": "e" * 64}))])
+    sample = combine(
+        "lot", [one, replace(other, record=replace(other.record, card={"name": "old", "sha256": "e" * 64}))]
+    )
     words = report_words(sample)
     assert as_dict(sample)["model"] is None
     assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
@@ -260,7 +262,7 @@ def test_two_models_are_both_described():
 
 def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
     known = seen(1)
-    bare = [replace(each, found=Found()) for each in seen(3)[1:]]
+    bare = [replace(each, record=AnalysisRecord()) for each in seen(3)[1:]]
     said = as_dict(combine("old", bare))
     assert said["model"] is None and said["images"][0]["settings"] is None
     words = report_words(combine("half", [*known, *bare]))
@@ -268,7 +270,7 @@ def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
 
 
 def test_masks_of_other_tools_have_no_network():
-    masks = [replace(each, found=replace(each.found, card={"name": MASKS})) for each in seen(2)]
+    masks = [replace(each, record=replace(each.record, card={"name": MASKS})) for each in seen(2)]
     words = report_words(combine("masks", masks))
     assert (
         "outlined by another tool" in words

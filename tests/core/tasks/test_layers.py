@@ -7,8 +7,8 @@ import pytest
 
 from segmentation.core import tasks
 from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.measure.pooled_fields import FieldOfView
 from segmentation.core.measure.table import Table
-from segmentation.core.measure.together import FieldOfView
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View
@@ -97,7 +97,9 @@ def test_several_images_weigh_by_the_length_of_their_layer():
         table = Table({"kept": np.ones(1, bool), "reason": np.array([""])})
         return FieldOfView(table, values, 100.0)
 
-    pooled = tasks.find("layers").together([field(20.0, 3.0, 100.0), field(40.0, 3.0, 300.0), field(None, 0.0, None)])
+    pooled = tasks.find("layers").pool_fields(
+        [field(20.0, 3.0, 100.0), field(40.0, 3.0, 300.0), field(None, 0.0, None)]
+    )
     assert pooled["thickness_mean of oxide"] == pytest.approx(35)
     assert pooled["thickness_sd of oxide"] == pytest.approx(np.sqrt(9 + 0.25 * 15**2 + 0.75 * 5**2))
     assert pooled["thickness_min of oxide"] == 15 and pooled["thickness_median of oxide"] is None

@@ -15,7 +15,7 @@ from segmentation.core.network.likeness import describe, learn
 from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
-from segmentation.core.tasks.base import Found, Measured
+from segmentation.core.tasks.base import Decoded, Measured
 from segmentation.core.tasks.foreign import WITHHELD
 from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
 
@@ -28,12 +28,12 @@ def maps_of(classes: np.ndarray, sure: int = 230) -> np.ndarray:
     return np.stack([np.where(classes == each, sure, rest) for each in range(3)]).astype(np.uint8)
 
 
-def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard = CARD, **said: object) -> Found:
+def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard = CARD, **said: object) -> Decoded:
     grey = (60 * classes + 40).astype(np.uint8) if grey is None else grey
     return decode(maps_of(classes), grey, View(), card, PhaseSettings(model="steel", **said))
 
 
-def measured(made: Found, nm: float | None = None, **said: object) -> Measured:
+def measured(made: Decoded, nm: float | None = None, **said: object) -> Measured:
     shape = made.labels.shape
     segmentation = Segmentation(
         made.labels,

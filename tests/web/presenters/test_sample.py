@@ -54,7 +54,7 @@ def test_of_two_images_there_is_the_sentence_and_no_curve(client, sample):
     made = sample({**LINE, **{name: LINE[name][-1:] for name in ("n", "median", "low", "high")}})
     assert Pooled(made).convergence is None
     said = page(client, made)
-    assert "About 7 more images" in said and 'class="settling"' not in said
+    assert "About 7 more images" in said and 'class="convergence-chart"' not in said
 
 
 def test_where_the_calibration_stands_in_the_way_it_is_said(sample):

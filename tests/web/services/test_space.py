@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
-from deepsegm.calm import Calm
+from deepsegm.log_throttle import LogThrottle
 from segmentation import services
 from segmentation.models import Job
 from segmentation.services import space
@@ -120,13 +120,13 @@ def test_a_waiting_job_says_what_it_waits_for(client, make_job):
 def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
     """A full disk wrote 1,836 lines a minute."""
     now = [0.0]
-    monkeypatch.setattr("deepsegm.calm.time.monotonic", lambda: now[0])
-    calm, said = Calm(), []
+    monkeypatch.setattr("deepsegm.log_throttle.time.monotonic", lambda: now[0])
+    throttle, said = LogThrottle(), []
 
     def log(level=logging.ERROR, line=7, **extra):
         record = logging.LogRecord("a", level, "file.py", line, "disk %s", ("full",), None)
         vars(record).update(extra)
-        if calm.filter(record):
+        if throttle.filter(record):
             said.append(record.getMessage())
 
     for _ in range(100):

@@ -105,7 +105,7 @@ class TestSuggestion:
         assert calibration_for("7520", "data bar", micrograph()).source == "typed"
 
     def test_its_badge(self):
-        said = {"text": "read from the image, confirmed: 5 nm/px", "look": "good"}
+        said = {"text": "read from the image, confirmed: 5 nm/px", "status": "good"}
         assert badge("5120", "data bar", micrograph()) == said
 
 

@@ -238,7 +238,11 @@ def test_a_file_is_read_in_parts(monkeypatch, chunk):
     monkeypatch.setattr(histogram, "CHUNK", chunk)
     for text in (written(outlines()), json.dumps(outlines(), indent=1).encode()):
         found = Particles.read(io.BytesIO(text))
-        assert (found.unit, found.grain, list(found.columns)) == (whole.unit, whole.grain, list(whole.columns))
+        assert (found.unit, found.pixel_size, list(found.columns)) == (
+            whole.unit,
+            whole.pixel_size,
+            list(whole.columns),
+        )
         assert all(np.array_equal(found.columns[name], whole.columns[name], equal_nan=True) for name in whole.columns)
         assert np.array_equal(found.kept, whole.kept) and np.array_equal(found.weights, whole.weights)
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):

@@ -103,7 +103,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", 
 
 
 def _wide(raw: bytes) -> str | None:
-    """The UTF-16 that `raw` is in, told by the zero bytes of Latin text; None where it is something else."""
+    """The UTF-16 of `raw`, recognised by the zero bytes of Latin text; None where it is something else."""
     start = raw[:4096]
     even, odd = start[::2].count(0), start[1::2].count(0)
     if max(even, odd) < 0.35 * len(start) or min(even, odd) > 0.05 * len(start):
@@ -153,7 +153,7 @@ def rational(raw: bytes | None, little_endian: bool) -> float | None:
 def rational_rounding(raw: bytes | None, little_endian: bool) -> float | None:
     """The relative standard uncertainty of a TIFF RATIONAL over a power of ten: its numerator was rounded.
 
-    None for other fractions: how they were rounded cannot be told.
+    None for other fractions: how they were rounded is not known.
     """
     if raw is None or rational(raw, little_endian) is None:
         return None

@@ -47,16 +47,16 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
 
 
 def _facts(text: str, where: str) -> Facts | None:
-    """A pixel size in the order in which they are told: as such, by the field of view, by the micron bar."""
+    """A pixel size in the order of preference: as such, by the field of view, by the micron bar."""
     if "$CM_" not in text and "$SM_" not in text:
         return None
     entries = _entries(text)
     columns, rows = pair_of(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
     banner = number(entries.get("SM_PNU_HEIGHT"))
-    told = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
+    stated = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
     field = _size("$CM_FIELD_OF_VIEW", entries.get("CM_FIELD_OF_VIEW", ""), columns, rows)
-    size = next((size for size in (told, field) if plausible_pixel(size.nm_per_pixel)), _bar_size(entries))
-    doubt = _doubt(told, field)
+    size = next((size for size in (stated, field) if plausible_pixel(size.nm_per_pixel)), _bar_size(entries))
+    doubt = _doubt(stated, field)
     return replace(
         size,
         nm_per_pixel=None if doubt else size.nm_per_pixel,
@@ -102,10 +102,10 @@ def _bar_size(entries: dict[str, str]) -> Facts:
     )
 
 
-def _doubt(told: Facts, field: Facts) -> tuple[str, ...]:
+def _doubt(stated: Facts, field: Facts) -> tuple[str, ...]:
     """A sentence where two pixel sizes differ by more than their written digits allow."""
-    one, other = plausible_pixel(told.nm_per_pixel), plausible_pixel(field.nm_per_pixel)
-    half_digits = SQRT3 * ((told.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
+    one, other = plausible_pixel(stated.nm_per_pixel), plausible_pixel(field.nm_per_pixel)
+    half_digits = SQRT3 * ((stated.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
     if not one or not other or abs(one / other - 1) <= SAME + half_digits:
         return ()
     return (

@@ -34,7 +34,8 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
 
 
 def _facts(found: dict[str, str], where: str, columns: int, rows: int) -> Facts:
-    """The field of view is the reference over the magnification: where it is not that of the image, no size is told."""
+    """The field of view is the reference over the magnification: where it is not that of the image, no size is
+    given."""
     width, height = number(found.get("PixelSizeX")), number(found.get("PixelSizeY"))
     strip = number(found.get("ImageStripSize"))
     reference, magnification = number(found.get("MagnificationReference")), number(found.get("Magnification"))

@@ -14,12 +14,12 @@ from typing import Any
 
 from torch import nn
 
-from ...validation import Refused
+from ...validation import UserError
 
 STRIDE = 32  # sides of a network's input are multiples of this
 
 
-class UnknownArchitecture(Refused):
+class UnknownArchitecture(UserError):
     """No network can be built from these settings; the message says which setting is wrong."""
 
 

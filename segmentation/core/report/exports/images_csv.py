@@ -13,7 +13,7 @@ from .base import Export
 from .particles_csv import lines, marked, name_cell, number
 
 if TYPE_CHECKING:
-    from ...sample import Image, Sample
+    from ...sample import SampleAnalysis, SampleImage
     from ..context import Context
 
 SIZES = ("median", "low", "high")
@@ -31,7 +31,7 @@ HOW = (
 )
 
 
-def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
+def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
     heads, rows = numbers_of(sample)
     yield ("image", *heads, "nm_per_pixel", "calibration_source", "outlier", "excluded", "warning", "sha256", *HOW)
     for image, row in zip(sample.images, rows, strict=True):
@@ -49,7 +49,7 @@ def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def numbers_of(sample: Sample) -> tuple[list[str], list[tuple[float | None, ...]]]:
+def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:
     """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with."""
     if sample.task.screened:
         heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
@@ -72,11 +72,11 @@ def _cell(value: float | int | None) -> str | int:
     return value if isinstance(value, int) else number(value)
 
 
-def _how(image: Image) -> tuple[Any, ...]:
+def _how(image: SampleImage) -> tuple[Any, ...]:
     """The cells of HOW, empty for what is not known."""
     if image.member is None:
         return ("",) * len(HOW)
-    found, calibration = image.member.found, image.member.calibration
+    found, calibration = image.member.record, image.member.calibration
     return (
         name_cell(calibration.detail),
         number(calibration.relative_uncertainty),

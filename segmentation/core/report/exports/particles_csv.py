@@ -24,7 +24,7 @@ from ..wording import counted_from, doubt_words, instrument_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
-    from ...sample import Sample
+    from ...sample import SampleAnalysis
     from ..context import Context
 
 DIGITS = 7
@@ -34,7 +34,7 @@ BYTE_ORDER_MARK = "\ufeff"
 RISKY = ",;\"'#"
 
 
-def as_text(sample: Sample) -> str:
+def as_text(sample: SampleAnalysis) -> str:
     """Of one image the summary lines; the column names and one row per object, set-aside ones included.
 
     Of several images those of the pooled ones, each row with the name of its image. Column `kept` is TRUE or FALSE and
@@ -76,12 +76,12 @@ def _escaped(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
-def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
+def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     from ...flags import shorts
     from ..facts import brief, model_words
 
     member = sample.members[0]
-    calibration, found = member.calibration, member.found
+    calibration, found = member.calibration, member.record
     yield "software", version()
     yield "file", member.name
     yield "sha256", member.sha256
@@ -100,7 +100,7 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
     yield from _numbers(sample)
 
 
-def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
+def _numbers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
     own = not sample.task.screened
     if own:
@@ -140,7 +140,7 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
         yield "without the filter", " ".join(known)
 
 
-def _answers(sample: Sample) -> Iterator[tuple[str, object]]:
+def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     """The quantities with all their digits, in the unit that people read."""
     for each in answers(sample.quantities, every=True):
         value, low, high = each.number.value, each.number.low, each.number.high

@@ -23,14 +23,14 @@ from .base import Export
 
 if TYPE_CHECKING:
     from ...measure.quantities import Value
-    from ...sample import Found, Image, Sample
+    from ...sample import AnalysisRecord, SampleAnalysis, SampleImage
     from ..context import Context
 
 FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
 SCHEMA = Path(__file__).parents[1] / "result.schema.json"  # made by core.report.schema
 
 
-def as_dict(sample: Sample) -> dict[str, Any]:
+def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
     """Plain JSON types, as result.schema.json describes them; a number that is not finite becomes None.
 
     settings: as asked for; used: what "auto" and None became. quantities: what the kind of analysis answers with.
@@ -46,10 +46,10 @@ def as_dict(sample: Sample) -> dict[str, Any]:
     return made
 
 
-def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
+def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
     from ..facts import model, used
 
-    micrograph, found = analysis.micrograph, sample.members[0].found
+    micrograph, found = analysis.micrograph, sample.members[0].record
     return {
         "format": FORMAT,
         "settings": analysis.settings.as_dict(),
@@ -70,13 +70,13 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _answers(quantities: Mapping[str, Value], found: Found) -> Any:
+def _answers(quantities: Mapping[str, Value], found: AnalysisRecord) -> Any:
     """The quantities: by name, as programs know them, where objects are screened; else a list of them."""
     named = {name: value.as_dict() for name, value in quantities.items()}
     return named if tasks.find(found.task).screened else [{"name": name, **value} for name, value in named.items()]
 
 
-def _of_samples(sample: Sample) -> dict[str, Any]:
+def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
     from ..facts import as_json
 
     return {
@@ -86,17 +86,17 @@ def _of_samples(sample: Sample) -> dict[str, Any]:
         "images": [_of_member(image) for image in sample.images],
         "calibration": sample.calibration,
         "histogram": sample.histogram,
-        "quantities": _answers(sample.quantities, sample.members[0].found),
+        "quantities": _answers(sample.quantities, sample.members[0].record),
     }
 
 
-def _of_member(image: Image) -> dict[str, Any]:
+def _of_member(image: SampleImage) -> dict[str, Any]:
     """One image of several, with its own settings and so on; null for what is not known."""
-    from ...sample import Found
+    from ...sample import AnalysisRecord
     from ..facts import model, used
 
     member = image.member
-    found = Found() if member is None else member.found
+    found = AnalysisRecord() if member is None else member.record
     names = ("name", "n", "n_set_aside", "median", "low", "high", "outlier", "excluded", "warning", "sha256")
     return {
         **{name: getattr(image, name) for name in names},

@@ -24,7 +24,7 @@ from .images_csv import numbers_of
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-    from ...sample import Image, Sample
+    from ...sample import SampleAnalysis, SampleImage
     from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -36,7 +36,7 @@ BUDGET = (36, 100, 30, 30)
 EARLIEST = datetime(1980, 1, 1)
 
 
-def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
+def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO) -> None:
     """Write sheets "summary" (with 95 % intervals), "uncertainty" (the budget) and "metadata"; of one image also its
     table, as in the CSV, of several "images" and "notes": their objects, often too many for a sheet, are in the CSV."""
     with _workbook(file) as book:
@@ -109,7 +109,7 @@ def _add_sheet(
     sheet.autofilter(0, 0, row, len(head) - 1)
 
 
-def _numbers(sample: Sample) -> Iterator[Sequence[Any]]:
+def _numbers(sample: SampleAnalysis) -> Iterator[Sequence[Any]]:
     """Each warning in its short form, then every number: group, name, value, unit, ends of the interval."""
     for warning in shorts(sample.flags):
         yield "warning", warning
@@ -118,7 +118,7 @@ def _numbers(sample: Sample) -> Iterator[Sequence[Any]]:
         yield each.group, each.term, each.text or number.value, number.unit, number.low, number.high
 
 
-def _remarks(image: Image) -> tuple[float | None, str, str, str]:
+def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
     pixel = None if image.member is None else image.member.calibration.nm_per_pixel
     return pixel, image.outlier, image.excluded, image.warning
 
@@ -130,7 +130,7 @@ def _budget(told: Mapping[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
         yield "", told[answer]["sentence"]
 
 
-def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
+def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     """What all pooled images share, without an image's name, and then what each has of its own."""
     from ..facts import common, differing
     from .result import versions
@@ -159,7 +159,7 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
             yield "notes", "warning", flag.text, ""
 
 
-def _notes(sample: Sample) -> list[str]:
+def _notes(sample: SampleAnalysis) -> list[str]:
     from ..facts import unknown
     from ..method import left_out_words
 

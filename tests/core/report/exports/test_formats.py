@@ -25,7 +25,7 @@ from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.outlines import polygons
 from segmentation.core.report.wording import hundredths, write_json
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import analysis_of, make_analysis, refound, renamed, segmentation_of
 
 shapely = pytest.importorskip("shapely")
@@ -72,7 +72,7 @@ def shapes(analysis):
 
 def workbook(analysis):
     file = io.BytesIO()
-    workbooks.write_xlsx(Sample.of(analysis), file)
+    workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
     return openpyxl.load_workbook(io.BytesIO(file.getvalue()))
 
 
@@ -93,7 +93,7 @@ def test_xlsx_holds_the_table(analysis):
 def test_xlsx_is_read_by_pandas():
     analysis = CASES["many"]()
     file = io.BytesIO()
-    workbooks.write_xlsx(Sample.of(analysis), file)
+    workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
     frame = pandas.read_excel(file, sheet_name="particles")
     assert frame["kept"].dtype == bool
     np.testing.assert_allclose(frame["min_feret_nm"], analysis.table["min_feret_nm"], rtol=1e-14)
@@ -138,12 +138,12 @@ def test_no_text_in_xlsx_is_a_formula(name):
 
 def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
     with pytest.raises(OSError) as caught:
-        workbooks.write_xlsx(Sample.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
+        workbooks.write_xlsx(SampleAnalysis.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
     assert caught.value.errno == errno.ENOENT
 
 
 def test_csv_is_read_by_pandas(analysis, tmp_path):
-    text = particles_csv.as_text(Sample.of(analysis))
+    text = particles_csv.as_text(SampleAnalysis.of(analysis))
     (tmp_path / "particles.csv").write_text(text, encoding="utf-8", newline="")
     frame = pandas.read_csv(tmp_path / "particles.csv", comment="#", encoding="utf-8-sig")
     assert list(frame.columns) == list(analysis.table.columns)
@@ -220,7 +220,7 @@ def test_geojson_obeys_the_right_hand_rule(analysis):
 def test_result_obeys_its_schema(analysis):
     known = json.loads(result.SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(known)
-    said = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
+    said = json.loads(json.dumps(result.as_dict(SampleAnalysis.of(analysis)), allow_nan=False))
     jsonschema.validate(said, known)
     broken = {**said, "statistics": {**said["statistics"], "unit": "inch"}}
     with pytest.raises(jsonschema.ValidationError):
@@ -232,7 +232,7 @@ def test_any_name_in_json_and_zip(name, tmp_path):
     analysis = renamed(holed(), name)
     write_json(coco.as_dict(analysis, shapes(analysis)), tmp_path / "coco.json")
     write_json(geojson.as_dict(analysis, shapes(analysis)), tmp_path / "geo.json")
-    write_json(result.as_dict(Sample.of(analysis)), tmp_path / "result.json")
+    write_json(result.as_dict(SampleAnalysis.of(analysis)), tmp_path / "result.json")
     assert json.loads((tmp_path / "coco.json").read_bytes())["images"][0]["file_name"] == name
     rois.write_rois(analysis, shapes(analysis), tmp_path / "rois.zip", all=True)
     assert all(

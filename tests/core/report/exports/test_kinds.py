@@ -23,7 +23,7 @@ from segmentation.core.measure.table import Table
 from segmentation.core.report import exports, figure
 from segmentation.core.report.exports.base import Export
 from segmentation.core.report.files import write_all
-from segmentation.core.sample import Sample
+from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis, refound
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -109,13 +109,13 @@ def test_ids_of_particles_may_have_gaps(tmp_path):
 
 def test_the_legend_says_how_much_each_class_covers(phases):
     used = phases.segmentation
-    drawn = figure.draw(Sample.of(phases))
+    drawn = figure.draw(SampleAnalysis.of(phases))
     words = "\n".join(text.get_text() for text in drawn.findobj(lambda one: hasattr(one, "get_text")))
     for number, name in enumerate(used.class_names):
         share = np.isin(used.labels, used.ids[used.classes == number]).mean()
         assert f"{name}: {100 * share:.1f} %" in words
     assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == list("ABCD")
-    silent = figure.draw(Sample.of(replace(phases, quantities={"mean": Value(None)})))
+    silent = figure.draw(SampleAnalysis.of(replace(phases, quantities={"mean": Value(None)})))
     legend = [text.get_text() for text in silent.axes[1].get_legend().get_texts()]
     assert legend == ["ferrite", "cementite"]  # where no number is given
 

@@ -1,4 +1,7 @@
-"""Foreground components divided into pieces, one around every maximum of the inner distance; too many at first."""
+"""The oversegmentation that region merging starts from: regions of foreground components, and their borders.
+
+A component has one region around every maximum of the inner distance.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,17 @@ INSIDE = 3.0  # px, as the network saw them, from a border to where the grey of 
 LEAST_NOISE = 0.5  # of 255: what rounding to whole numbers leaves
 SAMPLED = 2**20  # px that suffice to tell the noise
 BAND = 2**20  # px that are looked at together
-AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `Pieces.sums`
-LENGTH, SEAM, TOUCHING = range(3)  # places in `Pieces.lines`
+AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `RegionGraph.sums`
+LENGTH, DARKNESS, TOUCHING = range(3)  # places in `RegionGraph.lines`
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
-    """Pieces 1..n of components that have several; entry 0 of each array stands for no piece.
+class RegionGraph:
+    """Regions 1..n of components that have several; entry 0 of each array stands for no region.
 
     sums: (n + 1, 7) over the pixels of each: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner distance, 0
-    to 1. pairs: (m, 2) int64 pieces that touch. saddles: (m,) highest inner distance, 0 to 1, on the border of each
-    pair. lines: (m, 3), sums over the pixels of each border: 1, the grey just inside both pieces minus the grey
+    to 1. pairs: (m, 2) int64 regions that touch. saddles: (m,) highest inner distance, 0 to 1, on the border of each
+    pair. lines: (m, 3), sums over the pixels of each border: 1, the grey just inside both regions minus the grey
     on the border, and the probability that particles touch there (0 without such a map). noise: its SD in the grey.
     """
 
@@ -47,8 +50,10 @@ class Pieces:
         return self.sums[:, AREA]
 
 
-def oversegment(maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale: float) -> tuple[Labels, int, Pieces]:
-    """Pieces around every maximum of the inner distance: labels (H, W) int32, the first piece's label, the pieces.
+def oversegment(
+    maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale: float
+) -> tuple[Labels, int, RegionGraph]:
+    """Regions around every maximum of the inner distance: labels (H, W) int32, the first region's label, the regions.
 
     maps: (2 or 3, H, W) uint8. grey: (H, W) the picture as the network saw it. Smaller labels are components with at
     most one maximum, which stay as they are.
@@ -66,7 +71,7 @@ def oversegment(maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale:
     del components, markers  # of a large image half a gigabyte
     inside = max(1, round(INSIDE / min(scale, 1.0)))
     found = gathered(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
-    return labels, count + 1, Pieces(_sums(labels, count, len(owners), grey), peaks, *found, noise_of(grey))
+    return labels, count + 1, RegionGraph(_sums(labels, count, len(owners), grey), peaks, *found, noise_of(grey))
 
 
 def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, NDArray[np.int64]]:
@@ -81,7 +86,7 @@ def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, ND
 
 
 def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
-    """`Pieces.sums`; the labels of pieces are their number + `components`.
+    """`RegionGraph.sums`; the labels of regions are their number + `components`.
 
     Some rows at a time: of a large image, all places of all pixels would take gigabytes.
     """
@@ -89,16 +94,16 @@ def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
     for top in range(0, len(labels), step):
         part = labels[top : top + step]
         y, x = np.nonzero(part > components)
-        piece, shade, x_, y_ = part[y, x] - components, grey[top + y, x], x.astype(float), (top + y).astype(float)
+        region, shade, x_, y_ = part[y, x] - components, grey[top + y, x], x.astype(float), (top + y).astype(float)
         weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, shade)
-        total += np.stack([np.bincount(piece, each, minlength=count) for each in weights], axis=1)
+        total += np.stack([np.bincount(region, each, minlength=count) for each in weights], axis=1)
     return total
 
 
 def _borders(
     labels: Labels, components: int, base: int, seen: tuple[NDArray[np.uint8], ...], inside: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """For every two adjacent pixels of different pieces: key (for `gathered`), saddle and line.
+    """For every two adjacent pixels of different regions: key (for `gathered`), saddle and line.
 
     seen: smoothed inner distance, grey and, optionally, contacts of particles. inside: px to where sides are read.
     """
@@ -108,19 +113,19 @@ def _borders(
         here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
         y, x = np.nonzero((here != there) & (here > components) & (there > components))
         one, other = (y, x), (y + rows, x + columns)
-        pieces = np.sort(np.stack([labels[one], labels[other]]).astype(np.int64) - components, axis=0)
+        regions = np.sort(np.stack([labels[one], labels[other]]).astype(np.int64) - components, axis=0)
         sides = _deep(labels, grey, one, (-inside * rows, -inside * columns))
         sides += _deep(labels, grey, other, (inside * rows, inside * columns))
-        seam = (sides - grey[one] - grey[other]) / 2
-        touching = (seen[2][one] / 255 if len(seen) > 2 else 0.0) + 0 * seam
+        darkness = (sides - grey[one] - grey[other]) / 2
+        touching = (seen[2][one] / 255 if len(seen) > 2 else 0.0) + 0 * darkness
         saddle = np.minimum(distance[one], distance[other]) / 255
-        found.append((pieces[0] * base + pieces[1], saddle, np.stack([np.ones(len(y)), seam, touching], axis=1)))
+        found.append((regions[0] * base + regions[1], saddle, np.stack([np.ones(len(y)), darkness, touching], axis=1)))
     keys, saddles, lines = zip(*found, strict=True)
     return np.concatenate(keys), np.concatenate(saddles), np.concatenate(lines)
 
 
 def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tuple[int, int]) -> Floats:
-    """The grey (k,) one step away from pixels, or at the pixels themselves if their piece ends before."""
+    """The grey (k,) one step away from pixels, or at the pixels themselves if their region ends before."""
     y, x = (np.clip(place + far, 0, side - 1) for place, far, side in zip(at, step, labels.shape, strict=True))
     return np.where(labels[y, x] == labels[at], grey[y, x], grey[at]).astype(float)
 
@@ -128,7 +133,7 @@ def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tu
 def gathered(
     keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """`pairs`, `saddles` and `lines` of Pieces, from keys lower * base + higher, which may occur many times."""
+    """`pairs`, `saddles` and `lines` of RegionGraph, from keys lower * base + higher, which may occur many times."""
     unique, place = np.unique(keys, return_inverse=True)
     highest, sums = np.zeros(len(unique)), np.zeros((len(unique), lines.shape[1]))
     np.maximum.at(highest, place, saddles)
@@ -136,16 +141,17 @@ def gathered(
     return np.stack([unique // base, unique % base], axis=1), highest, sums
 
 
-def joined(pieces: Pieces, ends: NDArray[np.int64]) -> Pieces:
-    """The pieces after each was joined to its entry in `ends` (n + 1,); joined ones have no area and no neighbours."""
+def merged(regions: RegionGraph, ends: NDArray[np.int64]) -> RegionGraph:
+    """The regions after each was merged into its entry in `ends` (n + 1,); merged ones have no area and no
+    neighbours."""
     count = len(ends)
-    sums, peaks = np.zeros_like(pieces.sums), np.zeros(count)
-    np.add.at(sums, ends, pieces.sums)
-    np.maximum.at(peaks, ends, pieces.peaks)
-    pairs = np.sort(ends[pieces.pairs], axis=1)
+    sums, peaks = np.zeros_like(regions.sums), np.zeros(count)
+    np.add.at(sums, ends, regions.sums)
+    np.maximum.at(peaks, ends, regions.peaks)
+    pairs = np.sort(ends[regions.pairs], axis=1)
     apart = pairs[:, 0] != pairs[:, 1]
     keys = pairs[apart, 0] * count + pairs[apart, 1]
-    return Pieces(sums, peaks, *gathered(keys, pieces.saddles[apart], pieces.lines[apart], count), pieces.noise)
+    return RegionGraph(sums, peaks, *gathered(keys, regions.saddles[apart], regions.lines[apart], count), regions.noise)
 
 
 def noise_of(grey: Grey) -> float:

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.cuts import cut_apart, cut_traits, join
-from segmentation.core.labels.options import CUT_TRAITS, INTERCEPT, LIMIT, ParticleOptions
+from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.labels.outline import particles
-from segmentation.core.labels.pieces import Pieces, joined, noise_of, oversegment
+from segmentation.core.labels.region_graph import RegionGraph, merged, noise_of, oversegment
+from segmentation.core.labels.region_merging import border_features, merge, oversegment_and_merge
 from segmentation.core.labels.separate import separate
 from segmentation.lab.instances.targets import inner_distance
 from tests.core.labels.test_separate import label_discs
 from tests.core.network.test_inference import tiny_card
 
 # A cut is as likely as not where the saddle is 0.2 below the lower peak.
-WEIGHTS = {"saddle": -20.0, "lower": 20.0, INTERCEPT: -4.0, LIMIT: 0.5}
+WEIGHTS = {"saddle": -20.0, "lower": 20.0, INTERCEPT: -4.0, MERGE_LIMIT: 0.5}
 WHOLE = {"threshold": 0.5, "scale": 1.0, "diameter": 36.0}
 
 
@@ -36,7 +36,7 @@ def test_a_shallow_dip_is_a_cut_where_cores_run_together():
     maps = maps_of(truth, blur=4.0)
     maps[1] = np.where(truth > 0, 110 + 0.57 * maps[1], 0)  # the dip stays above the height of cores
     assert separate(*maps, threshold=0.5, seed_threshold=0.5).max() == 1
-    found = cut_apart(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    found = oversegment_and_merge(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert found.max() == 2 and np.array_equal(found > 0, truth > 0)
     assert (found[60, 45], found[60, 90]) == (1, 2)
 
@@ -46,38 +46,38 @@ def test_ripples_do_not_cut_a_particle():
     maps = maps_of(truth)
     rows, columns = np.indices(truth.shape)
     maps[1] = np.minimum(maps[1], 180) * (1 + 0.1 * np.cos(rows / 4) * np.cos(columns / 4))  # a flat top with ripples
-    _, _, pieces = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
-    assert len(pieces.areas) > 3
-    found = cut_apart(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    _, _, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
+    assert len(regions.areas) > 3
+    found = oversegment_and_merge(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert found.max() == 1 and np.array_equal(found > 0, truth > 0)
 
 
 def test_every_pixel_of_foreground_belongs_to_a_particle():
     truth = label_discs((30, 30, 14), (30, 55, 13), (70, 60, 25), (0, 120, 12), (119, 120, 9), (60, 130, 3))
     maps = maps_of(truth, blur=2.0)
-    found = cut_apart(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    found = oversegment_and_merge(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert np.array_equal(found > 0, truth > 0)
     assert set(np.unique(found)) == set(range(found.max() + 1))
     flat = np.full((30, 30), 30, np.uint8)  # foreground without any maximum
     lump = np.stack([np.pad(np.full((10, 10), 255, np.uint8), 10), flat])
-    assert cut_apart(lump, even(lump), **WHOLE, weights=WEIGHTS).max() == 1
+    assert oversegment_and_merge(lump, even(lump), **WHOLE, weights=WEIGHTS).max() == 1
 
 
 @pytest.mark.parametrize("threshold", [0.0001, 0.5, 0.999])
 def test_an_empty_map_gives_no_particles(threshold):
     empty = np.zeros((2, 40, 60), np.uint8)
-    found = cut_apart(empty, even(empty), threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
+    found = oversegment_and_merge(empty, even(empty), threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
     assert found.max() == 0 and found.shape == (40, 60)
 
 
 def chain(**more):
-    """Pieces 1 - 2 - 3 in a row and 4, which touches 1 and 3."""
+    """Regions 1 - 2 - 3 in a row and 4, which touches 1 and 3."""
     sums = np.zeros((5, 7))
     sums[:, 0] = 0, 100, 50, 400, 100
     sums[:, 3:5] = 10 * sums[:, :1]  # as long as wide
     pairs, lines = np.array([[1, 2], [2, 3], [1, 4], [3, 4]]), np.array([[4.0, 8, 0], [6, -6, 0], [5, 0, 1], [5, 5, 5]])
     saddles = np.array([0.79, 0.7, 0.1, 0.2])
-    return Pieces(
+    return RegionGraph(
         **{
             "sums": sums,
             "peaks": np.array([0, 0.9, 0.8, 0.9, 0.5]),
@@ -93,32 +93,32 @@ def chain(**more):
 def test_the_least_likely_cut_is_joined_first_and_changes_the_others():
     """2 joins 1 at a dip of 0.01; then the lower peak beside 3 is 0.9, which makes the dip of 0.1 one of 0.2."""
     weights = WEIGHTS | {INTERCEPT: -3.0}  # as likely as not at a dip of 0.15
-    ends = join(chain(), weights, 36.0)
+    ends = merge(chain(), weights, 36.0)
     assert ends[1] == ends[2] and len({ends[1], ends[3], ends[4]}) == 3
-    assert len(set(join(chain(), weights | {INTERCEPT: -4.5}, 36.0)[1:4])) == 1
-    assert len(set(join(chain(), weights | {LIMIT: 0.001}, 36.0))) == 5
-    assert len(set(join(chain(), weights | {LIMIT: 0.999999}, 36.0)[1:])) == 1
+    assert len(set(merge(chain(), weights | {INTERCEPT: -4.5}, 36.0)[1:4])) == 1
+    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.001}, 36.0))) == 5
+    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.999999}, 36.0)[1:])) == 1
 
 
 def test_joined_pieces_have_the_sums_and_the_highest_saddles():
     """Joined as 1 + 2 and 3 + 4, the borders 2 - 3 and 1 - 4 are one."""
-    pieces = joined(chain(), np.array([0, 1, 1, 3, 3]))
-    assert pieces.areas.tolist() == [0, 150, 0, 500, 0]
-    assert pieces.peaks.tolist() == [0, 0.9, 0, 0.9, 0]
-    assert pieces.pairs.tolist() == [[1, 3]] and pieces.saddles == pytest.approx([0.7])
-    assert pieces.lines.tolist() == [[11, -6, 1]]
+    regions = merged(chain(), np.array([0, 1, 1, 3, 3]))
+    assert regions.areas.tolist() == [0, 150, 0, 500, 0]
+    assert regions.peaks.tolist() == [0, 0.9, 0, 0.9, 0]
+    assert regions.pairs.tolist() == [[1, 3]] and regions.saddles == pytest.approx([0.7])
+    assert regions.lines.tolist() == [[11, -6, 1]]
 
 
-def traits_of(pieces, *borders):
+def features_of(regions, *borders):
     at = np.array(borders)
-    return cut_traits(pieces, *pieces.pairs[at].T, at, 10.0)
+    return border_features(regions, *regions.pairs[at].T, at, 10.0)
 
 
-def test_traits_of_a_border():
+def test_features_of_a_border():
     sums = chain().sums
     sums[:, 6] = 0, 100 * 90, 50 * 100, 400 * 90, 100 * 90  # mean grey 90, 100, 90, 90
-    found = traits_of(chain(sums=sums), 0, 2)
-    assert set(found) == set(CUT_TRAITS)
+    found = features_of(chain(sums=sums), 0, 2)
+    assert set(found) == set(BORDER_FEATURES)
     assert {name: values[0] for name, values in found.items()} == pytest.approx(
         {
             "saddle": 0.79,
@@ -126,51 +126,51 @@ def test_traits_of_a_border():
             "higher": 0.9,
             "size": np.log(np.sqrt(200 / np.pi) / 10),
             "ratio": np.log(2),
-            "seam": np.arcsinh(8 / 4 / 2),
+            "border_darkness": np.arcsinh(8 / 4 / 2),
             "step": np.log(1 + 10 / 2),
             "roundness": 1,
             "touching": 0,
         }
     )
-    assert found["touching"][1] == 0.2 and found["step"][1] == found["seam"][1] == 0
+    assert found["touching"][1] == 0.2 and found["step"][1] == found["border_darkness"][1] == 0
 
 
 def test_two_discs_side_by_side_are_not_round():
     maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)))
-    _, _, pieces = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
-    assert traits_of(pieces, 0)["roundness"] == pytest.approx(0.46, abs=0.02)
+    _, _, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
+    assert features_of(regions, 0)["roundness"] == pytest.approx(0.46, abs=0.02)
 
 
-@pytest.mark.parametrize(("seam", "step"), [(90, 0), (150, 0), (120, 40)])
-def test_a_seam_and_a_step_are_read_off_the_picture(seam, step):
+@pytest.mark.parametrize(("dark", "step"), [(90, 0), (150, 0), (120, 40)])
+def test_a_dark_border_and_a_step_are_read_off_the_picture(dark, step):
     """A line of another grey where two discs touch, and discs of unlike grey."""
     truth = label_discs((60, 50, 20), (60, 89, 20))
     rng = np.random.default_rng(1)
     grey = np.where(truth == 2, 120 - step, 120.0) + rng.normal(0, 2, truth.shape)
-    grey[:, 68:72] = seam
+    grey[:, 68:72] = dark
     maps = maps_of(truth)
-    _, _, pieces = oversegment(maps, np.clip(grey, 0, 255).astype(np.uint8), threshold=0.5, scale=1.0)
-    found = traits_of(pieces, 0)
-    assert np.sinh(found["seam"][0]) * pieces.noise == pytest.approx(120 - step / 2 - seam, abs=5)
-    assert np.expm1(found["step"][0]) * pieces.noise == pytest.approx(step, abs=3)
+    _, _, regions = oversegment(maps, np.clip(grey, 0, 255).astype(np.uint8), threshold=0.5, scale=1.0)
+    found = features_of(regions, 0)
+    assert np.sinh(found["border_darkness"][0]) * regions.noise == pytest.approx(120 - step / 2 - dark, abs=5)
+    assert np.expm1(found["step"][0]) * regions.noise == pytest.approx(step, abs=3)
 
 
 def test_what_the_picture_shows_can_cut():
-    """The same maps, cut where the picture has a dark seam and whole where it has none."""
+    """The same maps, cut where the picture has a dark border and whole where it has none."""
     maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)), blur=2.0)
     dark = even(maps)
     dark[:, 68:72] = 20
-    weights = {"seam": 1.0, INTERCEPT: -1.0, LIMIT: 0.5}
-    assert [cut_apart(maps, grey, **WHOLE, weights=weights).max() for grey in (even(maps), dark)] == [1, 2]
+    weights = {"border_darkness": 1.0, INTERCEPT: -1.0, MERGE_LIMIT: 0.5}
+    assert [oversegment_and_merge(maps, grey, **WHOLE, weights=weights).max() for grey in (even(maps), dark)] == [1, 2]
 
 
 def test_where_particles_touch_can_be_a_map():
     maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)), blur=2.0)
     touching = np.zeros(maps.shape[1:], np.uint8)
     touching[:, 68:73] = 255
-    weights = {"touching": 4.0, INTERCEPT: -2.0, LIMIT: 0.5}
+    weights = {"touching": 4.0, INTERCEPT: -2.0, MERGE_LIMIT: 0.5}
     for third, count in ((touching, 2), (0 * touching, 1)):
-        assert cut_apart(np.stack([*maps, third]), even(maps), **WHOLE, weights=weights).max() == count
+        assert oversegment_and_merge(np.stack([*maps, third]), even(maps), **WHOLE, weights=weights).max() == count
 
 
 @pytest.mark.parametrize("noise", [2.0, 8.0])
@@ -185,15 +185,15 @@ def test_the_noise_of_a_picture_with_edges(noise):
 def test_pieces_are_what_the_maps_show():
     truth = label_discs((60, 50, 20), (60, 89, 20))
     maps = maps_of(truth)
-    labels, first, pieces = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
-    assert len(pieces.peaks) == 3 and pieces.pairs.tolist() == [[1, 2]]
-    assert pieces.areas[1:].sum() == (truth > 0).sum() == (labels >= first).sum()
-    assert pieces.peaks[1:] == pytest.approx([1, 1], abs=0.05) and pieces.saddles[0] < 0.2
+    labels, first, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
+    assert len(regions.peaks) == 3 and regions.pairs.tolist() == [[1, 2]]
+    assert regions.areas[1:].sum() == (truth > 0).sum() == (labels >= first).sum()
+    assert regions.peaks[1:] == pytest.approx([1, 1], abs=0.05) and regions.saddles[0] < 0.2
 
 
 def test_size_is_told_in_the_pixels_that_the_network_saw():
-    """Small pieces are joined here: seen at half the scale, the same pixels are pieces half as large."""
-    small = ParticleOptions(diameter=30.0, cuts={"size": 10.0, INTERCEPT: 0.0, LIMIT: 0.5})
+    """Small regions are merged here: seen at half the scale, the same pixels are regions half as large."""
+    small = ParticleOptions(diameter=30.0, region_merging={"size": 10.0, INTERCEPT: 0.0, MERGE_LIMIT: 0.5})
     maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)))
     assert particles(maps, even(maps), 1.0, 0.5, small).max() == 2
     assert particles(maps, even(maps), 0.5, 0.5, small).max() == 1
@@ -203,6 +203,6 @@ def test_size_is_told_in_the_pixels_that_the_network_saw():
     "change", [{"limit": 1.0}, {"limit": None}, {"neck": 0.5}, {"saddle": "steep"}, {"touching": 1.0}]
 )
 def test_a_card_with_other_cuts_is_refused(tmp_path, change):
-    cuts = {name: value for name, value in (WEIGHTS | change).items() if value is not None}
-    with pytest.raises(ValueError, match="cuts"):
-        ParticleOptions.of(replace(tiny_card(tmp_path), options={"cuts": cuts}))
+    region_merging = {name: value for name, value in (WEIGHTS | change).items() if value is not None}
+    with pytest.raises(ValueError, match="region_merging"):
+        ParticleOptions.of(replace(tiny_card(tmp_path), options={"region_merging": region_merging}))

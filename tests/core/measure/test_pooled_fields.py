@@ -15,14 +15,14 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
+from segmentation.core.measure.pooled_fields import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, pooled_quantities
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.measure.table import Table
-from segmentation.core.measure.together import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, together
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.images_csv import numbers_of
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
-from segmentation.core.sample import Found, LeftOut, Member
+from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 
 CLASSES = ("matrix", "carbide")
 CARD = {"name": "steel", "version": "1", "sha256": "a" * 64, "maps": list(CLASSES)}
@@ -58,10 +58,10 @@ def member(
         "area": side**2 * np.array(shares),
         "area_fraction": np.array(shares),
     }
-    found = Found("phases", {"model": "steel", **USED}, CARD, USED, side, side)
+    found = AnalysisRecord("phases", {"model": "steel", **USED}, CARD, USED, side, side)
     calibration = Calibration.absent() if nm is None else Calibration.of_pixel(nm, typed=f"{nm}")
     table = Table.of_pixels(columns, nm)
-    return Member(name, table, calibration, sha256="b" * 64, found=found, quantities=values)
+    return Member(name, table, calibration, sha256="b" * 64, record=found, quantities=values)
 
 
 def test_equal_images_have_the_interval_of_astm_e562():
@@ -107,7 +107,7 @@ def test_intervals_by_image_hold_the_truth_nineteen_times_in_twenty():
     for _ in range(400):
         shares = rng.beta(6, 14, 5)  # 30 %
         fields = [FieldOfView(member(0.3).table, {"area_fraction of x": share}, 1.0) for share in shares]
-        found = together(fields, by_area, "px", 0.0)["area_fraction of x"]
+        found = pooled_quantities(fields, by_area, "px", 0.0)["area_fraction of x"]
         held += found.low <= 0.3 <= found.high
     assert 0.925 <= held / 400 <= 0.98
 
@@ -176,7 +176,7 @@ def test_grains_of_all_images_are_counted_and_measured_together():
         return FieldOfView(table, values, 1e6)
 
     fields = [grains([10, 20, 90], 20.0, 2), grains([30, 40, 50, 60, 90], 10.0, 4)]
-    found = tasks.find("grains").together(fields)
+    found = tasks.find("grains").pool_fields(fields)
     assert found["grains"] == 8
     assert found["grain_intercept"] == pytest.approx(2 / (1 / 20 + 1 / 10))  # equal lengths of lines over all grains
     density = 4e-6 * 1e12
@@ -191,7 +191,7 @@ def test_swelling_is_that_of_all_volumes_together():
         columns = {"ecd_nm": ecd, "touches_frame": np.zeros(1), "kept": np.ones(1, bool), "reason": np.array([""])}
         values = {"bubbles": 1.0, "swelling": gas / (thickness * area - gas)}
         fields.append(FieldOfView(Table(columns, 1.0), values, area, settings={"thickness": thickness}))
-    assert tasks.find("bubbles").together(fields)["swelling"] == pytest.approx(40 / (900 - 40))
+    assert tasks.find("bubbles").pool_fields(fields)["swelling"] == pytest.approx(40 / (900 - 40))
 
 
 def test_the_scale_reaches_what_has_no_unit_of_length():
@@ -202,7 +202,7 @@ def test_the_scale_reaches_what_has_no_unit_of_length():
         values = {"bubbles": 8.0, "bubble_area": 0.05, "swelling": 0.1}
         table = Table({**columns, "reason": np.full(8, "")}, 1.0)
         fields.append(FieldOfView(table, values, 1e3, settings={"thickness": 100.0}))
-    plain, wide = (together(fields, tasks.find("bubbles").together, "nm", u) for u in (0.0, 0.1))
+    plain, wide = (pooled_quantities(fields, tasks.find("bubbles").pool_fields, "nm", u) for u in (0.0, 0.1))
     found = wide["swelling"]
     part = 1.96 * 0.1 * (1 + found.value) * found.value
     assert found.value == plain["swelling"].value
@@ -253,5 +253,5 @@ def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch):
 
     monkeypatch.setitem(quantities.NUMBERS, "level", Quantity("level", "Level", "A number of any sign."))
     fields = [FieldOfView(member(0.2).table, {"level": value}, 1.0) for value in (-1.0, -3.0)]
-    found = together(fields, by_area, "px", 0.0)["level"]
+    found = pooled_quantities(fields, by_area, "px", 0.0)["level"]
     assert found.value == -2 and found.low < found.value < found.high

@@ -1,9 +1,9 @@
-"""Cut touching particles apart: one piece around every maximum of the inner distance, joined where a cut is unlikely.
+"""Region merging: touching particles are oversegmented, and neighbouring regions are merged.
 
-A watershed first gives too many pieces (`pieces`). Neighbours are then joined one after the other, the least likely
-cut first, as long as its probability is below the model's limit. The probability comes from a logistic model of
-properties of both pieces and their border in maps and picture. It was fitted on images with truth
-(lab/instances/cutting.py).
+A watershed first gives one region for every maximum of the inner distance, which is too many (`region_graph`).
+Neighbours are then merged one after the other, those with the least probable border first, as long as this probability
+is below the model's limit. The probability that a border is real comes from a logistic model of features of both
+regions and their border in maps and picture. The model was fitted on images with truth (lab/instances/cutting.py).
 """
 
 from __future__ import annotations
@@ -15,15 +15,30 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .options import INTERCEPT, LIMIT, LOW_LIMIT
-from .pieces import AREA, GREY, LENGTH, SEAM, TOUCHING, XX, XY, YY, Floats, Grey, Pieces, X, Y, oversegment
+from .options import INTERCEPT, LOW_MERGE_LIMIT, MERGE_LIMIT
+from .region_graph import (
+    AREA,
+    DARKNESS,
+    GREY,
+    LENGTH,
+    TOUCHING,
+    XX,
+    XY,
+    YY,
+    Floats,
+    Grey,
+    RegionGraph,
+    X,
+    Y,
+    oversegment,
+)
 from .separate import Labels, fill_holes, relabel, renumber
 
 SMALL = 16.0, 24.0  # px of the median ECD: here the limit begins to rise, and here it reaches the usual limit
 Places = NDArray[np.int64]
 
 
-def cut_apart(
+def oversegment_and_merge(
     maps: NDArray[np.uint8],
     grey: Grey,
     *,
@@ -36,61 +51,61 @@ def cut_apart(
 
     maps: (2 or 3, H, W) uint8 foreground, inner distance and, optionally, contacts of particles, 0..255 for 0..1.
     grey: (H, W) uint8, the picture as the network saw it. threshold: a pixel at or above it is particle. scale: at
-    which the network saw the picture. diameter: its preferred diameter in px. weights: of the model of cuts, see
+    which the network saw the picture. diameter: its preferred diameter in px. weights: of the logistic model, see
     ParticleOptions. Returns (H, W) int32 labels 1..n, 0 background.
     """
-    labels, first, pieces = oversegment(maps, grey, threshold=threshold, scale=scale)
-    if len(pieces.pairs):
-        ends = join(pieces, weights, diameter / scale)
-        if (limit := limit_for(typical_size(pieces, ends), weights[LIMIT])) < weights[LIMIT]:
-            ends = join(pieces, {**weights, LIMIT: limit}, diameter / scale)
+    labels, first, regions = oversegment(maps, grey, threshold=threshold, scale=scale)
+    if len(regions.pairs):
+        ends = merge(regions, weights, diameter / scale)
+        if (limit := limit_for(typical_size(regions, ends), weights[MERGE_LIMIT])) < weights[MERGE_LIMIT]:
+            ends = merge(regions, {**weights, MERGE_LIMIT: limit}, diameter / scale)
         numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
         numbers[first:] = ends[1:] + first - 1
         relabel(labels, numbers)
     return renumber(fill_holes(labels))
 
 
-def typical_size(pieces: Pieces, ends: Places) -> float:
-    """Median ECD in px of the joined pieces; ends: (n + 1,) from `join`."""
-    areas = np.bincount(ends[1:], pieces.sums[1:, AREA])
+def typical_size(regions: RegionGraph, ends: Places) -> float:
+    """Median ECD in px of the merged regions; ends: (n + 1,) from `merge`."""
+    areas = np.bincount(ends[1:], regions.sums[1:, AREA])
     return float(np.median(np.sqrt(4 * areas[areas > 0] / np.pi)))
 
 
 def limit_for(size: float, usual: float) -> float:
     """The limit for an image with outlines `size` px wide: below the usual limit if they are SMALL.
 
-    The contact of small particles has only a few pixels, so no cut looks likely there. With the usual limit most errors
-    are merged particles; a lower limit splits hardly more particles (docs/development/experiments.md).
+    The border between small particles has only a few pixels, so it never looks probable. With the usual limit most
+    errors are merged particles; a lower limit splits hardly more particles (docs/development/experiments.md).
     """
-    return float(np.interp(size, SMALL, (min(usual, LOW_LIMIT), usual)))
+    return float(np.interp(size, SMALL, (min(usual, LOW_MERGE_LIMIT), usual)))
 
 
-def cut_traits(pieces: Pieces, one: Places, other: Places, at: Places, unit: float) -> dict[str, Floats]:
-    """The variables of the probability of a cut, (k,) each, by the names of CUT_TRAITS.
+def border_features(regions: RegionGraph, one: Places, other: Places, at: Places, unit: float) -> dict[str, Floats]:
+    """The variables of the probability that a border is real, (k,) each, by the names of BORDER_FEATURES.
 
-    one, other: (k,) pieces. at: (k,) the places of their borders. unit: the network's preferred diameter, in the
+    one, other: (k,) regions. at: (k,) the places of their borders. unit: the network's preferred diameter, in the
     same pixels.
     saddle: highest inner distance on the border. lower, higher: the peaks of both. size: ln(ECD of the smaller / unit).
-    ratio: ln(area of the larger / of the smaller). seam: asinh of the darkness of the border relative to both sides, in
-    units of the noise. step: ln(1 + difference of both mean greys, in the same units). roundness: shorter over longer
-    axis of the ellipse with the second moments of both together. touching: mean probability along the border that
-    particles touch.
+    ratio: ln(area of the larger / of the smaller). border_darkness: asinh of the darkness of the border relative to
+    both sides, in units of the noise. step: ln(1 + difference of both mean greys, in the same units). roundness:
+    shorter over longer axis of the ellipse with the second moments of both together. touching: mean probability along
+    the border that particles touch.
     """
     sums, peaks, lines = (
-        (pieces.sums[one], pieces.sums[other]),
-        (pieces.peaks[one], pieces.peaks[other]),
-        pieces.lines[at],
+        (regions.sums[one], regions.sums[other]),
+        (regions.peaks[one], regions.peaks[other]),
+        regions.lines[at],
     )
     areas = sums[0][:, AREA], sums[1][:, AREA]
     smaller, length = np.minimum(*areas), lines[:, LENGTH]
     return {
-        "saddle": pieces.saddles[at],
+        "saddle": regions.saddles[at],
         "lower": np.minimum(*peaks),
         "higher": np.maximum(*peaks),
         "size": np.log(np.sqrt(4 * smaller / np.pi) / unit),
         "ratio": np.log(np.maximum(*areas) / smaller),
-        "seam": np.arcsinh(lines[:, SEAM] / length / pieces.noise),
-        "step": np.log1p(abs(sums[0][:, GREY] / areas[0] - sums[1][:, GREY] / areas[1]) / pieces.noise),
+        "border_darkness": np.arcsinh(lines[:, DARKNESS] / length / regions.noise),
+        "step": np.log1p(abs(sums[0][:, GREY] / areas[0] - sums[1][:, GREY] / areas[1]) / regions.noise),
         "roundness": _roundness(sums[0] + sums[1]),
         "touching": lines[:, TOUCHING] / length,
     }
@@ -106,36 +121,36 @@ def _roundness(sums: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(middle - off, 0) / (middle + off)))
 
 
-def join(pieces: Pieces, weights: Mapping[str, float], unit: float) -> NDArray[np.int64]:
-    """(n + 1,) the final piece of each piece, after pieces with an unlikely cut are joined.
+def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> NDArray[np.int64]:
+    """(n + 1,) the final region of each region, after regions with an improbable border are merged.
 
-    unit: the network's preferred diameter, in pixels of the pieces. weights: see `cut_apart`.
+    unit: the network's preferred diameter, in pixels of the regions. weights: see `oversegment_and_merge`.
     """
-    names = [name for name in weights if name not in (INTERCEPT, LIMIT)]
-    least = np.log(weights[LIMIT] / (1 - weights[LIMIT]))
+    names = [name for name in weights if name not in (INTERCEPT, MERGE_LIMIT)]
+    least = np.log(weights[MERGE_LIMIT] / (1 - weights[MERGE_LIMIT]))
     grown = replace(
-        pieces,
-        sums=pieces.sums.copy(),
-        peaks=pieces.peaks.copy(),
-        saddles=pieces.saddles.copy(),
-        lines=pieces.lines.copy(),
+        regions,
+        sums=regions.sums.copy(),
+        peaks=regions.peaks.copy(),
+        saddles=regions.saddles.copy(),
+        lines=regions.lines.copy(),
     )
-    beside: list[dict[int, int]] = [{} for _ in pieces.peaks]  # neighbour -> the place of the border with it
+    beside: list[dict[int, int]] = [{} for _ in regions.peaks]  # neighbour -> the place of the border with it
     ends, changes = list(range(len(beside))), [0] * len(beside)
     queue: list[tuple[float, int, int, int]] = []
 
     def offer(one: Places, other: Places, at: Places) -> None:
-        traits = cut_traits(grown, one, other, at, unit)
+        features = border_features(grown, one, other, at, unit)
         odds = np.full(len(at), weights[INTERCEPT])
         for name in names:
-            odds += weights[name] * traits[name]
+            odds += weights[name] * features[name]
         for place in np.flatnonzero(odds < least).tolist():
             a, b = int(one[place]), int(other[place])
             heapq.heappush(queue, (float(odds[place]), a, b, changes[a] + changes[b]))
 
-    for place, (one, other) in enumerate(pieces.pairs.tolist()):
+    for place, (one, other) in enumerate(regions.pairs.tolist()):
         beside[one][other] = beside[other][one] = place
-    offer(pieces.pairs[:, 0], pieces.pairs[:, 1], np.arange(len(pieces.pairs)))
+    offer(regions.pairs[:, 0], regions.pairs[:, 1], np.arange(len(regions.pairs)))
     while queue:
         _, one, other, known = heapq.heappop(queue)
         # What was offered before one of the two grew, or was taken in, is out of date.
@@ -160,7 +175,7 @@ def join(pieces: Pieces, weights: Mapping[str, float], unit: float) -> NDArray[n
 
 
 def _followed(ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The last piece of each chain of joined pieces."""
+    """The last region of each chain of merged regions."""
     while (ends != ends[ends]).any():
         ends = ends[ends]
     return ends

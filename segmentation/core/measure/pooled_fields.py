@@ -1,8 +1,8 @@
 """Several images as one sample, for kinds of analysis without a size distribution.
 
-A task defines its numbers for all images together (`Together`). Their intervals use Student's t and the standard error
-of the jackknife, which leaves out one image at a time (Tukey 1958; for medians Shao and Wu 1989). For a fraction and
-images of equal area this is the spread between fields of ASTM E562.
+A task defines its numbers for all images together (`PoolFields`). Their intervals use Student's t and the standard
+error of the jackknife, which leaves out one image at a time (Tukey 1958; for medians Shao and Wu 1989). For a fraction
+and images of equal area this is the spread between fields of ASTM E562.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .distribution import Edge, Floats, Sizes
+from .distribution import Edge, Floats, WeightedSizes
 from .drawn import Z95, t95
 from .quantities import Unit, Value, number
 from .table import Table
@@ -48,7 +48,7 @@ class FieldOfView:
         return replace(self, table=table, values=values, area=self.area * factor**2)
 
 
-Together = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
+PoolFields = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
 
 
 def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -71,7 +71,7 @@ def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float 
 
 def pooled_mean(tables: Sequence[Table], by: str, edge: Edge) -> float | None:
     """Mean of a measure over the kept objects of all tables, by number; None without any."""
-    sizes = Sizes.of(*tables, edge=edge, by=by)
+    sizes = WeightedSizes.of(*tables, edge=edge, by=by)
     return float(np.average(sizes.size, weights=sizes.weights["number"])) if len(sizes) else None
 
 
@@ -84,25 +84,27 @@ def jackknife_error(without: Floats) -> Floats:
 
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others."""
-    told = [any(value is not None for value in each.values.values()) for each in fields]
-    names = next((set(each.values) for each, some in zip(fields, told, strict=True) if some), set())
+    given = [any(value is not None for value in each.values.values()) for each in fields]
+    names = next((set(each.values) for each, some in zip(fields, given, strict=True) if some), set())
     return [
         NO_NUMBER if not some else "" if set(each.values) == names else OTHER_NUMBERS
-        for each, some in zip(fields, told, strict=True)
+        for each, some in zip(fields, given, strict=True)
     ]
 
 
-def together(fields: Sequence[FieldOfView], figures: Together, unit: Unit, uncertainty: float) -> dict[str, Value]:
+def pooled_quantities(
+    fields: Sequence[FieldOfView], pool: PoolFields, unit: Unit, uncertainty: float
+) -> dict[str, Value]:
     """The numbers of two or more images together, with their 95 % intervals.
 
-    figures: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
+    pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
     uncertainty of the calibration, shared by all. Its effect on a number is half the difference between the numbers
     with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval, and neither has a number that
     is the same in all images.
     """
-    found = figures(fields)
-    longer, shorter = (figures([each.rescaled(exp(u)) for each in fields]) for u in (uncertainty, -uncertainty))
-    others = [figures([*fields[:place], *fields[place + 1 :]]) for place in range(len(fields))]
+    found = pool(fields)
+    longer, shorter = (pool([each.rescaled(exp(u)) for each in fields]) for u in (uncertainty, -uncertainty))
+    others = [pool([*fields[:place], *fields[place + 1 :]]) for place in range(len(fields))]
     values = {}
     for name, value in found.items():
         quantity, without = number(name), [each[name] for each in others]

@@ -1,0 +1,36 @@
+"""A log that stays readable: a line that repeats is written a few times a minute."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+
+class LogThrottle(logging.Filter):
+    """Passes PER_MINUTE warnings and errors of each line of code a minute, and counts the others.
+
+    Records with `each` (in logging's `extra`) all pass, because users are asked to report the numbers in them.
+    """
+
+    PER_MINUTE = 5
+    SECONDS = 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or getattr(record, "each", False):
+            return True
+        if record.exc_info and getattr(record.exc_info[0], "__name__", "") == "WorkerLostError":
+            record.exc_info = None  # the end of a child, such as that of a cancelled job, is no error of the code
+        kind, now = (record.pathname, record.lineno), time.monotonic()
+        since, count = self._passed.get(kind, (now, 0))
+        if now - since > self.SECONDS:
+            left_out = count - self.PER_MINUTE
+            since, count = now, 0
+            if left_out > 0:
+                record.msg = f"{record.getMessage()} ({left_out} more like this were left out)"
+                record.args = ()
+        self._passed[kind] = since, count + 1
+        return count < self.PER_MINUTE

@@ -1,0 +1,115 @@
+"""Geometry of corrections: connected pieces, cut objects, and the pixels of lines and polygons; numpy alone.
+
+Positions are (x, y) in pixels of the image, as in `edits`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+SMALLEST = 9  # px; the network's outlines are no smaller either
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
+
+
+def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
+    """Connected pieces (H, W) int32 1..n of a mask, in reading order, and how many; corners: whether pixels that share
+    only a corner are connected."""
+    wide = mask.shape[1] + 2
+    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(edges == 1)
+    ends = np.nonzero(edges == -1)[1]
+    reach = int(corners)
+    below = (rows + 1) * wide
+    first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
+    last = np.searchsorted(rows * wide + starts, below + ends + reach, "left")
+    parents = list(range(len(rows)))
+
+    def root(run: int) -> int:
+        while parents[run] != run:
+            parents[run] = parents[parents[run]]
+            run = parents[run]
+        return run
+
+    for run, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        for other in range(begin, end):
+            one, two = sorted((root(run), root(other)))
+            parents[two] = one
+    numbers = np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
+    flat = np.zeros(mask.size, np.int32)
+    flat[np.flatnonzero(mask)] = np.repeat(numbers, ends - starts)
+    return flat.reshape(mask.shape), int(numbers.max(initial=0))
+
+
+def cut(inside: Mask, barrier: Mask) -> Labels:
+    """Parts (h, w) int32 1..n of an object; part 1 is the largest, with all pieces that the barrier does not divide."""
+    pieces, _ = components(inside)
+    parts, count = components(inside & ~barrier)
+    areas = np.bincount(parts.ravel(), minlength=count + 1)
+    parts[areas[parts] < SMALLEST] = 0
+    _grow(parts, inside)
+    numbers = np.zeros(count + 1, np.int32)
+    for piece in range(1, int(pieces.max(initial=0)) + 1):
+        held = np.unique(parts[(pieces == piece) & (parts > 0)])
+        numbers[held[areas[held].argsort()[::-1][1:]]] = -1
+    numbers[numbers < 0] = np.arange(2, 2 + int((numbers < 0).sum()))
+    numbers[numbers == 0] = 1
+    found: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
+    return found
+
+
+def _grow(parts: Labels, inside: Mask) -> None:
+    """Give the object's pixels without a part to the part beside them, in place."""
+    while (left := inside & (parts == 0)).any():
+        around = np.pad(parts, 1)
+        beside = np.max([around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]], axis=0)
+        if not beside[left].any():
+            return
+        parts[left] = beside[left]
+
+
+def line_pixels(points: Floats, box: Box) -> Mask:
+    """The pixels (h, w) of a box that a line through points (n, 2) passes; neighbours among them share at least a
+    corner."""
+    top, left, bottom, right = box
+    barrier = np.zeros((bottom - top, right - left), bool)
+    for one, two in pairwise(points):
+        steps = ceil(4 * float(np.abs(two - one).max())) + 2
+        x, y = np.floor(np.linspace(one, two, steps)).astype(int).T
+        seen = (x >= left) & (x < right) & (y >= top) & (y < bottom)
+        barrier[y[seen] - top, x[seen] - left] = True
+    return barrier
+
+
+def polygon_pixels(points: Floats, box: Box) -> Mask:
+    """The pixels (h, w) of a box whose centres lie in a closed polygon (n, 2)."""
+    top, left, bottom, right = box
+    turns = np.zeros((bottom - top, right - left + 1), np.int32)
+    centres = np.arange(top, bottom) + 0.5
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        rows = np.flatnonzero((centres >= min(y0, y1)) & (centres < max(y0, y1)))
+        if len(rows):
+            x = x0 + (centres[rows] - y0) * (x1 - x0) / (y1 - y0)
+            columns = np.clip(np.ceil(x - 0.5) - left, 0, right - left).astype(int)
+            np.add.at(turns, (rows, columns), 1)
+    inside: Mask = (turns.cumsum(1) % 2 == 1)[:, :-1]
+    return inside
+
+
+def crosses_itself(points: Floats) -> bool:
+    """Whether two edges of a closed polygon (n, 2) cross in their insides."""
+    begin, end = points, np.roll(points, -1, axis=0)
+
+    def side(a: Floats, b: Floats, c: Floats) -> Floats:
+        one, two = b - a, c[None] - a[:, None]
+        turn: Floats = np.sign(one[:, None, 0] * two[..., 1] - one[:, None, 1] * two[..., 0])
+        return turn
+
+    apart = side(begin, end, begin) * side(begin, end, end) < 0
+    return bool((apart & apart.T).any())
