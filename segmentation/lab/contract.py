@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -59,7 +59,7 @@ class Examiner(Protocol):
     """What becomes of the maps of one image after the other, and what else they say."""
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Any]:
-        """The labels (H, W) found in an image, and its part of the figures (see `Scoring.metrics`).
+        """The labels (R, W) found in the analysed rows, and the image's record (see `Scoring.metrics`).
 
         truth: (H, W) labels. unit: size of a pixel, in the unit of lengths.
         """
@@ -78,13 +78,13 @@ class Scoring:
     metrics(images, weights): figures of the result, each (n,) for weights (n, images) of the images.
     quantity_errors(images, weights, nm): errors of the task's quantities, in the same form.
     definitions: definitions of all these figures.
-    kinds: description of each kind of error.
-    tally(images): counts over several images.
-    rank: sorts the images of the report, best first.
     panels(micrograph, found, truth): (h, w, 3) pictures: image, truth, result, errors.
     legend: names and colours of the errors.
     shown: names of the figures that the command prints.
     followed: figures in the curves of a training.
+    kinds: description of each kind of error.
+    tally(images): counts over several images.
+    rank: sorts the images of a report, best first; by the task's score without one.
     by_class: figures that each class has of its own, called NAME_figure.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
     options: options of the command that only some kinds of scoring have.
@@ -94,16 +94,20 @@ class Scoring:
     metrics: Callable[[Sequence[Any], Floats], dict[str, Floats]]
     quantity_errors: Callable[[Sequence[Any], Floats, bool], dict[str, Floats]]
     definitions: Mapping[str, Definition]
-    kinds: Mapping[str, str]
-    tally: Callable[[Sequence[Any]], dict[str, Any]]
-    rank: Callable[[Mapping[str, Any]], Any]
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
     shown: tuple[str, ...]
     followed: Followed
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    tally: Callable[[Sequence[Any]], dict[str, Any]] = lambda images: {"errors": {}}
+    rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     options: frozenset[str] = frozenset()
+
+    def ranked(self, images: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The images of a report, best first."""
+        return sorted(images, key=self.rank or (lambda image: -(image["figures"][self.followed.score] or 0)))
 
 
 @dataclass(frozen=True)

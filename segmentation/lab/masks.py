@@ -21,8 +21,8 @@ from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
 from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
-from .evaluation.predictions import Options, Predictor, Seen, padded
-from .evaluation.report import share
+from .evaluation.predictions import Options, Predictor, Seen
+from .evaluation.scores import precision_recall_f1, share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
 
 LONGEST = 640  # px of a panel's longest side
@@ -81,9 +81,6 @@ class MaskScoring:
             metrics=metrics,
             quantity_errors=size_errors,
             definitions=self.definitions(),
-            kinds={},
-            tally=lambda images: {"errors": {}},
-            rank=lambda image: -(image["figures"]["object_iou"] or 0),
             panels=self.panels,
             legend=LEGEND,
             shown=(
@@ -169,9 +166,10 @@ class Comparer:
         self.values = np.zeros((2, 256))
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Compared]:
-        """Objects (H, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
+        """Objects (R, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
         mask, rows = truth[: len(seen.grey)] > 0, len(seen.grey)
-        found, true = (self._objects(seen, maps) for maps in (seen.maps, np.where(mask, 255, 0)[None].astype(np.uint8)))
+        perfect = np.where(mask, 255, 0)[None].astype(np.uint8)
+        found, true = (self.predictor.labels(seen, maps, threshold=self.threshold).labels for maps in (None, perfect))
         taken = seen.maps[0] >= max(1, round(self.threshold * 255))
         self.sweeps.append(pixel_sweep(seen.maps[0].ravel(), mask.ravel()))
         self.values += [np.bincount(seen.maps[0][where], minlength=256) for where in (mask, ~mask)]
@@ -189,11 +187,7 @@ class Comparer:
             sizes[1],
             sizes[0],
         )
-        return padded(found, truth.shape), compared
-
-    def _objects(self, seen: Seen, maps: Maps) -> Labels:
-        asked = self.predictor.asked.replaced(threshold=self.threshold)
-        return self.predictor.task.decode(maps, seen.grey, seen.view, self.predictor.card, asked).labels
+        return found, compared
 
     def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
@@ -219,9 +213,7 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
     true, found = (weights @ numbers).T
     all_true, all_found = (weights @ np.stack([image.every for image in images])).T
     return {
-        "precision": share(right, right + invented),
-        "recall": share(right, right + missed),
-        "f1": share(2 * right, 2 * right + invented + missed),
+        **precision_recall_f1(right, invented, missed),
         "certainty": share(weights @ np.array([image.values for image in images]), right + invented),
         "abundance": share(right + invented, every),
         "number_true": true,

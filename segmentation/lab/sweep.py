@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
-import numpy as np
-import tifffile
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -29,7 +27,7 @@ from .check import check_sources
 from .comparison import Trained, draw_images, write_tables
 from .data import count_groups, held_out_pairs
 from .evaluation.predictions import Options, Predictor
-from .evaluation.report import LABELS, choice, evaluate
+from .evaluation.report import choice, evaluate, panels_of
 from .publish import publish_run
 from .runs import CHECKPOINT
 from .settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
@@ -180,13 +178,11 @@ def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]
     first, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
     names = set.intersection(*({image["name"] for image in each["images"]} for each in reports))
-    ranked = sorted((image for image in reports[0]["images"] if image["name"] in names), key=scoring.rank)
+    ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
     pairs = {pair.name: pair for pair in held_out_pairs(first, base)}
     shown = {}
     for name in (ranked[place]["name"] for place in choice(len(ranked), 1)):
-        micrograph, truth = pairs[name].load()
-        found = [tifffile.imread(_report(out, one.recipe).parent / LABELS / f"{name}.tif") for one in trainings]
-        drawn = [scoring.panels(micrograph, each.astype(np.int32), truth) for each in found]
+        drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
         shown[name] = drawn[0][0], drawn[0][1], [each[2] for each in drawn]
     if shown:
         draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], shown)

@@ -23,6 +23,7 @@ from ..core.pace import about
 from . import tasks
 from .data import Crops, RenderedSource, Sources, make_sources
 from .evaluation.predictions import Options, Predictor, Seen
+from .evaluation.scores import Scorer
 from .files import alone_in, check_room, write_whole
 from .runs import CHECKPOINT, METRICS, RULES, Row, add_row, best_of, draw_curves, read_metrics, write_rows
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
@@ -277,14 +278,11 @@ class Training:
             logits = self._forward(self.run.averaged, picture)
             losses.append(float(self.recipe.loss(logits, target)))
             maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
-        examiner = self.scoring.examine(Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
-        found = [
-            examiner.find(Seen(each, grey, View(), 0.0), labels, 1.0)[1]
-            for each, (grey, labels) in zip(maps, self.seen, strict=True)
-        ]
-        once = np.ones((1, len(found)))
-        every = self.scoring.metrics(found, once) | self.scoring.quantity_errors(found, once, False)
-        figures = [float(every[name][0]) for name in self.scoring.followed]
+        scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
+        for each, (grey, labels) in zip(maps, self.seen, strict=True):
+            scorer.maps(Seen(each, grey, View(), 0.0), labels)
+        every = scorer.figures()
+        figures = [every[name] for name in self.scoring.followed]
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.shown)]
 
     def note(self, loss: float, seconds: float) -> None:

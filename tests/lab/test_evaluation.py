@@ -15,7 +15,7 @@ from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
-from segmentation.lab.evaluation.report import summarise as summarised
+from segmentation.lab.evaluation.scores import summarise as summarised
 from segmentation.lab.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
 from segmentation.lab.instances.by_size import by_size
 from segmentation.lab.instances.calibrating import reliability

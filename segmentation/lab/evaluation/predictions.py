@@ -19,7 +19,7 @@ from ...core.network.runtime import Runtime, load_network
 from ...core.network.scale_search import View, as_shown
 from ...core.pipeline import predict_maps
 from ...core.settings import SegmentationSettings
-from ...core.tasks.base import Task
+from ...core.tasks.base import Found, Task
 from ..contract import Labels
 
 
@@ -84,6 +84,14 @@ class Predictor:
     def network(self) -> nn.Module:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
+
+    def labels(self, seen: Seen, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Found:
+        """What an analysis makes of the model's maps, or of other maps of the same rows.
+
+        settings: instead of the model's own.
+        """
+        asked = self.asked.replaced(**settings)
+        return self.task.decode(seen.maps if maps is None else maps, seen.grey, seen.view, self.card, asked)
 
     def see(self, micrograph: Micrograph, rows: int) -> Seen:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""

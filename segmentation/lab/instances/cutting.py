@@ -16,6 +16,7 @@ from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
 from ..evaluation.predictions import Predictor, Seen, padded
+from ..evaluation.scores import precision_recall_f1
 from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
 
@@ -163,5 +164,4 @@ def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, wei
 
 def merit(counts: Floats) -> float:
     """The mean of both F1 of counts (2, 3)."""
-    hits, spurious, missed = counts.T
-    return float(np.mean(2 * hits / np.maximum(2 * hits + spurious + missed, 1)))
+    return float(np.mean(np.nan_to_num(precision_recall_f1(*counts.T)["f1"])))

@@ -16,7 +16,7 @@ from ...core.labels.options import ParticleOptions
 from ...core.labels.outline import Outlines, outline, particles, that_count
 from ..contract import Scoring
 from ..evaluation.predictions import Options, Predictor, Seen, padded
-from ..evaluation.report import pooled
+from ..evaluation.scores import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
 from .by_size import by_size
 from .calibrating import reliability

@@ -54,13 +54,15 @@ class Command(LabCommand):
         from segmentation.core.network.runtime import Runtime
         from segmentation.lab.before_after import before_and_after
         from segmentation.lab.data import held_out
+        from segmentation.lab.evaluation.predictions import Predictor
         from segmentation.lab.pretrained import base_card
         from segmentation.lab.settings import FolderEntry
 
         before = base_card(recipe.start_from) if recipe.start_from else None
         if before and before.task == recipe.task and any(isinstance(each, FolderEntry) for each in recipe.sources):
             pairs = [each.pair for each in held_out(recipe, BASE) if each.taught]
-            before_and_after(before, read_card(card), pairs, Runtime(recipe.device), self.say)
+            runtime = Runtime(recipe.device)
+            before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
 
 
 def _recipe(options: dict[str, Any]) -> Any:
