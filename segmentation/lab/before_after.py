@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from ..core.pace import time_left
 from ..core.truth import Pair
 from . import tasks
-from .evaluation.predictions import Predictor
+from .evaluation.predictions import Options, Predictor
 from .evaluation.scores import Scorer
 from .pretrained import maps_of
 
@@ -17,11 +17,20 @@ ALONE = 3  # figures of each image
 
 
 def before_and_after(
-    before: Predictor, after: Predictor, pairs: Sequence[Pair], say: Callable[[str], None], what: str = "held out"
+    before: Predictor,
+    after: Predictor,
+    pairs: Sequence[Pair],
+    say: Callable[[str], None],
+    what: str = "held out",
+    rows: int | None = None,
 ) -> None:
-    """Say the figures of both models on each image, by its name, and on all together. what: these images."""
+    """Say the figures of both models on each image, by its name, and on all together.
+
+    what: these images. rows: only so many of every image.
+    """
     scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
-    scorers = [Scorer(scoring, each) for each in (before, after)]
+    options = Options(rows=rows, thresholds=False)
+    scorers = [Scorer(scoring, each, options) for each in (before, after)]
     short = [name for name in scoring.shown if scoring.definitions[name].short][:ALONE]
     began = time.monotonic()
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.micrograph.types import Micrograph
+    from ..core.truth import Pair
     from .data import Labelled
     from .evaluation.predictions import Options, Predictor, Seen
 
@@ -70,6 +71,19 @@ class Examiner(Protocol):
         ...
 
 
+class Fitted(NamedTuple):
+    """A part of a card that was fitted. entry: its name there. entries: of the card. facts: of its table [training].
+    summary: what it is worth, in a line."""
+
+    entry: str
+    entries: dict[str, Any]
+    facts: dict[str, Any]
+    summary: str
+
+
+Fit = Callable[["Predictor", Sequence["Pair"], "Options", Callable[[str], None]], Fitted]
+
+
 @dataclass(frozen=True)
 class Scoring:
     """How a result is compared with the truth.
@@ -87,7 +101,9 @@ class Scoring:
     rank: sorts the images of a report, best first; by the task's score without one.
     by_class: figures that each class has of its own, called NAME_figure.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
-    options: options of the command that only some kinds of scoring have.
+    options: options of `evaluate` that only some kinds of scoring have.
+    fits: what can be fitted of a card, in this order: from a model and images with truth. They raise Refused where
+    these are too few.
     """
 
     examine: Callable[[Predictor, Options], Examiner]
@@ -104,6 +120,7 @@ class Scoring:
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     options: frozenset[str] = frozenset()
+    fits: Mapping[str, Fit] = field(default_factory=dict)
 
     def ranked(self, images: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """The images of a report, best first."""

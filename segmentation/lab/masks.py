@@ -22,7 +22,7 @@ from ..core.report.picture import sampled
 from .classes import learnt
 from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
 from .evaluation.predictions import Options, Predictor, Seen
-from .evaluation.scores import precision_recall_f1, share
+from .evaluation.scores import fit_threshold, precision_recall_f1, share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
 
 LONGEST = 640  # px of a panel's longest side
@@ -89,7 +89,8 @@ class MaskScoring:
             ),
             followed=Followed("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
-            options=frozenset({"threshold", "choose_threshold"}),
+            options=frozenset({"threshold"}),
+            fits={"threshold": lambda *given: fit_threshold(self.of(names), *given)},
         )
 
     def definitions(self) -> dict[str, Definition]:

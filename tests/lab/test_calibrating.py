@@ -6,7 +6,7 @@ import pytest
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.labels.options import INTERCEPT, TRAITS
 from segmentation.lab.instances.calibrating import Judged, TooFew, cross_fitted, fit
-from segmentation.lab.publish import amend
+from segmentation.lab.publish import set_entries
 
 
 def draw(n, seed, group=""):
@@ -65,8 +65,8 @@ def test_weights_go_into_the_card_and_again(tmp_path):
     file = tmp_path / "card.toml"
     file.write_text('name = "x"\n\n[training]\nsteps = 3\n')
     weights = dict.fromkeys(TRAITS, 0.5) | {INTERCEPT: -1.0}
-    amend(file, {"options": {"confidence": weights}, "training": {"confidence_data": "held out"}})
-    amend(file, {"options": {"confidence": weights | {"peak": 2.0}}, "training": {"confidence_data": "held out"}})
+    set_entries(file, {"options": {"confidence": weights}, "training": {"confidence_data": "held out"}})
+    set_entries(file, {"options": {"confidence": weights | {"peak": 2.0}}, "training": {"confidence_data": "held out"}})
     text = file.read_text()
     assert text.count("peak = 2.0") == 1 and text.count("[options.confidence]") == 1
     assert 'confidence_data = "held out"' in text and "steps = 3" in text

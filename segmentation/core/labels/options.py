@@ -53,10 +53,10 @@ class ParticleOptions(ModelOptions):
         1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
     )
     confidence: Annotated[Weights, _of(TRAITS, INTERCEPT)] = Field(
-        {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `--calibrate`"
+        {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `fit`"
     )
     cuts: Annotated[Weights, _of(CUT_TRAITS, INTERCEPT, LIMIT)] = Field(
-        {}, description="weights and limit of where touching particles are cut (core/labels/cuts.py); see `--fit-cuts`"
+        {}, description="weights and limit of where touching particles are cut (core/labels/cuts.py); see `fit`"
     )
     coarsest: Fraction = Field(
         0.0,

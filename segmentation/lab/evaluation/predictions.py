@@ -30,9 +30,8 @@ class Options:
     rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
     all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
     CHAINS. truth_through: also show the result of every chain on perfect maps. pictures: how many of the best, of the
-    median and of the worst images to show. before: the card before something in it was fitted; it is scored, too.
-    thresholds: whether to try other thresholds even if that takes long. reliability: of the objects' confidence, from
-    fits on other images.
+    median and of the worst images to show.
+    thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None
@@ -41,9 +40,7 @@ class Options:
     chains: tuple[str, ...] = ()
     truth_through: bool = False
     pictures: int = 2
-    before: ModelCard | None = None
     thresholds: bool = True
-    reliability: Mapping[str, Any] | None = None
 
     def threshold_of(self, card: ModelCard) -> float:
         return card.threshold if self.threshold is None else self.threshold

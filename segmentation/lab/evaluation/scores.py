@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...core.pace import followed
 from ...core.truth import Pair
-from ..contract import Floats, Labels, Scoring
+from ...core.validation import Refused
+from ..contract import Fitted, Floats, Labels, Scoring
 from .predictions import Options, Predictor, Seen, padded
 
 RESAMPLES = 1000
@@ -20,6 +22,10 @@ INTERVALS = (
     f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST} groups. Tiles of one"
     " image, turned and mirrored ones too, are one group."
 )
+
+
+class NothingFound(Refused):
+    """No threshold can be chosen."""
 
 
 class Figure(NamedTuple):
@@ -81,6 +87,20 @@ class Scorer:
             {"name": name, "images": len(some), **pooled(some, self.scoring, nm, [name] * len(some))}
             for name, some in sorted(groups.items())
         ]
+
+
+def fit_threshold(
+    scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Callable[[str], None]
+) -> Fitted:
+    """The best threshold by the rule of the task's Examiner; raises NothingFound."""
+    scorer = Scorer(scoring, predictor, options)
+    for pair in followed(pairs, len(pairs), say):
+        scorer.image(pair)
+    found = scorer.examiner.report(scorer.records, scorer.groups, False)["thresholds"]
+    if found["best"] is None:
+        raise NothingFound("No threshold can be chosen: nothing is right at any of them. The card keeps its own.")
+    summary = f"{predictor.card.threshold:g} -> {found['best']:g}"
+    return Fitted("threshold", {"threshold": found["best"]}, {"threshold_rule": found["rule"]}, summary)
 
 
 def _weighted(

@@ -19,7 +19,8 @@ from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
 from ...core.validation import Refused
-from ..evaluation.predictions import Predictor, padded
+from ..contract import Fitted
+from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
 from .by_size import BARE
@@ -74,30 +75,32 @@ def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None =
     return weights, float(found[-1] - weights @ mean)
 
 
-def calibrate(
-    predictor: Predictor,
-    examples: Sequence[Pair],
-    *,
-    threshold: float,
-    rows: int | None = None,
-    say: Say = lambda line: None,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """The weights of the card's option `confidence`, and their `reliability` on the examples.
+def fit_confidence(
+    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
+    """The card's option `confidence`; its facts are the `reliability` on the examples.
 
-    They are fitted on all outlines in the examples and on outlines in rendered pictures with and without particles.
-    Rendered outlines count only if they are right or lie on the background, because far more of them are merged than
-    in real pictures. The reliability leaves out hopeless outlines; each outline is judged by a fit on other groups.
-    Raises TooFew.
+    The weights are fitted on all outlines in the examples and on outlines in rendered pictures with and without
+    particles. Rendered outlines count only if they are right or lie on the background, because far more of them are
+    merged than in real pictures. The reliability leaves out hopeless outlines; each outline is judged by a fit on other
+    groups. Raises TooFew.
     """
-    some = some_of(examples)
+    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
     own = [
-        _judged(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)
+        _judged(predictor, *pair.load(options.rows), threshold, pair.group)
+        for pair in followed(some, len(some), say, OFTEN)
     ]
     drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
     others = [_judged(predictor, *picture, threshold, drawn=True) for picture in drawn]
     apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
     likely = apart >= HOPELESS
-    return fit([*own, *others]), reliability(apart[likely], right[likely])
+    measured = reliability(apart[likely], right[likely])
+    facts = {
+        "confidence_error": round(measured["error"], 3),
+        "wrong_under_limit": round(measured["under"]["wrong"] or 0, 3),
+        "wrong_over_limit": round(measured["over"]["wrong"] or 0, 3),
+    }
+    return Fitted("confidence", {"options": {"confidence": fit([*own, *others])}}, facts, str(facts))
 
 
 def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:

@@ -15,7 +15,8 @@ from ...core.labels.pieces import Pieces, joined, oversegment
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ..evaluation.predictions import Predictor, Seen, padded
+from ..contract import Fitted
+from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.scores import precision_recall_f1
 from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
@@ -47,30 +48,17 @@ class Shown:
     group: str = ""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """weights: of the card's option `cuts`. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what cut
-    them: these weights; those of the card as it was, if any; and, of enough groups, a fit on the other groups, fold by
-    fold."""
-
-    weights: Weights
-    merits: dict[str, float]
-
-
-def fit_cuts(
-    predictor: Predictor,
-    examples: Sequence[Pair],
-    *,
-    threshold: float,
-    rows: int | None = None,
-    say: Say = lambda line: None,
-) -> Fitted:
-    """Where to cut, and the gain on the examples.
+def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None) -> Fitted:
+    """The card's option `cuts`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these cuts, of the
+    card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
-    some = some_of(examples)
-    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)]
+    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
+    own = [
+        show(predictor, *pair.load(options.rows), threshold, pair.group)
+        for pair in followed(some, len(some), say, OFTEN)
+    ]
     made = [show(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
     old = ParticleOptions.of(predictor.card).cuts
 
@@ -89,7 +77,9 @@ def fit_cuts(
             mine = [image for image in own if image.group in part]
             total += counts(mine, others | {LIMIT: weights[LIMIT]})
         merits["a fit on the others"] = merit(total)
-    return Fitted(weights, merits)
+    reached = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
+    summary = f"mean F1 at IoU 0.5 and 0.75 without a confidence {reached}"
+    return Fitted("cuts", {"options": {"cuts": weights}}, {"cuts_rule": RULE}, summary)
 
 
 def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = "") -> Shown:

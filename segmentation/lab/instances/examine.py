@@ -13,7 +13,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 from ...core.labels.options import ParticleOptions
-from ...core.labels.outline import Outlines, outline, particles, that_count
+from ...core.labels.outline import outline, particles, that_count
 from ..contract import Scoring
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.scores import pooled
@@ -30,7 +30,7 @@ CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
 Map = NDArray[np.uint8]
-OWN, BEFORE = "own", "before fitting"
+OWN = "own"
 
 
 def sweep_image(
@@ -94,19 +94,17 @@ class Outliner:
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor, self.options = scoring, predictor, options
         self.of_card = ParticleOptions.of(predictor.card)
-        before = (BEFORE,) if options.before else ()
-        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *before, *options.chains)}
-        self.through: dict[str, list[ImageCounts]] = {
-            chain: [] for chain in self.chains if options.truth_through and chain != BEFORE
-        }
+        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
+        self.through: dict[str, list[ImageCounts]] = {chain: [] for chain in self.chains if options.truth_through}
         self.sweeps: list[NDArray[np.float64]] = []
         self.confidence: list[NDArray[np.float32]] = []
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
-        outlines = self._counted(seen, threshold, options)
+        outlines = that_count(outline(seen.maps, seen.grey, seen.view.scale, threshold, options), seen.grey, options)
         for chain, counts in self.chains.items():
-            counts.append(count_image(padded(self._labels(chain, seen, outlines.labels), truth.shape), truth, unit))
+            labels = outlines.labels if chain == OWN else CHAINS[chain](seen.maps[0])
+            counts.append(count_image(padded(labels, truth.shape), truth, unit))
         for chain, counts in self.through.items():
             counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, options), truth, unit))
         own = self.chains[OWN][-1]
@@ -114,17 +112,6 @@ class Outliner:
             self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, options))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
         return outlines.labels, own
-
-    def _counted(self, seen: Seen, threshold: float, options: ParticleOptions) -> Outlines:
-        return that_count(outline(seen.maps, seen.grey, seen.view.scale, threshold, options), seen.grey, options)
-
-    def _labels(self, chain: str, seen: Seen, own: Labels) -> Labels:
-        if chain == OWN:
-            return own
-        if chain == BEFORE and (card := self.options.before):
-            threshold, before = self.options.threshold_of(card), ParticleOptions.of(card)
-            return self._counted(seen, threshold, before).labels
-        return CHAINS[chain](seen.maps[0])
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
@@ -137,7 +124,7 @@ class Outliner:
             "by_iou": ap_by_iou(images),
             "by_size": by_size([image.by_size for image in images]),
             "thresholds": against_threshold(self.sweeps, CURVES, OF_OBJECTS, CHOOSING, used),
-            "reliability": self.options.reliability or reliability(np.concatenate(self.confidence), right),
+            "reliability": reliability(np.concatenate(self.confidence), right),
             "seed_threshold": self.of_card.seed_threshold,
             "sizes": {
                 "measure": "minimum Feret diameter",
