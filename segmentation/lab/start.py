@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ..core.network.architectures import build
 from ..core.network.cards import NoDevice
 from ..core.network.runtime import Runtime
 from .pretrained import base_card, load_encoder, load_model, maps_of
-from .runs import Row, load_state, save_state
+from .runs import Row, load_state, restore, save_state, state_of
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
@@ -27,6 +27,8 @@ class Run:
     network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
     may stop early. before: the weights at the last restart. rows: the figures of each checkpoint.
     """
+
+    parts: ClassVar = ("network", "averaged", "optimiser")
 
     network: nn.Module
     averaged: nn.Module
@@ -41,21 +43,13 @@ class Run:
         chance = {"cpu": torch.get_rng_state()}  # for dropout
         if torch.cuda.is_available():
             chance["cuda"] = torch.cuda.get_rng_state()
-        parts = ("network", "averaged", "optimiser")
-        state = {name: getattr(self, name).state_dict() for name in parts}
-        weights = {"best": self.best, "before": self.before}
-        save_state({**state, **weights, "step": self.step, "chance": chance}, file)
+        save_state({**state_of(self), "best": self.best, "before": self.before, "chance": chance}, file)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
         state = load_state(file, device)
-        try:
-            self.network.load_state_dict(state["network"])
-            self.averaged.load_state_dict(state["averaged"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.best, self.before = state["step"], state.get("best", {}), state.get("before", {})
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
+        restore(self, state, file)
+        self.best, self.before = state.get("best", {}), state.get("before", {})
         chance = state.get("chance", {})
         if "cpu" in chance:
             torch.set_rng_state(chance["cpu"].cpu())

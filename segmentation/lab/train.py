@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,27 @@ from torch.utils.data import DataLoader
 from ..core.network.cards import ModelCard
 from ..core.network.runtime import Runtime
 from ..core.network.scale_search import View
-from ..core.pace import about
 from . import tasks
 from .data import Crops, RenderedSource, Sources, make_sources
 from .evaluation.predictions import Options, Predictor, Seen
 from .evaluation.scores import Scorer
 from .files import alone_in, check_room, write_whole
-from .runs import CHECKPOINT, METRICS, RULES, Row, add_row, best_of, draw_curves, read_metrics, write_rows
+from .runs import (
+    CHECKPOINT,
+    METRICS,
+    RULES,
+    Row,
+    add_row,
+    best_of,
+    check_finite,
+    computing,
+    draw_curves,
+    pace,
+    read_metrics,
+    refuse_changes,
+    run_steps,
+    write_rows,
+)
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
 from .start import Run, device_of, encoder_stages, rate_factor, settled, start_run, thaw
@@ -53,8 +67,6 @@ def train(
     """
     recipe = settled(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
     run, resumed = start_run(recipe, device), (out / CHECKPOINT).exists()
     if resumed:
         refuse_another(recipe, out)
@@ -65,17 +77,14 @@ def train(
         checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
         written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
         check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
-    with alone_in(out):
+    with alone_in(out), computing(device, recipe.threads):
         if not resumed:  # of a run whose checkpoint was deleted
             (out / METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
-        try:
-            if not is_over(run, recipe):
-                say("preparing the data")
-                sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
-                Training(run, recipe, sources, out, device, say).go(time_is_up)
-        except torch.OutOfMemoryError as error:
-            raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
+        if not is_over(run, recipe):
+            say("preparing the data")
+            sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
+            Training(run, recipe, sources, out, device, say).go(time_is_up)
     if recipe.rule and run.best:
         run.averaged.load_state_dict(run.best)
     return run
@@ -83,14 +92,8 @@ def train(
 
 def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
     """Raise BadRecipe where `out` holds a run of another recipe than this, which is settled."""
-    if not (out / "recipe.toml").exists():
-        return
-    frozen = read_recipe(out / "recipe.toml")
-    names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
-    if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
-        raise BadRecipe(
-            f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
-        )
+    if (out / "recipe.toml").exists():
+        refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:
@@ -172,28 +175,35 @@ class Training:
         resting = recipe.freeze or recipe.unfreeze
         self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
 
+    @property
+    def step(self) -> int:
+        return self.run.step
+
     def go(self, time_is_up: Callable[[], bool]) -> None:
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
             self.note(math.nan, 0.0)
-        batches, ends = self._batches(), recipe.schedule.ends(recipe.steps)
-        began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=self.device)
-        while not is_over(run, recipe):
-            total += self.one_step(next(batches))
-            late, ended = time_is_up(), run.step in ends
-            if ended and len(ends) > 1:
-                self.end_cycle()
-            if run.step % recipe.checkpoint == 0 or ended or late:
-                count = run.step - since
-                self.note(float(total) / count, (time.monotonic() - began) / count)
-                run.save(self.out / CHECKPOINT)
-                if late:
-                    return
-                if ended and not is_over(run, recipe):
-                    batches = self._batches_anew()
-                began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
-        if run.step < recipe.steps:
+        with closing(self._batches()) as self.batches:  # its processes would hold the folder's lock
+            run_steps(
+                self,
+                every=recipe.checkpoint,
+                ends=recipe.schedule.ends(recipe.steps),
+                is_over=lambda: is_over(run, recipe),
+                time_is_up=time_is_up,
+                at_checkpoint=self._at_checkpoint,
+            )
+        if run.step < recipe.steps and is_over(run, recipe):
             self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
+
+    def advance(self) -> dict[str, Tensor]:
+        loss, ends = self.one_step(next(self.batches)), self.recipe.schedule.ends(self.recipe.steps)
+        if self.run.step in ends and len(ends) > 1:
+            self.end_cycle()
+        return {"loss": loss}
+
+    def _at_checkpoint(self, losses: dict[str, float], seconds: float) -> None:
+        self.note(losses["loss"], seconds)
+        self.run.save(self.out / CHECKPOINT)
 
     def _crops(self, *, validation: bool) -> Crops:
         return Crops(
@@ -216,14 +226,16 @@ class Training:
         run.network.load_state_dict(run.before)
         run.optimiser.state.clear()
 
-    def _batches_anew(self) -> Iterator[Batch]:
-        self.say("rendering new pictures")
-        for source in self.sources.training:
-            if isinstance(source, RenderedSource):
-                source.renew(self.recipe.schedule.cycle(self.run.step))
-        return self._batches()
+    def _batches(self) -> Generator[Batch, None, None]:
+        """The batches to the end; each cycle after the first begins with new rendered pictures."""
+        while True:
+            yield from self._of_cycle()
+            self.say("rendering new pictures")
+            for source in self.sources.training:
+                if isinstance(source, RenderedSource):
+                    source.renew(self.recipe.schedule.cycle(self.run.step))
 
-    def _batches(self) -> Iterator[Batch]:
+    def _of_cycle(self) -> Iterator[Batch]:
         """The batches to the end of the cycle."""
         recipe, cores = self.recipe, len(os.sched_getaffinity(0))
         last = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
@@ -292,8 +304,7 @@ class Training:
         """
         run, recipe, out = self.run, self.recipe, self.out
         held_loss, (dice, score, error), maps = self.validate()
-        if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
-            raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower learning_rate.")
+        check_finite([held_loss], run.step)
         rate = run.optimiser.param_groups[0]["lr"]
         run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
         if recipe.rule and best_of(run.rows, recipe.rule) is run.rows[-1]:
@@ -304,8 +315,7 @@ class Training:
         add_row(out / METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]
         draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
-        left = f", {about(seconds * (recipe.steps - run.step))} left" if run.step < recipe.steps else ""
-        spent = f"loss {loss:.4f}  {seconds:.2f} s/step{left}" if run.step else "before training"
+        spent = f"loss {loss:.4f}  {pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
         measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
         self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
 
