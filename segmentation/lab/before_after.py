@@ -31,7 +31,7 @@ def before_and_after(
     scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
     options = Options(rows=rows, thresholds=False)
     scorers = [Scorer(scoring, each, options) for each in (before, after)]
-    short = [name for name in scoring.shown if scoring.definitions[name].short][:ALONE]
+    short = [name for name in scoring.printed if scoring.definitions[name].short][:ALONE]
     began = time.monotonic()
 
     def compared(names: Sequence[str], last: int = 0) -> str:
@@ -45,7 +45,7 @@ def before_and_after(
             scorer.image(pair)
         say(f"{what}, {pair.name}: {compared(short, last=1)}{time_left(began, number, len(pairs))}")
     if pairs:
-        say(f"all {len(pairs)} {what}: {compared(scoring.shown)}")
+        say(f"all {len(pairs)} {what}: {compared(scoring.printed)}")
 
 
 def _rounded(value: float) -> str:

@@ -20,7 +20,7 @@ from ..core.micrograph.types import Micrograph
 from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
 from .contract import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
-from .evaluation.predictions import Options, Predictor, Seen, padded
+from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import near, plain, share
 from .evaluation.thresholds import against_threshold, pixel_sweep
 
@@ -69,7 +69,7 @@ def scoring(classes: Sequence[str]) -> Scoring:
         definitions=definitions(classes),
         panels=panels,
         legend={"right": RIGHT, "wrong": WRONG},
-        shown=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
+        printed=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
         followed=Followed("dice", "iou", "fraction_error"),
         by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
         note="Only labelled pixels count.",
@@ -83,13 +83,13 @@ class Classifier:
         self.classes, self.predictor = classes, predictor
         self.sweeps: list[Floats] = []
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
         """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
-        known = truth[: len(seen.grey)]
+        known = truth[: len(prediction.grey)]
         labelled = known > 0
-        sides = ((one[labelled], known[labelled] == n) for n, one in enumerate(seen.maps, start=1))
+        sides = ((one[labelled], known[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
         self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
-        found = self.predictor.labels(seen)
+        found = self.predictor.labels(prediction)
         classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
         return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..core.micrograph.types import Micrograph
     from ..core.truth import Pair
     from .data import Labelled
-    from .evaluation.predictions import Options, Predictor, Seen
+    from .evaluation.predictions import Options, Prediction, Predictor
 
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Followed(NamedTuple):
 class Examiner(Protocol):
     """What becomes of the maps of one image after the other, and what else they say."""
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Any]:
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Any]:
         """The labels (R, W) found in the analysed rows, and the image's record (see `Scoring.metrics`).
 
         truth: (H, W) labels. unit: size of a pixel, in the unit of lengths.
@@ -67,7 +67,7 @@ class Examiner(Protocol):
         ...
 
     def report(self, images: Sequence[Any], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        """Further entries of the report, of all that was seen; images: what `find` gave."""
+        """Further entries of the report, of all images; images: what `find` gave."""
         ...
 
 
@@ -94,7 +94,7 @@ class Scoring:
     definitions: definitions of all these figures.
     panels(micrograph, found, truth): (h, w, 3) pictures: image, truth, result, errors.
     legend: names and colours of the errors.
-    shown: names of the figures that the command prints.
+    printed: names of the figures that the command prints.
     followed: figures in the curves of a training.
     kinds: description of each kind of error.
     tally(images): counts over several images.
@@ -112,7 +112,7 @@ class Scoring:
     definitions: Mapping[str, Definition]
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
-    shown: tuple[str, ...]
+    printed: tuple[str, ...]
     followed: Followed
     kinds: Mapping[str, str] = field(default_factory=dict)
     tally: Callable[[Sequence[Any]], dict[str, Any]] = lambda images: {"errors": {}}

@@ -21,7 +21,7 @@ from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
 from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
-from .evaluation.predictions import Options, Predictor, Seen
+from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import fit_threshold, precision_recall_f1, share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
 
@@ -83,7 +83,7 @@ class MaskScoring:
             definitions=self.definitions(),
             panels=self.panels,
             legend=LEGEND,
-            shown=(
+            printed=(
                 *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
                 *("number_error", "object_iou", "l1", "mean_error", "every_error"),
             ),
@@ -166,14 +166,16 @@ class Comparer:
         self.sweeps: list[Floats] = []
         self.values = np.zeros((2, 256))
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Compared]:
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Compared]:
         """Objects (R, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
-        mask, rows = truth[: len(seen.grey)] > 0, len(seen.grey)
+        mask, rows = truth[: len(prediction.grey)] > 0, len(prediction.grey)
         perfect = np.where(mask, 255, 0)[None].astype(np.uint8)
-        found, true = (self.predictor.labels(seen, maps, threshold=self.threshold).labels for maps in (None, perfect))
-        taken = seen.maps[0] >= max(1, round(self.threshold * 255))
-        self.sweeps.append(pixel_sweep(seen.maps[0].ravel(), mask.ravel()))
-        self.values += [np.bincount(seen.maps[0][where], minlength=256) for where in (mask, ~mask)]
+        found, true = (
+            self.predictor.labels(prediction, maps, threshold=self.threshold).labels for maps in (None, perfect)
+        )
+        taken = prediction.maps[0] >= max(1, round(self.threshold * 255))
+        self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), mask.ravel()))
+        self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (mask, ~mask)]
         lost = int((truth[rows:] > 0).sum())
         right = int((taken & mask).sum())
         counted = [self.scoring.counting(each) for each in (found, true)]
@@ -181,7 +183,7 @@ class Comparer:
         sizes = [self.scoring.size(each)[keep] * unit for keep, each in zip(counted, (found, true), strict=True)]
         compared = Compared(
             np.array([right, taken.sum() - right, mask.sum() - right + lost, truth.size], float),
-            float(seen.maps[0][taken].sum()) / 255,
+            float(prediction.maps[0][taken].sum()) / 255,
             np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
             np.array([counted[1].sum(), counted[0].sum()], float),
             np.array([true.max(initial=0), found.max(initial=0)], float),

@@ -152,7 +152,7 @@ def add_row(file: Path, row: Mapping[str, Any]) -> None:
         writer.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row.values()])
 
 
-class Row(NamedTuple):
+class CheckpointScores(NamedTuple):
     """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
     crops (see `Scoring.followed`), NaN where undefined or in runs of older versions."""
 
@@ -165,7 +165,7 @@ class Row(NamedTuple):
     validation_score: float = float("nan")
     quantity_error: float = float("nan")
 
-    def rounded(self) -> Row:
+    def rounded(self) -> CheckpointScores:
         """The row as the file holds it, so that a resumed run decides as an unbroken one."""
         measured = *self._fields[1:4], *self._fields[6:]
         return self._replace(**{name: round(getattr(self, name), 4) for name in measured})
@@ -175,29 +175,31 @@ class Row(NamedTuple):
         return {**self._asdict(), "seconds_per_step": seconds, "learning_rate": rate}
 
 
-def read_metrics(file: Path, last: int) -> list[Row]:
+def read_metrics(file: Path, last: int) -> list[CheckpointScores]:
     """The rows up to step `last`. A resumed run leaves out later rows, which are newer than its checkpoint.
 
     Raises ValueError for a file that is not ours.
     """
     rows = [{name: float(value) for name, value in row.items()} for row in read_rows(file, last)]
-    return [Row(**{**row, "step": int(row["step"])}) for row in rows]  # type: ignore[arg-type]
+    return [CheckpointScores(**{**row, "step": int(row["step"])}) for row in rows]  # type: ignore[arg-type]
 
 
-RULES: dict[str, Callable[[Row], float]] = {  # what is lowest at the best checkpoint
+RULES: dict[str, Callable[[CheckpointScores], float]] = {  # what is lowest at the best checkpoint
     "loss": lambda row: row.validation_loss,
     "score": lambda row: -row.validation_score,
     "quantity": lambda row: row.quantity_error,
 }
 
 
-def best_of(rows: Sequence[Row], rule: str = "loss") -> Row | None:
+def best_of(rows: Sequence[CheckpointScores], rule: str = "loss") -> CheckpointScores | None:
     """The first of the rows that are best by a rule of RULES."""
     measure = RULES[rule]
     return min(rows, key=lambda row: (math.isnan(measure(row)), measure(row)), default=None)
 
 
-def draw_curves(file: Path, rows: Sequence[Row], title: str, score: str, error: str, rule: str = "loss") -> None:
+def draw_curves(
+    file: Path, rows: Sequence[CheckpointScores], title: str, score: str, error: str, rule: str = "loss"
+) -> None:
     """Loss, Dice and score, and error of the quantity against steps as PNG; a dashed line marks the best by the rule.
 
     score, error: what these are called.

@@ -16,7 +16,7 @@ from ..core.network.architectures import build
 from ..core.network.cards import NoDevice
 from ..core.network.runtime import Runtime
 from .pretrained import base_card, load_encoder, load_model, maps_of
-from .runs import Row, load_state, restore, save_state, state_of
+from .runs import CheckpointScores, load_state, restore, save_state, state_of
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
@@ -36,7 +36,7 @@ class Run:
     step: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     before: dict[str, Tensor] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[CheckpointScores] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
         """The whole checkpoint or, when it cannot be written, the one before."""
@@ -57,7 +57,7 @@ class Run:
             torch.cuda.set_rng_state(chance["cuda"].cpu())
 
 
-def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
+def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
     """The recipe with its open entries decided: architecture and maps come from the base model, the precision from the
     `frozen` recipe where a run has begun.
 
@@ -94,12 +94,12 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
         load_encoder(network, recipe.architecture, recipe.pretrained)
     if recipe.start_from:
         load_model(network, recipe.architecture, base_card(recipe.start_from))
-    _try(network, recipe)
+    _check_shapes(network, recipe)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))
 
 
-def _try(network: nn.Module, recipe: TrainingRecipe) -> None:
+def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
     """Raise BadRecipe unless a copy of the network maps a batch of crops to the heads' maps."""
     try:
         picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
@@ -143,7 +143,7 @@ def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[
     return stages
 
 
-def thaw(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
+def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
     """Let as many of the encoder's stages learn as are due, the deepest first; the weights and batch statistics of the
     others rest. step: since the first was due, negative before. every: steps from one to the next; 0: all at once."""
     due = 0 if step < 0 else 1 + step // every if every else len(stages)

@@ -21,14 +21,14 @@ from ..core.network.runtime import Runtime
 from ..core.network.scale_search import View
 from . import tasks
 from .data import Crops, RenderedSource, Sources, make_sources
-from .evaluation.predictions import Options, Predictor, Seen
+from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
 from .files import alone_in, check_room, write_whole
 from .runs import (
     CHECKPOINT,
     METRICS,
     RULES,
-    Row,
+    CheckpointScores,
     add_row,
     best_of,
     check_finite,
@@ -42,7 +42,7 @@ from .runs import (
 )
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
-from .start import Run, device_of, encoder_stages, rate_factor, settled, start_run, thaw
+from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
@@ -65,7 +65,7 @@ def train(
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
-    recipe = settled(recipe, out / "recipe.toml")
+    recipe = resolved(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
     run, resumed = start_run(recipe, device), (out / CHECKPOINT).exists()
     if resumed:
@@ -91,7 +91,7 @@ def train(
 
 
 def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
-    """Raise BadRecipe where `out` holds a run of another recipe than this, which is settled."""
+    """Raise BadRecipe where `out` holds a run of another recipe than this, which is resolved."""
     if (out / "recipe.toml").exists():
         refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
 
@@ -110,7 +110,7 @@ def is_over(run: Run, recipe: TrainingRecipe) -> bool:
     return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience, recipe.rule)
 
 
-def patience_is_over(rows: list[Row], patience: int, rule: str = "loss") -> bool:
+def patience_is_over(rows: list[CheckpointScores], patience: int, rule: str = "loss") -> bool:
     """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
     best = best_of(rows, rule) if patience else None
     return best is not None and sum(row.step > best.step for row in rows) >= patience
@@ -123,24 +123,24 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = "held out, but the checkpoint was chosen on them" if recipe.rule else "held out"
-    told = {"data": "validation crops", "split": split, "step": row.step}
-    return [{**told, **_figures(row, recipe), **before}]
+    about = {"data": "validation crops", "split": split, "step": row.step}
+    return [{**about, **_figures(row, recipe), **before}]
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
     """The card's lines on checkpoints: each rule's choice, its figures, and the published one."""
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
     titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
-    told = []
+    lines = []
     for rule, title in zip(RULES, titles, strict=True):
         if row := best_of(run.rows, rule):
             reached = {"loss": row.validation_loss, **_figures(row, recipe)}
             said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
-            told.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
-    return told if recipe.rule else [*told, f"step {run.step} is published: the last"]
+            lines.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
+    return lines if recipe.rule else [*lines, f"step {run.step} is published: the last"]
 
 
-def _figures(row: Row, recipe: TrainingRecipe) -> dict[str, float]:
+def _figures(row: CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
     """The defined figures of a checkpoint, by their names in reports."""
     followed = tasks.find(recipe.task).scoring(recipe.heads).followed
     values = zip(("dice", *followed[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
@@ -162,16 +162,18 @@ class Training:
         """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
         recipe = self.recipe
         self.task, size = tasks.find(recipe.task), recipe.batch
-        self.shown = self.task.channels or recipe.heads
+        self.map_names = self.task.channels or recipe.heads
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
         own = {"task": recipe.task, "maps": maps, "options": recipe.options}
         self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **own)  # no more than it must
         crops = self._crops(validation=True)
-        self.seen = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
-        made = [crops.tensors(*each) for each in self.seen]
+        self.validation_crops = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
+        made = [crops.tensors(*each) for each in self.validation_crops]
         batches = (made[first : first + size] for first in range(0, len(made), size))
-        self.held: list[Batch] = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
+        self.validation_batches: list[Batch] = [
+            tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches
+        ]
         resting = recipe.freeze or recipe.unfreeze
         self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
 
@@ -257,7 +259,7 @@ class Training:
         run, recipe = self.run, self.recipe
         run.network.train()
         if self.stages:
-            thaw(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
+            unfreeze(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
         if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
             for module in run.network.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -286,16 +288,16 @@ class Training:
         """Loss and what `Scoring.followed` names of the averaged weights on the held crops, and the first of their maps
         (n, C, S, S) uint8."""
         losses, maps = [], []
-        for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.held):
+        for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.validation_batches):
             logits = self._forward(self.run.averaged, picture)
             losses.append(float(self.recipe.loss(logits, target)))
             maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
         scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
-        for each, (grey, labels) in zip(maps, self.seen, strict=True):
-            scorer.maps(Seen(each, grey, View(), 0.0), labels)
+        for each, (grey, labels) in zip(maps, self.validation_crops, strict=True):
+            scorer.maps(Prediction(each, grey, View(), 0.0), labels)
         every = scorer.figures()
         figures = [every[name] for name in self.scoring.followed]
-        return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.shown)]
+        return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
 
     def note(self, loss: float, seconds: float) -> None:
         """Measure and draw; keep the averaged weights when they are the best so far.
@@ -306,12 +308,12 @@ class Training:
         held_loss, (dice, score, error), maps = self.validate()
         check_finite([held_loss], run.step)
         rate = run.optimiser.param_groups[0]["lr"]
-        run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
+        run.rows.append(CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
         if recipe.rule and best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
-        pictures = torch.cat([picture[:, 0] for picture, _ in self.held])[:EXAMPLES].numpy()
-        labels = [labels for _, labels in self.seen[:EXAMPLES]]
-        draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.shown)
+        pictures = torch.cat([picture[:, 0] for picture, _ in self.validation_batches])[:EXAMPLES].numpy()
+        labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
+        draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
         add_row(out / METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]
         draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")

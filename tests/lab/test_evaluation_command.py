@@ -19,9 +19,9 @@ from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
-from segmentation.lab.check import inspect
+from segmentation.lab.check import check_folder
 from segmentation.lab.data import load_folder
-from segmentation.lab.evaluation.predictions import Predictor, Seen
+from segmentation.lab.evaluation.predictions import Prediction, Predictor
 from segmentation.lab.instances.targets import inner_distance
 from segmentation.lab.settings import FolderEntry
 from tests.core.builders import disc_labels, grey_of
@@ -57,14 +57,14 @@ def folder(tmp_path):
 def able(monkeypatch):
     """A model that sees what is bright, and its inner distance, instead of one with random weights."""
 
-    def see(self, micrograph, rows):
+    def predict(self, micrograph, rows):
         bright = ndimage.gaussian_filter(micrograph.pixels[:rows].astype(float), 1)
         foreground = np.clip((bright - 60) * 2.5, 0, 255).astype(np.uint8)
         labels = ndimage.label(bright > 115)[0].astype(np.int32)
         maps = np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)])
-        return Seen(maps, micrograph.pixels[:rows], View(), 0.1)
+        return Prediction(maps, micrograph.pixels[:rows], View(), 0.1)
 
-    monkeypatch.setattr(Predictor, "see", see)
+    monkeypatch.setattr(Predictor, "predict", predict)
 
 
 class Addresses(HTMLParser):
@@ -210,9 +210,9 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     micrograph = Micrograph(grey_of(truth), "a.png", "", Calibration.absent())
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, AnalysisSettings.of(model="tiny"), card=model, runtime=runtime, clock=Clock())
-    seen = Predictor(model, runtime).see(micrograph, 120)
-    found = outline(seen.maps, seen.grey, seen.view.scale, model.threshold, ParticleOptions.of(model))
-    assert (seen.view.polarity, seen.view.scale) == (product.used["polarity"], product.used["scale"])
+    prediction = Predictor(model, runtime).predict(micrograph, 120)
+    found = outline(prediction.maps, prediction.grey, prediction.view.scale, model.threshold, ParticleOptions.of(model))
+    assert (prediction.view.polarity, prediction.view.scale) == (product.used["polarity"], product.used["scale"])
     assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
 
@@ -343,5 +343,5 @@ def test_tables_of_groups_are_found_in_the_folder_and_elsewhere_by_both_commands
         named = str((folder / "groups.csv").rename(tmp_path / "table.csv"))
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--groups", named)
     groups = {image["group"] for image in json.loads((tmp_path / "report" / "report.json").read_text())["images"]}
-    checked = inspect(folder, groups=named)
+    checked = check_folder(folder, groups=named)
     assert {pair.group for pair in checked.pairs} == groups and len(groups) < len(checked.pairs)

@@ -176,7 +176,7 @@ def test_textures_ask_for_folders(said):
 
 
 def test_textures_ask_for_three_images(tmp_path):
-    with pytest.raises(CommandError, match="has 0 images; a model's textures are told by three or more"):
+    with pytest.raises(CommandError, match="has 0 images; a model's textures need three or more"):
         call_command("models", "textures", f"particles={tmp_path}")
 
 

@@ -142,11 +142,11 @@ def test_a_network_that_takes_no_grey_picture_is_not_installed(run, toy, tmp_pat
 def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
     call_command("dataset", "check", str(unseen), "--classes", "1", "2", "--out", str(tmp_path / "pictures"))
     assert capsys.readouterr().out.splitlines()[0] == "6 images with labels (2 classes)."
-    with pytest.raises(CommandError, match="must be mended"):
+    with pytest.raises(CommandError, match="must be corrected"):
         call_command("dataset", "check", str(unseen), "--classes", "8", "9")
     assert "No image has labelled pixels: no labels hold 8, 9." in capsys.readouterr().out
     save(unseen / "images" / "100.png", np.full((64, 64), 50, np.uint8))
-    with pytest.raises(CommandError, match="1 thing must be mended"):
+    with pytest.raises(CommandError, match="1 error must be corrected"):
         call_command("dataset", "check", str(unseen), "--classes", "1", "2")
     assert "100.png is all of one grey" in capsys.readouterr().out
 

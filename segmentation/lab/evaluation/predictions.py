@@ -47,7 +47,7 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Prediction:
     """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels. grey: (R, W)
     uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
     took."""
@@ -62,13 +62,13 @@ class Seen:
 class Predictor:
     """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others.
 
-    kept: what was seen so far, by image and rows, where fitting looks at the same images again.
+    kept: the predictions so far, by image and rows, where fitting runs over the same images again.
     """
 
     card: ModelCard
     runtime: Runtime
     settings: Mapping[str, Any] = field(default_factory=dict)
-    kept: dict[tuple[str, str, int], Seen] | None = None
+    kept: dict[tuple[str, str, int], Prediction] | None = None
 
     @property
     def task(self) -> Task:
@@ -82,15 +82,16 @@ class Predictor:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
-    def labels(self, seen: Seen, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Found:
+    def labels(self, prediction: Prediction, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Found:
         """What an analysis makes of the model's maps, or of other maps of the same rows.
 
         settings: instead of the model's own.
         """
         asked = self.asked.replaced(**settings)
-        return self.task.decode(seen.maps if maps is None else maps, seen.grey, seen.view, self.card, asked)
+        maps = prediction.maps if maps is None else maps
+        return self.task.decode(maps, prediction.grey, prediction.view, self.card, asked)
 
-    def see(self, micrograph: Micrograph, rows: int) -> Seen:
+    def predict(self, micrograph: Micrograph, rows: int) -> Prediction:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
         key = micrograph.name, micrograph.sha256, rows
         if self.kept is not None and key in self.kept:
@@ -99,10 +100,10 @@ class Predictor:
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
         maps, view = predict_maps(picture, self.asked, self.card, self.runtime)
-        seen = Seen(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
+        prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
         if self.kept is not None:
-            self.kept[key] = seen
-        return seen
+            self.kept[key] = prediction
+        return prediction
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

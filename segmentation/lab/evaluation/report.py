@@ -16,7 +16,7 @@ from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
 from ..contract import Picture, Scoring
 from ..files import fingerprint, write_whole
-from .page import Shown, page
+from .page import ExampleImage, page
 from .predictions import Options, Predictor
 from .scores import INTERVALS, Scorer, pooled
 
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 def evaluate(
-    examples: Sequence[Pair],
+    pairs: Sequence[Pair],
     scoring: Scoring,
     predictor: Predictor,
     options: Options,
@@ -33,32 +33,32 @@ def evaluate(
     title: str,
     say: Say = print,
 ) -> dict[str, Any]:
-    """Score a model on examples; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
+    """Score a model on images with truth; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
 
     title: the report's name for the data. Returns the content of the JSON.
     Raises BadDataset, AlteredWeights, UnknownArchitecture or OSError, the first three before any prediction.
     """
     card = predictor.card
     check_weights(card)
-    if not examples:
+    if not pairs:
         raise BadDataset("There are no images to score.")
-    say(f"checking {len(examples)} images and their labels")  # before any time is spent on networks
-    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in examples]
+    say(f"checking {len(pairs)} images and their labels")  # before any time is spent on networks
+    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in pairs]
     nm = None not in sizes
     predictor.network()
     (out / LABELS).mkdir(parents=True, exist_ok=True)
     scorer = Scorer(scoring, predictor, options)
     images: list[dict[str, Any]] = []
     began = time.monotonic()
-    for number, (pair, size) in enumerate(zip(examples, sizes, strict=True), start=1):
-        seen, found = scorer.image(pair, (size or 1.0) if nm else 1.0)
+    for number, (pair, size) in enumerate(zip(pairs, sizes, strict=True), start=1):
+        prediction, found = scorer.image(pair, (size or 1.0) if nm else 1.0)
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", found, compression="zlib")
         alone = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
         alone["figures"] = {name: figure["value"] for name, figure in alone["figures"].items()}
-        how = {"polarity": seen.view.polarity, "scale": seen.view.scale, "rows": len(seen.grey)}
-        images.append({**alone, **how, "seconds": round(seen.seconds, 3)})
+        how = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
+        images.append({**alone, **how, "seconds": round(prediction.seconds, 3)})
         counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
-        say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(examples)))
+        say(f"{number}/{len(pairs)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(pairs)))
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {
@@ -66,7 +66,7 @@ def evaluate(
             "images": len(images),
             "unit": "nm" if nm else "px",
             "rows": options.rows,
-            "trained_on": trained_on(card, examples),
+            "trained_on": trained_on(card, pairs),
         },
         "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
         "intervals": INTERVALS,
@@ -74,15 +74,15 @@ def evaluate(
         "images": images,
     }
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
-    shown = _shown(examples, images, scoring, options, out)
-    write_whole(out / "report.html", page(report, scoring, shown).encode())
+    chosen = _examples(pairs, images, scoring, options, out)
+    write_whole(out / "report.html", page(report, scoring, chosen).encode())
     return report
 
 
-def trained_on(card: ModelCard, examples: Sequence[Pair]) -> list[str]:
+def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
     """Names of the images that the model was trained on, as far as its card knows."""
     known = set(card.training.get("images", ()))
-    return [pair.name for pair in examples if known and fingerprint(pair.image) in known]
+    return [pair.name for pair in pairs if known and fingerprint(pair.image) in known]
 
 
 def choice(n: int, each: int) -> dict[int, str]:
@@ -105,11 +105,11 @@ def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = Non
     return scoring.panels(micrograph, found, truth)
 
 
-def _shown(
-    examples: Sequence[Pair], images: Sequence[dict[str, Any]], scoring: Scoring, options: Options, out: Path
-) -> list[Shown]:
-    pairs, ranked = {pair.name: pair for pair in examples}, scoring.ranked(images)
+def _examples(
+    pairs: Sequence[Pair], images: Sequence[dict[str, Any]], scoring: Scoring, options: Options, out: Path
+) -> list[ExampleImage]:
+    by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
     return [
-        Shown(why, ranked[place], panels_of(pairs[ranked[place]["name"]], out, scoring, options.rows))
+        ExampleImage(why, ranked[place], panels_of(by_name[ranked[place]["name"]], out, scoring, options.rows))
         for place, why in choice(len(ranked), options.pictures).items()
     ]

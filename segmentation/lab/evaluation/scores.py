@@ -14,7 +14,7 @@ from ...core.pace import followed
 from ...core.truth import Pair
 from ...core.validation import Refused
 from ..contract import Fitted, Floats, Labels, Scoring
-from .predictions import Options, Predictor, Seen, padded
+from .predictions import Options, Prediction, Predictor, padded
 
 RESAMPLES = 1000
 FEWEST = 5  # groups; an interval from fewer would be an invention
@@ -48,18 +48,18 @@ class Scorer:
         self.records: list[Any] = []
         self.groups: list[str] = []
 
-    def image(self, pair: Pair, unit: float = 1.0) -> tuple[Seen, Labels]:
+    def image(self, pair: Pair, unit: float = 1.0) -> tuple[Prediction, Labels]:
         """Run the model over an image and score it; returns its maps and the labels (H, W) found.
 
         unit: size of a pixel, in the unit of lengths.
         """
         micrograph, truth = pair.load(self.options.rows)
-        seen = self.predictor.see(micrograph, len(truth))
-        return seen, self.maps(seen, truth, unit, pair.group)
+        prediction = self.predictor.predict(micrograph, len(truth))
+        return prediction, self.maps(prediction, truth, unit, pair.group)
 
-    def maps(self, seen: Seen, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
+    def maps(self, prediction: Prediction, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
         """Score maps that there are already; returns the labels found in them."""
-        found, record = self.examiner.find(seen, truth, unit)
+        found, record = self.examiner.find(prediction, truth, unit)
         self.records.append(record)
         self.groups.append(group)
         return padded(found, truth.shape)

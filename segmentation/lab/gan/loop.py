@@ -36,8 +36,8 @@ from .settings import CycleSettings, GanRecipe, OutlineSettings
 
 SAMPLES, ORIGIN = "samples", "made_from.json"
 SAMPLE_EVERY = 50  # pictures
-Row = dict[str, Any]
-Make = Callable[[int], tuple[Row, NDArray[np.uint8]]]
+Figures = dict[str, Any]
+Make = Callable[[int], tuple[Figures, NDArray[np.uint8]]]
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
 
 
@@ -193,7 +193,7 @@ def make_pictures(
     return True
 
 
-def read_json(file: Path) -> Row:
+def read_json(file: Path) -> Figures:
     """The table in a JSON file; empty where there is none or it is damaged."""
     try:
         found = json.loads(file.read_text())

@@ -21,8 +21,8 @@ from .compose import Labels, bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
     ORIGIN,
+    Figures,
     Make,
-    Row,
     Work,
     checkpoint_of,
     deadline,
@@ -75,7 +75,7 @@ def masks(work: Work, time_is_up: TimeIsUp) -> bool:
         generator.load_state_dict(state["generator"])
         fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
 
-        def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
             rng = np.random.default_rng((recipe.seed, 1, number))
             chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
             labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
@@ -115,7 +115,7 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
         network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
         network.load_state_dict(state["g_ab"])
 
-        def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
             labels = read_mask(composed[number])
             picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
             kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)

@@ -41,7 +41,7 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-class Judged(NamedTuple):
+class LabelledParticles(NamedTuple):
     """The particles of one image. values: (n,) each, as of core.labels.confidence.traits. right: (n,) at IoU 0.5.
     group: images of one are alike."""
 
@@ -87,11 +87,11 @@ def fit_confidence(
     """
     some, threshold = some_of(pairs), options.threshold_of(predictor.card)
     own = [
-        _judged(predictor, *pair.load(options.rows), threshold, pair.group)
+        _labelled(predictor, *pair.load(options.rows), threshold, pair.group)
         for pair in followed(some, len(some), say, OFTEN)
     ]
     drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
-    others = [_judged(predictor, *picture, threshold, drawn=True) for picture in drawn]
+    others = [_labelled(predictor, *picture, threshold, drawn=True) for picture in drawn]
     apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
     likely = apart >= HOPELESS
     measured = reliability(apart[likely], right[likely])
@@ -122,7 +122,7 @@ def empty() -> Iterator[tuple[Micrograph, Labels]]:
         yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
 
 
-def _judged(
+def _labelled(
     predictor: Predictor,
     micrograph: Micrograph,
     truth: Labels,
@@ -130,20 +130,20 @@ def _judged(
     group: str = "",
     *,
     drawn: bool = False,
-) -> Judged:
+) -> LabelledParticles:
     """All outlines of an image, also those that an analysis would drop."""
-    seen, options = predictor.see(micrograph, len(truth)), ParticleOptions.of(predictor.card)
-    found = particles(seen.maps, seen.grey, seen.view.scale, threshold, options)
+    prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
+    found = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
-    values = traits(seen.maps, seen.grey, found, seen.view.scale, options.diameter)
+    values = traits(prediction.maps, prediction.grey, found, prediction.view.scale, options.diameter)
     used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
     places = overlap.found_ids[used] - 1
-    return Judged({name: each[places] for name, each in values.items()}, right[used], group)
+    return LabelledParticles({name: each[places] for name, each in values.items()}, right[used], group)
 
 
-def fit(images: Sequence[Judged]) -> dict[str, float]:
+def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
     """Weights for `likely_right` by penalised maximum likelihood, CROWD particles of an image counting at the most.
 
     Raises TooFew.
@@ -165,7 +165,7 @@ def share_of(counts: Sequence[int]) -> Floats:
     return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
 
 
-def cross_fitted(own: Sequence[Judged], others: Sequence[Judged] = ()) -> NDArray[np.float32]:
+def cross_fitted(own: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> NDArray[np.float32]:
     """Confidence of every particle of `own` by a model fitted on the images of other groups and on `others`.
 
     The groups are dealt to PARTS parts. Raises TooFew.

@@ -16,7 +16,7 @@ from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
 from ..contract import Fitted
-from ..evaluation.predictions import Options, Predictor, Seen, padded
+from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
 from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
@@ -33,14 +33,14 @@ Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class Oversegmented:
     """An image as the network saw it, its truth (H, W) and its pieces. unit: px that the network likes best.
 
     common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
     group: images of one are alike.
     """
 
-    seen: Seen
+    prediction: Prediction
     truth: Labels
     unit: float
     pieces: Pieces
@@ -56,13 +56,13 @@ def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say:
     """
     some, threshold = some_of(pairs), options.threshold_of(predictor.card)
     own = [
-        show(predictor, *pair.load(options.rows), threshold, pair.group)
+        oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
         for pair in followed(some, len(some), say, OFTEN)
     ]
-    made = [show(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
+    made = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
     old = ParticleOptions.of(predictor.card).cuts
 
-    def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:
+    def counts(images: Sequence[Oversegmented], weights: Mapping[str, float]) -> Floats:
         return _counts(images, predictor, threshold, weights)
 
     weights = _fitted(own, made)
@@ -82,17 +82,20 @@ def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say:
     return Fitted("cuts", {"options": {"cuts": weights}}, {"cuts_rule": RULE}, summary)
 
 
-def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = "") -> Shown:
-    """What the network sees of an image, taken to pieces."""
-    seen = predictor.see(micrograph, len(truth))
-    labels, first, pieces = oversegment(seen.maps, seen.grey, threshold=threshold, scale=seen.view.scale)
+def oversegmented(
+    predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
+) -> Oversegmented:
+    """The model's maps of an image, taken to pieces."""
+    prediction = predictor.predict(micrograph, len(truth))
+    scale = prediction.view.scale
+    labels, first, pieces = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
     common = csr_array((np.ones(labels.size), places), shape=(len(pieces.peaks), int(truth.max(initial=0)) + 1))
-    unit = ParticleOptions.of(predictor.card).diameter / seen.view.scale
-    return Shown(seen, truth, unit, pieces, common, group)
+    unit = ParticleOptions.of(predictor.card).diameter / scale
+    return Oversegmented(prediction, truth, unit, pieces, common, group)
 
 
-def cuts_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
+def cuts_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
     """(m,) traits by name of the borders between pieces, and between those joined under each of `states`; whether each
     is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
     every = [(image.pieces, np.arange(len(image.pieces.peaks)))]
@@ -103,7 +106,7 @@ def cuts_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
     return {name: np.concatenate([each[name] for each in traits]) for name in traits[0]}, np.concatenate(real)
 
 
-def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Shown) -> Borders:
+def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
     count = len(ends)
     of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     mostly = np.asarray(of.argmax(axis=1)).ravel()
@@ -112,18 +115,20 @@ def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Shown) -> Borders:
     usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
     one, other = one[usable], other[usable]
     traits = cut_traits(pieces, one, other, usable, image.unit)
-    if len(image.seen.maps) < 3:
+    if len(image.prediction.maps) < 3:
         del traits["touching"]
     return traits, mostly[one] != mostly[other]
 
 
-def _fitted(own: Sequence[Shown], made: Sequence[Shown]) -> Weights:
+def _fitted(own: Sequence[Oversegmented], made: Sequence[Oversegmented]) -> Weights:
     """Weights from borders of pieces as they are, and then of joined ones, too."""
     weights = _fitted_once(own, made, [])
     return _fitted_once(own, made, [weights | {LIMIT: limit} for limit in STATES])
 
 
-def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[Mapping[str, float]]) -> Weights:
+def _fitted_once(
+    own: Sequence[Oversegmented], made: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
+) -> Weights:
     """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
     found = [[cuts_of(image, states) for image in images] for images in (own, made)]
     shares = [share_of([len(real) for _, real in some]) for some in found]
@@ -141,12 +146,14 @@ def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[M
     return {**dict(zip(names, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
 
 
-def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, weights: Mapping[str, float]) -> Floats:
+def _counts(
+    images: Sequence[Oversegmented], predictor: Predictor, threshold: float, weights: Mapping[str, float]
+) -> Floats:
     """(2, 3) hits, spurious and missed particles at IoU 0.5 and at IoU 0.75."""
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
-        seen, scale = image.seen, image.seen.view.scale
-        found = cut_apart(seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
+        found = cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total

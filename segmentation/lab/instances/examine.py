@@ -15,7 +15,7 @@ from skimage.segmentation import watershed
 from ...core.labels.options import ParticleOptions
 from ...core.labels.outline import outline, particles, that_count
 from ..contract import Scoring
-from ..evaluation.predictions import Options, Predictor, Seen, padded
+from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
 from .by_size import by_size
@@ -99,17 +99,18 @@ class Outliner:
         self.sweeps: list[NDArray[np.float64]] = []
         self.confidence: list[NDArray[np.float32]] = []
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
-        outlines = that_count(outline(seen.maps, seen.grey, seen.view.scale, threshold, options), seen.grey, options)
+        maps, grey, scale = prediction.maps, prediction.grey, prediction.view.scale
+        outlines = that_count(outline(maps, grey, scale, threshold, options), grey, options)
         for chain, counts in self.chains.items():
-            labels = outlines.labels if chain == OWN else CHAINS[chain](seen.maps[0])
+            labels = outlines.labels if chain == OWN else CHAINS[chain](maps[0])
             counts.append(count_image(padded(labels, truth.shape), truth, unit))
         for chain, counts in self.through.items():
-            counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, options), truth, unit))
+            counts.append(count_image(through_chain(chain, truth, threshold, scale, options), truth, unit))
         own = self.chains[OWN][-1]
         if self.options.thresholds:
-            self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, options))
+            self.sweeps.append(sweep_image(maps, grey, truth, scale, options))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
         return outlines.labels, own
 

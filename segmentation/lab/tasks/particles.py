@@ -44,7 +44,7 @@ SCORING = Scoring(
     rank=rank,
     panels=panels,
     legend={**{str(kind): colour for kind, colour in COLOURS.items()}, "true outlines": (255, 255, 255)},
-    shown=(
+    printed=(
         *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
         *("boundary_f1", "count_ratio", "median_error", "nano_error"),
     ),

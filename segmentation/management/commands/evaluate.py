@@ -55,7 +55,7 @@ class Command(ScoringCommand):
         )
         predictor, title = self.predictor(card, options), title_of(options["dataset"])
         report = evaluate(pairs, scoring, predictor, given, options["out"], title, self.say)
-        for name in scoring.shown:
+        for name in scoring.printed:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"

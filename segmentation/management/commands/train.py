@@ -28,9 +28,9 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.cards import read_card
-        from segmentation.lab.check import check_sources, copied
+        from segmentation.lab.check import check_sources
         from segmentation.lab.publish import publish_run
-        from segmentation.lab.settings import read_recipe
+        from segmentation.lab.settings import copied, read_recipe
         from segmentation.lab.train import train
 
         recipe = _recipe(options)

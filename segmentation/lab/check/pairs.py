@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ..core.label_images import as_labels, read_numbers
-from ..core.measure.hulls import areas, find_hulls
-from ..core.measure.runs import find_runs
-from ..core.micrograph.databar import find_data_bar
-from ..core.truth import Pair
-from .agreement import CHANCE, agreement, has_shape_of_gaps, reduced
-from .data import eight_bits
-from .instances.targets import boundary
-from .synthesis.scene import split_pieces
+from ...core.label_images import as_labels, read_numbers
+from ...core.measure.hulls import areas, find_hulls
+from ...core.measure.runs import find_runs
+from ...core.micrograph.databar import find_data_bar
+from ...core.truth import Pair
+from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
+from ..data import eight_bits
+from ..instances.targets import boundary
+from ..synthesis.scene import split_pieces
 
 SPECK = 9  # px; smaller pieces are slips of a pen
 NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
@@ -35,14 +35,14 @@ MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bot
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class CheckedPair:
     """One pair. Labels that are classes have only what every picture has, and `shares` and `strange`.
 
     thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the contact sheet.
     labels_used: how many numbers but 0 the file has. labelled_area: px. bar_rows: rows of a data bar. diameters: (n,)
     ECD in px. merged_area: px of pieces that look like several particles. shared: how many labels are in several
     pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
-    sentences on what must be mended. shares: of the labelled pixels, by class. strange: pixels by their number in the
+    sentences on errors. shares: of the labelled pixels, by class. strange: pixels by their number in the
     file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
     many the labels have. lines: see `are_lines`; for masks only.
     """
@@ -85,7 +85,7 @@ class Looked:
         return float(np.median(self.diameters)) if len(self.diameters) else 0.0
 
 
-def look_at(pair: Pair) -> Looked:
+def check_pair(pair: Pair) -> CheckedPair:
     """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
     assert pair.labels
     truth = pair.labels
@@ -99,7 +99,7 @@ def look_at(pair: Pair) -> Looked:
         agreed = None if wrong else agreement(grey, known)
         if agreed and agreed.moved != (0, 0):
             wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
-        return Looked(
+        return CheckedPair(
             **_picture(pair, grey, known),
             labels_used=int((pixels > 0).sum()),
             wrong=wrong,
@@ -120,7 +120,7 @@ def look_at(pair: Pair) -> Looked:
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
         wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
-    return Looked(
+    return CheckedPair(
         **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
