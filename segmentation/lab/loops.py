@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
@@ -25,6 +24,7 @@ from ..core.network.cards import read_card
 from ..core.network.runtime import Runtime
 from ..core.truth import BadDataset
 from . import tasks
+from .contract import Floats, Labels, Picture
 from .data import held_out_pairs
 from .evaluation.predictions import Predictor
 from .evaluation.scores import Scorer, precision_recall_f1
@@ -36,10 +36,6 @@ CUT = 256  # rows of the whole frame that the 16 crops show
 GAP = 24  # rows below them that nobody uses: no loop is on both sides
 STRIP = 256  # columns
 MAGNIFICATIONS = (1, 2, 4)
-
-Picture = NDArray[np.uint8]
-Labels = NDArray[np.int32]
-Floats = NDArray[np.float64]
 
 
 def lay_out(data: Path, out: Path) -> None:

@@ -28,6 +28,7 @@ from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
 VALUES = 8  # of 256 values in a bin of their histogram
+DIFFERENCE = Definition("Their difference, %", "Found less true, in percent of the true.", 1, short=True)
 PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
@@ -95,6 +96,7 @@ class MaskScoring:
 
     def definitions(self) -> dict[str, Definition]:
         things, size = self.things, self.measure
+        mean = Definition("", f"Of the {things} in the {{}}, in the unit of the sizes.", 1, unit="unit of the sizes")
         return {
             "precision": Definition("Precision", "Share of the pixels taken that are annotated."),
             "recall": Definition("Recall", "Share of the annotated pixels that are taken."),
@@ -107,7 +109,7 @@ class MaskScoring:
             "number_found": Definition(
                 f"Found {things}", f"{things.capitalize()} found in the prediction.", 0, counted=True
             ),
-            "number_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "number_error": DIFFERENCE,
             "count_off": COUNT_OFF,
             "object_iou": Definition(
                 "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
@@ -119,26 +121,16 @@ class MaskScoring:
                 0,
                 counted=True,
             ),
-            "mean_true": Definition(
-                f"True mean {size}",
-                f"Of the {things} in the annotation, in the unit of the sizes.",
-                1,
-                unit="unit of the sizes",
-            ),
-            "mean_found": Definition(
-                f"Found mean {size}",
-                f"Of the {things} in the prediction, in the unit of the sizes.",
-                1,
-                unit="unit of the sizes",
-            ),
-            "mean_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "mean_true": mean._replace(title=f"True mean {size}", text=mean.text.format("annotation")),
+            "mean_found": mean._replace(title=f"Found mean {size}", text=mean.text.format("prediction")),
+            "mean_error": DIFFERENCE,
             "every_true": Definition(
                 "All true regions", f"With those that are not counted as {things}.", 0, counted=True
             ),
             "every_found": Definition(
                 "All found regions", f"With those that are not counted as {things}.", 0, counted=True
             ),
-            "every_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1),
+            "every_error": DIFFERENCE._replace(short=False),
         }
 
     def panels(self, micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:

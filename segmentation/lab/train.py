@@ -19,27 +19,11 @@ from torch.utils.data import DataLoader
 from ..core.network.cards import ModelCard
 from ..core.network.runtime import Runtime
 from ..core.network.scale_search import View
-from . import tasks
+from . import runs, tasks
 from .data import Crops, RenderedSource, Sources, make_sources
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
 from .files import alone_in, check_room, write_whole
-from .runs import (
-    CHECKPOINT,
-    METRICS,
-    RULES,
-    CheckpointScores,
-    add_row,
-    best_of,
-    check_finite,
-    computing,
-    draw_curves,
-    pace,
-    read_metrics,
-    refuse_changes,
-    run_steps,
-    write_rows,
-)
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
 from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
@@ -67,7 +51,7 @@ def train(
     """
     recipe = resolved(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
-    run, resumed = start_run(recipe, device), (out / CHECKPOINT).exists()
+    run, resumed = start_run(recipe, device), (out / runs.CHECKPOINT).exists()
     if resumed:
         refuse_another(recipe, out)
         _resume(run, out, device)
@@ -77,9 +61,9 @@ def train(
         checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
         written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
         check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
-    with alone_in(out), computing(device, recipe.threads):
+    with alone_in(out), runs.computing(device, recipe.threads):
         if not resumed:  # of a run whose checkpoint was deleted
-            (out / METRICS).unlink(missing_ok=True)
+            (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         if not is_over(run, recipe):
             say("preparing the data")
@@ -93,16 +77,16 @@ def train(
 def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
     """Raise BadRecipe where `out` holds a run of another recipe than this, which is resolved."""
     if (out / "recipe.toml").exists():
-        refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
+        runs.refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:
-    run.load(out / CHECKPOINT, device)
+    run.load(out / runs.CHECKPOINT, device)
     try:
-        run.rows = read_metrics(out / METRICS, run.step)
+        run.rows = runs.read_metrics(out / runs.METRICS, run.step)
     except (ValueError, TypeError) as error:
-        raise BadRecipe(f"{out / METRICS} was altered and cannot be read; name another --out.") from error
-    write_rows(out / METRICS, (row.as_text() for row in run.rows))
+        raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
+    runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
 
 
 def is_over(run: Run, recipe: TrainingRecipe) -> bool:
@@ -110,15 +94,15 @@ def is_over(run: Run, recipe: TrainingRecipe) -> bool:
     return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience, recipe.rule)
 
 
-def patience_is_over(rows: list[CheckpointScores], patience: int, rule: str = "loss") -> bool:
+def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str = "loss") -> bool:
     """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
-    best = best_of(rows, rule) if patience else None
+    best = runs.best_of(rows, rule) if patience else None
     return best is not None and sum(row.step > best.step for row in rows) >= patience
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     """The card's entry about the run: the figures of the published weights on the validation crops."""
-    row = best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
+    row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
@@ -132,15 +116,15 @@ def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
     titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
     lines = []
-    for rule, title in zip(RULES, titles, strict=True):
-        if row := best_of(run.rows, rule):
+    for rule, title in zip(runs.RULES, titles, strict=True):
+        if row := runs.best_of(run.rows, rule):
             reached = {"loss": row.validation_loss, **_figures(row, recipe)}
             said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
             lines.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
     return lines if recipe.rule else [*lines, f"step {run.step} is published: the last"]
 
 
-def _figures(row: CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
+def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
     """The defined figures of a checkpoint, by their names in reports."""
     followed = tasks.find(recipe.task).scoring(recipe.heads).followed
     values = zip(("dice", *followed[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
@@ -186,7 +170,7 @@ class Training:
         if recipe.start_from and not run.step:
             self.note(math.nan, 0.0)
         with closing(self._batches()) as self.batches:  # its processes would hold the folder's lock
-            run_steps(
+            runs.run_steps(
                 self,
                 every=recipe.checkpoint,
                 ends=recipe.schedule.ends(recipe.steps),
@@ -205,7 +189,7 @@ class Training:
 
     def _at_checkpoint(self, losses: dict[str, float], seconds: float) -> None:
         self.note(losses["loss"], seconds)
-        self.run.save(self.out / CHECKPOINT)
+        self.run.save(self.out / runs.CHECKPOINT)
 
     def _crops(self, *, validation: bool) -> Crops:
         return Crops(
@@ -306,18 +290,18 @@ class Training:
         """
         run, recipe, out = self.run, self.recipe, self.out
         held_loss, (dice, score, error), maps = self.validate()
-        check_finite([held_loss], run.step)
+        runs.check_finite([held_loss], run.step)
         rate = run.optimiser.param_groups[0]["lr"]
-        run.rows.append(CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
-        if recipe.rule and best_of(run.rows, recipe.rule) is run.rows[-1]:
+        run.rows.append(runs.CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
+        if recipe.rule and runs.best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
         pictures = torch.cat([picture[:, 0] for picture, _ in self.validation_batches])[:EXAMPLES].numpy()
         labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
         draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
-        add_row(out / METRICS, run.rows[-1].as_text())
+        runs.add_row(out / runs.METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]
-        draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
-        spent = f"loss {loss:.4f}  {pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
+        runs.draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
+        spent = f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
         measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
         self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
 

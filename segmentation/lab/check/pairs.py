@@ -91,48 +91,50 @@ def check_pair(pair: Pair) -> CheckedPair:
     truth = pair.labels
     micrograph, known = pair.load()
     grey = eight_bits(micrograph.pixels)
+    raw, wrong = read_numbers(truth), _flat(pair, grey)
     if pair.classes:
         pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
-        values, counts = np.unique(read_numbers(truth), return_counts=True)
+        values, counts = np.unique(raw, return_counts=True)
         strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        wrong = _flat(pair, grey)
-        agreed = None if wrong else agreement(grey, known)
-        if agreed and agreed.moved != (0, 0):
-            wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
         return CheckedPair(
             **_picture(pair, grey, known),
             labels_used=int((pixels > 0).sum()),
+            astray=_astray(truth.name, grey, known, wrong),
             wrong=wrong,
-            astray=agreed is not None and agreed.score < CHANCE and not wrong,
             classes=True,
             shares=tuple((pixels / max(1, pixels.sum())).tolist()),
             strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
         )
-    raw = read_numbers(truth)
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    wrong, lines = _flat(pair, grey), are_lines(labels)
+    lines = are_lines(labels)
     if not lines:
         wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
-    agreed = None if wrong else agreement(grey, labels)
-    if agreed and agreed.moved != (0, 0):
-        wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
+    astray = _astray(truth.name, grey, labels, wrong)
     return CheckedPair(
         **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
         shared=_shared(labels, pieces),
-        astray=agreed is not None and agreed.score < CHANCE and not wrong,
+        astray=astray,
         gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
         numbers=tuple(values[1:].tolist()) if len(values) <= FEW_NUMBERS + 1 else (),
         pieces=len(sizes),
         lines=lines and len(values) <= 2,
     )
+
+
+def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong: list[str]) -> bool:
+    """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
+    agreed = None if wrong else agreement(grey, labels)
+    if agreed and agreed.moved != (0, 0):
+        wrong.append(SHIFTED.format(name=name, move=_move(agreed.moved)))
+    return agreed is not None and agreed.score < CHANCE and not wrong
 
 
 def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract import Floats
 from .scores import plain, precision_recall_f1
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
@@ -17,7 +18,6 @@ RULE = (
     f" {PLATEAU:g} of it, the one nearest to 0.5."
 )
 OF_PIXELS = RULE.format(figure="F1 of the pixels")
-Floats = NDArray[np.float64]
 Points = list[dict[str, Any]]
 
 

@@ -16,22 +16,8 @@ from numpy.typing import NDArray
 
 from ...core.network.runtime import Runtime
 from ...core.pace import time_left
+from .. import runs
 from ..files import write_picture, write_whole
-from ..runs import (
-    CHECKPOINT,
-    METRICS,
-    State,
-    add_row,
-    load_state,
-    pace,
-    read_rows,
-    refuse_changes,
-    restore,
-    run_steps,
-    save_state,
-    state_of,
-    write_rows,
-)
 from .settings import CycleSettings, GanRecipe, OutlineSettings
 
 SAMPLES, ORIGIN = "samples", "made_from.json"
@@ -106,26 +92,26 @@ def train_stage(
     other settings.
     """
     folder, steps = work.out / stage, settings.steps
-    state = checkpoint_of(folder, settings) if (folder / CHECKPOINT).exists() else {}
+    state = checkpoint_of(folder, settings) if (folder / runs.CHECKPOINT).exists() else {}
     if state and state["step"] >= steps:
         work.say(f"{stage}: finished before")
         return True
     (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
     trainer = begin()
     if state:
-        restore(trainer, state, folder / CHECKPOINT)
+        runs.restore(trainer, state, folder / runs.CHECKPOINT)
         work.say(f"{stage}: resuming at step {trainer.step}")
-    write_rows(folder / METRICS, read_rows(folder / METRICS, trainer.step))
+    runs.write_rows(folder / runs.METRICS, runs.read_rows(folder / runs.METRICS, trainer.step))
 
     def at_checkpoint(losses: dict[str, float], seconds: float) -> None:
         row = {**losses, **trainer.measure()}
-        add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
+        runs.add_row(folder / runs.METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
         write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
         figures = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
-        work.say(f"{stage} {trainer.step}/{steps}  {figures}  {pace(seconds, trainer.step, steps)}")
-        save_state({"settings": settings.model_dump(), **state_of(trainer)}, folder / CHECKPOINT)
+        work.say(f"{stage} {trainer.step}/{steps}  {figures}  {runs.pace(seconds, trainer.step, steps)}")
+        runs.save_state({"settings": settings.model_dump(), **runs.state_of(trainer)}, folder / runs.CHECKPOINT)
 
-    run_steps(
+    runs.run_steps(
         trainer,
         every=settings.checkpoint,
         ends=[steps],
@@ -136,10 +122,10 @@ def train_stage(
     return trainer.step >= steps
 
 
-def checkpoint_of(folder: Path, settings: OutlineSettings | CycleSettings) -> State:
+def checkpoint_of(folder: Path, settings: OutlineSettings | CycleSettings) -> runs.State:
     """A stage's checkpoint; raises BadRecipe where it was made with other settings."""
-    state = load_state(folder / CHECKPOINT)
-    refuse_changes(state["settings"], settings.model_dump(), MAY_DIFFER, folder)
+    state = runs.load_state(folder / runs.CHECKPOINT)
+    runs.refuse_changes(state["settings"], settings.model_dump(), MAY_DIFFER, folder)
     return state
 
 
@@ -171,11 +157,11 @@ def make_pictures(
         old = [f for kind in (*kinds, SAMPLES) for f in numbered(folder / kind)]
         if old:
             work.say(f"{stage}: {len(old)} pictures of another origin are removed")
-        for picture in (*old, folder / METRICS):
+        for picture in (*old, folder / runs.METRICS):
             picture.unlink(missing_ok=True)
         write_whole(folder / ORIGIN, json.dumps(origin, indent=2).encode())
-    rows = read_rows(folder / METRICS)
-    write_rows(folder / METRICS, rows)  # without what a kill left half written
+    rows = runs.read_rows(folder / runs.METRICS)
+    runs.write_rows(folder / runs.METRICS, rows)  # without what a kill left half written
     if len(rows) >= count:
         work.say(f"{stage}: finished before")
         return True
@@ -184,7 +170,7 @@ def make_pictures(
         if time_is_up():
             return False
         row, sample = make(number)
-        add_row(folder / METRICS, {"number": number + 1, **row})
+        runs.add_row(folder / runs.METRICS, {"number": number + 1, **row})
         if number % SAMPLE_EVERY == 0 or number == count - 1:
             write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
             figures = "  ".join(f"{name} {value}" for name, value in row.items())

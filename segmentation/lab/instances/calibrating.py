@@ -19,12 +19,12 @@ from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
 from ...core.validation import Refused
-from ..contract import Fitted
+from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
 from .by_size import BARE
-from .matching import RIGHT, Labels, overlap_of, pairs, without_specks
+from .matching import RIGHT, overlap_of, pairs, without_specks
 
 PARTS = 5
 RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000
@@ -35,7 +35,6 @@ OFTEN = 10  # images after which it is said how far it is
 BINS = np.linspace(0.0, 1.0, 21)
 RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
 FEWEST = 20  # of each kind, under which nothing is fitted
-Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
 Say = Callable[[str], None]
 T = TypeVar("T")

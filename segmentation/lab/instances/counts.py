@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from ...core.labels.separate import renumber
 from ...core.measure.bins import NANO_NM
 from ...core.measure.shapes import measure
+from ..contract import Floats, Labels
 from ..evaluation.scores import near
 from .by_size import Counts, count_by_size
-from .matching import SMALLEST, Judged, Kind, Labels, Overlap, judge, match, overlap_of, pairs, without_specks
+from .matching import SMALLEST, Judged, Kind, Overlap, judge, match, overlap_of, pairs, without_specks
 from .targets import boundary
 
 IOUS = np.arange(0.5, 1.0, 0.05)
 TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
 FRAME = 2  # px; a particle this near to the frame may be cut (drawn masks often leave the first column empty)
-Floats = NDArray[np.float64]
 
 
 class Sums(NamedTuple):

@@ -15,11 +15,11 @@ from ...core.labels.pieces import Pieces, joined, oversegment
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ..contract import Fitted
+from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
 from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
-from .matching import Labels, match, overlap_of, without_specks
+from .matching import match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -27,7 +27,6 @@ RULE = (
     "The limit with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, averaged over the images and"
     f" {RENDERED} rendered pictures."
 )
-Floats = NDArray[np.float64]
 Weights = dict[str, float]
 Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
 

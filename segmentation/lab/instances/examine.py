@@ -14,7 +14,7 @@ from skimage.segmentation import watershed
 
 from ...core.labels.options import ParticleOptions
 from ...core.labels.outline import outline, particles, that_count
-from ..contract import Scoring
+from ..contract import Labels, Maps, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
@@ -22,14 +22,13 @@ from .by_size import by_size
 from .calibrating import reliability
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
-from .matching import Labels, match, overlap_of, without_specks
+from .matching import match, overlap_of, without_specks
 from .targets import inner_distance
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
-Map = NDArray[np.uint8]
 OWN = "own"
 
 
@@ -52,12 +51,12 @@ def sweep_image(
     return np.array(rows, float)
 
 
-def published(foreground: Map) -> Labels:
+def published(foreground: Maps) -> Labels:
     """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
     return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
 
 
-def published_later(foreground: Map) -> Labels:
+def published_later(foreground: Maps) -> Labels:
     """Version 1.2: the map is stretched to full range, its threshold is Otsu's, and holes stay.
 
     After the stretching an empty map has a foreground, too; only one of a single value has none.
@@ -82,7 +81,7 @@ def split(mask: NDArray[np.bool_]) -> Labels:
     return np.asarray(watershed(-distance, markers, mask=mask, watershed_line=True), np.int32)
 
 
-CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published-1.2": published_later}
+CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published, "published-1.2": published_later}
 
 
 class Outliner:

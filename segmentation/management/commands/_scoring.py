@@ -49,9 +49,15 @@ class ScoringCommand(LabCommand):
     def card(self, options: dict[str, Any]) -> tuple[ModelCard, Path]:
         """The card and its file, after the options were found to be possible for it."""
         _check(options)
-        card, file = _card(options["model"])
+        model = options["model"]
+        try:
+            card = read_card(Path(model)) if model.endswith(".toml") else find(model)
+        except FileNotFoundError:
+            raise CommandError(f"There is no card {model}.") from None
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         _check_for(card, options, self.own)
-        return card, file
+        return card, Path(model) if model.endswith(".toml") else card.weights.parent / f"{model}.toml"
 
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
         """The images with their truth; those that a recipe holds out."""
@@ -119,19 +125,6 @@ def _check_for(card: ModelCard, options: dict[str, Any], own: tuple[str, ...]) -
     if len(options["classes"]) not in (0, len(names) * taught.classes):
         those = ", ".join(names) if taught.classes else "it has none"
         raise CommandError(f"--classes names a label for each class of {card.name} ({those}).")
-
-
-def _card(model: str) -> tuple[ModelCard, Path]:
-    """The card and its file."""
-    try:
-        if model.endswith(".toml"):
-            return read_card(Path(model)), Path(model)
-        card = find(model)
-    except FileNotFoundError:
-        raise CommandError(f"There is no card {model}.") from None
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    return card, card.weights.parent / f"{model}.toml"
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Command(LabCommand):
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 
     def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.empty import write_squares
+        from segmentation.lab.tiles import write_squares
 
         count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
