@@ -1,46 +1,52 @@
-"""What a training brought: the model that it began with and the one that it made, on the images that were held out."""
+"""What a training or a fit changed: the model before and after it, on images with truth."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
-from ..core.network.cards import ModelCard
-from ..core.network.runtime import Runtime
 from ..core.pace import time_left
 from ..core.truth import Pair
 from . import tasks
 from .evaluation.predictions import Options, Predictor
-from .evaluation.report import summarise
+from .evaluation.scores import Scorer
 from .pretrained import maps_of
 
-ALONE = 3  # figures told of each image
+ALONE = 3  # figures of each image
 
 
 def before_and_after(
-    before: ModelCard, after: ModelCard, pairs: Sequence[Pair], runtime: Runtime, say: Callable[[str], None]
+    before: Predictor,
+    after: Predictor,
+    pairs: Sequence[Pair],
+    say: Callable[[str], None],
+    what: str = "held out",
+    rows: int | None = None,
 ) -> None:
-    """Say the figures of both models on each image, by its name, and on all together."""
-    scoring = tasks.find(after.task).scoring(maps_of(after))
-    examiners = [(p := Predictor(card, runtime), scoring.examine(p, Options())) for card in (before, after)]
-    records: list[list[object]] = [[], []]
-    short = [name for name in scoring.shown if scoring.definitions[name].short][:ALONE]
+    """Say the figures of both models on each image, by its name, and on all together.
+
+    what: these images. rows: only so many of every image.
+    """
+    scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
+    options = Options(rows=rows, thresholds=False)
+    scorers = [Scorer(scoring, each, options) for each in (before, after)]
+    short = [name for name in scoring.printed if scoring.definitions[name].short][:ALONE]
     began = time.monotonic()
 
-    def told(names: Sequence[str], some: Sequence[Sequence[object]]) -> str:
-        sides = [summarise(scoring, each, nm=False) for each in some]
-        values = [(scoring.definitions[name].title, [side[name].value for side in sides]) for name in names]
-        return ", ".join(f"{title} {_shown(one)} -> {_shown(two)}" for title, (one, two) in values)
+    def compared(names: Sequence[str], last: int = 0) -> str:
+        old, new = (scorer.figures(last) for scorer in scorers)
+        return ", ".join(
+            f"{scoring.definitions[name].title} {_rounded(old[name])} -> {_rounded(new[name])}" for name in names
+        )
 
     for number, pair in enumerate(pairs, start=1):
-        micrograph, truth = pair.load()
-        for (predictor, examiner), found in zip(examiners, records, strict=True):
-            found.append(examiner.find(predictor.see(micrograph, len(truth)), truth, 1.0)[1])
-        left = time_left(began, number, len(pairs))
-        say(f"held out, {pair.name}: {told(short, [found[-1:] for found in records])}{left}")
+        for scorer in scorers:
+            scorer.image(pair)
+        say(f"{what}, {pair.name}: {compared(short, last=1)}{time_left(began, number, len(pairs))}")
     if pairs:
-        say(f"all {len(pairs)} held out: {told(scoring.shown, records)}")
+        say(f"all {len(pairs)} {what}: {compared(scoring.printed)}")
 
 
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _rounded(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "–"

@@ -5,7 +5,7 @@ Scored are IoU, Dice and boundary F1 of each class, and the error of its fractio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ from ..core.micrograph.types import Micrograph
 from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
 from .contract import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
-from .evaluation.predictions import Options, Predictor, Seen, padded
-from .evaluation.report import share
+from .evaluation.predictions import Options, Prediction, Predictor, padded
+from .evaluation.scores import near, plain, share
 from .evaluation.thresholds import against_threshold, pixel_sweep
 
 if TYPE_CHECKING:
@@ -67,12 +67,9 @@ def scoring(classes: Sequence[str]) -> Scoring:
         metrics=partial(metrics, classes),
         quantity_errors=partial(fraction_errors, classes),
         definitions=definitions(classes),
-        kinds={},
-        tally=lambda images: {"errors": {}},
-        rank=rank,
         panels=panels,
         legend={"right": RIGHT, "wrong": WRONG},
-        shown=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
+        printed=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
         followed=Followed("dice", "iou", "fraction_error"),
         by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
         note="Only labelled pixels count.",
@@ -86,13 +83,13 @@ class Classifier:
         self.classes, self.predictor = classes, predictor
         self.sweeps: list[Floats] = []
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
         """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
-        asked, rows = self.predictor.asked, len(seen.grey)
-        labelled = truth[:rows] > 0
-        sides = ((one[labelled], truth[:rows][labelled] == n) for n, one in enumerate(seen.maps, start=1))
+        known = truth[: len(prediction.grey)]
+        labelled = known > 0
+        sides = ((one[labelled], known[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
         self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
-        found = self.predictor.task.decode(seen.maps, seen.grey, seen.view, self.predictor.card, asked)
+        found = self.predictor.labels(prediction)
         classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
         return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
 
@@ -113,10 +110,10 @@ class Classifier:
             "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
-                "shares": [[_number(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
+                "shares": [[plain(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
             },
             "frequency": [
-                {"class": name, "frequency": _number(true), "iou": _number(pooled[f"{name}_iou"][0])}
+                {"class": name, "frequency": plain(true), "iou": plain(pooled[f"{name}_iou"][0])}
                 for name, true in zip(self.classes, share(whole.sum(1), whole.sum()), strict=True)
             ],
         }
@@ -137,10 +134,6 @@ def _spread(values: Floats) -> dict[str, float | None]:
     return {"mean": float(known.mean()), "sd": sd, "min": float(known.min()), "max": float(known.max())}
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def confusion(found: Labels, truth: Labels, count: int) -> Confusion:
     """The Confusion of two images of classes 1..count, 0 for none."""
     labelled = truth > 0
@@ -159,11 +152,8 @@ def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.b
 
 def _near(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
-
-    def close(some: NDArray[np.bool_], other: NDArray[np.bool_]) -> int:
-        return int((ndimage.distance_transform_edt(~other)[some] <= TOLERANCE).sum()) if other.any() else 0
-
-    return int(found.sum()), close(found, truth), int(truth.sum()), close(truth, found)
+    ours, theirs = near(found, truth, TOLERANCE), near(truth, found, TOLERANCE)
+    return int(found.sum()), ours, int(truth.sum()), theirs
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
@@ -243,10 +233,6 @@ def _mean(values: Floats) -> Floats:
     """(n,) of (n, C), NaN being left out."""
     known = np.isfinite(values)
     return share(np.where(known, values, 0).sum(1), known.sum(1).astype(float))
-
-
-def rank(image: Mapping[str, Any]) -> float:
-    return -(image["figures"]["iou"] or 0)
 
 
 def panels(micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.micrograph.types import Micrograph
+    from ..core.truth import Pair
     from .data import Labelled
-    from .evaluation.predictions import Options, Predictor, Seen
+    from .evaluation.predictions import Options, Prediction, Predictor
 
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
@@ -58,16 +59,29 @@ class Followed(NamedTuple):
 class Examiner(Protocol):
     """What becomes of the maps of one image after the other, and what else they say."""
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Any]:
-        """The labels (H, W) found in an image, and its part of the figures (see `Scoring.metrics`).
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Any]:
+        """The labels (R, W) found in the analysed rows, and the image's record (see `Scoring.metrics`).
 
         truth: (H, W) labels. unit: size of a pixel, in the unit of lengths.
         """
         ...
 
     def report(self, images: Sequence[Any], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        """Further entries of the report, of all that was seen; images: what `find` gave."""
+        """Further entries of the report, of all images; images: what `find` gave."""
         ...
+
+
+class Fitted(NamedTuple):
+    """A part of a card that was fitted. entry: its name there. entries: of the card. facts: of its table [training].
+    summary: what it is worth, in a line."""
+
+    entry: str
+    entries: dict[str, Any]
+    facts: dict[str, Any]
+    summary: str
+
+
+Fit = Callable[["Predictor", Sequence["Pair"], "Options", Callable[[str], None]], Fitted]
 
 
 @dataclass(frozen=True)
@@ -78,32 +92,39 @@ class Scoring:
     metrics(images, weights): figures of the result, each (n,) for weights (n, images) of the images.
     quantity_errors(images, weights, nm): errors of the task's quantities, in the same form.
     definitions: definitions of all these figures.
-    kinds: description of each kind of error.
-    tally(images): counts over several images.
-    rank: sorts the images of the report, best first.
     panels(micrograph, found, truth): (h, w, 3) pictures: image, truth, result, errors.
     legend: names and colours of the errors.
-    shown: names of the figures that the command prints.
+    printed: names of the figures that the command prints.
     followed: figures in the curves of a training.
+    kinds: description of each kind of error.
+    tally(images): counts over several images.
+    rank: sorts the images of a report, best first; by the task's score without one.
     by_class: figures that each class has of its own, called NAME_figure.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
-    options: options of the command that only some kinds of scoring have.
+    options: options of `evaluate` that only some kinds of scoring have.
+    fits: what can be fitted of a card, in this order: from a model and images with truth. They raise Refused where
+    these are too few.
     """
 
     examine: Callable[[Predictor, Options], Examiner]
     metrics: Callable[[Sequence[Any], Floats], dict[str, Floats]]
     quantity_errors: Callable[[Sequence[Any], Floats, bool], dict[str, Floats]]
     definitions: Mapping[str, Definition]
-    kinds: Mapping[str, str]
-    tally: Callable[[Sequence[Any]], dict[str, Any]]
-    rank: Callable[[Mapping[str, Any]], Any]
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
-    shown: tuple[str, ...]
+    printed: tuple[str, ...]
     followed: Followed
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    tally: Callable[[Sequence[Any]], dict[str, Any]] = lambda images: {"errors": {}}
+    rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     options: frozenset[str] = frozenset()
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+
+    def ranked(self, images: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The images of a report, best first."""
+        return sorted(images, key=self.rank or (lambda image: -(image["figures"][self.followed.score] or 0)))
 
 
 @dataclass(frozen=True)

@@ -258,13 +258,12 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What to draw from, each list with its weights; held_out: the folders' micrographs kept from training."""
+    """What to draw from, each list with its weights."""
 
     training: list[Source]
     validation: list[Source]
     weights: list[float]
     validation_weights: list[float]
-    held_out: list[Labelled]
 
 
 def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
@@ -274,13 +273,12 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     BadRecipe for data that are for evaluation only.
     """
     folders = iter(parted(recipe, base))
-    made = Sources([], [], [], [], [])
+    made = Sources([], [], [], [])
     for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
             parts: Sequence[Source] = _rendered(entry, recipe, number, cycle)
         else:
             sides = next(folders)
-            made.held_out.extend(sides[1])
             parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
         lists = (made.training, made.weights), (made.validation, made.validation_weights)
         for source, (sources, weights) in zip(parts, lists, strict=True):

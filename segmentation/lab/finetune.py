@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.network.cards import ModelCard
-from .check import inspect
+from .check import CheckedPair, check_folder
 from .data import validation_groups
-from .look import Looked
 from .pretrained import base_card, maps_of
 from .settings import FolderEntry, TrainingRecipe, keep_apart, number_of_classes, recipe_from
 
@@ -32,12 +31,12 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     """A short training of `model` at a low rate on `folder/images` and `folder/labels`, split by image.
 
     fold: which fifth of the images is held out. Raises BadRecipe when there is no such model or fold or the folder is
-    for evaluation only, and BadDataset, with the number of things to mend, when it is not fit to train on.
+    for evaluation only, and BadDataset, with the number of errors, when it is not fit to train on.
     """
     card = base_card(model)
     keep_apart(folder)
     count = number_of_classes(card.task, maps_of(card))
-    checked = inspect(folder, count=count, task=card.task)
+    checked = check_folder(folder, count=count, task=card.task)
     checked.refuse(str(folder), f"; {_kept(card)}" if count else f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
     entries = {
@@ -68,7 +67,7 @@ def _kept(card: ModelCard) -> str:
     )
 
 
-def _images_trained_on(pairs: list[Looked], fold: int) -> str:
+def _images_trained_on(pairs: list[CheckedPair], fold: int) -> str:
     """Such as "4 images": those with particles that are not held out."""
     groups = [pair.group for pair in pairs if pair.taught]
     apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])

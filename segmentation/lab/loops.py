@@ -17,28 +17,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
 
 from ..core.network.cards import read_card
 from ..core.network.runtime import Runtime
 from ..core.truth import BadDataset
+from . import tasks
+from .contract import Floats, Labels, Picture
 from .data import held_out_pairs
 from .evaluation.predictions import Predictor
+from .evaluation.scores import Scorer, precision_recall_f1
+from .instances.matching import RIGHT, match, overlap_of
+from .pretrained import maps_of
 from .settings import read_recipe
 
 CUT = 256  # rows of the whole frame that the 16 crops show
 GAP = 24  # rows below them that nobody uses: no loop is on both sides
 STRIP = 256  # columns
 MAGNIFICATIONS = (1, 2, 4)
-
-OVERLAP = 0.5  # intersection over union from which a found loop is the true one
-
-Picture = NDArray[np.uint8]
-Labels = NDArray[np.int32]
-Floats = NDArray[np.float64]
 
 
 def lay_out(data: Path, out: Path) -> None:
@@ -100,35 +97,28 @@ def score(data: Path, out: Path, card: Path, recipe: Path) -> Iterator[str]:
     Not every STEM loop has a box, so further finds there may be right.
     """
     predictor = Predictor(read_card(card), Runtime("cpu"))
+    scorer = Scorer(tasks.find(predictor.card.task).scoring(maps_of(predictor.card)), predictor)
     for kind in ("tem-held-out", "stem"):
-        sums = np.zeros((2, 3))  # true, found and matched by boxes, and by outlines
+        counts = np.zeros((2, 3))  # loops found, invented and missed, by boxes and by outlines
         for pair in held_out_pairs(read_recipe(recipe), Path()):
             if pair.image.parent.parent != out / kind:
                 continue
-            micrograph, _ = pair.load()
-            seen = predictor.see(micrograph, micrograph.shape[0])
-            asked = predictor.asked.replaced(threshold=predictor.card.threshold)
-            found = predictor.task.decode(seen.maps, seen.grey, seen.view, predictor.card, asked).labels
+            _, found = scorer.image(pair)
             name = pair.image.stem
             if kind == "stem":
-                true = _boxes(data / f"loops-stem-boxes/boxes/{name}.csv")
-                told = np.array(
-                    [[len(true), found.max(initial=0), matches(box_overlaps(true, boxes_of(found)))], [0] * 3]
-                )
+                overlaps = [box_overlaps(_boxes(data / f"loops-stem-boxes/boxes/{name}.csv"), boxes_of(found))]
             else:
                 masks = np.asarray(Image.open(data / f"loops-tem/masks/{name}.png")).astype(np.int32)
-                both = (
-                    matches(each) for each in (box_overlaps(boxes_of(masks), boxes_of(found)), overlaps(masks, found))
-                )
-                told = np.array([[len(boxes_of(masks)), found.max(initial=0), each] for each in both])
-            sums += told
-            yield f"{kind} {name}: {told[0].astype(int).tolist()} true, found, matched by boxes"
-        for what, (true_number, number, matched) in zip(("boxes", "outlines"), sums, strict=True):
-            if true_number:
-                recall, precision = matched / true_number, matched / max(number, 1)
+                overlaps = [box_overlaps(boxes_of(masks), boxes_of(found)), overlap_of(found, masks).iou]
+            counts[: len(overlaps)] += [match(each, RIGHT) for each in overlaps]
+            yield f"{kind} {name}: {[*overlaps[0].shape, match(overlaps[0], RIGHT)[0]]} true, found, matched by boxes"
+        figures = precision_recall_f1(*counts.T)
+        for place, (hits, spurious, missed) in enumerate(counts):
+            if hits + missed:
+                recall, precision, f1 = (np.nan_to_num(figures[name][place]) for name in ("recall", "precision", "f1"))
                 yield (
-                    f"{kind}, {what} at {OVERLAP}: {true_number:.0f} true, {number:.0f} found; recall {recall:.3f},"
-                    f" precision {precision:.3f}, F1 {2 * matched / (true_number + number):.3f}"
+                    f"{kind}, {('boxes', 'outlines')[place]} at {RIGHT}: {hits + missed:.0f} true,"
+                    f" {hits + spurious:.0f} found; recall {recall:.3f}, precision {precision:.3f}, F1 {f1:.3f}"
                 )
 
 
@@ -145,20 +135,6 @@ def box_overlaps(true: Floats, found: Floats) -> Floats:
     both = np.clip(high - low, 0, None).prod(-1)
     areas = [(each[:, 2:] - each[:, :2]).prod(-1) for each in (true, found)]
     return np.asarray(both / np.maximum(areas[0][:, None] + areas[1][None] - both, 1e-9), float)
-
-
-def overlaps(true: Labels, found: Labels) -> Floats:
-    """(n, m) intersection over union of the objects of two label images (H, W)."""
-    count = int(true.max(initial=0)) + 1, int(found.max(initial=0)) + 1
-    both = np.bincount(true.ravel() * count[1] + found.ravel(), minlength=count[0] * count[1]).reshape(count)
-    either = both.sum(1, keepdims=True) + both.sum(0, keepdims=True) - both
-    return np.asarray(both[1:, 1:] / np.maximum(either[1:, 1:], 1), float)
-
-
-def matches(overlap: Floats) -> int:
-    """How many true objects have a found one of their own that overlaps them by OVERLAP or more."""
-    enough = (overlap >= OVERLAP).astype(float)
-    return int(enough[linear_sum_assignment(-enough)].sum())
 
 
 if __name__ == "__main__":

@@ -21,13 +21,14 @@ from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
 from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
-from .evaluation.predictions import Options, Predictor, Seen, padded
-from .evaluation.report import share
+from .evaluation.predictions import Options, Prediction, Predictor
+from .evaluation.scores import fit_threshold, precision_recall_f1, share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
 VALUES = 8  # of 256 values in a bin of their histogram
+DIFFERENCE = Definition("Their difference, %", "Found less true, in percent of the true.", 1, short=True)
 PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
@@ -81,22 +82,21 @@ class MaskScoring:
             metrics=metrics,
             quantity_errors=size_errors,
             definitions=self.definitions(),
-            kinds={},
-            tally=lambda images: {"errors": {}},
-            rank=lambda image: -(image["figures"]["object_iou"] or 0),
             panels=self.panels,
             legend=LEGEND,
-            shown=(
+            printed=(
                 *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
                 *("number_error", "object_iou", "l1", "mean_error", "every_error"),
             ),
             followed=Followed("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
-            options=frozenset({"threshold", "choose_threshold"}),
+            options=frozenset({"threshold"}),
+            fits={"threshold": lambda *given: fit_threshold(self.of(names), *given)},
         )
 
     def definitions(self) -> dict[str, Definition]:
         things, size = self.things, self.measure
+        mean = Definition("", f"Of the {things} in the {{}}, in the unit of the sizes.", 1, unit="unit of the sizes")
         return {
             "precision": Definition("Precision", "Share of the pixels taken that are annotated."),
             "recall": Definition("Recall", "Share of the annotated pixels that are taken."),
@@ -109,7 +109,7 @@ class MaskScoring:
             "number_found": Definition(
                 f"Found {things}", f"{things.capitalize()} found in the prediction.", 0, counted=True
             ),
-            "number_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "number_error": DIFFERENCE,
             "count_off": COUNT_OFF,
             "object_iou": Definition(
                 "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
@@ -121,26 +121,16 @@ class MaskScoring:
                 0,
                 counted=True,
             ),
-            "mean_true": Definition(
-                f"True mean {size}",
-                f"Of the {things} in the annotation, in the unit of the sizes.",
-                1,
-                unit="unit of the sizes",
-            ),
-            "mean_found": Definition(
-                f"Found mean {size}",
-                f"Of the {things} in the prediction, in the unit of the sizes.",
-                1,
-                unit="unit of the sizes",
-            ),
-            "mean_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "mean_true": mean._replace(title=f"True mean {size}", text=mean.text.format("annotation")),
+            "mean_found": mean._replace(title=f"Found mean {size}", text=mean.text.format("prediction")),
+            "mean_error": DIFFERENCE,
             "every_true": Definition(
                 "All true regions", f"With those that are not counted as {things}.", 0, counted=True
             ),
             "every_found": Definition(
                 "All found regions", f"With those that are not counted as {things}.", 0, counted=True
             ),
-            "every_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1),
+            "every_error": DIFFERENCE._replace(short=False),
         }
 
     def panels(self, micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
@@ -168,13 +158,16 @@ class Comparer:
         self.sweeps: list[Floats] = []
         self.values = np.zeros((2, 256))
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Compared]:
-        """Objects (H, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
-        mask, rows = truth[: len(seen.grey)] > 0, len(seen.grey)
-        found, true = (self._objects(seen, maps) for maps in (seen.maps, np.where(mask, 255, 0)[None].astype(np.uint8)))
-        taken = seen.maps[0] >= max(1, round(self.threshold * 255))
-        self.sweeps.append(pixel_sweep(seen.maps[0].ravel(), mask.ravel()))
-        self.values += [np.bincount(seen.maps[0][where], minlength=256) for where in (mask, ~mask)]
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Compared]:
+        """Objects (R, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
+        mask, rows = truth[: len(prediction.grey)] > 0, len(prediction.grey)
+        perfect = np.where(mask, 255, 0)[None].astype(np.uint8)
+        found, true = (
+            self.predictor.labels(prediction, maps, threshold=self.threshold).labels for maps in (None, perfect)
+        )
+        taken = prediction.maps[0] >= max(1, round(self.threshold * 255))
+        self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), mask.ravel()))
+        self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (mask, ~mask)]
         lost = int((truth[rows:] > 0).sum())
         right = int((taken & mask).sum())
         counted = [self.scoring.counting(each) for each in (found, true)]
@@ -182,18 +175,14 @@ class Comparer:
         sizes = [self.scoring.size(each)[keep] * unit for keep, each in zip(counted, (found, true), strict=True)]
         compared = Compared(
             np.array([right, taken.sum() - right, mask.sum() - right + lost, truth.size], float),
-            float(seen.maps[0][taken].sum()) / 255,
+            float(prediction.maps[0][taken].sum()) / 255,
             np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
             np.array([counted[1].sum(), counted[0].sum()], float),
             np.array([true.max(initial=0), found.max(initial=0)], float),
             sizes[1],
             sizes[0],
         )
-        return padded(found, truth.shape), compared
-
-    def _objects(self, seen: Seen, maps: Maps) -> Labels:
-        asked = self.predictor.asked.replaced(threshold=self.threshold)
-        return self.predictor.task.decode(maps, seen.grey, seen.view, self.predictor.card, asked).labels
+        return found, compared
 
     def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
@@ -219,9 +208,7 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
     true, found = (weights @ numbers).T
     all_true, all_found = (weights @ np.stack([image.every for image in images])).T
     return {
-        "precision": share(right, right + invented),
-        "recall": share(right, right + missed),
-        "f1": share(2 * right, 2 * right + invented + missed),
+        **precision_recall_f1(right, invented, missed),
         "certainty": share(weights @ np.array([image.values for image in images]), right + invented),
         "abundance": share(right + invented, every),
         "number_true": true,

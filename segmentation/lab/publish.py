@@ -16,7 +16,9 @@ from safetensors.torch import save
 from torch import nn
 
 from .. import __version__
+from ..core.measure.budget import OWN
 from ..core.network.architectures import UnknownArchitecture, build
+from ..core.network.card_entries import FIGURES
 from ..core.network.cards import (
     CARDS,
     PICTURES,
@@ -102,7 +104,7 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     learnt = tasks.find(recipe.task).learnt(pictures)
     extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
     card = publish(run.averaged, recipe, folder, version=version_of(recipe), extra=extra)
-    amend(card, {"training": {"choices": choices_of(run, recipe)}})
+    set_entries(card, {"training": {"choices": choices_of(run, recipe)}})
     note_images(card, recipe, [each.pair.image for each in pictures])
     return card
 
@@ -165,10 +167,10 @@ def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> N
     """Write into a card which images it was trained on, and the model before it: scores on them say little."""
     before = base_card(recipe.start_from).training.get("images", []) if recipe.start_from else []
     own = read_card(card).training.get("images", [])
-    amend(card, {"training": {"images": sorted({*before, *own, *map(fingerprint, images)})}})
+    set_entries(card, {"training": {"images": sorted({*before, *own, *map(fingerprint, images)})}})
 
 
-def amend(card: Path, entries: Mapping[str, Any]) -> None:
+def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
     """Set entries of a card; those of its tables one by one. Raises OSError, ValueError (the file is no TOML)."""
     document = tomlkit.parse(card.read_text(encoding="utf-8"))
     for name, value in entries.items():
@@ -180,7 +182,23 @@ def amend(card: Path, entries: Mapping[str, Any]) -> None:
     write_whole(card, tomlkit.dumps(document).encode())
 
 
-class BadModel(UserError):
+def write_score(file: Path, report: Mapping[str, Any]) -> None:
+    """Put the figures of an evaluation's report into the card's scores, in place of earlier ones on the same data."""
+    pooled, data = report["pooled"], report["data"]
+    figures = {name: each["value"] for name, each in pooled["figures"].items() if name in FIGURES}
+    if "merged" in pooled["errors"]:
+        figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
+        figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
+    known = {name: round(value, 3) for name, value in figures.items() if value is not None}
+    score = {"data": f"{data['name']}, {data['images']} images", "split": OWN, **known}
+    entries = {"scores": [*(each for each in read_card(file).scores if each["data"] != score["data"]), score]}
+    if "confusion" in report:
+        shares = [[round(each or 0.0, 4) for each in row] for row in report["confusion"]["shares"]]
+        entries["options"] = {"confusion": shares}
+    set_entries(file, entries)
+
+
+class BadModel(Refused):
     """The model cannot be added or removed; the message says why."""
 
 

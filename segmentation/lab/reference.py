@@ -63,9 +63,9 @@ def _takes(entry: Mapping[str, Any]) -> str:
         return ", ".join(map(str, choices))
     if choices := entry.get("anyOf", []):
         return " or ".join(_takes(each) for each in choices if each.get("type") != "null")
-    word = WORDS.get(entry.get("type", ""), "table")
-    limits = [f"{told} {entry[key]:g}" for key, told in LIMITS.items() if key in entry]
-    return " ".join([word, " and ".join(limits)]).strip()
+    kind = WORDS.get(entry.get("type", ""), "table")
+    limits = [f"{word} {entry[key]:g}" for key, word in LIMITS.items() if key in entry]
+    return " ".join([kind, " and ".join(limits)]).strip()
 
 
 def _default(value: Any) -> str:

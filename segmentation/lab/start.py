@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ..core.network.architectures import build
 from ..core.network.cards import NoDevice
 from ..core.network.runtime import Runtime
 from .pretrained import base_card, load_encoder, load_model, maps_of
-from .runs import Row, load_state, save_state
+from .runs import CheckpointScores, load_state, restore, save_state, state_of
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
@@ -28,34 +28,28 @@ class Run:
     may stop early. before: the weights at the last restart. rows: the figures of each checkpoint.
     """
 
+    parts: ClassVar = ("network", "averaged", "optimiser")
+
     network: nn.Module
     averaged: nn.Module
     optimiser: torch.optim.Optimizer
     step: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     before: dict[str, Tensor] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[CheckpointScores] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
         """The whole checkpoint or, when it cannot be written, the one before."""
         chance = {"cpu": torch.get_rng_state()}  # for dropout
         if torch.cuda.is_available():
             chance["cuda"] = torch.cuda.get_rng_state()
-        parts = ("network", "averaged", "optimiser")
-        state = {name: getattr(self, name).state_dict() for name in parts}
-        weights = {"best": self.best, "before": self.before}
-        save_state({**state, **weights, "step": self.step, "chance": chance}, file)
+        save_state({**state_of(self), "best": self.best, "before": self.before, "chance": chance}, file)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
         state = load_state(file, device)
-        try:
-            self.network.load_state_dict(state["network"])
-            self.averaged.load_state_dict(state["averaged"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.best, self.before = state["step"], state.get("best", {}), state.get("before", {})
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
+        restore(self, state, file)
+        self.best, self.before = state.get("best", {}), state.get("before", {})
         chance = state.get("chance", {})
         if "cpu" in chance:
             torch.set_rng_state(chance["cpu"].cpu())
@@ -63,7 +57,7 @@ class Run:
             torch.cuda.set_rng_state(chance["cuda"].cpu())
 
 
-def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
+def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
     """The recipe with its open entries decided: architecture and maps come from the base model, the precision from the
     `frozen` recipe where a run has begun.
 
@@ -100,12 +94,12 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
         load_encoder(network, recipe.architecture, recipe.pretrained)
     if recipe.start_from:
         load_model(network, recipe.architecture, base_card(recipe.start_from))
-    _try(network, recipe)
+    _check_shapes(network, recipe)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))
 
 
-def _try(network: nn.Module, recipe: TrainingRecipe) -> None:
+def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
     """Raise BadRecipe unless a copy of the network maps a batch of crops to the heads' maps."""
     try:
         picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
@@ -149,7 +143,7 @@ def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[
     return stages
 
 
-def thaw(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
+def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
     """Let as many of the encoder's stages learn as are due, the deepest first; the weights and batch statistics of the
     others rest. step: since the first was due, negative before. every: steps from one to the next; 0: all at once."""
     due = 0 if step < 0 else 1 + step // every if every else len(stages)

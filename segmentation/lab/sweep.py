@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
-import numpy as np
-import tifffile
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -29,11 +27,11 @@ from .check import check_sources
 from .comparison import Trained, draw_images, write_tables
 from .data import count_groups, held_out_pairs
 from .evaluation.predictions import Options, Predictor
-from .evaluation.report import LABELS, choice, evaluate
+from .evaluation.report import choice, evaluate, panels_of
 from .publish import publish_run
 from .runs import CHECKPOINT
 from .settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
-from .start import settled
+from .start import resolved
 from .train import refuse_another, train
 
 Say = Callable[[str], None]
@@ -114,8 +112,8 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
     common = changed(recipe, sweep.changes, "changes")
-    if told := NAMED_APART & {name for names in (sweep.grid, *(each.changes for each in variants)) for name in names}:
-        raise BadRecipe(f"{', '.join(sorted(told))}: a sweep varies these by its own entries seeds and folds.")
+    if varied := NAMED_APART & {name for names in (sweep.grid, *(each.changes for each in variants)) for name in names}:
+        raise BadRecipe(f"{', '.join(sorted(varied))}: a sweep varies these by its own entries seeds and folds.")
     folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:
         raise BadRecipe("Of fewer than two groups of images none can be held out.")
@@ -161,10 +159,10 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     began, left = time.monotonic(), ""
     for number, (setting, one) in enumerate(every, start=1):
         parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
-        told = partial(_told, say, f"{number}/{len(every)} {', '.join(parts)}", left)
-        figures = _scored(one, out, base, told)
+        report = partial(_say_of, say, f"{number}/{len(every)} {', '.join(parts)}", left)
+        figures = _scored(one, out, base, report)
         scoring = tasks.find(one.task).scoring(one.heads)
-        names = dict.fromkeys([*(sweep.figures or scoring.shown), *itertools.chain(*scoring.by_class.values())])
+        names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
         write_tables(names_of(sweep), rows, scoring, out)
         left = time_left(began, sum(new[:number]), sum(new))
@@ -180,19 +178,17 @@ def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]
     first, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
     names = set.intersection(*({image["name"] for image in each["images"]} for each in reports))
-    ranked = sorted((image for image in reports[0]["images"] if image["name"] in names), key=scoring.rank)
+    ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
     pairs = {pair.name: pair for pair in held_out_pairs(first, base)}
-    shown = {}
+    drawn_images = {}
     for name in (ranked[place]["name"] for place in choice(len(ranked), 1)):
-        micrograph, truth = pairs[name].load()
-        found = [tifffile.imread(_report(out, one.recipe).parent / LABELS / f"{name}.tif") for one in trainings]
-        drawn = [scoring.panels(micrograph, each.astype(np.int32), truth) for each in found]
-        shown[name] = drawn[0][0], drawn[0][1], [each[2] for each in drawn]
-    if shown:
-        draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], shown)
+        drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
+        drawn_images[name] = drawn[0][0], drawn[0][1], [each[2] for each in drawn]
+    if drawn_images:
+        draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], drawn_images)
 
 
-def _told(say: Say, training: str, left: str, line: str) -> None:
+def _say_of(say: Say, training: str, left: str, line: str) -> None:
     say(f"{training}: {line}" + (f" (of all{left.replace(',', '')})" if left else ""))
 
 
@@ -203,7 +199,7 @@ def _report(out: Path, recipe: TrainingRecipe) -> Path:
 def _scored(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
     """All figures of one training on its held-out images, NaN where undefined."""
     folder, report = out / recipe.name, _report(out, recipe)
-    refuse_another(settled(recipe, folder / "recipe.toml"), folder)
+    refuse_another(resolved(recipe, folder / "recipe.toml"), folder)
     if not report.exists():
         scoring = tasks.find(recipe.task).scoring(recipe.heads)
         run = train(recipe, folder, base, say=say)

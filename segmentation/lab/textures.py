@@ -51,7 +51,7 @@ def _of_folder(folder: Path) -> Floats:
         micrograph = read(file)
         rows.append(textures(clip_outliers(micrograph.pixels[: data_bar(micrograph)])))
     if len(rows) < 3:
-        raise BadDataset(f"{folder} has {len(rows)} images; a model's textures are told by three or more.")
+        raise BadDataset(f"{folder} has {len(rows)} images; a model's textures need three or more.")
     return np.stack(rows)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,14 @@ from torch.utils.data import DataLoader
 from ..core.network.cards import ModelCard
 from ..core.network.runtime import Runtime
 from ..core.network.scale_search import View
-from ..core.pace import about
-from . import tasks
+from . import runs, tasks
 from .data import Crops, RenderedSource, Sources, make_sources
-from .evaluation.predictions import Options, Predictor, Seen
+from .evaluation.predictions import Options, Prediction, Predictor
+from .evaluation.scores import Scorer
 from .files import alone_in, check_room, write_whole
-from .runs import CHECKPOINT, METRICS, RULES, Row, add_row, best_of, draw_curves, read_metrics, write_rows
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
-from .start import Run, device_of, encoder_stages, rate_factor, settled, start_run, thaw
+from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
@@ -50,11 +49,9 @@ def train(
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
-    recipe = settled(recipe, out / "recipe.toml")
+    recipe = resolved(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    run, resumed = start_run(recipe, device), (out / CHECKPOINT).exists()
+    run, resumed = start_run(recipe, device), (out / runs.CHECKPOINT).exists()
     if resumed:
         refuse_another(recipe, out)
         _resume(run, out, device)
@@ -64,41 +61,32 @@ def train(
         checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
         written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
         check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
-    with alone_in(out):
+    with alone_in(out), runs.computing(device, recipe.threads):
         if not resumed:  # of a run whose checkpoint was deleted
-            (out / METRICS).unlink(missing_ok=True)
+            (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
-        try:
-            if not is_over(run, recipe):
-                say("preparing the data")
-                sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
-                Training(run, recipe, sources, out, device, say).go(time_is_up)
-        except torch.OutOfMemoryError as error:
-            raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
+        if not is_over(run, recipe):
+            say("preparing the data")
+            sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
+            Training(run, recipe, sources, out, device, say).go(time_is_up)
     if recipe.rule and run.best:
         run.averaged.load_state_dict(run.best)
     return run
 
 
 def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
-    """Raise BadRecipe where `out` holds a run of another recipe than this, which is settled."""
-    if not (out / "recipe.toml").exists():
-        return
-    frozen = read_recipe(out / "recipe.toml")
-    names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
-    if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
-        raise BadRecipe(
-            f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
-        )
+    """Raise BadRecipe where `out` holds a run of another recipe than this, which is resolved."""
+    if (out / "recipe.toml").exists():
+        runs.refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:
-    run.load(out / CHECKPOINT, device)
+    run.load(out / runs.CHECKPOINT, device)
     try:
-        run.rows = read_metrics(out / METRICS, run.step)
+        run.rows = runs.read_metrics(out / runs.METRICS, run.step)
     except (ValueError, TypeError) as error:
-        raise BadRecipe(f"{out / METRICS} was altered and cannot be read; name another --out.") from error
-    write_rows(out / METRICS, (row.as_text() for row in run.rows))
+        raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
+    runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
 
 
 def is_over(run: Run, recipe: TrainingRecipe) -> bool:
@@ -106,37 +94,37 @@ def is_over(run: Run, recipe: TrainingRecipe) -> bool:
     return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience, recipe.rule)
 
 
-def patience_is_over(rows: list[Row], patience: int, rule: str = "loss") -> bool:
+def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str = "loss") -> bool:
     """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
-    best = best_of(rows, rule) if patience else None
+    best = runs.best_of(rows, rule) if patience else None
     return best is not None and sum(row.step > best.step for row in rows) >= patience
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     """The card's entry about the run: the figures of the published weights on the validation crops."""
-    row = best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
+    row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = "held out, but the checkpoint was chosen on them" if recipe.rule else "held out"
-    told = {"data": "validation crops", "split": split, "step": row.step}
-    return [{**told, **_figures(row, recipe), **before}]
+    about = {"data": "validation crops", "split": split, "step": row.step}
+    return [{**about, **_figures(row, recipe), **before}]
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
     """The card's lines on checkpoints: each rule's choice, its figures, and the published one."""
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
     titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
-    told = []
-    for rule, title in zip(RULES, titles, strict=True):
-        if row := best_of(run.rows, rule):
+    lines = []
+    for rule, title in zip(runs.RULES, titles, strict=True):
+        if row := runs.best_of(run.rows, rule):
             reached = {"loss": row.validation_loss, **_figures(row, recipe)}
             said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
-            told.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
-    return told if recipe.rule else [*told, f"step {run.step} is published: the last"]
+            lines.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
+    return lines if recipe.rule else [*lines, f"step {run.step} is published: the last"]
 
 
-def _figures(row: Row, recipe: TrainingRecipe) -> dict[str, float]:
+def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
     """The defined figures of a checkpoint, by their names in reports."""
     followed = tasks.find(recipe.task).scoring(recipe.heads).followed
     values = zip(("dice", *followed[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
@@ -158,41 +146,50 @@ class Training:
         """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
         recipe = self.recipe
         self.task, size = tasks.find(recipe.task), recipe.batch
-        self.shown = self.task.channels or recipe.heads
+        self.map_names = self.task.channels or recipe.heads
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
         own = {"task": recipe.task, "maps": maps, "options": recipe.options}
         self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **own)  # no more than it must
         crops = self._crops(validation=True)
-        self.seen = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
-        made = [crops.tensors(*each) for each in self.seen]
+        self.validation_crops = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
+        made = [crops.tensors(*each) for each in self.validation_crops]
         batches = (made[first : first + size] for first in range(0, len(made), size))
-        self.held: list[Batch] = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
+        self.validation_batches: list[Batch] = [
+            tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches
+        ]
         resting = recipe.freeze or recipe.unfreeze
         self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
+
+    @property
+    def step(self) -> int:
+        return self.run.step
 
     def go(self, time_is_up: Callable[[], bool]) -> None:
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
             self.note(math.nan, 0.0)
-        batches, ends = self._batches(), recipe.schedule.ends(recipe.steps)
-        began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=self.device)
-        while not is_over(run, recipe):
-            total += self.one_step(next(batches))
-            late, ended = time_is_up(), run.step in ends
-            if ended and len(ends) > 1:
-                self.end_cycle()
-            if run.step % recipe.checkpoint == 0 or ended or late:
-                count = run.step - since
-                self.note(float(total) / count, (time.monotonic() - began) / count)
-                run.save(self.out / CHECKPOINT)
-                if late:
-                    return
-                if ended and not is_over(run, recipe):
-                    batches = self._batches_anew()
-                began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
-        if run.step < recipe.steps:
+        with closing(self._batches()) as self.batches:  # its processes would hold the folder's lock
+            runs.run_steps(
+                self,
+                every=recipe.checkpoint,
+                ends=recipe.schedule.ends(recipe.steps),
+                is_over=lambda: is_over(run, recipe),
+                time_is_up=time_is_up,
+                at_checkpoint=self._at_checkpoint,
+            )
+        if run.step < recipe.steps and is_over(run, recipe):
             self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
+
+    def advance(self) -> dict[str, Tensor]:
+        loss, ends = self.one_step(next(self.batches)), self.recipe.schedule.ends(self.recipe.steps)
+        if self.run.step in ends and len(ends) > 1:
+            self.end_cycle()
+        return {"loss": loss}
+
+    def _at_checkpoint(self, losses: dict[str, float], seconds: float) -> None:
+        self.note(losses["loss"], seconds)
+        self.run.save(self.out / runs.CHECKPOINT)
 
     def _crops(self, *, validation: bool) -> Crops:
         return Crops(
@@ -215,14 +212,16 @@ class Training:
         run.network.load_state_dict(run.before)
         run.optimiser.state.clear()
 
-    def _batches_anew(self) -> Iterator[Batch]:
-        self.say("rendering new pictures")
-        for source in self.sources.training:
-            if isinstance(source, RenderedSource):
-                source.renew(self.recipe.schedule.cycle(self.run.step))
-        return self._batches()
+    def _batches(self) -> Generator[Batch, None, None]:
+        """The batches to the end; each cycle after the first begins with new rendered pictures."""
+        while True:
+            yield from self._of_cycle()
+            self.say("rendering new pictures")
+            for source in self.sources.training:
+                if isinstance(source, RenderedSource):
+                    source.renew(self.recipe.schedule.cycle(self.run.step))
 
-    def _batches(self) -> Iterator[Batch]:
+    def _of_cycle(self) -> Iterator[Batch]:
         """The batches to the end of the cycle."""
         recipe, cores = self.recipe, len(os.sched_getaffinity(0))
         last = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
@@ -244,7 +243,7 @@ class Training:
         run, recipe = self.run, self.recipe
         run.network.train()
         if self.stages:
-            thaw(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
+            unfreeze(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
         if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
             for module in run.network.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -273,19 +272,16 @@ class Training:
         """Loss and what `Scoring.followed` names of the averaged weights on the held crops, and the first of their maps
         (n, C, S, S) uint8."""
         losses, maps = [], []
-        for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.held):
+        for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.validation_batches):
             logits = self._forward(self.run.averaged, picture)
             losses.append(float(self.recipe.loss(logits, target)))
             maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
-        examiner = self.scoring.examine(Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
-        found = [
-            examiner.find(Seen(each, grey, View(), 0.0), labels, 1.0)[1]
-            for each, (grey, labels) in zip(maps, self.seen, strict=True)
-        ]
-        once = np.ones((1, len(found)))
-        every = self.scoring.metrics(found, once) | self.scoring.quantity_errors(found, once, False)
-        figures = [float(every[name][0]) for name in self.scoring.followed]
-        return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.shown)]
+        scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
+        for each, (grey, labels) in zip(maps, self.validation_crops, strict=True):
+            scorer.maps(Prediction(each, grey, View(), 0.0), labels)
+        every = scorer.figures()
+        figures = [every[name] for name in self.scoring.followed]
+        return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
 
     def note(self, loss: float, seconds: float) -> None:
         """Measure and draw; keep the averaged weights when they are the best so far.
@@ -294,20 +290,18 @@ class Training:
         """
         run, recipe, out = self.run, self.recipe, self.out
         held_loss, (dice, score, error), maps = self.validate()
-        if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
-            raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower learning_rate.")
+        runs.check_finite([held_loss], run.step)
         rate = run.optimiser.param_groups[0]["lr"]
-        run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
-        if recipe.rule and best_of(run.rows, recipe.rule) is run.rows[-1]:
+        run.rows.append(runs.CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
+        if recipe.rule and runs.best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
-        pictures = torch.cat([picture[:, 0] for picture, _ in self.held])[:EXAMPLES].numpy()
-        labels = [labels for _, labels in self.seen[:EXAMPLES]]
-        draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.shown)
-        add_row(out / METRICS, run.rows[-1].as_text())
+        pictures = torch.cat([picture[:, 0] for picture, _ in self.validation_batches])[:EXAMPLES].numpy()
+        labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
+        draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
+        runs.add_row(out / runs.METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]
-        draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
-        left = f", {about(seconds * (recipe.steps - run.step))} left" if run.step < recipe.steps else ""
-        spent = f"loss {loss:.4f}  {seconds:.2f} s/step{left}" if run.step else "before training"
+        runs.draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
+        spent = f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
         measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
         self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
 

@@ -35,5 +35,5 @@ def undrawn(request, monkeypatch):
     time of a tiny run and of a tiny report."""
     if not request.node.get_closest_marker("drawn"):
         monkeypatch.setattr("segmentation.lab.evaluation.page.chart", lambda *what: "data:,")
-        for name in ("draw_curves", "draw_examples"):
-            monkeypatch.setattr(f"segmentation.lab.train.{name}", lambda *what: None)
+        for name in ("runs.draw_curves", "train.draw_examples"):
+            monkeypatch.setattr(f"segmentation.lab.{name}", lambda *what: None)

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from segmentation.lab.evaluation.report import summarise
+from segmentation.lab.evaluation.scores import summarise
 from segmentation.lab.instances.counts import count_image
 from segmentation.lab.tasks.particles import SCORING
 

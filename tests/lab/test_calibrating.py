@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import likely_right
-from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
-from segmentation.lab.instances.calibrating import Judged, TooFew, cross_fitted, fit
-from segmentation.lab.publish import amend
+from segmentation.core.labels.options import INTERCEPT, TRAITS
+from segmentation.lab.instances.calibrating import LabelledParticles, TooFew, cross_fitted, fit
+from segmentation.lab.publish import set_entries
 
 
 def draw(n, seed, group=""):
@@ -14,7 +14,7 @@ def draw(n, seed, group=""):
     rng = np.random.default_rng(seed)
     values = {"foreground": rng.normal(2.0, 1.0, n), "peak": rng.normal(0.7, 0.2, n), "others": rng.normal(2, 0.5, n)}
     chance = 1 / (1 + np.exp(-(1.5 * (values["foreground"] - 2) + 6 * (values["peak"] - 0.6))))
-    return Judged(values, rng.random(n) < chance, group or str(seed)), chance
+    return LabelledParticles(values, rng.random(n) < chance, group or str(seed)), chance
 
 
 def test_a_known_model_is_found():
@@ -29,7 +29,7 @@ def test_a_known_model_is_found():
 def test_weights_stay_finite_where_right_and_wrong_fall_apart():
     first = np.arange(60) < 30
     values = {"foreground": np.zeros(60), "peak": first.astype(float)}
-    weights = fit([Judged(values, first)])
+    weights = fit([LabelledParticles(values, first)])
     found = likely_right(values, weights)
     assert np.isfinite(list(weights.values())).all()
     assert found[0] > 0.8 and found[-1] < 0.2
@@ -37,7 +37,7 @@ def test_weights_stay_finite_where_right_and_wrong_fall_apart():
 
 def test_every_particle_is_judged_by_a_model_of_other_groups():
     images = [draw(80, seed, f"g{seed // 2}")[0] for seed in range(10)]
-    blank = Judged(draw(30, 20)[0].values, np.zeros(30, bool))
+    blank = LabelledParticles(draw(30, 20)[0].values, np.zeros(30, bool))
     apart = cross_fitted(images, [blank])
     others = fit([*images[2:], blank])
     assert apart[:80] == pytest.approx(likely_right(images[0].values, others))
@@ -64,9 +64,9 @@ def test_too_few_are_refused():
 def test_weights_go_into_the_card_and_again(tmp_path):
     file = tmp_path / "card.toml"
     file.write_text('name = "x"\n\n[training]\nsteps = 3\n')
-    weights = dict.fromkeys(OUTLINE_FEATURES, 0.5) | {INTERCEPT: -1.0}
-    amend(file, {"options": {"confidence": weights}, "training": {"confidence_data": "held out"}})
-    amend(file, {"options": {"confidence": weights | {"peak": 2.0}}, "training": {"confidence_data": "held out"}})
+    weights = dict.fromkeys(TRAITS, 0.5) | {INTERCEPT: -1.0}
+    set_entries(file, {"options": {"confidence": weights}, "training": {"confidence_data": "held out"}})
+    set_entries(file, {"options": {"confidence": weights | {"peak": 2.0}}, "training": {"confidence_data": "held out"}})
     text = file.read_text()
     assert text.count("peak = 2.0") == 1 and text.count("[options.confidence]") == 1
     assert 'confidence_data = "held out"' in text and "steps = 3" in text

@@ -12,9 +12,9 @@ from segmentation.core.network.cards import read_card
 from segmentation.lab import tasks
 from segmentation.lab.data import make_sources
 from segmentation.lab.publish import publish_run
-from segmentation.lab.runs import Row, best_of, read_metrics
+from segmentation.lab.runs import CheckpointScores, best_of, read_metrics
 from segmentation.lab.settings import BadRecipe
-from segmentation.lab.start import encoder_stages, start_run, thaw
+from segmentation.lab.start import encoder_stages, start_run, unfreeze
 from segmentation.lab.train import Training, patience_is_over, train
 from tests.lab.folders import quietly, tiny
 from tests.tasks.conftest import draw_folder
@@ -25,7 +25,7 @@ ENCODER = {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_cha
 
 
 def row(step, loss, score=NAN, error=NAN):
-    return Row(step, 1.0, loss, 0.5, 1.0, 1e-3, score, error)
+    return CheckpointScores(step, 1.0, loss, 0.5, 1.0, 1e-3, score, error)
 
 
 def test_each_rule_chooses_the_first_of_its_best():
@@ -65,7 +65,7 @@ def test_the_tasks_own_figures_are_measured_on_the_validation_crops(tmp_path):
     """A perfect network, and one that finds the first class everywhere."""
     recipe = tiny(draw_folder(tmp_path / "data", range(4)), task="phases", heads=["dark", "bright"], crop=32)
     work = training_of(recipe, tmp_path)
-    truth = work.held[0][1][:, :2]
+    truth = work.validation_batches[0][1][:, :2]
     work.run.averaged = Fixed(20 * truth - 10)
     _, figures, maps = work.validate()
     assert figures == [1.0, 1.0, 0.0] and maps.shape == (2, 2, 32, 32)
@@ -77,7 +77,7 @@ def test_the_tasks_own_figures_are_measured_on_the_validation_crops(tmp_path):
 
 def test_objects_are_counted_on_the_validation_crops(folder, tmp_path):
     work = training_of(tiny(folder, augmentation={"flips": False}), tmp_path)
-    truth = work.held[0][1][:, :2]
+    truth = work.validation_batches[0][1][:, :2]
     work.run.averaged = Fixed(20 * truth - 10)
     _, (dice, score, error), _ = work.validate()
     assert dice == 1.0 and score > 0.9 and error < 15
@@ -128,7 +128,7 @@ def test_the_encoder_wakes_by_stages_the_deepest_first(tmp_path):
 
     def awake(step, every=10):
         network.train()
-        thaw(network.encoder, stages, step, every)
+        unfreeze(network.encoder, stages, step, every)
         learning = [{p.requires_grad for m in stage for p in m.parameters(recurse=False)} for stage in stages]
         assert learning == [{m.training for m in stage} for stage in stages]
         return [sides == {True} for sides in learning]
@@ -144,7 +144,7 @@ def test_what_rests_keeps_its_weights(folder, tmp_path, base):
     before = start_run(recipe, CPU).network.state_dict()
     settings = recipe.model_copy(update={"freeze": 1, "unfreeze": 5})  # its weights are random, which a recipe refuses
     work = training_of(settings, tmp_path)
-    batch = work.held[0]
+    batch = work.validation_batches[0]
     for _ in range(2):
         work.one_step(batch)
     moved = {

@@ -12,7 +12,7 @@ from PIL import Image
 
 from segmentation.core.network.likeness import describe, distance, learn
 from segmentation.core.truth import ANY, BadDataset, find_pairs
-from segmentation.lab.check import inspect
+from segmentation.lab.check import check_folder
 from segmentation.lab.classes import TOLERANCE, Classifier, confusion, metrics
 from segmentation.lab.data import load_folder, validation_groups
 from segmentation.lab.evaluation.predictions import Options
@@ -60,16 +60,16 @@ def test_numbers_that_fit_no_classes_are_named(tmp_path):
         load_folder(drawn(tmp_path, (3, 7, 9)), FolderEntry(path=""), 2)
 
 
-def test_a_number_that_stands_for_no_class_must_be_mended(tmp_path):
+def test_a_number_that_stands_for_no_class_is_an_error(tmp_path):
     folder = drawn(tmp_path)
     labels = np.zeros((64, 64), np.uint8)
     labels[:2, :3], labels[5] = 77, 1
     save(folder / "labels" / "m0.png", labels)
-    checked = inspect(folder, classes=(0, 1, 2))
+    checked = check_folder(folder, classes=(0, 1, 2))
     assert any(
-        "The number 77 stands for no class; its 6 pixels are labelled wrongly" in each for each in checked.to_mend
+        "The number 77 stands for no class; its 6 pixels are labelled wrongly" in each for each in checked.errors
     )
-    assert "m0.png (6)" in " ".join(checked.to_mend)
+    assert "m0.png (6)" in " ".join(checked.errors)
 
 
 def test_the_share_of_each_class_is_told(tmp_path, capsys):
@@ -105,7 +105,7 @@ class TestTiles:
         held = {pair.image.stem.split("_")[0] for pair in pairs if pair.group in apart}
         taught = {pair.image.stem.split("_")[0] for pair in pairs if pair.group not in apart}
         assert held and taught and not held & taught
-        assert not inspect(tmp_path / "tiles", count=3).to_mend
+        assert not check_folder(tmp_path / "tiles", count=3).errors
 
     def test_a_planted_leak_is_caught(self, tmp_path):
         write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32)
@@ -114,7 +114,7 @@ class TestTiles:
             block = int(pair.image.stem[-1])
             rows.append(f"{pair.image.name},{'leak' if pair.group == 'm2' and block > 2 else pair.group}")
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(rows))
-        (said,) = [each for each in inspect(tmp_path / "tiles", count=3).to_mend if "Pieces of" in each]
+        (said,) = [each for each in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in each]
         assert "Pieces of m2 are of several groups" in said
 
     def test_a_turned_copy_under_another_name_is_caught(self, tmp_path):
@@ -123,7 +123,9 @@ class TestTiles:
         micrograph, labels = pair.load()
         save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
         save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
-        assert any("show the same picture but are of two groups" in each for each in inspect(folder, count=3).to_mend)
+        assert any(
+            "show the same picture but are of two groups" in each for each in check_folder(folder, count=3).errors
+        )
 
 
 def spotted(folder: Path, images: int = 4) -> Path:
@@ -143,12 +145,12 @@ def spotted(folder: Path, images: int = 4) -> Path:
 class TestSlipsOfClasses:
     def test_exchanged_masks_are_told(self, tmp_path):
         folder = spotted(tmp_path)
-        assert not inspect(folder, classes=(0, 1)).to_mend
+        assert not check_folder(folder, classes=(0, 1)).errors
         one, other = folder / "labels" / "s0.png", folder / "labels" / "s2.png"
         mine, theirs = one.read_bytes(), other.read_bytes()
         one.write_bytes(theirs)
         other.write_bytes(mine)
-        told = inspect(folder, classes=(0, 1)).to_mend
+        told = check_folder(folder, classes=(0, 1)).errors
         assert len(told) == 2 and all("exchanged" in each for each in told)
         assert "s0.png fit s2.png" in told[0] and "s2.png fit s0.png" in told[1]
 
@@ -156,7 +158,7 @@ class TestSlipsOfClasses:
         folder = spotted(tmp_path)
         labels = np.roll(np.asarray(Image.open(folder / "labels" / "s1.png")), (0, 30), (0, 1))
         save(folder / "labels" / "s1.png", labels)
-        (told,) = inspect(folder, classes=(0, 1)).to_mend
+        (told,) = check_folder(folder, classes=(0, 1)).errors
         assert "s1.png fits its image when moved by 30 px left" in told
 
     def test_one_wrong_table_is_one_finding(self, tmp_path):
@@ -164,7 +166,7 @@ class TestSlipsOfClasses:
         write_tiles(find_pairs(spotted(tmp_path / "data", 2)).pairs, tmp_path / "tiles", 80, variants=True)
         names = [file.name for file in (tmp_path / "tiles" / "images").iterdir()]
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(["image,group", *(f"{n},{n}" for n in names)]))
-        told = inspect(tmp_path / "tiles", classes=(0, 1)).to_mend
+        told = check_folder(tmp_path / "tiles", classes=(0, 1)).errors
         (copies,) = [each for each in told if "show the same picture" in each]
         assert len(told) == 2 and "223 more times" in copies  # 8 tiles with 28 pairs of forms each
 

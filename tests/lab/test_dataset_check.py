@@ -11,10 +11,10 @@ from PIL import Image
 from segmentation.core.label_images import read_numbers
 from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab.agreement import agreement, has_shape_of_gaps
-from segmentation.lab.check import inspect
+from segmentation.lab.check import check_folder
+from segmentation.lab.check.pairs import has_soft_edges, mirrored, surroundings
 from segmentation.lab.data import make_sources
 from segmentation.lab.finetune import fine_tuning
-from segmentation.lab.look import has_soft_edges, mirrored, surroundings
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.shell import manage
 
@@ -27,8 +27,8 @@ def folder(tmp_path):
     return make_folder(tmp_path / "data", 6, count=10)
 
 
-def sentences(folder, *, mend):
-    return [finding.sentence for finding in inspect(folder).findings if finding.mend is mend]
+def sentences(folder, *, error):
+    return [finding.sentence for finding in check_folder(folder).findings if finding.error is error]
 
 
 def relabel(folder, change, number=0):
@@ -37,8 +37,8 @@ def relabel(folder, change, number=0):
     save(file, change(np.asarray(Image.open(file))))
 
 
-def test_a_good_folder_has_nothing_to_mend(folder):
-    checked = inspect(folder)
+def test_a_good_folder_has_no_errors(folder):
+    checked = check_folder(folder)
     assert not checked.findings
     assert checked.summary == ("6 images with labels (one number per particle), 60 particles, median diameter 17.9 px.")
 
@@ -59,10 +59,10 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
     done = manage("dataset", "check", folder)
     assert done.returncode == 1
     assert done.stdout.splitlines()[:2] == [
-        "mend: 0.png has no labels.",
-        "mend: stray.png are labels without an image.",
+        "error: 0.png has no labels.",
+        "error: stray.png are labels without an image.",
     ]
-    assert "2 things must be mended" in done.stderr and "Traceback" not in done.stderr
+    assert "2 errors must be corrected" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
         (lambda labels: discs(0)[0] // 32 * 32, "it is a grey image or"),
     ],
 )
-def test_wrong_labels_must_be_mended(folder, change, reason):
+def test_wrong_labels_is_an_error(folder, change, reason):
     relabel(folder, change)
-    found = sentences(folder, mend=True)
+    found = sentences(folder, error=True)
     assert len(found) == 1 and reason in found[0] and "0.png" in found[0]
 
 
-def test_labels_with_fractions_must_be_mended(folder):
+def test_labels_with_fractions_is_an_error(folder):
     (folder / "labels" / "0.png").unlink()
     save(folder / "labels" / "0.tif", np.linspace(0, 3, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE))
-    assert ["a label is a whole number" in sentence for sentence in sentences(folder, mend=True)] == [True]
+    assert ["a label is a whole number" in sentence for sentence in sentences(folder, error=True)] == [True]
 
 
 def test_a_mask_that_was_scaled_has_soft_edges(folder):
@@ -99,24 +99,24 @@ def test_a_mask_that_was_scaled_has_soft_edges(folder):
     soft = np.asarray(large.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     assert has_soft_edges(soft.astype(np.int32)) and not has_soft_edges(discs(0)[1])
     relabel(folder, lambda labels: soft)
-    assert "soft edges" in sentences(folder, mend=True)[0]
+    assert "soft edges" in sentences(folder, error=True)[0]
 
 
-def test_a_picture_of_nothing_must_be_mended(folder):
+def test_a_picture_of_nothing_is_an_error(folder):
     save(folder / "images" / "0.png", np.zeros((SIDE, SIDE), np.uint8))
-    assert sentences(folder, mend=True) == ["0.png is all black: there is nothing to see."]
+    assert sentences(folder, error=True) == ["0.png is all black: there is nothing to see."]
 
 
 @pytest.mark.parametrize("turn", [lambda p: p, np.rot90, np.fliplr, lambda p: np.rot90(np.fliplr(p), 3)])
-def test_one_picture_in_two_groups_must_be_mended(folder, turn):
+def test_one_picture_in_two_groups_is_an_error(folder, turn):
     for kind in ("images", "labels"):
         source = np.asarray(Image.open(folder / kind / "0.png"))
         save(folder / kind / "copy.png", np.ascontiguousarray(turn(source)))
-    assert "0.png and copy.png show the same picture" in sentences(folder, mend=True)[0]
+    assert "0.png and copy.png show the same picture" in sentences(folder, error=True)[0]
     rows = [f"{name}.png,{group}" for name, group in [("copy", "0"), *((n, n) for n in range(6))]]
     (folder / "groups.csv").write_text("image,group\n" + "\n".join(rows) + "\n")
-    assert not sentences(folder, mend=True)
-    assert "show the same picture" in sentences(folder, mend=False)[0]
+    assert not sentences(folder, error=True)
+    assert "show the same picture" in sentences(folder, error=False)[0]
 
 
 def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
@@ -128,13 +128,13 @@ def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
             labels[(rows - row) ** 2 + (columns - column) ** 2 <= 102] = 255
         save(tmp_path / "images" / f"{number}.png", grey)
         save(tmp_path / "masks" / f"{number}_mask.png", labels)
-    checked = inspect(tmp_path)
-    assert not checked.to_mend and len(checked.pairs) == 6
+    checked = check_folder(tmp_path)
+    assert not checked.errors and len(checked.pairs) == 6
     assert any("shaped like several particles in one" in str(finding) for finding in checked.findings)
     assert "binary masks" in checked.summary
 
 
-def test_a_folder_of_inverted_masks_must_be_mended(folder):
+def test_a_folder_of_inverted_masks_is_an_error(folder):
     """Ragged agglomerates: none is sure to be inverted, but most of every mask is labelled."""
     for number in range(6):
         mask = np.full((SIDE, SIDE), 255, np.uint8)
@@ -142,13 +142,13 @@ def test_a_folder_of_inverted_masks_must_be_mended(folder):
             mask[corner : corner + 30, 10 + number : 15 + number] = 0
             mask[corner + 25 : corner + 30, 10 + number : 50 + number] = 0
         relabel(folder, lambda labels, mask=mask: mask, number)
-    assert "6 masks look inverted" in sentences(folder, mend=True)[0]
+    assert "6 masks look inverted" in sentences(folder, error=True)[0]
 
 
 def test_separate_discs_in_binary_masks_are_fine(folder):
     for number in range(6):
         relabel(folder, lambda labels: ((labels > 0) * 255).astype(np.uint8), number)
-    assert not inspect(folder).findings
+    assert not check_folder(folder).findings
 
 
 @pytest.mark.parametrize(
@@ -164,24 +164,24 @@ def test_too_few_and_too_small_is_said(tmp_path, count, options, reason):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
     make_folder(tmp_path, count, **options)
-    assert any(reason in str(finding) for finding in inspect(tmp_path).findings)
+    assert any(reason in str(finding) for finding in check_folder(tmp_path).findings)
 
 
 def test_shared_numbers_and_empty_labels_are_worth_a_look(folder):
     relabel(folder, lambda labels: np.where(labels == 2, 1, labels), 1)
     relabel(folder, np.zeros_like, 2)
-    assert [sentence.partition(":")[0] for sentence in sentences(folder, mend=False)] == [
+    assert [sentence.partition(":")[0] for sentence in sentences(folder, error=False)] == [
         "1 images have no particles and are left out of training",
         "1 numbers belong to several separate pieces, each taken as a particle",
     ]
 
 
-def test_labels_of_another_image_must_be_mended(folder):
+def test_labels_of_another_image_is_an_error(folder):
     """Every image gets the next one's labels, as after a renumbering; each is told whose it has."""
     truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in range(6)]
     for number in range(6):
         save(folder / "labels" / f"{number}.png", truths[(number + 1) % 6])
-    found = sentences(folder, mend=True)
+    found = sentences(folder, error=True)
     assert len(found) >= 4
     for sentence in found:
         own, other = map(int, re.findall(r"(\d)\.png", sentence))
@@ -192,11 +192,11 @@ def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
     truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in (1, 4)]
     for number, truth in zip((4, 1), truths, strict=True):
         save(folder / "labels" / f"{number}.png", truth)
-    assert [sentence.split(",")[0] for sentence in sentences(folder, mend=True)] == [
+    assert [sentence.split(",")[0] for sentence in sentences(folder, error=True)] == [
         "The labels of 1.png fit 4.png",
         "The labels of 4.png fit 1.png",
     ]
-    assert not sentences(folder, mend=False)
+    assert not sentences(folder, error=False)
     with pytest.raises(BadDataset, match=r"The labels of 1\.png fit 4\.png"):
         fine_tuning(folder, str(base))
 
@@ -204,9 +204,9 @@ def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
 def test_maps_of_classes_are_told_from_particles(folder, base):
     for number in range(6):
         relabel(folder, lambda labels: np.where(labels > 0, 1 + labels % 2, 0).astype(np.uint8), number)
-    (told,) = sentences(folder, mend=False)
+    (told,) = sentences(folder, error=False)
     assert "same few numbers in every image (1, 2)" in told and "train phases" in told
-    assert not inspect(folder, classes=(0, 1, 2)).findings, "as classes they are what they should be"
+    assert not check_folder(folder, classes=(0, 1, 2)).findings, "as classes they are what they should be"
     with pytest.raises(BadDataset, match="look like classes"):
         fine_tuning(folder, str(base))
 
@@ -217,8 +217,8 @@ def test_boundaries_of_grains_are_told_from_particles_and_are_not_inverted(folde
         grey = np.random.default_rng(number).normal(120, 10, (SIDE, SIDE)) - 60 * lines
         save(folder / "images" / f"{number}.png", grey.clip(0, 255).astype(np.uint8))
         save(folder / "labels" / f"{number}.png", (255 * lines).astype(np.uint8))
-    told = " ".join(map(str, inspect(folder).findings))
-    assert "look: 6 masks are thin connected lines, as grain boundaries are drawn: train grains" in told
+    told = " ".join(map(str, check_folder(folder).findings))
+    assert "warning: 6 masks are thin connected lines, as grain boundaries are drawn: train grains" in told
     assert "inverted" not in told
     with pytest.raises(BadDataset, match="thin connected lines"):
         fine_tuning(folder, str(base))
@@ -230,8 +230,8 @@ def test_real_maps_of_phases_and_of_grain_boundaries_are_told():
         ("phases/superalloy", "", "train phases"),
         ("defects/grain-boundaries", "annotations", "train grains"),
     ):
-        checked = inspect(PARTICLES.parent / name, labels=labels)
-        assert not checked.to_mend and told in checked.findings[0].sentence, name
+        checked = check_folder(PARTICLES.parent / name, labels=labels)
+        assert not checked.errors and told in checked.findings[0].sentence, name
 
 
 def test_labels_in_one_image_of_four_are_not_enough(tmp_path):
@@ -239,7 +239,7 @@ def test_labels_in_one_image_of_four_are_not_enough(tmp_path):
     make_folder(tmp_path, 4)
     for number in (0, 1, 3):
         relabel(tmp_path, np.zeros_like, number)
-    assert sentences(tmp_path, mend=True) == [
+    assert sentences(tmp_path, error=True) == [
         "One image with particles: a training needs two at least, one to train on and one to validate on."
     ]
     with pytest.raises(CommandError):
@@ -251,7 +251,7 @@ def test_what_the_check_passes_can_be_split(tmp_path):
     make_folder(tmp_path, 12)
     for number in set(range(12)) - {4, 7}:
         relabel(tmp_path, np.zeros_like, number)
-    assert not sentences(tmp_path, mend=True)
+    assert not sentences(tmp_path, error=True)
     for fold in range(2):
         sources = make_sources(tiny(tmp_path, folds=5, fold=fold), tmp_path)
         assert len(sources.training[0].pairs) == len(sources.validation[0].pairs) == 1
@@ -271,18 +271,18 @@ def dense(side=200, pitch=20, shift=0, missing=0):
     return labels
 
 
-def test_inverted_masks_of_a_dense_layer_must_be_mended(tmp_path):
+def test_inverted_masks_of_a_dense_layer_is_an_error(tmp_path):
     """Their background lies in pockets between particles, none of them around everything."""
     for number in range(6):
         mask = dense(pitch=24 + 2 * number, shift=number, missing=5)
         rng = np.random.default_rng(number)
         save(tmp_path / "images" / f"{number}.png", (rng.normal(60, 10, mask.shape) + 90 * mask).astype(np.uint8))
         save(tmp_path / "masks" / f"{number}.png", (255 * (1 - mask)).astype(np.uint8))
-    assert "6 masks look inverted" in sentences(tmp_path, mend=True)[0]
+    assert "6 masks look inverted" in sentences(tmp_path, error=True)[0]
     for number in range(6):
         relabelled = 255 - np.asarray(Image.open(tmp_path / "masks" / f"{number}.png"))
         save(tmp_path / "masks" / f"{number}.png", relabelled)
-    assert not any("inverted" in str(finding) for finding in inspect(tmp_path).findings)
+    assert not any("inverted" in str(finding) for finding in check_folder(tmp_path).findings)
 
 
 @pytest.mark.skipif(not PARTICLES.is_dir(), reason="needs ../shared/data/particles, which is not here")
@@ -303,11 +303,11 @@ def test_labels_of_real_dense_images_fit_and_are_found_inverted_shifted_and_exch
 
 
 def test_missing_folders_are_named(tmp_path, folder):
-    with pytest.raises(CommandError, match="1 thing must be mended"):
+    with pytest.raises(CommandError, match="1 error must be corrected"):
         call_command("dataset", "check", tmp_path / "nosuch")
     (folder / "labels").rename(folder / "truth")
-    assert sentences(folder, mend=True) == [f"There is no folder 'labels' in {folder}."]
-    assert not inspect(folder, labels="truth").findings
+    assert sentences(folder, error=True) == [f"There is no folder 'labels' in {folder}."]
+    assert not check_folder(folder, labels="truth").findings
 
 
 def test_a_dense_layer_is_not_taken_for_an_inverted_mask():

@@ -15,7 +15,7 @@ from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
-from segmentation.lab.evaluation.report import summarise as summarised
+from segmentation.lab.evaluation.scores import summarise as summarised
 from segmentation.lab.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
 from segmentation.lab.instances.by_size import by_size
 from segmentation.lab.instances.calibrating import reliability
@@ -32,7 +32,7 @@ from segmentation.lab.instances.examine import (
 from segmentation.lab.instances.figures import ap_by_iou, tally
 from segmentation.lab.instances.matching import Kind, overlap_of, without_specks
 from segmentation.lab.instances.targets import inner_distance
-from segmentation.lab.publish import amend
+from segmentation.lab.publish import set_entries
 from segmentation.lab.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
 
@@ -323,13 +323,13 @@ def written(folder, name, array):
 def test_a_threshold_is_written_where_it_belongs(tmp_path):
     card = tmp_path / "card.toml"
     card.write_text('# mine\nname = "a"\n\n[training]\nthreshold = 3\n\n[[data]]\ntitle = "x"\n')
-    amend(card, {"threshold": 0.35, "training": {"threshold_data": "my data"}})
+    set_entries(card, {"threshold": 0.35, "training": {"threshold_data": "my data"}})
     lines = card.read_text().splitlines()
     assert lines[:4] == ["# mine", 'name = "a"', "threshold = 0.35", ""]
     assert lines[5] == "threshold = 3" and lines[6] == 'threshold_data = "my data"'
-    amend(card, {"threshold": 0.4, "training": {"threshold_data": "other"}})
+    set_entries(card, {"threshold": 0.4, "training": {"threshold_data": "other"}})
     assert card.read_text().count("threshold_data") == 1 and "threshold = 0.4" in card.read_text()
-    amend(card, {"new": {"b": "c"}})
+    set_entries(card, {"new": {"b": "c"}})
     assert card.read_text().endswith('\n[new]\nb = "c"\n')
 
 

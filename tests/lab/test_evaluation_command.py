@@ -19,9 +19,9 @@ from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
-from segmentation.lab.check import inspect
+from segmentation.lab.check import check_folder
 from segmentation.lab.data import load_folder
-from segmentation.lab.evaluation.predictions import Predictor, Seen
+from segmentation.lab.evaluation.predictions import Prediction, Predictor
 from segmentation.lab.instances.targets import inner_distance
 from segmentation.lab.settings import FolderEntry
 from tests.core.builders import disc_labels, grey_of
@@ -57,14 +57,14 @@ def folder(tmp_path):
 def able(monkeypatch):
     """A model that sees what is bright, and its inner distance, instead of one with random weights."""
 
-    def see(self, micrograph, rows):
+    def predict(self, micrograph, rows):
         bright = ndimage.gaussian_filter(micrograph.pixels[:rows].astype(float), 1)
         foreground = np.clip((bright - 60) * 2.5, 0, 255).astype(np.uint8)
         labels = ndimage.label(bright > 115)[0].astype(np.int32)
         maps = np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)])
-        return Seen(maps, micrograph.pixels[:rows], View(), 0.1)
+        return Prediction(maps, micrograph.pixels[:rows], View(), 0.1)
 
-    monkeypatch.setattr(Predictor, "see", see)
+    monkeypatch.setattr(Predictor, "predict", predict)
 
 
 class Addresses(HTMLParser):
@@ -115,17 +115,19 @@ def test_what_was_found_lies_beside_the_report_under_the_names_of_the_truth(card
 
 
 def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_path, able, capsys):
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--choose-threshold")
+    call_command("fit", str(card), str(folder), "threshold")
+    said = capsys.readouterr().out
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
     chosen = json.loads((tmp_path / "report" / "report.json").read_text())["thresholds"]["best"]
     written = read_card(card)
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
-    assert f"-> {chosen:g}" in capsys.readouterr().out
+    assert f"-> {chosen:g}" in said and "fitted on, 0_m: IoU" in said and "all 6 fitted on: IoU" in said
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"the best here would be {chosen:g}" in page and "As a table" in page and "chosen:" not in page
 
 
-@pytest.mark.parametrize("asked", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"], ["--choose-threshold"]])
+@pytest.mark.parametrize("asked", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"]])
 def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, asked):
     with pytest.raises(CommandError, match=f"leave out --write-score or {asked[0]}"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *asked)
@@ -149,9 +151,9 @@ def test_nothing_is_chosen_by_what_is_for_evaluation_only(card, folder, tmp_path
     (folder / link).symlink_to(hidden)
     before = card.read_text()
     said = r"lies in evaluation-only: .* nor is anything calibrated or chosen by it"
-    for option in ("--choose-threshold", "--calibrate", "--fit-region-merging"):
+    for part in ("threshold", "confidence", "separation"):
         with pytest.raises(CommandError, match=said):
-            call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), option)
+            call_command("fit", str(card), str(folder), part)
     assert card.read_text() == before
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
 
@@ -208,9 +210,9 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     micrograph = Micrograph(grey_of(truth), "a.png", "", Calibration.absent())
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, AnalysisSettings.of(model="tiny"), card=model, runtime=runtime, clock=Clock())
-    seen = Predictor(model, runtime).see(micrograph, 120)
-    found = outline(seen.maps, seen.grey, seen.view.scale, model.threshold, ParticleOptions.of(model))
-    assert (seen.view.polarity, seen.view.scale) == (product.used["polarity"], product.used["scale"])
+    prediction = Predictor(model, runtime).predict(micrograph, 120)
+    found = outline(prediction.maps, prediction.grey, prediction.view.scale, model.threshold, ParticleOptions.of(model))
+    assert (prediction.view.polarity, prediction.view.scale) == (product.used["polarity"], product.used["scale"])
     assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
 
@@ -273,20 +275,15 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
         truth[:, :100] = 0
         Image.fromarray(truth).save(folder / "masks" / f"{name}_m.png")
-    out = tmp_path / "report"
-    groups = str(folder / "groups.csv")
-    call_command("evaluate", str(card), str(folder), "--out", str(out), "--groups", groups, "--calibrate")
-    report = json.loads((out / "report.json").read_text())
+    options = [str(card), str(folder), "--groups", str(folder / "groups.csv")]
+    call_command("evaluate", *options, "--out", str(tmp_path / "before"))
+    call_command("fit", str(card), str(folder), "confidence", *options[2:])
     written = read_card(card)
-    assert set(written.options["confidence"]) == {*OUTLINE_FEATURES, INTERCEPT}
-    assert "wrong_under_limit" in capsys.readouterr().out
-    again = tmp_path / "again"
-    call_command("evaluate", str(card), str(folder), "--out", str(again), "--groups", groups)
-    # What is scored is the card that was written, beside the one before.
-    after = json.loads((again / "report.json").read_text())
-    assert report["pooled"] == after["pooled"] and list(report["postprocess"]) == ["own", "before fitting"]
-    assert report["postprocess"]["before fitting"]["found"] >= report["pooled"]["found"]
-    assert written.training["confidence_error"] == round(report["reliability"]["error"], 3)
+    assert set(written.options["confidence"]) == {*TRAITS, INTERCEPT}
+    assert "wrong_under_limit" in capsys.readouterr().out and 0 <= written.training["confidence_error"] <= 1
+    call_command("evaluate", *options, "--out", str(tmp_path / "after"))
+    before, after = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("before", "after"))
+    assert before["pooled"]["found"] >= after["pooled"]["found"]
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
@@ -296,7 +293,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
     monkeypatch.setattr(calibrating, "EMPTY", 2)
     monkeypatch.setattr(calibrating, "RENDERED", 1)
     with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--calibrate")
+        call_command("fit", str(card), str(folder), "confidence")
 
 
 def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
@@ -305,12 +302,12 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
     monkeypatch.setattr(calibrating, "RENDERED", 3)
     monkeypatch.setattr(cutting, "FEWEST", 1)
     before = card.read_text()
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-region-merging")
-    region_merging = read_card(card).options["region_merging"]
-    assert region_merging["limit"] in cutting.LIMITS and region_merging["saddle"] < 0
-    assert read_card(card).training["region_merging_rule"] == cutting.RULE
+    call_command("fit", str(card), str(folder), "separation")
+    cuts = read_card(card).options["cuts"]
+    assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
+    assert read_card(card).training["cuts_rule"] == cutting.RULE
     said = capsys.readouterr().out
-    assert f"region merging written into {card}" in said and "before fitting" in said
+    assert f"separation written into {card}" in said and "all 6 fitted on: IoU" in said
     assert "particles are few to fit a card to" in said
     assert card.with_name(f"{card.name}.before").read_text() == before and card.read_text() != before
 
@@ -322,7 +319,7 @@ def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able,
     monkeypatch.setattr(cutting, "FEWEST", 10_000)
     before = card.read_text()
     with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-region-merging")
+        call_command("fit", str(card), str(folder), "separation")
     assert card.read_text() == before
 
 
@@ -346,5 +343,5 @@ def test_tables_of_groups_are_found_in_the_folder_and_elsewhere_by_both_commands
         named = str((folder / "groups.csv").rename(tmp_path / "table.csv"))
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--groups", named)
     groups = {image["group"] for image in json.loads((tmp_path / "report" / "report.json").read_text())["images"]}
-    checked = inspect(folder, groups=named)
+    checked = check_folder(folder, groups=named)
     assert {pair.group for pair in checked.pairs} == groups and len(groups) < len(checked.pairs)

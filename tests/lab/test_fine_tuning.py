@@ -16,7 +16,7 @@ from segmentation.lab.finetune import DEFAULTS, fine_tuning
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.publish import publish
 from segmentation.lab.settings import BadRecipe
-from segmentation.lab.start import settled, start_run
+from segmentation.lab.start import resolved, start_run
 from segmentation.lab.train import train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
@@ -35,12 +35,12 @@ def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
 def test_fine_tuning_keeps_the_map_of_contacts_that_a_model_has(folder, tmp_path):
     first = tiny(folder, name="first", steps=1, heads=[*CHANNELS, *OPTIONAL])
     card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
-    recipe = settled(tiny(folder, start_from=str(card)), tmp_path / "none.toml")
+    recipe = resolved(tiny(folder, start_from=str(card)), tmp_path / "none.toml")
     assert recipe.heads == [*CHANNELS, *OPTIONAL]
     theirs = read_weights(cards.read_card(card))
     mine = start_run(recipe, CPU).network.state_dict()
     assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
-    two = settled(tiny(folder, start_from=str(card), heads=list(CHANNELS)), tmp_path / "none.toml")
+    two = resolved(tiny(folder, start_from=str(card), heads=list(CHANNELS)), tmp_path / "none.toml")
     mine = start_run(two, CPU).network.state_dict()
     assert all(
         torch.equal(mine[name], value[: len(mine[name])] if value.dim() else value) for name, value in theirs.items()

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from segmentation.core.truth import BadDataset
-from segmentation.lab.loops import CUT, GAP, box_overlaps, boxes_of, ellipses, lay_out, matches, overlaps
+from segmentation.lab.instances.matching import RIGHT, match, overlap_of
+from segmentation.lab.loops import CUT, GAP, box_overlaps, boxes_of, ellipses, lay_out
 
 
 def test_an_ellipse_fills_its_box():
@@ -40,9 +41,9 @@ def test_matches_are_one_to_one():
     found = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 28, 40]])
     overlap = box_overlaps(true, found)
     assert overlap[0, 1] == pytest.approx(90 / 110) and overlap[1, 2] == pytest.approx(0.4)
-    assert matches(overlap) == 1
+    assert match(overlap, RIGHT) == (1, 2, 1)
     labels = np.zeros((50, 50), np.int32)
     labels[:10, :10], labels[20:40, 20:40] = 1, 2
     np.testing.assert_array_equal(boxes_of(labels), true)
-    assert matches(overlaps(labels, labels)) == 2
-    assert matches(overlaps(labels, labels * 0)) == 0
+    assert match(overlap_of(labels, labels).iou, RIGHT) == (2, 0, 0)
+    assert match(overlap_of(labels * 0, labels).iou, RIGHT) == (0, 0, 2)

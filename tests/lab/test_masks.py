@@ -12,7 +12,7 @@ from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View
 from segmentation.core.truth import load_classes
 from segmentation.lab import tasks
-from segmentation.lab.evaluation.predictions import Options, Predictor, Seen
+from segmentation.lab.evaluation.predictions import Options, Prediction, Predictor
 from segmentation.lab.losses import losses
 from segmentation.lab.masks import BINS, LEGEND, metrics, size_errors
 from tests.lab.folders import save
@@ -24,9 +24,9 @@ def compared(name, maps, truth, threshold=None):
     """What the scoring of a task says of a map (H, W) uint8 against a mask (H, W)."""
     card = ModelCard("perfect", "Perfect", "", "1", {"name": "none"}, "a" * 64, Path("none"), name)
     scoring = tasks.find(name).scoring(tasks.find(name).channels)
-    seen = Seen(maps[None], np.zeros_like(maps), View(), 0.0)
+    prediction = Prediction(maps[None], np.zeros_like(maps), View(), 0.0)
     return scoring, scoring.examine(Predictor(card, None), Options(threshold=threshold)).find(
-        seen, truth.astype(np.int32), 1.0
+        prediction, truth.astype(np.int32), 1.0
     )
 
 

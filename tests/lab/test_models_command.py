@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.lab.publish import amend, publish
+from segmentation.lab.publish import publish, set_entries
 from segmentation.lab.train import train
 from tests.lab.folders import make_folder, tiny
 
@@ -176,7 +176,7 @@ def test_textures_ask_for_folders(said):
 
 
 def test_textures_ask_for_three_images(tmp_path):
-    with pytest.raises(CommandError, match="has 0 images; a model's textures are told by three or more"):
+    with pytest.raises(CommandError, match="has 0 images; a model's textures need three or more"):
         call_command("models", "textures", f"particles={tmp_path}")
 
 
@@ -201,7 +201,7 @@ def test_a_card_learns_what_it_was_trained_on(run, shelf, capsys):
     call_command("models", "add", run)
     card = shelf / "tiny.toml"
     noted = set(cards.read_card(card).training.get("images", ()))
-    amend(card, {"training": {"images": ["0123456789ab"]}})
+    set_entries(card, {"training": {"images": ["0123456789ab"]}})
     call_command("models", "images", "tiny", str(run / "recipe.toml"))
     assert "tiny was trained on " in capsys.readouterr().out
     found = set(cards.read_card(card).training["images"])

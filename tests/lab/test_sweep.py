@@ -148,7 +148,7 @@ def test_plots_of_one_variant_and_of_many_with_and_without_a_grid(tmp_path, name
 
 def test_classes_have_a_table_of_their_own(tmp_path):
     scoring = tasks.find("phases").scoring(("matrix", "rare"))
-    names = [*scoring.shown, *(name for some in scoring.by_class.values() for name in some)]
+    names = [*scoring.printed, *(name for some in scoring.by_class.values() for name in some)]
     some = [
         Trained((variant,), fold, 1, {name: 0.5 + gain if name == "rare_iou" else 0.5 for name in names})
         for variant, gain in (("scratch", 0.0), ("pretrained", 0.2))

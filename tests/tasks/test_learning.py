@@ -21,7 +21,7 @@ from segmentation.core.truth import BadDataset
 from segmentation.lab.classes import confusion, fraction_errors, likeliest, metrics, targets
 from segmentation.lab.data import make_sources
 from segmentation.lab.losses import losses
-from segmentation.lab.publish import amend
+from segmentation.lab.publish import set_entries
 from segmentation.lab.settings import BadRecipe, read_recipe, recipe_from
 from tests.lab.folders import save
 
@@ -85,10 +85,7 @@ def test_labels_may_have_other_numbers(toy, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--fit-region-merging"], "Brightness are scored without --fit-region-merging: leave it out."),
-        (["--calibrate"], "without --calibrate"),
-        (["--choose-threshold"], "without --choose-threshold"),
-        (["--postprocess", "published"], "without --postprocess"),
+        (["--postprocess", "published"], "Brightness are scored without --postprocess: leave it out."),
         (["--truth-through-postprocess"], "without --truth-through-postprocess"),
         (["--threshold", "0.4", "--flips"], "without --flips and --threshold"),
         (["--scale", "1"], "without --scale"),
@@ -101,6 +98,11 @@ def test_options_that_mean_nothing_to_it_are_refused(toy, unseen, tmp_path, opti
         score("two-greys", unseen, tmp_path / "report", *options)
     assert sentence in str(refused.value)
     assert not (tmp_path / "report").exists()
+
+
+def test_what_its_card_has_not_cannot_be_fitted(toy, unseen):
+    with pytest.raises(CommandError, match="Brightness have no threshold and no separation to be fitted"):
+        call_command("fit", "two-greys", str(unseen), "threshold", "separation")
 
 
 def test_labels_without_its_classes_are_refused(toy, run, tmp_path):
@@ -132,7 +134,7 @@ def test_a_network_that_takes_no_grey_picture_is_not_installed(run, toy, tmp_pat
     (tmp_path / "two-greys.safetensors").write_bytes(weights)
     shutil.copy(run / "two-greys.toml", tmp_path)
     sha256 = hashlib.sha256(weights).hexdigest()
-    amend(tmp_path / "two-greys.toml", {"sha256": sha256, "architecture": {"channels_in": 3}})
+    set_entries(tmp_path / "two-greys.toml", {"sha256": sha256, "architecture": {"channels_in": 3}})
     with pytest.raises(CommandError, match=r"its network takes no picture of one channel\.$"):
         call_command("models", "add", str(tmp_path))
 
@@ -140,11 +142,11 @@ def test_a_network_that_takes_no_grey_picture_is_not_installed(run, toy, tmp_pat
 def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
     call_command("dataset", "check", str(unseen), "--classes", "1", "2", "--out", str(tmp_path / "pictures"))
     assert capsys.readouterr().out.splitlines()[0] == "6 images with labels (2 classes)."
-    with pytest.raises(CommandError, match="must be mended"):
+    with pytest.raises(CommandError, match="must be corrected"):
         call_command("dataset", "check", str(unseen), "--classes", "8", "9")
     assert "No image has labelled pixels: no labels hold 8, 9." in capsys.readouterr().out
     save(unseen / "images" / "100.png", np.full((64, 64), 50, np.uint8))
-    with pytest.raises(CommandError, match="1 thing must be mended"):
+    with pytest.raises(CommandError, match="1 error must be corrected"):
         call_command("dataset", "check", str(unseen), "--classes", "1", "2")
     assert "100.png is all of one grey" in capsys.readouterr().out
 

@@ -26,7 +26,7 @@ COLOURS, STROKES = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY), ("-", "--", ":")
 
 
 @dataclass(frozen=True)
-class Shown:
+class ExampleImage:
     """why: "best", "median" or "worst". image: its entry in the report. panels: as of `Scoring.panels`."""
 
     why: str
@@ -34,7 +34,7 @@ class Shown:
     panels: Sequence[Picture]
 
 
-def page(report: Mapping[str, Any], scoring: Scoring, shown: Sequence[Shown]) -> str:
+def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[ExampleImage]) -> str:
     """The page of a report (the dictionary that the JSON holds) with its pictures; parts without data are left out."""
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -56,7 +56,7 @@ def page(report: Mapping[str, Any], scoring: Scoring, shown: Sequence[Shown]) ->
     return templates.get_template("report.html").render(
         report=report,
         scoring=scoring,
-        shown=shown,
+        examples=examples,
         charts=charts,
         number=number,
         average=average,
@@ -92,15 +92,15 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
 
 def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
     """Colours stand for figures, strokes for scored things. For classes, which have no threshold, it is reversed."""
-    told = report["thresholds"]
-    at = [point["threshold"] for point in told["points"]]
-    for number, (key, name) in enumerate(told["curves"].items()):
+    thresholds = report["thresholds"]
+    at = [point["threshold"] for point in thresholds["points"]]
+    for number, (key, name) in enumerate(thresholds["curves"].items()):
         for place, figure in enumerate(("precision", "recall", "f1")):
-            values = np.array([point[f"{figure}_{key}"] for point in told["points"]], float)  # None becomes NaN
-            colour, stroke = (number, place) if told["used"] is None else (place, number)
+            values = np.array([point[f"{figure}_{key}"] for point in thresholds["points"]], float)  # None becomes NaN
+            colour, stroke = (number, place) if thresholds["used"] is None else (place, number)
             style = {"color": COLOURS[colour % len(COLOURS)], "ls": STROKES[stroke % len(STROKES)]}
             axes.plot(at, values, label=f"{'F1' if figure == 'f1' else figure}, {name}", **style)
-    for name, value, stroke in (("in use", told["used"], "-"), ("best by the rule", told["best"], ":")):
+    for name, value, stroke in (("in use", thresholds["used"], "-"), ("best by the rule", thresholds["best"], ":")):
         if value is not None:
             axes.axvline(value, color=GREY, ls=stroke, label=f"{name}: {value:g}")
     axes.set(xlabel="threshold of the probability", ylabel="pooled over the images", ylim=(0, 1))
@@ -129,10 +129,10 @@ def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
 
 def _values(axes: Axes, report: Mapping[str, Any]) -> None:
     """Histogram of the network's values; certainty and abundance follow from it."""
-    told = report["values"]
+    values = report["values"]
     for name, label, colour in (("annotated", "annotated pixels", GREEN), ("others", "other pixels", GREY)):
-        axes.stairs(told[name], told["edges"], color=colour, label=label)
-    axes.axvline(told["threshold"], color=ORANGE, ls=":", label=f"threshold: {told['threshold']:g}")
+        axes.stairs(values[name], values["edges"], color=colour, label=label)
+    axes.axvline(values["threshold"], color=ORANGE, ls=":", label=f"threshold: {values['threshold']:g}")
     axes.set(xlabel="predicted value (probability, 0 to 1)", ylabel="number of pixels", xlim=(0, 1), yscale="log")
 
 

@@ -19,7 +19,7 @@ from ...core.network.runtime import Runtime, load_network
 from ...core.network.scale_search import View, as_shown
 from ...core.pipeline import predict_maps
 from ...core.settings import SegmentationSettings
-from ...core.tasks.base import Task
+from ...core.tasks.base import Found, Task
 from ..contract import Labels
 
 
@@ -30,9 +30,8 @@ class Options:
     rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
     all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
     CHAINS. truth_through: also show the result of every chain on perfect maps. pictures: how many of the best, of the
-    median and of the worst images to show. before: the card before something in it was fitted; it is scored, too.
-    thresholds: whether to try other thresholds even if that takes long. reliability: of the objects' confidence, from
-    fits on other images.
+    median and of the worst images to show.
+    thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None
@@ -41,16 +40,14 @@ class Options:
     chains: tuple[str, ...] = ()
     truth_through: bool = False
     pictures: int = 2
-    before: ModelCard | None = None
     thresholds: bool = True
-    reliability: Mapping[str, Any] | None = None
 
     def threshold_of(self, card: ModelCard) -> float:
         return card.threshold if self.threshold is None else self.threshold
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Prediction:
     """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels. grey: (R, W)
     uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
     took."""
@@ -65,13 +62,13 @@ class Seen:
 class Predictor:
     """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others.
 
-    kept: what was seen so far, by image and rows, where fitting looks at the same images again.
+    kept: the predictions so far, by image and rows, where fitting runs over the same images again.
     """
 
     card: ModelCard
     runtime: Runtime
     settings: Mapping[str, Any] = field(default_factory=dict)
-    kept: dict[tuple[str, str, int], Seen] | None = None
+    kept: dict[tuple[str, str, int], Prediction] | None = None
 
     @property
     def task(self) -> Task:
@@ -85,7 +82,16 @@ class Predictor:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
-    def see(self, micrograph: Micrograph, rows: int) -> Seen:
+    def labels(self, prediction: Prediction, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Found:
+        """What an analysis makes of the model's maps, or of other maps of the same rows.
+
+        settings: instead of the model's own.
+        """
+        asked = self.asked.replaced(**settings)
+        maps = prediction.maps if maps is None else maps
+        return self.task.decode(maps, prediction.grey, prediction.view, self.card, asked)
+
+    def predict(self, micrograph: Micrograph, rows: int) -> Prediction:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
         key = micrograph.name, micrograph.sha256, rows
         if self.kept is not None and key in self.kept:
@@ -94,10 +100,10 @@ class Predictor:
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
         maps, view = predict_maps(picture, self.asked, self.card, self.runtime)
-        seen = Seen(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
+        prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
         if self.kept is not None:
-            self.kept[key] = seen
-        return seen
+            self.kept[key] = prediction
+        return prediction
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -15,71 +14,18 @@ import tifffile
 from ...core.network.cards import ModelCard, check_weights
 from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
-from ..contract import Floats, Scoring
+from ..contract import Picture, Scoring
 from ..files import fingerprint, write_whole
-from .page import Shown, page
-from .predictions import Options, Predictor, padded
+from .page import ExampleImage, page
+from .predictions import Options, Predictor
+from .scores import INTERVALS, Scorer, pooled
 
-RESAMPLES = 1000
-FEWEST = 5  # groups; an interval from fewer would be an invention
 LABELS = "labels"  # folder of the report with what was found, named as the truth is
-INTERVALS = (
-    f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST} groups. Tiles of one"
-    " image, turned and mirrored ones too, are one group."
-)
 Say = Callable[[str], None]
 
 
-class Figure(NamedTuple):
-    """A value and its 95 % interval; None where undefined or where there are fewer than FEWEST images."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-def summarise(
-    scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = (), seed: int = 0
-) -> dict[str, Figure]:
-    """Every figure of a task, pooled over at least one image as its Examiner left it.
-
-    The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects:
-    those of one group resemble each other). nm: whether lengths are nanometres. groups: of the images; without any each
-    image is one.
-    """
-    named = list(groups) or list(map(str, range(len(images))))
-    every = list(dict.fromkeys(named))
-    members = np.array([[name == group for name in named] for group in every], float)
-    weights, count = np.ones((1, len(images))), len(every)
-    if count >= FEWEST:
-        draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-        drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
-        weights = np.concatenate([weights, drawn @ members])
-    values = scoring.metrics(images, weights) | scoring.quantity_errors(images, weights, nm)
-    return {name: Figure(plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
-
-
-def share(part: Floats, whole: Floats) -> Floats:
-    """part / whole, NaN where whole is 0."""
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
-
-
-def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    if not len(values):
-        return None, None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-    return plain(low), plain(high)
-
-
-def plain(value: float) -> float | None:
-    """As JSON has it."""
-    return float(value) if np.isfinite(value) else None
-
-
 def evaluate(
-    examples: Sequence[Pair],
+    pairs: Sequence[Pair],
     scoring: Scoring,
     predictor: Predictor,
     options: Options,
@@ -87,82 +33,56 @@ def evaluate(
     title: str,
     say: Say = print,
 ) -> dict[str, Any]:
-    """Score a model on examples; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
+    """Score a model on images with truth; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
 
     title: the report's name for the data. Returns the content of the JSON.
     Raises BadDataset, AlteredWeights, UnknownArchitecture or OSError, the first three before any prediction.
     """
     card = predictor.card
     check_weights(card)
-    if not examples:
+    if not pairs:
         raise BadDataset("There are no images to score.")
-    say(f"checking {len(examples)} images and their labels")  # before any time is spent on networks
-    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in examples]
+    say(f"checking {len(pairs)} images and their labels")  # before any time is spent on networks
+    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in pairs]
     nm = None not in sizes
     predictor.network()
     (out / LABELS).mkdir(parents=True, exist_ok=True)
-    examiner = scoring.examine(predictor, options)
-    records: list[Any] = []
+    scorer = Scorer(scoring, predictor, options)
     images: list[dict[str, Any]] = []
     began = time.monotonic()
-    for number, (pair, size) in enumerate(zip(examples, sizes, strict=True), start=1):
-        micrograph, truth = pair.load(options.rows)
-        seen = predictor.see(micrograph, len(truth))
-        found, record = examiner.find(seen, truth, (size or 1.0) if nm else 1.0)
-        records.append(record)
-        tifffile.imwrite(out / LABELS / f"{pair.name}.tif", padded(found, truth.shape), compression="zlib")
-        alone = {"name": pair.name, "group": pair.group, **pooled([record], scoring, nm)}
+    for number, (pair, size) in enumerate(zip(pairs, sizes, strict=True), start=1):
+        prediction, found = scorer.image(pair, (size or 1.0) if nm else 1.0)
+        tifffile.imwrite(out / LABELS / f"{pair.name}.tif", found, compression="zlib")
+        alone = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
         alone["figures"] = {name: figure["value"] for name, figure in alone["figures"].items()}
-        how = {"polarity": seen.view.polarity, "scale": seen.view.scale, "rows": len(found)}
-        images.append({**alone, **how, "seconds": round(seen.seconds, 3)})
+        how = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
+        images.append({**alone, **how, "seconds": round(prediction.seconds, 3)})
         counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
-        say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(examples)))
-    groups = [pair.group for pair in examples]
+        say(f"{number}/{len(pairs)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(pairs)))
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {
             "name": title,
-            "images": len(records),
+            "images": len(images),
             "unit": "nm" if nm else "px",
             "rows": options.rows,
-            "trained_on": trained_on(card, examples),
+            "trained_on": trained_on(card, pairs),
         },
         "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
         "intervals": INTERVALS,
-        "pooled": pooled(records, scoring, nm, groups),
-        **examiner.report(records, groups, nm),
-        "groups": _by_group(examples, records, scoring, nm),
+        **scorer.report(nm),
         "images": images,
     }
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
-    shown = _shown(examples, images, scoring, options, out)
-    write_whole(out / "report.html", page(report, scoring, shown).encode())
+    chosen = _examples(pairs, images, scoring, options, out)
+    write_whole(out / "report.html", page(report, scoring, chosen).encode())
     return report
 
 
-def trained_on(card: ModelCard, examples: Sequence[Pair]) -> list[str]:
+def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
     """Names of the images that the model was trained on, as far as its card knows."""
     known = set(card.training.get("images", ()))
-    return [pair.name for pair in examples if known and fingerprint(pair.image) in known]
-
-
-def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
-    """Some images together: counts, and figures with their intervals; groups: as of `summarise`."""
-    figures = summarise(scoring, records, nm=nm, groups=groups)
-    return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
-
-
-def _by_group(examples: Sequence[Pair], records: Sequence[Any], scoring: Scoring, nm: bool) -> list[dict[str, Any]]:
-    """The images of each group together, without intervals; nothing where each image is a group."""
-    groups: dict[str, list[Any]] = {}
-    for pair, record in zip(examples, records, strict=True):
-        groups.setdefault(pair.group, []).append(record)
-    if len(groups) == len(records):
-        return []
-    every = sorted(groups.items())
-    return [
-        {"name": name, "images": len(some), **pooled(some, scoring, nm, [name] * len(some))} for name, some in every
-    ]
+    return [pair.name for pair in pairs if known and fingerprint(pair.image) in known]
 
 
 def choice(n: int, each: int) -> dict[int, str]:
@@ -178,14 +98,18 @@ def choice(n: int, each: int) -> dict[int, str]:
     return dict(sorted(places.items()))
 
 
-def _shown(
-    examples: Sequence[Pair], images: Sequence[dict[str, Any]], scoring: Scoring, options: Options, out: Path
-) -> list[Shown]:
-    order = sorted(range(len(images)), key=lambda place: scoring.rank(images[place]))
-    shown = []
-    for place, why in choice(len(order), options.pictures).items():
-        pair = examples[order[place]]
-        micrograph, truth = pair.load(options.rows)
-        found = tifffile.imread(out / LABELS / f"{pair.name}.tif").astype(np.int32)
-        shown.append(Shown(why, images[order[place]], scoring.panels(micrograph, found, truth)))
-    return shown
+def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = None) -> list[Picture]:
+    """The panels of an image and of what was found in it; report: the folder of its report."""
+    micrograph, truth = pair.load(rows)
+    found = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
+    return scoring.panels(micrograph, found, truth)
+
+
+def _examples(
+    pairs: Sequence[Pair], images: Sequence[dict[str, Any]], scoring: Scoring, options: Options, out: Path
+) -> list[ExampleImage]:
+    by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
+    return [
+        ExampleImage(why, ranked[place], panels_of(by_name[ranked[place]["name"]], out, scoring, options.rows))
+        for place, why in choice(len(ranked), options.pictures).items()
+    ]

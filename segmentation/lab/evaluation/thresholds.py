@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .report import plain, share
+from ..contract import Floats
+from .scores import plain, precision_recall_f1
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 PLATEAU = 0.002
@@ -17,7 +18,6 @@ RULE = (
     f" {PLATEAU:g} of it, the one nearest to 0.5."
 )
 OF_PIXELS = RULE.format(figure="F1 of the pixels")
-Floats = NDArray[np.float64]
 Points = list[dict[str, Any]]
 
 
@@ -37,12 +37,7 @@ def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
     """
     nothing = np.zeros((len(THRESHOLDS), 3 * len(names)))
     total = np.sum([nothing, *sweeps], axis=0).reshape(len(THRESHOLDS), len(names), 3)
-    hits, spurious, missed = np.moveaxis(total, -1, 0)
-    tables = {
-        "precision": share(hits, hits + spurious),
-        "recall": share(hits, hits + missed),
-        "f1": share(2 * hits, 2 * hits + spurious + missed),
-    }
+    tables = precision_recall_f1(*np.moveaxis(total, -1, 0))
     points = []
     for row, threshold in enumerate(THRESHOLDS):
         point: dict[str, Any] = {"threshold": threshold}

@@ -14,7 +14,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from ..augmentation import posed
 from ..sheets import in_rows
 from .compose import Labels, drawn
-from .loop import Trainer, move, shade
+from .loop import GanTrainer, move, shade
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph
 
@@ -108,7 +108,7 @@ class ImagePool:
         return older
 
 
-class CycleTrainer(Trainer):
+class CycleTrainer(GanTrainer):
     """G_AB paints masks (A) as micrographs (B), G_BA finds masks in them; D_A and D_B tell theirs from real ones.
 
     masks: label images of one tile size; micrographs: see `micrograph_stock`.
@@ -138,7 +138,7 @@ class CycleTrainer(Trainer):
         self.generators_adam = torch.optim.Adam(generators, settings.learning_rate, (settings.beta, 0.999))
         self.discriminators_adam = torch.optim.Adam(discriminators, settings.learning_rate, (settings.beta, 0.999))
 
-    def advance(self) -> dict[str, float]:
+    def advance(self) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, 2, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         mask, micrograph = self._batch(rng)
@@ -155,7 +155,7 @@ class CycleTrainer(Trainer):
         for optimiser in (self.generators_adam, self.discriminators_adam):
             optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, left)
 
-    def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, float], Tensor, Tensor]:
+    def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         settings = self.settings
         with self._autocast():
             painted, found = self.g_ab(mask), self.g_ba(micrograph)
@@ -165,15 +165,15 @@ class CycleTrainer(Trainer):
             loss = fooled + settings.cycle * (back + settings.identity * same)
         move(self.generators_adam, loss)
         losses = {"fooled": fooled, "cycle": back, "identity": same}
-        return {name: float(value.detach()) for name, value in losses.items()}, painted, found
+        return {name: value.detach() for name, value in losses.items()}, painted, found
 
-    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, found: Tensor) -> float:
+    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, found: Tensor) -> Tensor:
         with self._autocast():
             of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(painted), 0)
             of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(found), 0)
             loss = 0.5 * (of_micrographs + of_masks)
         move(self.discriminators_adam, loss)
-        return float(loss.detach())
+        return loss.detach()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)

@@ -1,8 +1,9 @@
-"""What the stages share: loops that resume, keep to their time, and note what they see."""
+"""What the stages share: training by the loop of every training, and pictures that are made one after the other."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,27 +15,22 @@ import torch
 from numpy.typing import NDArray
 
 from ...core.network.runtime import Runtime
-from ...core.pace import about, time_left
+from ...core.pace import time_left
+from .. import runs
 from ..files import write_picture, write_whole
-from ..runs import CHECKPOINT, METRICS, State, add_row, load_state, read_rows, save_state, write_rows
-from ..settings import BadRecipe
 from .settings import CycleSettings, GanRecipe, OutlineSettings
 
 SAMPLES, ORIGIN = "samples", "made_from.json"
 SAMPLE_EVERY = 50  # pictures
-Row = dict[str, Any]
-Make = Callable[[int], tuple[Row, NDArray[np.uint8]]]
+Figures = dict[str, Any]
+Make = Callable[[int], tuple[Figures, NDArray[np.uint8]]]
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
 
 
-class Deadline:
-    """When a stage has to stop. minutes: from now on; None is never."""
-
-    def __init__(self, minutes: float | None = None) -> None:
-        self.end = None if minutes is None else time.monotonic() + 60 * minutes
-
-    def over(self) -> bool:
-        return self.end is not None and time.monotonic() >= self.end
+def deadline(minutes: float | None = None) -> Callable[[], bool]:
+    """Whether so many minutes from now on are over; None: never."""
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    return lambda: time.monotonic() >= end
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Work:
         return Runtime(str(self.device), self.recipe.precision).torch_dtype()
 
 
-class Trainer:
+class GanTrainer:
     """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone.
 
     parts: names of all that a checkpoint holds.
@@ -63,8 +59,8 @@ class Trainer:
     step = 0
     parts: tuple[str, ...]
 
-    def advance(self) -> dict[str, float]:
-        """One step; returns its losses by name, always the same names."""
+    def advance(self) -> dict[str, torch.Tensor]:
+        """See `runs.Trainer`."""
         raise NotImplementedError
 
     def measure(self) -> dict[str, float]:
@@ -83,76 +79,54 @@ def move(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     optimiser.step()
 
 
-def run_steps(
+def train_stage(
     work: Work,
     stage: str,
     settings: OutlineSettings | CycleSettings,
-    deadline: Deadline,
-    begin: Callable[[], Trainer],
+    time_is_up: Callable[[], bool],
+    begin: Callable[[], GanTrainer],
 ) -> bool:
     """Advance what `begin` makes to the last step, from the checkpoint where there is one; whether it was reached.
 
-    Each checkpoint adds a row to metrics.csv and a picture to samples/. A checkpoint is also made when the time is up.
-    Raises BadRecipe where the stage was begun with other settings.
+    Each checkpoint adds a row to metrics.csv and a picture to samples/. Raises BadRecipe where the stage was begun with
+    other settings.
     """
-    folder, entries = work.out / stage, settings.model_dump()
-    state = _state_of(folder, entries)
-    if state and state["step"] >= settings.steps:
+    folder, steps = work.out / stage, settings.steps
+    state = checkpoint_of(folder, settings) if (folder / runs.CHECKPOINT).exists() else {}
+    if state and state["step"] >= steps:
         work.say(f"{stage}: finished before")
         return True
     (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
     trainer = begin()
     if state:
-        trainer.step = state["step"]
-        for name in trainer.parts:
-            getattr(trainer, name).load_state_dict(state[name])
+        runs.restore(trainer, state, folder / runs.CHECKPOINT)
         work.say(f"{stage}: resuming at step {trainer.step}")
-    write_rows(folder / METRICS, read_rows(folder / METRICS, trainer.step))
-    losses: list[dict[str, float]] = []
-    began = time.monotonic()
-    while trainer.step < settings.steps and not deadline.over():
-        losses.append(trainer.advance())
-        if trainer.step % settings.checkpoint == 0 or trainer.step == settings.steps or deadline.over():
-            seconds = (time.monotonic() - began) / len(losses)
-            said = _note(trainer, folder, losses, seconds)
-            left = f", {about(seconds * (settings.steps - trainer.step))} left" if trainer.step < settings.steps else ""
-            work.say(f"{stage} {trainer.step}/{settings.steps}  {said}  {seconds:.2f} s/step{left}")
-            parts = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
-            save_state({"settings": entries, "step": trainer.step, **parts}, folder / CHECKPOINT)
-            losses, began = [], time.monotonic()
-    return trainer.step >= settings.steps
+    runs.write_rows(folder / runs.METRICS, runs.read_rows(folder / runs.METRICS, trainer.step))
+
+    def at_checkpoint(losses: dict[str, float], seconds: float) -> None:
+        row = {**losses, **trainer.measure()}
+        runs.add_row(folder / runs.METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
+        write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
+        figures = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
+        work.say(f"{stage} {trainer.step}/{steps}  {figures}  {runs.pace(seconds, trainer.step, steps)}")
+        runs.save_state({"settings": settings.model_dump(), **runs.state_of(trainer)}, folder / runs.CHECKPOINT)
+
+    runs.run_steps(
+        trainer,
+        every=settings.checkpoint,
+        ends=[steps],
+        is_over=lambda: trainer.step >= steps,
+        time_is_up=time_is_up,
+        at_checkpoint=at_checkpoint,
+    )
+    return trainer.step >= steps
 
 
-def _state_of(folder: Path, settings: dict[str, Any]) -> State:
-    """A stage's checkpoint, {} without one; raises BadRecipe where it was made with other settings."""
-    if not (folder / CHECKPOINT).exists():
-        return {}
-    state = load_state(folder / CHECKPOINT)
-    refuse_others(state["settings"], settings, folder)
+def checkpoint_of(folder: Path, settings: OutlineSettings | CycleSettings) -> runs.State:
+    """A stage's checkpoint; raises BadRecipe where it was made with other settings."""
+    state = runs.load_state(folder / runs.CHECKPOINT)
+    runs.refuse_changes(state["settings"], settings.model_dump(), MAY_DIFFER, folder)
     return state
-
-
-def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Raise BadRecipe where a checkpoint's settings differ from the recipe's in what may not differ."""
-    for name in old.keys() | new.keys():
-        if name not in MAY_DIFFER and old.get(name) != new.get(name):
-            raise BadRecipe(
-                f"{folder} was begun with {name} = {old.get(name)!r}, the recipe now says {new.get(name)!r}: "
-                "take the old recipe or another RUN."
-            )
-
-
-def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], seconds: float) -> str:
-    """Write a row and a picture; returns the row for people."""
-    means = {name: sum(row[name] for row in losses) / len(losses) for name in losses[0]}
-    if not np.isfinite(list(means.values())).all():
-        raise BadRecipe(
-            f"The losses of {folder.name} are no numbers any more at step {trainer.step}: lower its learning_rate."
-        )
-    row = {**means, **trainer.measure()}
-    add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
-    write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
-    return "  ".join(f"{name} {value:.3f}" for name, value in row.items())
 
 
 def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:
@@ -167,7 +141,7 @@ def make_pictures(
     kinds: tuple[str, ...],
     origin: dict[str, Any],
     count: int,
-    deadline: Deadline,
+    time_is_up: Callable[[], bool],
     begin: Callable[[], Make],
 ) -> bool:
     """Make as many pictures as are not there yet; whether the end was reached.
@@ -183,29 +157,29 @@ def make_pictures(
         old = [f for kind in (*kinds, SAMPLES) for f in numbered(folder / kind)]
         if old:
             work.say(f"{stage}: {len(old)} pictures of another origin are removed")
-        for picture in (*old, folder / METRICS):
+        for picture in (*old, folder / runs.METRICS):
             picture.unlink(missing_ok=True)
         write_whole(folder / ORIGIN, json.dumps(origin, indent=2).encode())
-    rows = read_rows(folder / METRICS)
-    write_rows(folder / METRICS, rows)  # without what a kill left half written
+    rows = runs.read_rows(folder / runs.METRICS)
+    runs.write_rows(folder / runs.METRICS, rows)  # without what a kill left half written
     if len(rows) >= count:
         work.say(f"{stage}: finished before")
         return True
     make, began = begin(), time.monotonic()
     for number in range(len(rows), count):
-        if deadline.over():
+        if time_is_up():
             return False
         row, sample = make(number)
-        add_row(folder / METRICS, {"number": number + 1, **row})
+        runs.add_row(folder / runs.METRICS, {"number": number + 1, **row})
         if number % SAMPLE_EVERY == 0 or number == count - 1:
             write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
-            told = "  ".join(f"{name} {value}" for name, value in row.items())
+            figures = "  ".join(f"{name} {value}" for name, value in row.items())
             left = time_left(began, number + 1 - len(rows), count - len(rows))
-            work.say(f"{stage} {number + 1}/{count}  {told}{left}")
+            work.say(f"{stage} {number + 1}/{count}  {figures}{left}")
     return True
 
 
-def read_json(file: Path) -> Row:
+def read_json(file: Path) -> Figures:
     """The table in a JSON file; empty where there is none or it is damaged."""
     try:
         found = json.loads(file.read_text())

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..augmentation import posed
 from ..sheets import in_rows
 from ..synthesis.scene import split_pieces
-from .loop import Trainer, move, shade
+from .loop import GanTrainer, move, shade
 from .settings import MissingStage, OutlineSettings
 
 REACH = 0.45  # of the frame's side: from a silhouette's centroid to its farthest point
@@ -150,7 +150,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
 
-class OutlineTrainer(Trainer):
+class OutlineTrainer(GanTrainer):
     """The WGAN-GP. training, held_out: (n, S, S) uint8 outlines; held_out only for the comparison of shapes."""
 
     parts = ("generator", "critic", "moves_generator", "moves_critic")
@@ -167,7 +167,7 @@ class OutlineTrainer(Trainer):
         self.held_out = held_out
         self.true_shapes = shapes_of([as_field(outline) for outline in held_out[:COMPARED]])
 
-    def advance(self) -> dict[str, float]:
+    def advance(self) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for _ in range(self.settings.critic_steps):
@@ -177,7 +177,7 @@ class OutlineTrainer(Trainer):
         self.step += 1
         return {"distance": distance, "penalty": penalty}
 
-    def _move_critic(self, rng: np.random.Generator, noise: torch.Generator) -> tuple[float, float]:
+    def _move_critic(self, rng: np.random.Generator, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         real = self._real(rng)
         with torch.no_grad():
             fake = self.generator(self._latent(noise))
@@ -185,7 +185,7 @@ class OutlineTrainer(Trainer):
         distance = self.critic(real).mean() - self.critic(fake).mean()
         penalty = gradient_penalty(self.critic, real, fake, share)
         move(self.moves_critic, self.settings.penalty * penalty - distance)
-        return float(distance.detach()), float(penalty.detach())
+        return distance.detach(), penalty.detach()
 
     def _latent(self, noise: torch.Generator) -> Tensor:
         return torch.randn(self.settings.batch, self.settings.latent, generator=noise).to(self.device)

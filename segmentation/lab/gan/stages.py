@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from ... import __version__
 from ..files import write_picture, write_whole
 from ..publish import publish
-from ..runs import CHECKPOINT, METRICS, State, load_state, read_rows
-from ..settings import BadRecipe
+from ..runs import CHECKPOINT, METRICS, State, computing, read_rows
 from ..sheets import in_rows
 from ..train import scores_of, train
 from .compose import Labels, bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
     ORIGIN,
-    Deadline,
+    Figures,
     Make,
-    Row,
     Work,
+    checkpoint_of,
+    deadline,
     make_pictures,
     numbered,
     read_json,
-    refuse_others,
-    run_steps,
     shade,
+    train_stage,
 )
 from .outlines import Generator, OutlineTrainer, at_diameter, draw_outlines
 from .settings import CycleSettings, MissingStage, OutlineSettings, unet_recipe
 from .stock import micrograph_stock, outline_stock
 
+TimeIsUp = Callable[[], bool]
 OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
 SUMMARY = "summary.json"
 
@@ -44,19 +44,15 @@ SUMMARY = "summary.json"
 def run_stage(stage: str, work: Work) -> bool:
     """Run one stage of STAGES, or go on with it; whether it is finished. Raises MissingStage, BadDataset, BadRecipe."""
     began = time.monotonic()
-    if work.recipe.threads:
-        torch.set_num_threads(work.recipe.threads)
-    try:
-        done = STAGES[stage](work, Deadline(work.minutes))
-    except torch.OutOfMemoryError as error:
-        raise BadRecipe(f"{work.device} has too little memory for the {stage} stage: lower its batch.") from error
+    with computing(work.device, work.recipe.threads):
+        done = STAGES[stage](work, deadline(work.minutes))
     _summarise(stage, work, done, time.monotonic() - began)
     if not done:
         work.say(f"{stage}: the time is up; the same command goes on from here")
     return done
 
 
-def outlines(work: Work, deadline: Deadline) -> bool:
+def outlines(work: Work, time_is_up: TimeIsUp) -> bool:
     """WGAN: checkpoint.pt, metrics.csv, samples/ with real outlines above drawn ones."""
     recipe = work.recipe
 
@@ -65,10 +61,10 @@ def outlines(work: Work, deadline: Deadline) -> bool:
         work.say(f"outlines: {len(training)} to learn from, {len(held_out)} held out")
         return OutlineTrainer(recipe.outlines, training, held_out, recipe.seed, work.device)
 
-    return run_steps(work, "outlines", recipe.outlines, deadline, begin)
+    return train_stage(work, "outlines", recipe.outlines, time_is_up, begin)
 
 
-def masks(work: Work, deadline: Deadline) -> bool:
+def masks(work: Work, time_is_up: TimeIsUp) -> bool:
     """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
     recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
     state = _needed(work.out / "outlines", "masks", recipe.outlines)
@@ -79,7 +75,7 @@ def masks(work: Work, deadline: Deadline) -> bool:
         generator.load_state_dict(state["generator"])
         fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
 
-        def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
             rng = np.random.default_rng((recipe.seed, 1, number))
             chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
             labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
@@ -90,10 +86,10 @@ def masks(work: Work, deadline: Deadline) -> bool:
 
         return make
 
-    return make_pictures(work, "masks", ("labels",), origin, settings.count, deadline, begin)
+    return make_pictures(work, "masks", ("labels",), origin, settings.count, time_is_up, begin)
 
 
-def cyclegan(work: Work, deadline: Deadline) -> bool:
+def cyclegan(work: Work, time_is_up: TimeIsUp) -> bool:
     """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
     recipe = work.recipe
     composed = _composed(work, "cyclegan")
@@ -104,10 +100,10 @@ def cyclegan(work: Work, deadline: Deadline) -> bool:
         read = [read_mask(file) for file in composed]
         return CycleTrainer(recipe.cyclegan, read, micrographs, recipe.seed, work.device, work.dtype)
 
-    return run_steps(work, "cyclegan", recipe.cyclegan, deadline, begin)
+    return train_stage(work, "cyclegan", recipe.cyclegan, time_is_up, begin)
 
 
-def translate(work: Work, deadline: Deadline) -> bool:
+def translate(work: Work, time_is_up: TimeIsUp) -> bool:
     """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
     recipe, folder = work.recipe, work.out / "translate"
     state = _needed(work.out / "cyclegan", "translate", recipe.cyclegan)
@@ -119,7 +115,7 @@ def translate(work: Work, deadline: Deadline) -> bool:
         network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
         network.load_state_dict(state["g_ab"])
 
-        def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
             labels = read_mask(composed[number])
             picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
             kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
@@ -131,10 +127,10 @@ def translate(work: Work, deadline: Deadline) -> bool:
 
         return make
 
-    return make_pictures(work, "translate", ("images", "labels"), origin, len(composed), deadline, begin)
+    return make_pictures(work, "translate", ("images", "labels"), origin, len(composed), time_is_up, begin)
 
 
-def unet(work: Work, deadline: Deadline) -> bool:
+def unet(work: Work, time_is_up: TimeIsUp) -> bool:
     """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
 
     When the time is up before the end, the weights are those of the last checkpoint, and the card's limits say so.
@@ -148,7 +144,7 @@ def unet(work: Work, deadline: Deadline) -> bool:
             "then translate again."
         )
     recipe, folder = unet_recipe(work.recipe), work.out / "unet"
-    run = train(recipe, folder, work.out, work.device, lambda line: work.say(f"unet: {line}"), deadline.over)
+    run = train(recipe, folder, work.out, work.device, lambda line: work.say(f"unet: {line}"), time_is_up)
     stopped = [f"Training was stopped at step {run.step} of {recipe.steps}."] if run.step < recipe.steps else []
     extra = {"limits": [*recipe.limits, *stopped], "scores": scores_of(run, recipe)}
     card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
@@ -163,9 +159,7 @@ def _needed(folder: Path, stage: str, settings: OutlineSettings | CycleSettings)
     """The checkpoint in the folder of the stage before; raises MissingStage, BadRecipe."""
     if not (folder / CHECKPOINT).exists():
         raise MissingStage(_lacks(stage, folder.name, folder / CHECKPOINT))
-    state = load_state(folder / CHECKPOINT)
-    refuse_others(state["settings"], settings.model_dump(), folder)
-    return state
+    return checkpoint_of(folder, settings)
 
 
 def _composed(work: Work, stage: str) -> list[Path]:

@@ -18,12 +18,13 @@ from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import UserError
-from ..evaluation.predictions import Predictor, padded
+from ...core.validation import Refused
+from ..contract import Fitted, Floats, Labels
+from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
 from .by_size import BARE
-from .matching import RIGHT, Labels, overlap_of, pairs, without_specks
+from .matching import RIGHT, overlap_of, pairs, without_specks
 
 PARTS = 5
 RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000
@@ -34,15 +35,14 @@ OFTEN = 10  # images after which it is said how far it is
 BINS = np.linspace(0.0, 1.0, 21)
 RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
 FEWEST = 20  # of each kind, under which nothing is fitted
-Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
 Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-class Judged(NamedTuple):
-    """The particles of one image. values: (n,) each, as of core.labels.confidence.outline_features. right: (n,) at IoU
-    0.5. group: images of one are alike."""
+class LabelledParticles(NamedTuple):
+    """The particles of one image. values: (n,) each, as of core.labels.confidence.traits. right: (n,) at IoU 0.5.
+    group: images of one are alike."""
 
     values: Mapping[str, Floats]
     right: Right
@@ -74,30 +74,32 @@ def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None =
     return weights, float(found[-1] - weights @ mean)
 
 
-def calibrate(
-    predictor: Predictor,
-    examples: Sequence[Pair],
-    *,
-    threshold: float,
-    rows: int | None = None,
-    say: Say = lambda line: None,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """The weights of the card's option `confidence`, and their `reliability` on the examples.
+def fit_confidence(
+    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
+    """The card's option `confidence`; its facts are the `reliability` on the examples.
 
-    They are fitted on all outlines in the examples and on outlines in rendered pictures with and without particles.
-    Rendered outlines count only if they are right or lie on the background, because far more of them are merged than
-    in real pictures. The reliability leaves out hopeless outlines; each outline is judged by a fit on other groups.
-    Raises TooFew.
+    The weights are fitted on all outlines in the examples and on outlines in rendered pictures with and without
+    particles. Rendered outlines count only if they are right or lie on the background, because far more of them are
+    merged than in real pictures. The reliability leaves out hopeless outlines; each outline is judged by a fit on other
+    groups. Raises TooFew.
     """
-    some = some_of(examples)
+    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
     own = [
-        _judged(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)
+        _labelled(predictor, *pair.load(options.rows), threshold, pair.group)
+        for pair in followed(some, len(some), say, OFTEN)
     ]
     drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
-    others = [_judged(predictor, *picture, threshold, drawn=True) for picture in drawn]
+    others = [_labelled(predictor, *picture, threshold, drawn=True) for picture in drawn]
     apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
     likely = apart >= HOPELESS
-    return fit([*own, *others]), reliability(apart[likely], right[likely])
+    measured = reliability(apart[likely], right[likely])
+    facts = {
+        "confidence_error": round(measured["error"], 3),
+        "wrong_under_limit": round(measured["under"]["wrong"] or 0, 3),
+        "wrong_over_limit": round(measured["over"]["wrong"] or 0, 3),
+    }
+    return Fitted("confidence", {"options": {"confidence": fit([*own, *others])}}, facts, str(facts))
 
 
 def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:
@@ -119,7 +121,7 @@ def empty() -> Iterator[tuple[Micrograph, Labels]]:
         yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
 
 
-def _judged(
+def _labelled(
     predictor: Predictor,
     micrograph: Micrograph,
     truth: Labels,
@@ -127,20 +129,20 @@ def _judged(
     group: str = "",
     *,
     drawn: bool = False,
-) -> Judged:
+) -> LabelledParticles:
     """All outlines of an image, also those that an analysis would drop."""
-    seen, options = predictor.see(micrograph, len(truth)), ParticleOptions.of(predictor.card)
-    found = particles(seen.maps, seen.grey, seen.view.scale, threshold, options)
+    prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
+    found = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
-    values = outline_features(seen.maps, seen.grey, found, seen.view.scale, options.diameter)
+    values = traits(prediction.maps, prediction.grey, found, prediction.view.scale, options.diameter)
     used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
     places = overlap.found_ids[used] - 1
-    return Judged({name: each[places] for name, each in values.items()}, right[used], group)
+    return LabelledParticles({name: each[places] for name, each in values.items()}, right[used], group)
 
 
-def fit(images: Sequence[Judged]) -> dict[str, float]:
+def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
     """Weights for `likely_right` by penalised maximum likelihood, CROWD particles of an image counting at the most.
 
     Raises TooFew.
@@ -162,7 +164,7 @@ def share_of(counts: Sequence[int]) -> Floats:
     return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
 
 
-def cross_fitted(own: Sequence[Judged], others: Sequence[Judged] = ()) -> NDArray[np.float32]:
+def cross_fitted(own: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> NDArray[np.float32]:
     """Confidence of every particle of `own` by a model fitted on the images of other groups and on `others`.
 
     The groups are dealt to PARTS parts. Raises TooFew.

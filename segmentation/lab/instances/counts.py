@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ...core.labels.separate import renumber
 from ...core.measure.bins import NANO_NM
 from ...core.measure.shapes import measure
+from ..contract import Floats, Labels
+from ..evaluation.scores import near
 from .by_size import Counts, count_by_size
-from .matching import SMALLEST, Judged, Kind, Labels, Overlap, judge, match, overlap_of, pairs, without_specks
+from .matching import SMALLEST, Judged, Kind, Overlap, judge, match, overlap_of, pairs, without_specks
 from .targets import boundary
 
 IOUS = np.arange(0.5, 1.0, 0.05)
 TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
 FRAME = 2  # px; a particle this near to the frame may be cut (drawn masks often leave the first column empty)
-Floats = NDArray[np.float64]
 
 
 class Sums(NamedTuple):
@@ -104,14 +104,7 @@ def _best(overlap: Overlap) -> Floats:
 
 def _boundary(found: Labels, truth: Labels) -> Floats:
     ours, theirs = (boundary(labels) & (labels > 0) for labels in (found, truth))  # the frame is no edge
-    return np.array([_near(ours, theirs), ours.sum(), _near(theirs, ours), theirs.sum()], float)
-
-
-def _near(these: NDArray[np.bool_], those: NDArray[np.bool_]) -> int:
-    """How many of `these` pixels have one of `those` within TOLERANCE."""
-    if not those.any():
-        return 0
-    return int((ndimage.distance_transform_edt(~those)[these] <= TOLERANCE).sum())
+    return np.array([near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()], float)
 
 
 def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:

@@ -15,9 +15,11 @@ from ...core.labels.region_merging import border_features, merge, oversegment_an
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ..evaluation.predictions import Predictor, Seen, padded
+from ..contract import Fitted, Floats, Labels
+from ..evaluation.predictions import Options, Prediction, Predictor, padded
+from ..evaluation.scores import precision_recall_f1
 from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
-from .matching import Labels, match, overlap_of, without_specks
+from .matching import match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -25,20 +27,19 @@ RULE = (
     "The limit with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, averaged over the images and"
     f" {RENDERED} rendered pictures."
 )
-Floats = NDArray[np.float64]
 Weights = dict[str, float]
 Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """An image as the network saw it, its truth (H, W) and its regions. unit: px that the network likes best.
+class Oversegmented:
+    """An image as the network saw it, its truth (H, W) and its pieces. unit: px that the network likes best.
 
     common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
     group: images of one are alike.
     """
 
-    seen: Seen
+    prediction: Prediction
     truth: Labels
     unit: float
     regions: RegionGraph
@@ -46,34 +47,21 @@ class Shown:
     group: str = ""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """weights: of the card's option `region_merging`. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what
-    merged them: these weights; those of the card as it was, if any; and, of enough groups, a fit on the other groups,
-    fold by fold."""
-
-    weights: Weights
-    merits: dict[str, float]
-
-
-def fit_region_merging(
-    predictor: Predictor,
-    examples: Sequence[Pair],
-    *,
-    threshold: float,
-    rows: int | None = None,
-    say: Say = lambda line: None,
-) -> Fitted:
-    """Where to cut, and the gain on the examples.
+def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None) -> Fitted:
+    """The card's option `cuts`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these cuts, of the
+    card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
-    some = some_of(examples)
-    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)]
-    made = [show(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
-    old = ParticleOptions.of(predictor.card).region_merging
+    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
+    own = [
+        oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
+        for pair in followed(some, len(some), say, OFTEN)
+    ]
+    made = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
+    old = ParticleOptions.of(predictor.card).cuts
 
-    def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:
+    def counts(images: Sequence[Oversegmented], weights: Mapping[str, float]) -> Floats:
         return _counts(images, predictor, threshold, weights)
 
     weights = _fitted(own, made)
@@ -90,23 +78,28 @@ def fit_region_merging(
             mine = [image for image in own if image.group in part]
             total += counts(mine, others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
         merits["a fit on the others"] = merit(total)
-    return Fitted(weights, merits)
+    reached = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
+    summary = f"mean F1 at IoU 0.5 and 0.75 without a confidence {reached}"
+    return Fitted("cuts", {"options": {"cuts": weights}}, {"cuts_rule": RULE}, summary)
 
 
-def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = "") -> Shown:
-    """What the network sees of an image, taken to regions."""
-    seen = predictor.see(micrograph, len(truth))
-    labels, first, regions = oversegment(seen.maps, seen.grey, threshold=threshold, scale=seen.view.scale)
+def oversegmented(
+    predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
+) -> Oversegmented:
+    """The model's maps of an image, taken to pieces."""
+    prediction = predictor.predict(micrograph, len(truth))
+    scale = prediction.view.scale
+    labels, first, pieces = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
-    common = csr_array((np.ones(labels.size), places), shape=(len(regions.peaks), int(truth.max(initial=0)) + 1))
-    unit = ParticleOptions.of(predictor.card).diameter / seen.view.scale
-    return Shown(seen, truth, unit, regions, common, group)
+    common = csr_array((np.ones(labels.size), places), shape=(len(pieces.peaks), int(truth.max(initial=0)) + 1))
+    unit = ParticleOptions.of(predictor.card).diameter / scale
+    return Oversegmented(prediction, truth, unit, pieces, common, group)
 
 
-def borders_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
-    """(m,) features by name of the borders between regions, and between those merged under each of `states`; whether
-    each is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
-    every = [(image.regions, np.arange(len(image.regions.peaks)))]
+def cuts_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
+    """(m,) traits by name of the borders between pieces, and between those joined under each of `states`; whether each
+    is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
+    every = [(image.pieces, np.arange(len(image.pieces.peaks)))]
     for weights in states:
         ends = merge(image.regions, weights, image.unit)
         every.append((merged(image.regions, ends), ends))
@@ -114,7 +107,7 @@ def borders_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
     return {name: np.concatenate([each[name] for each in features]) for name in features[0]}, np.concatenate(real)
 
 
-def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Shown) -> Borders:
+def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
     count = len(ends)
     of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     mostly = np.asarray(of.argmax(axis=1)).ravel()
@@ -122,19 +115,21 @@ def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Shown) -> Bor
     one, other = regions.pairs.T
     usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
     one, other = one[usable], other[usable]
-    features = border_features(regions, one, other, usable, image.unit)
-    if len(image.seen.maps) < 3:
-        del features["touching"]
-    return features, mostly[one] != mostly[other]
+    traits = cut_traits(pieces, one, other, usable, image.unit)
+    if len(image.prediction.maps) < 3:
+        del traits["touching"]
+    return traits, mostly[one] != mostly[other]
 
 
-def _fitted(own: Sequence[Shown], made: Sequence[Shown]) -> Weights:
-    """Weights from borders of regions as they are, and then of merged ones, too."""
+def _fitted(own: Sequence[Oversegmented], made: Sequence[Oversegmented]) -> Weights:
+    """Weights from borders of pieces as they are, and then of joined ones, too."""
     weights = _fitted_once(own, made, [])
     return _fitted_once(own, made, [weights | {MERGE_LIMIT: limit} for limit in STATES])
 
 
-def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[Mapping[str, float]]) -> Weights:
+def _fitted_once(
+    own: Sequence[Oversegmented], made: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
+) -> Weights:
     """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
     found = [[borders_of(image, states) for image in images] for images in (own, made)]
     shares = [share_of([len(real) for _, real in some]) for some in found]
@@ -152,14 +147,14 @@ def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[M
     return {**dict(zip(names, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
 
 
-def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, weights: Mapping[str, float]) -> Floats:
+def _counts(
+    images: Sequence[Oversegmented], predictor: Predictor, threshold: float, weights: Mapping[str, float]
+) -> Floats:
     """(2, 3) hits, spurious and missed particles at IoU 0.5 and at IoU 0.75."""
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
-        seen, scale = image.seen, image.seen.view.scale
-        found = oversegment_and_merge(
-            seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights
-        )
+        maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
+        found = cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total
@@ -167,5 +162,4 @@ def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, wei
 
 def merit(counts: Floats) -> float:
     """The mean of both F1 of counts (2, 3)."""
-    hits, spurious, missed = counts.T
-    return float(np.mean(2 * hits / np.maximum(2 * hits + spurious + missed, 1)))
+    return float(np.mean(np.nan_to_num(precision_recall_f1(*counts.T)["f1"])))

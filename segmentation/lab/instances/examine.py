@@ -13,24 +13,23 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 from ...core.labels.options import ParticleOptions
-from ...core.labels.outline import Outlines, outline, particles, that_count
-from ..contract import Scoring
-from ..evaluation.predictions import Options, Predictor, Seen, padded
-from ..evaluation.report import pooled
+from ...core.labels.outline import outline, particles, that_count
+from ..contract import Labels, Maps, Scoring
+from ..evaluation.predictions import Options, Prediction, Predictor, padded
+from ..evaluation.scores import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
 from .by_size import by_size
 from .calibrating import reliability
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
-from .matching import Labels, match, overlap_of, without_specks
+from .matching import match, overlap_of, without_specks
 from .targets import inner_distance
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
-Map = NDArray[np.uint8]
-OWN, BEFORE = "own", "before fitting"
+OWN = "own"
 
 
 def sweep_image(
@@ -52,12 +51,12 @@ def sweep_image(
     return np.array(rows, float)
 
 
-def published(foreground: Map) -> Labels:
+def published(foreground: Maps) -> Labels:
     """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
     return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
 
 
-def published_later(foreground: Map) -> Labels:
+def published_later(foreground: Maps) -> Labels:
     """Version 1.2: the map is stretched to full range, its threshold is Otsu's, and holes stay.
 
     After the stretching an empty map has a foreground, too; only one of a single value has none.
@@ -82,7 +81,7 @@ def split(mask: NDArray[np.bool_]) -> Labels:
     return np.asarray(watershed(-distance, markers, mask=mask, watershed_line=True), np.int32)
 
 
-CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published-1.2": published_later}
+CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published, "published-1.2": published_later}
 
 
 class Outliner:
@@ -94,37 +93,25 @@ class Outliner:
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor, self.options = scoring, predictor, options
         self.of_card = ParticleOptions.of(predictor.card)
-        before = (BEFORE,) if options.before else ()
-        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *before, *options.chains)}
-        self.through: dict[str, list[ImageCounts]] = {
-            chain: [] for chain in self.chains if options.truth_through and chain != BEFORE
-        }
+        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
+        self.through: dict[str, list[ImageCounts]] = {chain: [] for chain in self.chains if options.truth_through}
         self.sweeps: list[NDArray[np.float64]] = []
         self.confidence: list[NDArray[np.float32]] = []
 
-    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
-        outlines = self._counted(seen, threshold, options)
+        maps, grey, scale = prediction.maps, prediction.grey, prediction.view.scale
+        outlines = that_count(outline(maps, grey, scale, threshold, options), grey, options)
         for chain, counts in self.chains.items():
-            counts.append(count_image(padded(self._labels(chain, seen, outlines.labels), truth.shape), truth, unit))
+            labels = outlines.labels if chain == OWN else CHAINS[chain](maps[0])
+            counts.append(count_image(padded(labels, truth.shape), truth, unit))
         for chain, counts in self.through.items():
-            counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, options), truth, unit))
+            counts.append(count_image(through_chain(chain, truth, threshold, scale, options), truth, unit))
         own = self.chains[OWN][-1]
         if self.options.thresholds:
-            self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, options))
+            self.sweeps.append(sweep_image(maps, grey, truth, scale, options))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
         return outlines.labels, own
-
-    def _counted(self, seen: Seen, threshold: float, options: ParticleOptions) -> Outlines:
-        return that_count(outline(seen.maps, seen.grey, seen.view.scale, threshold, options), seen.grey, options)
-
-    def _labels(self, chain: str, seen: Seen, own: Labels) -> Labels:
-        if chain == OWN:
-            return own
-        if chain == BEFORE and (card := self.options.before):
-            threshold, before = self.options.threshold_of(card), ParticleOptions.of(card)
-            return self._counted(seen, threshold, before).labels
-        return CHAINS[chain](seen.maps[0])
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
@@ -137,7 +124,7 @@ class Outliner:
             "by_iou": ap_by_iou(images),
             "by_size": by_size([image.by_size for image in images]),
             "thresholds": against_threshold(self.sweeps, CURVES, OF_OBJECTS, CHOOSING, used),
-            "reliability": self.options.reliability or reliability(np.concatenate(self.confidence), right),
+            "reliability": reliability(np.concatenate(self.confidence), right),
             "seed_threshold": self.of_card.seed_threshold,
             "sizes": {
                 "measure": "minimum Feret diameter",

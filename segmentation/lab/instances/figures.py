@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..contract import COUNT_OFF, Definition, Floats
-from ..evaluation.report import plain, share
+from ..evaluation.scores import plain, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 from .matching import Kind
 
@@ -108,16 +108,17 @@ def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
 def of_sums(sums: Sums) -> dict[str, Floats]:
     """The figures that follow from sums (...), each (...); NaN where a denominator is 0."""
     hit, spurious, missed, rest = np.moveaxis(sums.pixels, -1, 0)
+    pixels = precision_recall_f1(hit, spurious, missed)
     tp, fp, fn = np.moveaxis(sums.matched, -1, 0)  # (..., 10)
     ap, f1 = share(tp, tp + fp + fn), share(2 * tp, 2 * tp + fp + fn)
     return {
         "iou": share(hit, hit + spurious + missed),
         "iou_mean": share(sums.image_iou[..., 0], sums.image_iou[..., 1]),
-        "dice": share(2 * hit, 2 * hit + spurious + missed),
-        "precision": share(hit, hit + spurious),
-        "recall": share(hit, hit + missed),
+        "dice": pixels["f1"],
+        "precision": pixels["precision"],
+        "recall": pixels["recall"],
         "accuracy": share(hit + rest, hit + rest + spurious + missed),
-        "youden": share(hit, hit + missed) + share(rest, rest + spurious) - 1,
+        "youden": pixels["recall"] + share(rest, rest + spurious) - 1,
         "ap50": ap[..., 0],
         "ap75": ap[..., 5],
         "ap": ap.mean(-1),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.micrograph import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import painted, sampled
-from .matching import Kind, Labels, judge, overlap_of, without_specks
+from ..contract import Labels, Picture
+from .matching import Kind, judge, overlap_of, without_specks
 from .targets import boundary
 
 LONGEST = 640  # px of a panel's longest side
@@ -25,7 +25,6 @@ COLOURS = {
     Kind.FALSE_NEGATIVE: (86, 180, 233),
 }
 LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
-Picture = NDArray[np.uint8]
 
 
 def panels(micrograph: Micrograph, found: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
+
+from pydantic import Field
 
 from ...core.validation import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Weight = Annotated[float, Field(ge=0)]
 
 
 class Loss(Settings):

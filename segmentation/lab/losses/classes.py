@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from . import Loss
-
-Weight = Annotated[float, Field(ge=0)]
+from . import Loss, Weight
 
 
 class ClassLoss(Loss):

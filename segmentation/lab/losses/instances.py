@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from . import Loss
-
-Weight = Annotated[float, Field(ge=0)]
+from . import Loss, Weight
 
 
 class InstanceLoss(Loss):

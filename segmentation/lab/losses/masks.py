@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from . import Loss
+from . import Loss, Weight
 from .instances import dice_loss
-
-Weight = Annotated[float, Field(ge=0)]
 
 
 class MaskLoss(Loss):

@@ -19,7 +19,7 @@ from .settings import SupportSettings
 Shape = tuple[int, int]
 ROSE = 4.0  # contrast x sqrt(pixels) / noise under which no one sees a particle (Rose, J. Opt. Soc. Am. 1948: 3 to 5)
 FAINTEST = 0.025  # of the full range, under which even a large particle is lost in the support
-SATURATED = 250  # grey from which nothing is told apart
+SATURATED = 250  # grey from which nothing can be distinguished
 
 
 def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: np.random.Generator) -> Field:

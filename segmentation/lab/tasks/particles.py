@@ -10,7 +10,10 @@ import torch
 from ...core.labels.separate import separate
 from ..contract import Followed, Labels, LearningTask, Maps, Scoring
 from ..evaluation.predictions import Options, Predictor
+from ..evaluation.scores import fit_threshold
 from ..instances import figures
+from ..instances.calibrating import fit_confidence
+from ..instances.cutting import fit_cuts
 from ..instances.examine import Outliner
 from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
@@ -41,16 +44,19 @@ SCORING = Scoring(
     rank=rank,
     panels=panels,
     legend={**{str(kind): colour for kind, colour in COLOURS.items()}, "true outlines": (255, 255, 255)},
-    shown=(
+    printed=(
         *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
         *("boundary_f1", "count_ratio", "median_error", "nano_error"),
     ),
     followed=Followed("dice", "f50", "count_off"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
-    options=frozenset(
-        {"threshold", "fit_region_merging", "calibrate", "choose_threshold", "postprocess", "truth_through_postprocess"}
-    ),
+    options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
+    fits={
+        "separation": fit_cuts,
+        "confidence": fit_confidence,
+        "threshold": lambda *given: fit_threshold(SCORING, *given),
+    },
 )
 TASK = LearningTask(
     name="particles",

@@ -42,7 +42,7 @@ DOUBTFUL = (
 def images_in(folder: Path, *, but: Path) -> tuple[list[Path], list[Path]]:
     """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones or junk.
 
-    An image is told by its content; a file with an image's suffix counts too, so that a broken one is named.
+    An image is known by its content; a file with an image's suffix counts too, so that a broken one is named.
     """
     images, others = [], []
     for path in sorted(folder.rglob("*")):
@@ -149,10 +149,10 @@ def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, kee
     from segmentation.core.report.files import write_all
     from segmentation.core.report.wording import write_json
 
-    def told(stage: str, fraction: float) -> None:
+    def report(stage: str, fraction: float) -> None:
         bar(stage, DONE + (1 - DONE) * fraction)
 
-    write_all(analysis, folder, for_the_page=False, keep_all=keep_all, progress=told)
+    write_all(analysis, folder, for_the_page=False, keep_all=keep_all, progress=report)
     write_json(analysis.timings, folder / "timings.json", indent=2)
     bar("done", 1.0)
 

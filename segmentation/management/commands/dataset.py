@@ -12,8 +12,8 @@ from ._lab import BASE, LabCommand
 
 class Command(LabCommand):
     help = (
-        "`dataset check FOLDER`: what must be mended and what is worth a look in FOLDER/images and FOLDER/labels "
-        "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 when something must be mended. "
+        "`dataset check FOLDER`: errors and warnings on FOLDER/images and FOLDER/labels "
+        "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 where there is an error. "
         "`dataset empty FOLDER --out DIR`: cut squares without particles from its images, to score a model on; in "
         "place of FOLDER a training RECIPE.toml means what it holds out. `dataset tiles FOLDER --out DIR --side PX`: "
         "cut images and labels of classes into blocks, with --variants in their eight turned and mirrored forms."
@@ -53,28 +53,28 @@ class Command(LabCommand):
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 
     def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.empty import write_squares
+        from segmentation.lab.tiles import write_squares
 
         count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import ANY
-        from segmentation.lab.check import NOT_CAUGHT, inspect
-        from segmentation.lab.check_sheets import write_pictures
+        from segmentation.lab.check import NOT_CAUGHT, check_folder
+        from segmentation.lab.check.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         said = options["classes"]
         count = ANY if said == [] else 0
-        checked = inspect(options["folder"], **names, classes=tuple(said or ()), count=count, say=self.say)
+        checked = check_folder(options["folder"], **names, classes=tuple(said or ()), count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)
         self.stdout.write(NOT_CAUGHT)
         for file in write_pictures(checked, options["out"]) if options["out"] else []:
             self.stdout.write(f"picture: {file}")
-        if count := len(checked.to_mend):
-            raise CommandError(f"{count} thing{'s' if count > 1 else ''} must be mended before a training.")
+        if count := len(checked.errors):
+            raise CommandError(f"{count} error{'s' if count > 1 else ''} must be corrected before a training.")
 
 
 def _labelled(options: dict[str, Any]) -> Any:

@@ -47,20 +47,9 @@ class Command(LabCommand):
         textures.add_argument("folders", nargs="+", metavar="NAME=FOLDER", help="a model and images it was taught on")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["action"] == "list":
-            self._list()
-        elif options["action"] == "add":
-            self._add(options)
-        elif options["action"] == "picture":
-            self._picture(options)
-        elif options["action"] == "images":
-            self._images(options)
-        elif options["action"] == "textures":
-            self._textures(options["folders"])
-        else:
-            self._remove(options["name"])
+        getattr(self, f"_{options['action']}")(options)
 
-    def _list(self) -> None:
+    def _list(self, options: dict[str, Any]) -> None:
         try:
             for card in cards.available():
                 origin = "added" if card.weights.parent == settings.DEEPSEGM_MODELS else "released"
@@ -123,16 +112,16 @@ class Command(LabCommand):
         note_images(card.weights.parent / f"{card.name}.toml", recipe, images)
         self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, options: dict[str, Any]) -> None:
         from segmentation.lab.publish import remove_model
 
-        remove_model(name, settings.DEEPSEGM_MODELS)
-        self.stdout.write(f"{name} is removed; analyses made with it stay.")
+        remove_model(options["name"], settings.DEEPSEGM_MODELS)
+        self.stdout.write(f"{options['name']} is removed; analyses made with it stay.")
 
-    def _textures(self, folders: list[str]) -> None:
+    def _textures(self, options: dict[str, Any]) -> None:
         from segmentation.lab.textures import fit
 
-        pairs = [each.partition("=")[::2] for each in folders]
+        pairs = [each.partition("=")[::2] for each in options["folders"]]
         if wrong := [name for name, folder in pairs if not Path(folder or " ").is_dir()]:
             raise CommandError(f"{wrong[0]} names no folder: write NAME=FOLDER, such as particles=data/images.")
         fit({name: Path(folder) for name, folder in pairs}, self.say)

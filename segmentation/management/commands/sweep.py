@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from ._lab import BASE, LabCommand
 
@@ -27,15 +27,11 @@ class Command(LabCommand):
         parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="of crops and first weights")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.finetune import fine_tuning
         from segmentation.lab.settings import checked_as
         from segmentation.lab.sweep import Sweep, read_sweep, run_sweep
 
-        if options["fine_tune"]:
-            sweep, recipe = Sweep(), fine_tuning(options["sweep"], options["fine_tune"])
-        elif options["sweep"].is_dir():
-            raise CommandError(f"{options['sweep']} is a folder: say which model to train further with --fine-tune.")
-        else:
+        sweep, recipe = Sweep(), self.fine_tuned(options["sweep"], options["fine_tune"])
+        if recipe is None:
             sweep, recipe = read_sweep(options["sweep"], options["recipe"])
         folds = options["folds"]
         said = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}

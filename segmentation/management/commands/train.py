@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from ._lab import BASE, LabCommand
 
@@ -28,12 +28,13 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.cards import read_card
-        from segmentation.lab.check import check_sources, copied
+        from segmentation.lab.check import check_sources
         from segmentation.lab.publish import publish_run
-        from segmentation.lab.settings import read_recipe
+        from segmentation.lab.settings import copied, read_recipe
         from segmentation.lab.train import train
 
-        recipe = _recipe(options)
+        fine_tuned = self.fine_tuned(options["recipe"], options["fine_tune"], options["fold"] or 0)
+        recipe = _recipe(options, fine_tuned)
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
             if entries := copied(recipe):
@@ -54,26 +55,22 @@ class Command(LabCommand):
         from segmentation.core.network.runtime import Runtime
         from segmentation.lab.before_after import before_and_after
         from segmentation.lab.data import held_out
+        from segmentation.lab.evaluation.predictions import Predictor
         from segmentation.lab.pretrained import base_card
         from segmentation.lab.settings import FolderEntry
 
         before = base_card(recipe.start_from) if recipe.start_from else None
         if before and before.task == recipe.task and any(isinstance(each, FolderEntry) for each in recipe.sources):
             pairs = [each.pair for each in held_out(recipe, BASE) if each.taught]
-            before_and_after(before, read_card(card), pairs, Runtime(recipe.device), self.say)
+            runtime = Runtime(recipe.device)
+            before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
 
 
-def _recipe(options: dict[str, Any]) -> Any:
+def _recipe(options: dict[str, Any], fine_tuned: Any) -> Any:
     """The recipe of the file or the folder, with what the command line says instead."""
-    from segmentation.lab.finetune import fine_tuning
     from segmentation.lab.settings import read_recipe, recipe_from
 
-    if options["fine_tune"]:
-        recipe = fine_tuning(options["recipe"], options["fine_tune"], options["fold"] or 0)
-    elif options["recipe"].is_dir():
-        raise CommandError(f"{options['recipe']} is a folder: say which model to train further with --fine-tune.")
-    else:
-        recipe = read_recipe(options["recipe"])
+    recipe = fine_tuned or read_recipe(options["recipe"])
     said = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
     # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
     return recipe_from({**recipe.model_dump(exclude_unset=True), **said}, "The command line") if said else recipe

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ..core.label_images import as_labels, read_numbers
-from ..core.measure.hulls import areas, find_hulls
-from ..core.measure.runs import find_runs
-from ..core.micrograph.databar import find_data_bar
-from ..core.truth import Pair
-from .agreement import CHANCE, agreement, has_shape_of_gaps, reduced
-from .data import eight_bits
-from .instances.targets import boundary
-from .synthesis.scene import split_pieces
+from ...core.label_images import as_labels, read_numbers
+from ...core.measure.hulls import areas, find_hulls
+from ...core.measure.runs import find_runs
+from ...core.micrograph.databar import find_data_bar
+from ...core.truth import Pair
+from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
+from ..data import eight_bits
+from ..instances.targets import boundary
+from ..synthesis.scene import split_pieces
 
 SPECK = 9  # px; smaller pieces are slips of a pen
 NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
@@ -35,14 +35,14 @@ MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bot
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class CheckedPair:
     """One pair. Labels that are classes have only what every picture has, and `shares` and `strange`.
 
     thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the contact sheet.
     labels_used: how many numbers but 0 the file has. labelled_area: px. bar_rows: rows of a data bar. diameters: (n,)
     ECD in px. merged_area: px of pieces that look like several particles. shared: how many labels are in several
     pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
-    sentences on what must be mended. shares: of the labelled pixels, by class. strange: pixels by their number in the
+    sentences on errors. shares: of the labelled pixels, by class. strange: pixels by their number in the
     file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
     many the labels have. lines: see `are_lines`; for masks only.
     """
@@ -85,54 +85,56 @@ class Looked:
         return float(np.median(self.diameters)) if len(self.diameters) else 0.0
 
 
-def look_at(pair: Pair) -> Looked:
+def check_pair(pair: Pair) -> CheckedPair:
     """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
     assert pair.labels
     truth = pair.labels
     micrograph, known = pair.load()
     grey = eight_bits(micrograph.pixels)
+    raw, wrong = read_numbers(truth), _flat(pair, grey)
     if pair.classes:
         pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
-        values, counts = np.unique(read_numbers(truth), return_counts=True)
+        values, counts = np.unique(raw, return_counts=True)
         strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        wrong = _flat(pair, grey)
-        agreed = None if wrong else agreement(grey, known)
-        if agreed and agreed.moved != (0, 0):
-            wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
-        return Looked(
+        return CheckedPair(
             **_picture(pair, grey, known),
             labels_used=int((pixels > 0).sum()),
+            astray=_astray(truth.name, grey, known, wrong),
             wrong=wrong,
-            astray=agreed is not None and agreed.score < CHANCE and not wrong,
             classes=True,
             shares=tuple((pixels / max(1, pixels.sum())).tolist()),
             strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
         )
-    raw = read_numbers(truth)
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    wrong, lines = _flat(pair, grey), are_lines(labels)
+    lines = are_lines(labels)
     if not lines:
         wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
-    agreed = None if wrong else agreement(grey, labels)
-    if agreed and agreed.moved != (0, 0):
-        wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
-    return Looked(
+    astray = _astray(truth.name, grey, labels, wrong)
+    return CheckedPair(
         **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
         shared=_shared(labels, pieces),
-        astray=agreed is not None and agreed.score < CHANCE and not wrong,
+        astray=astray,
         gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
         numbers=tuple(values[1:].tolist()) if len(values) <= FEW_NUMBERS + 1 else (),
         pieces=len(sizes),
         lines=lines and len(values) <= 2,
     )
+
+
+def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong: list[str]) -> bool:
+    """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
+    agreed = None if wrong else agreement(grey, labels)
+    if agreed and agreed.moved != (0, 0):
+        wrong.append(SHIFTED.format(name=name, move=_move(agreed.moved)))
+    return agreed is not None and agreed.score < CHANCE and not wrong
 
 
 def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..core.report.picture import COLOURS
-from .check import Checked
-from .classes import coloured
-from .files import write_picture
-from .look import SHEET, Looked
-from .settings import SIZES
-from .sheets import TRUE, outlined
+from ...core.report.picture import COLOURS
+from ..classes import coloured
+from ..files import write_picture
+from ..settings import SIZES
+from ..sheets import TRUE, outlined
+from .findings import CheckedFolder
+from .pairs import SHEET, CheckedPair
 
 ACROSS, MOST = 6, 60
 LINE = 14  # px of a line of text
 
 
-def write_pictures(checked: Checked, folder: Path) -> list[Path]:
+def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
     """Write contact-sheet.png and sizes.png or, of classes, fractions.png; returns what was written, nothing where
     there are no pairs."""
     if not checked.pairs:
@@ -30,8 +30,8 @@ def write_pictures(checked: Checked, folder: Path) -> list[Path]:
     return [sheet, chart]
 
 
-def draw_sheet(file: Path, pairs: list[Looked]) -> None:
-    """Every image with its labels' outlines, its name in red where something must be mended."""
+def draw_sheet(file: Path, pairs: list[CheckedPair]) -> None:
+    """Every image with its labels' outlines, its name in red where something is wrong."""
     rows = -(-len(pairs) // ACROSS)
     cell = max(pair.small.shape[0] for pair in pairs) + 2 * LINE
     sheet = Image.new("RGB", (min(ACROSS, len(pairs)) * (SHEET + 8), rows * cell), "white")
@@ -46,7 +46,7 @@ def draw_sheet(file: Path, pairs: list[Looked]) -> None:
     write_picture(file, sheet)
 
 
-def draw_fractions(file: Path, checked: Checked) -> None:
+def draw_fractions(file: Path, checked: CheckedFolder) -> None:
     """The share of each class: a bar for the mean of the images, a dot for each."""
     from matplotlib.figure import Figure
 
@@ -61,7 +61,7 @@ def draw_fractions(file: Path, checked: Checked) -> None:
     write_picture(file, figure)
 
 
-def draw_sizes(file: Path, checked: Checked) -> None:
+def draw_sizes(file: Path, checked: CheckedFolder) -> None:
     """Histogram of particle diameters; the band is the range that networks are taught."""
     from matplotlib.figure import Figure
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BeforeValidator,
     Field,
@@ -23,193 +19,20 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..core import tasks as core_tasks
-from ..core.network.architectures import STRIDE
-from ..core.network.card_entries import Line, Name, Text, Texts
-from ..core.settings import DEFAULT_TASK
-from ..core.validation import Settings, UserError, sentence
-from . import tasks
-from .losses import Loss, losses
-from .synthesis.draw import DIAMETERS
-from .synthesis.settings import BadSetting, checked
+from ...core import tasks as core_tasks
+from ...core.network.architectures import STRIDE
+from ...core.network.card_entries import Line, Name, Text, Texts
+from ...core.network.cards import renewed
+from ...core.settings import DEFAULT_TASK
+from ...core.validation import Settings, sentence
+from .. import tasks
+from ..losses import Loss, losses
+from .files import Above, Amount, Count, CountOrNone, Part, checked_as, chosen, read_toml
+from .learning import Augmentation, Optimiser, Schedule
+from .sources import SIZES, FolderEntry, SourceEntry, read_source
 
-SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
-FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
+RECIPES = Path(__file__).parents[1] / "recipes"
 MACHINE = ("device", "threads", "workers")  # where it runs, not what is trained: may differ when a run resumes
-
-
-class BadRecipe(UserError):
-    """The recipe cannot be trained; the message says which entry is wrong."""
-
-
-def keep_apart(*places: Path) -> None:
-    """Raise BadRecipe when a file or folder lies in a folder named FORBIDDEN, directly or through links."""
-    for place in places:
-        if FORBIDDEN in place.absolute().parts or FORBIDDEN in place.resolve().parts:
-            raise BadRecipe(
-                f"{place} lies in {FORBIDDEN}: what is there is never trained on, nor is anything calibrated or chosen "
-                "by it."
-            )
-
-
-def _is_a_pattern(pattern: str) -> str:
-    """A regular expression with a bracket, or none at all."""
-    try:
-        if not pattern or re.compile(pattern).groups > 0:
-            return pattern
-    except re.error:
-        pass
-    raise PydanticCustomError("pattern", "a pattern with a bracket")
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Part = Annotated[float, Field(ge=0, lt=1)]
-Amount = Annotated[float, Field(ge=0)]
-Above = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
-
-
-class Augmentation(Settings):
-    """How often (0..1) a crop is changed, and how much."""
-
-    flips: bool = Field(True, description="quarter turns and mirrors")
-    exposure: Share = Field(0.5, description="gamma, log-normal with exposure_spread")
-    exposure_spread: Amount = Field(0.3, description="SD of ln(gamma)")
-    focus: Share = Field(0.3, description="Gaussian blur of up to focus_px")
-    focus_px: float = Field(1.3, ge=0.3, description="largest SD of the blur in px")
-    noise: Share = Field(0.5, description="Gaussian noise of up to noise_spread of the range")
-    noise_spread: Amount = Field(0.07, description="largest SD of the noise, as a share of the range")
-    gradient: Share = Field(0.3, description="a ramp of gradient_spread")
-    gradient_spread: Amount = Field(0.12, description="SD of its slopes, as a share of the range")
-    invert: Share = Field(0.0, description="dark objects")
-    jpeg: Share = Field(0.0, description="compression artefacts")
-    elastic: Share = Field(0.0, description="smooth bending by about elastic_px")
-    elastic_px: Amount = Field(3.0, description="SD of the displacement in px")
-
-
-class Optimiser(Settings):
-    """What moves the weights."""
-
-    name: Literal["adamw", "adam", "sgd"] = Field("adamw", description="by its name in PyTorch")
-    betas: list[Part] = Field([0.9, 0.999], min_length=2, max_length=2, description="Adam's")
-    momentum: Part = Field(0.9, description="that of sgd")
-    clip: Amount = Field(5.0, description="largest norm of a gradient; 0: any")
-
-
-class Schedule(Settings):
-    """How the learning rate goes on after `warm_up` steps."""
-
-    name: Literal["cosine", "constant", "steps", "plateau"] = Field(
-        "cosine",
-        description="half a cosine down to the share `last` at the end; constant; times `factor` every `every` steps, "
-        "or after every `wait` checkpoints without a better validation loss",
-    )
-    warm_up: CountOrNone = Field(100, description="steps in which the rate rises from zero")
-    last: Share = Field(0.01, description="of the cosine: share of the rate at the end")
-    factor: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="of steps and plateau: by which the rate falls"
-    )
-    every: Count = Field(1000, description="of steps: between two falls")
-    wait: Count = Field(3, description="of plateau: checkpoints without a better validation loss")
-    restarts: list[Count] = Field(
-        [],
-        description="of the cosine: steps at which it begins anew (Loshchilov & Hutter 2017), from the mean of the "
-        "weights and with new rendered pictures",
-    )
-    restart_rate: Share = Field(0.5, description="of restarts: share of the rates from there on")
-    restart_weight: Share = Field(
-        0.7, description="of restarts: share of the newer weights in the mean with those that they began from"
-    )
-
-    def ends(self, steps: int) -> list[int]:
-        """The last step of each cycle, in a run of so many steps."""
-        return [*(step for step in self.restarts if step < steps), steps]
-
-    def cycle(self, step: int) -> int:
-        """How many restarts there were before this step, counted from 0."""
-        return bisect_right(self.restarts, step)
-
-
-class FolderEntry(Settings):
-    """A folder of images with labels, its path relative to the checkout (or absolute); see `core.truth.find_pairs`."""
-
-    kind: Literal["folder"] = Field("folder", description="labelled micrographs of one's own")
-    path: str = Field(description="relative to the checkout, or absolute")
-    images: str = Field("", description="folder of the images, where it has an unusual name")
-    labels: str = Field("", description="folder of the labels, where it has an unusual name; files may lie deeper")
-    label_suffix: str = Field("", description="what the name of labels has more than that of their image")
-    only_labelled: bool = Field(False, description="images without labels are passed over")
-    background: int = Field(0, description="the label that is no object")
-    classes: list[int] = Field(
-        [],
-        description="the labels that stand for the task's classes, in their order; none: they are found in the files "
-        "(of a task that knows classes, not objects)",
-    )
-    groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
-    group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
-        "", description="its first bracket in the image's name is its group"
-    )
-    use: Literal["both", "training", "validation", "held-out"] = Field(
-        "both",
-        description="both: parted by group; held-out: the same without training on any; else all of it, but to train "
-        "on no group that another source of the same folder holds out",
-    )
-    polarity: Literal["any", "bright", "dark"] = Field(
-        "any", description="only images whose objects are so beside what surrounds them; in transmission most are dark"
-    )
-    count: CountOrNone = Field(0, description="images to train on, drawn by the recipe's seed; 0: all")
-    weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
-    title: Text = Field("", description="for the card: what the data are called")
-    licence: Text = Field("unknown", description="for the card: of the data")
-
-    @model_validator(mode="after")
-    def _one_way_to_group(self) -> Self:
-        if self.groups and self.group_pattern:
-            raise ValueError("groups and group_pattern exclude each other.")
-        return self
-
-
-class RenderedEntry(Settings):
-    """Pictures of our renderer."""
-
-    kind: Literal["rendered"] = Field("rendered", description="see docs/development/synthesis.md")
-    count: Count = Field(1500, description="pictures, made once")
-    blank: Share = Field(0.05, description="share without particles")
-    weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
-    diameters: list[float] = Field(list(DIAMETERS), description="range of the typical particle diameter in px")
-    settings: dict[str, Any] = Field(
-        {}, description="what is fixed instead of drawn, by the names that `manage.py synthesise --list` gives"
-    )
-
-    @model_validator(mode="after")
-    def _can_be_rendered(self) -> Self:
-        if len(self.diameters) != 2 or not 3 <= self.diameters[0] <= self.diameters[1]:
-            raise ValueError("diameters is the smallest (3 at least) and the largest typical diameter in px.")
-        for name, value in self.settings.items():
-            try:
-                checked(name, value)
-            except BadSetting as error:
-                raise ValueError(f"settings: {error}") from error
-        return self
-
-
-SourceEntry = FolderEntry | RenderedEntry
-SOURCES = {"folder": FolderEntry, "rendered": RenderedEntry}
-
-
-def _source(data: Any) -> Any:
-    return chosen("kind", SOURCES, data)
-
-
-def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
-    """A table read as the model that its `entry` names; the usual one where it names none."""
-    if not isinstance(data, Mapping):
-        return data
-    name = data.get(entry, usual)
-    if name not in models:
-        raise ValueError(f"{entry} is {' or '.join(sorted(models))}, not {name!r}.")
-    return models[name].model_validate(data)
 
 
 class TrainingRecipe(Settings):
@@ -221,7 +44,7 @@ class TrainingRecipe(Settings):
         "", description="of the model, as its card shows it; none: 1, and the software's for a released model"
     )
     task: str = Field(DEFAULT_TASK, description="what is to be found: a name of segmentation/lab/tasks")
-    sources: list[Annotated[SourceEntry, BeforeValidator(_source)]] = Field(
+    sources: list[Annotated[SourceEntry, BeforeValidator(read_source)]] = Field(
         min_length=1, description="tables [[sources]]: where pictures come from"
     )
     architecture: dict[str, Any] = Field(
@@ -346,7 +169,7 @@ class TrainingRecipe(Settings):
     def _entries_agree(self) -> Self:
         task = tasks.find(self.task)
         folders = [entry for entry in self.sources if isinstance(entry, FolderEntry)]
-        for possible, told in (
+        for possible, why in (
             (
                 all(len(entry.classes) in (0, len(self.heads) * task.classes) for entry in folders),
                 "classes names a label for each class"
@@ -382,7 +205,7 @@ class TrainingRecipe(Settings):
             ),
         ):
             if not possible:
-                raise ValueError(told)
+                raise ValueError(why)
         return self
 
     @property
@@ -401,27 +224,19 @@ def read_recipe(file: Path) -> TrainingRecipe:
     return recipe_from(read_toml(file), str(file))
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """The entries of a recipe's file; raises BadRecipe."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadRecipe(f"There is no recipe {file}.") from error
-    except (OSError, ValueError) as error:
-        raise BadRecipe(f"{file} cannot be read as TOML: {error}.") from error
-
-
 def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
     """The recipe in a mapping such as TOML's; `where` begins every refusal."""
     return checked_as(TrainingRecipe, data, where)
 
 
-Model = TypeVar("Model", bound=Settings)
-
-
-def checked_as(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
-    """Data read as settings; raises BadRecipe, which begins with `where`."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise BadRecipe(f"{where}: {sentence(error)}") from error
+def copied(recipe: TrainingRecipe) -> str:
+    """Such as "title and limits": what a recipe of another name that comes with the software says in the same words."""
+    others = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
+    same = [
+        entry
+        for entry in ("title", "summary", "limits")
+        if (own := getattr(recipe, entry))
+        and any(other.get(entry) == own and other.get("name") != recipe.name for other in others)
+        and not any(other.get(entry) == own and other.get("name") == recipe.name for other in others)
+    ]
+    return " and ".join(same).capitalize()

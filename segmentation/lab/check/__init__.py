@@ -1,0 +1,7 @@
+"""What is wrong with a folder of a user's own images and masks, before any training starts."""
+
+from __future__ import annotations
+
+from .findings import CheckedFolder, Finding
+from .folder import NOT_CAUGHT, check_folder, check_sources
+from .pairs import CheckedPair

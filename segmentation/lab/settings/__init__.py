@@ -1,0 +1,19 @@
+"""A training's recipe: one TOML file, checked before any hour is spent."""
+
+from __future__ import annotations
+
+from .files import (
+    FORBIDDEN,
+    Above,
+    Amount,
+    BadRecipe,
+    Count,
+    CountOrNone,
+    Part,
+    checked_as,
+    keep_apart,
+    read_toml,
+)
+from .learning import Augmentation, Optimiser, Schedule
+from .recipe import MACHINE, TrainingRecipe, copied, number_of_classes, read_recipe, recipe_from
+from .sources import SIZES, FolderEntry, RenderedEntry, SourceEntry

@@ -1,0 +1,51 @@
+"""Fit what a model's card says besides its weights to images with truth, and write it into the card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from ._scoring import ScoringCommand, is_recipe, title_of
+
+PARTS = {
+    "separation": "where touching particles are cut apart",
+    "confidence": "the chance that an outline is right",
+    "threshold": "from which probability on a pixel counts",
+}
+
+
+class Command(ScoringCommand):
+    help = (
+        "Fit PARTS of MODEL's card on DATASET, write them into the card, and say what the card before and after finds"
+        f" there. PARTS: {'; '.join(f'{name}: {text}' for name, text in PARTS.items())}. DATASET as for `evaluate`: a"
+        " folder, or a training RECIPE.toml, of which the held-out groups are used. The card as it was is kept as"
+        " CARD.before."
+    )
+    result = "The card"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.core.tasks import find
+        from segmentation.lab import tasks
+        from segmentation.lab.before_after import before_and_after
+        from segmentation.lab.fit import fit_card
+        from segmentation.lab.pretrained import maps_of
+        from segmentation.lab.settings import keep_apart
+
+        card, file = self.card(options)
+        known = tasks.find(card.task).scoring(maps_of(card)).fits
+        if unknown := [part for part in options["parts"] if part not in known]:
+            raise CommandError(f"{find(card.task).title} have no {' and no '.join(unknown)} to be fitted.")
+        pairs, rows = self.pairs(card, options), options["rows"]
+        if not is_recipe(options["dataset"]):  # of a recipe's folders none lies there
+            keep_apart(options["dataset"], *(path for pair in pairs for path in pair.files))
+        self.warn_of_training_images(card, pairs)
+        before = replace(self.predictor(card, options), kept={})
+        after = fit_card(file, before, pairs, options["parts"], title_of(options["dataset"]), rows, self.say)
+        before_and_after(before, after, pairs, self.say, "fitted on", rows)
+        self.say("Scores on these images are scores on images that the card was fitted to.")
