@@ -102,7 +102,7 @@ class Scoring:
     by_class: figures that each class has of its own, called NAME_figure.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
-    fits: what can be fitted of a card, in this order: from a model and images with truth. They raise Refused where
+    fits: what can be fitted of a card, in this order: from a model and images with truth. They raise UserError where
     these are too few.
     """
 

@@ -35,7 +35,7 @@ def fit_card(
     """Fit parts of the card in `file`, in the order of `Scoring.fits`, and write each into it; returns the new model.
 
     predictor: the model of that card. title: the card's name for the data. rows: only so many of every image. The card
-    as it was is kept as FILE.before. Raises Refused where there is too little to fit to, and CannotWrite.
+    as it was is kept as FILE.before. Raises UserError where there is too little to fit to, and CannotWrite.
     """
     task = tasks.find(predictor.card.task)
     backup = file.with_name(f"{file.name}.before")

@@ -198,7 +198,7 @@ def write_score(file: Path, report: Mapping[str, Any]) -> None:
     set_entries(file, entries)
 
 
-class BadModel(Refused):
+class BadModel(UserError):
     """The model cannot be added or removed; the message says why."""
 
 

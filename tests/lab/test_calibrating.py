@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import likely_right
-from segmentation.core.labels.options import INTERCEPT, TRAITS
+from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
 from segmentation.lab.instances.calibrating import LabelledParticles, TooFew, cross_fitted, fit
 from segmentation.lab.publish import set_entries
 
@@ -64,7 +64,7 @@ def test_too_few_are_refused():
 def test_weights_go_into_the_card_and_again(tmp_path):
     file = tmp_path / "card.toml"
     file.write_text('name = "x"\n\n[training]\nsteps = 3\n')
-    weights = dict.fromkeys(TRAITS, 0.5) | {INTERCEPT: -1.0}
+    weights = dict.fromkeys(OUTLINE_FEATURES, 0.5) | {INTERCEPT: -1.0}
     set_entries(file, {"options": {"confidence": weights}, "training": {"confidence_data": "held out"}})
     set_entries(file, {"options": {"confidence": weights | {"peak": 2.0}}, "training": {"confidence_data": "held out"}})
     text = file.read_text()

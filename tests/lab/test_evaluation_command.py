@@ -279,7 +279,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
     call_command("evaluate", *options, "--out", str(tmp_path / "before"))
     call_command("fit", str(card), str(folder), "confidence", *options[2:])
     written = read_card(card)
-    assert set(written.options["confidence"]) == {*TRAITS, INTERCEPT}
+    assert set(written.options["confidence"]) == {*OUTLINE_FEATURES, INTERCEPT}
     assert "wrong_under_limit" in capsys.readouterr().out and 0 <= written.training["confidence_error"] <= 1
     call_command("evaluate", *options, "--out", str(tmp_path / "after"))
     before, after = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("before", "after"))
@@ -303,9 +303,9 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
     monkeypatch.setattr(cutting, "FEWEST", 1)
     before = card.read_text()
     call_command("fit", str(card), str(folder), "separation")
-    cuts = read_card(card).options["cuts"]
-    assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
-    assert read_card(card).training["cuts_rule"] == cutting.RULE
+    weights = read_card(card).options["region_merging"]
+    assert weights["limit"] in cutting.LIMITS and weights["saddle"] < 0
+    assert read_card(card).training["region_merging_rule"] == cutting.RULE
     said = capsys.readouterr().out
     assert f"separation written into {card}" in said and "all 6 fitted on: IoU" in said
     assert "particles are few to fit a card to" in said

@@ -52,8 +52,8 @@ def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path)
 def test_what_was_fitted_to_a_network_stays_with_it(tmp_path):
     first = published(tmp_path, name="first", options={"diameter": 36.0})
     file = tmp_path / "first.toml"
-    weights = dict.fromkeys((*CUT_TRAITS[:5], INTERCEPT), 1.0) | {LIMIT: 0.4}
-    set_entries(file, {"options": {"cuts": weights}})
+    weights = dict.fromkeys((*BORDER_FEATURES[:5], INTERCEPT), 1.0) | {MERGE_LIMIT: 0.4}
+    set_entries(file, {"options": {"region_merging": weights}})
     same = published(tmp_path, name="same", start_from=str(file))
     other = published(tmp_path, name="other", start_from=str(file), architecture={**first.architecture, "filters": 5})
     assert (same.options, other.options) == ({"diameter": 36.0, "region_merging": weights}, {"diameter": 36.0})

@@ -61,11 +61,11 @@ class ParticleOptions(ModelOptions):
     second_scale: Times = Field(
         1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
     )
-    confidence: Annotated[Weights, _of(TRAITS, INTERCEPT)] = Field(
+    confidence: Annotated[Weights, _of(OUTLINE_FEATURES, INTERCEPT)] = Field(
         {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `fit`"
     )
-    cuts: Annotated[Weights, _of(CUT_TRAITS, INTERCEPT, LIMIT)] = Field(
-        {}, description="weights and limit of where touching particles are cut (core/labels/cuts.py); see `fit`"
+    region_merging: Annotated[Weights, _of(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
+        {}, description="weights and limit by which touching particles stay apart; see `fit`"
     )
     coarsest: Fraction = Field(
         0.0,

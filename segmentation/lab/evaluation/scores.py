@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import Refused
+from ...core.validation import UserError
 from ..contract import Fitted, Floats, Labels, Scoring
 from .predictions import Options, Prediction, Predictor, padded
 
@@ -24,7 +24,7 @@ INTERVALS = (
 )
 
 
-class NothingFound(Refused):
+class NothingFound(UserError):
     """No threshold can be chosen."""
 
 

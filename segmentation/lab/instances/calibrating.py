@@ -18,7 +18,7 @@ from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import Refused
+from ...core.validation import UserError
 from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
@@ -41,8 +41,8 @@ T = TypeVar("T")
 
 
 class LabelledParticles(NamedTuple):
-    """The particles of one image. values: (n,) each, as of core.labels.confidence.traits. right: (n,) at IoU 0.5.
-    group: images of one are alike."""
+    """The particles of one image. values: (n,) each, as of core.labels.confidence.outline_features. right: (n,) at IoU
+    0.5. group: images of one are alike."""
 
     values: Mapping[str, Floats]
     right: Right
@@ -136,7 +136,7 @@ def _labelled(
     overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
-    values = traits(prediction.maps, prediction.grey, found, prediction.view.scale, options.diameter)
+    values = outline_features(prediction.maps, prediction.grey, found, prediction.view.scale, options.diameter)
     used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
     places = overlap.found_ids[used] - 1
     return LabelledParticles({name: each[places] for name, each in values.items()}, right[used], group)

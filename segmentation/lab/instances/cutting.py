@@ -33,7 +33,7 @@ Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
 
 @dataclass(frozen=True, eq=False)
 class Oversegmented:
-    """An image as the network saw it, its truth (H, W) and its pieces. unit: px that the network likes best.
+    """An image as the network saw it, its truth (H, W) and its regions. unit: px that the network likes best.
 
     common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
     group: images of one are alike.
@@ -47,9 +47,11 @@ class Oversegmented:
     group: str = ""
 
 
-def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None) -> Fitted:
-    """The card's option `cuts`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these cuts, of the
-    card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
+def fit_region_merging(
+    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
+    """The card's option `region_merging`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these
+    weights, of the card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
@@ -59,7 +61,7 @@ def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say:
         for pair in followed(some, len(some), say, OFTEN)
     ]
     made = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
-    old = ParticleOptions.of(predictor.card).cuts
+    old = ParticleOptions.of(predictor.card).region_merging
 
     def counts(images: Sequence[Oversegmented], weights: Mapping[str, float]) -> Floats:
         return _counts(images, predictor, threshold, weights)
@@ -80,26 +82,26 @@ def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say:
         merits["a fit on the others"] = merit(total)
     reached = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
     summary = f"mean F1 at IoU 0.5 and 0.75 without a confidence {reached}"
-    return Fitted("cuts", {"options": {"cuts": weights}}, {"cuts_rule": RULE}, summary)
+    return Fitted("region_merging", {"options": {"region_merging": weights}}, {"region_merging_rule": RULE}, summary)
 
 
 def oversegmented(
     predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
 ) -> Oversegmented:
-    """The model's maps of an image, taken to pieces."""
+    """The model's maps of an image, taken to regions."""
     prediction = predictor.predict(micrograph, len(truth))
     scale = prediction.view.scale
-    labels, first, pieces = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
+    labels, first, regions = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
-    common = csr_array((np.ones(labels.size), places), shape=(len(pieces.peaks), int(truth.max(initial=0)) + 1))
+    common = csr_array((np.ones(labels.size), places), shape=(len(regions.peaks), int(truth.max(initial=0)) + 1))
     unit = ParticleOptions.of(predictor.card).diameter / scale
-    return Oversegmented(prediction, truth, unit, pieces, common, group)
+    return Oversegmented(prediction, truth, unit, regions, common, group)
 
 
-def cuts_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
-    """(m,) traits by name of the borders between pieces, and between those joined under each of `states`; whether each
-    is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
-    every = [(image.pieces, np.arange(len(image.pieces.peaks)))]
+def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
+    """(m,) features by name of the borders between regions, and between those merged under each of `states`; whether
+    each is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
+    every = [(image.regions, np.arange(len(image.regions.peaks)))]
     for weights in states:
         ends = merge(image.regions, weights, image.unit)
         every.append((merged(image.regions, ends), ends))
@@ -107,7 +109,7 @@ def cuts_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Bord
     return {name: np.concatenate([each[name] for each in features]) for name in features[0]}, np.concatenate(real)
 
 
-def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
+def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
     count = len(ends)
     of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     mostly = np.asarray(of.argmax(axis=1)).ravel()
@@ -115,14 +117,14 @@ def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Oversegmented) -> B
     one, other = regions.pairs.T
     usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
     one, other = one[usable], other[usable]
-    traits = cut_traits(pieces, one, other, usable, image.unit)
+    features = border_features(regions, one, other, usable, image.unit)
     if len(image.prediction.maps) < 3:
-        del traits["touching"]
-    return traits, mostly[one] != mostly[other]
+        del features["touching"]
+    return features, mostly[one] != mostly[other]
 
 
 def _fitted(own: Sequence[Oversegmented], made: Sequence[Oversegmented]) -> Weights:
-    """Weights from borders of pieces as they are, and then of joined ones, too."""
+    """Weights from borders of regions as they are, and then of joined ones, too."""
     weights = _fitted_once(own, made, [])
     return _fitted_once(own, made, [weights | {MERGE_LIMIT: limit} for limit in STATES])
 
@@ -154,7 +156,7 @@ def _counts(
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
-        found = cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        found = oversegment_and_merge(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from ...core.validation import Refused, Settings, sentence
+from ...core.validation import Settings, UserError, sentence
 
 FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,7 +21,7 @@ CountOrNone = Annotated[int, Field(ge=0)]
 Model = TypeVar("Model", bound=Settings)
 
 
-class BadRecipe(Refused):
+class BadRecipe(UserError):
     """The recipe cannot be trained; the message says which entry is wrong."""
 
 

@@ -13,7 +13,7 @@ from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import fit_threshold
 from ..instances import figures
 from ..instances.calibrating import fit_confidence
-from ..instances.cutting import fit_cuts
+from ..instances.cutting import fit_region_merging
 from ..instances.examine import Outliner
 from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
@@ -53,7 +53,7 @@ SCORING = Scoring(
     " count on neither side.",
     options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
     fits={
-        "separation": fit_cuts,
+        "separation": fit_region_merging,
         "confidence": fit_confidence,
         "threshold": lambda *given: fit_threshold(SCORING, *given),
     },
