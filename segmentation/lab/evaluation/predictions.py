@@ -19,7 +19,7 @@ from ...core.network.runtime import Runtime, load_network
 from ...core.network.scale_search import View, as_shown
 from ...core.pipeline import predict_maps
 from ...core.settings import SegmentationSettings
-from ...core.tasks.base import Found, Task
+from ...core.tasks.base import Decoded, Task
 from ..contract import Labels
 
 
@@ -82,7 +82,7 @@ class Predictor:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
-    def labels(self, prediction: Prediction, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Found:
+    def labels(self, prediction: Prediction, maps: NDArray[np.uint8] | None = None, **settings: Any) -> Decoded:
         """What an analysis makes of the model's maps, or of other maps of the same rows.
 
         settings: instead of the model's own.
