@@ -1,5 +1,5 @@
-"""How long something will still take: an analysis, from how long each of its stages took in others on the same machine
-and from how far the stage under way is; a loop, from how long it took so far."""
+"""Estimates of the remaining time. For an analysis they rest on the durations of the stages of others on the same
+machine and on the progress of the running stage, for a loop on its duration so far."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Pace:
         self._pace = {stage: seconds / work for stage, (seconds, work) in spent.items() if work > 0}
 
     def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
-        """How long an image will spend in these stages; None without experience."""
+        """Seconds that an image will spend in these stages; None if no earlier job is known."""
         found = [self._pace[stage] * _work(stage, megapixels) for stage in stages if stage in self._pace]
         return sum(found) if found else None
 
 
 class Forecast:
-    """How long a running analysis will still take; it receives the progress."""
+    """The remaining time of a running analysis, from its progress."""
 
     def __init__(self, pace: Pace, megapixels: float) -> None:
         self._pace, self._megapixels = pace, megapixels
         self._stage, self._since = "", 0.0
 
     def left(self, fraction: float) -> float | None:
-        """Seconds from now on, of a whole that is done to this part; None without experience."""
+        """Remaining seconds at this fraction of the whole; None if no earlier job is known."""
         stages, now = list(BEGINS), time.monotonic()
         stage = max((each for each in stages if BEGINS[each] <= fraction), key=BEGINS.__getitem__)
         later = stages[stages.index(stage) + 1 :]
@@ -68,7 +68,7 @@ def _work(stage: str, megapixels: float) -> float:
 
 
 def about(seconds: float) -> str:
-    """A time to wait, as loosely as it is known."""
+    """A time to wait in words, as rough as the estimate."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 90:
@@ -79,7 +79,7 @@ def about(seconds: float) -> str:
 
 
 def time_left(began: float, done: int, total: int) -> str:
-    """ ", about 3 minutes left" of a loop of `total` turns that began at this time.monotonic(), "" at its end."""
+    """ ", about 3 minutes left" for a loop of `total` turns that began at this time.monotonic(); "" at its end."""
     return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 

@@ -90,15 +90,8 @@ class Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
-        known = (
-            clarity,
-            micrograph.sha256,
-            AnalysisRecord.of(analysis),
-            picture,
-            budget,
-            analysis.quantities,
-            analysis.flags,
-        )
+        record = AnalysisRecord.of(analysis)
+        known = (clarity, micrograph.sha256, record, picture, budget, analysis.quantities, analysis.flags)
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
     @property

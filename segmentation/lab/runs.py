@@ -65,7 +65,7 @@ def add_row(file: Path, row: Mapping[str, Any]) -> None:
 
 class Row(NamedTuple):
     """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
-    crops (see `Scoring.followed`), NaN where undefined or in runs of older versions."""
+    crops (see `Scoring.followed`), NaN where undefined."""
 
     step: int
     loss: float

@@ -53,12 +53,11 @@ class Run:
             self.network.load_state_dict(state["network"])
             self.averaged.load_state_dict(state["averaged"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.best, self.before = state["step"], state.get("best", {}), state.get("before", {})
+            self.step, self.best, self.before = state["step"], state["best"], state["before"]
         except (KeyError, RuntimeError, ValueError) as error:
             raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
-        chance = state.get("chance", {})
-        if "cpu" in chance:
-            torch.set_rng_state(chance["cpu"].cpu())
+        chance = state["chance"]
+        torch.set_rng_state(chance["cpu"].cpu())
         if "cuda" in chance and torch.cuda.is_available():
             torch.cuda.set_rng_state(chance["cuda"].cpu())
 

@@ -184,11 +184,8 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
         return {"text": "not a width", "status": "bad"}
     if calibration is None:
         said, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
-        return (
-            {"text": said, "status": "good"}
-            if said
-            else {"text": BEING_READ if unread else UNSCALED, "status": "check"}
-        )
+        none = {"text": BEING_READ if unread else UNSCALED, "status": "check"}
+        return {"text": said, "status": "good"} if said else none
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "status": ""}
     said = f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px"

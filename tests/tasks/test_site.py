@@ -135,7 +135,7 @@ class TestSite:
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and one click to the model that fits."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
-        monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (other, False))
+        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (other, False))
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"This image looks more like the training images of {other.title}" in page

@@ -1,4 +1,4 @@
-"""Corrections as people and scripts write them: a list of operations in plain JSON types, done one after the other."""
+"""Corrections as people and scripts write them: a list of operations in plain JSON types, applied in order."""
 
 from __future__ import annotations
 

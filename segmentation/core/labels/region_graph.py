@@ -24,7 +24,7 @@ LEAST_NOISE = 0.5  # of 255: what rounding to whole numbers leaves
 SAMPLED = 2**20  # px that suffice to tell the noise
 BAND = 2**20  # px that are looked at together
 AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `RegionGraph.sums`
-LENGTH, DARKNESS, TOUCHING = range(3)  # places in `RegionGraph.lines`
+LENGTH, DARK, TOUCHING = range(3)  # places in `RegionGraph.lines`
 
 
 @dataclass(frozen=True, eq=False)

@@ -139,11 +139,10 @@ def variants_of(
     settings, by name.
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
+    switched = [set_aside(each, not filter) for each in tables]
     found = {
         "as analysed": WeightedSizes.of(*tables, edge=edge),
-        f"filter {'off' if filter else 'on'}": WeightedSizes.of(
-            *(set_aside(each, not filter) for each in tables), edge=edge
-        ),
+        f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),
     }
     counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
     if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):

@@ -214,34 +214,15 @@ def picture_of(card: ModelCard, which: str) -> Path:
     return card.weights.parent / f"{card.name}-{which}.webp"
 
 
-def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """All data behind the weights, as entries of `data`: the card's own, ImageNet weights, the base model's.
-
-    A card that was written before these were written into it is completed from the base model's, while that is here.
-    after: hashes of the models that led here, as two cards could name each other.
-    """
-    found, training = list(card.data), card.training
-    pretrained, start = training.get("pretrained", ""), training.get("start_from", "")
-    if pretrained and not any(pretrained in source["title"] for source in found):
-        found.append(pretrained_source(pretrained))
-    if start and not any(source.get("base") for source in found):
-        base, after = _known(None).get(start), after | {card.sha256}
-        if base and base.sha256 == training.get("start_sha256") and base.sha256 not in after:
-            return found + as_base(base, after)
-        version = f"{start} {training.get('start_version', '')}".strip()
-        found.append({"title": "Data of its base model, which is not here", "base": version})
-    return found
-
-
 def pretrained_source(name: str) -> dict[str, Any]:
     """The entry of `data` for the ImageNet weights of this name that an encoder started from."""
     title, licence = PRETRAINED.get(name, (f"The weights {name} that the encoder started from", "unknown"))
     return {"title": title, "licence": licence, "split": "none of its images was used here"}
 
 
-def as_base(base: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+def as_base(base: ModelCard) -> list[dict[str, Any]]:
     """The entries of `data` that a model inherits from its base model."""
-    return [{"base": f"{base.name} {base.version}", **source} for source in sources(base, after)]
+    return [{"base": f"{base.name} {base.version}", **source} for source in base.data]
 
 
 def check_weights(card: ModelCard) -> None:

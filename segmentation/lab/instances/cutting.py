@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from ...core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
 from ...core.labels.region_graph import RegionGraph, merged, oversegment
-from ...core.labels.region_merging import border_features, merge, oversegment_and_merge
+from ...core.labels.region_merging import border_features, merge, merge_regions
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
@@ -77,9 +77,7 @@ def fit_region_merging(
         return _counts(images, predictor, threshold, weights)
 
     weights = _fitted(own, made)
-    worth = {
-        limit: sum(merit(counts(images, weights | {MERGE_LIMIT: limit})) for images in (own, made)) for limit in LIMITS
-    }
+    worth = {at: sum(merit(counts(images, weights | {MERGE_LIMIT: at})) for images in (own, made)) for at in LIMITS}
     weights[MERGE_LIMIT] = max(worth, key=lambda limit: worth[limit])
     merits = {"these": merit(counts(own, weights))} | ({"the card's": merit(counts(own, old))} if old else {})
     groups = sorted({image.group for image in own})
@@ -157,7 +155,7 @@ def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, wei
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         seen, scale = image.seen, image.seen.view.scale
-        found = oversegment_and_merge(
+        found = merge_regions(
             seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights
         )
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou

@@ -132,8 +132,7 @@ class Command(LabCommand):
         self.stdout.write(f"score written into {file}")
 
     def _fit(self, predictor: Any, file: Path, examples: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-        """Fit region merging and confidence and write them into the card; what then scores the card, beside the one
-        before."""
+        """Fit region merging and confidence, and write them into the card; the predictors to score: new and old."""
         from segmentation.lab.instances.calibrating import calibrate
         from segmentation.lab.instances.cutting import RULE, fit_region_merging
 
@@ -153,15 +152,11 @@ class Command(LabCommand):
         if options["fit_region_merging"]:
             self.stdout.write("fitting the region merging, on these images and rendered ones")
             found = fit_region_merging(predictor, examples, **among)
-            self._write(
-                file,
-                "options",
-                {"region_merging": found.weights},
-                {"region_merging_data": title, "region_merging_rule": RULE},
-            )
+            facts = {"region_merging_data": title, "region_merging_rule": RULE}
+            self._write(file, "options", {"region_merging": found.weights}, facts)
             worth = ", ".join(f"{value:.4f} with {name}" for name, value in found.merits.items())
             self.stdout.write(
-                f"region merging written into {file}: mean F1 at IoU 0.5 and 0.75 without a confidence {worth}"
+                f"region merging written into {file}: mean F1 at IoU 0.5 and 0.75, without confidence {worth}"
             )
             predictor = _with(predictor, region_merging=found.weights)
         if options["calibrate"]:
