@@ -25,7 +25,7 @@ from segmentation.plain import plain
 from tests.web.finished import words
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
-from worker.samples import _found
+from worker.samples import _record
 
 from . import brightness
 from .kinds import kinds, png
@@ -215,7 +215,7 @@ class TestSite:
         first = sample.jobs.select_related("segmentation").first()
         with first.segmentation.file.open("rb") as file:
             used = Segmentation.load(file, first.segmentation.get_provenance()).used
-        assert _found(first).used == plain(used), "the report of a sample knows as much as that of an image"
+        assert _record(first).used == plain(used), "the report of a sample knows as much as that of an image"
         assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
         assert client.get("/samples/").status_code == 200
         if kind.task.pool_fields is None:

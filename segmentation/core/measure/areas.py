@@ -1,7 +1,8 @@
-"""Area fractions, boundaries and intercepts of classes, with intervals from how they differ between blocks of an image.
+"""Area fractions, boundaries and intercepts of classes, with intervals from their spread between blocks of an image.
 
-Boundaries are counted, not traced: how often test lines along rows, columns and both diagonals pass from one class into
-another gives the length of boundary per area and the mean intercept (Underwood, Quantitative Stereology, 1970).
+Boundaries are counted, not traced: the number of crossings of test lines along rows, columns and both diagonals from
+one class into another gives the length of boundary per area and the mean intercept (Underwood, Quantitative Stereology,
+1970).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Counts:
 
 
 def count(classes: NDArray[np.int32], number: int) -> Counts:
-    """The Counts of classes (H, W) 0..number - 1, -1 where a pixel is of none, in up to GRID x GRID blocks."""
+    """The Counts of classes (H, W) 0..number - 1 (-1: no class), in up to GRID x GRID blocks."""
     blocks = [np.linspace(0, side, max(1, min(GRID, side // LEAST)) + 1).astype(int) for side in classes.shape]
     found = [
         _of_block(classes, (top, bottom), (left, right), number)

@@ -212,7 +212,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Term
 
 
 def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
-    """What would move the interval away from the threshold."""
+    """The measure that would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
     if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":

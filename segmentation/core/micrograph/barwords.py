@@ -1,4 +1,4 @@
-"""What the texts of a data bar say: lengths, and what they are lengths of."""
+"""Lengths in the texts of a data bar, and their meanings."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _DIGITS = str.maketrans("OoIl", "0011")
 
 @dataclass(frozen=True)
 class Length:
-    """A length in a data bar: nanometres, what of, how sure, where, and the relative uncertainty of its digits.
+    """A length in a data bar: nanometres, meaning, confidence, place, and the relative uncertainty of its digits.
 
-    doubtful: whether what is printed may be another number, or in mm or cm, as distances are rather than scale bars.
-    picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
+    doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
+    bars. picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
     """
 
     nm: float
@@ -72,7 +72,7 @@ def lengths(texts: Sequence[Text]) -> list[Length]:
 
 
 def magnifications(texts: Sequence[Text]) -> list[float]:
-    """What the texts say of the magnification, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
+    """The magnifications in the texts, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
     found = []
     for text in texts:
         for form in _MAGNIFICATION.finditer(text.text):
@@ -84,7 +84,7 @@ def magnifications(texts: Sequence[Text]) -> list[float]:
 
 
 def no_length(texts: Sequence[Text]) -> str:
-    """What stands at a scale bar and is no length, such as "5 1/nm" of a diffraction pattern, "" where nothing does."""
+    """The text at a scale bar that is no length, such as "5 1/nm" of a diffraction pattern; "" without one."""
     return next((text.text.strip() for text in texts if _NO_LENGTH.fullmatch(text.text)), "")
 
 

@@ -54,7 +54,7 @@ def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[
 
 
 def _alone(text: Text, length: Length) -> bool:
-    """Whether a text says nothing but this length."""
+    """Whether a text is this length and nothing else."""
     form = ALONE.fullmatch(text.text.strip())
     return form is not None and length.meaning == "scale bar" and form[1].strip() == length.text.strip()
 

@@ -1,4 +1,4 @@
-"""From whatever a file holds to one plane of finite grey values."""
+"""Conversion of the content of any file to one plane of finite grey values."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def inverted(plane: Array, bits: int) -> Array:
 
 
 def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
-    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences on what was done."""
+    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences about the changes."""
     kind, size = plane.dtype.kind, plane.dtype.itemsize
     plane = plane.astype(plane.dtype.newbyteorder("="), copy=False)
     if kind == "b":

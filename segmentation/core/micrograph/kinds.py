@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, never by its name; and the name under which people know it."""
+"""The kind of a file, by its first bytes, never by its name; and its name for display."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _text(head: bytes) -> str | None:
 
 
 def misnamed(name: str, kind: Kind) -> str | None:
-    """A sentence where the file's name promises another kind of file than it is, else None."""
+    """A sentence if the name of the file suggests another kind, else None."""
     suffix = PurePath(name).suffix.lower()
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None

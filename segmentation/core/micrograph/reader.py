@@ -1,4 +1,4 @@
-"""File -> Micrograph: the one place where everything that can be wrong with a file becomes one sentence."""
+"""File -> Micrograph: every fault of a file becomes one sentence here."""
 
 from __future__ import annotations
 

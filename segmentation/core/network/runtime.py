@@ -1,4 +1,4 @@
-"""Where and how precisely a network runs, and networks kept loaded."""
+"""The device and the precision of networks, and a cache of loaded networks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def keep_freed_memory() -> None:
 
 
 def give_freed_memory_back() -> None:
-    """To the system, after work of a kind that will not come again soon."""
+    """Return freed memory to the system, after work that will not be repeated soon."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

@@ -56,7 +56,7 @@ class View:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one prediction saw. scale: of the picture. clarity: how clear the objects are, 0 for none.
+    """The result of one trial prediction. scale: of the picture. clarity: how clear the objects are, 0 for none.
 
     diameter: typical size of an object in px of the picture as shown; None without objects. count: of objects.
     """
@@ -82,7 +82,7 @@ def search(
 
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
     (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
-    in the larger copies is taken. The clearest copy tells the size. diameter: of objects, in px, that the network likes
+    in the larger copies is taken. The clearest copy gives the size. diameter: of objects, in px, that the network likes
     best. coarsest: the least of COARSER that is tried, for
     models of what is always small in its picture.
     """
@@ -120,7 +120,7 @@ def search(
 
 
 def shown(picture: Picture, polarity: Polarity) -> Picture:
-    """The picture with bright objects, as networks are taught."""
+    """The picture with bright objects, as in the training."""
     return picture if polarity == "bright" else 1 - picture
 
 
