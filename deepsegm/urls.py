@@ -8,7 +8,7 @@ urlpatterns = [
     path("", include("segmentation.urls")),
 ]
 
-# Scripts get JSON; an oversized form is a bad request to Django, of which our page says so with 413.
+# Scripts get JSON. An oversized form is a bad request to Django; our page answers it with 413.
 handler400 = "segmentation.views.errors.bad_request"
 handler403 = "segmentation.views.errors.forbidden"
 handler404 = "segmentation.views.errors.not_found"

@@ -121,7 +121,7 @@ def read_array(path: Path) -> NDArray[Any]:
             return np.asarray(picture)
     except (UnreadableImage, FileNotFoundError, IsADirectoryError, PermissionError):
         raise
-    except Exception as error:  # decoders fail in as many ways as files do
+    except Exception as error:  # decoders raise exceptions of many types
         raise UnreadableImage(_DAMAGED) from error
 
 

@@ -38,7 +38,7 @@ def analyse_mask(
         ids,
         np.zeros(len(ids), np.int32),
         find(settings.task).class_names,
-        np.full(len(ids), np.nan, np.float32),  # how well another tool outlined, no file says
+        np.full(len(ids), np.nan, np.float32),  # the confidence of another tool's outlines is not known
         rows,
         Provenance(micrograph.sha256, settings.task, card={"name": MASKS, "sha256": mask.sha256}),
     )

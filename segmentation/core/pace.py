@@ -11,9 +11,9 @@ from typing import TypeVar
 # Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
-# What a stage costs whatever the size of the image, in megapixels that would cost as much; else it is 0.
+# The fixed cost of a stage for an image of any size, as megapixels of equal cost; 0 for stages not named.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
-SAID = 25  # turns of a long loop after which it is said how far it is
+SAID = 25  # turns of a long loop between two messages about its progress
 TOLD = 0.02  # part of the network's stage from which on its own progress tells how long that takes
 
 T = TypeVar("T")

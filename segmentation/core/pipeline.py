@@ -36,7 +36,7 @@ Progress = Callable[[str, float], None]
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
-MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
+MASK = "mask"  # kind of a picture of the outlines, for masks without a micrograph
 # Why an automatic choice took a model.
 NEAREST = "Of {count} models, the training images of this one look most like the image."
 USUAL = "{title} is the usual model, and the image gives no reason to take another."

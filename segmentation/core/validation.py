@@ -39,7 +39,7 @@ WORDS = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
-SENTENCES = ("value_error", "assertion_error")  # what our own validators raise: sentences about the table they are in
+SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
 
 
 class UserError(ValueError):

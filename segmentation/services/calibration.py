@@ -25,10 +25,10 @@ NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that nobody typed
+UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that was not typed
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
-CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
+CONFIRMED = "metadata"  # origin of the file's own width if the bar in the image contradicts it
 BADGES = {
     "metadata": "from the file, confirmed",
     "side file": "from the file beside it, confirmed",

@@ -111,7 +111,7 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
     reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, most)
-    low[reach == 0], high[reach == 0] = np.nan, np.nan  # where all blocks say the same, there is no spread to tell of
+    low[reach == 0], high[reach == 0] = np.nan, np.nan  # equal blocks show no spread
     return [
         Value(_plain(value), _plain(start), _plain(end))
         for value, start, end in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)

@@ -16,7 +16,7 @@ from .table import REASON_TYPE, Table
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
 
-BY_HAND = "by_hand"  # the column of what a person vouches for
+BY_HAND = "by_hand"  # the column of objects that a person confirmed
 SLIP_PX = 9
 SMALL_PX = 16
 RESOLVED_PX = 5.0
@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
-BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by what the whole image shows
+BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by the whole image
 # Reasons of outlines that may be wrong; the others are right, but do not count.
 DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)

@@ -217,7 +217,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     assert certain is not None
     if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":
         return "A better calibration: with an exact scale the interval would exclude 50 %."
-    # Of a sample whole images count, as the particles of one are alike.
+    # In a sample whole images count, because the particles of one image are alike.
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (

@@ -12,7 +12,7 @@ from functools import cache
 from math import floor, log10
 from typing import Any, Literal
 
-Unit = Literal["nm", "px", "µm"]  # µm: only where people read it, in no table and no file
+Unit = Literal["nm", "px", "µm"]  # µm: only for display, in no table and no file
 Kind = Literal["number", "fraction", "integer", "truth", "text"]
 Registry = dict[str, "Quantity"]
 

@@ -11,14 +11,14 @@ from .ocr import Text
 from .vendors.units import may_be_thousands, nanometres, number, rounding
 
 Meaning = Literal["scale bar", "width", "pixel size", "other"]
-# what readers of print take µ for
+# letters that text recognition reads in place of µ
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
     r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
     r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",
     re.IGNORECASE,
 )
-# What stands right before a length where its number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
+# The characters before a length whose number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
 _BEGUN = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
 _LOST_POINT = re.compile(r"0[0-9]+")  # 05 may be 0.5
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)

@@ -114,7 +114,7 @@ def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray
 
 
 def _steps(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much flatter the three rows from each row on are than the rows above it."""
+    """The mean of `drawn` over the three rows from each row on, minus that over the rows above it."""
     total = np.concatenate([[0.0], np.cumsum(drawn)])
     steps: NDArray[np.float64] = np.zeros(len(drawn))
     top = np.arange(ROWS_ABOVE, len(drawn) - 3)

@@ -12,7 +12,7 @@ from .types import GreyImage, UnreadableImage
 SMALLEST_SIDE = 16
 LONGEST_SIDE = 100  # times the shorter one: a figure of a longer strip would show nothing
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
-BAND = 1 << 22  # pixels worked on at once where a wider type is needed
+BAND = 1 << 22  # pixels processed at once if a wider type is needed
 Array = NDArray[Any]
 SAMPLED = 50_000  # pixels that are looked at for colour
 COLOURED = 0.15  # difference of the channels, as a share of the brightest, from which a pixel is in colour

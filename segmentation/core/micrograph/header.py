@@ -50,7 +50,7 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
     sizes = {f"side file {name}": facts for name, facts in found if facts.nm_per_pixel}
     sized = next(iter(sizes.values()), None)
     odds = crosscheck({name: Calibration(facts.nm_per_pixel, "side file") for name, facts in sizes.items()})
-    if odds and not header.nm_per_pixel:  # nobody knows which is right
+    if odds and not header.nm_per_pixel:  # which one is right is not known
         notes += [*odds, UNUSED]
         sized = None
     if sized is not None and not header.nm_per_pixel:

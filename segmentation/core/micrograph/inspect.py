@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
 SECONDS = 60.0  # for everything
-READING_SECONDS = 40.0  # for the data bar, of what is left; nobody waits for it who need not
+READING_SECONDS = 40.0  # for the data bar, of the remaining time; other images do not wait for it
 LEAST_SECONDS = 2.0
 
 

@@ -62,7 +62,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
-_GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: where the byte order, 0 or 1, is
+_GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: place of the byte order, 0 or 1
 
 
 def recognise(head: bytes) -> Kind:

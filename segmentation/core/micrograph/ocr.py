@@ -32,7 +32,7 @@ LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
 AGAIN_PX = 40.0  # height of a text at its second reading
-# px to which a picture's smaller side is enlarged before text is looked for in it, where it is smaller than that
+# px to which a smaller side of a picture is enlarged before text is searched in it
 PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 512, 256
 STRIP_ROWS = 128  # at most so many rows: a strip, with letters that fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)

@@ -17,7 +17,7 @@ from .resample import resize, resize_map
 from .runtime import Runtime, give_freed_memory_back
 
 TILE = {torch.float32: 1024, torch.bfloat16: 1536}  # px; with its halo a tile takes up to 1.4 GB
-HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/test_network.py measures it)
+HALO = 384  # px around a tile: the receptive field of the U-Net (tests/core/test_network.py measures it)
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
 Activation = Literal["sigmoid", "softmax"]

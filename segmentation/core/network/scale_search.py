@@ -22,13 +22,13 @@ OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by 
 ALONE = (
     0.05  # by so much a single object counts less, and each of n by an n-th of it: one may be the ground between many
 )
-UNDECIDED = 0.95  # of the clearer polarity's clarity: where the other reaches it, finer copies decide, too
+UNDECIDED = 0.95  # share of the clearer polarity's clarity: if the other reaches it, finer copies decide, too
 CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 8 rendered blanks 4 stay below, of 52 EMPS none
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
 FINE = 20.0  # px; when the best trial shows objects below this, a finer one may see them better
 BEYOND = 1.5  # times the largest size that was taught: outlines are poor there, but their size is still right
-MAGNIFIED = 0.5  # of what is wanted on a logarithmic scale: a magnified picture is coarse, and coarse ones are split
+MAGNIFIED = 0.5  # of the wanted factor, as logarithms: a magnified picture is coarse, and coarse objects are split
 ALIKE = 0.98  # trials whose clarity differs by less are as clear as each other
 
 Maps = NDArray[np.uint8]

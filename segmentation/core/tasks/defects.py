@@ -25,7 +25,7 @@ DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
     " you use the numbers."
 )
-SURE = 0.7  # mean probability under which that is said
+SURE = 0.7  # mean probability below which a warning is given
 
 
 class DefectSettings(SegmentationSettings):

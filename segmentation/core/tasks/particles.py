@@ -32,11 +32,11 @@ SURELY, SEVERAL = 0.88, 10
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
-THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
+THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
 # Faint outlines that are this sure, and half as large as the others or larger, are particles of another kind where
 # there are so many of them. Of the specks on 8 TiO2 images no more than two are such.
 SURE, A_KIND = 0.8, 12
-FEW_LARGE, WIDE = 5, 1 / 3  # outlines, and their width as a share of the shorter side, that make one doubt them
+FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 # One model, or one polarity, takes another's place where it promises so many times the right outlines, so many more,
 # and such a share of its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55

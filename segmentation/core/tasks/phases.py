@@ -287,7 +287,7 @@ def _flags(segmentation: Segmentation, settings: MeasurementSettings) -> Iterato
         yield NOTHING
     elif withheld(segmentation, settings):
         yield WITHHELD
-    elif (is_out_of_domain(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # which is said already
+    elif (is_out_of_domain(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # has its own warning
         yield DIFFERENT
 
 
