@@ -13,8 +13,8 @@ BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
 # The fixed cost of a stage for an image of any size, as megapixels of equal cost; 0 for stages not named.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
-SAID = 25  # turns of a long loop between two messages about its progress
-TOLD = 0.02  # part of the network's stage from which on its own progress tells how long that takes
+OFTEN = 25  # turns of a long loop between two messages about its progress
+LEAST_PROGRESS = 0.02  # fraction of the stage of the network from which on its own progress gives the estimate
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Forecast:
         done = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
         expected = self._pace.seconds(self._megapixels, [stage])
         rest = self._pace.seconds(self._megapixels, later) if later else 0.0
-        if stage == "network" and done > TOLD:
+        if stage == "network" and done > LEAST_PROGRESS:
             here: float | None = spent * (1 - done) / done
         else:
             here = None if expected is None else max(expected - spent, 0.0)
@@ -83,7 +83,7 @@ def time_left(began: float, done: int, total: int) -> str:
     return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 
-def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = SAID) -> Iterator[T]:
+def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = OFTEN) -> Iterator[T]:
     """The items; each time so many of them are done, how many are and the time left are said."""
     began = time.monotonic()
     for number, each in enumerate(items, start=1):

@@ -299,7 +299,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--calibrate")
 
 
-def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
+def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
     from segmentation.lab.instances import calibrating, cutting
 
     monkeypatch.setattr(calibrating, "RENDERED", 3)

@@ -67,7 +67,7 @@ class Length:
 
 def lengths(texts: Sequence[Text]) -> list[Length]:
     """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
-    whole = _mended(texts)
+    whole = _with_units(texts)
     return [length for text in whole for length in _of(text, whole)]
 
 
@@ -88,19 +88,19 @@ def no_length(texts: Sequence[Text]) -> str:
     return next((text.text.strip() for text in texts if _NO_LENGTH.fullmatch(text.text)), "")
 
 
-def _mended(texts: Sequence[Text]) -> list[Text]:
+def _with_units(texts: Sequence[Text]) -> list[Text]:
     """The texts, with a number and the unit that stands right of it made one: a line between them parts them."""
     units = [text for text in texts if _UNIT.fullmatch(text.text)]
-    mended = []
+    complete = []
     for text in texts:
         unit = next((unit for unit in units if _follows(text, unit)), None) if _BARE.fullmatch(text.text) else None
         if unit is not None:
             joined = f"{text.text.strip()} {unit.text.strip()}"
             top, bottom = min(text.top, unit.top), max(text.bottom, unit.bottom)
-            mended.append(Text(joined, text.left, top, unit.right, bottom, min(text.score, unit.score)))
+            complete.append(Text(joined, text.left, top, unit.right, bottom, min(text.score, unit.score)))
         elif text not in units:
-            mended.append(text)
-    return mended
+            complete.append(text)
+    return complete
 
 
 def _follows(text: Text, unit: Text) -> bool:
