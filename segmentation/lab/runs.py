@@ -72,9 +72,9 @@ class Row(NamedTuple):
     validation_loss: float
     validation_dice: float
     seconds_per_step: float
-    learning_rate: float = float("nan")
-    validation_score: float = float("nan")
-    quantity_error: float = float("nan")
+    learning_rate: float
+    validation_score: float
+    quantity_error: float
 
     def rounded(self) -> Row:
         """The row as the file holds it, so that a resumed run decides as an unbroken one."""
