@@ -133,7 +133,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "segmentation.accounts.OneAtATime"]
-# Who guesses is locked out for one name from one address: nobody else is, not even behind the same unknown proxy.
+# Wrong passwords lock out one name from one address, and nobody else, not even behind the same unknown proxy.
 AXES_FAILURE_LIMIT = env.number("DEEPSEGM_WRONG_PASSWORDS", 10, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -202,11 +202,11 @@ STORAGES = {
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DEEPSEGM_DATA / "static"
-# Where nothing was collected WhiteNoise serves static/ and the admin's files where they lie.
+# If nothing was collected, WhiteNoise serves static/ and the admin's files from their own places.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 300
-# A folder of our own, as what killed processes leave in it is removed.
+# A folder of our own, because the remains of killed processes in it are removed.
 FILE_UPLOAD_TEMP_DIR = str(Path(env.text("DEEPSEGM_TEMP", str(DEEPSEGM_DATA)), "deepsegm-temp").absolute())
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20

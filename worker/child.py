@@ -14,7 +14,7 @@ from celery.app.utils import find_app
 
 SECONDS = 1.0
 ANALYSES, INSPECTIONS = "analyses", "inspections"
-# With one machine and one worker of each kind there is nobody to gossip with.
+# With one machine and one worker of each kind gossip is useless.
 QUIET = ("--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 # Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
 OPTIONS = {

@@ -52,7 +52,7 @@ class Channel(filesystem.Channel):
         try:
             aside.write_bytes(dumps(payload).encode())
             aside.replace(self.folder / f"{name}.{queue}.msg")
-        except OSError:  # no room: what stands there is no message
+        except OSError:  # no room: the file there is no message
             aside.unlink(missing_ok=True)
             raise
 

@@ -152,15 +152,15 @@ class ProgressReporter:
     def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
         self._row, self._heartbeat = row, heartbeat
         self._forecast = row.forecast() if isinstance(row, Job) else None
-        self._stage, self._told = "", 0.0
+        self._stage, self._reported = "", 0.0
 
     def __call__(self, stage: str, fraction: float) -> None:
         if self._heartbeat.superseded.is_set():
             raise Superseded
         now = time.monotonic()
-        if stage == self._stage and now - self._told < EVERY_SECONDS:
+        if stage == self._stage and now - self._reported < EVERY_SECONDS:
             return
-        self._stage, self._told = stage, now
+        self._stage, self._reported = stage, now
         fraction = min(max(fraction, 0.0), 1.0)
         left = self._forecast.left(fraction) if self._forecast else None
         ends = {} if left is None else {"ends": timezone.now() + timedelta(seconds=left)}

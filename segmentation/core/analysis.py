@@ -1,4 +1,4 @@
-"""What is asked of an analysis, and what it gives back: the types that the pipeline takes and fills."""
+"""The input and the result of an analysis: the types that the pipeline takes and fills."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def _names(model: type[Settings]) -> set[str]:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A Segmentation measured.
+    """A measured Segmentation.
 
-    settings: as asked for; how the objects were really found is the segmentation's.
-    calibration: the one that was used (the settings', else the micrograph's own).
+    settings: as requested; the segmentation records how the objects were really found.
+    calibration: the one that was used, from the settings or else from the micrograph.
     table, statistics, quantities: as in `Measured`; the rows are in the order of the ids, and rejected objects are
         kept with the reason.
     timings: seconds by stage name.

@@ -1,4 +1,4 @@
-"""ZIP files that are the same bytes whenever they hold the same: no dates, no owners, the given order."""
+"""Reproducible ZIP files: the same entries give the same bytes, because dates and owners are left out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]]) -> No
 
 
 def streamed_zip(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """The bytes of such a ZIP file, entry by entry: however many there are, one is in memory."""
+    """The bytes of such a ZIP file, entry by entry; only one entry at a time is in memory."""
     file = _Passed()
     with zipfile.ZipFile(file, "w") as archive:  # type: ignore[call-overload]
         for name, content in entries:
@@ -41,7 +41,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 class _Passed:
-    """A file that can only be written to, and whose bytes are handed on."""
+    """A write-only file that passes its bytes on."""
 
     def __init__(self) -> None:
         self.written = bytearray()
@@ -51,7 +51,7 @@ class _Passed:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing, because nothing is buffered."""
 
     def taken(self) -> bytes:
         taken, self.written = bytes(self.written), bytearray()

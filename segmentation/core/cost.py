@@ -11,7 +11,7 @@ SECONDS_PER_MEGAPIXEL = 6.0
 
 
 def affordable_pixels(megabytes: int, seconds: int) -> int:
-    """The most pixels that can be analysed in so much memory, 0 for any, and so much time."""
+    """The most pixels that can be analysed within this memory (0: any amount) and this time."""
     by_time = int(seconds / SECONDS_PER_MEGAPIXEL * 1e6)
     by_memory = max(0, megabytes - BASE_MB) * 2**20 // BYTES_PER_PIXEL if megabytes else by_time
     return max(1_000_000, min(by_time, by_memory))

@@ -1,4 +1,4 @@
-"""Warnings about an image or a sample, and the short form of each that stands wherever one of its numbers does."""
+"""Warnings about an image or a sample. The short form of a warning stands beside the numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Flag:
     """One warning.
 
     text: full sentences. short: at most 60 characters that stand beside the numbers in figure, tables and lists; ""
-    for a mere note, which changes no number. doubt: whether it puts the numbers in doubt. reason, ids: which outlines
+    for a note, which changes no number. doubt: whether it puts the numbers in doubt. reason, ids: which outlines
     it means: all that were set aside for this reason, and those by these ids.
     Raises ValueError where the short form is too long, or missing though the numbers are in doubt.
     """
@@ -37,12 +37,12 @@ class Flag:
 
     @classmethod
     def doubtful(cls, text: str, short: str, **means: Any) -> Flag:
-        """One that puts the numbers in doubt; means: reason and ids."""
+        """A flag that puts the numbers in doubt; means: reason and ids."""
         return cls(text, short, True, **means)
 
 
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
-    """Plain JSON types: warnings, the sentences alone, and flags, all that is known of each."""
+    """Plain JSON types: `warnings` has only the sentences, `flags` all fields."""
     every = [{**asdict(each), "ids": list(each.ids)} for each in flags]
     return {"warnings": [each["text"] for each in every], "flags": every}
 
@@ -57,7 +57,7 @@ def from_json(stored: Mapping[str, Any], notes: Iterable[str] = ()) -> list[Flag
 
 
 def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
-    """The short forms on one line of at most so many characters, each whole, "" where there are none."""
+    """The short forms on one line of at most so many characters, none of them shortened; "" without any."""
     every = shorts(flags)
     taken = every[:1]
     for each in every[1:]:

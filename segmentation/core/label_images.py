@@ -1,4 +1,4 @@
-"""Label images in the files of any tool, read as labels 1..n; what is none is refused with a sentence."""
+"""Label images from the files of any tool, read as labels 1..n; any other file is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Labels = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """A file of labels, put in order.
+    """The labels of a file, renumbered.
 
     labels: (H, W) int32; 0 is background, 1..n are particles, none missing.
     notes: sentences for the user about what was done to the file's own numbers. calibration: that of a TIFF.
@@ -57,7 +57,7 @@ def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: 
 
 
 def _calibration(path: Path) -> Calibration:
-    """The size of a pixel that a TIFF tells, as our own labels.tif does."""
+    """The pixel size that a TIFF states, as our own labels.tif does."""
     try:
         return read(path).calibration if path.suffix.lower() in TIFF else Calibration.absent()
     except UnreadableImage:
@@ -65,14 +65,14 @@ def _calibration(path: Path) -> Calibration:
 
 
 def read_numbers(path: Path) -> NDArray[Any]:
-    """(H, W) the whole numbers in a file of labels, as they are; raises UnreadableImage."""
+    """(H, W) the whole numbers in a file of labels, unchanged; raises UnreadableImage."""
     return _whole_numbers(one_plane(read_array(path)))
 
 
 def as_labels(
     values: NDArray[Any], *, kind: Kind = "auto", background: int = 0, corners: bool = False
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """(H, W) int32 labels 1..n of an array as other tools write it, and sentences about what was changed.
+    """(H, W) int32 labels 1..n of an array from another tool, and sentences about the changes.
 
     values: (H, W) or grey saved as (H, W, 3 or 4); whole numbers of any type. Negative ones are background.
     kind: "binary" makes a particle of each piece of pixels that share a side, "labels" of each number; "auto"
@@ -103,7 +103,7 @@ def as_labels(
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """The array in a TIFF, PNG, BMP or npy file, as it is; raises UnreadableImage."""
+    """The array in a TIFF, PNG, BMP or npy file, unchanged; raises UnreadableImage."""
     suffix = path.suffix.lower()
     if suffix in LOSSY:
         raise UnreadableImage(_JPEG)
@@ -121,12 +121,12 @@ def read_array(path: Path) -> NDArray[Any]:
             return np.asarray(picture)
     except (UnreadableImage, FileNotFoundError, IsADirectoryError, PermissionError):
         raise
-    except Exception as error:  # decoders fail in as many ways as files do
+    except Exception as error:  # decoders raise exceptions of many types
         raise UnreadableImage(_DAMAGED) from error
 
 
 def one_plane(values: NDArray[Any]) -> NDArray[Any]:
-    """(H, W) of an array that may carry channels or axes of length 1; raises UnreadableImage."""
+    """The plane (H, W) of an array with channels or axes of length 1; raises UnreadableImage."""
     if values.dtype.kind not in "buif":
         raise UnreadableImage(_TYPE.format(kind=values.dtype.name))
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.shape[0] > 1:

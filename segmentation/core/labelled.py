@@ -20,7 +20,7 @@ _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_co
 def analyse_mask(
     mask: Mask, settings: AnalysisSettings, progress: Progress = quiet, *, image: Micrograph | None = None
 ) -> Analysis:
-    """The mask's objects measured as those of the settings' task; how they were found is not ours to say.
+    """Measure the objects of a mask as those of the settings' task; how they were found is not known.
 
     image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Its
     calibration counts where the settings have none, and its data bar is found; without it there is only the one that
@@ -38,7 +38,7 @@ def analyse_mask(
         ids,
         np.zeros(len(ids), np.int32),
         find(settings.task).class_names,
-        np.full(len(ids), np.nan, np.float32),  # how well another tool outlined, no file says
+        np.full(len(ids), np.nan, np.float32),  # the confidence of another tool's outlines is not known
         rows,
         Provenance(micrograph.sha256, settings.task, card={"name": MASKS, "sha256": mask.sha256}),
     )
@@ -46,7 +46,7 @@ def analyse_mask(
 
 
 def _drawn(mask: Mask) -> Micrograph:
-    """A picture of the mask itself, in place of the micrograph that nobody gave."""
+    """A picture of the mask itself, for use if no micrograph is given."""
     pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
     return Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": MASK}, mask.notes)
 

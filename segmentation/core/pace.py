@@ -1,5 +1,5 @@
-"""How long something will still take: an analysis, from how long each of its stages took in others on the same machine
-and from how far the stage under way is; a loop, from how long it took so far."""
+"""Estimates of the remaining time. For an analysis they rest on the durations of the stages of others on the same
+machine and on the progress of the running stage, for a loop on its duration so far."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TypeVar
 # Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
-# What a stage costs whatever the size of the image, in megapixels that would cost as much; else it is 0.
+# The fixed cost of a stage for an image of any size, as megapixels of equal cost; 0 for stages not named.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
-SAID = 25  # turns of a long loop after which it is said how far it is
-TOLD = 0.02  # part of the network's stage from which on its own progress tells how long that takes
+OFTEN = 25  # turns of a long loop between two messages about its progress
+LEAST_PROGRESS = 0.02  # fraction of the stage of the network from which on its own progress gives the estimate
 
 T = TypeVar("T")
 
@@ -32,20 +32,20 @@ class Pace:
         self._pace = {stage: seconds / work for stage, (seconds, work) in spent.items() if work > 0}
 
     def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
-        """How long an image will spend in these stages; None without experience."""
+        """Seconds that an image will spend in these stages; None if no earlier job is known."""
         found = [self._pace[stage] * _work(stage, megapixels) for stage in stages if stage in self._pace]
         return sum(found) if found else None
 
 
 class Forecast:
-    """How long a running analysis will still take; it receives the progress."""
+    """The remaining time of a running analysis, from its progress."""
 
     def __init__(self, pace: Pace, megapixels: float) -> None:
         self._pace, self._megapixels = pace, megapixels
         self._stage, self._since = "", 0.0
 
     def left(self, fraction: float) -> float | None:
-        """Seconds from now on, of a whole that is done to this part; None without experience."""
+        """Remaining seconds at this fraction of the whole; None if no earlier job is known."""
         stages, now = list(BEGINS), time.monotonic()
         stage = max((each for each in stages if BEGINS[each] <= fraction), key=BEGINS.__getitem__)
         later = stages[stages.index(stage) + 1 :]
@@ -55,7 +55,7 @@ class Forecast:
         done = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
         expected = self._pace.seconds(self._megapixels, [stage])
         rest = self._pace.seconds(self._megapixels, later) if later else 0.0
-        if stage == "network" and done > TOLD:
+        if stage == "network" and done > LEAST_PROGRESS:
             here: float | None = spent * (1 - done) / done
         else:
             here = None if expected is None else max(expected - spent, 0.0)
@@ -68,7 +68,7 @@ def _work(stage: str, megapixels: float) -> float:
 
 
 def about(seconds: float) -> str:
-    """A time to wait, as loosely as it is known."""
+    """A time to wait in words, as rough as the estimate."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 90:
@@ -79,11 +79,11 @@ def about(seconds: float) -> str:
 
 
 def time_left(began: float, done: int, total: int) -> str:
-    """ ", about 3 minutes left" of a loop of `total` turns that began at this time.monotonic(), "" at its end."""
+    """ ", about 3 minutes left" for a loop of `total` turns that began at this time.monotonic(); "" at its end."""
     return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 
-def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = SAID) -> Iterator[T]:
+def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = OFTEN) -> Iterator[T]:
     """The items; each time so many of them are done, how many are and the time left are said."""
     began = time.monotonic()
     for number, each in enumerate(items, start=1):

@@ -27,7 +27,7 @@ from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
-from .network.textures import clearly_of, known_of, looked_at, nearest
+from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
@@ -36,7 +36,7 @@ Progress = Callable[[str, float], None]
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
-MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
+MASK = "mask"  # kind of a picture of the outlines, for masks without a micrograph
 # Why an automatic choice took a model.
 NEAREST = "Of {count} models, the training images of this one look most like the image."
 USUAL = "{title} is the usual model, and the image gives no reason to take another."
@@ -49,11 +49,11 @@ PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
 
 class WrongTask(ValueError):
-    """A model was asked for what it was not made for; the message is one sentence."""
+    """The model is for another kind of analysis; the message is one sentence."""
 
 
 def quiet(stage: str, fraction: float) -> None:
-    """A progress that says nothing."""
+    """A progress that reports nothing."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ def analyse(
     """Find, measure and explain what is in a micrograph.
 
     progress(stage, fraction) receives the current stage and the fraction done; it may raise to stop.
-    card: the model to use where it is not one of the released ones that the settings name.
+    card: the model, if it is none of those that the settings can name.
     Raises UnknownModel, AlteredWeights, UnknownTask, WrongTask.
     """
     clock = Clock()
@@ -97,9 +97,9 @@ def segment(
     card: ModelCard | None = None,
     clock: Clock | None = None,
 ) -> Segmentation:
-    """What is in a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
+    """Find the objects of a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
 
-    Of the models that an automatic name stands for the one is taken that fits the image best, and `used` says why.
+    An automatic name stands for several models. The one that fits the image best is used, and `used` says why.
     """
     task, asked, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
     among, runtime = [card] if card else stands_for(asked.model), runtime or Runtime()
@@ -123,7 +123,7 @@ def _chosen(found: Segmentation, why: str) -> Segmentation:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """One image in which a task's things are looked for, by one model after the other.
+    """The search for a task's objects in one image, by one model after the other.
 
     picture: (H, W) float32 in 0..1, of the analysed rows. asked: what the user asked for.
     """
@@ -137,13 +137,13 @@ class Search:
     clock: Clock
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
-        """What one model finds; changed: settings in place of those asked for."""
+        """The segmentation by one model; changed: settings that replace the requested ones."""
         task, asked = self.task, self.asked.replaced(**changed) if changed else self.asked
         progress("loading the model", PREPARING)
         with self.clock.stage("load"):
             load_network(card, self.runtime, len(task.channels(card)))
         with self.clock.stage("prepare"):
-            resembled, unfamiliar = looked_at(self.picture, card, same_task=task.better is None)
+            resembled, unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
         maps, view = predict_maps(self.picture, asked, card, self.runtime, progress, self.clock)
         grey = as_shown(self.picture, view.polarity)
         if grey.size > FREED_FROM:  # separating makes other arrays than the network did
@@ -161,9 +161,10 @@ class Search:
         return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, found, kept)
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
-        """What the first model finds or, where the image is perhaps not of its kind, another one that finds more.
+        """The segmentation by the first model or, if the image is perhaps not of its kind, by another one that finds
+        more.
 
-        Where it finds nothing the other polarity is tried, too.
+        If the first model finds nothing, the other polarity is tried, too.
         """
         best, better = self.find(among[0], progress), self.task.better
         assert better is not None
@@ -197,7 +198,7 @@ def predict_maps(
 ) -> tuple[Maps, View]:
     """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown.
 
-    A picture without contrast has empty maps: there is nothing to find, whatever a network says of it.
+    A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
     """
     task, clock = tasks.find(card.task), clock or Clock()
     channels = task.channels(card)
@@ -277,7 +278,7 @@ def measure(
     *,
     clock: Clock | None = None,
 ) -> Analysis:
-    """Measure what was found; no model is needed, nor need the one that found it still exist."""
+    """Measure a segmentation. No model is needed, and the one that made it need not exist any more."""
     clock, task = clock or Clock(), tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
@@ -299,7 +300,7 @@ def measure(
 
 
 def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
-    """In pixels nothing is given that looks like a measurement: no interval of a length, an area or a density."""
+    """The quantities without intervals of lengths, areas and densities: in pixels these are no measurements."""
     for name, each in quantities.items():
         yield name, replace(each, low=None, high=None) if number(name).power else each
 

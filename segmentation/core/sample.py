@@ -89,15 +89,8 @@ class Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
-        known = (
-            clarity,
-            micrograph.sha256,
-            AnalysisRecord.of(analysis),
-            picture,
-            budget,
-            analysis.quantities,
-            analysis.flags,
-        )
+        record = AnalysisRecord.of(analysis)
+        known = (clarity, micrograph.sha256, record, picture, budget, analysis.quantities, analysis.flags)
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
     @property
@@ -265,7 +258,7 @@ class SampleAnalysis:
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         numbers = {
             "unit": self.unit,
-            "chief": self.headline_quantities,
+            "chief": self.headline_quantities,  # the key in stored samples
             "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
         }

@@ -1,7 +1,7 @@
-"""What can be asked of an analysis: one definition for forms, API, command line, stored rows and documentation.
+"""The settings of an analysis: one definition for forms, API, command line, stored rows and documentation.
 
 Each kind of analysis has its own SegmentationSettings (core.tasks), which say how something is found; the
-MeasurementSettings say how what was found is measured. Stored and sent they are one flat table of plain JSON types.
+MeasurementSettings say how it is measured. Both are stored and sent as one flat table of plain JSON types.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _calibration(value: Any) -> Any:
 
 
 def _reported(title: str, description: str) -> Any:
-    """A text that changes no number: files and report say it."""
+    """A text for files and report, which changes no number."""
     extra: Any = {"group": "For the report"}
     return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
 
@@ -163,7 +163,7 @@ class MeasurementSettings(Settings):
         return None if self.repeatability is None else self.repeatability / 100
 
     def scaled(self, own: Calibration) -> Calibration:
-        """The calibration to measure with; own: what file or image say."""
+        """The calibration to measure with; own: the one from the file or the image."""
         known, per_cent = self.calibration or own, self.scale_uncertainty
         if known.nm_per_pixel is None or per_cent == "auto" or not per_cent:
             return known

@@ -1,6 +1,6 @@
 """Images with truth: which labels belong to which image, and which images belong together.
 
-Measuring, training, checking and scoring all read truth here.
+Measuring, training, checking and scoring all read truth through this module.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class BadDataset(UserError):
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its truth. name: of the labels, or of the image where nothing is to be seen in it (labels None).
+    """An image and its truth. name: of the labels, or of the image if it shows no object (labels None).
 
     group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
-    classes: the numbers in the file that stand for classes 1, 2, ...; none where each number is an object.
+    classes: the numbers in the file for the classes 1, 2, ...; empty if each number is an object.
     """
 
     name: str
@@ -71,14 +71,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """What lies in two folders. unlabelled: images without labels. strays: labels without an image."""
+    """The files of two folders, paired. unlabelled: images without labels. strays: labels without an image."""
 
     pairs: list[Pair]
     unlabelled: list[Path]
     strays: list[Path]
 
     def complete(self, *, only_labelled: bool = False) -> list[Pair]:
-        """The pairs, where nothing is left over, or images alone where `only_labelled`; raises BadDataset."""
+        """The pairs; raises BadDataset for labels without an image and, unless `only_labelled`, for images without
+        labels."""
         if self.strays:
             raise BadDataset(f"The labels {self.strays[0].name} have no image of that name.")
         if self.unlabelled and not only_labelled:
@@ -104,13 +105,14 @@ def find_pairs(
 ) -> PairedFiles:
     """The images and labels in two folders inside `folder`, sorted by name; nothing is decoded yet.
 
-    images, labels: names of the two; "" takes the first of IMAGES and of LABELS there is, and labels NOTHING says that
-    no image shows anything. Labels belong to the image of the same stem, or to the one with the longest stem that they
-    continue as a new word (a_mask.tif, a.png); with a `suffix` to the image whose stem is theirs without it.
+    images, labels: names of the two folders; "" takes the first existing one of IMAGES and of LABELS. labels NOTHING:
+    no image shows an object. Labels belong to the image of the same stem, or to the one with the longest stem that
+    theirs continues as a new word (a_mask.tif, a.png). With a `suffix` they belong to the image with their stem without
+    it.
     groups: a CSV `image,group,...`. pattern: its first bracket finds the group in an image's name instead. An image
-    that neither names is of the group of the image that it was cut from (TILE), or of its own. classes: as of `Pair`;
-    without any the numbers of `count` classes are found in the files. Raises BadDataset, also where two files could be
-    the same one's labels.
+    named by neither belongs to the group of the image that it was cut from (TILE), or to its own. classes: as in
+    `Pair`; if empty, the numbers of `count` classes are found in the files. Raises BadDataset, also if two files could
+    be the labels of one image.
     """
     places = folder_in(folder, images, IMAGES), folder_in(folder, labels, LABELS) if labels != NOTHING else None
     pictures = files_in(places[0], IMAGE_KINDS)
@@ -134,9 +136,10 @@ def find_pairs(
 
 
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
-    """The numbers that stand for `count` classes in files of labels: those there are, in their order, if they are as
-    many; 255, or else 0, is what is not labelled where there is one more; of fewer 0, 1, ... or 1, 2, ...; a single
-    class is whatever is above 0 (`load_classes`).
+    """The numbers that stand for `count` classes in files of labels.
+
+    If as many numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means unlabelled.
+    If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is everything above 0 (`load_classes`).
 
     Raises BadDataset.
     """
@@ -161,7 +164,7 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
 
 
 def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
-    """Raise BadDataset where two files have one name."""
+    """Raise BadDataset if two files have one name."""
     for name, times in Counter(names.values()).items():
         if times > 1:
             files = ", ".join(file.name for file, own in names.items() if own == name)
@@ -169,7 +172,7 @@ def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
 
 
 def folder_in(folder: Path, name: str, usual: Sequence[str]) -> Path:
-    """The folder of that name inside `folder`, or the first of the usual ones; raises BadDataset when there is none."""
+    """The folder of that name inside `folder`, or the first of the usual ones; raises BadDataset if there is none."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
     found = next((folder / each for each in ([name] if name else usual) if (folder / each).is_dir()), None)
@@ -179,7 +182,7 @@ def folder_in(folder: Path, name: str, usual: Sequence[str]) -> Path:
 
 
 def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Path]:
-    """The files of these kinds below a folder, sorted by name; raises BadDataset where there is none."""
+    """The files of these kinds below a folder, sorted by name; raises BadDataset without any."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
     fitting = [f for f in folder.rglob(pattern) if f.suffix.lower() in kinds and not f.name.startswith(".")]
@@ -204,8 +207,8 @@ def _ends_a_word(text: str, end: int) -> bool:
 
 
 def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
-    """The group of an image: what the pattern's bracket finds in its name, else the table's, else the name of the image
-    that it was cut from or is."""
+    """A function that gives the group of an image: from the pattern's bracket in its name, else from the table, else
+    the name of the image that it was cut from or is."""
     table = read_groups(file) if file else {}
 
     def group(image: Path) -> str:
@@ -225,7 +228,7 @@ def source_of(stem: str) -> str:
 
 
 def groups_in(folder: Path, name: str | Path) -> Path | None:
-    """The table of groups of this name: in the folder, or else as the path says by itself; None without a name."""
+    """The path of the table of groups: in the folder if it is there, else as given; None without a name."""
     if not str(name):
         return None
     return folder / name if (folder / name).is_file() else Path(name)
@@ -265,7 +268,7 @@ T = TypeVar("T")
 
 
 def _read_with(reader: Callable[[Path], T], file: Path) -> T:
-    """What a reader gives; its UnreadableImage becomes a BadDataset that names the file."""
+    """The result of a reader; its UnreadableImage becomes a BadDataset that names the file."""
     try:
         return reader(file)
     except UnreadableImage as error:
@@ -275,7 +278,7 @@ def _read_with(reader: Callable[[Path], T], file: Path) -> T:
 def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
     """(H, W) int32 classes: n where the file has the n-th of these numbers, 0 elsewhere; raises BadDataset.
 
-    A single class is whatever is above 0: tools write masks of 0 and 1 as well as of 0 and 255.
+    A single class is everything above 0, because tools write masks of 0 and 1 as well as of 0 and 255.
     """
     values = _read_with(read_numbers, file)
     if len(numbers) == 1:

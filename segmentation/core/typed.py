@@ -36,8 +36,8 @@ SIZE = "size"
 class Setting:
     """One setting.
 
-    names: under which it may be sent, its own first, then older ones. words: that may be typed, with their values.
-    number: "" where none may be typed, else "number" or "whole number", from least to greatest.
+    names: accepted names, the present one first, then older ones. words: words that may be typed, with their values.
+    number: "" if no number may be typed, else "number" or "whole number", from least to greatest.
     """
 
     names: tuple[str, ...]
@@ -79,7 +79,7 @@ class Setting:
         return unit if self.least in (-math.inf, 0) else f"{unit} of at least {self.least:g}"
 
     def read(self, text: str) -> Any:
-        """The value of what was typed, the default of nothing; raises ValueError with a sentence."""
+        """The value of a typed text, for "" the default; raises ValueError with a sentence."""
         said = text.strip().lower()
         word = SYNONYMS.get(said, said) if self.is_switch else said
         if not word:
@@ -89,7 +89,7 @@ class Setting:
         return self.words[word] if word in self.words else self.read_number(said)
 
     def read_number(self, text: str) -> float | int:
-        """A number with a point or a comma, of six digits as it is shown again; raises ValueError with a sentence."""
+        """A number with a point or a comma, rounded to six digits as it is shown; raises ValueError with a sentence."""
         said = text.strip()
         if self.number == "whole number":
             value = float(said) if said.isascii() and said.isdigit() and len(said) < 9 else math.nan
@@ -100,7 +100,7 @@ class Setting:
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
-        """What would have been typed for a value."""
+        """The text that stands for a value."""
         words = (word for word, meaning in self.words.items() if meaning == value)
         return next(words, f"{value:g}" if isinstance(value, float) else str(value))
 
@@ -117,7 +117,7 @@ class Setting:
 
 
 def number_of(text: str) -> float:
-    """A number typed with a point or a comma, NaN where it is none; Python's 1_000 is none either."""
+    """A number typed with a point or a comma; NaN for any other text, also for Python's 1_000."""
     try:
         return math.nan if "_" in text else float(text.strip().replace(",", "."))
     except ValueError:
@@ -126,7 +126,7 @@ def number_of(text: str) -> float:
 
 @cache
 def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
-    """Every setting of a model but those with a form of their own, such as the calibration."""
+    """Every setting of a settings model except those with a form of their own, such as the calibration."""
     described = model.model_json_schema(by_alias=False)["properties"]
     # A schema has its keys sorted; those of labels are in the order in which they are shown.
     extras = {name: field.json_schema_extra for name, field in model.model_fields.items()}

@@ -1,4 +1,4 @@
-"""Settings as pydantic models, and what pydantic says against a value as one plain sentence."""
+"""Settings as pydantic models, and pydantic's errors as one plain sentence."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ WORDS = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
-SENTENCES = ("value_error", "assertion_error")  # what our own validators raise: sentences about the table they are in
+SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
 
 
 class UserError(ValueError):
-    """What was asked for cannot be done; the message is a sentence for people."""
+    """The request cannot be met; the message is a sentence for people."""
 
 
 class Settings(BaseModel):
-    """Settings that take no unknown entries, guess what a misspelt one was to be, and never change.
+    """Immutable settings. Unknown entries are refused, with a suggestion for a misspelt one.
 
     A validator raises ValueError with a sentence about the whole table ("low is below high."), or PydanticCustomError
-    with what a single entry has to be ("one line of text").
+    with the form that a single entry has to have ("one line of text").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
@@ -80,7 +80,7 @@ def entry_names(model: type[BaseModel], field: str) -> list[str]:
 
 
 def sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, as one sentence: "loss: dice is at least 0, not -1."
+    """The first error as one sentence: "loss: dice is at least 0, not -1."
 
     Missing and unknown entries of the same table are named together. Places in lists count from 1.
     """
@@ -100,7 +100,7 @@ def sentence(error: ValidationError) -> str:
 
 
 def _place(loc: tuple[int | str, ...]) -> tuple[str, str]:
-    """("sources 1: ", "path") of ("sources", 0, "path"): the tables that lead there, and the entry."""
+    """("sources 1: ", "path") for ("sources", 0, "path"): the tables on the way, and the entry."""
     names: list[str] = []
     for part in loc:
         if isinstance(part, int) and names:

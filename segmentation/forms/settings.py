@@ -62,11 +62,11 @@ class SettingField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         text = str(value or "")
-        return text if text in self.setting.with_gap else _told(lambda: self.setting.read(text))
+        return text if text in self.setting.with_gap else _validated(lambda: self.setting.read(text))
 
 
 @dataclass(frozen=True)
-class Shown:
+class FormSetting:
     """A setting in the page's form. task: the kind of analysis that has it; None if all kinds have it."""
 
     form: SettingsForm
@@ -150,12 +150,12 @@ class SettingsForm(forms.Form):
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
         everyones = {each.name for each in common}
         self.shown = [
-            Shown(self, each, each.name if task is tasks[0] else f"{task.name}.{each.name}", task)
+            FormSetting(self, each, each.name if task is tasks[0] else f"{task.name}.{each.name}", task)
             for task in tasks
             for each in settings_of(task.settings)
             if each.name not in everyones
         ]
-        self.shown += [Shown(self, each, each.name) for each in common if each.name != "model"]
+        self.shown += [FormSetting(self, each, each.name) for each in common if each.name != "model"]
         for each in self.shown:
             mine = each.task in (None, self.task)
             self.fields[each.name] = SettingField(each.setting) if mine else forms.CharField(required=False)
@@ -179,24 +179,24 @@ class SettingsForm(forms.Form):
         return sent
 
     @property
-    def chosen(self) -> list[Shown]:
+    def chosen(self) -> list[FormSetting]:
         """The settings of the chosen model's kind of analysis."""
         return [each for each in self.shown if each.task in (None, self.task)]
 
     @property
-    def main(self) -> list[Shown]:
+    def main(self) -> list[FormSetting]:
         """The settings that a page shows at once."""
         return [each for each in self.shown if each.setting.main]
 
     @property
-    def groups(self) -> list[tuple[Task | None, list[Shown]]]:
+    def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
         more = [each for each in self.shown if not each.setting.main and not each.setting.group]
         owners = dict.fromkeys(each.task for each in more)
         return [(owner, [each for each in more if each.task is owner]) for owner in owners]
 
     @property
-    def folds(self) -> dict[str, list[Shown]]:
+    def folds(self) -> dict[str, list[FormSetting]]:
         """The settings in folds of their own, by their titles."""
         titles = dict.fromkeys(each.setting.group for each in self.shown if each.setting.group)
         return {title: [each for each in self.shown if each.setting.group == title] for title in titles}
@@ -215,13 +215,13 @@ class SettingsForm(forms.Form):
                 self.add_error(None, str(error))
         return data
 
-    def _fill(self, shown: Shown, word: str) -> None:
+    def _fill(self, shown: FormSetting, word: str) -> None:
         """Replace the word of a label by the number typed in its gap; an error belongs to that field."""
         typed_in = shown.typed_in(word)
         text = self.cleaned_data.get(typed_in, "")
         meaning = self._factor_of_size if word == SIZE else shown.setting.read_number
         try:
-            self.cleaned_data[shown.name] = _told(lambda: meaning(text))
+            self.cleaned_data[shown.name] = _validated(lambda: meaning(text))
         except forms.ValidationError as error:
             self.add_error(typed_in, error)
 
@@ -266,7 +266,7 @@ class SettingsForm(forms.Form):
         return cls(stands_for=with_site_uncertainty(AnalysisSettings.of(task.name, model=model)))
 
 
-def _told(read: Callable[[], Any]) -> Any:
+def _validated(read: Callable[[], Any]) -> Any:
     """The result of `read`; its ValueError becomes a ValidationError of the form."""
     try:
         return read()

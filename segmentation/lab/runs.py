@@ -154,16 +154,16 @@ def add_row(file: Path, row: Mapping[str, Any]) -> None:
 
 class CheckpointScores(NamedTuple):
     """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
-    crops (see `Scoring.followed`), NaN where undefined or in runs of older versions."""
+    crops (see `Scoring.followed`), NaN where undefined."""
 
     step: int
     loss: float
     validation_loss: float
     validation_dice: float
     seconds_per_step: float
-    learning_rate: float = float("nan")
-    validation_score: float = float("nan")
-    quantity_error: float = float("nan")
+    learning_rate: float
+    validation_score: float
+    quantity_error: float
 
     def rounded(self) -> CheckpointScores:
         """The row as the file holds it, so that a resumed run decides as an unbroken one."""

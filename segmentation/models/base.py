@@ -152,7 +152,7 @@ class AttemptedQuerySet(OwnedQuerySet):
 
         message: id of the broker's message that asked for it.
         """
-        if not self.waiting().filter(pk=pk).exists():  # a look costs less than a lock
+        if not self.waiting().filter(pk=pk).exists():  # a query costs less than a lock
             return None
         now = timezone.now()
         with transaction.atomic():

@@ -41,7 +41,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         a network address: cookies and secrets are easily made.
         """
         waiting = self.waiting().by_sender()
-        # What has been read but for its data bar comes last, and of that what somebody waits for first.
+        # Images with only the data bar unread come last; among them, those with a waiting job come first.
         for first in (Q(width=0), Q(jobs__ready=False) | Q(sample__isnull=False)):
             if waiting.filter(first).exists():
                 waiting = waiting.filter(first)

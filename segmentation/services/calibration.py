@@ -26,7 +26,7 @@ NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that nobody typed
+UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that was not typed
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
 CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
@@ -189,11 +189,8 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
         return {"text": "not a width", "status": "bad"}
     if calibration is None:
         said, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
-        return (
-            {"text": said, "status": "good"}
-            if said
-            else {"text": BEING_READ if unread else UNSCALED, "status": "check"}
-        )
+        none = {"text": BEING_READ if unread else UNSCALED, "status": "check"}
+        return {"text": said, "status": "good"} if said else none
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "status": ""}
     said = f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px"

@@ -193,7 +193,7 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     for name, value in scale.fields().items():
         setattr(sample, name, value)
     sample.save(update_fields=Scale._fields)
-    if sample.rule != Sample.Rule.OWN:  # also of what is still being read or unpacked
+    if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
         Micrograph.objects.filter(sample=sample).update(asked={})
     made = []
     for job in members:

@@ -87,7 +87,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
     said = {
         "card": card,
         "facts": _facts(card),
-        "data": cards.sources(card),
+        "data": card.data,
         "figures": _figures(card),
         "scores": _scores(card),
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),

@@ -296,7 +296,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
         call_command("fit", str(card), str(folder), "confidence")
 
 
-def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
+def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
     from segmentation.lab.instances import calibrating, cutting
 
     monkeypatch.setattr(calibrating, "RENDERED", 3)

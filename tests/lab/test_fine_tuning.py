@@ -75,7 +75,7 @@ def test_a_frozen_encoder_rests(folder, tmp_path):
     network = {"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [8, 8, 8, 8, 8]}
     first = tiny(folder, name="first", architecture=network, steps=1)
     card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
-    recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, average=0.0)
+    recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, ema_decay=0.0)
     begun = start_run(recipe, CPU).network.state_dict()
     after = train(recipe.replaced(steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
     later = train(recipe, tmp_path / "c", tmp_path, say=quietly).network.state_dict()

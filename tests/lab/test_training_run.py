@@ -1,6 +1,5 @@
 """Whole trainings: recipes that are refused, runs that are killed, full disks, fine-tuning, published models."""
 
-import csv
 import os
 import re
 import resource
@@ -50,10 +49,10 @@ RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
         ("][", "cannot be read as TOML"),
         (HEAD + RENDERED + "crop = 100" + NETWORK, "crop is a multiple of 32"),
         (HEAD + RENDERED + "steps = 2.5" + NETWORK, "steps is a whole number"),
-        (HEAD + RENDERED + "rate = -1" + NETWORK, "rate is above 0, not -1"),
+        (HEAD + RENDERED + "learning_rate = -1" + NETWORK, "learning_rate is above 0, not -1"),
         (HEAD + RENDERED + 'precision = "float8"' + NETWORK, "precision is bfloat16"),
         (HEAD + RENDERED + 'heads = ["foreground"]' + NETWORK, "heads is"),
-        (HEAD + RENDERED + "diameter = 100" + NETWORK, "diameter, of its options, is one of the sizes"),
+        (HEAD + RENDERED + "options = {diameter = 100}" + NETWORK, "diameter, of its options, is one of the sizes"),
         (HEAD + RENDERED + "options = {second_scale = 0.7}" + NETWORK, "options: second_scale is a factor from 1 to 4"),
         (HEAD.replace("b", "b\\nc") + RENDERED + NETWORK, "title is one line of text"),
         (HEAD + RENDERED + 'limits = ["\\u0007"]' + NETWORK, "limits is a list of sentences"),
@@ -254,28 +253,6 @@ def test_the_number_of_workers_changes_nothing(folder, tmp_path):
     for workers in (1, 2):
         train(tiny(folder, workers=workers), tmp_path / str(workers), tmp_path, say=quietly)
     assert curve(tmp_path / "1") == curve(tmp_path / "2")
-
-
-def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
-    """It held four entries, and recipe.json stood where recipe.toml does."""
-    recipe, out = tiny(folder), tmp_path / "run"
-    out.mkdir()
-    old = start_run(recipe, CPU)
-    torch.save(
-        {
-            "network": old.network.state_dict(),
-            "averaged": old.averaged.state_dict(),
-            "optimiser": old.optimiser.state_dict(),
-            "step": 2,
-        },
-        out / "checkpoint.pt",
-    )
-    (out / "recipe.json").write_text("{}")
-    head = "step,loss,validation_loss,validation_dice,seconds_per_step\n"
-    (out / "metrics.csv").write_text(head + "2,3.0,3.0,0.5,1.0\n")
-    train(recipe, out, tmp_path, say=quietly)
-    assert [row[0] for row in curve(out)] == ["step", "2", "4"]
-    assert [row["validation_score"] == "nan" for row in csv.DictReader((out / "metrics.csv").open())] == [True, False]
 
 
 def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):

@@ -116,7 +116,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
     # Drawn cases are no micrographs.
-    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (None, False))
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"

@@ -25,7 +25,7 @@ from segmentation.plain import plain
 from tests.web.finished import words
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
-from worker.samples import _found
+from worker.samples import _record
 
 from . import brightness
 from .kinds import kinds, png
@@ -135,7 +135,7 @@ class TestSite:
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and one click to the model that fits."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
-        monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (other, False))
+        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (other, False))
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"This image looks more like the training images of {other.title}" in page
@@ -215,7 +215,7 @@ class TestSite:
         first = sample.jobs.select_related("segmentation").first()
         with first.segmentation.file.open("rb") as file:
             used = Segmentation.load(file, first.segmentation.get_provenance()).used
-        assert _found(first).used == plain(used), "the report of a sample knows as much as that of an image"
+        assert _record(first).used == plain(used), "the report of a sample knows as much as that of an image"
         assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
         assert client.get("/samples/").status_code == 200
         if kind.task.pool_fields is None:

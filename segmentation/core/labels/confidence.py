@@ -17,10 +17,10 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 SURE = 230  # of 255; foreground above it
 SMALLEST_AREA = 9  # px
-RING = 1, 5  # px, as the network saw them: from where to where around a particle the ground is looked at
+RING = 1, 5  # px, as the network saw them: inner and outer distance of the ground around a particle
 FEWEST = 8  # px of ground around a particle that suffice
 CLEARLY = 4.0  # SD of the ground: a larger contrast counts as no clearer
-SAMPLED = 2**22  # px of ground that suffice to tell its grey
+SAMPLED = 2**22  # px of ground that suffice to estimate its grey
 NOTHING = 0.002  # share of the picture under which it shows no particles
 
 

@@ -92,7 +92,7 @@ def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) ->
     order = np.lexsort((value, owner))
     counts = np.bincount(owner, minlength=n + 1)[1:]
     first = np.cumsum(counts) - counts
-    ordered = np.append(value[order], 0).astype(float)  # the last stands where an outline has no ring
+    ordered = np.append(value[order], 0).astype(float)  # the last entry is for outlines without a ring
     median = (ordered[first + np.maximum(counts - 1, 0) // 2] + ordered[first + counts // 2]) / 2
     return np.where(counts >= FEWEST, median, ground)
 

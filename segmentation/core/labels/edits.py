@@ -65,7 +65,7 @@ class Patch:
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Patch:
-        """Raises BadEdit where this is no patch."""
+        """The patch that `as_dict` wrote; raises BadEdit for anything else."""
         try:
             top, left, bottom, right = map(int, said["box"])
             runs = tuple((int(number), int(count)) for number, count in said["runs"])

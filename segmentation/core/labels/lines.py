@@ -134,7 +134,7 @@ def _middle(across: Floats, half: float) -> Floats:
 
 
 def _to_end(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> float:
-    """The same of a branch (n, 2), from the skeleton of the line that it leaves to its end."""
+    """The length of a branch (n, 2), from the skeleton of its line to its end."""
     half = float(np.median(depth))
     cut = min(int(np.ceil(BLUNT * half)) + 1, max(len(path) - 3, 0))
     smooth = _smoothed(path[: len(path) - cut])

@@ -1,4 +1,4 @@
-"""Corrections as people and scripts write them: a list of operations in plain JSON types, done one after the other."""
+"""Corrections as people and scripts write them: a list of operations in plain JSON types, applied in order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _points(name: str, value: Any) -> list[Any]:
     return value
 
 
-# name of the operation: what does it, the entries that it needs, and those that it may have
+# name of the operation: its function, required entries, optional entries
 OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "delete": (edits.delete, {"ids": _numbers}, {}),
     "restore": (edits.restore, {"ids": _numbers}, {}),
@@ -58,7 +58,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "fill": (edits.fill, {"ids": _numbers}, {}),
     "class": (edits.reclassify, {"ids": _numbers, "class": _text}, {}),
 }
-ARGUMENTS = {"id": "number", "class": "name"}  # of the functions, where they are called otherwise
+ARGUMENTS = {"id": "number", "class": "name"}  # names of entries that are named otherwise in the functions
 
 
 def patch_of(segmentation: Segmentation, operation: Operation, original: Segmentation) -> Patch:

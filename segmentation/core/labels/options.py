@@ -1,4 +1,4 @@
-"""Entries in the card of a particle model that only the analysis of particles reads."""
+"""Card entries of particle models that only the analysis of particles reads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,9 @@ from pydantic import AfterValidator, Field
 from ..network.card_entries import Between, Fraction, ModelOptions, Px, Times, Weight
 from ..network.cards import ModelCard
 
-OUTLINE_FEATURES = (
-    "foreground",
-    "peak",
-    "sure",
-    "size",
-    "size_squared",
-    "others",
-    "contrast",
-    "excess_brightness",
-)  # .confidence
+OUTLINE_FEATURES = (  # .confidence
+    *("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "excess_brightness"),
+)
 BORDER_FEATURES = (  # .region_merging
     *("saddle", "lower", "higher", "size", "ratio", "border_darkness", "step", "roundness"),
     "touching",  # of networks that predict it
@@ -26,12 +19,12 @@ BORDER_FEATURES = (  # .region_merging
 INTERCEPT = "intercept"
 MERGE_LIMIT = "limit"  # probability of a border below which regions are merged
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
-LOW_MERGE_LIMIT = 0.2  # that limit for small particles, and where more of those that touch are to be separated
+LOW_MERGE_LIMIT = 0.2  # the limit for small particles, and for the setting that separates more
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 
 
 def _of(known: tuple[str, ...], *needed: str) -> AfterValidator:
-    """Weights, all of those needed and some of those known, or none."""
+    """A validator of weights: all needed ones and any known ones are there, or none at all."""
 
     def check(weights: dict[str, float]) -> dict[str, float]:
         if weights and not {*needed} <= {*weights} <= {*needed, *known}:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .confidence import Grey, Maps, confidence
 from .contrast import contrasts
 from .options import EVEN, ParticleOptions
-from .region_merging import oversegment_and_merge
+from .region_merging import merge_regions
 from .separate import Labels, relabel, separate
 
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
@@ -39,7 +39,7 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
     """
     if not options.region_merging:
         return separate(*maps[:2], threshold=threshold, seed_threshold=options.seed_threshold)
-    return oversegment_and_merge(
+    return merge_regions(
         maps, grey, threshold=threshold, scale=scale, diameter=options.diameter, weights=options.region_merging
     )
 

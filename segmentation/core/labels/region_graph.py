@@ -19,12 +19,12 @@ Grey = NDArray[np.uint8]
 SMOOTHED = 0.5  # px, as the network saw them: SD of the smoothing under which ripples of the map are no maxima
 STEP = 10  # of 255: maxima that rise less above their surroundings are none
 LOWEST = 64  # of 255: a lower maximum is noise of the map
-INSIDE = 3.0  # px, as the network saw them, from a border to where the grey of either side is read
-LEAST_NOISE = 0.5  # of 255: what rounding to whole numbers leaves
-SAMPLED = 2**20  # px that suffice to tell the noise
+INSIDE = 3.0  # px, as the network saw them: distance from a border at which the grey of either side is read
+LEAST_NOISE = 0.5  # of 255: the noise from rounding to whole numbers
+SAMPLED = 2**20  # px that suffice to estimate the noise
 BAND = 2**20  # px that are looked at together
 AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `RegionGraph.sums`
-LENGTH, DARKNESS, TOUCHING = range(3)  # places in `RegionGraph.lines`
+LENGTH, DARK, TOUCHING = range(3)  # places in `RegionGraph.lines`
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,29 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .options import INTERCEPT, LOW_MERGE_LIMIT, MERGE_LIMIT
-from .region_graph import (
-    AREA,
-    DARKNESS,
-    GREY,
-    LENGTH,
-    TOUCHING,
-    XX,
-    XY,
-    YY,
-    Floats,
-    Grey,
-    RegionGraph,
-    X,
-    Y,
-    oversegment,
-)
+from .region_graph import AREA, DARK, GREY, LENGTH, TOUCHING, XX, XY, YY, Floats, Grey, RegionGraph, X, Y, oversegment
 from .separate import Labels, fill_holes, relabel, renumber
 
 SMALL = 16.0, 24.0  # px of the median ECD: here the limit begins to rise, and here it reaches the usual limit
 Places = NDArray[np.int64]
 
 
-def oversegment_and_merge(
+def merge_regions(
     maps: NDArray[np.uint8],
     grey: Grey,
     *,
@@ -104,7 +89,7 @@ def border_features(regions: RegionGraph, one: Places, other: Places, at: Places
         "higher": np.maximum(*peaks),
         "size": np.log(np.sqrt(4 * smaller / np.pi) / unit),
         "ratio": np.log(np.maximum(*areas) / smaller),
-        "border_darkness": np.arcsinh(lines[:, DARKNESS] / length / regions.noise),
+        "border_darkness": np.arcsinh(lines[:, DARK] / length / regions.noise),
         "step": np.log1p(abs(sums[0][:, GREY] / areas[0] - sums[1][:, GREY] / areas[1]) / regions.noise),
         "roundness": _roundness(sums[0] + sums[1]),
         "touching": lines[:, TOUCHING] / length,
@@ -124,7 +109,7 @@ def _roundness(sums: Floats) -> Floats:
 def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> NDArray[np.int64]:
     """(n + 1,) the final region of each region, after regions with an improbable border are merged.
 
-    unit: the network's preferred diameter, in pixels of the regions. weights: see `oversegment_and_merge`.
+    unit: the network's preferred diameter, in pixels of the regions. weights: see `merge_regions`.
     """
     names = [name for name in weights if name not in (INTERCEPT, MERGE_LIMIT)]
     least = np.log(weights[MERGE_LIMIT] / (1 - weights[MERGE_LIMIT]))

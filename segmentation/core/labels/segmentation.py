@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "deepsegm-segmentation/2"
-FIRST = "deepsegm-segmentation/1"  # without next_id, maps and what people did
+FIRST = "deepsegm-segmentation/1"  # without next_id, maps and the decisions of people
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 # They begin the names of other labels, of layers and of the network's maps in the file.
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
-MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
+MASKS = "masks of other tools"  # in place of a model's name if no model was used
 NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
 NEWER = "The stored segmentation was written by a newer version of DeepSegm: update it, or try again to segment anew."
@@ -153,7 +153,7 @@ class Segmentation:
                 found = _current(data) if "header" in data.files else _before_formats(data, known)
         except UnusableSegmentation:
             raise
-        except Exception as error:  # what zipfile, zlib, numpy and json raise for damaged bytes is not agreed upon
+        except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
             raise UnusableSegmentation(DAMAGED) from error
         if known is not None and found.provenance.micrograph != known.micrograph:
             raise UnusableSegmentation(FOREIGN)

@@ -1,7 +1,8 @@
-"""Area fractions, boundaries and intercepts of classes, with intervals from how they differ between blocks of an image.
+"""Area fractions, boundaries and intercepts of classes, with intervals from their spread between blocks of an image.
 
-Boundaries are counted, not traced: how often test lines along rows, columns and both diagonals pass from one class into
-another gives the length of boundary per area and the mean intercept (Underwood, Quantitative Stereology, 1970).
+Boundaries are counted, not traced: the number of crossings of test lines along rows, columns and both diagonals from
+one class into another gives the length of boundary per area and the mean intercept (Underwood, Quantitative Stereology,
+1970).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Counts:
 
 
 def count(classes: NDArray[np.int32], number: int) -> Counts:
-    """The Counts of classes (H, W) 0..number - 1, -1 where a pixel is of none, in up to GRID x GRID blocks."""
+    """The Counts of classes (H, W) 0..number - 1 (-1: no class), in up to GRID x GRID blocks."""
     blocks = [np.linspace(0, side, max(1, min(GRID, side // LEAST)) + 1).astype(int) for side in classes.shape]
     found = [
         _of_block(classes, (top, bottom), (left, right), number)
@@ -110,7 +111,7 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
     reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, most)
-    low[reach == 0], high[reach == 0] = np.nan, np.nan  # where all blocks say the same, there is no spread to tell of
+    low[reach == 0], high[reach == 0] = np.nan, np.nan  # equal blocks show no spread
     return [
         Value(_plain(value), _plain(start), _plain(end))
         for value, start, end in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)

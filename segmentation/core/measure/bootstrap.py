@@ -58,6 +58,7 @@ from .fitting import CHANCE, log_normal
 from .random_effects import departures
 from .resampling import REPEATS, Resamples, resample
 
+Rng = np.random.Generator
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
@@ -70,7 +71,7 @@ CARRYING = 400.0  # least effective number of particles for good coverage by are
 
 
 def intervals(
-    sizes: WeightedSizes, figures: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float = 0.0
+    sizes: WeightedSizes, figures: dict[Weighting, Figures], rng: Rng, uncertainty: float = 0.0
 ) -> dict[Weighting, Intervals]:
     """The intervals of the `figures` for every weighting; uncertainty: of the calibration, relative."""
     if undefined(sizes):
@@ -79,9 +80,7 @@ def intervals(
     return {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
 
 
-def median_interval(
-    sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float, widest: float = WIDEST
-) -> Interval:
+def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, widest: float = WIDEST) -> Interval:
     """The interval of the median by number only; None if it is wider than `widest` (see `Drawn.limits`)."""
     weights = sizes.weights["number"]
     if sizes.images < 2:
@@ -131,9 +130,7 @@ def _images_alike(sizes: WeightedSizes) -> bool:
     return bool((np.ptp(each, axis=0) <= SAME * each[0]).all())
 
 
-def _of_weighting(
-    sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
-) -> Intervals:
+def _of_weighting(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: Rng) -> Intervals:
     if undefined(sizes, way):
         return dict.fromkeys(figures)
     drawn = _draws(sizes, way, figures, resamples, rng)
@@ -149,12 +146,7 @@ def _of_weighting(
 
 
 def _with_random_effects(
-    found: Intervals,
-    figures: Figures,
-    sizes: WeightedSizes,
-    way: Weighting,
-    resamples: Resamples,
-    rng: np.random.Generator,
+    found: Intervals, figures: Figures, sizes: WeightedSizes, way: Weighting, resamples: Resamples, rng: Rng
 ) -> Intervals:
     """The intervals of several images, widened to include the model of random effects; None where it has no limit."""
     wider = dict(found)
@@ -182,9 +174,7 @@ def _law_may_hold(sizes: WeightedSizes) -> bool:
     return fit is not None and fit["p"] >= CHANCE
 
 
-def _draws(
-    sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
-) -> Draws:
+def _draws(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: Rng) -> Draws:
     """Draws of every figure, by particle or by image."""
     weights = sizes.weights[way]
     tenths = _quantile_draws(sizes, weights, resamples)
@@ -222,9 +212,7 @@ def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -
     return found
 
 
-def order_draws(
-    size: Floats, weights: Floats, p: float, rng: np.random.Generator
-) -> tuple[Floats, tuple[float, float]]:
+def order_draws(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floats, tuple[float, float]]:
     """Draws (REPEATS,) of the logarithm of the quantile p, and the tails that its interval leaves out.
 
     If the smallest size does not bound the quantile with 97.5 %, the interval begins there and the other tail becomes
@@ -245,7 +233,7 @@ def order_draws(
     return np.interp(place, middles, np.log(size)), tails
 
 
-def order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: np.random.Generator) -> Drawn:
+def order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: Rng) -> Drawn:
     """As `order_draws`, for sizes with the half steps `half` (n,)."""
     draws, tails = order_draws(size, weights, p, rng)
     return Drawn.of_logs(draws, np.interp(draws, np.log(size), half), tails)

@@ -1,4 +1,4 @@
-"""Where simulation shows that 95 % intervals hold the truth in fewer than 93 % of samples, said beside them."""
+"""Warnings beside 95 % intervals that held the truth in fewer than 93 % of simulated samples."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
 
 
 def poor(sizes: WeightedSizes) -> bool:
-    """Whether a log-normal law, which the model of few images takes for granted, fits poorly."""
+    """Whether a log-normal law, which the model of few images assumes, fits poorly."""
     fit = log_normal(sizes.size, sizes.weights["number"])
     return fit is not None and fit["word"] == "poor"
 

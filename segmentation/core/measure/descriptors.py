@@ -1,4 +1,4 @@
-"""The dimensionless descriptors of shape: a new one is one more function here, and its test.
+"""The dimensionless descriptors of shape: a new one needs one more function here, and a test.
 
 From here it goes into the table and its files, the statistics, the histogram and the table of the page, the JSON
 Schema and docs/method/accuracy.md.
@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
-    """What n outlines are measured by, (n,) each, in px: the columns of these names, area and length of the convex
-    hull, and all pixels as runs."""
+    """The data of n outlines that descriptors use, (n,) each, in px: the columns of these names, area and length of the
+    convex hull, and all pixels as runs."""
 
     area: Floats
     ecd: Floats
@@ -44,7 +44,7 @@ def measures_of(size: str) -> list[str]:
 
 
 def descriptor(definition: str, source: str = ISO_SHAPE) -> Callable[[Descriptor], Descriptor]:
-    """Makes a function a descriptor of shape of its name."""
+    """Register a function as a descriptor of shape with its name."""
 
     def register(function: Descriptor) -> Descriptor:
         name = function.__name__

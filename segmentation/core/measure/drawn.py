@@ -82,7 +82,7 @@ class Drawn(NamedTuple):
         middle = (least + most) / 2
         with np.errstate(invalid="ignore"):
             down, up = logs(least / middle), logs(most / middle)
-        nothing = middle == 0  # a figure that can only be 0, as the span of a single particle
+        nothing = middle == 0  # a figure that can only be 0, such as the span of a single particle
         return cls(logs(middle), MIDDLE, np.where(nothing, -np.inf, down), np.where(nothing, 0.0, up))
 
     def widened(self, figure: float | None, factor: float) -> Drawn:

@@ -1,6 +1,6 @@
-"""What one field of view says of things that are counted in it: how large they are, and how many there are per area.
+"""Sizes and numbers per area of the objects in one field of view.
 
-What touches the frame is counted, by half where it is counted per area, and is left out of the sizes.
+Objects that touch the frame are left out of the sizes. They are counted, as halves in numbers per area.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def table_of(
 
 
 def whole(table: Table) -> Table:
-    """The table with all that touches the frame set aside."""
+    """The table with all objects that touch the frame set aside."""
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
 
@@ -92,10 +92,12 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
 def per_area(
     name: str, table: Table, shape: tuple[int, int], calibration: Calibration, amounts: Floats | None = None
 ) -> Value:
-    """The kept objects of a field of `shape` (H, W) px per area, or the sum of what of each is seen in it, `amounts`.
+    """The number of kept objects per area of a field of `shape` (H, W) px, or the sum of their visible `amounts` per
+    area.
 
-    name: of the quantity. An object at the frame counts half: the other half is its neighbour field's; of its length
-    what is seen is this field's alone. The 95 % interval is that of `over_blocks`, with the scale's uncertainty.
+    name: of the quantity. An object at the frame counts half, because the other half belongs to the neighbouring field.
+    The visible part of its length belongs to this field alone. The 95 % interval is that of `over_blocks`, with the
+    scale's uncertainty.
     """
     each = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
     area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2 / BLOCKS**2
@@ -127,10 +129,11 @@ def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
 
 
 def over_blocks(figure: Callable[[Floats], float], sums: Floats) -> Value:
-    """A figure of what the blocks add up to, with its 95 % interval; None where it is undefined.
+    """A figure of the sums of all blocks, with its 95 % interval; None if it is undefined.
 
     sums: (BLOCKS^2, k). The interval is Student's, its standard error that of the jackknife over the blocks (Tukey
-    1958), which of a mean is the spread of the blocks: it says how well this field is known, not how others differ.
+    1958), which for a mean is the spread of the blocks. It shows how well this field is known, not how other fields
+    differ.
     """
     total = sums.sum(0)
     value = figure(total)
@@ -141,11 +144,11 @@ def over_blocks(figure: Callable[[Floats], float], sums: Floats) -> Value:
 
 
 def if_enough(value: Value, table: Table, unit: str = "") -> Value:
-    """The value in its unit, without an interval where too few objects were kept."""
+    """The value in its unit; without an interval if too few objects were kept."""
     enough = int(table.kept.sum()) >= FEWEST
     return replace(value, unit=unit) if enough else Value(value.value, unit=unit)
 
 
 def counted(number: int) -> Value:
-    """A count, which is what it is."""
+    """A count, which has no interval."""
     return Value(float(number))

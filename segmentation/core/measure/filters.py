@@ -1,4 +1,4 @@
-"""Why a particle is set aside: every reason is a word and a sentence with its limit."""
+"""The reasons for setting a particle aside: each is a word and a sentence with its limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .table import REASON_TYPE, Table
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
 
-BY_HAND = "by_hand"  # the column of what a person vouches for
+BY_HAND = "by_hand"  # the column of objects that a person confirmed
 SLIP_PX = 9
 SMALL_PX = 16
 RESOLVED_PX = 5.0
@@ -26,7 +26,7 @@ LEAST_ASPECT_RATIO = 0.15
 
 
 class Reason(StrEnum):
-    """The reasons in the order in which they are judged: a particle carries the first that holds."""
+    """The reasons in the order of judging: a particle gets the first one that holds."""
 
     UNLIKE = "image unlike the data"
     FAINT = "much fainter than the others"
@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
-BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by what the whole image shows
+BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by the whole image
 # Reasons of outlines that may be wrong; the others are right, but do not count.
 DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
@@ -86,8 +86,8 @@ def set_aside(table: Table, filter: bool) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
     The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
-    calibration changes no judgement. A NaN confidence (none was measured) is not a low one. What was set aside by a
-    person, or for a reason of BY_IMAGE, stays so; what a person vouches for is not filtered.
+    calibration changes no judgement. A NaN confidence (none was measured) is not low. Particles that a person
+    set aside, and those with a reason of BY_IMAGE, stay set aside; particles that a person confirmed are not filtered.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
@@ -111,7 +111,7 @@ def set_aside(table: Table, filter: bool) -> Table:
 
 
 def corrected(table: Table, segmentation: Segmentation) -> Table:
-    """The table of a segmentation with what a person decided: rows in the order of its ids."""
+    """The table with the decisions of a person in the segmentation; rows in the order of its ids."""
     if not segmentation.by_hand and not segmentation.set_aside:
         return table
     reasons = [
@@ -123,8 +123,8 @@ def corrected(table: Table, segmentation: Segmentation) -> Table:
 
 
 def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
-    """The table with all set aside whose relative contrast is under `limit`, and gaps (n,) between particles; a limit
-    of 0 sets nothing aside."""
+    """The table without objects of a relative contrast under `limit` and without gaps (n,) between particles: these are
+    set aside. A limit of 0 sets nothing aside."""
     if not limit:
         return table
     faint = table["relative_contrast"] < limit
@@ -138,7 +138,7 @@ def with_faint(table: Table, filter: bool) -> Table:
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:
-    """The table judged as if no confidence were low: what the filter sets aside for other reasons stays so."""
+    """The table judged as if no confidence were low; other reasons of the filter stay."""
     if not (table.reasons == Reason.UNSURE).any():
         return table
     sure = replace(table, columns={**table.columns, "confidence": np.full(len(table), np.nan)})
@@ -153,7 +153,7 @@ def without_doubtful(table: Table) -> Table:
 
 
 def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:
-    """The table with all kept that was set aside for one of `reasons`."""
+    """The table with all objects kept that were set aside for one of `reasons`."""
     lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
     return table.judged(np.where(lifted, "", table.reasons).astype(REASON_TYPE))
 

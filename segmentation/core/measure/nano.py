@@ -146,11 +146,10 @@ def variants_of(
     settings, by name.
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
+    switched = [set_aside(each, not filter) for each in tables]
     found = {
         "as analysed": WeightedSizes.of(*tables, edge=edge),
-        f"filter {'off' if filter else 'on'}": WeightedSizes.of(
-            *(set_aside(each, not filter) for each in tables), edge=edge
-        ),
+        f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),
     }
     counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
     if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
@@ -220,12 +219,12 @@ def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Term
 
 
 def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
-    """What would move the interval away from the threshold."""
+    """The measure that would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
     if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":
         return "A better calibration: with an exact scale the interval would exclude 50 %."
-    # Of a sample whole images count, as the particles of one are alike.
+    # In a sample whole images count, because the particles of one image are alike.
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (

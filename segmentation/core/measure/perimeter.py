@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .runs import blocks
 
 EVEN, ODD, CORNER = 0.980, 1.406, -0.091
-# By the number of a crack's ends where the outline runs straight on: 0, 1 or 2.
+# By the number of ends of an edge at which the outline runs straight on: 0, 1 or 2.
 WEIGHTS = np.array([ODD / 2, (EVEN + ODD / 2) / 2 + CORNER, EVEN])
 
 Labels = NDArray[np.int32]

@@ -32,7 +32,7 @@ MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If nothing is there to find, the numbers per area are too high",
 }
-LEAST_IMAGES = 4  # with two or three images nobody can say which one is the outlier
+LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
 CHANCE = 0.05
 SHIFT = 0.25  # relative, of the median

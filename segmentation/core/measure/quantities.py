@@ -1,4 +1,4 @@
-"""The registry of quantities: what every column of a table and every number of a result is, said once.
+"""The registry of quantities: the one definition of every column of a table and every number of a result.
 
 Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/method/accuracy.md
 take names, units and definitions from here. Descriptors of shape add themselves (`descriptors`); a task adds what only
@@ -12,7 +12,7 @@ from functools import cache
 from math import floor, isfinite, log10
 from typing import Any, Literal
 
-Unit = Literal["nm", "px", "µm"]  # µm: only where people read it, in no table and no file
+Unit = Literal["nm", "px", "µm"]  # µm: only for display, in no table and no file
 Kind = Literal["number", "fraction", "integer", "truth", "text"]
 Registry = dict[str, "Quantity"]
 
@@ -98,7 +98,7 @@ _PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for 
 
 
 def in_micrometres(value: Value) -> Value:
-    """A length, area or volume in nm as one in µm; anything else as it is."""
+    """A length, area or volume in nm converted to µm; anything else unchanged."""
     power = _MICROMETRES.get(value.unit)
     if power is None:
         return value

@@ -1,4 +1,4 @@
-"""Commission Recommendation 2022/C 229/01 point by point: what an image can say of each, and what it cannot.
+"""Commission Recommendation 2022/C 229/01 point by point: what an image can show for each point, and what it cannot.
 
 The volume-specific surface area is that of spheres of the measured diameters, sum of surfaces by sum of volumes,
 6 sum(d²) / sum(d³). The text excludes materials under 6 m²/cm³ whatever their shape; 60 m²/cm³ is the value of spheres

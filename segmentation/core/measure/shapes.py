@@ -1,4 +1,4 @@
-"""A label image measured: one row per particle.
+"""The measures of a label image: one row per particle.
 
 Area, ECD and Feret diameters are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines
 them; the descriptors of shape follow from them (`descriptors`). The perimeter is that along the outline (`perimeter`),
@@ -122,8 +122,8 @@ def _mean_grey(labels: NDArray[np.int32], pixels: GreyImage, n: int) -> NDArray[
 def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     """The group (n,) of each particle 1..n of `labels` (H, W): 1, 2, ... in the order of their first particle.
 
-    Two particles touch where a pixel of one shares an edge with a pixel of the other, and a group is all that
-    hang together so; a particle that touches none is a group of one.
+    Two particles touch where a pixel of one shares an edge with a pixel of the other, and a group is a connected set of
+    such particles; a particle that touches none is a group of one.
     """
     pairs = _neighbours(labels, n)
     touching = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n + 1, n + 1))

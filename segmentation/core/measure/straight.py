@@ -67,7 +67,7 @@ def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[
 
 
 def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Floats, Ints]:
-    """Only the lines that bound: one behind the crossing of its neighbours bounds nothing, whatever happens to them."""
+    """Only the lines that bound the polygon. A line behind the crossing of its neighbours never does."""
     while True:
         before, after = around(owner)
         # Hulls run clockwise where y points up, and so the normals turn.

@@ -21,7 +21,7 @@ def column_name(measure: str, unit: Unit) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What was measured of n objects (or of n classes), in the order of their labels.
+    """The measures of n objects (or of n classes), in the order of their labels.
 
     columns: name -> (n,) array, whatever a task measures of the registered quantities (`quantities`), with the unit at
         the end of a name that needs one. kept and reason are always there. label, class, group and the bounding box

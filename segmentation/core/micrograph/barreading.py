@@ -1,8 +1,8 @@
-"""The pixel size as it is printed in a data bar or drawn over the image: used where it is beyond doubt, else offered.
+"""The pixel size that is printed in a data bar or drawn over the image: it is used if it is certain, else offered.
 
-Beyond doubt are two texts that say the same; or one alone, of a scale bar of a round length or of the image's width,
-that is read alike at two sizes, and that the printed magnification, if there is one, does not exclude. A row of ticks
-is beyond doubt only if it has ten steps: of another one a tick may have been missed.
+Two texts that agree are certain. One text alone is certain if it belongs to a scale bar of a round length or is the
+image's width, if it is read alike at two sizes, and if the printed magnification, if there is one, does not exclude it.
+A row of ticks is certain only with ten steps, because in any other row a tick may have been missed.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class Way:
 
 @dataclass(frozen=True)
 class BarReading:
-    """What a data bar, or a scale bar in the image, says about the size of a pixel.
+    """The pixel size from a data bar, or from a scale bar in the image.
 
     nm_per_pixel, relative_uncertainty: by the surest of the ways that agree.
-    text: what was read that leads to it. texts: all that was read.
-    length_nm, length_px: the scale bar's, None where none was found.
-    box: x, y, width, height in the image of what was read.
+    text: the text that gives it. texts: all texts that were read.
+    length_nm, length_px: of the scale bar, None without one.
+    box: x, y, width, height of the texts in the image.
     ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
-    confidence: 0..1; below 0.5 where ways contradict each other. sure: whether it is beyond doubt.
-    note: a sentence where what is printed is no length, and nm_per_pixel is 0; or where a tick was missed.
+    confidence: 0..1; below 0.5 if ways contradict each other. sure: whether it is certain.
+    note: a sentence if the text is no length (nm_per_pixel is then 0) or if a tick was missed.
     steps: between the ticks of the scale bar where it is a row of them, else 0.
     """
 
@@ -79,9 +79,9 @@ class BarReading:
 
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
-    """What an image says about its pixel size, in its data bar or by a scale bar over it; None where nothing is read.
+    """The pixel size from the data bar of an image or from a scale bar over it; None if nothing is read.
 
-    seconds: for recognising the text, in processes of their own. Nothing but an image without pixels makes it fail.
+    seconds: limit for recognising the text, in child processes. Only an image without pixels makes it fail.
     """
     end = time.monotonic() + seconds
     first = data_bar(micrograph)
@@ -95,7 +95,7 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
 
 
 def _recounted(reading: BarReading, of_file: float | None) -> BarReading:
-    """The reading with one tick more or less where that makes it what the file says; such a reading proves nothing.
+    """The reading with one tick more or less, if it then agrees with the file; such a reading proves nothing.
 
     of_file: nanometres per pixel of the file.
     """
@@ -124,7 +124,7 @@ def _checked(
     read: Callable[[NDArray[np.uint8], list[Text], int], BarReading | None],
     end: float,
 ) -> BarReading | None:
-    """The reading of a strip, with what a second look at its text and the magnification say of it."""
+    """The reading of a strip, checked by a second reading of its text and by the magnification."""
     texts = recognise_texts(strip, max(0.1, end - time.monotonic()))
     reading = read(strip, texts, first)
     if reading is None:
@@ -223,7 +223,7 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
 def _may_be_sure(
     agreeing: list[str], ways: dict[str, Way], stated: dict[str, Length], scale: tuple[Length, Line] | None
 ) -> bool:
-    """Whether nothing that is printed speaks against the reading."""
+    """Whether no printed text speaks against the reading."""
     if all(stated[name].doubtful or _may_be_picometres(stated[name], ways[name].nm_per_pixel) for name in agreeing):
         return False
     if len(agreeing) > 1:
@@ -262,7 +262,7 @@ def _strip(pixels: Any) -> NDArray[np.uint8]:
 def _scale_bar(
     strip: NDArray[np.uint8], texts: list[Text], found: list[Length], ways: dict[str, Way]
 ) -> tuple[Length, Line] | None:
-    """The scale bar's text and line that fit best: to what else is printed, to a round number, to each other."""
+    """The text and the line of the scale bar that fit best: to the other texts, to a round number, to each other."""
     candidates = [(length, line) for length in found if (line := find_line(strip, length.place, texts)) is not None]
     if not candidates:
         return None
@@ -287,7 +287,7 @@ def _is_round(nm: float) -> bool:
 
 
 def _agreeing(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str], float]:
-    """The names of the ways that say the same, and how sure that is; the scale bar where all contradict each other.
+    """The names of the ways that agree, and the confidence; the scale bar if all contradict each other.
 
     A printed pixel size may be that of a screen and does not change when an image is resized: it only confirms.
     """

@@ -1,4 +1,4 @@
-"""What the texts of a data bar say: lengths, and what they are lengths of."""
+"""Lengths in the texts of a data bar, and their meanings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .ocr import Text
 from .vendors.units import may_be_thousands, nanometres, number, rounding
 
 Meaning = Literal["scale bar", "width", "pixel size", "other"]
-# what readers of print take µ for
+# letters that text recognition reads in place of µ
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
     r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
     r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",
     re.IGNORECASE,
 )
-# What stands right before a length where its number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
+# The characters before a length whose number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
 _BEGUN = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
 _LOST_POINT = re.compile(r"0[0-9]+")  # 05 may be 0.5
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
@@ -50,10 +50,10 @@ _DIGITS = str.maketrans("OoIl", "0011")
 
 @dataclass(frozen=True)
 class Length:
-    """A length in a data bar: nanometres, what of, how sure, where, and the relative uncertainty of its digits.
+    """A length in a data bar: nanometres, meaning, confidence, place, and the relative uncertainty of its digits.
 
-    doubtful: whether what is printed may be another number, or in mm or cm, as distances are rather than scale bars.
-    picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
+    doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
+    bars. picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
     """
 
     nm: float
@@ -67,12 +67,12 @@ class Length:
 
 def lengths(texts: Sequence[Text]) -> list[Length]:
     """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
-    whole = _mended(texts)
+    whole = _with_units(texts)
     return [length for text in whole for length in _of(text, whole)]
 
 
 def magnifications(texts: Sequence[Text]) -> list[float]:
-    """What the texts say of the magnification, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
+    """The magnifications in the texts, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
     found = []
     for text in texts:
         for form in _MAGNIFICATION.finditer(text.text):
@@ -84,23 +84,23 @@ def magnifications(texts: Sequence[Text]) -> list[float]:
 
 
 def no_length(texts: Sequence[Text]) -> str:
-    """What stands at a scale bar and is no length, such as "5 1/nm" of a diffraction pattern, "" where nothing does."""
+    """The text at a scale bar that is no length, such as "5 1/nm" of a diffraction pattern; "" without one."""
     return next((text.text.strip() for text in texts if _NO_LENGTH.fullmatch(text.text)), "")
 
 
-def _mended(texts: Sequence[Text]) -> list[Text]:
+def _with_units(texts: Sequence[Text]) -> list[Text]:
     """The texts, with a number and the unit that stands right of it made one: a line between them parts them."""
     units = [text for text in texts if _UNIT.fullmatch(text.text)]
-    mended = []
+    complete = []
     for text in texts:
         unit = next((unit for unit in units if _follows(text, unit)), None) if _BARE.fullmatch(text.text) else None
         if unit is not None:
             joined = f"{text.text.strip()} {unit.text.strip()}"
             top, bottom = min(text.top, unit.top), max(text.bottom, unit.bottom)
-            mended.append(Text(joined, text.left, top, unit.right, bottom, min(text.score, unit.score)))
+            complete.append(Text(joined, text.left, top, unit.right, bottom, min(text.score, unit.score)))
         elif text not in units:
-            mended.append(text)
-    return mended
+            complete.append(text)
+    return complete
 
 
 def _follows(text: Text, unit: Text) -> bool:

@@ -20,7 +20,7 @@ from .barwords import Length, lengths
 from .ocr import Text, recognise
 
 LARGEST = 1 << 26  # px of an image that is looked through
-SEEN_PX = 2048  # longest side of what the letters are looked for in
+SEEN_PX = 2048  # longest side of the picture in which letters are searched
 INK = 40  # grey levels by which a line may differ from the letters of its text
 EDGE = 2  # px; a line that reaches it may have been cut off
 LEVELS = (98, 2)  # percentiles of a text's box: bright letters, dark ones
@@ -54,7 +54,7 @@ def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[
 
 
 def _alone(text: Text, length: Length) -> bool:
-    """Whether a text says nothing but this length."""
+    """Whether a text is this length and nothing else."""
     form = ALONE.fullmatch(text.text.strip())
     return form is not None and length.meaning == "scale bar" and form[1].strip() == length.text.strip()
 

@@ -17,7 +17,7 @@ SAMPLE = 1 << 22  # float pixels from which percentiles are taken
 def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> NDArray[np.float32]:
     """Pixels (H, W) with hot and cold ones clipped at two percentiles, scaled to 0..1; a constant image is zeros.
 
-    Needs, beside the result, memory for some rows only.
+    Beside the result this needs memory for some rows only.
     """
     bottom, top = limits(pixels, low, high)
     clipped = pixels.astype(np.float32)
@@ -26,7 +26,7 @@ def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> ND
 
 
 def limits(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
-    """The grey values at two percentiles; the smallest and largest where those two are equal."""
+    """The grey values at two percentiles; the smallest and largest if these are equal."""
     bottom, top = _percentiles(pixels, low, high)
     return (bottom, top) if top > bottom else (float(pixels.min()), float(pixels.max()))
 

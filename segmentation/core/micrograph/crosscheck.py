@@ -1,4 +1,4 @@
-"""Whether the calibrations that are known for one image agree."""
+"""Comparison of the known calibrations of one image."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def crosscheck_sources(*calibrations: Calibration) -> list[str]:
 def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
-    calibrations: by what people call where they come from, such as "metadata", "data bar", "typed width"; the name is
-    used in the sentence after "the". Calibrations without a pixel size are left out. used: the name of the one in use,
-    which the sentences say.
+    calibrations: by the name of their source, such as "metadata", "data bar", "typed width"; the sentences put "the"
+    before it. Calibrations without a pixel size are left out. used: name of the calibration in use, which the
+    sentences state.
     """
     known = {
         name: calibration
@@ -63,19 +63,19 @@ def contradict(one: Sized, other: Sized) -> bool:
 
 
 def _difference(one: Sized, other: Sized) -> float:
-    """Of the smaller one; 0 where one is not known."""
+    """The difference relative to the smaller one; 0 if one is not known."""
     if not one.nm_per_pixel or not other.nm_per_pixel:
         return 0.0
     return max(one.nm_per_pixel, other.nm_per_pixel) / min(one.nm_per_pixel, other.nm_per_pixel) - 1
 
 
 def _allowed(one: Sized, other: Sized) -> float:
-    """What uncertainties explain; without any, nothing."""
+    """The difference that the uncertainties explain; 0 without uncertainties."""
     return COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
 
 
 def _apart(one: Sized, other: Sized, used: str) -> str:
-    """How far two calibrations are apart and what that means; "" where it is not far. used: name of the one in use."""
+    """A sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
     difference = _difference(one, other)
     if difference <= LARGEST_DIFFERENCE:
         return ""

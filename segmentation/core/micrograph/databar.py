@@ -1,4 +1,4 @@
-"""Where the data bar begins: the strip of text that a microscope adds below the image.
+"""The start of the data bar, the strip of text that a microscope adds below the image.
 
 A bar is a block of rows at the bottom that is drawn, not acquired: one flat grey nearly everywhere, ink (text, lines,
 a scale bar) on it, and a sudden start across the whole width. Acquired rows have noise or structure instead.
@@ -26,7 +26,7 @@ Rows = NDArray[np.float32]
 
 
 def data_bar(micrograph: Micrograph) -> int:
-    """First row of the data bar, from the header where it tells the acquired rows, else found in the pixels."""
+    """First row of the data bar, from the header if it states the acquired rows, else found in the pixels."""
     image_rows = micrograph.metadata.get("image_rows")
     return int(image_rows) if image_rows else find_data_bar(micrograph.pixels)
 
@@ -54,7 +54,7 @@ def find_data_bar(pixels: GreyImage) -> int:
 
 
 def _bottom(pixels: GreyImage) -> Rows | None:
-    """The lowest rows, columns thinned, scaled to 0..255; None where there is nothing to look at."""
+    """The lowest rows, columns thinned, scaled to 0..255; None if the image is too small or constant."""
     rows, columns = pixels.shape
     low, high = float(pixels.min()), float(pixels.max())
     if rows < 4 * FEWEST_ROWS or columns < 64 or high <= low:
@@ -114,7 +114,7 @@ def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray
 
 
 def _steps(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much more drawn the three rows from each row on are than the rows above it."""
+    """The mean of `drawn` over the three rows from each row on, minus that over the rows above it."""
     total = np.concatenate([[0.0], np.cumsum(drawn)])
     steps: NDArray[np.float64] = np.zeros(len(drawn))
     top = np.arange(ROWS_ABOVE, len(drawn) - 3)

@@ -1,4 +1,4 @@
-"""What the file readers hand over, before it becomes a Micrograph, and what several of them need for it."""
+"""The common result of the file readers, from which a Micrograph is made, and functions that several readers share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Decoded:
 
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
-    """Pixels as they are meant to be seen, from the Exif/TIFF orientation 1..8; unknown ones change nothing."""
+    """Pixels turned by the Exif/TIFF orientation 1..8; unknown orientations change nothing."""
     turns = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -55,7 +55,7 @@ def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
 
 
 def plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
-    """The (rows, columns) numbers from byte `offset`; refused before anything is read when they cannot all be there."""
+    """The (rows, columns) numbers from byte `offset`; a file too short for them is refused before reading."""
     if columns <= 0 or rows <= 0:
         raise UnreadableImage(f"The file does not say how large its image is: {AGAIN}.")
     check_size(columns, rows, max_pixels)

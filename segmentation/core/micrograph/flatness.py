@@ -1,4 +1,4 @@
-"""How much of a picture is of exactly one grey value: hardly anything of a micrograph, which has noise everywhere."""
+"""The share of a picture with exactly one grey value: it is small in a micrograph, which has noise everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From whatever a file holds to one plane of finite grey values."""
+"""Conversion of the content of any file to one plane of finite grey values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .types import GreyImage, UnreadableImage
 SMALLEST_SIDE = 16
 LONGEST_SIDE = 100  # times the shorter one: a figure of a longer strip would show nothing
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
-BAND = 1 << 22  # pixels worked on at once where a wider type is needed
+BAND = 1 << 22  # pixels processed at once if a wider type is needed
 Array = NDArray[Any]
 SAMPLED = 50_000  # pixels that are looked at for colour
 COLOURED = 0.15  # difference of the channels, as a share of the brightest, from which a pixel is in colour
@@ -109,7 +109,7 @@ def inverted(plane: Array, bits: int) -> Array:
 
 
 def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
-    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences on what was done."""
+    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences about the changes."""
     kind, size = plane.dtype.kind, plane.dtype.itemsize
     plane = plane.astype(plane.dtype.newbyteorder("="), copy=False)
     if kind == "b":

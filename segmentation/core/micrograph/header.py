@@ -1,4 +1,4 @@
-"""What the header of an image says: completed by the files beside it, and fitted to the pixels that there are."""
+"""The facts in the header of an image, completed by its side files and checked against its pixels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UNUSED = "The files beside the image contradict each other, so we use none of th
 def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:
     """The header's facts, completed by those of side files; size: columns and rows as the image's file stores them.
 
-    The header comes first wherever both say something; a pixel size that differs by more than 2 % is noted.
+    The header takes precedence; a pixel size that differs by more than 2 % is noted.
     """
     found: list[tuple[str, Facts]] = []
     notes = list(header.notes)
@@ -50,7 +50,7 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
     sizes = {f"side file {name}": facts for name, facts in found if facts.nm_per_pixel}
     sized = next(iter(sizes.values()), None)
     odds = crosscheck({name: Calibration(facts.nm_per_pixel, "side file") for name, facts in sizes.items()})
-    if odds and not header.nm_per_pixel:  # nobody knows which is right
+    if odds and not header.nm_per_pixel:  # which one is right is not known
         notes += [*odds, UNUSED]
         sized = None
     if sized is not None and not header.nm_per_pixel:
@@ -72,10 +72,10 @@ def _said_in(path: Path, size: tuple[int, int]) -> Facts | None:
 
 
 def fitted(header: Facts, decoded: Decoded) -> Facts:
-    """The header's facts for the pixels that there are, with a sentence where they are not those it describes.
+    """The header's facts for the actual pixels, with a sentence if their number differs from the header's.
 
-    Another width: it was cropped or resized, and nobody knows which, as a crop may have the same aspect: the header's
-    pixel size is not used. Nor is it where an image is taller than it can have been.
+    An image of another width was cropped or resized. Which of the two is not known, because a crop may have the same
+    aspect. So the pixel size of the header is not used. Nor is it used if the image is taller than it can have been.
     """
     columns, rows = decoded.size
     if not header.columns or header.columns == columns:

@@ -1,4 +1,4 @@
-"""`python -m segmentation.core.micrograph.inspect INPUT --preview OUT.png`: look at an upload in a process of its own.
+"""`python -m segmentation.core.micrograph.inspect INPUT --preview OUT.png`: inspect an upload in a child process.
 
 A file can make a decoder take all memory or die; here only this process dies. Prints one line of JSON.
 """
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
 SECONDS = 60.0  # for everything
-READING_SECONDS = 40.0  # for the data bar, of what is left; nobody waits for it who need not
+READING_SECONDS = 40.0  # for the data bar, of the remaining time; other images do not wait for it
 LEAST_SECONDS = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Inspect the file that the command line names; always 0, the verdict is in the line printed."""
+    """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
     options = _options(arguments)
     _limit_memory(options.max_memory_mb)
     try:
@@ -93,7 +93,7 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
-    """What its bar says; nothing that goes wrong there may lose the upload."""
+    """The reading of its data bar; no error there may lose the upload."""
     try:
         reading = read_bar(micrograph, seconds=seconds)
     except Exception:

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, never by its name; and the name under which people know it."""
+"""The kind of a file, by its first bytes, never by its name; and its name for display."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
-_GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: where the byte order, 0 or 1, is
+_GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: place of the byte order, 0 or 1
 
 
 def recognise(head: bytes) -> Kind:
@@ -103,7 +103,7 @@ def _text(head: bytes) -> str | None:
 
 
 def misnamed(name: str, kind: Kind) -> str | None:
-    """A sentence where the file's name promises another kind of file than it is, else None."""
+    """A sentence if the name of the file suggests another kind, else None."""
     suffix = PurePath(name).suffix.lower()
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None

@@ -1,4 +1,4 @@
-"""Text in a strip of pixels, by rapidocr in a process of its own, so that it can neither fail nor slow down its caller.
+"""Text in a strip of pixels, by rapidocr in a child process, so that its faults and delays do not reach the caller.
 
 `python -m segmentation.core.micrograph.ocr SECONDS < strip.png` prints the texts as one line of JSON. The models
 (PP-OCR, Apache-2.0) lie in rapidocr's wheel: nothing is fetched.
@@ -32,7 +32,7 @@ LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
 AGAIN_PX = 40.0  # height of a text at its second reading
-# px to which a picture's smaller side is enlarged before text is looked for in it, where it is smaller than that
+# px to which a smaller side of a picture is enlarged before text is searched in it
 PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 512, 256
 STRIP_ROWS = 128  # at most so many rows: a strip, with letters that fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
@@ -43,7 +43,7 @@ HOUSE = Path(__file__).resolve().parents[3]
 class Text:
     """A run of text on a strip: its box in pixels (right and bottom just outside), how sure the reader is, 0..1.
 
-    again: what was read where it may be a length and was looked at once more, alone and at another size.
+    again: the second reading of a possible length, alone and at another size.
     """
 
     text: str
@@ -121,7 +121,7 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
 
 
 def _again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
-    """What is read in a box of a strip by itself, with more room around it and at another size."""
+    """The text in a box of a strip, read alone, with a wider margin and at another size."""
     left, top, right, bottom = box
     height = max(4.0, bottom - top)
     rows = slice(max(0, int(top - 0.6 * height)), int(bottom + 0.6 * height) + 1)
@@ -136,7 +136,8 @@ def _again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
 
 @cache
 def _engine(side: int) -> Any:
-    """rapidocr without the turning of upside-down text, on one core; imported here, as nothing else needs it."""
+    """rapidocr on one core, without the turning of upside-down text; imported here, because only this function needs
+    it."""
     one_core = {f"EngineConfig.onnxruntime.{name}_op_num_threads": 1 for name in ("intra", "inter")}
     settings = {
         "Det.limit_side_len": side,

@@ -19,7 +19,7 @@ _SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name
 
 @dataclass(frozen=True)
 class Pairing:
-    """The names of a drop, sorted into images and what belongs to them.
+    """The names of an upload, sorted into images and their side files.
 
     images: each name that is no side file, in the order given, with the names of its side files ([] for none). Any
         name counts that has no side file's suffix: its content decides, when it is read, whether it is an image.
@@ -31,7 +31,7 @@ class Pairing:
 
 
 def place(name: str, sha256: str) -> tuple[Any, ...]:
-    """Sorts images as people count them, 2.tif before 10.tif, so that files hang on no order of uploading."""
+    """A sorting key by which 2.tif comes before 10.tif, so that files do not depend on the order of uploading."""
     parts = re.split(r"(\d+)", name.casefold())
     return ([int(part) if number % 2 else part for number, part in enumerate(parts)], name, sha256)
 
@@ -42,7 +42,7 @@ def is_side(name: str) -> bool:
 
 
 def pair(names: Sequence[str]) -> Pairing:
-    """Pair the names of a drop, with or without folders; case does not matter, folders do.
+    """Pair the names of an upload, with or without folders; case does not matter, folders do.
 
     `a.tif` takes `a.txt`, `a.tif.txt`, `a.hdr`, `a.tif.hdr`, `a-tif.hdr` and `a_tif.hdr`; `a_1.ser` takes `a.emi`.
     A side file that fits several images (`a.tif`, `a.jpg`) goes to each. A name given twice counts once.

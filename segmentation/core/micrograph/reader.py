@@ -1,4 +1,4 @@
-"""File -> Micrograph: the one place where everything that can be wrong with a file becomes one sentence."""
+"""File -> Micrograph: every fault of a file becomes one sentence here."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _decoded(path: Path, kind: Kind, max_pixels: int) -> Decoded:
         raise
     except MemoryError:
         raise UnreadableImage(_MEMORY) from None
-    except Exception as error:  # decoders fail in as many ways as files do
+    except Exception as error:  # decoders raise exceptions of many types
         raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
 
 

@@ -44,7 +44,7 @@ def confirmed(said: Mapping[str, Any] | None) -> Calibration:
 
 
 def contradictions(said: Mapping[str, Any] | None) -> str:
-    """A sentence where the texts of one image say different things, or no length, or a tick was missed, else ""."""
+    """A sentence if the texts of one image differ or are no lengths, or if a tick was missed, else ""."""
     ways = (said or {}).get("ways") or {}
     if said and said.get("note"):
         return str(said["note"])
@@ -56,7 +56,7 @@ def contradictions(said: Mapping[str, Any] | None) -> str:
 
 
 def _words(said: Mapping[str, Any]) -> str:
-    """What was read, in quotes, the text that counted first; and the scale bar."""
+    """The texts in quotes, first the one that was used; and the scale bar."""
     texts = [said.get("text"), *(way["text"] for way in (said.get("ways") or {}).values())]
     quoted = [f"“{text[:LONGEST_TEXT]}”" for text in dict.fromkeys(filter(None, texts))]
     length, across = said.get("length_nm"), said.get("length_px")

@@ -16,7 +16,7 @@ from .decoded import AGAIN, Decoded, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
 
-# what tifffile has to say about broken files is said to the user by the exceptions below
+# the exceptions below replace tifffile's messages about broken files
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 MOST_PAGES = 10_000

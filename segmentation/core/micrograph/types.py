@@ -1,4 +1,4 @@
-"""What an acquired image is to the rest of the house."""
+"""The types of an acquired image: Micrograph and Calibration."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Calibration:
     source: "metadata" (the file says), "side file" (a file of the microscope beside it says), "read" (from the data bar
         or a scale bar in the picture), "data bar" (so, and confirmed by the user), "drawn" (a line that the user drew
         on the scale bar), "typed" (the user says), "none"; "default" stands in results of earlier versions, which
-        took an image for 7520 nm wide where nothing was said.
+        assumed a width of 7520 nm if nothing was stated.
     detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
     relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, by the rounding of what was read or typed
         or the ends of the line that was measured; None where unknown.
-    instrument_uncertainty: the same of the microscope's own calibration, which no file holds; None where nobody gave
-        it. instrument_note: where it comes from, such as "certified grating".
+    instrument_uncertainty: the same of the microscope's own calibration, which no file holds; None if the user gave
+        none. instrument_note: where it comes from, such as "certified grating".
     """
 
     nm_per_pixel: float | None
@@ -60,7 +60,7 @@ class Calibration:
 
     @property
     def is_known(self) -> bool:
-        """Whether the size of a pixel is known, and not merely assumed."""
+        """Whether the size of a pixel is known, not assumed."""
         return self.nm_per_pixel is not None and self.source != "default"
 
     @property
@@ -110,11 +110,12 @@ class Calibration:
 
 
 def own_calibration(file: Calibration, reading: Calibration, *, texts_agree: bool = False) -> Calibration:
-    """What counts where the user says nothing: the file, else what was surely read in the picture, else nothing.
+    """The calibration that is used if the user states none: the file's, else a certain reading of the picture, else
+    none.
 
-    A microscope's own pixel size stands against one text in the picture, which may be misread. Neither counts where
-    two texts agree against it, or where one text contradicts what a program wrote (it may not know that the image was
-    resized). texts_agree: whether two independent texts led to the reading.
+    A microscope's own pixel size is used against one text in the picture, which may be misread. Neither is used if two
+    texts agree against it, or if one text contradicts the pixel size from a program, which may not know that the image
+    was resized. texts_agree: whether two independent texts led to the reading.
     """
     if contradict(file, reading) and (texts_agree or file.detail.startswith(PROGRAMS)):
         return Calibration.absent()
@@ -131,11 +132,11 @@ class Micrograph:
     pixels: (H, W) grey, uint8, uint16 or float32, always finite, as stored in the file (nothing clipped or cut).
     name: the file's own name, without folders.
     sha256: of the file's bytes, lower-case hex.
-    calibration: what the file itself says; `Calibration.absent()` where it says nothing.
-    reading: what its data bar or scale bar says beyond doubt; absent where that was not read.
+    calibration: from the file itself; `Calibration.absent()` if it states none.
+    reading: the certain reading of its data bar or scale bar; absent without one.
     texts_agree: whether two independent texts led to the reading.
     metadata: instrument facts by name (instrument, detector, voltage, ...), plain str or float values.
-    notes: sentences for the user about what reading did ("The file has 3 pages; the first is used.").
+    notes: sentences for the user about the reading ("The file has 3 pages; the first is used.").
     """
 
     pixels: GreyImage
@@ -159,5 +160,5 @@ class Micrograph:
 
     @property
     def own_calibration(self) -> Calibration:
-        """What counts where the user says nothing."""
+        """The calibration that is used if the user states none."""
         return own_calibration(self.calibration, self.reading, texts_agree=self.texts_agree)

@@ -1,4 +1,4 @@
-"""Lengths as people type them: the width of an image, what is written at a scale bar."""
+"""Typed lengths: the width of an image, the length at a scale bar."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parse_width(text: str) -> float | None:
 
 
 def question(text: str) -> str:
-    """What is asked where a typed length is of millimetres, which hardly any electron micrograph shows; else ""."""
+    """A question about a typed length in millimetres, because hardly any electron micrograph is so wide; else ""."""
     try:
         length = parse_length(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What each entry of a ModelCard may be: cards are added by hand, and every page reads them."""
+"""The types of the entries of a ModelCard: cards are added by hand, and every page reads them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def worded(words: str) -> WrapValidator:
 
 
 def fit_for(kind: Any) -> AfterValidator:
-    """A value that may be read as this kind, and stays as it was written."""
+    """A validator: the value must be readable as this kind, and stays unchanged."""
     return AfterValidator(lambda value: (TypeAdapter(kind).validate_python(value), value)[1])
 
 
@@ -71,7 +71,7 @@ Tables = Annotated[list[dict[str, Any]], worded("a list of tables")]
 
 
 class Open(BaseModel):
-    """A table that may hold more than is named here."""
+    """A table with further entries beside those named here."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
 

@@ -54,11 +54,11 @@ class ModelCard:
     """One released model.
 
     task: the kind of analysis. maps: names of those that the network predicts, where they are not the task's usual
-    ones. options: what only that task reads (Task.options). architecture: what `architectures.build` takes.
+    ones. options: entries that only that task reads (Task.options). architecture: the input of `architectures.build`.
     threshold: probability from which a pixel belongs to an object. smallest, largest: typical sizes of objects, in px,
     that the network was taught. sha256: of the weights file beside the card. data: {"title", "licence", "split"} of
     each source, and "base" where it was not this model but the one it started from that was taught on it; scores:
-    {"data", "split", ...figures}. What each may be: card_entries.
+    {"data", "split", ...figures}. The types of the entries: card_entries.
     """
 
     name: may_be.Name
@@ -98,8 +98,8 @@ _checks: list[Callable[[ModelCard], object]] = []
 
 
 def check_with(check: Callable[[ModelCard], object]) -> None:
-    """Something else that every card must pass when it is read; it raises ValueError. The kinds of analysis
-    (core.tasks), which lie above this module, bring theirs."""
+    """Register a further check of every card, which raises ValueError. The kinds of analysis (core.tasks), which lie
+    above this module, add theirs."""
     _checks.append(check)
 
 
@@ -126,7 +126,7 @@ _added: list[Path] = []
 
 
 def add_folder(folder: Path) -> None:
-    """Models of the user's own, beside the released ones, for the life of the process; it need not exist yet."""
+    """Add a folder of the user's own models for the life of the process; it need not exist yet."""
     if folder not in _added:
         _added.append(folder)
 
@@ -163,7 +163,7 @@ def _read(folder: Path, strict: bool, signature: Signature) -> tuple[dict[str, M
 
 
 def _known(folder: Path | None) -> dict[str, ModelCard]:
-    """Every card by name; of two with one name the released one counts."""
+    """Every card by name; of two cards with one name the released one is used."""
     known: dict[str, ModelCard] = {}
     for added in _added if folder is None else []:
         known.update(_read(added, False, _signature(added))[0])
@@ -210,27 +210,8 @@ def problems() -> list[str]:
 
 
 def picture_of(card: ModelCard, which: str) -> Path:
-    """Where a picture of PICTURES lies beside a card, or would."""
+    """The path of one of PICTURES beside a card; the file need not exist."""
     return card.weights.parent / f"{card.name}-{which}.webp"
-
-
-def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """All data behind the weights, as entries of `data`: the card's own, ImageNet weights, the base model's.
-
-    A card that was written before these were written into it is completed from the base model's, while that is here.
-    after: hashes of the models that led here, as two cards could name each other.
-    """
-    found, training = list(card.data), card.training
-    pretrained, start = training.get("pretrained", ""), training.get("start_from", "")
-    if pretrained and not any(pretrained in source["title"] for source in found):
-        found.append(pretrained_source(pretrained))
-    if start and not any(source.get("base") for source in found):
-        base, after = _known(None).get(start), after | {card.sha256}
-        if base and base.sha256 == training.get("start_sha256") and base.sha256 not in after:
-            return found + as_base(base, after)
-        version = f"{start} {training.get('start_version', '')}".strip()
-        found.append({"title": "Data of its base model, which is not here", "base": version})
-    return found
 
 
 def pretrained_source(name: str) -> dict[str, Any]:
@@ -239,9 +220,9 @@ def pretrained_source(name: str) -> dict[str, Any]:
     return {"title": title, "licence": licence, "split": "none of its images was used here"}
 
 
-def as_base(base: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+def as_base(base: ModelCard) -> list[dict[str, Any]]:
     """The entries of `data` that a model inherits from its base model."""
-    return [{"base": f"{base.name} {base.version}", **source} for source in sources(base, after)]
+    return [{"base": f"{base.name} {base.version}", **source} for source in base.data]
 
 
 def check_weights(card: ModelCard) -> None:

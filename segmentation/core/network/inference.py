@@ -177,7 +177,7 @@ def _mean(
 
 
 def _divided(total: NDArray[np.uint16], by: int) -> Maps:
-    """Rounded quotient, in integers and in place: a large picture's would take gigabytes more."""
+    """Rounded quotient, in integers and in place, to save gigabytes for a large picture."""
     total += by // 2
     total //= by
     return total.astype(np.uint8)

@@ -1,4 +1,7 @@
-"""Whether an image resembles the training images of a model, by the distribution of its contrast over lengths."""
+"""Whether an image resembles the training images of one model, by the distribution of its contrast over lengths.
+
+The card holds the descriptions of its training images, so this works for a user's own model, too. Which of several
+models an image resembles is the question of `textures`."""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
     return float(np.sqrt((apart**2).mean(1)).min(initial=np.inf))
 
 
-def times_unlike(grey: NDArray[np.uint8], scale: float, card: ModelCard) -> float:
+def relative_distance(grey: NDArray[np.uint8], scale: float, card: ModelCard) -> float:
     """Distance of a picture from the nearest training image of a model, divided by the limit in its card; 0 if the card
     has no limit or the picture shows nothing."""
     entry = card.options.get(ENTRY)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-BAND = 2**25  # px that are resized at once; above it, what Pillow copies on the way would take gigabytes
+BAND = 2**25  # px that are resized at once; for more, Pillow's own copies would take gigabytes
 
 
 def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

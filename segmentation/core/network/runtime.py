@@ -1,4 +1,4 @@
-"""Where and how precisely a network runs, and networks kept loaded."""
+"""The device and the precision of networks, and a cache of loaded networks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Runtime:
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             return torch.zeros(1, device=self.device).device
-        except (RuntimeError, AssertionError) as error:  # the latter where torch was built without the device
+        except (RuntimeError, AssertionError) as error:  # the latter if torch was built without the device
             raise NoDevice(
                 f"There is no device {self.device!r}, or it is not to be had here: take auto or cpu."
             ) from error
@@ -68,7 +68,7 @@ def keep_freed_memory() -> None:
 
 
 def give_freed_memory_back() -> None:
-    """To the system, after work of a kind that will not come again soon."""
+    """Return freed memory to the system, after work that will not be repeated soon."""
     if libc := _glibc():
         libc.malloc_trim(0)
 
@@ -113,7 +113,7 @@ def folded(network: nn.Module) -> nn.Module:
         for (before, convolution), (name, norm) in itertools.pairwise(children):
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
-                setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's normalisations hold what follows
+                setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's hold the activation
     first = next(each for each in network.modules() if isinstance(each, nn.Conv2d))
     with torch.inference_mode():
         picture = torch.linspace(-1, 1, 64 * 64 * first.in_channels, device=first.weight.device)

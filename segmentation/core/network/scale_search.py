@@ -22,13 +22,13 @@ OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by 
 ALONE = (
     0.05  # by so much a single object counts less, and each of n by an n-th of it: one may be the ground between many
 )
-UNDECIDED = 0.95  # of the clearer polarity's clarity: where the other reaches it, finer copies decide, too
+UNDECIDED = 0.95  # share of the clearer polarity's clarity: if the other reaches it, finer copies decide, too
 CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 8 rendered blanks 4 stay below, of 52 EMPS none
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
 FINE = 20.0  # px; when the best trial shows objects below this, a finer one may see them better
 BEYOND = 1.5  # times the largest size that was taught: outlines are poor there, but their size is still right
-MAGNIFIED = 0.5  # of what is wanted on a logarithmic scale: a magnified picture is coarse, and coarse ones are split
+MAGNIFIED = 0.5  # of the wanted factor, as logarithms: a magnified picture is coarse, and coarse objects are split
 ALIKE = 0.98  # trials whose clarity differs by less are as clear as each other
 
 Maps = NDArray[np.uint8]
@@ -56,7 +56,7 @@ class View:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one prediction saw. scale: of the picture. clarity: how clear the objects are, 0 for none.
+    """The result of one trial prediction. scale: of the picture. clarity: how clear the objects are, 0 for none.
 
     diameter: typical size of an object in px of the picture as shown; None without objects. count: of objects.
     """
@@ -82,7 +82,7 @@ def search(
 
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
     (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
-    in the larger copies is taken. The clearest copy tells the size. diameter: of objects, in px, that the network likes
+    in the larger copies is taken. The clearest copy gives the size. diameter: of objects, in px, that the network likes
     best. coarsest: the least of COARSER that is tried, for
     models of what is always small in its picture.
     """
@@ -120,7 +120,7 @@ def search(
 
 
 def shown(picture: Picture, polarity: Polarity) -> Picture:
-    """The picture with bright objects, as networks are taught."""
+    """The picture with bright objects, as in the training."""
     return picture if polarity == "bright" else 1 - picture
 
 

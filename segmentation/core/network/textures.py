@@ -72,7 +72,7 @@ class Known:
 
 @lru_cache
 def known() -> Known:
-    """What FILE holds."""
+    """The content of FILE."""
     data = json.loads(FILE.read_text(encoding="utf-8"))
     models = [
         Textures(**{**each, "centre": np.array(each["centre"]), "covariance": np.array(each["covariance"])})
@@ -88,8 +88,8 @@ def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
 
 
 def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[ModelCard]:
-    """Of some models, those whose training images are known here, the one first whose images a picture (H, W) in 0..1
-    looks most like. A picture that shows nothing leaves them in their order."""
+    """The models with known training images, those whose images a picture (H, W) in 0..1 resembles most first. An empty
+    picture leaves their order unchanged."""
     if not picture.any():
         return known_of(among)
     models, found = {each.model: each for each in known().models}, known().scaled(picture)
@@ -103,14 +103,14 @@ def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[M
     return all(own > models[each.name].likelihood(found) + CLEARLY for each in others)
 
 
-def looked_at(
+def compared_with_models(
     picture: NDArray[np.float32], card: ModelCard, *, same_task: bool = True
 ) -> tuple[ModelCard | None, bool]:
-    """Of a picture (H, W) in 0..1 that `card` is asked about: the card of another model whose images it clearly looks
-    more like, if there is one, and whether it is far from all that the card's model was taught on.
+    """The card of another model whose images a picture (H, W) in 0..1 clearly resembles more than those of `card`, or
+    None; and whether the picture is far from all images of `card`.
 
-    same_task: whether that may be a model of the same task. Nothing is said of a model of the user's own: what that was
-    taught on is not known here.
+    same_task: whether the other model may be of the same task. For a user's own model the answer is (None, False),
+    because its training images are not known here.
     """
     here = {each.name: each for each in cards.available()}
     models = {each.model: each for each in known().models if each.model in here}

@@ -1,4 +1,4 @@
-"""The kinds of analysis, one file each: whatever file of this folder defines TASK is one."""
+"""The kinds of analysis: each file of this folder that defines TASK is one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _added: dict[str, Task] = {}
 
 
 class UnknownTask(LookupError):
-    """No task of this name; the message lists those there are."""
+    """There is no task of this name; the message lists the known ones."""
 
 
 @cache
@@ -41,12 +41,12 @@ def find(name: str) -> Task:
 
 
 def add(task: Task) -> None:
-    """A task from elsewhere than this folder, for the life of the process."""
+    """Register a task from outside this folder, for the life of the process."""
     _added[task.name] = task
 
 
 def _check(card: cards.ModelCard) -> None:
-    """Raise ValueError where a card's task, if it is here, cannot use its maps or its options."""
+    """Raise ValueError if the task of a card is known and cannot use its maps or its options."""
     if task := {**_own(), **_added}.get(card.task):
         task.channels(card)
         try:

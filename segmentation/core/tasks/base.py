@@ -32,12 +32,12 @@ Predict = Callable[[NDArray[np.float32]], Maps]
 
 
 def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
-    """The scale of a task with a network that was taught in pixels."""
+    """The unchanged scale, for networks that were trained in pixels."""
     return View()
 
 
 def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
-    """Of a task that reads nothing of the card but its network."""
+    """No facts: the task reads only the network from the card."""
     return ()
 
 
@@ -48,7 +48,7 @@ def never(segmentation: Segmentation) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What `decode` makes of the maps of the analysed rows; as in `Segmentation`, without the data bar's rows.
+    """The result of `decode` for the analysed rows; fields as in `Segmentation`, without the rows of the data bar.
 
     labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each.
     """
@@ -63,7 +63,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a task measures.
+    """The result of `measure`.
 
     table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
     quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
@@ -78,7 +78,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Channels:
-    """What the network predicts: a map for each name.
+    """The maps that the network predicts, one for each name.
 
     activation: "sigmoid" makes every map a probability of its own, "softmax" the maps of a pixel one together.
     """
@@ -94,9 +94,8 @@ class Channels:
 class Golden:
     """A drawn case with known answers, which the conformance test runs.
 
-    picture: (H, W) uint8. maps: (C, H, W) uint8 as a perfect network would give, names: theirs, where a card
-    names them. count: objects to be found.
-    answers: quantity by name, which measuring must give within a relative `tolerance`.
+    picture: (H, W) uint8. maps: (C, H, W) uint8 of a perfect network. names: of the maps, if a card names them. count:
+    number of objects. answers: expected quantities by name, within a relative `tolerance`.
     """
 
     picture: NDArray[np.uint8]
@@ -178,10 +177,10 @@ class Task:
         return settings.replaced(**{name: MeasurementSettings.model_fields[name].default for name in self.ignores})
 
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
-        """Names of the classes that a model tells apart."""
+        """Names of the classes of a model."""
         return self.class_names or self.channels(card).names
 
     def headline_quantities(self, names: Iterable[str]) -> list[str]:
-        """Names of the numbers that best tell one image from another: the first that is no count, for every class."""
+        """Names of the main numbers for comparing images: the first quantity that is no count, for every class."""
         first = next((name for name in self.quantities if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == first]

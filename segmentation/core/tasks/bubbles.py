@@ -1,4 +1,4 @@
-"""Bubbles: a map of round things becomes circles, their sizes, their number per area, and swelling."""
+"""Bubbles: a map of round objects becomes circles, their sizes, their number per area, and swelling."""
 
 from __future__ import annotations
 

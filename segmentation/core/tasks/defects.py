@@ -1,4 +1,4 @@
-"""What grains, bubbles and lines have in common: a network that predicts one mask; when numbers are withheld."""
+"""The common parts of grains, bubbles, lines and loops: a network that predicts one mask, and withheld numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..flags import Flag
 from ..measure.quantities import Value
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
-from .foreign import WITHHELD, refused, withheld
+from .out_of_domain import WITHHELD, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -25,11 +25,11 @@ DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
     " you use the numbers."
 )
-SURE = 0.7  # mean probability under which that is said
+SURE = 0.7  # mean probability below which a warning is given
 
 
 class DefectSettings(SegmentationSettings):
-    """How things are found in a map of one kind."""
+    """How objects are found in a map."""
 
     threshold: float | None = Field(
         None,
@@ -48,8 +48,8 @@ def certainty(shown: NDArray[np.uint8], threshold: float) -> float:
 
 
 def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
-    """The task that looks for one kind of thing, in a map of the thing's name or of another; said: the parts of Task
-    that differ from those of all such tasks."""
+    """A task that finds one kind of object, in the map of its name or of `map_name`; said: the parts of Task that
+    differ from the common ones."""
     channels = Channels((map_name or thing,))
     alike: dict[str, Any] = {
         "name": f"{thing}s",
@@ -75,8 +75,8 @@ def found_by(
     card: ModelCard,
     settings: DefectSettings,
 ) -> Decoded:
-    """What the finder makes of the first map (H, W); nothing where it reaches the threshold nowhere."""
-    from ..network.likeness import times_unlike
+    """The objects that the finder finds in the first map (H, W); none if no pixel reaches the threshold."""
+    from ..network.likeness import relative_distance
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     sure = certainty(maps[0], threshold)
@@ -85,7 +85,7 @@ def found_by(
     used: dict[str, Any] = {
         "threshold": threshold,
         "certainty": round(sure, 4),
-        "unlike": times_unlike(grey, 1.0, card),
+        "unlike": relative_distance(grey, 1.0, card),
     }
     return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
@@ -93,8 +93,7 @@ def found_by(
 def withheld_result(
     segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
 ) -> Measured | None:
-    """No number, and nothing kept that could be taken for one, where the image shows nothing or is of another kind;
-    None where numbers are reported."""
+    """A result without numbers, if the image shows nothing or is of another kind; None if numbers are reported."""
     from ..labels.segmentation import MASKS, NONE_IN_MASK
 
     if len(segmentation) and not withheld(segmentation, settings):
@@ -102,10 +101,10 @@ def withheld_result(
     none = NONE_IN_MASK if segmentation.provenance.card.get("name") == MASKS else NONE_FOUND
     none_found = Flag(none.format(things=task.things), f"No {task.things} found")
     nothing = {name: Value(None) for name in task.quantities}
-    return Measured(refused(table), None, nothing, (WITHHELD if len(segmentation) else none_found,))
+    return Measured(without_numbers(table), None, nothing, (WITHHELD if len(segmentation) else none_found,))
 
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:
-    """What to look at before the numbers are used."""
+    """Warnings to read before the numbers are used."""
     if (sure := segmentation.used.get("certainty", 1.0)) < SURE:
         yield Flag.doubtful(DOUBTFUL.format(certainty=sure), f"Unsure outlines (mean probability {sure:.2f})")

@@ -147,7 +147,7 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     convex = [each.judged(np.where(each["convex"], each.reasons, "not convex")) for each in tables]
     found["convex_diameter_mean"] = pooled_mean(convex, "ecd", first.edge)
     intercepts = [each.values["grain_intercept"] for each in fields]
-    # The lines are all rows and columns: their length goes as the area by the size of a pixel.
+    # The lines are all rows and columns: their length is proportional to the area over the pixel size.
     lines = [each.area / (each.table.nm_per_pixel or 1.0) for each in fields]
     crossed = [line / length if length else 0.0 for line, length in zip(lines, intercepts, strict=True)]
     found["grain_intercept"] = averaged(intercepts, crossed)

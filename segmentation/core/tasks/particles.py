@@ -18,7 +18,7 @@ from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
-from .foreign import WITHHELD, refused, withheld
+from .out_of_domain import WITHHELD, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -32,11 +32,11 @@ SURELY, SEVERAL = 0.88, 10
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
-THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
+THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
 # Faint outlines that are this sure, and half as large as the others or larger, are particles of another kind where
 # there are so many of them. Of the specks on 8 TiO2 images no more than two are such.
 SURE, A_KIND = 0.8, 12
-FEW_LARGE, WIDE = 5, 1 / 3  # outlines, and their width as a share of the shorter side, that make one doubt them
+FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 # One model, or one polarity, takes another's place where it promises so many times the right outlines, so many more,
 # and such a share of its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
@@ -127,7 +127,7 @@ class ParticleSettings(SegmentationSettings):
 
 
 def channels(card: ModelCard) -> Channels:
-    """Foreground, inner distance and, of networks that were taught it, where particles touch."""
+    """Foreground, inner distance and, if the network predicts it, the contacts of particles."""
     maps = tuple(card.maps) or MAPS
     if maps not in (MAPS, (*MAPS, "touching")):
         raise ValueError(f"maps is {', '.join(MAPS)} and perhaps touching, or left out.")
@@ -170,14 +170,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     options = ParticleOptions.of(card)
     more = options
     if options.region_merging:
-        more = options.model_copy(
-            update={
-                "region_merging": {
-                    **options.region_merging,
-                    MERGE_LIMIT: min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT),
-                }
-            }
-        )
+        limit = min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT)
+        more = options.model_copy(update={"region_merging": {**options.region_merging, MERGE_LIMIT: limit}})
     if settings.separation == "more":
         options = more
     threshold = card.threshold if settings.threshold is None else settings.threshold
@@ -201,7 +195,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
+    """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
     from ..labels.contrast import contrasts
     from ..measure.budget import Evidence
     from ..measure.filters import corrected, set_aside, set_faint_aside
@@ -219,7 +213,7 @@ def measure(
         found = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
         found = replace(found, columns={**found.columns, "relative_contrast": contrast.astype(np.float64)})
         if _no_number(segmentation, settings):
-            return refused(found)
+            return without_numbers(found)
         return set_aside(_with_second_kind(set_faint_aside(found, limit, gap > 0.5)), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
@@ -275,14 +269,13 @@ def _second_kind(table: Table, faint: NDArray[np.bool_]) -> bool:
 
 
 def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no number is given, as the image looks like those of another task and the outlines do not speak for
-    particles."""
+    """Whether no number is given: the image looks like those of another task, and most outlines may be wrong."""
     surely = segmentation.used.get("expected", 0.0) >= SURELY and len(segmentation) >= SEVERAL
     return withheld(segmentation, settings) and not surely
 
 
 def _doubts(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
-    """Whether the image is one that the model can judge at all, and outlines that may be something else."""
+    """Warnings about images that the model cannot judge, and about outlines that may be something else."""
     from ..labels.options import EVEN
     from ..labels.segmentation import NONE_IN_MASK
 
@@ -310,7 +303,7 @@ def _removed(dropped: int, left: int) -> str:
 
 
 def _strange(table: Table, segmentation: Segmentation) -> Iterator[Flag]:
-    """Faint outlines that count all the same, and few outlines that fill the image."""
+    """Warnings about faint outlines that count, and about few outlines that fill the image."""
     from ..measure.filters import Reason
 
     if segmentation.provenance.model == MASKS:

@@ -1,4 +1,5 @@
-"""Phases: each pixel is of one of the classes that a card names; their area fractions, boundaries and intercepts."""
+"""Phases: each pixel belongs to a class that the card names; area fractions, boundaries and intercepts of the
+classes."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
-from .foreign import WITHHELD, is_foreign, refused, withheld
+from .out_of_domain import WITHHELD, is_out_of_domain, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -138,7 +139,7 @@ def channels(card: ModelCard) -> Channels:
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: PhaseSettings) -> View:
-    """That of the model times that of the settings: the unit of teaching is the pixel."""
+    """The scale of the model times that of the settings, because the network was trained in pixels."""
     return View(scale=float(np.clip(settings.scale * _own_scale(card), *LIMITS)))
 
 
@@ -147,8 +148,8 @@ def _own_scale(card: ModelCard) -> float:
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Decoded:
-    """Each pixel is of its likeliest class; the labels are the classes that occur."""
-    from ..network.likeness import times_unlike
+    """Each pixel gets its most probable class; the labels are the classes that occur."""
+    from ..network.likeness import relative_distance
 
     certainty, classes = maps[0].copy(), np.zeros(grey.shape, np.int32)
     for place, each in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
@@ -162,7 +163,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     numbers[present] = np.arange(1, len(present) + 1)
     sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
     used = {
-        "unlike": times_unlike(grey, view.scale / _own_scale(card), card),
+        "unlike": relative_distance(grey, view.scale / _own_scale(card), card),
         "mirrored": settings.mirrored,
     }
     return Decoded(
@@ -207,7 +208,7 @@ def measure(
     table = _table(segmentation, classes, found, counts, micrograph).rescaled(calibration.nm_per_pixel)
     if len(segmentation) and not reported:
         figures = {name: np.full(len(table), np.nan) for name, each in table.columns.items() if each.dtype.kind == "f"}
-        table = replace(refused(table), columns={**refused(table).columns, **figures})
+        table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
 
 
@@ -286,12 +287,12 @@ def _flags(segmentation: Segmentation, settings: MeasurementSettings) -> Iterato
         yield NOTHING
     elif withheld(segmentation, settings):
         yield WITHHELD
-    elif (is_foreign(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # which is said already
+    elif (is_out_of_domain(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # has its own warning
         yield DIFFERENT
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    """The classes, and which of them are taken for which, as far as the card knows (`evaluate --write-score`)."""
+    """The classes, and their confusions if the card has them (`evaluate --write-score`)."""
     confused = [
         f"{true} for {found} ({100 * share:.0f} %)"
         for true, row in zip(card.maps, card.options.get("confusion", ()), strict=False)

@@ -6,9 +6,9 @@ The defaults are the paper's values, or those of the code published with it wher
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 
 from ...core.network.card_entries import Text, Texts
 from ...core.validation import Settings, UserError
@@ -25,8 +25,6 @@ from ..settings import (
     read_toml,
     recipe_from,
 )
-
-LearningRate = Annotated[Above, Field(validation_alias=AliasChoices("learning_rate", "rate"))]
 
 
 class MissingStage(UserError):
@@ -81,7 +79,7 @@ class OutlineSettings(Settings):
     filters: Count = 64
     critic_steps: Count = 3
     penalty: Above = 10.0
-    learning_rate: LearningRate = 2e-4
+    learning_rate: Above = 2e-4
     beta: Part = 0.5
     batch: Count = 64
     steps: Count = 30000
@@ -119,7 +117,7 @@ class CycleSettings(Settings):
     filters: Count = 64
     critic_filters: Count = 64
     blocks: Count = 9
-    learning_rate: LearningRate = 2e-4
+    learning_rate: Above = 2e-4
     beta: Part = 0.5
     cycle: Amount = Field(10.0, description="weight of the cycle consistency loss")
     identity: Amount = Field(0.5, description="weight of the identity loss as a share of that")

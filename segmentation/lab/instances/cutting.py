@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from ...core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
 from ...core.labels.region_graph import RegionGraph, merged, oversegment
-from ...core.labels.region_merging import border_features, merge, oversegment_and_merge
+from ...core.labels.region_merging import border_features, merge
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
@@ -67,9 +67,7 @@ def fit_region_merging(
         return _counts(images, predictor, threshold, weights)
 
     weights = _fitted(own, made)
-    worth = {
-        limit: sum(merit(counts(images, weights | {MERGE_LIMIT: limit})) for images in (own, made)) for limit in LIMITS
-    }
+    worth = {at: sum(merit(counts(images, weights | {MERGE_LIMIT: at})) for images in (own, made)) for at in LIMITS}
     weights[MERGE_LIMIT] = max(worth, key=lambda limit: worth[limit])
     merits = {"these": merit(counts(own, weights))} | ({"the card's": merit(counts(own, old))} if old else {})
     groups = sorted({image.group for image in own})
@@ -156,7 +154,7 @@ def _counts(
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
-        found = oversegment_and_merge(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        found = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total

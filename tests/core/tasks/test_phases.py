@@ -16,7 +16,7 @@ from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
 from segmentation.core.tasks.base import Decoded, Measured
-from segmentation.core.tasks.foreign import WITHHELD
+from segmentation.core.tasks.out_of_domain import WITHHELD
 from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
 
 NAMES = ["matrix", "network", "laths"]

@@ -55,7 +55,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-worker", action="store_true", help="serve pages only; workers run elsewhere")
 
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
         for number in ENDS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
                 signal.signal(number, lambda *_: sys.exit(0))
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             self._prepare()
         except data_directory.Unfit as unfit:
             raise CommandError(str(unfit)) from None
-        tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server keeps what is still coming in
+        tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # place of incoming uploads of the server
         server = listen(bind, port)
         with lock, upkeep(), working(not no_worker):
             self._welcome(server)

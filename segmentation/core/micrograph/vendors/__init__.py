@@ -1,4 +1,4 @@
-"""What the makers of microscopes and software write into and beside their files: one module for each."""
+"""Headers and side files of the makers of microscopes and software: one module for each."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_si
 
 
 def facts(tags: Tags) -> Facts:
-    """What the first vendor that gives a pixel size says; else what any vendor says; else nothing. Where two give
-    sizes that contradict each other, neither is used.
+    """The Facts of the first vendor that gives a pixel size, else of any vendor, else empty ones. If the sizes of two
+    vendors contradict each other, neither is used.
 
-    A malformed header counts as none: a picture must not be lost because of it.
+    A malformed header is ignored, so that the image is not lost because of it.
     """
     found = [said for reader in READERS if (said := _tried(partial(reader, tags))) is not None]
     first, sized = _first(found), {each.detail: each for each in found if each.nm_per_pixel}

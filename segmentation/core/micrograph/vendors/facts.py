@@ -1,4 +1,4 @@
-"""What a file's header says, and the tags in which it says so."""
+"""The facts in the header of a file, and the tags that hold them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .units import SQRT3, plausible_pixel
 
 
 class Tags(Protocol):
-    """The TIFF tags of one page, as bytes: vendors' values are often malformed, so nothing is decoded for them."""
+    """The TIFF tags of one page as undecoded bytes, because vendors' values are often malformed."""
 
     columns: int
     rows: int
@@ -31,7 +31,7 @@ class Tags(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """What one vendor's reader found.
+    """The facts that one vendor's reader found.
 
     nm_per_pixel: the width of a pixel, None where not given.
     detail: where it is given, for people.

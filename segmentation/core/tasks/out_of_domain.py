@@ -1,4 +1,4 @@
-"""Images unlike the images that a model was trained on: no number is given for them, unless the user insists."""
+"""Images outside the domain of a model, that is, unlike its training images: they get no numbers by default."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ WITHHELD = Flag.doubtful(
 )
 
 
-def refused(table: Table) -> Table:
-    """The table with all in it set aside as of an image unlike the data."""
+def without_numbers(table: Table) -> Table:
+    """The table with all its objects set aside, because the image is out of the domain."""
     return table.judged(np.full(len(table), str(Reason.UNLIKE)))
 
 
-def is_foreign(segmentation: Segmentation) -> bool:
+def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
 
-    It may look like images of a model of another task. Where the card describes its own images (network.likeness), the
-    image may also be unlike them, or more like the images of any other model.
+    It is, if it clearly looks like the images of a model of another task. If the card describes its own images
+    (network.likeness), three more reasons count: the image is too far from these, it clearly looks like the images of
+    any other model, or its textures are those of no image of the model.
     """
     used, own = segmentation.used, segmentation.provenance
     strict, other = ENTRY in own.card.get("options", {}), used.get("resembles", {})
@@ -42,5 +43,6 @@ def is_foreign(segmentation: Segmentation) -> bool:
 
 
 def withheld(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no number is given, as the image is of another kind and nobody asked to measure it all the same."""
-    return is_foreign(segmentation) and not settings.measure_unlike
+    """Whether no numbers are given: the image is out of the domain, and the settings do not ask to measure it all the
+    same."""
+    return is_out_of_domain(segmentation) and not settings.measure_unlike

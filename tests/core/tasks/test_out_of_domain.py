@@ -10,9 +10,9 @@ from segmentation.core.measure.pooling import pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.settings import MeasurementSettings
-from segmentation.core.tasks import foreign, particles
+from segmentation.core.tasks import out_of_domain, particles
 from segmentation.core.tasks.base import Measured
-from segmentation.core.tasks.foreign import is_foreign
+from segmentation.core.tasks.out_of_domain import is_out_of_domain
 from tests.core.builders import segmentation_of
 
 STEEL = {"model": "uhcs-steel", "title": "UHCS steel (Phases)", "task": "phases"}
@@ -40,7 +40,7 @@ def test_particles_of_an_image_that_looks_like_steel_have_no_number():
     assert made.statistics is not None and made.statistics.n_kept == 0
     assert made.statistics.nano is None and made.statistics.without_filter is None
     assert set(made.table.reasons) == {"image unlike the data"}
-    assert made.flags[0] == foreign.WITHHELD and made.flags[0].doubt
+    assert made.flags[0] == out_of_domain.WITHHELD and made.flags[0].doubt
 
 
 def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
@@ -72,6 +72,6 @@ def test_an_earlier_version_did_not_say_of_what_task_the_other_model_is():
 
 
 @pytest.mark.parametrize("used", [{"unfamiliar": True}, {"resembles": SUPPORTED}])
-def test_where_the_card_knows_its_images_others_are_foreign(used):
-    assert is_foreign(segmentation_of(squares(), card=KNOWS_ITS_IMAGES, **used))
-    assert not is_foreign(segmentation_of(squares(), **used))
+def test_where_the_card_knows_its_images_others_are_out_of_domain(used):
+    assert is_out_of_domain(segmentation_of(squares(), card=KNOWS_ITS_IMAGES, **used))
+    assert not is_out_of_domain(segmentation_of(squares(), **used))
