@@ -20,7 +20,7 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
-from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
+from .contract import COUNT_OFF, Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import fit_threshold, precision_recall_f1, share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
@@ -78,7 +78,7 @@ class MaskScoring:
     def of(self, names: Sequence[str]) -> Scoring:
         """The contract's scoring, whatever the map is called."""
         return Scoring(
-            examine=lambda predictor, options: Comparer(self, predictor, options),
+            examine=lambda predictor, options: MaskExaminer(self, predictor, options),
             metrics=metrics,
             quantity_errors=size_errors,
             definitions=self.definitions(),
@@ -88,7 +88,7 @@ class MaskScoring:
                 *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
                 *("number_error", "object_iou", "l1", "mean_error", "every_error"),
             ),
-            followed=Followed("f1", "object_iou", "count_off"),
+            tracked=Tracked("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
             options=frozenset({"threshold"}),
             fits={"threshold": lambda *given: fit_threshold(self.of(names), *given)},
@@ -149,7 +149,7 @@ class MaskScoring:
         return [plain, *(np.where(each[..., None], np.uint8(255), plain // 2) for each in (true, ours)), judged]
 
 
-class Comparer:
+class MaskExaminer:
     """The Examiner of masks; see `contract.Examiner`."""
 
     def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:

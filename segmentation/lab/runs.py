@@ -154,7 +154,7 @@ def add_row(file: Path, row: Mapping[str, Any]) -> None:
 
 class CheckpointScores(NamedTuple):
     """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
-    crops (see `Scoring.followed`), NaN where undefined or in runs of older versions."""
+    crops (see `Scoring.tracked`), NaN where undefined or in runs of older versions."""
 
     step: int
     loss: float

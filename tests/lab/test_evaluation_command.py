@@ -265,12 +265,12 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
 
 
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import calibrating
+    from segmentation.lab.instances import confidence
 
-    monkeypatch.setattr(calibrating, "FEWEST", 2)
-    monkeypatch.setattr(calibrating, "EMPTY", 2)
-    monkeypatch.setattr(calibrating, "RENDERED", 2)
-    monkeypatch.setattr(calibrating, "PARTS", 3)
+    monkeypatch.setattr(confidence, "FEWEST", 2)
+    monkeypatch.setattr(confidence, "EMPTY", 2)
+    monkeypatch.setattr(confidence, "RENDERED", 2)
+    monkeypatch.setattr(confidence, "PARTS", 3)
     for name in ("0", "2", "4"):  # half the truth is gone: what is found there is wrong
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
         truth[:, :100] = 0
@@ -287,25 +287,25 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import calibrating
+    from segmentation.lab.instances import confidence
 
-    monkeypatch.setattr(calibrating, "FEWEST", 1000)
-    monkeypatch.setattr(calibrating, "EMPTY", 2)
-    monkeypatch.setattr(calibrating, "RENDERED", 1)
+    monkeypatch.setattr(confidence, "FEWEST", 1000)
+    monkeypatch.setattr(confidence, "EMPTY", 2)
+    monkeypatch.setattr(confidence, "RENDERED", 1)
     with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
         call_command("fit", str(card), str(folder), "confidence")
 
 
 def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import calibrating, cutting
+    from segmentation.lab.instances import confidence, separation
 
-    monkeypatch.setattr(calibrating, "RENDERED", 3)
-    monkeypatch.setattr(cutting, "FEWEST", 1)
+    monkeypatch.setattr(confidence, "RENDERED", 3)
+    monkeypatch.setattr(separation, "FEWEST", 1)
     before = card.read_text()
     call_command("fit", str(card), str(folder), "separation")
     cuts = read_card(card).options["cuts"]
-    assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
-    assert read_card(card).training["cuts_rule"] == cutting.RULE
+    assert cuts["limit"] in separation.LIMITS and cuts["saddle"] < 0
+    assert read_card(card).training["cuts_rule"] == separation.RULE
     said = capsys.readouterr().out
     assert f"separation written into {card}" in said and "all 6 fitted on: IoU" in said
     assert "particles are few to fit a card to" in said
@@ -313,10 +313,10 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
 
 
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import calibrating, cutting
+    from segmentation.lab.instances import confidence, separation
 
-    monkeypatch.setattr(calibrating, "RENDERED", 1)
-    monkeypatch.setattr(cutting, "FEWEST", 10_000)
+    monkeypatch.setattr(confidence, "RENDERED", 1)
+    monkeypatch.setattr(separation, "FEWEST", 10_000)
     before = card.read_text()
     with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
         call_command("fit", str(card), str(folder), "separation")

@@ -3,7 +3,7 @@
 A watershed first gives too many pieces (`pieces`). Neighbours are then joined one after the other, the least likely
 cut first, as long as its probability is below the model's limit. The probability comes from a logistic model of
 properties of both pieces and their border in maps and picture. It was fitted on images with truth
-(lab/instances/cutting.py).
+(lab/instances/separation.py).
 """
 
 from __future__ import annotations

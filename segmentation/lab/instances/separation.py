@@ -18,7 +18,7 @@ from ...core.truth import Pair
 from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
-from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
+from .confidence import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
@@ -47,7 +47,9 @@ class Oversegmented:
     group: str = ""
 
 
-def fit_cuts(predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None) -> Fitted:
+def fit_separation(
+    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
     """The card's option `cuts`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these cuts, of the
     card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
 
@@ -94,7 +96,7 @@ def oversegmented(
     return Oversegmented(prediction, truth, unit, pieces, common, group)
 
 
-def cuts_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
+def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
     """(m,) traits by name of the borders between pieces, and between those joined under each of `states`; whether each
     is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
     every = [(image.pieces, np.arange(len(image.pieces.peaks)))]
@@ -129,7 +131,7 @@ def _fitted_once(
     own: Sequence[Oversegmented], made: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
 ) -> Weights:
     """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
-    found = [[cuts_of(image, states) for image in images] for images in (own, made)]
+    found = [[borders_of(image, states) for image in images] for images in (own, made)]
     shares = [share_of([len(real) for _, real in some]) for some in found]
     share = np.concatenate([each / max(each.sum(), 1) for each in shares])
     every = [borders for some in found for borders in some]

@@ -5,7 +5,7 @@ import pytest
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.labels.options import INTERCEPT, TRAITS
-from segmentation.lab.instances.calibrating import LabelledParticles, TooFew, cross_fitted, fit
+from segmentation.lab.instances.confidence import LabelledParticles, TooFew, cross_fitted, fit
 from segmentation.lab.publish import set_entries
 
 
