@@ -21,7 +21,7 @@ def augment(
     """Dihedral flips, and changes of exposure, focus, noise and the rest of `how`; grey (S, S) uint8."""
     how = how or Augmentation()
     if how.flips:
-        grey, labels = posed(rng, grey, labels)
+        grey, labels = turned_or_mirrored(rng, grey, labels)
     if how.elastic and rng.random() < how.elastic:
         grey, labels = _bent(grey, labels, how.elastic_px, rng)
     picture = _exposed(grey.astype(np.float32) / 255, how, rng)
@@ -31,7 +31,7 @@ def augment(
     return changed, np.ascontiguousarray(labels)
 
 
-def posed(rng: np.random.Generator, *pictures: NDArray) -> list[NDArray]:
+def turned_or_mirrored(rng: np.random.Generator, *pictures: NDArray) -> list[NDArray]:
     """The pictures in one of the eight turned and mirrored positions, all in the same."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     turned = [np.rot90(picture, turns) for picture in pictures]

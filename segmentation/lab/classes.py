@@ -19,7 +19,7 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
-from .contract import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
+from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor, padded
 from .evaluation.scores import near, plain, share
 from .evaluation.thresholds import against_threshold, pixel_sweep
@@ -63,20 +63,20 @@ def likeliest(maps: Maps) -> Labels:
 def scoring(classes: Sequence[str]) -> Scoring:
     """The scoring of a task with these classes."""
     return Scoring(
-        examine=partial(Classifier, tuple(classes)),
+        examine=partial(ClassExaminer, tuple(classes)),
         metrics=partial(metrics, classes),
         quantity_errors=partial(fraction_errors, classes),
         definitions=definitions(classes),
         panels=panels,
         legend={"right": RIGHT, "wrong": WRONG},
         printed=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
-        followed=Followed("dice", "iou", "fraction_error"),
+        tracked=Tracked("dice", "iou", "fraction_error"),
         by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
         note="Only labelled pixels count.",
     )
 
 
-class Classifier:
+class ClassExaminer:
     """The Examiner of classes: what an analysis makes of the maps; see `contract.Examiner`."""
 
     def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:

@@ -47,7 +47,7 @@ COUNT_OFF = Definition(
 )
 
 
-class Followed(NamedTuple):
+class Tracked(NamedTuple):
     """The figures measured on the validation crops of a training: Dice, the task's best score, and the error of the
     quantity that the task measures. The error is 0 at best and never negative."""
 
@@ -95,7 +95,7 @@ class Scoring:
     panels(micrograph, found, truth): (h, w, 3) pictures: image, truth, result, errors.
     legend: names and colours of the errors.
     printed: names of the figures that the command prints.
-    followed: figures in the curves of a training.
+    tracked: figures in the curves of a training.
     kinds: description of each kind of error.
     tally(images): counts over several images.
     rank: sorts the images of a report, best first; by the task's score without one.
@@ -113,7 +113,7 @@ class Scoring:
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
     printed: tuple[str, ...]
-    followed: Followed
+    tracked: Tracked
     kinds: Mapping[str, str] = field(default_factory=dict)
     tally: Callable[[Sequence[Any]], dict[str, Any]] = lambda images: {"errors": {}}
     rank: Callable[[Mapping[str, Any]], Any] | None = None
@@ -124,7 +124,7 @@ class Scoring:
 
     def ranked(self, images: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """The images of a report, best first."""
-        return sorted(images, key=self.rank or (lambda image: -(image["figures"][self.followed.score] or 0)))
+        return sorted(images, key=self.rank or (lambda image: -(image["figures"][self.tracked.score] or 0)))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
-from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
+from .contract import COUNT_OFF, Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import fit_threshold, precision_recall_f1, share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
@@ -78,7 +79,7 @@ class MaskScoring:
     def of(self, names: Sequence[str]) -> Scoring:
         """The contract's scoring, whatever the map is called."""
         return Scoring(
-            examine=lambda predictor, options: Comparer(self, predictor, options),
+            examine=lambda predictor, options: MaskExaminer(self, predictor, options),
             metrics=metrics,
             quantity_errors=size_errors,
             definitions=self.definitions(),
@@ -88,7 +89,7 @@ class MaskScoring:
                 *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
                 *("number_error", "object_iou", "l1", "mean_error", "every_error"),
             ),
-            followed=Followed("f1", "object_iou", "count_off"),
+            tracked=Tracked("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
             options=frozenset({"threshold"}),
             fits={"threshold": lambda *given: fit_threshold(self.of(names), *given)},
@@ -96,6 +97,7 @@ class MaskScoring:
 
     def definitions(self) -> dict[str, Definition]:
         things, size = self.things, self.measure
+        number = partial(Definition, decimals=0, counted=True)
         mean = Definition("", f"Of the {things} in the {{}}, in the unit of the sizes.", 1, unit="unit of the sizes")
         return {
             "precision": Definition("Precision", "Share of the pixels taken that are annotated."),
@@ -103,12 +105,8 @@ class MaskScoring:
             "f1": Definition("F1", "2 TP / (2 TP + FP + FN) of the pixels.", short=True),
             "certainty": Definition("Certainty", "Mean predicted value of the pixels taken (our definition)."),
             "abundance": Definition("Abundance", "Share of all pixels that are taken (our definition)."),
-            "number_true": Definition(
-                f"True {things}", f"{things.capitalize()} found in the annotation.", 0, counted=True
-            ),
-            "number_found": Definition(
-                f"Found {things}", f"{things.capitalize()} found in the prediction.", 0, counted=True
-            ),
+            "number_true": number(f"True {things}", f"{things.capitalize()} found in the annotation."),
+            "number_found": number(f"Found {things}", f"{things.capitalize()} found in the prediction."),
             "number_error": DIFFERENCE,
             "count_off": COUNT_OFF,
             "object_iou": Definition(
@@ -124,12 +122,8 @@ class MaskScoring:
             "mean_true": mean._replace(title=f"True mean {size}", text=mean.text.format("annotation")),
             "mean_found": mean._replace(title=f"Found mean {size}", text=mean.text.format("prediction")),
             "mean_error": DIFFERENCE,
-            "every_true": Definition(
-                "All true regions", f"With those that are not counted as {things}.", 0, counted=True
-            ),
-            "every_found": Definition(
-                "All found regions", f"With those that are not counted as {things}.", 0, counted=True
-            ),
+            "every_true": number("All true regions", f"With those that are not counted as {things}."),
+            "every_found": number("All found regions", f"With those that are not counted as {things}."),
             "every_error": DIFFERENCE._replace(short=False),
         }
 
@@ -149,7 +143,7 @@ class MaskScoring:
         return [plain, *(np.where(each[..., None], np.uint8(255), plain // 2) for each in (true, ours)), judged]
 
 
-class Comparer:
+class MaskExaminer:
     """The Examiner of masks; see `contract.Examiner`."""
 
     def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:

@@ -92,9 +92,15 @@ def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], free: Collect
         )
 
 
-def state_of(trainer: Any) -> State:
-    """The step, and the state of each of the `parts` of a training."""
-    return {"step": trainer.step, **{name: getattr(trainer, name).state_dict() for name in trainer.parts}}
+def save_checkpoint(trainer: Any, file: Path, **more: Any) -> None:
+    """The step, the state of each of the `parts` of a training, and more.
+
+    The checkpoint is whole or, when it cannot be written, the one before; raises CannotWrite.
+    """
+    content = io.BytesIO()
+    parts = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
+    torch.save({"step": trainer.step, **parts, **more}, content)
+    write_whole(file, content.getbuffer())
 
 
 def restore(trainer: Any, state: State, file: Path) -> None:
@@ -105,13 +111,6 @@ def restore(trainer: Any, state: State, file: Path) -> None:
         trainer.step = state["step"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
-
-
-def save_state(state: State, file: Path) -> None:
-    """The whole checkpoint or, when it cannot be written, the one before; raises CannotWrite."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_whole(file, content.getbuffer())
 
 
 def load_state(file: Path, device: torch.device | str = "cpu") -> State:

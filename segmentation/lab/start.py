@@ -16,7 +16,7 @@ from ..core.network.architectures import build
 from ..core.network.cards import NoDevice
 from ..core.network.runtime import Runtime
 from .pretrained import base_card, load_encoder, load_model, maps_of
-from .runs import CheckpointScores, load_state, restore, save_state, state_of
+from .runs import CheckpointScores, load_state, restore, save_checkpoint
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
@@ -43,7 +43,7 @@ class Run:
         chance = {"cpu": torch.get_rng_state()}  # for dropout
         if torch.cuda.is_available():
             chance["cuda"] = torch.cuda.get_rng_state()
-        save_state({**state_of(self), "best": self.best, "before": self.before, "chance": chance}, file)
+        save_checkpoint(self, file, best=self.best, before=self.before, chance=chance)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""

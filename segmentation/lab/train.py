@@ -114,7 +114,7 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
     """The card's lines on checkpoints: each rule's choice, its figures, and the published one."""
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
-    titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
+    titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.tracked[1:])]
     lines = []
     for rule, title in zip(runs.RULES, titles, strict=True):
         if row := runs.best_of(run.rows, rule):
@@ -126,8 +126,8 @@ def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
 
 def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
     """The defined figures of a checkpoint, by their names in reports."""
-    followed = tasks.find(recipe.task).scoring(recipe.heads).followed
-    values = zip(("dice", *followed[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
+    tracked = tasks.find(recipe.task).scoring(recipe.heads).tracked
+    values = zip(("dice", *tracked[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
     return {name: value for name, value in values if math.isfinite(value)}
 
 
@@ -269,7 +269,7 @@ class Training:
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, list[float], np.ndarray]:
-        """Loss and what `Scoring.followed` names of the averaged weights on the held crops, and the first of their maps
+        """Loss and what `Scoring.tracked` names of the averaged weights on the held crops, and the first of their maps
         (n, C, S, S) uint8."""
         losses, maps = [], []
         for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.validation_batches):
@@ -280,7 +280,7 @@ class Training:
         for each, (grey, labels) in zip(maps, self.validation_crops, strict=True):
             scorer.maps(Prediction(each, grey, View(), 0.0), labels)
         every = scorer.figures()
-        figures = [every[name] for name in self.scoring.followed]
+        figures = [every[name] for name in self.scoring.tracked]
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
 
     def note(self, loss: float, seconds: float) -> None:
@@ -299,7 +299,7 @@ class Training:
         labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
         draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
         runs.add_row(out / runs.METRICS, run.rows[-1].as_text())
-        titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]
+        titles = [self.scoring.definitions[name].title for name in self.scoring.tracked[1:]]
         runs.draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
         spent = f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
         measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"

@@ -85,7 +85,7 @@ def test_objects_are_counted_on_the_validation_crops(folder, tmp_path):
 def test_every_task_names_figures_that_its_scoring_defines():
     for name in ("particles", "phases", "bubbles", "grains", "lines"):
         scoring = tasks.find(name).scoring(tasks.find(name).channels or ["a", "b"])
-        assert set(scoring.followed) <= set(scoring.definitions)
+        assert set(scoring.tracked) <= set(scoring.definitions)
 
 
 @pytest.mark.parametrize("rule", ["", "score", "quantity"])

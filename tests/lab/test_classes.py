@@ -13,7 +13,7 @@ from PIL import Image
 from segmentation.core.network.likeness import describe, distance, learn
 from segmentation.core.truth import ANY, BadDataset, find_pairs
 from segmentation.lab.check import check_folder
-from segmentation.lab.classes import TOLERANCE, Classifier, confusion, metrics
+from segmentation.lab.classes import TOLERANCE, ClassExaminer, confusion, metrics
 from segmentation.lab.data import load_folder, validation_groups
 from segmentation.lab.evaluation.predictions import Options
 from segmentation.lab.losses import losses
@@ -203,7 +203,7 @@ def test_the_figures_of_images_are_told_with_their_spread():
     truth = np.repeat([[1] * 10, [2] * 10], 5, axis=0).astype(np.int32)
     wrong = truth.copy()
     wrong[5] = 1
-    report = Classifier(("one", "two"), None, Options()).report(
+    report = ClassExaminer(("one", "two"), None, Options()).report(
         [confusion(truth, truth, 2), confusion(wrong, truth, 2)], ["a", "b"], False
     )
     iou = (50 / 60 + 40 / 50) / 2

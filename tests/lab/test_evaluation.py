@@ -18,7 +18,7 @@ from segmentation.lab.evaluation.report import choice
 from segmentation.lab.evaluation.scores import summarise as summarised
 from segmentation.lab.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
 from segmentation.lab.instances.by_size import by_size
-from segmentation.lab.instances.calibrating import reliability
+from segmentation.lab.instances.confidence import reliability
 from segmentation.lab.instances.counts import SizeSample, count_image, min_ferets
 from segmentation.lab.instances.examine import (
     CHOOSING,

@@ -265,12 +265,12 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
 
 
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import calibrating
+    from segmentation.lab.instances import confidence
 
-    monkeypatch.setattr(calibrating, "FEWEST", 2)
-    monkeypatch.setattr(calibrating, "EMPTY", 2)
-    monkeypatch.setattr(calibrating, "RENDERED", 2)
-    monkeypatch.setattr(calibrating, "PARTS", 3)
+    monkeypatch.setattr(confidence, "FEWEST", 2)
+    monkeypatch.setattr(confidence, "EMPTY", 2)
+    monkeypatch.setattr(confidence, "RENDERED", 2)
+    monkeypatch.setattr(confidence, "PARTS", 3)
     for name in ("0", "2", "4"):  # half the truth is gone: what is found there is wrong
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
         truth[:, :100] = 0
@@ -287,11 +287,11 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import calibrating
+    from segmentation.lab.instances import confidence
 
-    monkeypatch.setattr(calibrating, "FEWEST", 1000)
-    monkeypatch.setattr(calibrating, "EMPTY", 2)
-    monkeypatch.setattr(calibrating, "RENDERED", 1)
+    monkeypatch.setattr(confidence, "FEWEST", 1000)
+    monkeypatch.setattr(confidence, "EMPTY", 2)
+    monkeypatch.setattr(confidence, "RENDERED", 1)
     with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
         call_command("fit", str(card), str(folder), "confidence")
 
@@ -299,8 +299,8 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
 def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
     from segmentation.lab.instances import calibrating, cutting
 
-    monkeypatch.setattr(calibrating, "RENDERED", 3)
-    monkeypatch.setattr(cutting, "FEWEST", 1)
+    monkeypatch.setattr(confidence, "RENDERED", 3)
+    monkeypatch.setattr(separation, "FEWEST", 1)
     before = card.read_text()
     call_command("fit", str(card), str(folder), "separation")
     weights = read_card(card).options["region_merging"]
@@ -313,10 +313,10 @@ def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able,
 
 
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import calibrating, cutting
+    from segmentation.lab.instances import confidence, separation
 
-    monkeypatch.setattr(calibrating, "RENDERED", 1)
-    monkeypatch.setattr(cutting, "FEWEST", 10_000)
+    monkeypatch.setattr(confidence, "RENDERED", 1)
+    monkeypatch.setattr(separation, "FEWEST", 10_000)
     before = card.read_text()
     with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
         call_command("fit", str(card), str(folder), "separation")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
-from ..augmentation import posed
+from ..augmentation import turned_or_mirrored
 from ..sheets import in_rows
 from .compose import Labels, drawn
 from .loop import GanTrainer, move, shade
@@ -248,4 +248,4 @@ def paint(
 def crop_mask(labels: Labels, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """A random square of a mask, turned and mirrored at random, as the generator sees it."""
     row, column = (int(rng.integers(n - side + 1)) for n in labels.shape)
-    return posed(rng, as_picture(labels[row : row + side, column : column + side]))[0]
+    return turned_or_mirrored(rng, as_picture(labels[row : row + side, column : column + side]))[0]

@@ -51,17 +51,13 @@ class Work:
 
 
 class GanTrainer:
-    """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone.
+    """One stage's networks and what moves them; `advance` makes a step, as `runs.Trainer` says.
 
-    parts: names of all that a checkpoint holds.
+    The n-th step depends on the seed, n and the state alone. parts: names of all that a checkpoint holds.
     """
 
     step = 0
     parts: tuple[str, ...]
-
-    def advance(self) -> dict[str, torch.Tensor]:
-        """See `runs.Trainer`."""
-        raise NotImplementedError
 
     def measure(self) -> dict[str, float]:
         """What the stage has learned, by name; always the same names."""
@@ -109,7 +105,7 @@ def train_stage(
         write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
         figures = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
         work.say(f"{stage} {trainer.step}/{steps}  {figures}  {runs.pace(seconds, trainer.step, steps)}")
-        runs.save_state({"settings": settings.model_dump(), **runs.state_of(trainer)}, folder / runs.CHECKPOINT)
+        runs.save_checkpoint(trainer, folder / runs.CHECKPOINT, settings=settings.model_dump())
 
     runs.run_steps(
         trainer,

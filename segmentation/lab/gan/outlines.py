@@ -19,7 +19,7 @@ from scipy.stats import ks_2samp
 from skimage.measure import regionprops
 from torch import Tensor, nn
 
-from ..augmentation import posed
+from ..augmentation import turned_or_mirrored
 from ..sheets import in_rows
 from ..synthesis.scene import split_pieces
 from .loop import GanTrainer, move, shade
@@ -97,7 +97,7 @@ def at_diameter(field: Field, diameter: float, rng: np.random.Generator) -> NDAr
     """The cleaned field's silhouette at `diameter` px of ECD, turned by quarters and mirrored at random."""
     factor = diameter / np.sqrt(4 * (field > 0).sum() / np.pi)
     side = max(3, round(len(field) * factor))
-    resized = Image.fromarray(np.ascontiguousarray(posed(rng, field)[0])).resize(
+    resized = Image.fromarray(np.ascontiguousarray(turned_or_mirrored(rng, field)[0])).resize(
         (side, side), Image.Resampling.BILINEAR
     )
     inside = np.asarray(resized) > 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...core.micrograph import clip_outliers, data_bar
 from ...core.network.resample import resize
 from ...core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
-from ..augmentation import posed
+from ..augmentation import turned_or_mirrored
 from ..data import validation_groups
 from ..settings import keep_apart
 from ..synthesis.render import render
@@ -147,4 +147,4 @@ def crop_micrograph(stock: Micrographs, side: int, rng: np.random.Generator) -> 
         crop = picture[row : row + side, column : column + side]
         if crop.std() >= 0.5 * picture.std():
             break
-    return posed(rng, crop)[0]
+    return turned_or_mirrored(rng, crop)[0]

@@ -15,7 +15,7 @@ from ...core.measure.shapes import measure
 from ..contract import Floats, Labels
 from ..evaluation.scores import near
 from .by_size import Counts, count_by_size
-from .matching import SMALLEST, Judged, Kind, Overlap, judge, match, overlap_of, pairs, without_specks
+from .matching import SMALLEST, ErrorKinds, Kind, Overlap, error_kinds, match, overlap_of, pairs, without_specks
 from .targets import boundary
 
 IOUS = np.arange(0.5, 1.0, 0.05)
@@ -71,7 +71,7 @@ def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
     whole_found, whole_true = without_specks(found), without_specks(truth)
     overlap = overlap_of(whole_found, whole_true)
     iou = overlap.iou
-    judged: Judged = judge(overlap)
+    judged: ErrorKinds = error_kinds(overlap)
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(iou, 0.5)[1]] = True
     pixels = _pixels(found > 0, truth > 0)

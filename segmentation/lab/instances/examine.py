@@ -19,7 +19,7 @@ from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
 from .by_size import by_size
-from .calibrating import reliability
+from .confidence import reliability
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
 from .matching import match, overlap_of, without_specks
@@ -84,7 +84,7 @@ def split(mask: NDArray[np.bool_]) -> Labels:
 CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published, "published-1.2": published_later}
 
 
-class Outliner:
+class OutlineExaminer:
     """The Examiner of objects that are outlined; see `contract.Examiner`.
 
     sweeps, confidence: of each image. chains, through: ImageCounts of each image, by chain.

@@ -106,7 +106,7 @@ _DEFINITIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class ErrorKinds:
     """The Kind of every particle in an Overlap: true (T,) and found (F,)."""
 
     true: Kinds
@@ -118,7 +118,7 @@ class Judged:
         return int((side == kind).sum())
 
 
-def judge(overlap: Overlap) -> Judged:
+def error_kinds(overlap: Overlap) -> ErrorKinds:
     """The kind of every object; for an object without a partner the place of most of its area decides."""
     true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
@@ -140,4 +140,4 @@ def judge(overlap: Overlap) -> Judged:
     left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)
     t, f = pairs(iou[np.ix_(left, over)], LEAST_PAIR)
     true[left[t]], found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
-    return Judged(true, found)
+    return ErrorKinds(true, found)

@@ -10,7 +10,7 @@ from ...core.micrograph import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import painted, sampled
 from ..contract import Labels, Picture
-from .matching import Kind, judge, overlap_of, without_specks
+from .matching import Kind, error_kinds, overlap_of, without_specks
 from .targets import boundary
 
 LONGEST = 640  # px of a panel's longest side
@@ -50,7 +50,7 @@ def errors(grey: Picture, found: Labels, truth: Labels, small_found: Labels, sma
     found, truth: (R, W) without specks, by which they are judged; small_found, small_true: the same at (h, w).
     """
     overlap = overlap_of(found, truth)
-    judged = judge(overlap)
+    judged = error_kinds(overlap)
     canvas = 0.45 * np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
     # Lost particles last: what swallowed one may well be right about another.
     sides = (

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...core.labels.separate import separate
-from ..contract import Followed, Labels, LearningTask, Maps, Scoring
+from ..contract import Labels, LearningTask, Maps, Scoring, Tracked
 from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import fit_threshold
 from ..instances import figures
@@ -17,6 +17,7 @@ from ..instances.cutting import fit_region_merging
 from ..instances.examine import Outliner
 from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
+from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
 
 
@@ -30,8 +31,8 @@ def rank(image: Mapping[str, Any]) -> tuple[float, float]:
     return -correct, -(image["figures"]["iou"] or 0)
 
 
-def examine(predictor: Predictor, options: Options) -> Outliner:
-    return Outliner(SCORING, predictor, options)
+def examine(predictor: Predictor, options: Options) -> OutlineExaminer:
+    return OutlineExaminer(SCORING, predictor, options)
 
 
 SCORING = Scoring(
@@ -48,7 +49,7 @@ SCORING = Scoring(
         *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
         *("boundary_f1", "count_ratio", "median_error", "nano_error"),
     ),
-    followed=Followed("dice", "f50", "count_off"),
+    tracked=Tracked("dice", "f50", "count_off"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
     options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),

@@ -18,7 +18,7 @@ from ...core.truth import Pair
 from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
-from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
+from .confidence import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
