@@ -297,15 +297,15 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
 
 
 def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import calibrating, cutting
+    from segmentation.lab.instances import confidence, separation
 
     monkeypatch.setattr(confidence, "RENDERED", 3)
     monkeypatch.setattr(separation, "FEWEST", 1)
     before = card.read_text()
     call_command("fit", str(card), str(folder), "separation")
     weights = read_card(card).options["region_merging"]
-    assert weights["limit"] in cutting.LIMITS and weights["saddle"] < 0
-    assert read_card(card).training["region_merging_rule"] == cutting.RULE
+    assert weights["limit"] in separation.LIMITS and weights["saddle"] < 0
+    assert read_card(card).training["region_merging_rule"] == separation.RULE
     said = capsys.readouterr().out
     assert f"separation written into {card}" in said and "all 6 fitted on: IoU" in said
     assert "particles are few to fit a card to" in said

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from ...core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
 from ...core.labels.region_graph import RegionGraph, merged, oversegment
-from ...core.labels.region_merging import border_features, merge
+from ...core.labels.region_merging import border_features, merge, merge_regions
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
@@ -47,7 +47,7 @@ class Oversegmented:
     group: str = ""
 
 
-def fit_region_merging(
+def fit_separation(
     predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
 ) -> Fitted:
     """The card's option `region_merging`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these

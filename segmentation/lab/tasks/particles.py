@@ -12,9 +12,8 @@ from ..contract import Labels, LearningTask, Maps, Scoring, Tracked
 from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import fit_threshold
 from ..instances import figures
-from ..instances.calibrating import fit_confidence
-from ..instances.cutting import fit_region_merging
-from ..instances.examine import Outliner
+from ..instances.confidence import fit_confidence
+from ..instances.examine import OutlineExaminer
 from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
 from ..instances.separation import fit_separation
@@ -54,7 +53,7 @@ SCORING = Scoring(
     " count on neither side.",
     options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
     fits={
-        "separation": fit_region_merging,
+        "separation": fit_separation,
         "confidence": fit_confidence,
         "threshold": lambda *given: fit_threshold(SCORING, *given),
     },
