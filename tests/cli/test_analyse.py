@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from segmentation.core.micrograph.types import NO_SCALE
 from segmentation.core.report import exports, figure
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
@@ -109,7 +110,7 @@ def write(folder, name, pixels=None, **options):
 def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse):
     done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 0
-    assert "\n  The scale of this image is not known, so sizes are in pixels." in done.stdout
+    assert f"\n  {NO_SCALE}" in done.stdout
     result = json.loads((tmp_path / "out/plain/result.json").read_text())
     assert result["calibration"]["nm_per_pixel"] is None and result["calibration"]["source"] == "none"
     assert "min_feret_px" in rows_of(tmp_path / "out/plain/particles.csv")[0]

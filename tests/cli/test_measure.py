@@ -21,12 +21,13 @@ from segmentation.core.combine import combine
 from segmentation.core.label_images import read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS as MASKS_OF_OTHERS
+from segmentation.core.labels.segmentation import NONE_IN_MASK
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.report import figure
 from segmentation.core.sample import Member
-from segmentation.management.commands.measure import MASKS
+from segmentation.management.commands.measure import MASKS, NO_IMAGE
 from tests.conftest import write_words
 from tests.core.builders import segmentation_of
 from tests.core.test_labelled import TWO
@@ -74,7 +75,7 @@ def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
         assert names == {*IN_BUNDLE, "bundle.zip", "timings.json"}
         result = result_of(out / stem)
         assert result["statistics"]["n_kept"] == 2 and result["statistics"]["median"] == 20
-        assert result["model"]["name"] == "masks of other tools"
+        assert result["model"]["name"] == MASKS_OF_OTHERS
 
 
 def test_bad_ones_are_one_line_each_and_end_with_2(measured):
@@ -162,7 +163,7 @@ def test_masks_may_show_other_objects_than_particles(tmp_path, coarse, task):
     result = result_of(out / "mask")
     answers = {each["name"]: each["value"] for each in result["quantities"]}
     assert answers[task] == 2 and result["model"]["name"] == MASKS_OF_OTHERS
-    assert result_of(out / "empty")["warnings"][0] == f"The mask shows no {task}."
+    assert result_of(out / "empty")["warnings"][0] == NONE_IN_MASK.format(things=task)
     report = " ".join(page.extract_text() for page in pypdf.PdfReader(out / "mask" / "report.pdf").pages)
     assert "outlined by another tool" in report and "network" not in report
 
@@ -223,7 +224,7 @@ class TestStored:
 
     def test_without_it(self, stored, tmp_path, capsys):
         (tmp_path / "images" / "named otherwise.tif").write_bytes(b"something else")
-        for more, told in (((), "give the folder"), (("--images", str(tmp_path / "images")), "No image in")):
+        for more, told in (((), NO_IMAGE), (("--images", str(tmp_path / "images")), "No image in")):
             with pytest.raises(SystemExit):
                 call_command("measure", str(stored), *more, "--out", str(tmp_path / "out"))
             assert told in capsys.readouterr().err

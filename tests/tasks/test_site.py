@@ -148,7 +148,7 @@ class TestSite:
             return
         assert not any(each["kept"] for each in outlines["particles"])
         assert "No numbers: the image is of another kind" in page and f"Analyse with {other.title}" in page
-        assert "The scale is not known" not in page
+        assert 'id="scale-title"' not in page
         assert not any(value["value"] for value in job.summary["quantities"].values())
         sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})
         new = Job.objects.get(pk=sent["Location"].split("/")[-2])

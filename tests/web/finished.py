@@ -67,6 +67,11 @@ def words(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
+def templates(response: Any) -> set[str | None]:
+    """The templates that a page was made of."""
+    return {each.name for each in response.templates}
+
+
 def visible(response: Any) -> str:
     """What a reader sees of a page: no tag, so none of its random tokens."""
     return re.sub("<[^>]*>", " ", words(response))

@@ -13,6 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.shapes import measure
+from segmentation.core.micrograph.types import NO_SCALE
 from segmentation.core.network.cards import ModelCard
 
 FILES = ("figure-small.webp", "particles.csv", "outlines.json")  # stored with every result
@@ -50,7 +51,7 @@ def analysis(micrograph, recipe, segmentation):
         statistics=statistics,
         quantities={},
         timings={"network": 0.1},
-        flags=(Flag("The scale of this image is not known, so sizes are in pixels."),),
+        flags=(Flag(NO_SCALE),),
     )
 
 

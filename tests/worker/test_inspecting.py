@@ -19,7 +19,9 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.services import Refused, Scale
+from segmentation.services.jobs import UNREADABLE
 from segmentation.services.limits import most_pixels
+from segmentation.services.trouble import FULL
 from tests.conftest import picture
 from tests.web.archive import zipped
 from worker import inspecting, inspection
@@ -82,7 +84,7 @@ class TestOne:
     def test_a_child_that_dies_or_babbles_is_the_files_fault(self, monkeypatch, does):
         child(monkeypatch, does)
         micrograph = looked_into(receive())
-        assert micrograph.state == "failed" and "could not be read" in micrograph.error
+        assert micrograph.state == "failed" and micrograph.error == inspection.DIED
 
     def test_a_child_that_somebody_kills_is_started_again_twice(self, monkeypatch, tmp_path):
         """The system does when memory is short: that is not the file's fault at once."""
@@ -103,7 +105,7 @@ class TestOne:
     def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
         settings.DEEPSEGM_INSPECTION_SECONDS = 1
         child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
-        assert "took too long" in looked_into(receive()).error
+        assert looked_into(receive()).error == inspection.TOO_SLOW
         assert not _lives(tmp_path / "pid")
 
     def test_a_child_whose_upload_was_deleted_is_killed(self, monkeypatch, tmp_path):
@@ -131,7 +133,7 @@ class TestOne:
         micrograph = receive()
         with monkeypatch.context() as patch:
             patch.setattr(inspection, "_command", to_a_full_disk)
-            assert (looked_into(micrograph).state, micrograph.stage) == ("queued", "The server's disk is full")
+            assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
 
@@ -160,7 +162,7 @@ class TestOne:
         micrograph = receive()
         with monkeypatch.context() as patch:
             patch.setattr("django.core.files.storage.FileSystemStorage._save", full)
-            assert (looked_into(micrograph).state, micrograph.stage) == ("queued", "The server's disk is full")
+            assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         assert looked_into(micrograph).state == "queued"  # not due yet
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
@@ -347,7 +349,7 @@ class TestJobs:
         looked_into(micrograph)
         job.refresh_from_db()
         assert (job.state, job.error) == ("failed", micrograph.error)
-        with pytest.raises(Refused, match="trying again would not help"):
+        with pytest.raises(Refused, match=UNREADABLE):
             services.retry_job(job=job)
 
     def test_settings_that_do_not_suit_the_image_fail_it(self):
@@ -646,7 +648,7 @@ class TestArchives:
     def test_without_room_it_waits_and_nothing_of_it_is_called_damaged(self, settings):
         archive = self.archive(("a.png", picture(64)))
         settings.DEEPSEGM_MIN_FREE_MB = 10**9
-        assert (looked_into(archive).state, archive.stage) == ("queued", "The server's disk is full")
+        assert (looked_into(archive).state, archive.stage) == ("queued", FULL)
         settings.DEEPSEGM_MIN_FREE_MB = 1
         Micrograph.objects.update(due=None)
         assert looked_into(archive).images.count() == 1

@@ -21,9 +21,12 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.types import Calibration, UnreadableImage
+from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
 from segmentation.models import Job, Superseded
+from segmentation.services.trouble import DATABASE, FULL, STORAGE
+from worker.failures import BROKEN, MEMORY
+from worker.fetching import GONE
 from worker.tasks import give_back, run_job
 
 from . import fake
@@ -59,7 +62,7 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert job.summary["image"] == {"width": 64, "height": 48}
     assert job.summary["data_bar"] is None
     assert job.summary["model"]["sha256"] == "a" * 64
-    assert job.summary["warnings"] == ["The scale of this image is not known, so sizes are in pixels."]
+    assert job.summary["warnings"] == [NO_SCALE]
 
 
 def test_every_stage_reaches_the_row(science, make_job, monkeypatch):
@@ -109,10 +112,10 @@ def test_a_message_for_a_deleted_job_does_nothing(science, make_job):
         (AlteredWeights("The weights were altered."), "The weights were altered."),
         (NoDevice("There is no device 'cuda'."), "There is no device 'cuda'."),
         (SoftTimeLimitExceeded(), "took longer than the 30 minutes allowed"),
-        (MemoryError(), "needs more memory than an analysis may have here"),
-        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "needs more memory"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "needs more memory"),
-        (ZeroDivisionError("division by zero"), "Something went wrong in our software"),
+        (MemoryError(), MEMORY),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), MEMORY),
+        (ZeroDivisionError("division by zero"), BROKEN.partition("{")[0]),
     ],
 )
 def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error, sentence):
@@ -135,10 +138,10 @@ def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error
     [
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (OperationalError("database or disk is full"), "disk is full"),
-        (OSError(errno.EIO, "Input/output error"), "storage cannot be reached"),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "storage cannot be reached"),
-        (EndpointConnectionError(endpoint_url="http://store"), "storage cannot be reached"),
-        (OperationalError("server closed the connection unexpectedly"), "database cannot be reached"),
+        (OSError(errno.EIO, "Input/output error"), STORAGE),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), STORAGE),
+        (EndpointConnectionError(endpoint_url="http://store"), STORAGE),
+        (OperationalError("server closed the connection unexpectedly"), DATABASE),
     ],
 )
 def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, error, why):
@@ -172,7 +175,7 @@ def test_without_room_nothing_is_computed(science, make_job, settings):
     job = make_job()
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.state, job.stage) == ("queued", "The server's disk is full")
+    assert (job.state, job.stage) == ("queued", FULL)
 
 
 def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, monkeypatch):
@@ -201,7 +204,7 @@ def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
     (own_storage / job.micrograph.file.name).unlink()
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.state, job.error) == ("failed", "The stored file of this image is gone: upload it again.")
+    assert (job.state, job.error) == ("failed", GONE)
 
 
 def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, make_job, own_storage):
@@ -211,7 +214,7 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
     (own_storage / "uploads").rename(own_storage / "elsewhere")
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.state, job.stage) == ("queued", "The server's storage cannot be reached just now")
+    assert (job.state, job.stage) == ("queued", STORAGE)
 
 
 def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):

@@ -15,8 +15,11 @@ from django.core.files.storage import default_storage
 from segmentation import services
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.sample import BY_USER
 from segmentation.models import Artifact, Job, Sample
 from segmentation.services import bundles, tables
+from worker.failures import BROKEN, POOLING_MEMORY
+from worker.samples import NONE_LEFT
 from worker.tasks import run_job, run_sample
 
 from . import fake
@@ -126,7 +129,7 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     rows = {row["image"]: row for row in csv.DictReader(io.StringIO(files["images.csv"].decode("utf-8-sig")))}
     assert {name: row["excluded"] for name, row in rows.items()} == {
         "0.png": "",
-        "1.png": "Excluded by the user.",
+        "1.png": BY_USER,
         "2.png": "Not analysed: The file is damaged: export it again.",
         "3.png": "Not analysed: it was cancelled.",
         "4.png": "Not analysed: its stored table cannot be read; run it again.",
@@ -195,7 +198,7 @@ def test_nothing_to_pool_is_said(pooled, no_files, stored):
     sample.jobs.update(included=False)
     said = run(sample)
     assert sample.state == Sample.State.DONE
-    assert said["of"] == [] and "No image is left to pool" in said["warnings"][0]
+    assert said["of"] == [] and said["warnings"][0] == NONE_LEFT
 
 
 def test_one_particle_and_none_at_all(pooled, no_files):
@@ -240,7 +243,7 @@ def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatc
 
 @pytest.mark.parametrize(
     ("error", "sentence"),
-    [(MemoryError(), "more memory"), (RuntimeError("oops"), "Something went wrong in our software")],
+    [(MemoryError(), POOLING_MEMORY), (RuntimeError("oops"), BROKEN.partition("{")[0])],
 )
 def test_a_failure_is_a_sentence_and_keeps_the_numbers_before(pooled, monkeypatch, error, sentence):
     def fail(*args, **kwargs):

@@ -22,7 +22,7 @@ from segmentation.core.report import exports, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
 from segmentation.core.report.fonts import runs
-from segmentation.core.report.method import CITATION
+from segmentation.core.report.method import CITATION, WEIGHTED
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.wording import share_interval
 from segmentation.core.sample import SampleAnalysis
@@ -203,7 +203,7 @@ def test_endless_notes_and_metadata_are_cut():
 def test_edge_weights_are_said():
     analysis = make_analysis(40)
     weighted = replace(analysis, statistics=replace(analysis.statistics, edge="weight"))
-    assert "weighted by the inverse" in method(weighted)
+    assert WEIGHTED in method(weighted)
     assert "Number of particles, edge-weighted" in said(written(weighted))
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages
@@ -178,7 +179,7 @@ def test_made_again_it_is_the_same(four, tmp_path, monkeypatch):
 
 def test_outliers_and_excluded_images_are_named_in_the_report():
     words = report_words(CASES["mixed"]())
-    assert "It has no scale while others have one" in words
+    assert NO_PIXEL_SIZE in words
     assert all(f"{i:064x}" in words for i in range(2))
 
 
@@ -186,7 +187,7 @@ def test_outliers_and_excluded_images_are_named_in_the_report():
 def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     sample = with_left_out()
     files = written(sample, tmp_path, "sample.xlsx", "images.csv")
-    reasons = ["", "", "", f"Not analysed: {DAMAGED}", "Excluded by the user."]
+    reasons = ["", "", "", f"Not analysed: {DAMAGED}", BY_USER]
     names = ["0.tif", "1.tif", "2.tif", "0.tif (2)", "3.tif"]
     table = pandas.read_csv(files["images.csv"], encoding="utf-8-sig", keep_default_na=False)
     assert list(table["image"]) == names and list(table["excluded"]) == reasons
@@ -211,7 +212,7 @@ def test_the_report_says_how_many_images_are_left_out():
     told = "2 images are left out: 1 excluded by the user, 1 not analysed"
     assert "Particles in 3 electron micrographs of one specimen" in words
     assert words.count(told) == 2 and told in method(sample)
-    assert "Excluded by the user." in words and f"Not analysed: {DAMAGED}" in words
+    assert BY_USER in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
     assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a scale"
 

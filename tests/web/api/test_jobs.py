@@ -11,8 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph
 from segmentation.services.callers import visitor_of
+from segmentation.services.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.finished import FILES, SUMMARY, ZEISS, visit
 
@@ -101,7 +103,7 @@ class TestStart:
         first = send(script, headers=key)
         second = send(script, headers=key, **other)
         assert (first.status_code, second.status_code) == (202, 409)
-        assert "another submission of yours" in second.json()["error"]
+        assert second.json()["error"] == OTHER_CONTENT
         assert Micrograph.objects.count() == 1
 
     @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ class TestStart:
         [
             ({"width": "wide"}, "is not a width"),
             ({"threshold": "7"}, "0.05 to 0.95"),
-            ({"model": "unknown"}, "no such model"),
+            ({"model": "unknown"}, NO_MODEL),
             ({"polarity": "grey"}, "auto, bright or dark"),
             ({"filter": "maybe"}, "on or off"),
             ({"data_bar": "4000"}, "only 48"),

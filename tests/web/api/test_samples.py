@@ -8,9 +8,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from segmentation.api.samples import NO_FILES, NO_NAME, ONE_SCALE
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.forms.samples import NO_PIXEL
+from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.callers import visitor_of
+from segmentation.services.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.api.test_jobs import basic, calibrated_reader  # noqa: F401  a fixture
 from tests.web.archive import zipped
@@ -81,11 +85,11 @@ class TestStart:
     @pytest.mark.parametrize(
         ("typed", "told"),
         [
-            ({"nm_per_pixel": "wide"}, "size of a pixel"),
+            ({"nm_per_pixel": "wide"}, NO_PIXEL),
             ({"width": "wide"}, "is not a width"),
-            ({"width": "5", "nm_per_pixel": "5"}, "either width or nm_per_pixel"),
+            ({"width": "5", "nm_per_pixel": "5"}, ONE_SCALE),
             ({"threshold": "7"}, "0.05 to 0.95"),
-            ({"model": "unknown"}, "no such model"),
+            ({"model": "unknown"}, NO_MODEL),
         ],
     )
     def test_bad_settings_leave_nothing_behind(self, script, typed, told):
@@ -94,7 +98,7 @@ class TestStart:
         assert not Micrograph.objects.exists()
 
     def test_no_image(self, script):
-        assert "fields named file" in script.post(SAMPLES).json()["error"]
+        assert script.post(SAMPLES).json()["error"] == NO_FILES
         response = send(script, SimpleUploadedFile("a.tif", b"text"))
         assert (response.status_code, response.json()) == (
             422,
@@ -130,7 +134,7 @@ class TestStart:
         files = [png(), png("b.png", 70)] if other.pop("file", "") else [png()]
         assert send(script, png(), headers=key).status_code == 202
         response = send(script, *files, headers=key, **other)
-        assert response.status_code == 409 and "another submission of yours" in response.json()["error"]
+        assert response.status_code == 409 and response.json()["error"] == OTHER_CONTENT
         assert (Sample.objects.count(), Micrograph.objects.count()) == (1, 1)
 
     def test_side_files_of_a_single_job(self, script):
@@ -175,7 +179,7 @@ class TestChange:
     def test_another_name(self, script, finished):  # noqa: F811
         address = f"{SAMPLES}/{finished(visitor=VISITOR).pk}/name"
         assert script.post(address, {"name": " TiO2,\n lot 7 "}, headers=MINE).json()["name"] == "TiO2, lot 7"
-        assert script.post(address, {}, headers=MINE).json() == {"error": "Send the sample's new name as name."}
+        assert script.post(address, {}, headers=MINE).json() == {"error": NO_NAME}
         assert script.post(address, {"name": "another's"}).status_code == 403
 
     def test_more_images(self, script, finished):  # noqa: F811

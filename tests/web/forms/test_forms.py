@@ -9,7 +9,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
-from segmentation.services.calibration import badge, calibration_for, refuse_tall_bar, width_text
+from segmentation.services.calibration import UNSCALED, badge, calibration_for, refuse_tall_bar, width_text
 from tests.web.finished import ZEISS
 
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
@@ -80,9 +80,9 @@ class TestBadge:
         ("text", "origin", "own", "said"),
         [
             ("7520", "file", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
-            ("7520", "default", NOTHING, "not set: sizes in pixels"),
+            ("7520", "default", NOTHING, UNSCALED),
             ("", "", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
-            ("", "", NOTHING, "not set: sizes in pixels"),
+            ("", "", NOTHING, UNSCALED),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
             ("12 mm", "typed", ZEISS, "typed: 1.172e+04 nm/px; did you mean 12 µm?"),
             ("", "typed", ZEISS, "measured in pixels"),

@@ -14,6 +14,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
+from segmentation.services.jobs import GONE
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -167,7 +168,7 @@ def test_a_job_that_runs_or_is_done_cannot_be_retried(make_job, state):
 def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
     job = make_job()
     Job.objects.filter(pk=job.pk).delete()
-    with pytest.raises(Refused, match="has been deleted") as refused:
+    with pytest.raises(Refused, match=GONE) as refused:
         service(job=job)
     assert refused.value.status == 404
 
@@ -177,7 +178,7 @@ def test_what_a_second_click_deletes_is_gone_already(make_job):
     again = Job.objects.get(pk=job.pk)
     services.delete_job(job=job)
     services.delete_job(job=again)
-    with pytest.raises(Refused, match="has been deleted"):
+    with pytest.raises(Refused, match=GONE):
         services.retry_job(job=again)
 
 

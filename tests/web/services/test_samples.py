@@ -13,6 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services import Note, Refused, Scale, bundles
+from segmentation.services.samples import NO_IMAGES, UNDER_WAY
 from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +78,7 @@ class TestCreate:
         assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
 
     def test_without_images_there_is_none(self, db):
-        with pytest.raises(Refused, match="no sample to make"):
+        with pytest.raises(Refused, match=NO_IMAGES):
             create([])
         assert not Sample.objects.exists()
 
@@ -198,7 +199,7 @@ class TestScale:
         assert calibration.relative_uncertainty == pytest.approx(0.005 / 2.5 / 3**0.5)
 
     def test_not_while_images_are_under_way(self, make_sample):
-        with pytest.raises(Refused, match="still under way") as refused:
+        with pytest.raises(Refused, match=UNDER_WAY) as refused:
             services.recalibrate_sample(sample=make_sample(DONE, RUNNING), scale=Scale(Sample.Rule.PIXEL, 2.5))
         assert refused.value.status == 409
 

@@ -13,6 +13,7 @@ from deepsegm.log_throttle import LogThrottle
 from segmentation import services
 from segmentation.models import Job
 from segmentation.services import space
+from segmentation.services.trouble import FULL
 from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
@@ -111,10 +112,10 @@ def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):
 
 def test_a_waiting_job_says_what_it_waits_for(client, make_job):
     job = Job.objects.claim(make_job().pk)
-    services.postpone(row=job, why="The server's disk is full")
+    services.postpone(row=job, why=FULL)
     page = words(client.get(f"/jobs/{job.pk}/"))
     assert "Waiting: the server&#x27;s disk is full" in page and "continues by itself" in page
-    assert client.get(f"/api/v1/jobs/{job.pk}").json()["stage"] == "The server's disk is full"
+    assert client.get(f"/api/v1/jobs/{job.pk}").json()["stage"] == FULL
 
 
 def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.models import Arrival, Job, Micrograph, Sample, Segmentation
+from segmentation.services.upkeep import LOST
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +113,7 @@ def test_lost_workers_fail_no_job_but_it_waits_longer_each_time(make_job, queue)
         assert (job.state, job.deaths) == ("queued", 0)
         waits.append(round((job.due - before).total_seconds()) if job.due else 0)
     assert waits == [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
-    assert job.stage == "The server was interrupted"
+    assert job.stage == LOST
 
 
 def died(job, message="m", **how):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.models import Arrival, Micrograph
 from segmentation.services import Refused
+from segmentation.services.space import NO_ROOM
 from tests.conftest import picture
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("django.core.files.storage.FileSystemStorage._save", full)
-    with pytest.raises(Refused, match="no room for more images") as refused:
+    with pytest.raises(Refused, match=NO_ROOM) as refused:
         receive()
     assert refused.value.status == 507
     assert nothing_is_left(own_storage)
@@ -91,7 +92,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
 def test_uploads_are_refused_while_there_is_still_some_room(own_storage, settings, monkeypatch):
     left = shutil.disk_usage(own_storage.parent).free
     settings.DEEPSEGM_MIN_FREE_MB = left // 2**20 + 100
-    with pytest.raises(Refused, match="no room for more images: delete") as refused:
+    with pytest.raises(Refused, match=NO_ROOM) as refused:
         receive()
     assert refused.value.status == 507
     assert nothing_is_left(own_storage)

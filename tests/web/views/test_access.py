@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from segmentation.models import Job
+from segmentation.views.access import NOT_YOURS
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +82,7 @@ def test_a_link_alone_changes_nothing(done, people, address):
     for name in ("nobody", "alice", "charlie"):
         response = people[name].post(at(address, job))
         assert response.status_code == 403
-        assert "Only the person who made this result" in words(response)
+        assert NOT_YOURS in words(response)
     assert Job.objects.get() == job
 
 

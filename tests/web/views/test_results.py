@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from segmentation.models import ExportJob, Job, Micrograph
+from segmentation.views.results import NO_FILES, NOTHING_CHOSEN
 from tests.web.finished import SUMMARY, summary, visit, words
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def names(response):
 
 def test_empty(client):
     page = words(client.get("/results/"))
-    assert "Nothing has been analysed here yet" in page
+    assert 'class="panel empty"' in page
     assert "hx-get" not in page
 
 
@@ -267,7 +268,7 @@ class TestDownload:
     def test_what_has_no_files(self, maker, make_job):
         response = chosen(maker, "download", make_job(visitor=VISITOR, state=Job.State.RUNNING))
         assert response.status_code == 409
-        assert "Only finished results" in words(response)
+        assert NO_FILES in words(response)
 
 
 class TestDelete:
@@ -316,7 +317,7 @@ class TestDelete:
     def test_nothing_ticked(self, maker, ids):
         response = maker.post("/results/selected/", {"do": "delete", "job": ids})
         assert response.status_code == 400
-        assert "Tick the results first" in words(response)
+        assert NOTHING_CHOSEN in words(response)
 
     def test_needs_a_form_of_this_site(self, make_job):
         from django.test import Client

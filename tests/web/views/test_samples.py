@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.measure.table import Table
+from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
 from segmentation.presenters.sample import bars
 from segmentation.services import tables
@@ -182,7 +183,7 @@ class TestUpload:
 
     def test_an_image_that_is_gone_is_said_before_anything_begins(self, client):
         response = send(client, png(), upload=str(uuid4()))
-        assert response.status_code == 400 and "no longer here" in words(response)
+        assert response.status_code == 400 and GONE in words(response)
         assert not Sample.objects.exists()
 
     def test_too_many_samples_are_told_and_the_images_kept(self, client, settings):
@@ -291,7 +292,7 @@ class TestPage:
         images = {image.job.pk: image for image in client.get(page_of(sample)).context["pooled"].images}
         assert images[first.pk].outlier == "far larger than the others"
         assert images[second.pk].reason == "It has no calibration."
-        assert images[third.pk].reason == "left out by you" and images[third.pk].n == "261"
+        assert images[third.pk].reason == EXCLUDED and images[third.pk].n == "261"
         assert "Outlier</span>" in words(client.get(page_of(sample)))
 
     def test_progress_over_all(self, client, make_sample):
@@ -334,7 +335,7 @@ class TestPage:
         assert len(response.context["pooled"].images) == 200
 
     def test_an_empty_list_says_how_to_begin(self, client):
-        assert "You have no sample yet" in words(client.get("/samples/"))
+        assert 'class="panel empty"' in words(client.get("/samples/"))
 
     def test_hostile_names_are_shown_as_text(self, client, make_sample):
         sample = make_sample(DONE, name="<script>alert(1)</script>", notes=[{"name": "<b>", "sentence": "<i>"}])
@@ -371,7 +372,7 @@ class TestChange:
         assert words(owner.get(page_of(sample))).count("same file as new.png") == 1
         owner.post(f"{page_of(sample)}add/", {"file": [SimpleUploadedFile("x.tif", b"text")]})
         assert f"x.tif: {SENTENCE}" in words(owner.get(page_of(sample)))
-        assert "Choose the images to add first." in words(owner.post(f"{page_of(sample)}add/"))
+        assert NO_FILES in words(owner.post(f"{page_of(sample)}add/"))
         assert sample.jobs.count() == 3
 
     def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished):
@@ -384,11 +385,11 @@ class TestChange:
     def test_another_scale(self, owner, finished):
         sample = finished(visitor=VISITOR)
         response = owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "no"})
-        assert response.status_code == 400 and "Type the size of a pixel" in words(response)
+        assert response.status_code == 400 and NO_PIXEL in words(response)
         assert owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "2.5"}).status_code == 303
         assert sample.jobs.count() == 4 and sample.members.count() == 2
         response = owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "3"})
-        assert response.status_code == 409 and "still under way" in words(response)
+        assert response.status_code == 409 and UNDER_WAY in words(response)
 
     def test_deleting_asks_first(self, owner, finished):
         sample = finished(visitor=VISITOR)

@@ -9,6 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
+from segmentation.services.calibration import UNSCALED
+from segmentation.views.upload import GONE, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
 from tests.web.finished import visit, words
@@ -143,7 +145,7 @@ class TestWrong:
     def test_nothing_chosen(self, client):
         response = send(client)
         assert response.status_code == 400
-        assert "Choose at least one image" in words(response)
+        assert NOTHING in words(response)
 
     def test_a_bad_file_is_explained_and_the_good_one_kept(self, client):
         response = send(client, good("fine.png"), bad(), bad("second.tif"), filter="on", width="3000", threshold="0.3")
@@ -228,7 +230,7 @@ class TestWrong:
     def test_an_image_that_is_gone_is_named_as_such(self, client, pk):
         response = send(client, good(), upload=pk)
         assert response.status_code == 400
-        assert "no longer here" in words(response)
+        assert GONE in words(response)
         assert not Job.objects.exists()
 
     def test_nobody_can_use_anothers_upload(self, client, make_micrograph, alice):
@@ -262,7 +264,7 @@ class TestScript:
     def test_a_file_without_calibration_has_no_scale(self, client):
         client.post("/uploads/", {"file": good()})
         page = self.asked(client)
-        assert "not set: sizes in pixels" in page
+        assert UNSCALED in page
         assert 'value="default"' not in page
 
     def test_a_bad_file_becomes_a_sentence(self, client):

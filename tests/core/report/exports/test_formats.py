@@ -23,6 +23,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import schema
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
+from segmentation.core.report.facts import MIRRORED
 from segmentation.core.report.outlines import polygons
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import SampleAnalysis
@@ -118,7 +119,7 @@ def test_xlsx_metadata_has_every_setting_that_changes_the_numbers(edge):
     analysis = replace(analysis, statistics=replace(analysis.statistics, edge=edge))
     found = {(line[0], line[1]): line[2] for line in workbook(analysis)["metadata"].iter_rows(values_only=True)}
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
-    assert found["settings", "mirror images averaged"] == "on"
+    assert found["settings", MIRRORED] == "on"
     assert found["statistics", "95 % intervals"] == "by particle"
     names = ("filter", "threshold", "polarity", "scale", "data bar")
     assert all(found["settings", name] for name in names)
