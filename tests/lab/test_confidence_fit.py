@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from segmentation.lab.instances.calibrating import LabelledParticles, TooFew, cross_fitted, fit
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
+from segmentation.lab.instances.confidence import LabelledParticles, TooFew, cross_fitted, fit
 from segmentation.lab.publish import set_entries
 
 

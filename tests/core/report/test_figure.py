@@ -24,6 +24,7 @@ from segmentation.core.report.panels import Scene
 from segmentation.core.report.picture import colour_numbers
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.sample import SampleAnalysis
+from segmentation.core.tasks.particles import NONE_FOUND
 from tests.core.builders import analysis_of, disc_labels, grey_of, make_analysis, renamed
 
 CASES = {

@@ -25,7 +25,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
-from segmentation.core.sample import AnalysisRecord, LeftOut, Member
+from segmentation.core.sample import BY_USER, AnalysisRecord, LeftOut, Member
 from tests.core.builders import make_analysis, refound
 
 

@@ -15,6 +15,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
 from segmentation.core.report.summary import WEIGHTINGS
+from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary

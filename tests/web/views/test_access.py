@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from segmentation.http.access import NOT_YOURS
 from segmentation.models import Job
-from segmentation.views.access import NOT_YOURS
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 pytestmark = pytest.mark.django_db

@@ -19,9 +19,22 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Artifact, Job, Micrograph
+from segmentation.presenters import sample as pooled
 from segmentation.presenters.words import doubt_line
-from segmentation.services.calibration import badge, calibration_for, disagreements, width_text, with_site_uncertainty
+from segmentation.services import calibration as present
+from segmentation.services.calibration import (
+    LONG_LINE,
+    NO_LENGTH,
+    NO_LINE,
+    SHORT_LINE,
+    badge,
+    calibration_for,
+    disagreements,
+    width_text,
+    with_site_uncertainty,
+)
 from segmentation.views.calibration import acquired
+from segmentation.views.jobs import NO_WIDTH
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visible, visit, words
 
 VISITOR = uuid4()

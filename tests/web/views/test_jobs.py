@@ -18,7 +18,8 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change
-from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
+from segmentation.views.upload import GONE
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR = uuid4()

@@ -24,7 +24,7 @@ from segmentation.core.report.example import captioned
 from segmentation.core.report.wording import per_cent
 from segmentation.http.errors import bad_request
 from segmentation.models import Job
-from tests.web.finished import FILES, SUMMARY, words
+from tests.web.finished import FILES, SUMMARY, templates, words
 
 pytestmark = pytest.mark.django_db
 AVAILABLE, FIND = cards.available, cards.find  # before a fixture replaces them
