@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
-    """Plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
+    """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
     found, origin = analysis.segmentation, analysis.segmentation.provenance
     rows, columns = analysis.micrograph.shape
     return plain(

@@ -19,7 +19,7 @@ from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
 from . import schemas
 from .auth import identify, key_of, own, secret_of
-from .sending import A_FILE, FILE, SIDE, WIDTH, changed_settings, form_of, refusals, sent_fields, valid_settings
+from .sending import A_FILE, Changes, OneImage, changed_settings, refusals, sent_fields, takes, valid_settings
 
 READING = "reading the image"
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -32,7 +32,7 @@ router = Router(tags=["Jobs"])
     url_name="jobs",
     response={202: schemas.JobStarted, **refusals(409, 413, 422, 507)},
     exclude_unset=True,
-    openapi_extra=form_of(FILE, SIDE, WIDTH),
+    openapi_extra=takes(OneImage, settings=True),
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Take an image and its settings, start a job.
@@ -42,7 +42,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     file = request.FILES.get("file")
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
-    settings = valid_settings(request, WIDTH)
+    settings = valid_settings(request, OneImage)
     asked = _asked(request)
     who, key = identify(request), key_of(request)
     micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
@@ -82,7 +82,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/revisions",
     url_name="revisions",
     response={202: schemas.Job, **refusals(403, 404, 409, 413, 422)},
-    openapi_extra=form_of(WIDTH),
+    openapi_extra=takes(Changes, settings=True, json=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.

@@ -23,7 +23,7 @@ from ..presenters.sample import ASSUMED, ImageRow, Pooled
 from ..services import Intake, Note, Refused, Scale
 from . import schemas
 from .auth import identify, key_of, own, secret_of
-from .sending import A_FILE, FILES, INCLUDED, NAME, OTHERWISE, PIXELS, WIDTHS, form_of, refusals, valid_settings
+from .sending import A_FILE, Images, Inclusion, Name, NewSample, refusals, takes, valid_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
@@ -38,11 +38,11 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
     url_name="samples",
     response={202: schemas.SampleStarted, **refusals(409, 413, 422, 507)},
     exclude_unset=True,
-    openapi_extra=form_of(FILES, NAME, WIDTHS, PIXELS, OTHERWISE),
+    openapi_extra=takes(NewSample, settings=True),
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
-    settings, scale = valid_settings(request, NAME, WIDTHS, PIXELS, OTHERWISE), _scale(request)
+    settings, scale = valid_settings(request, NewSample), _scale(request)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
@@ -75,7 +75,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/images",
     url_name="sample-images",
     response={202: schemas.Sample, **refusals(403, 404, 413, 422, 507)},
-    openapi_extra=form_of(FILES, settings=False),
+    openapi_extra=takes(Images),
 )
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
@@ -91,7 +91,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/images/{uuid:job}",
     url_name="sample-image",
     response=ONE,
-    openapi_extra=form_of(INCLUDED, settings=False),
+    openapi_extra=takes(Inclusion),
 )
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image in (included=on) or leave it out (included=off)."""
@@ -103,7 +103,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
 
 
-@router.post("/{uuid:pk}/name", url_name="sample-name", response=ONE, openapi_extra=form_of(NAME, settings=False))
+@router.post("/{uuid:pk}/name", url_name="sample-name", response=ONE, openapi_extra=takes(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Call a sample otherwise; its files are made anew."""
     found = own(request, _sample(pk))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import Field, SkipValidation
+
+from ..core.report.schema import JobResult, StoredSample
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
@@ -37,7 +39,6 @@ class Analysis(Schema):
     expected_seconds: float | None
     settings: dict[str, Any] = Field(description="The settings that were sent.")
     recipe: dict[str, Any] = Field(description="The older name of settings, until 1.0.", deprecated=True)
-    result: dict[str, Any] | None = Field(description=RESULT)
     files: dict[str, str] = Field(description=FILES)
 
 
@@ -45,6 +46,7 @@ class Job(Analysis):
     """The analysis of one image."""
 
     state: State
+    result: SkipValidation[JobResult] | None = Field(description=RESULT)
     stage: str = Field(description="What it is doing, in words.")
     progress: float = Field(description="From 0 to 1.")
     position: int | None = Field(description="Its place in the queue, 1 for the next one.")
@@ -91,6 +93,7 @@ class Sample(Analysis):
     """Several images of one material, pooled."""
 
     state: Literal["waiting", "queued", "running", "done", "failed"]
+    result: SkipValidation[StoredSample] | None = Field(description=RESULT)
     name: str
     done: int
     failed: int

@@ -1,11 +1,15 @@
-"""What may be sent: the fields of forms, with the settings among them, and what a request may be refused with."""
+"""The bodies of requests: their fields, the settings among them, and what a request may be refused with."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import reduce
+from math import isfinite
+from operator import or_
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
@@ -15,57 +19,81 @@ from ..forms.settings import SettingsForm
 from ..services import Refused
 from . import schemas
 
-WITH_SETTINGS = "x-settings"
+WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
 LENGTH = "such as 7520 nm or 7.52 µm"
-Field = tuple[str, dict[str, Any]]
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {"type": "string", "description": description}
-
-
-FILE: Field = ("file", {"type": "string", "format": "binary", "description": "The image."})
-SIDE: Field = (
-    "side",
-    {
-        "type": "array",
-        "items": {"type": "string", "format": "binary"},
-        "description": "Files that the microscope saved beside the image.",
-    },
-)
-FILES: Field = ("file", {**SIDE[1], "description": "Images, the files beside them, and ZIP archives of them."})
-WIDTH: Field = (
-    "width",
-    _text(f"Width of the whole image, {LENGTH}; empty: sizes in pixels; else as the file says."),
-)
-NAME: Field = ("name", _text("Name of the sample."))
-WIDTHS: Field = ("width", _text(f"Of all images, {LENGTH}."))
-PIXELS: Field = ("nm_per_pixel", _text("Of all images; send either this or width."))
-OTHERWISE: Field = ("otherwise_width", _text(f"Of images without a scale of their own, {LENGTH}."))
-INCLUDED: Field = ("included", {"type": "string", "enum": ["on", "off"], "description": "Whether the image counts."})
-
+PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
 A_FILE = {"responses": {200: {"description": "The file", "content": {"application/octet-stream": {}}}}}
+Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
-def form_of(*fields: Field, settings: bool = True) -> dict[str, Any]:
-    """The body of a request in the OpenAPI document; the file is needed. settings: whether they may be sent, too."""
-    required = [name for name, _ in fields if name in ("file", "included")]
-    schema = {"type": "object", "properties": dict(fields), "required": required}
-    body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    return {"requestBody": body, **({WITH_SETTINGS: True} if settings else {})}
+class Body(BaseModel):
+    """The fields of a request; it takes no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class OneImage(Body):
+    file: Upload = Field(description="The image.")
+    side: list[Upload] = Field([], description="Files that the microscope saved beside the image.")
+    width: str | None = Field(
+        None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels; else as the file says."
+    )
+
+
+class Changes(Body):
+    width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
+
+
+class Images(Body):
+    file: list[Upload] = Field(description="Images, the files beside them, and ZIP archives of them.")
+
+
+class NewSample(Images):
+    name: str = Field("", description="Name of the sample.")
+    width: str = Field("", description=f"Of all images, {LENGTH}.")
+    nm_per_pixel: str = Field("", description="Of all images; send either this or width.")
+    otherwise_width: str = Field("", description=f"Of images without a scale of their own, {LENGTH}.")
+
+
+class Name(Body):
+    name: str = Field(description="Name of the sample.")
+
+
+class Inclusion(Body):
+    included: Literal["on", "off"] = Field(description="Whether the image counts.")
+
+
+def takes(body: type[Body], *, settings: bool = False, json: bool = False) -> dict[str, Any]:
+    """The body of a request in the OpenAPI document. settings: whether they may be sent, too. json: also as JSON."""
+    kinds = ("multipart/form-data", *(("application/json",) if json else ()))
+    content = {kind: {"schema": body.model_json_schema()} for kind in kinds}
+    required = any(field.is_required() for field in body.model_fields.values())
+    return {
+        "requestBody": {"required": required, "content": content},
+        **({WITH_SETTINGS: True} if settings else {}),
+    }
 
 
 def settings_fields() -> dict[str, Any]:
-    """Every setting of every kind of analysis, as a field of a form."""
-    return {each.name: _field(each) for task in every() for each in settings_of_task(task)}
+    """Every setting of every kind of analysis, as a field of a form or of a JSON object."""
+    fields: Any = {each.name: _field(each) for task in every() for each in settings_of_task(task)}
+    properties: dict[str, Any] = create_model("Settings", __base__=Body, **fields).model_json_schema()["properties"]
+    return properties
 
 
-def _field(setting: Setting) -> dict[str, Any]:
+def _field(setting: Setting) -> Any:
+    """Its type and field: one of its words, a number within its limits, or a text."""
+    ends = {"ge": setting.least, "le": setting.greatest}
+    limits = Field(**{name: end for name, end in ends.items() if isfinite(end)})
+    words = tuple(setting.words)
+    kinds: list[Any] = [Literal[words], *([bool] if setting.is_switch else [])] if words else []
+    kind = int if setting.number.startswith("whole") else float
+    kinds += [Annotated[kind, limits]] if setting.number else []
     takes = f" Takes {setting.takes}." if setting.takes else ""
     older = "".join(f" Until 1.0 also named {name}." for name in setting.names[1:])
-    said = {"title": setting.title, **_text(f"{setting.description}{takes}{older}")}
-    said["default"] = setting.write(setting.default)
-    return said if setting.number or not setting.words else {**said, "enum": list(setting.words)}
+    default = setting.write(setting.default)
+    said = Field(default, title=setting.title, description=f"{setting.description}{takes}{older}")
+    return reduce(or_, kinds or [str]), said
 
 
 def refusals(*statuses: int) -> dict[int, Any]:
@@ -73,15 +101,30 @@ def refusals(*statuses: int) -> dict[int, Any]:
     return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 
 
-def valid_settings(request: HttpRequest, *others: Field) -> AnalysisSettings:
-    """The settings of a request; Refused with what is wrong with them. others: fields that may stand beside them."""
+def valid_settings(request: HttpRequest, body: type[Body]) -> AnalysisSettings:
+    """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them."""
     form = SettingsForm(request.POST)
+    _refuse_unknown(request.POST, body, form)
+    return _checked(form).settings()
+
+
+def changed_settings(old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None) -> AnalysisSettings:
+    """Settings with some of them as sent, by the names of the form; Refused with what is wrong with them."""
+    form = SettingsForm({**SettingsForm(stands_for=old).initial, **sent}, kept=old)
+    _refuse_unknown(sent, Changes, form)
+    return _checked(form).settings(calibration)
+
+
+def _refuse_unknown(sent: Any, body: type[Body], form: SettingsForm) -> None:
     older = {name for task in every() for each in settings_of_task(task) for name in each.names}
-    if unknown := sorted(set(request.POST) - set(form.fields) - older - {name for name, _ in others}):
+    if unknown := sorted(set(sent) - set(form.fields) - older - set(body.model_fields)):
         raise Refused(f"There is no field named {unknown[0]}.")
+
+
+def _checked(form: SettingsForm) -> SettingsForm:
     if not form.is_valid():
         raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
-    return form.settings()
+    return form
 
 
 def sent_fields(request: HttpRequest) -> dict[str, str]:
@@ -93,7 +136,7 @@ def sent_fields(request: HttpRequest) -> dict[str, str]:
     except (ValueError, RecursionError):
         sent = None
     if not isinstance(sent, dict) or any(isinstance(value, dict | list) for value in sent.values()):
-        raise Refused('Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.')
+        raise Refused(PLAIN_OBJECT)
     return {name: _written(value) for name, value in sent.items()}
 
 
@@ -101,13 +144,3 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "" if value is None else str(value)
-
-
-def changed_settings(old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None) -> AnalysisSettings:
-    """Settings with some of them as sent, by the names of the form; Refused with what is wrong with them."""
-    form = SettingsForm({**SettingsForm(stands_for=old).initial, **sent}, kept=old)
-    if unknown := sorted(set(sent) - set(form.fields)):
-        raise Refused(f"There is no setting named {unknown[0]}.")
-    if not form.is_valid():
-        raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
-    return form.settings(calibration)

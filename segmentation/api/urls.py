@@ -84,12 +84,13 @@ def document() -> dict[str, Any]:
     """The OpenAPI document, with the settings of every kind of analysis that there is now."""
     made = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
     made["components"]["securitySchemes"] = SECURITY
+    settings = settings_fields()
     for methods in made["paths"].values():
         methods.pop("head", None)
         for operation in methods.values():
             if operation.pop(WITH_SETTINGS, False):
-                schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-                schema["properties"] |= settings_fields()
+                for content in operation["requestBody"]["content"].values():
+                    content["schema"]["properties"] |= settings
     return made
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -91,6 +92,10 @@ class Weights(TypedDict):
     sha256: Annotated[str, said("of the weights")]
 
 
+class UsedModel(Weights):
+    title: str
+
+
 class ImageFacts(TypedDict):
     name: str
     sha256: str
@@ -162,6 +167,45 @@ class SampleResult(Result):
     model: Weights | None
     statistics: Annotated[PooledStatistics | None, said("of the sizes; null for a kind of analysis without any")]
     images: Annotated[list[Member], said("all images of the sample, those that are left out at the end")]
+
+
+class JobResult(TypedDict, total=False):
+    """What is stored with the job of an image and answered by the API; results of earlier versions have less of it."""
+
+    task: str
+    order: Annotated[list[str], said("names of quantities in the order of reading")]
+    quantities: dict[str, Value]
+    found: Annotated[Count, said("outlines, kept or set aside")]
+    refused: Annotated[bool, said("whether the image is of another kind, so that nothing was measured")]
+    statistics: Statistics | None
+    calibration: Calibration
+    model: UsedModel
+    image: dict[Literal["width", "height"], Side]
+    data_bar: Annotated[int | None, said("first row of the data bar, null where there is none")]
+    polarity: str | None
+    scale: float | None
+    threshold: float | None
+    used: Used
+    filter: bool
+    edge: str
+    reused: Annotated[bool, said("whether the outlines are those of the earlier result")]
+    warnings: list[str]
+    flags: list[Flag]
+    timings: Annotated[dict[str, float], said("seconds by stage")]
+
+
+@dataclass(frozen=True)
+class StoredSample(PooledStatistics):
+    """What is stored with a sample and answered by the API."""
+
+    name: str = ""
+    histogram: dict[str, Any] | None = None
+    calibration: dict[str, Any] = field(default_factory=dict)
+    quantities: dict[str, Value] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    chief: Annotated[list[str], said("names of the numbers by which images are compared")] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
 
 
 def schema() -> dict[str, Any]:
