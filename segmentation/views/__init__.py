@@ -1,1 +1,1 @@
-"""The pages: micrograph, job and result, my results, everything else; all of them also work without JavaScript."""
+"""The pages: micrograph, job and result, my results, everything else. Upload, result and downloads work without scripts."""

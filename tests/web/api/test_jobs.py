@@ -251,7 +251,7 @@ class TestRevisions:
             ("[1]", "Send a JSON object"),
             ("{", "Send a JSON object"),
             ('{"filter": {}}', "Send a JSON object"),
-            ('{"filters": true}', "There is no setting named filters."),
+            ('{"filters": true}', "There is no field named filters."),
             ('{"threshold": "x"}', "hreshold"),
             ('{"width": "7 miles"}', "nm"),
         ],
