@@ -34,13 +34,13 @@ FIGURE = "figure.png"
 class LookOnly(admin.ModelAdmin):
     """Rows come from the site and change by the services only; deleting is allowed.
 
-    told: what the page of a row says first, in words; below it, folded, stands the row as it is stored.
+    summary_fields: what the page of a row says first, in words; below it, folded, stands the row as it is stored.
     files: its stored files, where it has such rows.
     """
 
     list_per_page = 50
     date_hierarchy = "created"
-    told: tuple[str, ...] = ()
+    summary_fields: tuple[str, ...] = ()
     files: type[StoredFile] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -68,11 +68,11 @@ class LookOnly(admin.ModelAdmin):
             self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*self.told, "stored"]
+        return [*self.summary_fields, "stored"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         stored = {"fields": ["stored"], "classes": ["collapse"], "description": "To look for a fault."}
-        return [(None, {"fields": self.told}), ("The row as it is stored", stored)]
+        return [(None, {"fields": self.summary_fields}), ("The row as it is stored", stored)]
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for row in queryset:
@@ -129,7 +129,7 @@ class JobAdmin(LookOnly):
     )
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
-    told = (
+    summary_fields = (
         *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
         *("words", "model_name", "dimensions", "size", "results", "created", "started", "finished", "took"),
     )
@@ -200,7 +200,7 @@ class SampleAdmin(LookOnly):
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "owner__username", "error")
     search_help_text = "Number of the sample, its name, user or error"
-    told = (
+    summary_fields = (
         *("name", "page", "owner", "state", "stage", "error", "images", "results", "rule", "typed", "value"),
         *("created", "started", "finished"),
     )
@@ -247,7 +247,7 @@ class UploadAdmin(LookOnly):
     list_display_links = ("picture", "name")
     list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "sha256", "owner__username")
-    told = (
+    summary_fields = (
         *("picture", "name", "owner", "state", "stage", "error", "kind", "width", "height", "bytes"),
         *("scale", "analyses", "sha256", "created"),
     )
@@ -279,7 +279,7 @@ class SegmentationAdmin(LookOnly):
     list_display = ("image", "task", "model_name", "bytes", "created", "measured")
     list_filter = ("task", "model_name", "created")
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
-    told = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
+    summary_fields = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         here = request.resolver_match.view_name.startswith("admin:segmentation_segmentation_")

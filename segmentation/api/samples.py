@@ -19,7 +19,7 @@ from ..http.access import visible
 from ..http.serving import serve_sample_file
 from ..models import Sample
 from ..presenters.progress import Progress
-from ..presenters.sample import ASSUMED, ImageRow, Pooled
+from ..presenters.sample import ASSUMED, ImageRow, PooledResult
 from ..services import Intake, Note, Refused, Scale
 from . import schemas
 from .auth import identify, key_of, own, secret_of
@@ -147,7 +147,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
     except Sample.DoesNotExist:
         raise Http404 from None
     address = request.build_absolute_uri
-    pooled, progress = Pooled(sample), Progress.of(sample)
+    pooled, progress = PooledResult(sample), Progress.of(sample)
     files = () if pooled.assumed else sample.artifacts.values_list("name", flat=True)
     return {
         "id": str(sample.pk),
@@ -163,7 +163,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "scale": {"rule": sample.rule, "value": sample.value},
         "settings": sample.settings,
         "recipe": sample.settings,
-        "result": {name: value for name, value in pooled.said.items() if name != "of"} or None,
+        "result": {name: value for name, value in pooled.stored.items() if name != "of"} or None,
         "current": sample.state == Sample.State.DONE,
         "images": [_image(request, each) for each in pooled.images if each.job],
         "notes": sample.notes,

@@ -74,7 +74,7 @@ class Note(Schema):
     sentence: str
 
 
-class Image(Schema):
+class SampleImage(Schema):
     """An image of a sample; more of it under its url."""
 
     id: str
@@ -100,7 +100,7 @@ class Sample(Analysis):
     under_way: int
     scale: Scale
     current: bool = Field(description="False while the numbers do not include the latest change.")
-    images: list[Image]
+    images: list[SampleImage]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
 
 

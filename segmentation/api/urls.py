@@ -127,7 +127,7 @@ def _entry(name: str, said: dict[str, Any]) -> tuple[str, str, bool]:
 
 
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:
-    """Every other address under api/: nothing is there, which only those are told who may ask."""
+    """Every other address under api/: nothing is there; only who may ask is answered so."""
     try:
         sign_in(request)
     except Refused as refusal:

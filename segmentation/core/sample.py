@@ -258,7 +258,7 @@ class SampleAnalysis:
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         numbers = {
             "unit": self.unit,
-            "chief": self.headline_quantities,  # the key in stored samples
+            "headline_quantities": self.headline_quantities,  # the key in stored samples
             "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
         }

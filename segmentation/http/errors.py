@@ -28,7 +28,7 @@ LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try 
 
 
 def error(sentence: str, status: int) -> JsonResponse:
-    """What a script is told."""
+    """The answer to a script."""
     return JsonResponse({"error": sentence}, status=status)
 
 

@@ -75,19 +75,19 @@ class ImageRow:
         return reverse("job", args=[self.job.pk]) if self.job else ""
 
 
-class Pooled(ChartedSummary):
+class PooledResult(ChartedSummary):
     """The page's view of a sample."""
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
-        self.said: dict[str, Any] = sample.pooled
-        self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
+        self.stored: dict[str, Any] = sample.pooled
+        self.sources: dict[str, int] = (self.stored.get("calibration") or {}).get("sources") or {}
         if self.assumed:
-            self.said = {}
-        task, reported = self.task, bool(self.said.get("of"))
-        statistics = Statistics.from_dict(self.said) if reported and "n_kept" in self.said else None
-        super().__init__(statistics, values_of(self.said) if reported else {}, task.thing, task.things)
-        self.unit: str = self.said.get("unit", "nm")
+            self.stored = {}
+        task, reported = self.task, bool(self.stored.get("of"))
+        statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
+        super().__init__(statistics, values_of(self.stored) if reported else {}, task.thing, task.things)
+        self.unit: str = self.stored.get("unit", "nm")
 
     @property
     def state(self) -> str:
@@ -106,7 +106,7 @@ class Pooled(ChartedSummary):
     def unscaled(self) -> int:
         """Images that need a scale and have none; fractions of classes need none."""
         if any(
-            OF in name for name in quantities_of(self.said)
+            OF in name for name in quantities_of(self.stored)
         ):  # asked without the task, as the list of samples must not fail
             return 0
         return self.sources.get("default", 0) + self.sources.get("none", 0)
@@ -141,10 +141,15 @@ class Pooled(ChartedSummary):
         """Numbers of each image and of all together; none for kinds of analysis with a size distribution."""
         return self.headline_quantities(self.stored_quantities) if self.quantities else []
 
+    @property
+    def headline_names(self) -> list[str]:
+        """Names of the main numbers; results of earlier versions call them chief."""
+        return self.stored.get("headline_quantities") or self.stored.get("chief") or []
+
     def headline_quantities(self, quantities: Mapping[str, Value]) -> list[Entry]:
         """The main numbers of all images or of one, by which images are compared."""
         every = answers(quantities, every=True)
-        return [each for name in self.said.get("chief", ()) for each in every if each.name == name]
+        return [each for name in self.headline_names for each in every if each.name == name]
 
     @property
     def classes(self) -> list[ClassRow]:
@@ -155,11 +160,11 @@ class Pooled(ChartedSummary):
     @property
     def images_pooled(self) -> int:
         """Images whose objects are in the numbers."""
-        return sum(not row.get("excluded") for row in self.said.get("images", []))
+        return sum(not row.get("excluded") for row in self.stored.get("images", []))
 
     @property
     def warnings(self) -> list[Flag]:
-        return [*([Flag(ASSUMED)] if self.assumed else []), *from_json(self.said)]
+        return [*([Flag(ASSUMED)] if self.assumed else []), *from_json(self.stored)]
 
     @property
     def kept_words(self) -> str:
@@ -175,7 +180,7 @@ class Pooled(ChartedSummary):
     @property
     def between(self) -> Entry | None:
         """How much the images differ."""
-        found = self.said.get("between")
+        found = self.stored.get("between")
         if not found or found.get("share") is None:
             return None
         return Entry("between", "Variance between images", Value(found["share"]), definition=BETWEEN, kind="fraction")
@@ -201,7 +206,7 @@ class Pooled(ChartedSummary):
     @property
     def histogram(self) -> dict[str, str] | None:
         """The ends of the axis of the small multiples."""
-        found = self.said.get("histogram")
+        found = self.stored.get("histogram")
         if not found:
             return None
         low, high = (f"{significant(found['edges'][end])} {self.unit}" for end in (0, -1))
@@ -210,7 +215,7 @@ class Pooled(ChartedSummary):
     @property
     def scale_line(self) -> str:
         """The calibration of the pooled images."""
-        found = self.said.get("calibration") or {}
+        found = self.stored.get("calibration") or {}
         low, high = found.get("low"), found.get("high")
         if low is None or high is None:
             return "scale not known, sizes in pixels" if self.answered else ""
@@ -229,15 +234,15 @@ class Pooled(ChartedSummary):
         return [image for image in self.images if image.picture and image.address]
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
-        counts = (self.said.get("histogram") or {}).get("counts") or [[]] * len(self.said.get("of", []))
-        rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)
+        counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
+        rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
         others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
         rows = [
             _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
             for job in jobs
         ]
-        if self.said.get("chief"):
+        if self.headline_names:
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
             rows = [
                 replace(row, numbers=self.headline_quantities(values_of({"quantities": own.get(row.job.pk) or {}})))

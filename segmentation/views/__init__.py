@@ -1,1 +1,1 @@
-"""The pages: micrograph, job and result, my results, everything else. Upload, result and downloads work without scripts."""
+"""The pages. Upload, result and downloads also work without scripts."""

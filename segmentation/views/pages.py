@@ -40,7 +40,7 @@ COLOUR = 86, 180, 233
 
 
 class SignIn(LoginView):
-    """Django's own, which sends the signed-in on; told whether the site is closed to others."""
+    """Django's own, which sends the signed-in on; it knows whether the site is closed to others."""
 
     template_name = "accounts/login.html"
     redirect_authenticated_user = True

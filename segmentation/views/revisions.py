@@ -92,7 +92,7 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 
 
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
-    """What one analysis was told and another not, in words; the calibration apart."""
+    """Settings in which two analyses differ, in words; without the calibration."""
     values, before = settings.as_dict(), old.as_dict()
     titles = dict(model_choices())
     return [

@@ -28,7 +28,7 @@ from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
 from ..models import Job, Sample
 from ..presenters.progress import Progress
-from ..presenters.sample import STATES, Pooled
+from ..presenters.sample import STATES, PooledResult
 from ..services import Refused
 from ..services.calibration import width_text
 from ..services.outlines import pooled_coco
@@ -72,7 +72,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.htmx:
             raise
         return gone()
-    pooled = Pooled(found)
+    pooled = PooledResult(found)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
         here = urlsplit(request.htmx.current_url or "").path == _address(found)
@@ -86,7 +86,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The table of images, which fills while they are analysed."""
     found = visible(request, pk)
-    return render(request, "samples/_images.html", _images_context(request, found, Pooled(found)))
+    return render(request, "samples/_images.html", _images_context(request, found, PooledResult(found)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -224,7 +224,7 @@ def _back(found: Sample, place: str = "") -> HttpResponse:
 
 
 def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
-    pooled = Pooled(found)
+    pooled = PooledResult(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
     median = pooled.by_number("median") if pooled.screened else None
@@ -244,14 +244,14 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _images_context(request: HttpRequest, found: Sample, pooled: Pooled) -> dict[str, Any]:
+def _images_context(request: HttpRequest, found: Sample, pooled: PooledResult) -> dict[str, Any]:
     may_change = found.is_changeable_by(request.user, request.visitor)
     return {"sample": found, "pooled": pooled, "may_change": may_change}
 
 
 def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     found.refresh_from_db()
-    pooled, task = Pooled(found), task_of(found.settings)
+    pooled, task = PooledResult(found), task_of(found.settings)
     context = {
         **_images_context(request, found, pooled),
         **({} if pooled.assumed else files_of(found, "sample", task, "sample-file")),

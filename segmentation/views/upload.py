@@ -281,7 +281,7 @@ def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
 
 
 def _left(request: HttpRequest) -> list[Note]:
-    """What the page's script was told of files that were not taken, for the sample's own list."""
+    """Files that the page's script reported as not taken, for the sample's list."""
     texts = request.POST.getlist("left")[:MOST_LEFT]
     return [Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 

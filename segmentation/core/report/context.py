@@ -17,7 +17,7 @@ from .facts import model_words
 from .figure import Pixels
 from .method import left_out_words
 from .outlines import Polygon, polygons
-from .panels import Scene
+from .panels import Drawing
 from .wording import calibration_words
 
 
@@ -38,14 +38,14 @@ class Context:
         self.sums: dict[str, str] = {}
         taken = {name: each for name, each in exports.items() if not each.for_the_page and each.turn != LAST}
         self.holds = {name: each.image or each.sample for name, each in taken.items()}
-        self._scene = None if sample.analysis is None else Scene.of(sample)
+        self._drawing = None if sample.analysis is None else Drawing.of(sample)
         self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
         self._packing, self._names = packing, exports.keys()
         self._packed: dict[str, Future[bytes]] = {}
 
     def draw(self) -> None:
         """Draw the figure, and begin to compress it."""
-        self.figure = figure.draw(self.sample, self._scene)
+        self.figure = figure.draw(self.sample, self._drawing)
         if "figure.png" not in self._names:  # the page's preview alone
             self.figure.set_dpi(figure.PREVIEW_DPI)
         self.pixels = figure.rendered(self.figure)
@@ -55,12 +55,12 @@ class Context:
     @property
     def analysis(self) -> Analysis:
         """Of the one image; raises ValueError for several."""
-        return self.scene.analysis
+        return self.drawing.analysis
 
     @property
-    def scene(self) -> Scene:
+    def drawing(self) -> Drawing:
         """Of the one image; raises ValueError for several."""
-        return self._scene or Scene.of(self.sample)
+        return self._drawing or Drawing.of(self.sample)
 
     @cached_property
     def distribution(self) -> Distribution | None:
@@ -69,7 +69,7 @@ class Context:
     def pack_panels(self) -> None:
         """Cut the panels of an image from its figure, and begin to compress them."""
         if self._panel_of and self.sample.analysis is not None:
-            panels = figure.panels(self.sample, self.scene, self.figure, self.pixels)
+            panels = figure.panels(self.sample, self.drawing, self.figure, self.pixels)
             for name, panel in self._panel_of.items():
                 self._packed[name] = self._packing.submit(figure.as_png, panels[panel])
 
@@ -85,7 +85,7 @@ class Context:
     def shapes(self) -> list[list[Polygon]]:
         """The polygons of each object, in the order of the ids."""
         used = self.analysis.segmentation
-        return polygons(used.dense[: used.rows], len(used), self.scene.cracks)
+        return polygons(used.dense[: used.rows], len(used), self.drawing.cracks)
 
     @property
     def about(self) -> list[str]:

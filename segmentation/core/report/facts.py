@@ -125,8 +125,10 @@ def differing(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
     """For each analysed image the facts that differ from `common`; images without any are left out."""
     shared = common(sample)
     own = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
-    told = [(image, {fact: value for fact, value in each.items() if shared.get(fact) != value}) for image, each in own]
-    return [(image, each) for image, each in told if each]
+    differing = [
+        (image, {fact: value for fact, value in each.items() if shared.get(fact) != value}) for image, each in own
+    ]
+    return [(image, each) for image, each in differing if each]
 
 
 def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
 from .method import left_out_words
-from .panels import PANELS, Scene
+from .panels import PANELS, Drawing
 from .wording import calibration_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
@@ -45,8 +45,8 @@ ROOM = {
 matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
 
 
-def draw(sample: SampleAnalysis, scene: Scene | None = None) -> Figure:
-    """12 x 9 inches, not yet written anywhere; pyplot is not involved. scene: of a sample of one, where it is known."""
+def draw(sample: SampleAnalysis, drawing: Drawing | None = None) -> Figure:
+    """12 x 9 inches, not yet written anywhere; pyplot is not involved. drawing: of a sample of one, if it is there."""
     figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     small: dict[str, Any] = {"fontsize": 8, "color": INK}
@@ -64,9 +64,9 @@ def draw(sample: SampleAnalysis, scene: Scene | None = None) -> Figure:
     _text(figure, 0.035, 0.948, size, fontsize=9.5, color=INK)
     settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
     _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].record.card)}; {settings}", **small)
-    scene = scene or Scene.of(sample)
-    for ax, name, letter in zip(_lay_out(figure, scene.shape), sample.task.panels, "ABCD", strict=True):
-        PANELS[name].draw(ax, scene, f"{letter}  ")
+    drawing = drawing or Drawing.of(sample)
+    for ax, name, letter in zip(_lay_out(figure, drawing.shape), sample.task.panels, "ABCD", strict=True):
+        PANELS[name].draw(ax, drawing, f"{letter}  ")
     return figure
 
 
@@ -118,13 +118,13 @@ def rendered(figure: Figure) -> Pixels:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def panels(sample: SampleAnalysis, scene: Scene, figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
+def panels(sample: SampleAnalysis, drawing: Drawing, figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
     """Every panel alone by its name in PANELS: pictures, without their titles, cut from `pixels` (`rendered`)."""
     axes = dict(zip(sample.task.panels, figure.axes, strict=True))
     return {
         name: _cut(ax, pixels)
         if PANELS[name].picture
-        else rendered(drawn_alone(lambda room, name=name: PANELS[name].draw(room, scene, "")))  # type: ignore[misc]
+        else rendered(drawn_alone(lambda room, name=name: PANELS[name].draw(room, drawing, "")))  # type: ignore[misc]
         for name, ax in axes.items()
     }
 

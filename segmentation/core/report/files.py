@@ -34,7 +34,7 @@ def write_all(
     for_the_page: whether to write the files that only the result page needs.
     keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
     stored_only: write only the files that are stored with every result, and those named in `besides`. there: names of
-    files that are in the folder already, and stay as they are. progress(stage, fraction): told before each file,
+    files that are in the folder already, and stay as they are. progress(stage, fraction): called before each file,
     fraction being the part of this writing that is done; it may raise to stop. An exception leaves the files written so
     far.
     """

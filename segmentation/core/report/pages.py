@@ -115,9 +115,9 @@ def _scale(sample: SampleAnalysis) -> str:
 def _pictures(context: Context) -> Iterator[Flowable]:
     """The first and the last of the task's panels that are pictures for the report."""
     shown = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
-    told = [(content, caption) for content, caption in shown if content is not None and caption]
-    if told:
-        ends = (told[0], told[-1])
+    pictures = [(content, caption) for content, caption in shown if content is not None and caption]
+    if pictures:
+        ends = (pictures[0], pictures[-1])
         yield abreast(*(picture(content, HALF, TALLEST) for content, _ in ends))
         yield words("Left: {}. Right: {}.".format(*(caption for _, caption in ends)), SMALL)
         yield space(4)
@@ -142,16 +142,16 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     said = list(lines(common(sample)))
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
-    told = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
-    halves = told[: (len(told) + 1) // 2], told[(len(told) + 1) // 2 :]
-    if told:
+    known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
+    halves = known[: (len(known) + 1) // 2], known[(len(known) + 1) // 2 :]
+    if known:
         yield abreast(*(facts(half, HALF) for half in halves if half))
     own = differing(sample)
     if own:
         yield space(4)
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
-        told = [(one_line(image.name, 40), one_line(text(each), LONGEST)) for image, each in own]
-        yield table(("Image", "Own facts"), told, (1, 3.4), numbers_from=2, small=True)
+        known = [(one_line(image.name, 40), one_line(text(each), LONGEST)) for image, each in own]
+        yield table(("Image", "Own facts"), known, (1, 3.4), numbers_from=2, small=True)
 
 
 def _models(sample: SampleAnalysis) -> Iterator[Flowable]:
@@ -179,7 +179,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
         SMALL,
     )
     yield chart(lambda ax: draw_by_image(ax, sample, "median"), 0.25, MEDIANS)
-    told = [
+    rows = [
         [
             one_line(image.name, 60),
             "–" if image.n is None else f"{image.n:,}",
@@ -190,7 +190,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
         for image in sample.images
     ]
     head = ("Image", "Kept", "Set aside", f"Median ({sample.pooled.unit}) and 95 % interval", "Remark")
-    yield table(head, told, (2, 0.6, 0.6, 1.5, 2.2))
+    yield table(head, rows, (2, 0.6, 0.6, 1.5, 2.2))
 
 
 def _remark(image: SampleImage) -> str:
@@ -207,7 +207,7 @@ def _numbers_of_images(sample: SampleAnalysis) -> Iterator[Flowable]:
         yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
     every = [[in_hundredths(name, each) for each in sample.by_image(name)] for name in names]
     columns = [[Entry("", "", replace(each, unit="")).words for each in column] for column in every]
-    told = [
+    rows = [
         [one_line(image.name, 40), *numbers, _remark(image)]
         for image, *numbers in zip(sample.images, *columns, strict=True)
     ]
@@ -216,4 +216,4 @@ def _numbers_of_images(sample: SampleAnalysis) -> Iterator[Flowable]:
         f"{number(name).title} ({unit})" if unit else number(name).title
         for name, unit in zip(names, units, strict=True)
     ]
-    yield table(("Image", *heads, "Remark"), told, (1.4, *[1.3] * len(names), 1.2), small=len(names) > 1)
+    yield table(("Image", *heads, "Remark"), rows, (1.4, *[1.3] * len(names), 1.2), small=len(names) > 1)

@@ -46,7 +46,7 @@ DASHES = (0, (3.0, 1.6))
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Drawing:
     """What the panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
     `shape` (H, W), both small enough to draw; cracks and outlines in px of the upload."""
 
@@ -59,11 +59,11 @@ class Scene:
     outlines: list[NDArray[np.float64]]
 
     @classmethod
-    def of(cls, sample: SampleAnalysis) -> Scene:
+    def of(cls, sample: SampleAnalysis) -> Drawing:
         """Of a sample of one; raises ValueError for several images."""
         analysis = sample.analysis
         if analysis is None:
-            raise ValueError("a sample of several images is no scene")
+            raise ValueError("a sample of several images is no drawing")
         rows = analysis.segmentation.rows
         labels = analysis.segmentation.dense[:rows]
         picture = analysed(analysis, LONGEST)
@@ -85,12 +85,12 @@ class Scene:
         return np.bincount(used.classes, pixels, len(used.class_names)) / (self.shape[0] * self.shape[1])
 
 
-Draw = Callable[[Axes, Scene, str], None]
+Draw = Callable[[Axes, Drawing, str], None]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """draw(ax, scene, letter): draws it, with a title that begins with the letter. picture: whether it is a picture of
+    """draw(ax, drawing, letter): draws it, with a title that begins with the letter. picture: whether it is one of
     the analysed area, and no chart. caption: of a picture that the report may show, in which it has no title."""
 
     draw: Draw
@@ -98,8 +98,8 @@ class Panel:
     caption: str = ""
 
 
-def _show(ax: Axes, scene: Scene, picture: NDArray[np.uint8], title: str) -> None:
-    rows, columns = scene.shape
+def _show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
+    rows, columns = drawing.shape
     how = "nearest" if max(picture.shape[:2]) <= SMALL else "auto"
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, columns, rows, 0), interpolation=how, zorder=0)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
@@ -110,28 +110,28 @@ def _show(ax: Axes, scene: Scene, picture: NDArray[np.uint8], title: str) -> Non
     ax.set_title(title, loc="left", fontsize=TITLE - 2 * is_narrow(ax))
 
 
-def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_image(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The image as acquired, with a scale bar where its scale is known."""
-    _show_scaled(ax, scene, scene.picture, f"{letter}Image")
+    _show_scaled(ax, drawing, drawing.picture, f"{letter}Image")
 
 
-def draw_boundaries(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The image with what lies between its objects in colour."""
-    picture = np.repeat(scene.picture[..., None], 3, axis=2)
-    if len(scene.analysis.segmentation):
-        picture[between(scene.labels)] = BOUNDARY
-    _show_scaled(ax, scene, picture, f"{letter}Image with the boundaries found")
+    picture = np.repeat(drawing.picture[..., None], 3, axis=2)
+    if len(drawing.analysis.segmentation):
+        picture[between(drawing.labels)] = BOUNDARY
+    _show_scaled(ax, drawing, picture, f"{letter}Image with the boundaries found")
 
 
-def _show_scaled(ax: Axes, scene: Scene, picture: NDArray[np.uint8], title: str) -> None:
-    excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
-    _show(ax, scene, picture, f"{title}{excluded}")
-    nm_per_pixel = scene.analysis.calibration.nm_per_pixel
+def _show_scaled(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
+    excluded = ", data bar excluded" if drawing.shape[0] < drawing.analysis.micrograph.shape[0] else ""
+    _show(ax, drawing, picture, f"{title}{excluded}")
+    nm_per_pixel = drawing.analysis.calibration.nm_per_pixel
     if nm_per_pixel is not None:
-        rows, columns = scene.shape
-        scale = _inches_per_pixel(ax, scene.shape)
+        rows, columns = drawing.shape
+        scale = _inches_per_pixel(ax, drawing.shape)
         inches = columns * scale, rows * scale
-        draw_scale_bar(ax, inches, columns * nm_per_pixel, scene.picture, scene.labels > 0)
+        draw_scale_bar(ax, inches, columns * nm_per_pixel, drawing.picture, drawing.labels > 0)
 
 
 def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
@@ -139,42 +139,42 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
     return min(width / shape[1], height / shape[0])
 
 
-def draw_segmentation(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What is kept in colours that differ between neighbours, and what was set aside in grey."""
-    task, kept = scene.task, Objects.of(scene.analysis).kept
+    task, kept = drawing.task, Objects.of(drawing.analysis).kept
     n, aside = int(kept.sum()), int((~kept).sum())
     count = f"no {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
     grey = "; grey: set aside" if aside else ""
-    numbers = np.where(np.r_[True, kept], colour_numbers(scene.labels, len(kept)), NO_COLOUR)
-    picture = painted(scene.picture, scene.labels, 0.82, numbers)
-    _show(ax, scene, picture, f"{letter}{count[0].upper()}{count[1:]}{grey}")
+    numbers = np.where(np.r_[True, kept], colour_numbers(drawing.labels, len(kept)), NO_COLOUR)
+    picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
+    _show(ax, drawing, picture, f"{letter}{count[0].upper()}{count[1:]}{grey}")
 
 
-def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What was found in the colour of its class, with the names of the classes and the area that they cover."""
-    used = scene.analysis.segmentation
+    used = drawing.analysis.segmentation
     numbers = np.r_[0, used.classes].astype(np.intp)
-    _show(ax, scene, painted(scene.picture, scene.labels, 0.6, numbers), f"{letter}Classes")
-    told = any(value.value is not None for value in scene.sample.quantities.values())  # no number, not here either
+    _show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
+    known = any(value.value is not None for value in drawing.sample.quantities.values())  # no number, not here either
     handles = [
-        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if told else name)
-        for i, (name, share) in enumerate(zip(used.class_names, scene.area_fractions.tolist(), strict=True))
+        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if known else name)
+        for i, (name, share) in enumerate(zip(used.class_names, drawing.area_fractions.tolist(), strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
 
 
-def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The image, in colour where the network gave the class that was taken a low probability."""
-    layer = scene.analysis.segmentation.layers.get("certainty")
+    layer = drawing.analysis.segmentation.layers.get("certainty")
     if layer is None:
         ax.set_axis_off()
         return
-    whole = layer[: scene.shape[0]]
+    whole = layer[: drawing.shape[0]]
     limits = [round(255 * level) for level in SURE]
-    level = np.digitize(sampled(whole, scene.labels.shape), limits)
-    unsure = np.where(scene.labels > 0, len(SURE) - level, 0).astype(np.int32)
+    level = np.digitize(sampled(whole, drawing.labels.shape), limits)
+    unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    _show(ax, scene, painted(scene.picture, unsure, 0.7, colours), f"{letter}Where the model is unsure")
+    _show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}Where the model is unsure")
     handles = [
         Patch(
             facecolor=COLOURS[colour] / 255,
@@ -185,9 +185,9 @@ def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
     ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
 
 
-def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The area fraction of each class as a bar, with its 95 % interval."""
-    classes, values = scene.analysis.segmentation.class_names, scene.sample.quantities
+    classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
     names = [fill(name, LONGEST_NAME) for name in classes]
     _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
     apart = "\n" if is_narrow(ax) else "  "
@@ -210,18 +210,18 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set_title(f"{letter}Area fractions", loc="left", fontsize=TITLE)
 
 
-def draw_thickness(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The thickness of the layer along its length, with the mean and its 95 % interval."""
-    layer, readings = readings_of(scene.analysis.segmentation)
-    mean = scene.sample.quantities[of_class("thickness_mean", layer)]
-    unit = readable_unit(scene.analysis.table.unit, mean.value)
+    layer, readings = readings_of(drawing.analysis.segmentation)
+    mean = drawing.sample.quantities[of_class("thickness_mean", layer)]
+    unit = readable_unit(drawing.analysis.table.unit, mean.value)
     mean = in_micrometres(mean) if unit == "µm" else mean
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:
         ax.set_axis_off()
         ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
         return
-    size = nanometre_in(unit) * (scene.analysis.calibration.nm_per_pixel or 1.0)
+    size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
     ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
     ax.axhline(mean.value, color=MEAN, linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
@@ -241,29 +241,29 @@ def _make_room(ax: Axes, letters: int) -> None:
     ax.set_position((left, box.y0, box.x1 - left, box.height))
 
 
-def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The size distribution, where there is one."""
-    shown = Distribution.of(scene.sample)
+    shown = Distribution.of(drawing.sample)
     if shown is None:
         ax.set_axis_off()
     else:
         draw_histogram(ax, shown, letter)
 
 
-def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
-    table, measure = whole(scene.analysis.table), column(scene.task.size)
-    edge = scene.analysis.settings.measurement.border_correction
-    found = scene.sample.pooled
+    table, measure = whole(drawing.analysis.table), column(drawing.task.size)
+    edge = drawing.analysis.settings.measurement.border_correction
+    found = drawing.sample.pooled
     mean, median = (None, None) if found is None else (found.mean, found.median)
     unit = readable_unit(table.unit, median)
     nanometre = nanometre_in(unit)
     sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
     weighted = ",\nedge-weighted" if edge == "weight" else ""
-    ax.set(xlabel=f"{measure.title} ({unit})", ylabel=f"Number of {scene.task.things}{weighted}")
+    ax.set(xlabel=f"{measure.title} ({unit})", ylabel=f"Number of {drawing.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)
-    set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}")
-    numbers = {each.term: each.words for each in answers(scene.sample.quantities, every=True)}
+    set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {drawing.task.things}")
+    numbers = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
     if is_narrow(ax):  # the numbers below, not beside
         box = ax.get_position()
         ax.set_position((box.x0, box.y0 + 0.6 * box.height, box.width, 0.4 * box.height))
@@ -275,7 +275,7 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     if len(sizes) < LEAST:
         ax.set_axis_off()
         listed = ", ".join(map(significant, sizes.size.tolist()))
-        said = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {scene.task.things} were found"
+        said = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
         across = room(ax)[0] * (1.0 if is_narrow(ax) else 0.5)
         ax.text(0, 0.95, fill(said, int(across / (1.15 * LETTER))), transform=ax.transAxes, va="top")
         return
@@ -303,31 +303,31 @@ def _write_rows(ax: Axes, rows: Mapping[str, str], across: tuple[float, float], 
         ax.text(right, lower, said, transform=ax.transAxes, fontsize=8, va="top", ha="right")
 
 
-def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
     ax.set_axis_off()
-    intervals = any(value.low is not None for value in scene.sample.quantities.values())
+    intervals = any(value.low is not None for value in drawing.sample.quantities.values())
     ax.set_title(f"{letter}Numbers{', with 95 % intervals' if intervals else ''}", loc="left", fontsize=TITLE)
-    said = {each.term: each.words for each in answers(scene.sample.quantities, every=True)}
+    said = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
     height = 1 / max(len(said) + 1, 8)
     for i, (title, words) in enumerate(said.items(), 1):
         ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")
         ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=9, va="center", ha="right")
 
 
-def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
+def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     """Outlines over the image, solid where kept, red and, unless they are many, dashed where set aside; the reasons."""
-    keep = Objects.of(scene.analysis).kept
+    keep = Objects.of(drawing.analysis).kept
     many = len(keep) > MANY
-    picture = rimmed(scene.picture, scene.labels, keep) if many else scene.picture
-    _show(ax, scene, picture, f"{letter}Kept and set aside")
+    picture = rimmed(drawing.picture, drawing.labels, keep) if many else drawing.picture
+    _show(ax, drawing, picture, f"{letter}Kept and set aside")
     if not many:
-        width = _line_width(ax, scene)
+        width = _line_width(ax, drawing)
         for some, colour, times, style in ((keep, KEPT, 1.0, "solid"), (~keep, ASIDE, 1.25, DASHES)):
-            lines = [np.r_[scene.outlines[i], scene.outlines[i][:1]] for i in np.flatnonzero(some)]
+            lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
             _outline(ax, lines, colour, width * times, style, 1.0)
-    aside, reasons = f"set aside: {(~keep).sum():,}", _reasons(scene.analysis.table)
+    aside, reasons = f"set aside: {(~keep).sum():,}", _reasons(drawing.analysis.table)
     aside += f" ({reasons})" if reasons else ""
     handles = [
         Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {keep.sum():,}"),
@@ -363,12 +363,12 @@ def _reasons(table: Table) -> str:
     return "; ".join(each for each in (", ".join(words), "possibly wrong: " * bool(wrong) + ", ".join(wrong)) if each)
 
 
-def _line_width(ax: Axes, scene: Scene) -> float:
+def _line_width(ax: Axes, drawing: Drawing) -> float:
     """Points, so that the outline of a typical object stays thin beside it."""
-    used = scene.analysis.segmentation
+    used = drawing.analysis.segmentation
     if not len(used):
         return 1.0
-    points = 72 * _inches_per_pixel(ax, scene.shape)
+    points = 72 * _inches_per_pixel(ax, drawing.shape)
     areas = np.bincount(used.dense.ravel(), minlength=len(used) + 1)[1:]
     typical = float(np.median(np.sqrt(areas * 4 / np.pi)))
     return float(np.clip(0.05 * typical * points, 0.3, 1.4))

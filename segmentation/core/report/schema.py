@@ -203,7 +203,9 @@ class StoredSample(PooledStatistics):
     calibration: dict[str, Any] = field(default_factory=dict)
     quantities: dict[str, Value] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
-    chief: Annotated[list[str], said("names of the numbers by which images are compared")] = field(default_factory=list)
+    headline_quantities: Annotated[list[str], said("names of the numbers by which images are compared")] = field(
+        default_factory=list
+    )
     warnings: list[str] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
 

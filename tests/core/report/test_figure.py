@@ -20,7 +20,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
-from segmentation.core.report.panels import Scene
+from segmentation.core.report.panels import Drawing
 from segmentation.core.report.picture import colour_numbers
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.sample import SampleAnalysis
@@ -51,7 +51,7 @@ def draw(analysis):
 def panels(analysis):
     """The figure's panels alone, by file name."""
     sample = SampleAnalysis.of(analysis)
-    scene = Scene.of(sample)
+    scene = Drawing.of(sample)
     drawn = figure.draw(sample, scene)
     return figure.panels(sample, scene, drawn, figure.rendered(drawn))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.models import Job, Sample
-from segmentation.presenters.sample import Pooled
+from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
 
 pytestmark = pytest.mark.django_db
@@ -46,23 +46,23 @@ def test_a_sample_counts_images(client, sample):
     assert "6 images: median 155 nm, 140–170 nm" in said
     panel = said[said.index('id="enough"') :].split("</section>")[0]
     assert "number of images" in panel and "more particles" not in panel and "number of particles" not in panel
-    assert Pooled(made).convergence.points[-1].x == 100
+    assert PooledResult(made).convergence.points[-1].x == 100
 
 
 def test_of_two_images_there_is_the_sentence_and_no_curve(client, sample):
     made = sample({**LINE, **{name: LINE[name][-1:] for name in ("n", "median", "low", "high")}})
-    assert Pooled(made).convergence is None
+    assert PooledResult(made).convergence is None
     said = page(client, made)
     assert "About 7 more images" in said and 'class="convergence-chart"' not in said
 
 
 def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
     made = sample({**LINE, "more": None}, relative_uncertainty=0.03)
-    assert "±5.9 %" in Pooled(made).enough
+    assert "±5.9 %" in PooledResult(made).enough
 
 
 def test_older_results_and_single_images_count_particles(client, sample):
     line = {name: value for name, value in LINE.items() if name != "by"} | {"more": 70}
     assert "About 70 more particles" in page(client, sample(line))
     made = sample(None)
-    assert Pooled(made).enough == "" and Pooled(made).convergence is None
+    assert PooledResult(made).enough == "" and PooledResult(made).convergence is None

@@ -1,7 +1,7 @@
 """`particles.geojson`: what was found as polygons with their measures, for GIS and image programs.
 
 Coordinates are pixels with y downwards, as programs for images take them, not degrees: GeoJSON (RFC 7946) knows
-only degrees, so a map program must be told that the coordinates have no reference system.
+only degrees, so a map program must treat the coordinates as plain numbers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The size file: a CSV that begins with the summary.
 
-Summary lines begin with "#", so that a reader told of comments (`pandas.read_csv(..., comment="#")`) meets
+Summary lines begin with "#", so that a reader that knows comments (`pandas.read_csv(..., comment="#")`) meets
 only the table. Each is one cell in a spreadsheet, and as it begins with "#" no file name can act as a formula.
 The text is ASCII, equal in every encoding, unless a name is not: then it begins with the byte order mark,
 without which Excel would read UTF-8 as the code page of the country. Open the file with UTF-8.

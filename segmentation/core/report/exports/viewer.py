@@ -24,7 +24,7 @@ from .base import FIGURE, FIRST, Export
 if TYPE_CHECKING:
     from ...micrograph.types import Micrograph
     from ..context import Context
-    from ..panels import Scene
+    from ..panels import Drawing
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
 THUMBNAILS = "thumbnail.webp", "thumbnail.png"  # the second of results of version 0.2 and earlier
@@ -38,7 +38,7 @@ METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
 
-def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
+def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, Any]:
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *measures_of(task.size),
@@ -49,14 +49,14 @@ def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
     outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
     true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
     its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
-    scene: what the figure draws, where it is known.
+    drawing: what the figure draws, where it is known.
     """
     rows, columns = analysis.micrograph.shape
     found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
     known = _columns(analysis) if len(table) == len(used) else {}
     task = tasks.find(used.provenance.task)
-    cracks = scene.cracks if scene else find_cracks(used.dense[: used.rows])
-    lines = scene.outlines if scene else smooth_outlines(cracks, len(used))
+    cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
+    lines = drawing.outlines if drawing else smooth_outlines(cracks, len(used))
     cut = table.kept & ~table.whole if known and task.size and not task.screened else np.zeros(len(lines), bool)
     particles: list[dict[str, Any]] = [
         {
@@ -174,7 +174,7 @@ def thumbnail(analysis: Analysis) -> bytes:
 
 
 def _write_outlines(context: Context, path: Path) -> None:
-    write_json(outlines(context.analysis, context.scene), path)
+    write_json(outlines(context.analysis, context.drawing), path)
 
 
 def _write_figure(context: Context, path: Path) -> None:

@@ -44,10 +44,10 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO) -> None:
             heads, rows = numbers_of(sample)
             if sample.pooled is not None and sample.task.screened:
                 heads = ["kept", "set aside", f"median ({sample.pooled.unit})", "95 % from", "to"]
-            told = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
+            images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
             widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
             _add_sheet(
-                book, "images", ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"], told, widths
+                book, "images", ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"], images, widths
             )
         else:
             columns = sample.analysis.table.columns
@@ -123,11 +123,11 @@ def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
     return pixel, image.outlier, image.excluded, image.warning
 
 
-def _budget(told: Mapping[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
-    for title, source, *uncertainties in lines(told):
+def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
+    for title, source, *uncertainties in lines(budget):
         yield title, source, *(NOT_KNOWN if each is None else each for each in uncertainties)
     for answer in answers_of(nano):
-        yield "", told[answer]["sentence"]
+        yield "", budget[answer]["sentence"]
 
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
