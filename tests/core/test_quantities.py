@@ -18,7 +18,7 @@ from segmentation.core.report.exports import particles_csv, result, workbooks
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, particles
 from segmentation.services import tables as stored
-from segmentation.views.sizes import WeightedSizes, answers
+from segmentation.views.sizes import Sizes, answers
 from tests.accuracy.__main__ import definitions
 
 from .builders import make_analysis
@@ -61,7 +61,7 @@ def test_a_new_descriptor_is_one_function(roughness):
     known = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]
     assert known["roughness"]["description"] == "How rough the outline is."
     assert any("`roughness`" in line for line in definitions(COLUMNS))
-    shown = {row.term: row.definition for row in WeightedSizes(said).shape}
+    shown = {row.term: row.definition for row in Sizes(said).shape}
     assert shown["Roughness"] == "How rough the outline is."
 
 

@@ -16,7 +16,7 @@ from segmentation.core.network import cards
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.views.present import Result
-from segmentation.views.sizes import WEIGHTINGS, WeightedSizes
+from segmentation.views.sizes import WEIGHTINGS, Sizes
 from segmentation.views.smallcharts import Convergence, NanoCard, more_words
 
 from .finished import FILES, SUMMARY, visit, words
@@ -79,39 +79,35 @@ def statistics(**changes):
 
 class TestSizes:
     def test_every_number_carries_its_interval(self):
-        shown = {measure.term: (measure.value, measure.interval) for measure in WeightedSizes(statistics()).sizes}
+        shown = {measure.term: (measure.value, measure.interval) for measure in Sizes(statistics()).sizes}
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
         assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
-        shown = [
-            *WeightedSizes(statistics()).sizes,
-            *WeightedSizes(statistics()).weighted,
-            *WeightedSizes(statistics()).shape,
-        ]
+        shown = [*Sizes(statistics()).sizes, *Sizes(statistics()).weighted, *Sizes(statistics()).shape]
         assert [one.term for one in shown if not one.definition] == []
 
     def test_an_old_result_shows_what_there_is(self):
         old = SUMMARY["statistics"]
-        shown = WeightedSizes(old).sizes
+        shown = Sizes(old).sizes
         assert [one.term for one in shown] == [
             *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number 1–100 nm")
         ]
         assert {one.interval for one in shown[:-1]} == {""}
-        assert (WeightedSizes(old).weighted, WeightedSizes(old).shape) == ([], [])
-        assert (WeightedSizes(old).fit, WeightedSizes(old).groups, WeightedSizes(old).interval_line) == ("", "", "")
+        assert (Sizes(old).weighted, Sizes(old).shape) == ([], [])
+        assert (Sizes(old).fit, Sizes(old).groups, Sizes(old).interval_line) == ("", "", "")
 
     def test_why_there_is_no_interval(self):
         note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
-        assert WeightedSizes(none).interval_line == note
-        assert {one.interval for one in WeightedSizes(none).sizes[:6]} == {""}
-        assert WeightedSizes(none).sizes[2].value == "–"
+        assert Sizes(none).interval_line == note
+        assert {one.interval for one in Sizes(none).sizes[:6]} == {""}
+        assert Sizes(none).sizes[2].value == "–"
 
     def test_one_particle_has_no_percentiles(self):
-        shown = [one.term for one in WeightedSizes(statistics(n_kept=1, sd=None, d10=None, d90=None)).sizes]
+        shown = [one.term for one in Sizes(statistics(n_kept=1, sd=None, d10=None, d90=None)).sizes]
         assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "SD (sample)"} & set(shown)
 
     @pytest.mark.parametrize(
@@ -123,28 +119,26 @@ class TestSizes:
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
-        assert WeightedSizes(statistics(**changes)).interval_line.endswith(told)
+        assert Sizes(statistics(**changes)).interval_line.endswith(told)
 
     def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
         total = {"value": 155.0, "expanded": 0.34}
         whole = {"rows": [], "median": total, "fraction_100nm": {"value": 0.224, "expanded": 0.1}}
-        median, fraction = WeightedSizes(statistics(budget=whole, relative_uncertainty=None)).headlines
+        median, fraction = Sizes(statistics(budget=whole, relative_uncertainty=None)).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.whole, fraction.whole) == ("102–208 nm (± 34 %)", "12.4–32.4 %")
-        assert {each.holds for each in WeightedSizes(statistics(relative_uncertainty=0.02)).headlines} == {
-            "counting, scale"
-        }
+        assert {each.holds for each in Sizes(statistics(relative_uncertainty=0.02)).headlines} == {"counting, scale"}
         assumed = {**whole, "rows": [{"name": "sampling_between", "median": 0.15, "fraction_100nm": 0.04}]}
-        median, fraction = WeightedSizes(statistics(budget=assumed, relative_uncertainty=None)).headlines
+        median, fraction = Sizes(statistics(budget=assumed, relative_uncertainty=None)).headlines
         assert median.holds == "counting only" and "fields" in fraction.holds
-        assert {each.whole for each in WeightedSizes(statistics(budget=None)).headlines} == {""}
+        assert {each.whole for each in Sizes(statistics(budget=None)).headlines} == {""}
 
     def test_a_withheld_verdict_gives_its_reason(self):
         card = NanoCard.of(statistics(nano={**NEW["nano"], "reason": "25 of at least 30 particles"}))
         assert card.title == "Undecided: 25 of at least 30 particles"
 
     def test_the_weighted_table(self):
-        rows = {row.term: row.cells for row in WeightedSizes(statistics()).weighted}
+        rows = {row.term: row.cells for row in Sizes(statistics()).weighted}
         assert len(rows) == 9
         assert {len(cells) for cells in rows.values()} == {3}
         assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
@@ -156,10 +150,10 @@ class TestSizes:
             "area": {**WEIGHTED, "note": "Too few."},
             "volume": {**WEIGHTED, "note": "Too few."},
         }
-        assert WeightedSizes(statistics(weighted=weighted)).weighted_notes == ["Too few."]
+        assert Sizes(statistics(weighted=weighted)).weighted_notes == ["Too few."]
 
     def test_the_fit_in_words(self):
-        told = WeightedSizes(statistics()).fit
+        told = Sizes(statistics()).fit
         assert told.startswith("A log-normal law with median 144 nm and geometric SD 1.62: fair fit")
         assert "0.061, p < 0.001" in told
 
@@ -175,10 +169,10 @@ class TestSizes:
         ],
     )
     def test_agglomerates_in_words(self, found, told):
-        assert WeightedSizes(statistics(agglomerates=found)).groups == told
+        assert Sizes(statistics(agglomerates=found)).groups == told
 
     def test_shape_has_two_decimals(self):
-        (row,) = WeightedSizes(statistics()).shape
+        (row,) = Sizes(statistics()).shape
         assert [cell.value for cell in row.cells] == ["0.61", "0.83", "1.00"]
 
 
@@ -195,8 +189,8 @@ class TestNanoCard:
     def test_without_calibration(self):
         pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
         stored = {**statistics(nano={**NEW["nano"], "verdict": "not calibrated"}), **pixels, "unit": "px"}
-        assert WeightedSizes(stored).nano is None
-        assert not any(each.interval for each in WeightedSizes(stored).sizes)
+        assert Sizes(stored).nano is None
+        assert not any(each.interval for each in Sizes(stored).sizes)
         assert NanoCard.of({**SUMMARY["statistics"], **pixels}) is None
 
 
