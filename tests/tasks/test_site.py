@@ -235,6 +235,7 @@ class TestSite:
 
 
 @pytest.mark.usefixtures("coarse")
+@pytest.mark.slow
 def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys, monkeypatch):
     # There is nothing to read in a drawn case, which takes two seconds to find.
     monkeypatch.setattr("segmentation.core.micrograph.burntin.recognise", lambda picture, seconds: [])

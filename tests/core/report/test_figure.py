@@ -149,6 +149,7 @@ def test_without_a_scale_no_scale_bar_is_painted():
         ("x" * 300 + ".tif", "…"),
     ],
 )
+@pytest.mark.slow
 def test_any_file_name(name, shown):
     analysis = renamed(make_analysis(3, (60, 80)), name)
     drawn = draw(analysis)

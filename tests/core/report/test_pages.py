@@ -155,6 +155,7 @@ def test_one_particle_has_no_interval():
 @pytest.mark.parametrize(
     "name", ["Größe µ.tif", "粒子.tif", "<b>&amp;<para>.tif", "\udcff.tif", "x" * 300 + ".tif", "$^{.tif"]
 )
+@pytest.mark.slow
 def test_any_name(name):
     analysis = renamed(make_analysis(12), name)
     data = written(analysis)
@@ -187,6 +188,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert "(too few particles)" in words and "Elongation: Width / length of the rectangle" in words
 
 
+@pytest.mark.slow
 def test_the_last_page_is_not_the_rest_of_the_checksums():
     for n in (12, 40, 90, 150):
         last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()
