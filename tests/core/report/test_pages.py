@@ -41,6 +41,7 @@ CASES = {
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),
 }
+USUAL = ("many", "none", "pixels")
 pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
@@ -76,7 +77,9 @@ def said(data):
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=() if name in USUAL else pytest.mark.slow) for name in CASES]
+)
 def test_every_case_takes_two_to_six_pages(case):
     data = written(made(case))
     read = pypdf.PdfReader(io.BytesIO(data))
