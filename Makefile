@@ -19,7 +19,7 @@ test: .venv/test-ready
 	$(PARALLEL) $(ARGS)
 
 # With what takes long and seldom breaks, as CI does it.
-test-all: ARGS += -m "not e2e and not benchmark"
+test-all: override ARGS += -m "not e2e and not benchmark"
 test-all: test
 
 # The scripts' arithmetic, by node's own test runner (18 or later): it needs no package.

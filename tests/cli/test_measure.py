@@ -105,6 +105,7 @@ def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
     assert "bad.npy" in words and "stack.npy" in words and "5 planes" in words
 
 
+@pytest.mark.slow
 def test_it_can_be_run_again_over_its_own_output(measured, coarse):
     _, out = measured
     done = manage("measure", out.parent, "--nm-per-pixel", 2, "--out", out)
@@ -154,6 +155,7 @@ def test_the_reference_values_of_the_truth_masks():
 
 @pytest.mark.skipif(not cards.available(), reason="no model is installed")
 @pytest.mark.parametrize("task", ["grains", "bubbles", "lines"])
+@pytest.mark.slow
 def test_masks_may_show_other_objects_than_particles(tmp_path, coarse, task):
     mask, empty, out = tmp_path / "mask.tif", tmp_path / "empty.tif", tmp_path / "out"
     tifffile.imwrite(mask, TWO)
@@ -168,6 +170,7 @@ def test_masks_may_show_other_objects_than_particles(tmp_path, coarse, task):
     assert "outlined by another tool" in report and "network" not in report
 
 
+@pytest.mark.slow
 def test_a_folder_is_analysed_as_one_sample(tmp_path, coarse):
     folder = tmp_path / "images"
     (folder / "deep").mkdir(parents=True)

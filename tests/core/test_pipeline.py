@@ -99,12 +99,12 @@ def test_a_typed_polarity_overrules():
 def test_the_data_bar_is_left_out_and_can_be_kept():
     grey, _ = isolated(shape=(448, 1024))
     with_bar = np.concatenate([grey, data_bar(1024)])
-    found = analyse(micrograph_of(with_bar), AnalysisSettings.of())
+    found = analyse(micrograph_of(with_bar), AnalysisSettings.of(scale=0.25))  # the rows are the same at any
     assert found.segmentation.rows == 448
     assert not found.segmentation.labels[448:].any()
     assert found.segmentation.labels.shape == with_bar.shape
     for asked, rows in ((0, 512), (100, 412)):
-        settings = AnalysisSettings.of(data_bar=asked, scale=0.25)  # the rows are the same at any
+        settings = AnalysisSettings.of(data_bar=asked, scale=0.25)
         assert analyse(micrograph_of(with_bar), settings).segmentation.rows == rows
 
 
@@ -191,6 +191,7 @@ def test_in_pixels_nothing_looks_like_a_measurement(clear):
 
 
 @pytest.mark.parametrize("tiled", ["columns", "rows"])
+@pytest.mark.slow
 def test_tiles_give_the_same_particles_as_the_whole(tiled):
     """Of the shipped model, whose halo is long; tiles in two directions are tested with a small network."""
     fixed = {"diameter": 36, "kind": "sem", "polarity": "bright", "annotation": "none"}

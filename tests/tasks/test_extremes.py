@@ -60,12 +60,10 @@ def as_found(kind: Kind, golden: Segmentation, labels: NDArray[np.int32]) -> Seg
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
-@pytest.mark.parametrize(
-    "extreme", [pytest.param(name, marks=pytest.mark.slow if name == "most objects" else ()) for name in EXTREMES]
-)
-def test_every_file_is_made(kind, golden, tmp_path, extreme):
-    shape, count, nm_per_pixel = EXTREMES[extreme]
+@pytest.mark.parametrize(("shape", "count", "nm_per_pixel"), EXTREMES.values(), ids=EXTREMES)
+def test_every_file_is_made(kind, golden, tmp_path, shape, count, nm_per_pixel):
     labels = squares(shape, count if kind.task.name == "particles" else min(count, MANY))
     pixels = (60 + 120 * (labels > 0) + np.arange(labels.size).reshape(shape) % 7).astype(np.uint8)
     known = {"calibration": Calibration.of_pixel(nm_per_pixel, typed=str(nm_per_pixel))} if nm_per_pixel else {}

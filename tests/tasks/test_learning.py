@@ -115,6 +115,7 @@ def test_labels_without_its_classes_are_refused(toy, run, tmp_path):
         make_sources(recipe_from(recipe, "here"), tmp_path)
 
 
+@pytest.mark.slow
 def test_it_is_installed_and_trained_further(toy, run, tmp_path, settings):
     settings.DEEPSEGM_MODELS = tmp_path / "models"
     call_command("models", "add", str(run), "--name", "mine")

@@ -132,6 +132,7 @@ class TestSite:
         listed = client.get("/results/")
         assert listed.status_code == 200 and "golden.png" in words(listed)
 
+    @pytest.mark.slow
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and one click to the model that fits."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
@@ -171,6 +172,7 @@ class TestSite:
             assert answer.json()["error"].endswith(".") and "Traceback" not in answer.json()["error"]
         assert not Job.objects.exists()
 
+    @pytest.mark.slow
     def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, reader, monkeypatch):
         job = finished(client, kind, image)
 
@@ -191,6 +193,7 @@ class TestSite:
         assert len(found) and found.provenance.card["name"] == kind.card.name
         assert client.get(f"/jobs/{again.pk}/").status_code == 200
 
+    @pytest.mark.slow
     def test_two_images_are_a_sample(self, client, kind, image, reader, django_capture_on_commit_callbacks):
         other = kind.task.golden().picture[::-1].copy()
         other[0, 0] += 1  # where both ways round look the same, it would be the same file
@@ -235,6 +238,7 @@ class TestSite:
 
 
 @pytest.mark.usefixtures("coarse")
+@pytest.mark.slow
 def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys, monkeypatch):
     # There is nothing to read in a drawn case, which takes two seconds to find.
     monkeypatch.setattr("segmentation.core.micrograph.burntin.recognise", lambda picture, seconds: [])

@@ -79,6 +79,7 @@ def test_secrets_of_ones_own_are_accepted(tmp_path):
     assert "deepsegm.E" not in done.stderr and "deepsegm.W004" not in done.stderr and "security.W009" not in done.stderr
 
 
+@pytest.mark.slow
 def test_up_does_not_start_with_a_published_secret(tmp_path):
     secret = EXAMPLE["DEEPSEGM_SECRET_KEY"]
     done = run("manage.py", "up", "--no-worker", "--port", "0", DEEPSEGM_DATA=str(tmp_path), DEEPSEGM_SECRET_KEY=secret)
@@ -141,6 +142,7 @@ def test_what_a_read_only_root_leaves_writable():
     assert "DEEPSEGM_DATA=/data DEEPSEGM_TEMP=/scratch TMPDIR=/scratch" in DOCKERFILE
 
 
+@pytest.mark.slow
 def test_the_small_image_has_all_that_the_inspector_needs(tmp_path):
     left_out = re.search(r"grep -vE '\^\(([^)]*)\)", DOCKERFILE)[1].split("|")
     (tmp_path / "sitecustomize.py").write_text(MISSING)

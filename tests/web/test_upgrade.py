@@ -161,6 +161,7 @@ def test_previews_owners_and_lists_are_as_before(before, now):
         assert set(listed) <= set(now["lists"][who]) <= {*listed, *members}
 
 
+@pytest.mark.slow
 def test_work_goes_on_with_what_is_stored(folder, before, now):
     """Stored outlines are measured under another width, and stored tables pooled once more."""
     lone = [pk for pk, job in before["jobs"].items() if "table.npz" not in job["files"] and is_measurable(job["api"])]

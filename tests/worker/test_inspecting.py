@@ -288,6 +288,7 @@ class TestDataBars:
             looked_into(micrograph)
         assert self.ready(untouched) and self.ready(later)
 
+    @pytest.mark.slow
     def test_what_the_file_says_waits_for_what_may_contradict_it(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"

@@ -83,6 +83,7 @@ def payload(word="hello"):
     }
 
 
+@pytest.mark.slow
 def test_many_writers_and_readers_lose_and_double_nothing(spool, tmp_path):
     end = tmp_path / "end"
     readers = [start(READER, spool, end) for _ in range(READERS)]

@@ -306,6 +306,7 @@ print(json.dumps([found, sorted(json.dumps({**row, "name": ""}) for row in rows)
 """
 
 
+@pytest.mark.slow
 def test_threads_time_zone_and_order_change_no_byte():
     said = set()
     for order, threads, zone in (("forwards", "1", "UTC"), ("backwards", "2", "Asia/Tokyo")):

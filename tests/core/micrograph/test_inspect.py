@@ -51,6 +51,7 @@ def test_a_good_file(tmp_path: Path) -> None:
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
+@pytest.mark.slow
 def test_the_data_bar_is_read() -> None:
     pytest.importorskip("rapidocr")
     answer = inspect(SAMPLE, "--seconds", "300")
@@ -66,6 +67,7 @@ def test_the_data_bar_is_read() -> None:
 @pytest.mark.parametrize(
     "options", [("--no-reading",), ("--seconds", "1"), ("--max-memory-mb", "500")], ids=["unwanted", "late", "memory"]
 )
+@pytest.mark.slow
 def test_a_bar_that_is_not_read_loses_no_upload(options: tuple[str, ...]) -> None:
     answer = inspect(SAMPLE, *options)
     assert answer["ok"] is True

@@ -42,6 +42,7 @@ CASES = {
     "huge pixels": lambda: make_analysis(9, calibration=Calibration(1e5, "typed")),
     "flat image": lambda: analysis_of(np.zeros((30, 40), np.int32), pixels=np.full((30, 40), 7, np.uint8)),
 }
+USUAL = ("fifteen", "fifteen hundred", "none", "pixels", "wide")
 
 
 def draw(analysis):
@@ -67,7 +68,9 @@ def png(analysis):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=() if name in USUAL else pytest.mark.slow) for name in CASES]
+)
 def test_every_case_is_drawn_without_a_warning(case):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -150,6 +153,7 @@ def test_without_a_scale_no_scale_bar_is_painted():
         ("x" * 300 + ".tif", "…"),
     ],
 )
+@pytest.mark.slow
 def test_any_file_name(name, shown):
     analysis = renamed(make_analysis(3, (60, 80)), name)
     drawn = draw(analysis)

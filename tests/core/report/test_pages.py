@@ -41,6 +41,7 @@ CASES = {
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),
 }
+USUAL = ("many", "none", "pixels")
 pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
@@ -76,7 +77,9 @@ def said(data):
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=() if name in USUAL else pytest.mark.slow) for name in CASES]
+)
 def test_every_case_takes_two_to_six_pages(case):
     data = written(made(case))
     read = pypdf.PdfReader(io.BytesIO(data))
@@ -155,6 +158,7 @@ def test_one_particle_has_no_interval():
 @pytest.mark.parametrize(
     "name", ["Größe µ.tif", "粒子.tif", "<b>&amp;<para>.tif", "\udcff.tif", "x" * 300 + ".tif", "$^{.tif"]
 )
+@pytest.mark.slow
 def test_any_name(name):
     analysis = renamed(make_analysis(12), name)
     data = written(analysis)
@@ -187,6 +191,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert "(too few particles)" in words and "Elongation: Width / length of the rectangle" in words
 
 
+@pytest.mark.slow
 def test_the_last_page_is_not_the_rest_of_the_checksums():
     for n in (12, 40, 90, 150):
         last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()

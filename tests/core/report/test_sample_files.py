@@ -72,6 +72,7 @@ def test_the_report_shows_the_micrographs(tmp_path):
 
 
 @pytest.mark.usefixtures("coarse")
+@pytest.mark.slow
 def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
     some, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
     for name, order in (("forwards", 1), ("backwards", -1)):
@@ -128,7 +129,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case == "sixty" else ()) for case in CASES]
+)
 def test_every_file_is_written_and_agrees(case, tmp_path, request):
     if case != "pixels":  # whose name is the hardest to draw
         request.getfixturevalue("coarse")

@@ -40,7 +40,15 @@ def filled(route: str, value: str) -> str:
     return "".join(parts)
 
 
-@pytest.mark.parametrize(("value", "who"), [*((value, "ada") for value in HOSTILE), (NUL, "nobody"), (LONG, "nobody")])
+@pytest.mark.parametrize(
+    ("value", "who"),
+    [
+        (NUL, "ada"),
+        (LONG, "nobody"),
+        *(pytest.param(value, "ada", marks=pytest.mark.slow) for value in HOSTILE[1:]),
+        pytest.param(NUL, "nobody", marks=pytest.mark.slow),
+    ],
+)
 def test_every_route_answers(client, ada, value, who):
     """On PostgreSQL a NUL byte was a 500, in file names above all."""
     if who == "ada":
