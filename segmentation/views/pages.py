@@ -33,7 +33,7 @@ from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.space import is_scarce
 
-FORMATS = ["WEBP", "PNG"]
+FORMATS = ["WEBP"]
 CAPTION = 0x010E  # of EXIF, as core.report.example writes it
 KIND_PICTURE = 192, 144  # px
 COLOUR = 86, 180, 233
@@ -233,10 +233,8 @@ def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
     plain = f"A micrograph with the outlines that the model {card.title} finds in it"
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            said = picture.info.get("Description")
-            if (exif := picture.getexif().get(CAPTION)) is not None:
-                said = exif.encode("latin-1", "replace").decode("utf-8", "replace")
-            return {"width": picture.width, "height": picture.height, "text": said or plain}
+            caption = picture.getexif().get(CAPTION, "").encode("latin-1", "replace").decode("utf-8", "replace")
+            return {"width": picture.width, "height": picture.height, "text": caption or plain}
     except (OSError, ValueError, Image.DecompressionBombError):
         return {"width": "", "height": "", "text": plain}
 
