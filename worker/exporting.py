@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from segmentation import services
@@ -17,6 +18,9 @@ Progress = Callable[[str, float], None]
 MEASURED = 0.1
 
 
+NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
+
+
 def stored_segmentation(job: Job) -> Segmentation:
     """What a job found before; raises UnusableSegmentation."""
     if job.segmentation is None:
@@ -26,6 +30,19 @@ def stored_segmentation(job: Job) -> Segmentation:
             return Segmentation.load(file, job.segmentation.get_provenance())
     except FileNotFoundError as error:
         raise UnusableSegmentation(DAMAGED) from error
+
+
+def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
+    """The outlines of the parent with the corrections that the job measures, stored as the job's own."""
+    parent = job.parent
+    if parent is None or parent.segmentation is None:
+        raise UnusableSegmentation(NO_PARENT)
+    found = services.corrections_of(parent, job.corrects).finished()
+    origin = replace(found.provenance, parent=str(parent.segmentation_id))
+    file = folder / "segmentation.npz"
+    replace(found, provenance=origin).save(file)
+    services.keep_segmentation(job=job, file=file, provenance=origin, parent=parent.segmentation)
+    return replace(found, provenance=origin)
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:

@@ -12,14 +12,28 @@ from ninja import Query, Router, Status
 from .. import services
 from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
+from ..core.typed import SWITCH
 from ..http.access import visible
-from ..http.serving import serve_artifact, serve_shown
+from ..http.serving import serve_artifact, serve_labels, serve_shown
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
 from . import schemas
 from .auth import identify, key_of, own, secret_of
-from .sending import A_FILE, Changes, OneImage, changed_settings, refusals, sent_fields, takes, valid_settings
+from .sending import (
+    A_FILE,
+    FORM,
+    JSON,
+    Changes,
+    Edits,
+    OneImage,
+    changed_settings,
+    json_body,
+    refusals,
+    sent_fields,
+    takes,
+    valid_settings,
+)
 
 READING = "reading the image"
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -82,17 +96,21 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/revisions",
     url_name="revisions",
     response={202: schemas.Job, **refusals(403, 404, 409, 413, 422)},
-    openapi_extra=takes(Changes, settings=True, json=True),
+    openapi_extra=takes(Changes, FORM, JSON, settings=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
 
-    What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring.
+    What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring. With
+    edits the corrected outlines are measured, without a network or a model.
     """
     found = own(request, _job(pk))
     if not found.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
+    edited = SWITCH.get(sent.pop("edits", "off")) if "edits" in sent else False
+    if edited is None:
+        raise Refused("edits is true or false.")
     calibration = stated_calibration(found)
     try:
         if "width" in sent:
@@ -101,9 +119,47 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         refuse_tall_bar(settings, found.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    new = services.rerun_job(job=found, settings=settings, key=key_of(request), **identify(request))
+    make = services.finish_corrections if edited else services.rerun_job
+    new = make(job=found, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, described(request, new))
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/labels", url_name="labels", response=refusals(404, 409), openapi_extra=A_FILE
+)
+def labels(request: HttpRequest, pk: UUID) -> Any:
+    """The outlines that stand now, kept or set aside, as a TIFF of 32 bits: ids as in the table, 0 is background."""
+    found = visible(request, _job(pk))
+    return serve_labels(services.corrections_of(found).now.labels, found.micrograph.name)
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/edits", url_name="edits", response={200: schemas.Edits, **refusals(404)}
+)
+def edits(request: HttpRequest, pk: UUID) -> Any:
+    """The corrections so far, in their order. Each holds the hash of the one before."""
+    found = visible(request, _job(pk))
+    return {"base": found.edit_count, "edits": [each.as_dict() for each in found.edits.all()]}
+
+
+@router.post(
+    "/{uuid:pk}/edits",
+    url_name="edits",
+    response={200: schemas.Edited, **refusals(403, 404, 413, 422), 409: schemas.Outdated},
+    openapi_extra=takes(Edits, JSON),
+)
+def edit(request: HttpRequest, pk: UUID) -> Any:
+    """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed."""
+    found = own(request, _job(pk))
+    body = json_body(request, Edits)
+    who = {"user": request.user, "visitor": request.visitor}
+    try:
+        base, made = services.edit_job(job=found, base=body.base, operations=body.operations, **who)
+    except services.Outdated as old:
+        since = [each.as_dict() for each in old.edits]
+        return Status(409, {"error": old.sentence, "base": old.base, "edits": since})
+    return {"base": base, "made": made}
 
 
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})

@@ -60,6 +60,37 @@ class BeingWritten(Schema):
     progress: float = Field(description="From 0 to 1.")
 
 
+class Edit(Schema):
+    """One correction."""
+
+    sequence: int
+    author: str = Field(description="Name of the account; empty without one.")
+    visitor: str = Field(description="The browser or script that made it.")
+    time: str
+    operation: dict[str, Any] = Field(description="As it was sent.")
+    undoes: int | None = Field(description="The edit that it takes back.")
+    box: list[int] = Field(description="Top, left, bottom, right of what it changed, in px.")
+    ids: list[int] = Field(description="The objects that it touched.")
+    previous: str = Field(description="Hash of the edit before.")
+    hash: str = Field(description="SHA-256 of everything that is stored of it.")
+
+
+class Edits(Schema):
+    base: int = Field(description="The number of the last edit.")
+    edits: list[Edit]
+
+
+class Edited(Schema):
+    base: int = Field(description="The number of the last edit.")
+    made: list[list[int]] = Field(description="For each operation the objects that it touched and that still stand.")
+
+
+class Outdated(Edits):
+    """Nothing was changed, because others have corrected the result meanwhile; edits are those since."""
+
+    error: str
+
+
 class JobStarted(Job):
     secret: str = Field("", description=SECRET)
 

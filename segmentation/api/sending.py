@@ -6,17 +6,20 @@ import json
 from functools import reduce
 from math import isfinite
 from operator import or_
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from django.http import HttpRequest
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ..core.analysis import AnalysisSettings
+from ..core.labels.operations import OPERATIONS, UNDO
 from ..core.micrograph.types import Calibration
 from ..core.tasks import every
 from ..core.typed import Setting, settings_of_task
+from ..core.validation import sentence
 from ..forms.settings import SettingsForm
 from ..services import Refused
+from ..services.edits import MOST
 from . import schemas
 
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
@@ -32,6 +35,9 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+B = TypeVar("B", bound=Body)
+
+
 class OneImage(Body):
     file: Upload = Field(description="The image.")
     side: list[Upload] = Field([], description="Files that the microscope saved beside the image.")
@@ -41,7 +47,23 @@ class OneImage(Body):
 
 
 class Changes(Body):
+    edits: bool = Field(False, description="Measure the corrected outlines instead of those of the result itself.")
     width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
+
+
+class Edits(Body):
+    """Corrections of the outlines of a finished result, in pixels of the uploaded image."""
+
+    base: int = Field(ge=0, description="The number of the last edit that you know; 0 before the first one.")
+    operations: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=MOST,
+        description=(
+            f"Made in this order, all or none. Each has op ({', '.join(OPERATIONS)} or {UNDO}) and what it needs: ids"
+            " (a list), id, reason, class, line or polygon (lists of [x, y], x to the right, y down, from the top left"
+            " corner)."
+        ),
+    )
 
 
 class Images(Body):
@@ -63,9 +85,13 @@ class Inclusion(Body):
     included: Literal["on", "off"] = Field(description="Whether the image counts.")
 
 
-def takes(body: type[Body], *, settings: bool = False, json: bool = False) -> dict[str, Any]:
-    """The body of a request in the OpenAPI document. settings: whether they may be sent, too. json: also as JSON."""
-    kinds = ("multipart/form-data", *(("application/json",) if json else ()))
+FORM, JSON = "multipart/form-data", "application/json"
+
+
+def takes(body: type[Body], *kinds: str, settings: bool = False) -> dict[str, Any]:
+    """The body of a request in the OpenAPI document. kinds: content types, a form without any. settings: whether they
+    may be sent, too."""
+    kinds = kinds or (FORM,)
     content = {kind: {"schema": body.model_json_schema()} for kind in kinds}
     required = any(field.is_required() for field in body.model_fields.values())
     return {
@@ -94,6 +120,14 @@ def _field(setting: Setting) -> Any:
     default = setting.write(setting.default)
     said = Field(default, title=setting.title, description=f"{setting.description}{takes}{older}")
     return reduce(or_, kinds or [str]), said
+
+
+def json_body(request: HttpRequest, body: type[B]) -> B:
+    """The JSON body of a request; Refused with what is wrong with it."""
+    try:
+        return body.model_validate_json(request.body)
+    except ValidationError as error:
+        raise Refused(sentence(error)) from None
 
 
 def refusals(*statuses: int) -> dict[int, Any]:

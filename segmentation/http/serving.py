@@ -10,12 +10,15 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+import numpy as np
 from django.core.files.storage import Storage
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
+from numpy.typing import NDArray
+from PIL import Image
 
 from ..core import tasks
 from ..core.report import exports
@@ -105,6 +108,14 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
     tag = f"sample-{artifact.pk}-{artifact.attempt}"
     inline = kind in SHOWN_INLINE and not download
     return serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
+
+
+def serve_labels(labels: NDArray[np.int32], name: str) -> HttpResponse:
+    """A label image as TIFF of 32 bits."""
+    file = io.BytesIO()
+    Image.fromarray(labels, "I").save(file, "TIFF", compression="tiff_adobe_deflate")
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 
 
 def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:

@@ -28,6 +28,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 """
 
 from .base import AFRESH, AGAIN, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
+from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, recent_pace
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact

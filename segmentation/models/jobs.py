@@ -41,6 +41,8 @@ class Job(Owned, Attempted):
     ready: whether its upload was inspected. asked: the scale that the sender stated, until then.
     summary: the data that the result page shows without opening a file.
     ends: the expected end of the running attempt.
+    edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
+    corrects: the number of corrections of the parent that this job measures; None where it measures none.
     """
 
     class State(models.TextChoices):
@@ -69,6 +71,9 @@ class Job(Owned, Attempted):
     included = models.BooleanField(default=True)
     summary = models.JSONField(default=dict, blank=True)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
+    edit_count = models.PositiveIntegerField(default=0, editable=False)
+    edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
 
     objects = JobQuerySet.as_manager()
 

@@ -21,7 +21,7 @@ from ..core.network.scale_search import UNDECIDED
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
-from ..core.report.wording import capital, per_cent
+from ..core.report.wording import capital, corrected_words, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
@@ -176,6 +176,12 @@ class Result(ChartedSummary):
             f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} kept and set"
             " aside over the image, and the histogram of the minimum Feret diameter."
         )
+
+    @property
+    def corrected_line(self) -> str:
+        """What people did with the outlines, "" if nobody changed one."""
+        words = corrected_words(self.summary.get("used") or {})
+        return f"Outlines: {words}, of {self.summary.get('found', 0):,}." if words else ""
 
     @property
     def calibration_detail(self) -> str:

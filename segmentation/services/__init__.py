@@ -13,9 +13,10 @@ from .after_inspection import (
     start_images,
 )
 from .archives import Note, is_archive
+from .edits import Outdated, broken_edits, corrections_of, edit_job
 from .exports import ask_for_files, file_of, publish_export, unwritten
 from .intake import Intake, receive_files
-from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
+from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .pooling import refresh_sample
 from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection

@@ -26,6 +26,7 @@ GONE = "This analysis has been deleted."
 OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
+NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
 
 
@@ -42,25 +43,29 @@ def create_job(
     asked: dict[str, Any] | None = None,
     parent: Job | None = None,
     segmentation: Segmentation | None = None,
+    corrects: int | None = None,
     shelve: bool = False,
 ) -> Job:
     """Make an analysis, and enqueue it after the image was inspected.
 
     token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
     surplus micrograph is then removed. asked: the stated scale (`asked_calibration`), used instead of the calibration
-    in the settings. segmentation: the one to measure, if known. shelve: a job beyond its maker's limits is stored as
+    in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
+    measured. shelve: a job beyond its maker's limits is stored as
     failed, to be tried again later, instead of being refused. Raises Refused (409 if the key belongs to another
     submission, 422 if the file is no image, 429 too many), ValueError if image and request do not fit.
     """
-    if segmentation is None:
+    if segmentation is None and corrects is None:
         check_model(settings.segmentation.model)
     known = [str(segmentation.pk)] if segmentation else []
+    known += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
     content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *known)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
+        fields["corrects"] = corrects
         existing = _created(micrograph, settings, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -132,6 +137,16 @@ def make_ready(job: Job) -> None:
         return
     Job.objects.filter(pk=job.pk).update(settings=settings.as_dict(), ready=True, asked={}, queued=timezone.now())
     enqueue_after_commit(job.pk)
+
+
+def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
+    """A revision that measures the corrected outlines of a job; raises Refused where nothing was corrected.
+
+    who: user, visitor, address and token, as for `create_job`.
+    """
+    if not job.edit_count or job.segmentation_id is None:
+        raise Refused(NOTHING_CORRECTED, 409)
+    return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
 
 
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:

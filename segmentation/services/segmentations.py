@@ -16,10 +16,16 @@ from .files import remove_folder
 NAME = "segmentation.npz"
 
 
-def keep_segmentation(*, job: Job, file: Path, provenance: Provenance) -> Segmentation:
-    """Store what an attempt found as its job's; raises `Superseded` when the job is no longer this attempt's."""
+def keep_segmentation(
+    *, job: Job, file: Path, provenance: Provenance, parent: Segmentation | None = None
+) -> Segmentation:
+    """Store what an attempt found as its job's; raises `Superseded` when the job is no longer this attempt's.
+
+    parent: the one that it corrects.
+    """
     found = Segmentation(
         micrograph_id=job.micrograph_id,
+        parent=parent,
         task=provenance.task,
         model_name=provenance.model,
         weights=provenance.weights,

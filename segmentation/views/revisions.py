@@ -87,8 +87,9 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     if before is None:
         return scale_words(calibration)
     old = before.get_settings()
+    corrected = [f"{job.corrects} correction{'' if job.corrects == 1 else 's'} of outlines"] if job.corrects else []
     changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
-    return "; ".join([*changes, *setting_changes(settings, old)]) or "the same settings once more"
+    return "; ".join([*corrected, *changes, *setting_changes(settings, old)]) or "the same settings once more"
 
 
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:

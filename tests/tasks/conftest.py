@@ -129,7 +129,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     monkeypatch.setattr(cards, "find", lambda name: card if name == card.name else found(name))
     monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
     # Drawn discs look like the particles of a released model, which tests/core/network/test_textures.py is about.
-    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))
+    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (None, False))
     monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name, task.channels(card).names))
     return Kind(task, card)
 

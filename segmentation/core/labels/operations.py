@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import edits
 from .edits import BadEdit, Patch
@@ -78,23 +78,70 @@ def patch_of(segmentation: Segmentation, operation: Operation, original: Segment
     return do(segmentation, **values)
 
 
+class Step(NamedTuple):
+    """One correction that was made. before: the patch that takes it back. undoes: the number of the step that this one
+    takes back, from 1 on; None for any other operation."""
+
+    operation: Operation
+    patch: Patch
+    before: Patch
+    undoes: int | None = None
+
+
+class Corrections:
+    """The corrections of a segmentation so far, and the outlines that stand after them."""
+
+    def __init__(self, original: Segmentation, steps: Iterable[Step] = ()) -> None:
+        self.original, self.steps = original, list(steps)
+        self.now = edits.apply(original, [step.patch for step in self.steps])
+
+    @property
+    def standing(self) -> list[int]:
+        """The numbers of the steps that were not taken back."""
+        undone = {step.undoes for step in self.steps}
+        return [n for n, step in enumerate(self.steps, 1) if step.undoes is None and n not in undone]
+
+    def do(self, operation: Operation) -> Step:
+        """Make one correction; "undo" takes back the last one that stands. Raises BadEdit, and changes nothing then."""
+        undo = isinstance(operation, Mapping) and operation.get("op") == UNDO
+        standing = self.standing if undo else []
+        if undo and not standing:
+            raise BadEdit("There is nothing to undo.")
+        undoes = standing[-1] if undo else None
+        patch = self.steps[undoes - 1].before if undoes else patch_of(self.now, operation, self.original)
+        step = Step(dict(operation), patch, edits.inverse(self.now, patch), undoes)
+        self.now = edits.apply(self.now, [patch])
+        self.steps.append(step)
+        return step
+
+    def finished(self) -> Segmentation:
+        """The corrected segmentation, with the operations in its provenance; `used` counts the objects that people
+        changed (deleted ones among them) and those that they only reviewed."""
+        origin = self.original.provenance
+        operations = tuple(step.operation for step in self.steps)
+        changed: set[int] = set()
+        reviewed: set[int] = set()
+        for number in self.standing:
+            step = self.steps[number - 1]
+            (reviewed if step.operation["op"] == "reviewed" else changed).update(step.patch.objects)
+        before = self.original.used
+        counts = {
+            "corrected": len(changed) + before.get("corrected", 0),
+            "reviewed": len(reviewed - changed) + before.get("reviewed", 0),
+        }
+        provenance = replace(origin, edits=(*origin.edits, *operations))
+        return replace(self.now, provenance=provenance, used={**before, **counts})
+
+
 def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segmentation:
-    """The segmentation after all operations, with these in its provenance; "undo" takes the last one back.
+    """The segmentation after all operations, with these in its provenance.
 
     Raises BadEdit, which names the operation that is impossible; then nothing is changed.
     """
-    now, done = segmentation, list[Patch]()
+    corrections = Corrections(segmentation)
     for place, operation in enumerate(operations, 1):
         try:
-            if isinstance(operation, Mapping) and operation.get("op") == UNDO:
-                if not done:
-                    raise BadEdit("There is nothing to undo.")
-                now = edits.apply(now, [done.pop()])
-                continue
-            patch = patch_of(now, operation, segmentation)
+            corrections.do(operation)
         except BadEdit as problem:
             raise BadEdit(f"Operation {place}: {problem}") from problem
-        done.append(edits.inverse(now, patch))
-        now = edits.apply(now, [patch])
-    origin = segmentation.provenance
-    return replace(now, provenance=replace(origin, edits=(*origin.edits, *operations)))
+    return corrections.finished()

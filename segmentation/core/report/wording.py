@@ -89,6 +89,12 @@ def calibration_words(calibration: Calibration) -> str:
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{detail})"
 
 
+def corrected_words(used: Mapping[str, Any]) -> str:
+    """Such as "31 corrected by hand, 120 reviewed"; "" of outlines that nobody changed. used: see `Segmentation`."""
+    counts = {"corrected by hand": used.get("corrected", 0), "reviewed": used.get("reviewed", 0)}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
 def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
     if number(name).kind != "fraction":

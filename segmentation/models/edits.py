@@ -1,0 +1,76 @@
+"""Corrections of a result: each is a row of a log that shows whether a row was altered, removed or exchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from ..core.labels.edits import Patch
+from ..core.labels.operations import Step
+from .jobs import Job
+
+FIRST = ""  # the hash before the first edit of a job
+
+
+class Edit(models.Model):
+    """One correction of the outlines of a finished job.
+
+    sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
+    visitor: the browser or script. operation: as it was sent. patch: what it changed; before: the patch that takes it
+    back. undoes: the edit that this one takes back. previous, hash: SHA-256 of the edit before and of this one.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="edits")
+    sequence = models.PositiveIntegerField()
+    author = models.CharField(max_length=150, blank=True, default="")
+    visitor = models.UUIDField(null=True, blank=True, editable=False)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    operation = models.JSONField()
+    patch = models.JSONField()
+    before = models.JSONField()
+    undoes = models.PositiveIntegerField(null=True, blank=True)
+    previous = models.CharField(max_length=64, blank=True, default=FIRST)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["job", "sequence"]
+        constraints = [models.UniqueConstraint(fields=["job", "sequence"], name="one_edit_of_a_number")]
+
+    def __str__(self) -> str:
+        return f"edit {self.sequence} of {self.job_id}: {self.operation.get('op')}"
+
+    @property
+    def step(self) -> Step:
+        return Step(self.operation, Patch.from_dict(self.patch), Patch.from_dict(self.before), self.undoes)
+
+    @property
+    def time(self) -> str:
+        """In UTC, as ISO 8601 has it."""
+        return self.created.astimezone(UTC).isoformat()
+
+    def as_dict(self) -> dict[str, Any]:
+        """One line of the log, in plain JSON types; the patch is told by its box and ids."""
+        return {
+            "sequence": self.sequence,
+            "author": self.author,
+            "visitor": str(self.visitor or ""),
+            "time": self.time,
+            "operation": self.operation,
+            "undoes": self.undoes,
+            "box": self.patch["box"],
+            "ids": sorted(map(int, self.patch["objects"])),
+            "previous": self.previous,
+            "hash": self.hash,
+        }
+
+    def own_hash(self) -> str:
+        """SHA-256 of everything that the row holds but this hash."""
+        said = {**self.as_dict(), "job": str(self.job_id), "patch": self.patch, "before": self.before}
+        del said["hash"]
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()

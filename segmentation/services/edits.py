@@ -1,0 +1,161 @@
+"""Corrections of a result's outlines: each is stored as it is made; a later revision measures them all."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from ..core.labels import segmentation as labels
+from ..core.labels.edits import BadEdit
+from ..core.labels.operations import Corrections
+from ..models import Edit, Job
+from ..models.edits import FIRST
+from ..plain import plain
+from .refusal import Refused
+
+MOST = 1000  # operations of one request
+KEPT_PIXELS = 1 << 24  # results up to this size are kept in memory between two requests
+KEPT = 2  # such results
+NOT_DONE = "Only a finished result can be corrected."
+NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
+OUTDATED = "Somebody else has corrected this result meanwhile: look at the newer edits, then repeat yours."
+
+
+class Outdated(Refused):
+    """The caller does not know the latest edits. base: their number; edits: those since the caller's base."""
+
+    def __init__(self, job: Job, base: int) -> None:
+        super().__init__(OUTDATED, 409)
+        self.edits = list(job.edits.filter(sequence__gt=base))
+        self.base = self.edits[-1].sequence if self.edits else job.edit_count
+
+
+class _Recent:
+    """The corrections of the results that were corrected last, by job: reading a file takes longer than an edit."""
+
+    def __init__(self) -> None:
+        self._lock, self._kept = Lock(), OrderedDict[Any, Corrections]()
+
+    def take(self, job: Job) -> Corrections | None:
+        with self._lock:
+            found = self._kept.pop(job.pk, None)
+        return found if found is not None and len(found.steps) <= job.edit_count else None
+
+    def keep(self, job: Job, corrections: Corrections) -> None:
+        if corrections.now.labels.size > KEPT_PIXELS:
+            return
+        with self._lock:
+            self._kept[job.pk] = corrections
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+
+_recent = _Recent()
+
+
+def corrections_of(job: Job, count: int | None = None) -> Corrections:
+    """The corrections of a job's outlines, all of them or the first `count`; raises Refused where there are none to
+    correct, UnusableSegmentation if their file is damaged."""
+    if job.segmentation is None:
+        raise Refused(NO_OUTLINES, 409)
+    with job.segmentation.file.open("rb") as file:
+        original = labels.Segmentation.load(file, job.segmentation.get_provenance())
+    rows = job.edits.all() if count is None else job.edits.filter(sequence__lte=count)
+    return Corrections(original, (row.step for row in rows))
+
+
+def edit_job(
+    *, job: Job, base: int, operations: Sequence[Any], user: Any = None, visitor: UUID | None = None
+) -> tuple[int, list[list[int]]]:
+    """Make corrections in their order, all or none; returns the new base, and of each operation the ids that it left.
+
+    base: the number of the last edit that the caller knows. Raises Outdated, Refused (409 of a result that cannot be
+    corrected, 422 of an impossible operation).
+    """
+    if not job.is_done:
+        raise Refused(NOT_DONE, 409)
+    if base != job.edit_count:
+        raise Outdated(job, base)
+    if not 0 < len(operations) <= MOST:
+        raise Refused(f"Send 1 to {MOST:,} operations.", 422)
+    corrections = _recent.take(job) or corrections_of(job)
+    corrections = _caught_up(corrections, job)
+    rows: list[Edit] = []
+    try:
+        for place, operation in enumerate(operations, 1):
+            rows.append(_row(job, corrections, _clean(operation), place, rows, user, visitor))
+    except BadEdit as problem:
+        raise Refused(f"Operation {place}: {problem}", 422) from problem
+    with transaction.atomic():
+        mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
+        if not mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash):
+            job.refresh_from_db()
+            raise Outdated(job, base)
+        Edit.objects.bulk_create(rows)
+    job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
+    _recent.keep(job, corrections)
+    return job.edit_count, [row.step.patch.made for row in rows]
+
+
+def _caught_up(corrections: Corrections, job: Job) -> Corrections:
+    """With the edits that another process stored since."""
+    later = job.edits.filter(sequence__gt=len(corrections.steps))
+    missing = [row.step for row in later] if len(corrections.steps) < job.edit_count else []
+    return Corrections(corrections.original, [*corrections.steps, *missing]) if missing else corrections
+
+
+def _row(
+    job: Job, corrections: Corrections, operation: Any, place: int, rows: list[Edit], user: Any, visitor: UUID | None
+) -> Edit:
+    step = corrections.do(operation)
+    row = Edit(
+        job=job,
+        sequence=job.edit_count + place,
+        author=user.get_username() if user is not None and user.is_authenticated else "",
+        visitor=visitor,
+        operation=step.operation,
+        patch=step.patch.as_dict(),
+        before=step.before.as_dict(),
+        undoes=step.undoes,
+        previous=rows[-1].hash if rows else job.edit_hash or FIRST,
+    )
+    row.hash = row.own_hash()
+    return row
+
+
+def _clean(operation: Any) -> Any:
+    """An operation as any database gives it back, so that its hash holds: without negative zeros, NaN and NULs."""
+    if isinstance(operation, dict):
+        return {str(plain(name)): _clean(value) for name, value in operation.items()}
+    if isinstance(operation, list):
+        return [_clean(value) for value in operation]
+    if isinstance(operation, float):
+        if not math.isfinite(operation):
+            raise BadEdit("A number is infinite or no number.")
+        return operation + 0.0
+    return plain(operation)
+
+
+def broken_edits(job: Job) -> list[str]:
+    """What is wrong with the log of a job, a sentence each; empty where it is whole."""
+    found, previous, count = [], FIRST, 0
+    for count, row in enumerate(job.edits.all(), 1):
+        if row.sequence != count:
+            return [*found, f"Edit {count} is missing."]
+        if row.previous != previous:
+            found.append(f"Edit {row.sequence} does not follow the edit before it.")
+        if row.own_hash() != row.hash:
+            found.append(f"Edit {row.sequence} was altered.")
+        previous = row.hash
+    if count < job.edit_count:
+        found.append(f"Edit {count + 1} is missing.")
+    elif previous != job.edit_hash:
+        found.append(f"Edit {count} is not the one that was stored last.")
+    return found

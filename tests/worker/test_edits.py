@@ -1,0 +1,231 @@
+"""Corrections of a result: by API, as a log that shows every change to it, and measured as a revision."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+from dataclasses import replace
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.test import Client
+from PIL import Image
+
+from segmentation import services
+from segmentation.core.labels.operations import correct
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.models import Edit, Job
+from segmentation.models import Segmentation as Stored
+from segmentation.services import edits as service
+from segmentation.services.callers import visitor_of
+from segmentation.services.jobs import NOTHING_CORRECTED
+from tests.core.builders import segmentation_of
+from worker.tasks import run_job
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat"), pytest.mark.services]
+SECRET = "a secret of a script"
+HEADERS = {"Authorization": f"Bearer {SECRET}"}
+DELETE, UNDO = {"op": "delete", "ids": [2]}, {"op": "undo"}
+SPLIT = {"op": "split", "id": 1, "line": [[30.5, 0], [30.5, 70]]}
+
+
+def squares():
+    labels = np.zeros((120, 160), np.int32)
+    labels[10:60, 10:50], labels[10:40, 80:110], labels[70:100, 20:60] = 1, 2, 3
+    return labels
+
+
+@pytest.fixture
+def result(make_micrograph, make_job, tmp_path):
+    """A finished result of three squares, made by the script."""
+    file = io.BytesIO()
+    Image.fromarray(np.where(squares() > 0, 200, 40).astype(np.uint8)).save(file, "PNG")
+    sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+    size = {"width": 160, "height": 120}
+    owner = {"visitor": visitor_of(SECRET)}
+    micrograph = make_micrograph(content=file.getvalue(), sha256=sha256, **size, **owner)
+    found = segmentation_of(squares())
+    found = replace(found, provenance=replace(found.provenance, micrograph=sha256))
+    found.save(tmp_path / "segmentation.npz")
+    job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, **owner)
+    known = {"file": tmp_path / "segmentation.npz", "provenance": found.provenance}
+    services.keep_segmentation(job=job, **known)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
+    return Job.objects.get(pk=job.pk)
+
+
+@pytest.fixture
+def script():
+    return Client(enforce_csrf_checks=True, headers=HEADERS)
+
+
+@pytest.fixture
+def send(script, result):
+    def post(base, *operations, client=script, job=result):
+        said = {"base": base, "operations": list(operations)}
+        return client.post(f"/api/v1/jobs/{job.pk}/edits", said, "application/json")
+
+    return post
+
+
+def labels_of(client, job):
+    answer = client.get(f"/api/v1/jobs/{job.pk}/labels")
+    return np.asarray(Image.open(io.BytesIO(b"".join(answer.streaming_content))))
+
+
+def test_corrections_are_stored_as_they_are_made_and_the_outlines_follow(send, script, result):
+    assert (labels_of(script, result) == squares()).all()
+    answer = send(0, DELETE, SPLIT)
+    assert answer.status_code == 200 and answer.json() == {"base": 2, "made": [[], [1, 4]]}
+    now = labels_of(script, result)
+    assert set(np.unique(now)) == {0, 1, 3, 4} and now.dtype == np.int32
+    log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
+    assert log["base"] == 2 and [each["operation"] for each in log["edits"]] == [DELETE, SPLIT]
+    assert log["edits"][1]["previous"] == log["edits"][0]["hash"]
+    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+
+
+def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, result):
+    send(0, DELETE, SPLIT)
+    assert send(2, UNDO, UNDO).json()["base"] == 4
+    assert (labels_of(script, result) == squares()).all()
+    assert [row.undoes for row in Edit.objects.all()] == [None, None, 2, 1]
+    answer = send(4, UNDO)
+    assert answer.status_code == 422 and answer.json()["error"] == "Operation 1: There is nothing to undo."
+
+
+def test_the_later_one_is_told_and_loses_nothing(send, script, result):
+    send(0, DELETE)
+    answer = send(0, SPLIT)
+    assert answer.status_code == 409 and answer.json()["base"] == 1
+    assert [each["operation"] for each in answer.json()["edits"]] == [DELETE]
+    assert send(1, SPLIT).status_code == 200 and Edit.objects.count() == 2
+
+
+def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatch):
+    send(0, DELETE)
+    monkeypatch.setattr(service, "_recent", service._Recent())
+    assert send(1, {"op": "restore", "ids": [2]}).status_code == 200
+    monkeypatch.setattr(service, "_recent", service._Recent())
+    assert (services.corrections_of(Job.objects.get(pk=result.pk)).now.labels == squares()).all()
+
+
+@pytest.mark.parametrize(
+    ("operations", "sentence"),
+    [
+        ([{"op": "delete", "ids": [9]}], "There is no object 9"),
+        ([DELETE, DELETE], "Operation 2: There is no object 2"),
+        ([{"op": "split", "id": 1, "line": [[0, 0], [5, 5]]}], "does not split object 1"),
+        ([{"op": "draw", "polygon": [[0, 0], [9, 9], [9, 0], [0, 9]]}], "crosses itself"),
+        ([{"op": "draw", "polygon": [[500, 500], [600, 500], [600, 600]]}], "outside the image"),
+        ([{"op": "paint"}], "op is one of"),
+        ([{"op": "erase", "polygon": [[0, 0], [1e300, 0], [0, 1e300]]}], "points"),
+        ([{"op": "set_aside", "ids": [1], "reason": ""}], "A reason has 1 to 40 characters"),
+    ],
+)
+def test_an_impossible_operation_changes_nothing(send, result, operations, sentence):
+    answer = send(0, *operations)
+    assert answer.status_code == 422 and sentence in answer.json()["error"]
+    assert not Edit.objects.exists() and Job.objects.get(pk=result.pk).edit_count == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'{"base": -1, "operations": [{}]}', b'{"base": 0, "operations": []}', b"[" * 5000, b"\xff"],
+)
+def test_a_bad_body_gets_one_sentence(script, result, body):
+    answer = script.post(f"/api/v1/jobs/{result.pk}/edits", body, "application/json")
+    assert answer.status_code == 400 and answer.json()["error"].endswith(".")
+
+
+def test_strangers_see_the_outlines_and_change_nothing(send, result):
+    stranger = Client(headers={"Authorization": "Bearer the secret of somebody else"})
+    assert labels_of(stranger, result).shape == (120, 160)
+    assert send(0, DELETE, client=stranger).status_code == 403
+    assert stranger.get(f"/api/v1/jobs/{uuid4()}/edits").status_code == 404
+
+
+def test_only_a_finished_result_with_outlines_is_corrected(send, script, result):
+    Job.objects.filter(pk=result.pk).update(state=Job.State.RUNNING)
+    assert send(0, DELETE).status_code == 409
+    Job.objects.filter(pk=result.pk).update(state=Job.State.DONE, segmentation=None)
+    assert send(0, DELETE).json()["error"] == service.NO_OUTLINES
+    assert script.get(f"/api/v1/jobs/{result.pk}/labels").status_code == 409
+
+
+def test_the_log_shows_altered_missing_and_exchanged_rows(send, result):
+    send(0, DELETE, SPLIT, {"op": "delete", "ids": [3]})
+    job = Job.objects.get(pk=result.pk)
+    first, second, third = Edit.objects.all()
+
+    def wrong(change):
+        change()
+        found = services.broken_edits(job)
+        for row in (first, second, third):
+            row.save()
+        return " ".join(found)
+
+    assert services.broken_edits(job) == []
+    altered = {**second.operation, "id": 3}
+    assert "Edit 2 was altered" in wrong(lambda: Edit.objects.filter(pk=second.pk).update(operation=altered))
+    assert "Edit 1 was altered" in wrong(lambda: Edit.objects.filter(pk=first.pk).update(author="Eve"))
+    assert "Edit 2 is missing" in wrong(lambda: Edit.objects.filter(pk=second.pk).delete())
+    Edit.objects.filter(pk=third.pk).delete()
+    assert services.broken_edits(job) == ["Edit 3 is missing."]
+    Edit.objects.all().delete()
+    assert services.broken_edits(job) == ["Edit 1 is missing."]
+
+
+def revision(script, result):
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    assert answer.status_code == 202, answer.json()
+    run_job(answer.json()["id"])
+    return Job.objects.get(pk=answer.json()["id"])
+
+
+def test_a_revision_measures_what_was_corrected_without_a_model(send, script, result, monkeypatch):
+    from segmentation.core import pipeline
+
+    def no_network(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(pipeline, "segment", no_network)
+    send(0, DELETE, SPLIT, {"op": "reviewed", "ids": [3]})
+    job = revision(script, result)
+    assert (job.state, job.error, job.parent) == ("done", "", result)
+    used = job.summary["used"]
+    assert job.summary["found"] == 3 and (used["corrected"], used["reviewed"]) == (3, 1)
+    page = script.get(f"/jobs/{job.pk}/").content.decode()
+    assert "3 corrected by hand, 1 reviewed, of 3." in page and "3 corrections of outlines" in page
+    with job.artifact("particles.csv").file.storage.open(job.artifact("particles.csv").file.name) as packed:
+        table = gzip.decompress(packed.read()).decode()
+    assert "# outlines: 3 corrected by hand%2C 1 reviewed" in table
+    child = job.segmentation
+    assert child.parent == result.segmentation and len(child.provenance["edits"]) == 3
+    with child.file.open("rb") as file, result.segmentation.file.open("rb") as before:
+        stored, automatic = Segmentation.load(file), Segmentation.load(before)
+    repeated = correct(automatic, stored.provenance.edits)
+    assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
+
+
+def test_nothing_corrected_is_no_revision(script, result):
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
+
+
+def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, result):
+    send(0, DELETE)
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    Job.objects.filter(pk=result.pk).delete()
+    run_job(answer.json()["id"])
+    job = Job.objects.get(pk=answer.json()["id"])
+    assert job.state == "failed" and "deleted" in job.error
+
+
+def test_a_segmentation_that_was_corrected_is_kept(send, script, result):
+    send(0, DELETE)
+    job = revision(script, result)
+    services.delete_job(job=Job.objects.get(pk=result.pk))
+    assert Stored.objects.filter(pk=job.segmentation_id).exists()
