@@ -114,10 +114,10 @@ def test_the_page_groups_models_and_settings_by_kind(client):
 
 
 def test_a_kind_has_a_small_picture(client, monkeypatch, tmp_path):
-    monkeypatch.setattr(pages.cards, "picture_of", lambda card, which: tmp_path / f"{card.name}-{which}.png")
+    monkeypatch.setattr(pages.cards, "picture_of", lambda card, which: tmp_path / f"{card.name}-{which}.webp")
     both = Image.new("RGB", (800, 300), "white")
     both.paste("red", (400, 0, 800, 300))
-    both.save(tmp_path / "steel-1.png")
+    both.save(tmp_path / "steel-1.webp", lossless=True)
     response = client.get("/models/steel/small.jpg")
     small = Image.open(io.BytesIO(response.content))
     assert (response["Content-Type"], small.size) == ("image/jpeg", (192, 144))

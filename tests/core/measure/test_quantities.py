@@ -169,7 +169,7 @@ def test_the_result_answers_with_the_quantities_of_its_task():
 
 
 def test_the_page_says_the_answers():
-    found = result.as_dict(SampleAnalysis.of(make_analysis(40, (300, 400))))["quantities"]
+    found = SampleAnalysis.of(make_analysis(40, (300, 400))).quantities
     shown = {each.term: each for each in answers(found)}
     assert list(shown) == [NUMBERS[name].title for name in particles.TASK.quantities]
     assert shown["Median"].unit == "nm" and shown["Median"].definition == NUMBERS["median"].definition
@@ -177,7 +177,7 @@ def test_the_page_says_the_answers():
 
 
 def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():
-    (shown,) = answers({"flake_density": {"value": 2.5, "low": None, "high": None, "unit": "nm⁻²"}})
+    (shown,) = answers({"flake_density": Value(2.5, unit="nm⁻²")})
     assert (shown.term, shown.value, shown.unit) == ("Flake density", "2.50", "nm⁻²")
 
 

@@ -464,7 +464,7 @@ class TestResult:
             maker.get(address(job(summary=filtered)))
         )
         same = {**summary(), "filter": True}
-        assert "it removed nothing" in words(maker.get(address(job(summary=same))))
+        assert "It removed nothing" in words(maker.get(address(job(summary=same))))
         assert "Filter off" in words(maker.get(address(job())))
 
     def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
