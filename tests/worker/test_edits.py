@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
+import pandas
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from PIL import Image
 
@@ -229,3 +232,30 @@ def test_a_segmentation_that_was_corrected_is_kept(send, script, result):
     job = revision(script, result)
     services.delete_job(job=Job.objects.get(pk=result.pk))
     assert Stored.objects.filter(pk=job.segmentation_id).exists()
+
+
+def audit(*arguments):
+    said = io.StringIO()
+    try:
+        call_command("audit", *map(str, arguments), stdout=said)
+    except SystemExit as end:
+        return end.code, said.getvalue()
+    return 0, said.getvalue()
+
+
+def test_the_log_is_verified_and_exported_from_the_shell(send, result, tmp_path, django_user_model):
+    send(0, DELETE, SPLIT)
+    assert audit("verify") == (0, "2 edits of 1 results were checked, 0 of the results are broken.\n")
+    assert audit("verify", result.pk)[0] == 0
+    Edit.objects.filter(sequence=1).update(author="=1+1")
+    status, said = audit("verify")
+    assert status == 1 and f"{result.pk}: Edit 1 was altered." in said
+    rows = json.loads(audit("export", result.pk)[1])
+    assert [row["operation"] for row in rows] == [DELETE, SPLIT] and rows[0]["author"] == "=1+1"
+    assert audit("export", result.pk, "--csv", "--out", tmp_path / "log.csv") == (0, "")
+    table = pandas.read_csv(tmp_path / "log.csv")
+    assert list(table["sequence"]) == [1, 2] and not table["author"][0].startswith("=")
+    with pytest.raises(CommandError, match="There is no result"):
+        audit("verify", uuid4())
+    with pytest.raises(CommandError, match="Name the JOB"):
+        audit("export")

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
-from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, add
+from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, Value, add
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.measure.table import Table, aligned
