@@ -16,7 +16,7 @@ from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
 from ..core.report.wording import capital, interval_words, scale_range
-from ..core.tasks import find
+from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
@@ -84,10 +84,17 @@ class PooledResult(ChartedSummary):
         self.sources: dict[str, int] = (self.stored.get("calibration") or {}).get("sources") or {}
         if self.assumed:
             self.stored = {}
-        task, reported = self.task, bool(self.stored.get("of"))
+        reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
-        super().__init__(statistics, values_of(self.stored) if reported else {}, task.thing, task.things)
+        super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
         self.unit: str = self.stored.get("unit", "nm")
+
+    def _words(self) -> dict[str, str]:
+        """The words of its kind of analysis; lists and API must not fail where this version does not know it."""
+        try:
+            return {"thing": self.task.thing, "things": self.task.things}
+        except UnknownTask:
+            return {}
 
     @property
     def state(self) -> str:
