@@ -60,8 +60,8 @@ class Edits(Body):
         max_length=MOST,
         description=(
             f"Made in this order, all or none. Each has op ({', '.join(OPERATIONS)} or {UNDO}) and what it needs: ids"
-            " (a list), id, reason, class, line or polygon (lists of [x, y], x to the right, y down, from the top left"
-            " corner)."
+            " (a list), id, reason, class, point, points, outside, line or polygon ([x, y] or lists of them, x to the"
+            " right, y down, from the top left corner)."
         ),
     )
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ..core.labels.edits import Patch
 from ..core.labels.operations import Step
+from ..core.labels.patches import Patch
 from .jobs import Job
 
 FIRST = ""  # the hash before the first edit of a job

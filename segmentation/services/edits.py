@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models import F
 
 from ..core.labels import segmentation as labels
-from ..core.labels.edits import BadEdit
 from ..core.labels.operations import Corrections
+from ..core.labels.patches import BadEdit
 from ..models import Edit, Job
 from ..models.edits import FIRST
 from ..plain import plain

@@ -11,6 +11,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+LEVELS = 32
 SMALLEST = 9  # px; the network's outlines are no smaller either
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -62,6 +63,15 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
     numbers[numbers == 0] = 1
     found: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
     return found
+
+
+def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
+    """Parts (h, w) int32 that grow from their seeds (h, w), 0 where there is none: from the highest values of the map
+    to the lowest, in LEVELS steps (a seeded watershed)."""
+    parts: Labels = np.where(inside, seeds, 0).astype(np.int32)
+    for level in np.linspace(255, 0, LEVELS):
+        _grow(parts, inside & (height >= level))
+    return parts
 
 
 def _grow(parts: Labels, inside: Mask) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from . import edits
-from .edits import BadEdit, Patch
+from . import edits, guided
+from .patches import BadEdit, Patch, apply, inverse
 from .segmentation import Segmentation
 
 Operation = Mapping[str, Any]
@@ -45,6 +45,12 @@ def _points(name: str, value: Any) -> list[Any]:
     return value
 
 
+def _split(segmentation: Segmentation, number: int, line: Any = None, points: Any = None) -> Patch:
+    if (line is None) == (points is None):
+        raise BadEdit("split needs a line or points, one of both.")
+    return guided.split_at(segmentation, number, points) if line is None else edits.split(segmentation, number, line)
+
+
 # name of the operation: its function, required entries, optional entries
 OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "delete": (edits.delete, {"ids": _numbers}, {}),
@@ -52,7 +58,9 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "set_aside": (edits.set_aside, {"ids": _numbers, "reason": _text}, {}),
     "reviewed": (edits.reviewed, {"ids": _numbers}, {}),
     "merge": (edits.merge, {"ids": _numbers}, {}),
-    "split": (edits.split, {"id": _number, "line": _points}, {}),
+    "split": (_split, {"id": _number}, {"line": _points, "points": _points}),
+    "add": (guided.add, {"point": _points}, {"outside": _points}),
+    "smooth": (guided.smooth, {"ids": _numbers}, {}),
     "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag}),
     "erase": (edits.erase, {"polygon": _points}, {}),
     "fill": (edits.fill, {"ids": _numbers}, {}),
@@ -93,7 +101,7 @@ class Corrections:
 
     def __init__(self, original: Segmentation, steps: Iterable[Step] = ()) -> None:
         self.original, self.steps = original, list(steps)
-        self.now = edits.apply(original, [step.patch for step in self.steps])
+        self.now = apply(original, [step.patch for step in self.steps])
 
     @property
     def standing(self) -> list[int]:
@@ -109,8 +117,8 @@ class Corrections:
             raise BadEdit("There is nothing to undo.")
         undoes = standing[-1] if undo else None
         patch = self.steps[undoes - 1].before if undoes else patch_of(self.now, operation, self.original)
-        step = Step(dict(operation), patch, edits.inverse(self.now, patch), undoes)
-        self.now = edits.apply(self.now, [patch])
+        step = Step(dict(operation), patch, inverse(self.now, patch), undoes)
+        self.now = apply(self.now, [patch])
         self.steps.append(step)
         return step
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from segmentation.core.labels.edits import BadEdit
 from segmentation.core.labels.operations import OPERATIONS, UNDO, correct
+from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 
 LIST = 'The operations are a JSON list, such as [{"op": "delete", "ids": [7]}].'

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels import edits, geometry
-from segmentation.core.labels.edits import BadEdit, Patch, apply, inverse
+from segmentation.core.labels import edits, geometry, guided
+from segmentation.core.labels.patches import BadEdit, Patch, apply, inverse
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
@@ -33,7 +33,7 @@ def drawn(shape=SHAPE):
         36,
         Provenance("ab" * 32, "particles"),
         alternatives={"threshold +0.1": labels},
-        maps={"foreground": np.zeros(shape, np.uint8)},
+        maps={"foreground": np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)},
         next_id=12,
     )
 
@@ -215,6 +215,9 @@ def operations(found, rng):
         lambda: edits.fill(found, some),
         lambda: edits.reclassify(found, some, "long"),
         lambda: edits.reviewed(found, some),
+        lambda: guided.split_at(found, some[0], rng.uniform(0, 40, (2, 2)).tolist()),
+        lambda: guided.add(found, rng.uniform(0, 36, 2).tolist()),
+        lambda: guided.smooth(found, some),
     ]
     try:
         return ways[rng.integers(len(ways))]()

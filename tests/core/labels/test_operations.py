@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from segmentation.core.labels.edits import BadEdit
 from segmentation.core.labels.operations import OPERATIONS, correct
+from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Segmentation
 from tests.core.labels.test_edits import FOUND, area, same
 
@@ -27,7 +27,7 @@ ALL = [
 
 
 def test_every_operation_can_be_written_as_json():
-    assert {each["op"] for each in ALL} == OPERATIONS.keys()
+    assert {each["op"] for each in ALL} == OPERATIONS.keys() - {"add", "smooth"}  # those are in test_guided
     after = correct(FOUND, json.loads(json.dumps(ALL[:-1])))
     assert after.ids.tolist() == [2, 5, 9, 13] or after.ids.tolist() == [2, 5, 12, 13]
     assert (area(after, 2), area(after, 13)) == (100, 50)

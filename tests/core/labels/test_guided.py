@@ -1,0 +1,167 @@
+"""Corrections by clicks: the network's maps say where touching objects part, and where a missed one ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels import geometry, guided
+from segmentation.core.labels.operations import correct
+from segmentation.core.labels.patches import BadEdit, apply
+from tests.core.builders import segmentation_of
+
+ROWS, COLUMNS = np.mgrid[:80, :120]
+
+
+def disc(x, y, radius):
+    return np.hypot(COLUMNS + 0.5 - x, ROWS + 0.5 - y) <= radius
+
+
+def distance(*discs):
+    """As the network's inner distance: 1 in the middle of each disc, 0 at its rim."""
+    each = [np.clip(1 - np.hypot(COLUMNS + 0.5 - x, ROWS + 0.5 - y) / radius, 0, 1) for x, y, radius in discs]
+    return np.round(255 * np.max(each, axis=0)).astype(np.uint8)
+
+
+LARGE, SMALL, MISSED = (40, 40, 20), (66, 40, 12), (100, 40, 10)
+
+
+@pytest.fixture
+def found():
+    """Two touching discs as one object, and a third one that was missed."""
+    joined = disc(*LARGE) | disc(*SMALL)
+    maps = {
+        "foreground": np.where(joined, 230, np.where(disc(*MISSED), 90, 10)).astype(np.uint8),
+        "inner_distance": distance(LARGE, SMALL, MISSED),
+    }
+    return replace(segmentation_of(joined.astype(np.int32)), maps=maps, next_id=2)
+
+
+def iou(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
+def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
+    after = apply(found, [guided.split_at(found, 1, [[40, 40], [66, 40]])])
+    assert after.ids.tolist() == [1, 2] and after.by_hand == {1, 2}
+    assert iou(after.labels == 1, disc(*LARGE)) > 0.95 and iou(after.labels == 2, disc(*SMALL)) > 0.85
+    assert ((after.labels > 0) == (found.labels > 0)).all()
+
+
+def test_without_maps_each_pixel_goes_to_the_nearest_click(found):
+    bare = replace(found, maps={})
+    after = apply(bare, [guided.split_at(bare, 1, [[30, 40], [70, 40]])])
+    assert (after.labels[40, :50] != 2).all() and (after.labels[40, 50:78] == 2).all()
+
+
+def test_three_clicks_make_three_objects(found):
+    after = apply(found, [guided.split_at(found, 1, [[30, 40], [45, 40], [66, 40]])])
+    assert after.ids.tolist() == [1, 2, 3] and (after.labels > 0).sum() == (found.labels > 0).sum()
+
+
+def test_a_piece_without_a_click_stays_with_the_first(found):
+    labels = found.labels.copy()
+    labels[2:8, 2:8] = 1
+    apart = replace(found, labels=labels)
+    after = apply(apart, [guided.split_at(apart, 1, [[40, 40], [66, 40]])])
+    assert (after.labels[2:8, 2:8] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("points", "sentence"),
+    [
+        ([[40, 40]], "It takes 2"),
+        ([[40, 40], [40.4, 40.2]], "the same pixel"),
+        ([[40, 40], [3, 3]], "Point 2 lies outside object 1"),
+        ([[40, 40], [1e5, -3]], "Point 2 lies outside object 1"),
+        ([[40, 40], [float("nan"), 3]], "points"),
+    ],
+)
+def test_clicks_that_split_nothing_are_refused(found, points, sentence):
+    with pytest.raises(BadEdit, match=sentence):
+        guided.split_at(found, 1, points)
+
+
+def test_a_click_adds_what_was_missed_and_takes_nothing_from_others(found):
+    after = apply(found, [guided.add(found, [100, 40])])
+    assert iou(after.labels == 2, disc(*MISSED)) == 1 and (after.labels == 1).sum() == (found.labels == 1).sum()
+    assert after.by_hand == {2}
+
+
+def test_a_click_outside_shrinks_it(found):
+    """The level rises until the second point is left out."""
+    missed = np.where(disc(*MISSED), 140 + distance(MISSED) // 3, 0).astype(np.uint8)
+    maps = {**found.maps, "foreground": np.maximum(found.maps["foreground"], missed)}
+    grown = replace(found, maps=maps)
+    whole = apply(grown, [guided.add(grown, [100, 40])]).labels == 2
+    inner = apply(grown, [guided.add(grown, [100, 40], [[106.5, 40.5]])]).labels == 2
+    assert whole[40, 106] and not inner[40, 106] and inner[40, 100] and 9 <= inner.sum() < whole.sum()
+
+
+def test_a_large_object_is_followed_to_its_edge():
+    labels, foreground = np.zeros((600, 700), np.int32), np.zeros((600, 700), np.uint8)
+    foreground[100:300, 100:600], labels[500:510, 10:20] = 200, 1
+    found = replace(segmentation_of(labels), maps={"foreground": foreground}, next_id=2)
+    after = apply(found, [guided.add(found, [110, 110])])
+    assert ((after.labels == 2) == (foreground > 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("point", "outside", "sentence"),
+    [
+        ([40, 40], [], "Object 1 is there already"),
+        ([500, 40], [], "outside the image"),
+        ([5, 5], [], "no object with an edge"),
+        ([100, 40], [[100.2, 40.2]], "leaves out these points"),
+        (["a", 4], [], "list of points"),
+    ],
+)
+def test_clicks_that_add_nothing_are_refused(found, point, outside, sentence):
+    with pytest.raises(BadEdit, match=sentence):
+        guided.add(found, point, outside)
+
+
+def test_without_maps_nothing_is_added_by_a_click(found):
+    with pytest.raises(BadEdit, match="draw the outline instead"):
+        guided.add(replace(found, maps={}), [100, 40])
+
+
+def test_smoothing_takes_teeth_and_notches_and_no_pixel_of_others():
+    labels = np.zeros((40, 40), np.int32)
+    labels[10:20, 10:20], labels[10:20, 20:30] = 1, 2
+    labels[9, 14], labels[19, 14], labels[9, 24] = 1, 0, 2
+    found = segmentation_of(labels)
+    after = apply(found, [guided.smooth(found, [1])])
+    assert after.labels[9, 14] == 0 and after.labels[19, 14] == 1
+    assert ((after.labels == 2) == (labels == 2)).all()
+    with pytest.raises(BadEdit, match="smooth already"):
+        again = apply(after, [guided.smooth(after, [2])])
+        guided.smooth(again, [2])
+
+
+def test_a_line_is_too_thin_to_be_smoothed():
+    labels = np.zeros((20, 20), np.int32)
+    labels[10, 2:18] = 1
+    with pytest.raises(BadEdit, match="too thin"):
+        guided.smooth(segmentation_of(labels), [1])
+
+
+def test_a_flood_leaves_pixels_without_a_seed():
+    inside = np.array([[1, 1, 0, 1]], bool)
+    parts = geometry.flooded(np.array([[5, 0, 0, 0]], np.int32), np.full((1, 4), 9, np.uint8), inside)
+    assert parts.tolist() == [[5, 5, 0, 0]]
+
+
+def test_they_are_written_as_json(found):
+    said = [
+        {"op": "split", "id": 1, "points": [[40, 40], [66, 40]]},
+        {"op": "add", "point": [100, 40]},
+        {"op": "smooth", "ids": [1, 2]},
+        {"op": "undo"},
+    ]
+    after = correct(found, said)
+    assert after.ids.tolist() == [1, 2, 3] and after.used["corrected"] == 3
+    with pytest.raises(BadEdit, match="a line or points"):
+        correct(found, [{"op": "split", "id": 1}])
