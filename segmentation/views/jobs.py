@@ -21,6 +21,7 @@ from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visi
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
+from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
 from ..presenters.words import scale_words
@@ -281,4 +282,4 @@ def _files(found: Job) -> dict[str, Any]:
     """The result and its files."""
     further = [*unwritten(found), *([PICTURE] if found.micrograph.viewer_image else [])]
     files = files_of(found, "image", found.get_settings().task, "artifact", further)
-    return {**files, "further": further, "result": Result(found)}
+    return {**files, "further": further, "result": Result(found), "comparison": comparison(found)}

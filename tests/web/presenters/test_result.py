@@ -19,6 +19,7 @@ from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
+from segmentation.presenters.comparison import comparison
 from segmentation.presenters.result import Result
 from tests.web.finished import FILES, SUMMARY, visit, words
 
@@ -351,3 +352,31 @@ def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_data
     summary = {"order": ["bubbles", "bubble_patches", "swelling"], "quantities": stored}
     assert list(quantities_of(summary)) == ["bubbles", "bubble_patches", "swelling"]
     assert list(quantities_of({"quantities": stored})) == list(stored)
+
+
+@pytest.mark.django_db
+class TestComparison:
+    def corrected(self, make_job, **changes):
+        parent = make_job(visitor=VISITOR, summary={**deepcopy(SUMMARY), "statistics": statistics()}, state="done")
+        stored = {**deepcopy(SUMMARY), "statistics": statistics(**changes)}
+        return make_job(
+            micrograph=parent.micrograph, visitor=VISITOR, summary=stored, state="done", parent=parent, corrects=2
+        )
+
+    def test_every_number_stands_beside_the_automatic_one(self, make_job, client):
+        job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
+        shown = {row.term: row for row in comparison(job)}
+        assert (shown["kept"].before.value, shown["kept"].after.value, shown["kept"].difference) == (
+            *("261", "270", "+9 (+3.4 %)"),
+        )
+        assert shown["Median"].difference == "−5.43 nm (−3.5 %)"
+        assert shown["Number 1–100 nm, of ≥ 22.5 nm"].difference == "+3.13 points"
+        assert shown["D10"].difference == "±0 nm"
+        page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
+        assert 'id="comparison"' in page and "−5.43 nm (−3.5 %)" in page
+
+    def test_other_revisions_have_none(self, make_job):
+        job = self.corrected(make_job)
+        assert comparison(Job(parent=job.parent, summary=job.summary, state="done")) == []
+        job.parent.state = "failed"
+        assert comparison(job) == []
