@@ -136,7 +136,7 @@ def _of_weighting(sizes: WeightedSizes, way: Weighting, figures: Figures, resamp
     drawn = _draws(sizes, way, figures, resamples, rng)
     without = () if way == "number" else SPREAD if way == "volume" and resamples.images > 1 else ("sd",)
     found: Intervals = dict.fromkeys(figures)
-    for name in (each for each in figures if each not in without):
+    for name in (each for each in figures if each in drawn and each not in without):
         found[name] = drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration)
     if resamples.images > 1:
         found = _with_random_effects(found, figures, sizes, way, resamples, rng)
@@ -268,7 +268,7 @@ def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples)
 
 def _span(tenths: dict[str, _Quantile]) -> Drawn:
     """Draws of the span; if sizes have steps, each draw is a range from the smallest to the largest possible span."""
-    d10, d50, d90 = (tenths[name] for name in TENTHS)
+    d10, d50, d90 = (tenths[name] for name in ("d10", "d50", "d90"))
     if not any(each.half.any() for each in (d10, d50, d90)):
         return Drawn(logs((d90.size - d10.size) / d50.size))
     wide, steps = d90.size - d10.size, d90.half + d10.half

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from .bootstrap import undefined
-from .distribution import FIGURES, WeightedSizes
+from .distribution import WeightedSizes
 from .fitting import log_normal
 from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
+from .results import FIGURES
 
 FEW, FEWER = 30, 100  # particles
 FEW_IMAGES = 4

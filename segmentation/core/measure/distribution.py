@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .quantities import NUMBERS, Unit
+from .results import FIGURES
 from .table import Table
 
 Floats = NDArray[np.float64]
@@ -18,7 +19,6 @@ Figures = dict[str, float | None]
 
 POWER: dict[Weighting, int] = {"number": 0, "area": 2, "volume": 3}  # of the ECD
 WEIGHTINGS: tuple[Weighting, ...] = tuple(POWER)
-FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
 DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
 TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 MODE_GRID = 256
@@ -137,14 +137,13 @@ def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures
         return dict.fromkeys(FIGURES)
     mean, sd = mean_and_deviation(size, weights)
     log_mean, log_sd = mean_and_deviation(np.log(size), weights)
-    d10, d50, d90 = (quantiles if way == "number" else reached)(size, weights, tuple(TENTHS.values())).tolist()
+    at = tuple(TENTHS.values())
+    tenths = dict(zip(TENTHS, (quantiles if way == "number" else reached)(size, weights, at).tolist(), strict=True))
     return {
         "mean": mean,
         "sd": sd,
-        "d10": d10 if len(size) > 1 else None,
-        "d50": d50,
-        "d90": d90 if len(size) > 1 else None,
-        "span": None if sd is None else (d90 - d10) / d50,
+        **{name: value if len(size) > 1 or name == "d50" else None for name, value in tenths.items()},
+        "span": None if sd is None else (tenths["d90"] - tenths["d10"]) / tenths["d50"],
         "mode": None if sd is None else mode(size, weights),
         "geometric_mean": float(np.exp(log_mean)),
         "geometric_sd": None if log_sd is None else float(np.exp(log_sd)),

@@ -56,7 +56,8 @@ class Convergence(TypedDict):
 
 
 class Weighted(TypedDict):
-    """The figures of one weighting, their intervals, and why these are missing."""
+    """The figures of one weighting, their intervals, and why these are missing. Whoever adds a figure adds it here, in
+    `quantities.NUMBERS` and in `distribution.figures`."""
 
     mean: float | None
     sd: float | None
@@ -69,6 +70,9 @@ class Weighted(TypedDict):
     geometric_sd: float | None
     intervals: Intervals
     note: str
+
+
+FIGURES: tuple[str, ...] = tuple(name for name in Weighted.__annotations__ if name in NUMBERS)
 
 
 class WithoutFilter(TypedDict):

@@ -23,7 +23,7 @@ from ..measure.quantities import (
     Value,
     significant,
 )
-from ..measure.results import BY_IMAGE, Nano, Statistics, Verdict
+from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics, Verdict
 from ..micrograph.types import NO_INTERVALS
 from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
 from .wording import LEAST_DOUBT, capital, counted_from, interval_words, per_cent, share_interval
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..sample import SampleAnalysis
 
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
-FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 THRESHOLD = 0.5

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.distribution import FIGURES
 from segmentation.core.measure.drawn import Drawn
 from segmentation.core.measure.quantities import significant
+from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, pages
 from segmentation.core.report.context import Context
