@@ -18,11 +18,10 @@ from django.utils.safestring import SafeString, mark_safe
 from . import services
 from .core import tasks
 from .core.report.exports.viewer import THUMBNAILS
-from .core.report.wording import capital
+from .core.report.wording import capital, scale_words
 from .core.typed import settings_of_task
 from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
 from .presenters.result import main_number
-from .presenters.words import scale_words
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"

@@ -82,7 +82,12 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     found = own(request, _sample(pk))
     who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
     intake = _intake(request, who)
-    said = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+    try:
+        said = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+    except Refused:
+        for upload in intake.uploads:
+            services.discard_unused(upload)
+        raise
     notes = [{"name": note.name, "sentence": note.sentence} for note in said]
     return Status(202, {**described(request, found), "notes": notes})
 

@@ -63,16 +63,22 @@ class BeingWritten(Schema):
 class Edit(Schema):
     """One correction."""
 
+    job: str
     sequence: int
     author: str = Field(description="Name of the account; empty without one.")
     visitor: str = Field(description="The browser or script that made it.")
     time: str
     operation: dict[str, Any] = Field(description="As it was sent.")
     undoes: int | None = Field(description="The edit that it takes back.")
-    box: list[int] = Field(description="Top, left, bottom, right of what it changed, in px.")
-    ids: list[int] = Field(description="The objects that it touched.")
+    patch: dict[str, Any] = Field(
+        description=(
+            "What it changed: box (top, left, bottom, right), runs (new ids row by row: id, number of pixels), objects"
+            " (by id: place of the class, confidence, by hand, reason; null if it is gone), next (the next free id)."
+        )
+    )
+    before: dict[str, Any] = Field(description="The patch that takes it back.")
     previous: str = Field(description="Hash of the edit before.")
-    hash: str = Field(description="SHA-256 of everything that is stored of it.")
+    hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
 
 
 class Edits(Schema):

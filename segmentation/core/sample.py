@@ -12,7 +12,7 @@ from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.nano import LEAST_DOUBT
-from .measure.quantities import Unit, Value
+from .measure.quantities import Unit, Value, in_micrometres
 from .measure.results import Between, PooledStatistics, Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration
@@ -215,7 +215,8 @@ class SampleAnalysis:
             return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
         own = [image.member.quantities.get(name) if image.member else None for image in self.images]
         unit = self.quantities[name].unit
-        return [Value(None) if each is None or each.unit not in (unit, "") else each for each in own]
+        shown = [each and (in_micrometres(each) if "µm" in unit else each) for each in own]
+        return [Value(None) if each is None or each.unit not in (unit, "") else each for each in shown]
 
     @property
     def extent(self) -> str:

@@ -15,8 +15,7 @@ from ..models import Job, Micrograph, Owned
 from ..services import Refused
 
 NOT_YOURS = (
-    "Only the person who made this result may cancel, retry or delete it. Open it in the browser that made it, or run"
-    " your own analysis."
+    "Only the person who made this result may change it. Open it in the browser that made it, or run your own analysis."
 )
 
 

@@ -132,7 +132,7 @@ def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
 
 
 def serve_model(request: HttpRequest, path: Path) -> HttpResponse:
-    """A file of a model of this installation, to be kept."""
+    """A file of a model of this installation, to download."""
     return _serve_own(request, path, "application/octet-stream", False)
 
 

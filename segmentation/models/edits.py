@@ -42,7 +42,7 @@ class Edit(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "sequence"], name="one_edit_of_a_number")]
 
     def __str__(self) -> str:
-        return f"edit {self.sequence} of {self.job_id}: {self.operation.get('op')}"
+        return f"edit {self.sequence} of {self.job_id}"
 
     @property
     def step(self) -> Step:
@@ -54,23 +54,24 @@ class Edit(models.Model):
         return self.created.astimezone(UTC).isoformat()
 
     def as_dict(self) -> dict[str, Any]:
-        """One line of the log, in plain JSON types; the patch is told by its box and ids."""
+        """One line of the log, with everything that its hash covers, in plain JSON types."""
         return {
+            "job": str(self.job_id),
             "sequence": self.sequence,
             "author": self.author,
             "visitor": str(self.visitor or ""),
             "time": self.time,
             "operation": self.operation,
+            "patch": self.patch,
+            "before": self.before,
             "undoes": self.undoes,
-            "box": self.patch["box"],
-            "ids": sorted(map(int, self.patch["objects"])),
             "previous": self.previous,
             "hash": self.hash,
         }
 
     def own_hash(self) -> str:
-        """SHA-256 of everything that the row holds but this hash."""
-        said = {**self.as_dict(), "job": str(self.job_id), "patch": self.patch, "before": self.before}
+        """SHA-256 of `as_dict` without the hash, as JSON with sorted keys, in ASCII and without spaces."""
+        said = self.as_dict()
         del said["hash"]
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Count, QuerySet
+from django.utils import timezone
 
 from ..core.pace import about
 from ..models import Job, Micrograph, Sample, recent_pace
@@ -63,7 +64,12 @@ class Progress:
 
 def _seconds(left: QuerySet) -> float | None:
     pace = recent_pace()
-    sizes = left.values_list("micrograph__width", "micrograph__height")
-    each = [pace.seconds(width * height / 1e6) for width, height in sizes]
+    rows = left.values_list("micrograph__width", "micrograph__height", "state", "ends")
+    each = [
+        max((ends - timezone.now()).total_seconds(), 0.0)
+        if ends and state == Job.State.RUNNING
+        else pace.seconds(width * height / 1e6)
+        for width, height, state, ends in rows
+    ]
     known = [seconds for seconds in each if seconds is not None]
     return sum(known) / settings.DEEPSEGM_CONCURRENCY if known else None

@@ -21,7 +21,7 @@ from ..core.network.scale_search import UNDECIDED
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
-from ..core.report.wording import capital, corrected_words, per_cent
+from ..core.report.wording import capital, corrected_words, doubt_line, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
@@ -29,9 +29,8 @@ from ..models import Job, Micrograph
 from ..plain import quantities_of
 from ..services.calibration import is_assumed, used_calibration
 from .charts import ChartedSummary, Convergence
-from .words import doubt_line
 
-SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
+HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
 
 
@@ -329,7 +328,7 @@ def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
     """The settings to list; empty texts are left out, and settings that the page shows elsewhere."""
     task, values = find(asked.task), asked.as_dict()
     for each in settings_of_task(task):
-        if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":
+        if each.name not in HIDDEN_SETTINGS | task.ignores and values[each.name] != "":
             yield each, values[each.name]
 
 

@@ -11,11 +11,11 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
-from ..core.measure.quantities import OF, Value, significant
+from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
-from ..core.report.wording import capital, interval_words, scale_range
+from ..core.report.wording import capital, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -87,7 +87,7 @@ class PooledResult(ChartedSummary):
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
         super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
-        self.unit: str = self.stored.get("unit", "nm")
+        self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
     def _words(self) -> dict[str, str]:
         """The words of its kind of analysis; lists and API must not fail where this version does not know it."""
@@ -139,8 +139,8 @@ class PooledResult(ChartedSummary):
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
 
     @property
-    def of_sizes(self) -> bool:
-        """Whether its kind of analysis has a distribution of sizes."""
+    def screens(self) -> bool:
+        """Whether its kind of analysis judges objects as nanomaterials: its images are told apart by their medians."""
         return self.task.screened
 
     @property
@@ -216,7 +216,8 @@ class PooledResult(ChartedSummary):
         found = self.stored.get("histogram")
         if not found:
             return None
-        low, high = (f"{significant(found['edges'][end])} {self.unit}" for end in (0, -1))
+        stored_unit = "px" if self.unit == "px" else "nm"
+        low, high = (_length(found["edges"][end], stored_unit, self.unit).words for end in (0, -1))
         return {"low": low, "high": high}
 
     @property
@@ -293,29 +294,28 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
         return ImageRow(*known, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         n, median, own_unit = other or (None, None, unit)
-        words = ("" if n is None else str(n), _size(median, own_unit or unit))
+        words = ("" if n is None else str(n), "" if median is None else _length(median, own_unit or unit, unit).words)
         return ImageRow(*known, PENDING if job.included else EXCLUDED, *words)
     row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
-    own_unit = "px" if row.get("excluded") else unit
+    stored_unit = "px" if row.get("excluded") or unit == "px" else "nm"
+    median = _length(row.get("median"), stored_unit, unit, row.get("low"), row.get("high"))
     return ImageRow(
         *known,
         why,
         str(row.get("n", "")),
-        _size(row.get("median"), own_unit),
-        _interval(row.get("low"), row.get("high")),
+        f"{median.value} {median.unit}" if median.unit else "",
+        median.interval,
         row.get("outlier") or "",
         row.get("warning") or "",
         path,
     )
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else interval_words(low, high)
-
-
-def _size(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{significant(value)} {unit}"
+def _length(value: float | None, unit: str, shown: str, low: float | None = None, high: float | None = None) -> Entry:
+    """A length in `unit` as it stands beside the pooled ones, in their unit."""
+    length = Value(value, low, high, unit)
+    return Entry("median", "", in_micrometres(length) if shown == "µm" else length)
 
 
 def bars(counts: list[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -18,10 +19,11 @@ from ..core.labels.patches import BadEdit
 from ..models import Edit, Job
 from ..models.edits import FIRST
 from ..plain import plain
+from .jobs import GONE
 from .refusal import Refused
 
 MOST = 1000  # operations of one request
-KEPT_PIXELS = 1 << 24  # results up to this size are kept in memory between two requests
+KEPT_PIXELS = 1 << 22  # results up to this size are kept in memory between two requests
 KEPT = 2  # such results
 NOT_DONE = "Only a finished result can be corrected."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
@@ -64,9 +66,13 @@ def corrections_of(job: Job, count: int | None = None) -> Corrections:
     """The corrections of a job's outlines, all of them or the first `count`; raises Refused where there are none to
     correct, UnusableSegmentation if their file is damaged."""
     if job.segmentation is None:
-        raise Refused(NO_OUTLINES, 409)
-    with job.segmentation.file.open("rb") as file:
-        original = labels.Segmentation.load(file, job.segmentation.get_provenance())
+        raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
+    try:
+        with job.segmentation.file.open("rb") as file:
+            original = labels.Segmentation.load(file, job.segmentation.get_provenance())
+    except (labels.UnusableSegmentation, FileNotFoundError) as error:
+        raise Refused(NO_OUTLINES, 409) from error
+    original = replace(original, alternatives={}, layers={})  # corrections drop the first; nothing here needs either
     rows = job.edits.all() if count is None else job.edits.filter(sequence__lte=count)
     return Corrections(original, (row.step for row in rows))
 
@@ -96,12 +102,19 @@ def edit_job(
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
         if not mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash):
-            job.refresh_from_db()
-            raise Outdated(job, base)
+            raise Outdated(_again(job), base)
         Edit.objects.bulk_create(rows)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
     _recent.keep(job, corrections)
     return job.edit_count, [row.step.patch.made for row in rows]
+
+
+def _again(job: Job) -> Job:
+    try:
+        job.refresh_from_db()
+    except Job.DoesNotExist:
+        raise Refused(GONE, 404) from None
+    return job
 
 
 def _caught_up(corrections: Corrections, job: Job) -> Corrections:

@@ -26,6 +26,10 @@ GONE = "This analysis has been deleted."
 OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
+OTHER_OUTLINES = (
+    "These settings would outline the image anew, without the corrections: beside edits send only settings of"
+    " measuring."
+)
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
 
@@ -146,6 +150,8 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
     """
     if not job.edit_count or job.segmentation_id is None:
         raise Refused(NOTHING_CORRECTED, 409)
+    if segmentation_for(job, settings) is None:
+        raise Refused(OTHER_OUTLINES, 422)
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
 
 

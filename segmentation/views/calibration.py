@@ -17,11 +17,10 @@ from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.width import question
-from ..core.report.wording import capital, pixel_size, trimmed
+from ..core.report.wording import capital, pixel_size, rounding_words, scale_words, trimmed
 from ..http.access import visible_upload
 from ..http.serving import serve
 from ..models import Artifact, Job, Micrograph
-from ..presenters.words import rounding_words, scale_words
 from ..services.calibration import calibration_for, disagreements, file_calibration, used_calibration, width_text
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it

@@ -70,7 +70,7 @@ class Particles:
         missing = np.isnan(weights)
         return cls(
             str(head["unit"]),
-            float(head.get("grain") or 0.0),
+            float(head.get("pixel_size", head.get("grain")) or 0.0),
             known,
             kept > 0,
             np.where(missing, 1.0, weights),
@@ -137,7 +137,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    assumed = "default" in sample.pooled.get("calibration", {}).get("sources", {})
+    assumed = "default" in ((sample.pooled.get("calibration") or {}).get("sources") or {})
     stored = Artifact.objects.filter(job__in=[] if assumed else sample.pooled.get("of", []), name=tables.NAME)
     names = tuple(sorted(stored.values_list("file", flat=True)))
     if not names:

@@ -16,6 +16,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
+from ..core.report.wording import scale_words
 from ..forms.settings import SettingsForm
 from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_tile
@@ -24,7 +25,6 @@ from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
-from ..presenters.words import scale_words
 from ..services import Refused, cancel_job, delete_job, file_of, rerun_job, retry_job, unwritten
 from ..services.calibration import (
     ASSUMED,

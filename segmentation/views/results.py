@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet, Value
+from django.db.models import Case, Exists, F, FloatField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Lower, NullIf
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
@@ -42,8 +42,13 @@ STATES = {
     "cancelled": "Cancelled",
 }
 NO_SAMPLE = "none"
+# Of particles alone: other kinds show another number in the list.
 _NUMBER = {
-    name: Cast(NullIf(KT(f"summary__statistics__{name}"), Value("null")), FloatField()) for name in ("n_kept", "median")
+    name: Case(
+        When(summary__statistics__screened=False, then=None),
+        default=Cast(NullIf(KT(f"summary__statistics__{name}"), Value("null")), FloatField()),
+    )
+    for name in ("n_kept", "median")
 }
 ORDERS = {
     "name": (Lower("micrograph__name"),),

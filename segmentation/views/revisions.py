@@ -7,14 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
-from ..core.report.wording import capital
+from ..core.report.wording import capital, scale_words
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..forms.settings import model_choices
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number
-from ..presenters.words import scale_words
 from ..services.calibration import led_to
 
 

@@ -26,7 +26,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("batch")
     with zipfile.ZipFile(folder / "Powder 7.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for seed in (1, 2, 3):
-            Image.fromarray(specimen.drawing(seed)).save(folder / f"{seed}.png")
+            Image.fromarray(specimen.scene(seed)).save(folder / f"{seed}.png")
             archive.write(folder / f"{seed}.png", f"powder/{seed}.png")
         archive.write(folder / "1.png", "powder/copy of 1.png")
         archive.writestr("__MACOSX/powder/._1.png", b"junk")

@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import pandas
 import pytest
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
@@ -25,7 +26,7 @@ from segmentation.models import Edit, Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services import edits as service
 from segmentation.services.callers import visitor_of
-from segmentation.services.jobs import NOTHING_CORRECTED
+from segmentation.services.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.core.builders import segmentation_of
 from worker.tasks import run_job
 
@@ -290,3 +291,46 @@ def test_two_editors_at_once_lose_nothing(result):
     assert job.edit_count == 2 * each == job.edits.count() and services.broken_edits(job) == []
     now = services.corrections_of(job).now.labels
     assert (squares() > 0).sum() - (now > 0).sum() == 2 * each * 4
+
+
+def test_other_settings_of_outlining_are_refused_beside_edits(send, script, result):
+    send(0, DELETE)
+    address = f"/api/v1/jobs/{result.pk}/revisions"
+    answer = script.post(address, {"edits": True, "threshold": 0.3}, "application/json")
+    assert answer.status_code == 422 and answer.json()["error"] == OTHER_OUTLINES
+    assert script.post(address, {"edits": True, "filter": True}, "application/json").status_code == 202
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_outlines_that_cannot_be_read_are_a_sentence(send, script, result, damage):
+    file = result.segmentation.file
+    file.storage.delete(file.name)
+    if damage == "damaged":
+        file.storage.save(file.name, ContentFile(b"no segmentation"))
+    assert send(0, DELETE).status_code == 409
+    assert script.get(f"/api/v1/jobs/{result.pk}/labels").json()["error"] == service.NO_OUTLINES
+
+
+def test_a_log_that_makes_no_sense_is_named_as_altered(send, result):
+    send(0, DELETE, SPLIT)
+    Edit.objects.filter(sequence=1).update(patch={}, operation=[])
+    assert "Edit 1 was altered." in services.broken_edits(Job.objects.get(pk=result.pk))
+
+
+def test_a_result_that_is_deleted_meanwhile_is_gone(send, result, monkeypatch):
+    make = service._row
+
+    def and_delete(*args):
+        Job.objects.filter(pk=result.pk).delete()
+        return make(*args)
+
+    monkeypatch.setattr(service, "_row", and_delete)
+    assert send(0, DELETE).status_code == 404
+
+
+def test_an_exported_log_can_be_verified_by_anyone(send, script, result):
+    send(0, DELETE, SPLIT)
+    for row in script.get(f"/api/v1/jobs/{result.pk}/edits").json()["edits"]:
+        said = row.pop("hash")
+        text = json.dumps(row, sort_keys=True, separators=(",", ":"))
+        assert hashlib.sha256(text.encode()).hexdigest() == said

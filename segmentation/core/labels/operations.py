@@ -40,9 +40,11 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _points(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise BadEdit(f"{name} is a list of points [x, y].")
-    return value
+    each = value if isinstance(value, list) and value and isinstance(value[0], list) else [value]
+    plain = (isinstance(one, list) and len(one) == 2 and all(type(xy) in (int, float) for xy in one) for one in each)
+    if value != [] and not all(plain):
+        raise BadEdit(f"{name} is [x, y], or a list of such points.")
+    return list(value)
 
 
 def _split(segmentation: Segmentation, number: int, line: Any = None, points: Any = None) -> Patch:
@@ -72,11 +74,11 @@ ARGUMENTS = {"id": "number", "class": "name"}  # names of entries that are named
 def patch_of(segmentation: Segmentation, operation: Operation, original: Segmentation) -> Patch:
     """The patch of one operation; original: the source of restored objects. Raises BadEdit."""
     name = operation.get("op") if isinstance(operation, Mapping) else None
-    if name not in OPERATIONS:
+    if not isinstance(name, str) or name not in OPERATIONS:
         raise BadEdit(f"op is one of {', '.join(OPERATIONS)} or {UNDO}.")
     do, needed, possible = OPERATIONS[name]
     reads, said = {**needed, **possible}, {key: value for key, value in operation.items() if key != "op"}
-    if missing := [key for key in needed if key not in said]:
+    if missing := [key for key in needed if said.get(key) is None]:
         raise BadEdit(f"{name} needs {missing[0]}.")
     if unknown := [key for key in said if key not in reads]:
         raise BadEdit(f"{name} has no {unknown[0]}.")

@@ -139,7 +139,7 @@ def inverse(segmentation: Segmentation, patch: Patch) -> Patch:
 def points_of(points: Points, least: int) -> Floats:
     try:
         found = np.array(points, float).reshape(-1, 2)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadEdit("A line or outline is a list of points [x, y].") from error
     if not least <= len(found) <= MOST_POINTS or not (np.abs(found) < FARTHEST).all():
         raise BadEdit(f"It takes {least} to {MOST_POINTS} points [x, y], each in pixels of the image.")

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
-from .budget_table import ANSWERS, COVERAGE, said
+from .budget_table import ANSWERS, COVERAGE, uncertainty_words
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
@@ -140,7 +140,7 @@ def _total(
         expanded=COVERAGE * total,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
+        sentence=f"{title} {shown} ± {uncertainty_words(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
         f" The largest known contribution is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 

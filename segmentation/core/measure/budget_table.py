@@ -26,6 +26,6 @@ def lines(budget: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, f
         yield title, source, budget["median"][key], budget["fraction_100nm"][key]
 
 
-def said(value: float | None, answer: str = "median") -> str:
+def uncertainty_words(value: float | None, answer: str = "median") -> str:
     """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
     return NOT_KNOWN if value is None else f"{100 * value:.1f} {'%' if answer == 'median' else 'points'}"

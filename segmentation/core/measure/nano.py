@@ -192,7 +192,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Term
         return (
             "undecided",
             nano,
-            f"A higher magnification: {nano} here. WeightedSizes under {RESOLVED_PX:g} px are not resolved.",
+            f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
     if found.n < FEWEST:
         counted = f"{found.n} of at least {FEWEST} particles"

@@ -26,7 +26,7 @@ Intervals = dict[str, Interval]
 Verdict = Literal["above", "below", "undecided"]
 
 
-def said(text: str) -> Any:
+def meaning(text: str) -> Any:
     """The description of an entry in the JSON Schema."""
     return Field(description=text)
 
@@ -36,9 +36,9 @@ class Fit(TypedDict):
 
     law: Literal["log-normal"]
     median: float
-    gsd: Annotated[float, said("geometric standard deviation")]
-    ks: Annotated[float, said("greatest distance of the cumulative distributions")]
-    p: Annotated[float, said("how often a sample of the fitted law would lie at least as far from its own fit")]
+    gsd: Annotated[float, meaning("geometric standard deviation")]
+    ks: Annotated[float, meaning("greatest distance of the cumulative distributions")]
+    p: Annotated[float, meaning("how often a sample of the fitted law would lie at least as far from its own fit")]
     word: Literal["good", "fair", "poor"]
 
 
@@ -50,9 +50,9 @@ class Convergence(TypedDict):
     median: list[float]
     low: list[float]
     high: list[float]
-    more: Annotated[int | None, said("still to count for an interval of ±wanted; null where no number would do")]
+    more: Annotated[int | None, meaning("still to count for an interval of ±wanted; null where no number would do")]
     wanted: float
-    by: NotRequired[Annotated[Literal["image"], said("what is counted; particles where it is not said")]]
+    by: NotRequired[Annotated[Literal["image"], meaning("what is counted; particles where it is not said")]]
 
 
 class Weighted(TypedDict):
@@ -114,16 +114,16 @@ class Nano(TypedDict):
     high: Share
     n: Count
     threshold: float
-    least_nm: Annotated[float | None, said("size from which on particles are counted")]
+    least_nm: Annotated[float | None, meaning("size from which on particles are counted")]
     verdict: Verdict
-    reason: Annotated[str, said("in short why it is undecided; empty where it is decided")]
+    reason: Annotated[str, meaning("in short why it is undecided; empty where it is decided")]
     sentence: str
-    decides: Annotated[str, said("what would decide it; empty where it is decided")]
-    asked: Annotated[str, said("how many particles ISO 13322-1 asks for, and how many were counted")]
+    decides: Annotated[str, meaning("what would decide it; empty where it is decided")]
+    asked: Annotated[str, meaning("how many particles ISO 13322-1 asks for, and how many were counted")]
     sensitivity: list[Sensitivity]
 
 
-KNOWN = said("standard uncertainty, of the median relative; null where not known")
+KNOWN = meaning("standard uncertainty, of the median relative; null where not known")
 
 
 class Contribution(TypedDict):
@@ -131,7 +131,7 @@ class Contribution(TypedDict):
 
     name: str
     title: str
-    source: Annotated[str, said("how it was found, or why not")]
+    source: Annotated[str, meaning("how it was found, or why not")]
     remedy: str
     median: Annotated[float | None, KNOWN]
     fraction_100nm: Annotated[float | None, KNOWN]
@@ -141,10 +141,10 @@ class Uncertainty(TypedDict):
     """What the contributions to one answer come to."""
 
     value: float
-    standard: Annotated[float, said("combined, of what is known")]
-    expanded: Annotated[float, said("the same times coverage_factor")]
-    without: Annotated[list[str], said("contributions that are not known and not in it")]
-    largest: Annotated[str, said("name of the largest contribution that is known")]
+    standard: Annotated[float, meaning("combined, of what is known")]
+    expanded: Annotated[float, meaning("the same times coverage_factor")]
+    without: Annotated[list[str], meaning("contributions that are not known and not in it")]
+    largest: Annotated[str, meaning("name of the largest contribution that is known")]
     sentence: str
 
 
@@ -165,9 +165,9 @@ class Point(TypedDict):
 class Recommendation(TypedDict):
     """What an image can say of 2022/C 229/01."""
 
-    vssa: Annotated[float, said(NUMBERS["vssa"].definition)]
-    exempt: Annotated[Count, said("particles over 100 µm in two directions")]
-    points: Annotated[list[Point], said("2022/C 229/01 point by point")]
+    vssa: Annotated[float, meaning(NUMBERS["vssa"].definition)]
+    exempt: Annotated[Count, meaning("particles over 100 µm in two directions")]
+    points: Annotated[list[Point], meaning("2022/C 229/01 point by point")]
 
 
 class Between(TypedDict):
@@ -175,7 +175,7 @@ class Between(TypedDict):
 
     variance: float
     sd: float
-    share: Annotated[float, said("of the total variance")]
+    share: Annotated[float, meaning("of the total variance")]
 
 
 class ImageRow(TypedDict):
@@ -201,10 +201,10 @@ class Statistics:
     for all objects but particles. without_filter: None where the filter removes nothing.
     """
 
-    unit: Annotated[Unit, said("of every size here")]
+    unit: Annotated[Unit, meaning("of every size here")]
     n_kept: Count
     n_set_aside: Count
-    set_aside: Annotated[dict[str, Count], said("objects set aside, by reason")] = field(default_factory=dict)
+    set_aside: Annotated[dict[str, Count], meaning("objects set aside, by reason")] = field(default_factory=dict)
     mean: float | None = None
     median: float | None = None
     sd: float | None = None
@@ -217,27 +217,27 @@ class Statistics:
     ecd_median: float | None = None
     without_filter: WithoutFilter | None = None
     edge: Literal["exclude", "weight"] = "exclude"
-    intervals: Annotated[Intervals, said("95 % intervals by number, null where not defined")] = field(
+    intervals: Annotated[Intervals, meaning("95 % intervals by number, null where not defined")] = field(
         default_factory=dict
     )
-    interval_note: Annotated[str, said("why there are no intervals; empty where there are")] = ""
-    interval_basis: Annotated[Literal["by particle", "by image"], said("what was resampled")] = PER_IMAGE
-    cautions: Annotated[list[str], said("which intervals may be too narrow, and why")] = field(default_factory=list)
-    relative_uncertainty: Annotated[float | None, said("of the calibration, as carried into the intervals")] = None
-    weighted: Annotated[dict[str, Weighted], said("all figures by number, area and volume")] = field(
+    interval_note: Annotated[str, meaning("why there are no intervals; empty where there are")] = ""
+    interval_basis: Annotated[Literal["by particle", "by image"], meaning("what was resampled")] = PER_IMAGE
+    cautions: Annotated[list[str], meaning("which intervals may be too narrow, and why")] = field(default_factory=list)
+    relative_uncertainty: Annotated[float | None, meaning("of the calibration, as carried into the intervals")] = None
+    weighted: Annotated[dict[str, Weighted], meaning("all figures by number, area and volume")] = field(
         default_factory=dict
     )
     fit: Fit | None = None
     convergence: Convergence | None = None
-    agglomerates: Annotated[Agglomerates | None, said("groups of touching particles; null for other objects")] = None
-    shape: Annotated[dict[str, Spread], said("descriptors of shape, by name")] = field(default_factory=dict)
+    agglomerates: Annotated[Agglomerates | None, meaning("groups of touching particles; null for other objects")] = None
+    shape: Annotated[dict[str, Spread], meaning("descriptors of shape, by name")] = field(default_factory=dict)
     nano: Nano | None = None
-    budget: Annotated[Budget | None, said("of the uncertainty, after JCGM 100:2008; null of pixels")] = None
+    budget: Annotated[Budget | None, meaning("of the uncertainty, after JCGM 100:2008; null of pixels")] = None
     recommendation: Recommendation | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
-    size: Annotated[str, said("name of the measure that is the size")] = "min_feret"
-    screened: Annotated[bool, said("whether the objects were judged as nanomaterials")] = True
+    size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
+    screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:

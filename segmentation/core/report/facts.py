@@ -24,7 +24,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "field_spread": "spread between fields (%)",
     "repeatability": "repeatability (%)",
 }
-SAID_ELSEWHERE = ("model", "data_bar")
+HIDDEN_SETTINGS = ("model", "data_bar")
 INSTRUMENT = {
     "voltage_kv": "voltage (kV)",
     "working_distance_mm": "working distance (mm)",
@@ -58,7 +58,7 @@ def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         task = tasks.find(found.task)
         for name in task.settings.model_fields:
             value = found.used.get(name, found.settings.get(name))
-            if name not in SAID_ELSEWHERE and value not in (None, ""):
+            if name not in HIDDEN_SETTINGS and value not in (None, ""):
                 said[NAMES.get(name, name.replace("_", " "))] = (
                     on_off(value)
                     if isinstance(value, bool)

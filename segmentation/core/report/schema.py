@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from ..flags import Flag
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.quantities import COLUMNS, NUMBERS, Value
-from ..measure.results import Count, PooledStatistics, Statistics, said
+from ..measure.results import Count, PooledStatistics, Statistics, meaning
 from ..micrograph.types import Calibration
 
 FILE = Path(__file__).with_name("result.schema.json")
@@ -31,9 +31,9 @@ HEAD = {
     ),
 }
 OPEN = ConfigDict(extra="allow")
-Side = Annotated[int, said("in px")]
-Metadata = Annotated[dict[str, Any], said("what the file says of the instrument")]
-Used = Annotated[dict[str, Any], said("what was used where the settings leave it open")]
+Side = Annotated[int, meaning("in px")]
+Metadata = Annotated[dict[str, Any], meaning("what the file says of the instrument")]
+Used = Annotated[dict[str, Any], meaning("what was used where the settings leave it open")]
 
 
 class Written(GenerateJsonSchema):
@@ -80,7 +80,7 @@ class Answer(TypedDict):
 
 Quantities = Annotated[
     dict[str, Value] | list[Answer],
-    said("what this kind of analysis answers with: of particles by name, of any other kind as a list"),
+    meaning("what this kind of analysis answers with: of particles by name, of any other kind as a list"),
 ]
 
 
@@ -89,7 +89,7 @@ class Weights(TypedDict):
 
     name: str
     version: str | None
-    sha256: Annotated[str, said("of the weights")]
+    sha256: Annotated[str, meaning("of the weights")]
 
 
 class UsedModel(Weights):
@@ -101,7 +101,7 @@ class ImageFacts(TypedDict):
     sha256: str
     width: Side
     height: Side
-    data_bar: Annotated[int | None, said("first row of the data bar, null where there is none")]
+    data_bar: Annotated[int | None, meaning("first row of the data bar, null where there is none")]
     notes: list[str]
 
 
@@ -110,8 +110,8 @@ class Result(TypedDict):
 
     quantities: Quantities
     versions: dict[str, str]
-    warnings: Annotated[list[str], said("the sentences of flags")]
-    flags: Annotated[list[Flag], said("warnings, each with a short form for tables and figures")]
+    warnings: Annotated[list[str], meaning("the sentences of flags")]
+    flags: Annotated[list[Flag], meaning("warnings, each with a short form for tables and figures")]
 
 
 class ImageResult(Result):
@@ -119,11 +119,11 @@ class ImageResult(Result):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     format: Literal["deepsegm-result/1"]
-    settings: Annotated[dict[str, Any], said("as asked for")]
+    settings: Annotated[dict[str, Any], meaning("as asked for")]
     used: Used
     calibration: Calibration
-    statistics: Annotated[Statistics | None, said("of the sizes; null for a kind of analysis without any")]
-    set_aside: Annotated[dict[str, Count], said("objects set aside, by reason")]
+    statistics: Annotated[Statistics | None, meaning("of the sizes; null for a kind of analysis without any")]
+    set_aside: Annotated[dict[str, Count], meaning("objects set aside, by reason")]
     model: Weights
     image: ImageFacts
     metadata: Metadata
@@ -134,24 +134,24 @@ class Member(TypedDict):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     name: str
-    n: Annotated[Count | None, said("objects kept; null also where pixels belong to classes")]
+    n: Annotated[Count | None, meaning("objects kept; null also where pixels belong to classes")]
     n_set_aside: Count | None
-    median: Annotated[float | None, said("null also where the image has another unit than the sample")]
+    median: Annotated[float | None, meaning("null also where the image has another unit than the sample")]
     low: float | None
     high: float | None
-    outlier: Annotated[str, said("why it may not belong; empty where it does")]
-    excluded: Annotated[str, said("why it is not in the pooled numbers; empty where it is")]
-    warning: Annotated[str, said("short forms of its warnings; empty where it has none")]
-    sha256: Annotated[str, said("of the file; empty where not known")]
+    outlier: Annotated[str, meaning("why it may not belong; empty where it does")]
+    excluded: Annotated[str, meaning("why it is not in the pooled numbers; empty where it is")]
+    warning: Annotated[str, meaning("short forms of its warnings; empty where it has none")]
+    sha256: Annotated[str, meaning("of the file; empty where not known")]
     calibration: Calibration | None
     quantities: Quantities | None
-    clarity: Annotated[float | None, said("how clearly it shows particles at all, 0 to 1")]
-    settings: Annotated[dict[str, Any] | None, said("as asked for")]
+    clarity: Annotated[float | None, meaning("how clearly it shows particles at all, 0 to 1")]
+    settings: Annotated[dict[str, Any] | None, meaning("as asked for")]
     used: dict[str, Any] | None
     model: Weights | None
     width: Side | None
     height: Side | None
-    data_bar: Annotated[int | None, said("first row of the data bar, null where there is none")]
+    data_bar: Annotated[int | None, meaning("first row of the data bar, null where there is none")]
     metadata: Metadata
 
 
@@ -162,36 +162,36 @@ class SampleResult(Result):
     format: Literal["deepsegm-sample/1"]
     name: str
     settings: dict[str, Any]
-    settings_differ: Annotated[list[str], said("settings that are not the same for all pooled images, or not known")]
+    settings_differ: Annotated[list[str], meaning("settings that are not the same for all pooled images, or not known")]
     used: Used
     model: Weights | None
-    statistics: Annotated[PooledStatistics | None, said("of the sizes; null for a kind of analysis without any")]
-    images: Annotated[list[Member], said("all images of the sample, those that are left out at the end")]
+    statistics: Annotated[PooledStatistics | None, meaning("of the sizes; null for a kind of analysis without any")]
+    images: Annotated[list[Member], meaning("all images of the sample, those that are left out at the end")]
 
 
 class JobResult(TypedDict, total=False):
     """What is stored with the job of an image and answered by the API; results of earlier versions have less of it."""
 
     task: str
-    order: Annotated[list[str], said("names of quantities in the order of reading")]
+    order: Annotated[list[str], meaning("names of quantities in the order of reading")]
     quantities: dict[str, Value]
-    found: Annotated[Count, said("outlines, kept or set aside")]
-    refused: Annotated[bool, said("whether the image is of another kind, so that nothing was measured")]
+    found: Annotated[Count, meaning("outlines, kept or set aside")]
+    refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
     calibration: Calibration
     model: UsedModel
     image: dict[Literal["width", "height"], Side]
-    data_bar: Annotated[int | None, said("first row of the data bar, null where there is none")]
+    data_bar: Annotated[int | None, meaning("first row of the data bar, null where there is none")]
     polarity: str | None
     scale: float | None
     threshold: float | None
     used: Used
     filter: bool
     edge: str
-    reused: Annotated[bool, said("whether the outlines are those of the earlier result")]
+    reused: Annotated[bool, meaning("whether the outlines are those of the earlier result")]
     warnings: list[str]
     flags: list[Flag]
-    timings: Annotated[dict[str, float], said("seconds by stage")]
+    timings: Annotated[dict[str, float], meaning("seconds by stage")]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class StoredSample(PooledStatistics):
     calibration: dict[str, Any] = field(default_factory=dict)
     quantities: dict[str, Value] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
-    headline_quantities: Annotated[list[str], said("names of the numbers by which images are compared")] = field(
+    headline_quantities: Annotated[list[str], meaning("names of the numbers by which images are compared")] = field(
         default_factory=list
     )
     warnings: list[str] = field(default_factory=list)

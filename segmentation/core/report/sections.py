@@ -45,7 +45,9 @@ GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the cumulative curves at most {CLOSE:g};"
     f" fair: at most {NEAR:g}."
 )
-CONVERGENCE = "Right: median of the first {things} in random order, with its 95 % interval; dotted: what is wanted."
+CONVERGENCE = (
+    "Right: median of the first {things} in random order, with its 95 % interval; dotted: the wanted precision."
+)
 SENSITIVITY_WORDS = (
     "Each line changes one setting. These intervals include sampling only. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres, as corners stick out by"

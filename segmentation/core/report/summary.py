@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..measure.budget_table import answers_of, lines, said
+from ..measure.budget_table import answers_of, lines, uncertainty_words
 from ..measure.convergence import more_images_words
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.filters import Reason
@@ -249,7 +249,7 @@ class Summary:
         basis = "images" if found.interval_basis == BY_IMAGE else self.things
         doubt = found.relative_uncertainty or 0.0
         scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
-        beside = f"Each number has its 95 % interval; of sizes by resampling the {basis}{scale}."
+        beside = f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."
         return " ".join([beside, *found.cautions])
 
     @property
@@ -343,7 +343,9 @@ class Summary:
         if not found:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
-        rows = [(title, source, list(map(said, effects, names))) for title, source, *effects in lines(found)]
+        rows = [
+            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(found)
+        ]
         totals: Mapping[str, Any] = found
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 

@@ -67,7 +67,13 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
 
 def doubt_words(fraction: float | None) -> str:
     """A relative standard uncertainty; a negligible one is given only as an upper limit."""
-    return "not known" if fraction is None else f"{100 * fraction:.2g} %" if fraction >= LEAST_DOUBT else "under 0.1 %"
+    return (
+        "not known"
+        if fraction is None
+        else f"{significant(100 * fraction, 2)} %"
+        if fraction >= LEAST_DOUBT
+        else "under 0.1 %"
+    )
 
 
 def instrument_words(calibration: Calibration) -> str:
@@ -76,6 +82,30 @@ def instrument_words(calibration: Calibration) -> str:
     return (
         f"{doubt_words(calibration.instrument_uncertainty)}{note}" if calibration.instrument_uncertainty else NOT_GIVEN
     )
+
+
+def rounding_words(calibration: Calibration) -> str:
+    """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown."""
+    doubt = calibration.relative_uncertainty
+    if not doubt:
+        return ""
+    return f"± {doubt_words(doubt)}" if doubt >= LEAST_DOUBT else doubt_words(doubt)
+
+
+def doubt_line(calibration: Calibration) -> str:
+    """The two parts of a scale's uncertainty."""
+    read = rounding_words(calibration) or "not known"
+    own = f"{'± ' * bool(calibration.instrument_uncertainty)}{instrument_words(calibration)}"
+    return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {own}."
+
+
+def scale_words(calibration: Calibration) -> str:
+    """Such as "7.344 nm/px, read from the data bar (± 0.5 %)"."""
+    if calibration.nm_per_pixel is None:
+        return "scale not known, sizes in pixels"
+    doubt = rounding_words(calibration) if calibration.source in MEASURED else ""
+    said = f"{pixel_size(calibration.nm_per_pixel)}, {SOURCES[calibration.source]}"
+    return f"{said} ({doubt})" if doubt else said
 
 
 def calibration_words(calibration: Calibration) -> str:

@@ -26,7 +26,7 @@ class ScoringCommand(LabCommand):
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
         parser.add_argument("dataset", type=Path, metavar="DATASET")
         parser.add_argument("--images", default="", help="folder of the images inside DATASET")
-        parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
+        parser.add_argument("--labels", default="", help='the folder of labels; "none": no image shows a particle')
         classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
         classes.help = "the labels that stand for the model's classes, in their order; default: found in the files"
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in DATASET, or a path")

@@ -15,7 +15,7 @@ from segmentation.core.report.exports.particles_csv import lines, name_cell
 from segmentation.models import Job
 from segmentation.services import broken_edits
 
-COLUMNS = ("sequence", "author", "visitor", "time", "operation", "undoes", "box", "ids", "previous", "hash")
+COLUMNS = ("job", "sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes", "previous", "hash")
 
 
 class Command(BaseCommand):
@@ -52,8 +52,10 @@ class Command(BaseCommand):
 
     def _export(self, job: Job, options: dict[str, Any]) -> None:
         rows = [each.as_dict() for each in job.edits.all()]
-        text = lines([COLUMNS, *([_cell(row[name]) for name in COLUMNS] for row in rows)])
-        text = text if options["csv"] else json.dumps(rows, indent=1) + "\n"
+        if options["csv"]:
+            text = lines([COLUMNS, *([_cell(row[name]) for name in COLUMNS] for row in rows)])
+        else:
+            text = json.dumps(rows, indent=1) + "\n"
         if options["out"] is None:
             self.stdout.write(text, ending="")
             return

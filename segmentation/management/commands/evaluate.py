@@ -72,7 +72,7 @@ def _check(options: dict[str, Any]) -> None:
     """Refuse numbers that cannot be; nothing has been read yet."""
     threshold, nm = options["threshold"], options["nm"]
     if threshold is not None and not 0 < threshold < 1:
-        raise CommandError(f"--threshold lies between 0 and 1, not at {threshold:g}.")
+        raise CommandError(f"--threshold must be between 0 and 1, not {threshold:g}.")
     if nm is not None and not 0 < nm < float("inf"):
         raise CommandError(f"--nm is a number above 0, not {nm:g}.")
     other = [flag(name) for name in NOT_THE_CARDS if options[name] not in (None, False)]

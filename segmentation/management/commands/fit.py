@@ -18,9 +18,9 @@ PARTS = {
 
 class Command(ScoringCommand):
     help = (
-        "Fit PARTS of MODEL's card on DATASET, write them into the card, and say what the card before and after finds"
-        f" there. PARTS: {'; '.join(f'{name}: {text}' for name, text in PARTS.items())}. DATASET as for `evaluate`: a"
-        " folder, or a training RECIPE.toml, of which the held-out groups are used. The card as it was is kept as"
+        "Fit PARTS of MODEL's card on DATASET, write them into the card, and compare the results of the old and the"
+        f" new card. PARTS: {'; '.join(f'{name}: {text}' for name, text in PARTS.items())}. DATASET as for `evaluate`:"
+        " a folder, or a training RECIPE.toml, of which the held-out groups are used. The card as it was is kept as"
         " CARD.before."
     )
     result = "The card"
@@ -42,7 +42,7 @@ class Command(ScoringCommand):
         if unknown := [part for part in options["parts"] if part not in known]:
             raise CommandError(f"{find(card.task).title} have no {' and no '.join(unknown)} to be fitted.")
         pairs, rows = self.pairs(card, options), options["rows"]
-        if not is_recipe(options["dataset"]):  # of a recipe's folders none lies there
+        if not is_recipe(options["dataset"]):  # a recipe names no such folder
             keep_apart(options["dataset"], *(path for pair in pairs for path in pair.files))
         self.warn_of_training_images(card, pairs)
         before = replace(self.predictor(card, options), kept={})

@@ -51,7 +51,7 @@ def test_undo_takes_back_one_operation_after_the_other():
         ({"op": "delete", "ids": [True]}, "ids is the number of an object"),
         ({"op": "delete", "ids": [2**40]}, "ids is the number"),
         ({"op": "delete", "ids": [2], "line": []}, "delete has no line"),
-        ({"op": "split", "id": 5, "line": "no"}, "line is a list of points"),
+        ({"op": "split", "id": 5, "line": "no"}, "a list of such points"),
         ({"op": "set_aside", "ids": [2], "reason": 3}, "reason is a text"),
         ({"op": "draw", "polygon": [[1, 1], [4, 1], [4, 4]], "ground": 1}, "ground is true or false"),
         ({"op": "undo"}, "nothing to undo"),
@@ -82,3 +82,27 @@ def test_the_command_refuses_in_a_sentence(tmp_path, content, sentence):
     with pytest.raises(CommandError, match="No such file"):
         call_command("edit", tmp_path / "no.npz", operations=tmp_path / "ops.json", out=tmp_path / "b.npz")
     np.testing.assert_equal((tmp_path / "b.npz").exists(), False)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": ["delete"]},
+        {"op": {}},
+        {"op": None},
+        {"op": "delete", "ids": None},
+        {"op": "draw", "polygon": None},
+        {"op": "class", "ids": [2], "class": None},
+        {"op": "draw", "polygon": [[10**400, 2], [3, 4], [5, 6]]},
+        {"op": "draw", "polygon": [["1", "2"], ["3", "4"], ["5", "6"]]},
+        {"op": "draw", "polygon": [[True, 2], [3, 4], [5, 6]]},
+        {"op": "draw", "polygon": [[1, 2, 3], [3, 4, 5], [5, 6, 7]]},
+        {"op": "add", "point": [1]},
+        {"op": "add", "point": []},
+        {"op": "split", "id": 5, "points": []},
+        {"op": "split", "id": 2**70, "line": [[0, 0], [9, 9]]},
+    ],
+)
+def test_nonsense_is_refused_in_a_sentence(operation):
+    with pytest.raises(BadEdit, match=r"Operation 1: .*\."):
+        correct(FOUND, [operation])

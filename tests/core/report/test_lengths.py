@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.charts import Distribution, draw_histogram
 from segmentation.core.report.lengths import in_readable_unit
@@ -46,3 +47,12 @@ def test_the_histogram_is_drawn_in_micrometres(sample):
     assert "(µm)" in ax.get_xlabel() and "µm" in ax.get_title(loc="left")
     assert ax.get_xlim()[1] < 1.2 * sample.members[0].table.length("min_feret").max() / 1000
     assert len(shown.sizes) == int(shown.bars.counts.sum())
+
+
+def test_the_numbers_of_images_follow_the_pooled_ones_into_micrometres():
+    from types import SimpleNamespace
+
+    images = [SimpleNamespace(member=SimpleNamespace(quantities={"size": Value(2500.0, 2400.0, 2600.0, "nm")}))]
+    images += [SimpleNamespace(member=SimpleNamespace(quantities={"size": Value(12.0, unit="px")}))]
+    sample = SimpleNamespace(pooled=None, images=images, quantities={"size": Value(2.5, unit="µm")})
+    assert SampleAnalysis.by_image(sample, "size") == [Value(2.5, 2.4, 2.6, "µm"), Value(None)]

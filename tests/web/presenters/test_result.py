@@ -123,9 +123,9 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "by resampling the particles, including 1.3 % uncertainty of the scale."),
-            ({"relative_uncertainty": None}, "by resampling the particles."),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
+            ({}, "from resampling the particles, including 1.3 % uncertainty of the scale."),
+            ({"relative_uncertainty": None}, "from resampling the particles."),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, "from resampling the images."),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):

@@ -18,9 +18,9 @@ from PIL import Image
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.wording import doubt_line
 from segmentation.models import Artifact, Job, Micrograph
 from segmentation.presenters import sample as pooled
-from segmentation.presenters.words import doubt_line
 from segmentation.services import calibration as present
 from segmentation.services.calibration import (
     LONG_LINE,
@@ -179,7 +179,7 @@ class TestUncertainty:
 
     def test_the_two_parts_are_said_apart(self):
         file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
-        assert doubt_line(file).endswith("rounding: ± < 0.1 %; of the microscope's own calibration: not included.")
+        assert doubt_line(file).endswith("rounding: under 0.1 %; of the microscope's own calibration: not included.")
         known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
         assert "rounding: ± 0.40 %; of the microscope's own calibration: ± 1.0 % (certified grating)." in doubt_line(
             known

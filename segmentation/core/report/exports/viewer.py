@@ -41,10 +41,10 @@ MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 
 def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, Any]:
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
-    {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *measures_of(task.size),
+    {"width", "height", "rows", "unit", "pixel_size", "particles": [{"id", "kept", "reason", *measures_of(task.size),
     "confidence", "weight", "outline"}]}, of the measures those that are known, and "class" where there are several;
     sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
-    is no number; cut: the object is kept but touches the frame, so that its size is not known; grain: the size of a
+    is no number; cut: the object is kept but touches the frame, so that its size is not known; pixel_size: of a
     pixel in `unit`; weight: of the border correction, only where it has weights;
     outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
     true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
@@ -75,7 +75,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    return {**frame, "unit": table.unit, "grain": table.nm_per_pixel or 1.0, "particles": particles}
+    return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles}
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
