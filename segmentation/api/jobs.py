@@ -129,9 +129,13 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     ["GET", "HEAD"], "/{uuid:pk}/labels", url_name="labels", response=refusals(404, 409), openapi_extra=A_FILE
 )
 def labels(request: HttpRequest, pk: UUID) -> Any:
-    """The outlines that stand now, kept or set aside, as a TIFF of 32 bits: ids as in the table, 0 is background."""
+    """The outlines that stand now, kept or set aside, as a TIFF of 32 bits: ids as in the table, 0 is background. The
+    header X-Edits-Base is the number of the last edit in them."""
     found = visible(request, _job(pk))
-    return serve_labels(services.corrections_of(found).now.labels, found.micrograph.name)
+    corrections = services.corrections_of(found)
+    answer = serve_labels(corrections.now.labels, found.micrograph.name)
+    answer["X-Edits-Base"] = str(len(corrections.steps))
+    return answer
 
 
 @router.api_operation(
@@ -140,7 +144,8 @@ def labels(request: HttpRequest, pk: UUID) -> Any:
 def edits(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far, in their order. Each holds the hash of the one before."""
     found = visible(request, _job(pk))
-    return {"base": found.edit_count, "edits": [each.as_dict() for each in found.edits.all()]}
+    every = [each.as_dict() for each in found.edits.all()]
+    return {"base": every[-1]["sequence"] if every else 0, "edits": every}
 
 
 @router.post(

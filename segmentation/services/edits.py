@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,10 +24,15 @@ from .jobs import GONE
 from .refusal import Refused
 
 MOST = 1000  # operations of one request
+LONGEST = 10.0  # seconds of work
+MOST_RUNS = 500_000  # of all patches of one request
 KEPT_PIXELS = 1 << 22  # results up to this size are kept in memory between two requests
 KEPT = 2  # such results
 NOT_DONE = "Only a finished result can be corrected."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
+ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
+TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
+TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
 OUTDATED = "Somebody else has corrected this result meanwhile: look at the newer edits, then repeat yours."
 
 
@@ -74,7 +80,10 @@ def corrections_of(job: Job, count: int | None = None) -> Corrections:
         raise Refused(NO_OUTLINES, 409) from error
     original = replace(original, alternatives={}, layers={})  # corrections drop the first; nothing here needs either
     rows = job.edits.all() if count is None else job.edits.filter(sequence__lte=count)
-    return Corrections(original, (row.step for row in rows))
+    try:
+        return Corrections(original, (row.step for row in rows))
+    except BadEdit as error:
+        raise Refused(ALTERED, 409) from error
 
 
 def edit_job(
@@ -94,9 +103,15 @@ def edit_job(
     corrections = _recent.take(job) or corrections_of(job)
     corrections = _caught_up(corrections, job)
     rows: list[Edit] = []
+    end, runs = time.monotonic() + LONGEST, 0
     try:
         for place, operation in enumerate(operations, 1):
             rows.append(_row(job, corrections, _clean(operation), place, rows, user, visitor))
+            runs += len(rows[-1].patch["runs"]) + len(rows[-1].before["runs"])
+            if runs > MOST_RUNS:
+                raise Refused(TOO_LARGE, 422)
+            if time.monotonic() > end:
+                raise Refused(TOO_LONG, 422)
     except BadEdit as problem:
         raise Refused(f"Operation {place}: {problem}", 422) from problem
     with transaction.atomic():
@@ -144,7 +159,7 @@ def _row(
 
 
 def _clean(operation: Any) -> Any:
-    """An operation as any database gives it back, so that its hash holds: without negative zeros, NaN and NULs."""
+    """An operation as any database gives it back, so that its hash holds: whole numbers as integers, no NaN, no NUL."""
     if isinstance(operation, dict):
         return {str(plain(name)): _clean(value) for name, value in operation.items()}
     if isinstance(operation, list):
@@ -152,14 +167,19 @@ def _clean(operation: Any) -> Any:
     if isinstance(operation, float):
         if not math.isfinite(operation):
             raise BadEdit("A number is infinite or no number.")
-        return operation + 0.0
+        return int(operation) if operation.is_integer() else operation
     return plain(operation)
 
 
 def broken_edits(job: Job) -> list[str]:
     """What is wrong with the log of a job, a sentence each; empty where it is whole."""
+    found = _broken(job)
+    return _broken(_again(job)) if found else found  # an edit may have been stored meanwhile
+
+
+def _broken(job: Job) -> list[str]:
     found, previous, count = [], FIRST, 0
-    for count, row in enumerate(job.edits.all(), 1):
+    for count, row in enumerate(job.edits.filter(sequence__lte=max(job.edit_count, 1)), 1):
         if row.sequence != count:
             return [*found, f"Edit {count} is missing."]
         if row.previous != previous:

@@ -148,7 +148,9 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
 
     who: user, visitor, address and token, as for `create_job`.
     """
-    if not job.edit_count or job.segmentation_id is None:
+    undone = job.edits.filter(undoes__isnull=False).values("undoes")
+    standing = job.edits.filter(undoes=None).exclude(sequence__in=undone)
+    if job.segmentation_id is None or not standing.exists():
         raise Refused(NOTHING_CORRECTED, 409)
     if segmentation_for(job, settings) is None:
         raise Refused(OTHER_OUTLINES, 422)
@@ -217,9 +219,12 @@ def delete_job(*, job: Job) -> None:
         return
     # In a sample the latest result of an image counts: a later or an earlier result replaces this one.
     superseded = job.reruns.filter(sample=job.sample_id).exists()
-    job.reruns.update(parent=job.parent_id)
+    # What measures corrections of this result must not take those of another one.
+    job.reruns.filter(corrects=None).update(parent=job.parent_id)
+    job.reruns.update(parent=None)
     if job.sample_id and not superseded:
         _give_way_to_the_one_before(job)
+    Job.objects.select_for_update().filter(pk=job.pk).first()  # an edit may be under way
     job.delete()
     discard_unused(micrograph)
 

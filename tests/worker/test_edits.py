@@ -334,3 +334,56 @@ def test_an_exported_log_can_be_verified_by_anyone(send, script, result):
         said = row.pop("hash")
         text = json.dumps(row, sort_keys=True, separators=(",", ":"))
         assert hashlib.sha256(text.encode()).hexdigest() == said
+
+
+def test_a_revision_of_a_deleted_revision_takes_no_other_corrections(send, script, result):
+    send(0, DELETE)
+    first = revision(script, result)
+    send(0, {"op": "delete", "ids": [1]}, job=first)
+    answer = script.post(f"/api/v1/jobs/{first.pk}/revisions", {"edits": True}, "application/json")
+    services.delete_job(job=first)
+    run_job(answer.json()["id"])
+    job = Job.objects.get(pk=answer.json()["id"])
+    assert job.state == "failed" and "deleted" in job.error
+
+
+def test_corrections_of_corrections_count_each_object_once(send, script, result):
+    send(0, DELETE, {"op": "reviewed", "ids": [1, 3]})
+    first = revision(script, result)
+    send(0, SPLIT, job=first)
+    used = revision(script, first).summary["used"]
+    assert (used["corrected"], used["reviewed"]) == (3, 1)  # 1, 2 and the new part; 3
+
+
+def test_where_no_edit_stands_there_is_nothing_to_measure(send, script, result):
+    send(0, DELETE, UNDO)
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
+
+
+def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):
+    square = [[60.0, 60.0], [70.0, -0.0], [70.5, 1e16 / 1e15]]
+    assert send(0, {"op": "draw", "polygon": square}).status_code == 200
+    (edit,) = Edit.objects.all()
+    assert json.dumps(edit.operation["polygon"]) == "[[60, 60], [70, 0], [70.5, 10]]"
+    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+
+
+def test_undo_takes_nothing_else(send):
+    assert send(0, DELETE, {**UNDO, "x": 1e300}).status_code == 422
+
+
+def test_outlines_of_an_altered_log_are_not_shown(send, script, result, monkeypatch):
+    send(0, DELETE)
+    Edit.objects.update(patch={})
+    monkeypatch.setattr(service, "_recent", service._Recent())
+    assert script.get(f"/api/v1/jobs/{result.pk}/labels").json()["error"] == service.ALTERED
+    assert send(1, SPLIT).status_code == 409
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), [("MOST_RUNS", 3, "TOO_LARGE"), ("LONGEST", -1.0, "TOO_LONG")])
+def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monkeypatch, name, value, sentence):
+    monkeypatch.setattr(service, name, value)
+    answer = send(0, DELETE, SPLIT)
+    assert answer.status_code == 422 and answer.json()["error"] == getattr(service, sentence)
+    assert not Edit.objects.exists()

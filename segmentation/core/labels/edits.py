@@ -11,7 +11,7 @@ from math import nan
 
 import numpy as np
 
-from .geometry import SMALLEST, Box, Mask, components, crosses_itself, cut, line_pixels, polygon_pixels
+from .geometry import SMALLEST, Box, Mask, boxes_of, components, crosses_itself, cut, line_pixels, polygon_pixels
 from .patches import (
     NOTHING,
     BadEdit,
@@ -155,10 +155,11 @@ def fill(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
     _, box, _ = pixels_of(segmentation, ids)
     before = crop(segmentation, box)
     after = before.copy()
-    for number in ids:
-        outside, count = components(np.pad(before != number, 1, constant_values=True), corners=True)
+    for number, rows, columns in boxes_of(before, ids):
+        own = before[rows, columns]
+        outside, count = components(np.pad(own != number, 1, constant_values=True), corners=True)
         enclosed = (outside > 0) & (outside != outside[0, 0]) if count > 1 else np.zeros_like(outside, bool)
-        after[enclosed[1:-1, 1:-1] & (before == 0)] = number
+        after[rows, columns][enclosed[1:-1, 1:-1] & (own == 0)] = number
     if np.array_equal(after, before):
         raise BadEdit("These objects have no holes.")
     return patch_to(segmentation, box, after, {})

@@ -5,6 +5,7 @@ Positions are (x, y) in pixels of the image, as in `edits`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
 
@@ -75,13 +76,37 @@ def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
 
 
 def _grow(parts: Labels, inside: Mask) -> None:
-    """Give the object's pixels without a part to the part beside them, in place."""
-    while (left := inside & (parts == 0)).any():
-        around = np.pad(parts, 1)
-        beside = np.max([around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]], axis=0)
-        if not beside[left].any():
-            return
-        parts[left] = beside[left]
+    """Give the object's pixels without a part to the part beside them, in place: step by step, of several parts that
+    reach a pixel at once the one with the highest number."""
+    room = np.pad(inside & (parts == 0), 1).ravel()
+    numbers = np.pad(parts, 1).ravel()
+    wide = parts.shape[1] + 2
+    front = np.flatnonzero(numbers)
+    while front.size:
+        beside = (front[:, None] + (-wide, -1, 1, wide)).ravel()
+        values = np.repeat(numbers[front], 4)
+        free = room[beside]
+        beside, values = beside[free], values[free]
+        np.maximum.at(numbers, beside, values)
+        front = np.unique(beside)
+        room[front] = False
+    parts[:] = numbers.reshape(-1, wide)[1:-1, 1:-1]
+
+
+def boxes_of(labels: Labels, ids: Sequence[int], margin: int = 0) -> list[tuple[int, slice, slice]]:
+    """The rows and columns of each object within labels (h, w), each id once, with a margin as far as there is room."""
+    places = np.flatnonzero(np.isin(labels, ids))
+    numbers = labels.ravel()[places]
+    order = np.argsort(numbers, kind="stable")
+    rows, columns = np.divmod(places[order], labels.shape[1])
+    found, starts = np.unique(numbers[order], return_index=True)
+    if not len(found):
+        return []
+    ends = [each.reduceat(line, starts) for line in (rows, columns) for each in (np.minimum, np.maximum)]
+    return [
+        (number, slice(max(0, top - margin), bottom + margin + 1), slice(max(0, left - margin), right + margin + 1))
+        for number, top, bottom, left, right in zip(found.tolist(), *(each.tolist() for each in ends), strict=True)
+    ]
 
 
 def line_pixels(points: Floats, box: Box) -> Mask:
@@ -89,12 +114,29 @@ def line_pixels(points: Floats, box: Box) -> Mask:
     corner."""
     top, left, bottom, right = box
     barrier = np.zeros((bottom - top, right - left), bool)
+    low, high = np.array([left, top]) - 1.0, np.array([right, bottom]) + 1.0
     for one, two in pairwise(points):
-        steps = ceil(4 * float(np.abs(two - one).max())) + 2
-        x, y = np.floor(np.linspace(one, two, steps)).astype(int).T
+        begin, end = _within(one, two, low, high)
+        if begin > end:
+            continue
+        steps = ceil(4 * float(np.abs(two - one).max()) * (end - begin)) + 2
+        x, y = np.floor(one + np.linspace(begin, end, steps)[:, None] * (two - one)).astype(int).T
         seen = (x >= left) & (x < right) & (y >= top) & (y < bottom)
         barrier[y[seen] - top, x[seen] - left] = True
     return barrier
+
+
+def _within(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[float, float]:
+    """The part of a segment between two corners of a box, as shares of its length; the first larger where there is
+    none."""
+    begin, end = 0.0, 1.0
+    for start, step, least, most in zip(one.tolist(), (two - one).tolist(), low.tolist(), high.tolist(), strict=True):
+        if step:
+            ends = sorted(((least - start) / step, (most - start) / step))
+            begin, end = max(begin, ends[0]), min(end, ends[1])
+        elif not least <= start <= most:
+            return 1.0, 0.0
+    return begin, end
 
 
 def polygon_pixels(points: Floats, box: Box) -> Mask:

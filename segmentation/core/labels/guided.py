@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .edits import paint
-from .geometry import LEVELS, SMALLEST, Box, Mask, components, flooded
+from .geometry import LEVELS, SMALLEST, Box, Mask, boxes_of, components, flooded
 from .patches import BadEdit, Patch, Points, confirmed, crop, patch_to, pixels_of, points_of
 from .segmentation import Segmentation
 
@@ -90,15 +90,16 @@ def smooth(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
     box = max(0, box[0] - 1), max(0, box[1] - 1), min(tall, box[2] + 1), min(wide, box[3] + 1)
     before = crop(segmentation, box)
     after = before.copy()
-    for number in ids:
-        own = before == number
+    for number, rows, columns in boxes_of(before, ids, margin=1):
+        part, now = before[rows, columns], after[rows, columns]
+        own = part == number
         around = np.pad(own, 1).astype(np.int8)
-        rows, columns = own.shape
-        nine = sum(around[r : r + rows, c : c + columns] for r in range(3) for c in range(3))
+        tall, wide = own.shape
+        nine = sum(around[r : r + tall, c : c + wide] for r in range(3) for c in range(3))
         kept = nine >= 5
-        after[own & ~kept] = 0
-        after[(after == 0) & (before == 0) & kept] = number
-        if not (after == number).any():
+        now[own & ~kept] = 0
+        now[(now == 0) & (part == 0) & kept] = number
+        if not (now == number).any():
             raise BadEdit(f"Object {number} is too thin to be smoothed.")
     if np.array_equal(after, before):
         raise BadEdit("These outlines are smooth already.")

@@ -22,7 +22,7 @@ def _number(name: str, value: Any) -> int:
 
 
 def _numbers(name: str, value: Any) -> list[int]:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not value:
         raise BadEdit(f"{name} is a list of numbers of objects.")
     return [_number(name, each) for each in value]
 
@@ -114,6 +114,8 @@ class Corrections:
     def do(self, operation: Operation) -> Step:
         """Make one correction; "undo" takes back the last one that stands. Raises BadEdit, and changes nothing then."""
         undo = isinstance(operation, Mapping) and operation.get("op") == UNDO
+        if undo and len(operation) > 1:
+            raise BadEdit("undo has no other entries.")
         standing = self.standing if undo else []
         if undo and not standing:
             raise BadEdit("There is nothing to undo.")
@@ -135,9 +137,13 @@ class Corrections:
             step = self.steps[number - 1]
             (reviewed if step.operation["op"] == "reviewed" else changed).update(step.patch.objects)
         before = self.original.used
+        changed |= set(before.get("corrected_ids", ()))
+        reviewed = (reviewed | set(before.get("reviewed_ids", ()))) - changed
         counts = {
-            "corrected": len(changed) + before.get("corrected", 0),
-            "reviewed": len(reviewed - changed) + before.get("reviewed", 0),
+            "corrected": len(changed),
+            "reviewed": len(reviewed),
+            "corrected_ids": sorted(changed),
+            "reviewed_ids": sorted(reviewed),
         }
         provenance = replace(origin, edits=(*origin.edits, *operations))
         return replace(self.now, provenance=provenance, used={**before, **counts})

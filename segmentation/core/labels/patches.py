@@ -198,9 +198,14 @@ def patch_to(segmentation: Segmentation, box: Box, after: Labels, known: Mapping
     before = crop(segmentation, box)
     changed = before != after
     objects: dict[int, Object | None] = dict(known)
-    for number in np.setdiff1d(before[changed], [0, *objects]).tolist():
-        left = (after == number).any() or (segmentation.labels == number).sum() > (before == number).sum()
-        objects[number] = confirmed(segmentation, number) if left else None
+    touched = np.setdiff1d(before[changed], [0, *objects])
+    if touched.size:
+        areas = (
+            np.bincount(each.ravel(), minlength=touched.max() + 1) for each in (segmentation.labels, before, after)
+        )
+        whole, here, there = (each[touched] for each in areas)
+        for number, area in zip(touched.tolist(), (whole - here + there).tolist(), strict=True):
+            objects[number] = confirmed(segmentation, number) if area > 0 else None
     for number in np.setdiff1d(after[changed], [0, *objects]).tolist():
         objects[number] = confirmed(segmentation, number)
     next_id = max(segmentation.next_id, 1 + max(objects, default=0))

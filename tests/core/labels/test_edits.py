@@ -101,6 +101,14 @@ def test_a_line_that_splits_nothing_is_refused(line):
         edits.split(split, 5, line)
 
 
+def test_a_line_from_far_outside_cuts_what_it_crosses():
+    far = apply(FOUND, [edits.split(FOUND, 5, [(-999_999, 25), (999_999, 25.001)])])
+    near = apply(FOUND, [edits.split(FOUND, 5, [(0, 25), (49, 25)])])
+    assert (far.labels == near.labels).all()
+    with pytest.raises(BadEdit, match="does not split"):
+        edits.split(FOUND, 5, [(-999_999, 900), (999_999, 900)])
+
+
 def test_only_the_piece_under_the_line_is_split():
     labels = FOUND.labels.copy()
     labels[20:30, 30:36] = 5
