@@ -17,8 +17,8 @@ LARGEST = 0.25  # of the image, of an object that is added by a click
 
 
 def split_at(segmentation: Segmentation, number: int, points: Points) -> Patch:
-    """The object is divided among points in it, along the valleys of the network's distance map; without a stored map
-    each pixel goes to the point that is nearest within the object. The first point's part keeps the id."""
+    """The object is divided among points in it, along the valleys of the network's distance map; without a valley or a
+    stored map each pixel goes to the point that is nearest within the object. The first point's part keeps the id."""
     _, box, inside = pixels_of(segmentation, [number])
     seeds = np.zeros(inside.shape, np.int32)
     for place, (x, y) in enumerate(np.floor(points_of(points, 2)).astype(int).tolist(), 1):
@@ -28,7 +28,9 @@ def split_at(segmentation: Segmentation, number: int, points: Points) -> Patch:
         if seeds[row, column]:
             raise BadEdit("Two points lie in the same pixel.")
         seeds[row, column] = place
-    parts = flooded(seeds, _map(segmentation, DISTANCE, box), inside)
+    height = _map(segmentation, DISTANCE, box)
+    # No valley lies above the lowest point: there the nearest point decides.
+    parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
     parts[inside & (parts == 0)] = 1  # pieces without a point
     if (np.bincount(parts.ravel())[1:] < SMALLEST).any():
         raise BadEdit(f"The points lie too close together: each part has at least {SMALLEST} px.")

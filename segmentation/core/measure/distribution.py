@@ -28,7 +28,7 @@ SAME = 1e-9  # relative; sizes that differ by less are equal
 
 @dataclass(frozen=True, eq=False)
 class WeightedSizes:
-    """The minimum Feret diameters of n kept particles in ascending order, and other data for the statistics.
+    """The sizes of n kept objects in ascending order, and other data for the statistics.
 
     weights: by weighting, (n,) each: the edge weight (1 unless the edges are weighted), times 1, the projected area,
         or the volume of the sphere of that area (ECD cubed), scaled to a mean of 1.

@@ -198,7 +198,7 @@ def _remark(image: SampleImage) -> str:
 
 
 def _numbers_of_images(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Of a kind of analysis without a size distribution: what tells the images apart; images.csv has all numbers."""
+    """Of a kind of analysis that is not screened: what tells the images apart; images.csv has all numbers."""
     names = sample.headline_quantities[:MOST_ABREAST]
     yield words(
         "Each image with its own 95 % interval. Dashed and shaded: all images together. Red: see the remark.", SMALL

@@ -29,7 +29,7 @@ class NothingFound(UserError):
 
 
 class Figure(NamedTuple):
-    """A value and its 95 % interval; None where undefined or where there are fewer than FEWEST images."""
+    """A value and its 95 % interval; None where undefined or where there are fewer than FEWEST groups."""
 
     value: float | None
     low: float | None

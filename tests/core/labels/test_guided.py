@@ -56,6 +56,12 @@ def test_without_maps_each_pixel_goes_to_the_nearest_click(found):
     assert (after.labels[40, :50] != 2).all() and (after.labels[40, 50:78] == 2).all()
 
 
+def test_without_a_valley_each_pixel_goes_to_the_nearest_click(found):
+    alone = replace(found, labels=disc(*LARGE).astype(np.int32))
+    after = apply(alone, [guided.split_at(alone, 1, [[38, 40], [50, 40]])])
+    assert (after.labels[40, 21:44] == 1).all() and (after.labels[40, 45:59] == 2).all()
+
+
 def test_three_clicks_make_three_objects(found):
     after = apply(found, [guided.split_at(found, 1, [[30, 40], [45, 40], [66, 40]])])
     assert after.ids.tolist() == [1, 2, 3] and (after.labels > 0).sum() == (found.labels > 0).sum()
