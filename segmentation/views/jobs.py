@@ -25,7 +25,7 @@ from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
-from ..services import Refused, cancel_job, delete_job, file_of, rerun_job, retry_job, unwritten
+from ..services import Refused, cancel_job, delete_job, file_of, finish_corrections, rerun_job, retry_job, unwritten
 from ..services.calibration import (
     ASSUMED,
     calibration_for,
@@ -175,6 +175,20 @@ def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> H
     found = visible_job(request, pk)
     tiles = found.micrograph.viewer_tiles or get_object_or_404(found.artifacts, name=TILES).file
     return serve_tile(request, tiles, f"{level}/{column}-{row}.png")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The corrected outlines measured as a new job; asked twice, it is the same one."""
+    if request.method != "POST":
+        return redirect("job", pk)
+    found = own_job(request, pk)
+    try:
+        token = f"corrections {found.pk} {found.edit_count}"
+        new = finish_corrections(job=found, settings=found.get_settings(), token=token, **sender(request))
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
+    return see_other(reverse("job", args=[new.pk]))
 
 
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:

@@ -28,6 +28,7 @@ from segmentation.services import edits as service
 from segmentation.services.callers import visitor_of
 from segmentation.services.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.core.builders import segmentation_of
+from tests.web.finished import visit, words
 from worker.tasks import run_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat"), pytest.mark.services]
@@ -215,6 +216,17 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
         stored, automatic = Segmentation.load(file), Segmentation.load(before)
     repeated = correct(automatic, stored.provenance.edits)
     assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
+
+
+def test_the_page_measures_what_was_corrected(send, result, client):
+    send(0, DELETE)
+    page = visit(client, visitor_of(SECRET))
+    assert "1 correction of these outlines is stored." in words(page.get(f"/jobs/{result.pk}/"))
+    first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
+    assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
+    assert Job.objects.exclude(pk=result.pk).get().corrects == 1
+    assert Client().post(f"/jobs/{result.pk}/corrections/").status_code == 403
+    assert "is stored" not in words(Client().get(f"/jobs/{result.pk}/"))
 
 
 def test_nothing_corrected_is_no_revision(script, result):
