@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import Field, SkipValidation
+from pydantic import Field, TypeAdapter, WithJsonSchema
 
 from ..core.report.schema import JobResult, StoredSample
 
@@ -15,6 +15,8 @@ RESULT = (
     "What the result page shows; null until there is a result. Its entry flags has the warnings, each with a short form"
     " to show beside the numbers, and doubt: whether it puts them in doubt."
 )
+STORED = "x-stored"  # marks a result in the document, until its type is put in: it was checked when it was stored
+REFERENCE = "#/components/schemas/"
 FILES = "The address of each file by its name. Most are written when they are first asked for."
 
 
@@ -46,7 +48,7 @@ class Job(Analysis):
     """The analysis of one image."""
 
     state: State
-    result: SkipValidation[JobResult] | None = Field(description=RESULT)
+    result: Annotated[dict[str, Any] | None, WithJsonSchema({STORED: "JobResult"})] = Field(description=RESULT)
     stage: str = Field(description="What it is doing, in words.")
     progress: float = Field(description="From 0 to 1.")
     position: int | None = Field(description="Its place in the queue, 1 for the next one.")
@@ -130,7 +132,7 @@ class Sample(Analysis):
     """Several images of one material, pooled."""
 
     state: Literal["waiting", "queued", "running", "done", "failed"]
-    result: SkipValidation[StoredSample] | None = Field(description=RESULT)
+    result: Annotated[dict[str, Any] | None, WithJsonSchema({STORED: "StoredSample"})] = Field(description=RESULT)
     name: str
     done: int
     failed: int
@@ -143,3 +145,15 @@ class Sample(Analysis):
 
 class SampleStarted(Sample):
     secret: str = Field("", description=SECRET)
+
+
+def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas of the document, with the types of stored results."""
+    for kind in (JobResult, StoredSample):
+        made = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
+        schemas = {**made.pop("$defs", {}), **schemas, kind.__name__: made}
+    for schema in schemas.values():
+        result = schema.get("properties", {}).get("result", {})
+        if name := result.pop(STORED, ""):
+            result["anyOf"] = [{"$ref": f"{REFERENCE}{name}"}, {"type": "null"}]
+    return schemas

@@ -24,6 +24,7 @@ from ..services import Refused
 from .auth import sign_in
 from .jobs import router as jobs
 from .samples import router as samples
+from .schemas import with_results
 from .sending import WITH_SETTINGS, settings_fields
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ def document() -> dict[str, Any]:
     """The OpenAPI document, with the settings of every kind of analysis that there is now."""
     made = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
     made["components"]["securitySchemes"] = SECURITY
+    made["components"]["schemas"] = with_results(made["components"]["schemas"])
     settings = settings_fields()
     for methods in made["paths"].values():
         methods.pop("head", None)

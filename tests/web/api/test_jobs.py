@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from uuid import UUID, uuid4
 
@@ -337,6 +338,10 @@ class TestReference:
         schemas = client.get("/api/v1/openapi.json").json()["components"]["schemas"]
         said = client.get(f"{JOBS}/{make_job().pk}").json()
         assert set(said) == set(schemas["Job"]["properties"])
+        assert schemas["Job"]["properties"]["result"]["anyOf"][0]["$ref"].endswith("/JobResult")
+        assert schemas["JobResult"]["properties"]["calibration"]["$ref"].endswith("/Calibration")
+        text = json.dumps(schemas)
+        assert set(re.findall(r"schemas/(\w+)", text)) <= set(schemas) and "x-stored" not in text
 
     def test_the_page_says_all_of_it_and_needs_nothing_from_elsewhere(self, client):
         response = client.get("/api/v1/docs")
