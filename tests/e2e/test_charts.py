@@ -94,7 +94,7 @@ def test_page_and_files_agree(look):
     written = [float(row["min_feret_nm"]) for row in rows if row["kept"].lower() in ("true", "1", "yes")]
     assert sizes.tolist() == pytest.approx(written, rel=1e-3)
 
-    edges = bins.auto_edges(sizes, outlines["unit"], outlines["grain"])
+    edges = bins.auto_edges(sizes, outlines["unit"], outlines["pixel_size"])
     expected = bins.histogram(sizes, np.ones(len(sizes)), edges)
     assert [count for count, _ in bars(page)] == expected.counts.tolist()
     page.locator("[name=weighting][value=volume]").check()
@@ -334,7 +334,7 @@ def test_hardly_any_particles(visit, analysed, n):
 
 def test_an_older_file_of_outlines_opens(look):
     old = crowd(60)
-    del old["grain"]
+    del old["pixel_size"]
     for particle in old["particles"]:
         for name in ("max_feret", "area", "circularity", "aspect_ratio", "confidence"):
             del particle[name]
