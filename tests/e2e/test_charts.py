@@ -297,7 +297,7 @@ def crowd(n: int) -> dict[str, Any]:
         outline = [x, y, x + 4, y, x + 4, y + 4, x, y + 4]
         particles.append({**state, **sizes, **shape, "outline": outline})
     frame = {"width": 1000, "height": 5 * -(-n // across), "rows": 5 * -(-n // across)}
-    return {**frame, "unit": "nm", "grain": 1.0, "particles": particles}
+    return {**frame, "unit": "nm", "pixel_size": 1.0, "particles": particles}
 
 
 def test_twenty_thousand_particles(look):
