@@ -69,8 +69,10 @@ _recent = _Recent()
 
 
 def corrections_of(job: Job, count: int | None = None) -> Corrections:
-    """The corrections of a job's outlines, all of them or the first `count`; raises Refused where there are none to
-    correct, UnusableSegmentation if their file is damaged."""
+    """The corrections of a job's outlines; raises Refused where there are no outlines that can be read.
+
+    count: the first so many, of the whole segmentation, to be stored; without it all of them, of its outlines and maps.
+    """
     if job.segmentation is None:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
     try:
@@ -78,7 +80,8 @@ def corrections_of(job: Job, count: int | None = None) -> Corrections:
             original = labels.Segmentation.load(file, job.segmentation.get_provenance())
     except (labels.UnusableSegmentation, FileNotFoundError) as error:
         raise Refused(NO_OUTLINES, 409) from error
-    original = replace(original, alternatives={}, layers={})  # corrections drop the first; nothing here needs either
+    if count is None:  # the web process keeps it in memory
+        original = replace(original, alternatives={}, layers={})
     rows = job.edits.all() if count is None else job.edits.filter(sequence__lte=count)
     try:
         return Corrections(original, (row.step for row in rows))

@@ -224,6 +224,7 @@ def test_boundaries_of_grains_are_told_from_particles_and_are_not_inverted(folde
         fine_tuning(folder, str(base))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PARTICLES.is_dir(), reason="needs ../shared/data/particles, which is not here")
 def test_real_maps_of_phases_and_of_grain_boundaries_are_told():
     for name, labels, told in (

@@ -264,6 +264,7 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
     assert "tiny.toml" in refused(card, folder)
 
 
+@pytest.mark.slow
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
     from segmentation.lab.instances import confidence
 
@@ -296,6 +297,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
         call_command("fit", str(card), str(folder), "confidence")
 
 
+@pytest.mark.slow
 def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
     from segmentation.lab.instances import confidence, separation
 

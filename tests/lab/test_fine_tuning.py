@@ -71,6 +71,7 @@ def test_of_a_model_with_another_decoder_the_encoder_is_taken(folder, tmp_path):
         start_run(tiny(folder, start_from=str(card), architecture={**wide, "encoder": "resnet18"}), CPU)
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_rests(folder, tmp_path):
     network = {"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [8, 8, 8, 8, 8]}
     first = tiny(folder, name="first", architecture=network, steps=1)
@@ -95,6 +96,7 @@ def test_statistics_may_be_kept(folder, tmp_path, base):
     assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
 
 
+@pytest.mark.slow
 def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder, tmp_path, base):
     """Stochastic depth of the shipped encoder: whatever else is drawn, it sees the numbers of an unbroken run."""
     lite = {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [8] * 5}
@@ -107,6 +109,7 @@ def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder
         assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
 
 
+@pytest.mark.slow
 @pytest.mark.drawn
 def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monkeypatch):
     few = {"batch": 2, "crop": 96, "validation_batches": 1}

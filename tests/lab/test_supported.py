@@ -20,6 +20,7 @@ def drawn(seed):
     return render_settings((384, 384), np.random.default_rng(seed), fixed)
 
 
+@pytest.mark.slow
 def test_the_model_for_supports_finds_what_the_usual_one_does_not():
     """Rendered pictures that no training has drawn: recall and precision of outlines at an IoU of 0.5."""
     hits = {"supported": np.zeros(3), "particles": np.zeros(3)}

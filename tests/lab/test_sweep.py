@@ -165,6 +165,7 @@ def test_classes_have_a_table_of_their_own(tmp_path):
     assert len(list(csv.DictReader((tmp_path / "runs.csv").open()))) == 4
 
 
+@pytest.mark.slow
 def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     folder = make_folder(tmp_path / "data", 4, side=64, count=3, radius=6)
     recipe = tiny(

@@ -180,6 +180,7 @@ def test_a_batch_may_be_smaller_than_the_number_of_example_crops(folder, tmp_pat
     assert run.step == 2
 
 
+@pytest.mark.slow
 def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
     """kill -9 of the real command after its first checkpoint, then the same command again."""
     recipe = tmp_path / "tiny.toml"
@@ -209,6 +210,7 @@ def restarting(folder):
     return tiny(folder, sources=sources, steps=10, checkpoint=5, schedule={"warm_up": 0, "restarts": [4, 7, 12]})
 
 
+@pytest.mark.slow
 def test_restarts_take_the_mean_of_the_weights_and_new_pictures(restarting, tmp_path):
     """Whether the run is broken off at each step or not, right before and after a restart too."""
     said = []
@@ -280,6 +282,7 @@ def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
         train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
     """The resumed run may write no file as large as a checkpoint."""
     recipe = tmp_path / "tiny.toml"
@@ -324,6 +327,7 @@ def test_too_little_room_is_said_before_any_step(folder, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_room_that_it_began_with(folder, tmp_path, monkeypatch):
     """What it wrote before the disk was full is its own; a finished run needs no room at all."""
     room = 2 * checkpoint_bytes(folder) + ROOM

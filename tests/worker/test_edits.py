@@ -54,7 +54,8 @@ def result(make_micrograph, make_job, tmp_path):
     owner = {"visitor": visitor_of(SECRET)}
     micrograph = make_micrograph(content=file.getvalue(), sha256=sha256, **size, **owner)
     found = segmentation_of(squares())
-    found = replace(found, provenance=replace(found.provenance, micrograph=sha256))
+    layers = {"certainty": np.full((120, 160), 7, np.uint8)}
+    found = replace(found, provenance=replace(found.provenance, micrograph=sha256), layers=layers)
     found.save(tmp_path / "segmentation.npz")
     job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, **owner)
     known = {"file": tmp_path / "segmentation.npz", "provenance": found.provenance}
@@ -216,6 +217,7 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
         stored, automatic = Segmentation.load(file), Segmentation.load(before)
     repeated = correct(automatic, stored.provenance.edits)
     assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
+    assert stored.layers.keys() == automatic.layers.keys() == {"certainty"}
 
 
 def test_the_page_measures_what_was_corrected(send, result, client):
