@@ -157,7 +157,7 @@ class Job(Owned, Attempted):
 
 
 def recent_pace() -> Pace:
-    """The pace of recent jobs. The time outside the stages is that of reading the image and writing the files."""
+    """The pace of recent jobs. Reading the image and writing the files is the time outside the stages."""
     recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
     rows = recent.order_by("-finished").values_list(
         "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"

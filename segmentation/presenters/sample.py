@@ -140,7 +140,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def screens(self) -> bool:
-        """Whether its kind of analysis judges objects as nanomaterials: its images are told apart by their medians."""
+        """Whether its objects are screened as nanomaterials; the table of images then shows medians."""
         return self.task.screened
 
     @property

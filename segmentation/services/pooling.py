@@ -46,5 +46,5 @@ def stuck() -> QuerySet:
 
 @receiver(post_delete, sender=Job)
 def an_image_is_gone(instance: Job, **kwargs: Any) -> None:
-    """Refresh the sample of a deleted image, by whatever way it was deleted."""
+    """Refresh the sample when one of its images is deleted, in any way."""
     refresh_after_commit(instance.sample_id)

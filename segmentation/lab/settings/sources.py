@@ -38,7 +38,7 @@ class FolderEntry(Settings):
     path: str = Field(description="relative to the checkout, or absolute")
     images: str = Field("", description="folder of the images, where it has an unusual name")
     labels: str = Field("", description="folder of the labels, where it has an unusual name; files may lie deeper")
-    label_suffix: str = Field("", description="what the name of labels has more than that of their image")
+    label_suffix: str = Field("", description="added to the name of an image to get the name of its labels")
     only_labelled: bool = Field(False, description="images without labels are passed over")
     background: int = Field(0, description="the label that is no object")
     classes: list[int] = Field(

@@ -60,7 +60,7 @@ class ScoringCommand(LabCommand):
         return card, Path(model) if model.endswith(".toml") else card.weights.parent / f"{model}.toml"
 
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
-        """The images with their truth; those that a recipe holds out."""
+        """The images with their truth; of a recipe, the held-out ones."""
         from segmentation.core.truth import find_pairs, groups_in
         from segmentation.lab.data import held_out_pairs
         from segmentation.lab.pretrained import maps_of

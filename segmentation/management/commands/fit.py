@@ -20,8 +20,7 @@ class Command(ScoringCommand):
     help = (
         "Fit PARTS of MODEL's card on DATASET, write them into the card, and compare the results of the old and the"
         f" new card. PARTS: {'; '.join(f'{name}: {text}' for name, text in PARTS.items())}. DATASET as for `evaluate`:"
-        " a folder, or a training RECIPE.toml, of which the held-out groups are used. The card as it was is kept as"
-        " CARD.before."
+        " a folder, or the held-out groups of a training RECIPE.toml. The old card is kept as CARD.before."
     )
     result = "The card"
 
