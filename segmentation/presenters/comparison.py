@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..core.measure.quantities import Value, readable
 from ..core.report.entries import Entry
+from ..core.report.wording import capital
 from ..models import Job
 from .result import Result
 
@@ -50,4 +51,4 @@ def _difference(before: Entry, after: Entry) -> Difference:
         share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
         unit = "points" if after.kind == "fraction" else change.unit
         said = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
-    return Difference(after.term, after.definition, before, after, said)
+    return Difference(capital(after.term), after.definition, before, after, said)

@@ -135,7 +135,8 @@ class Result(ChartedSummary):
         """How many outlines there would be if more touching particles were separated, where those are many more."""
         used, found = self.summary.get("used", {}), self.summary.get("found") or 0
         more = used.get("separated", 0)
-        return more if found and more >= MANY_MORE * found else None
+        # Outlined anew, corrected outlines would be lost.
+        return more if found and more >= MANY_MORE * found and not used.get("corrected") else None
 
     @property
     def separate_more(self) -> Change:
