@@ -62,6 +62,15 @@ export class ParticleList {
     this.focus(String(next.id));
   }
 
+  // Other objects, in the order that was chosen.
+  replace(particles) {
+    this.particles = particles;
+    this.byId = new Map(particles.map((particle) => [String(particle.id), particle]));
+    const head = this.heads.find((each) => each.hasAttribute("aria-sort"));
+    this.order = sorted(particles, head?.dataset.key ?? "state", head?.getAttribute("aria-sort") === "descending");
+    this.show(this.wanted);
+  }
+
   // ---- order and filter -------------------------------------------------------------------------
 
   sort(head) {
