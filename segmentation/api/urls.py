@@ -17,8 +17,9 @@ from django.urls import URLPattern, include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import HttpError
 
+from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from .auth import sign_in
@@ -38,7 +39,16 @@ SECURITY = {
     "account": {"type": "http", "scheme": "basic"},
     "secret": {"type": "http", "scheme": "bearer"},
 }
-api = NinjaAPI(
+
+
+class Api(NinjaAPI):
+    """Wrong numbers in an address get one sentence."""
+
+    def validation_error_from_error_contexts(self, error_contexts: Any) -> Any:
+        return Refused(sentence(error_contexts[0].pydantic_validation_error), 422)
+
+
+api = Api(
     title="DeepSegm",
     version="1",
     description=DESCRIPTION,
@@ -71,7 +81,7 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
     return trouble or error(BROKEN, 500)
 
 
-for kind in (Exception, Http404, HttpError, ValidationError):
+for kind in (Exception, Http404, HttpError):
     api.add_exception_handler(kind, failed)
 
 

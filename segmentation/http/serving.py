@@ -118,6 +118,11 @@ def serve_labels(labels: NDArray[np.int32], name: str) -> HttpResponse:
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 
 
+def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
+    """Numbers for a script, compressed where it takes that."""
+    return GZipMiddleware(lambda _: HttpResponse(content, content_type="application/octet-stream"))(request)
+
+
 def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """The preview of a micrograph."""
     name = f"{file_stem(micrograph.name)}_preview.png"

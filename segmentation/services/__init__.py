@@ -13,7 +13,7 @@ from .after_inspection import (
     start_images,
 )
 from .archives import Note, is_archive
-from .edits import Outdated, broken_edits, corrections_of, edit_job
+from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .exports import ask_for_files, file_of, publish_export, unwritten
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
