@@ -90,8 +90,9 @@ export class Editor {
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
-    this.ready = true;
+    this.ready = this.stage.ready = true;
     this.panel.opened();
+    this.stage.changed();
   }
 
   // What stands on the server now.

@@ -65,9 +65,9 @@ export function binned(objects, size, edges) {
 }
 
 // Objects to be looked at, the one first whose wrong state would move the reported number most: how likely the state
-// is wrong, times how far the number would move.
-export function reviewQueue(objects, size, unit) {
-  const every = [...objects].filter((each) => !each.byHand && !each.cut && !each.atFrame && !each.small);
+// is wrong, times how far the number would move. settled: reasons that no look changes.
+export function reviewQueue(objects, size, unit, settled = []) {
+  const every = [...objects].filter((each) => !each.byHand && !each.cut && !settled.includes(each.reason));
   const { fraction } = numbersOf(objects, size, unit);
   const effect = (each) => (fraction === null || !Number.isFinite(each[size]) ? 1 : Math.abs(Number(isNano(each[size])) - fraction));
   const wrong = ({ kept, confidence }) => {

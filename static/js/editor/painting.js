@@ -1,13 +1,13 @@
-// Draws the label image as it is seen: outlines one pixel of the screen broad, at any zoom, from the pixels themselves.
+// Draws the label image as it is seen: outlines a pixel or two of the screen broad, at any zoom, from the pixels themselves.
 
 const NONE = 0;
 // Red, green, blue, opacity of what is drawn inside and at the edge of an object, by how it stands.
 const STYLES = {
   kept: { edge: [83, 214, 238, 255] },
-  hand: { edge: [126, 224, 129, 255] },
+  hand: { edge: [126, 224, 129, 255], broad: true },
   aside: { edge: [255, 107, 94, 255], dashed: true },
-  lit: { edge: [240, 190, 98, 255], inside: [240, 190, 98, 110] },
-  selected: { edge: [255, 255, 255, 255], inside: [83, 214, 238, 90] },
+  lit: { edge: [240, 190, 98, 255], inside: [240, 190, 98, 90], broad: true },
+  selected: { edge: [255, 255, 255, 255], inside: [83, 214, 238, 36], broad: true },
 };
 const NAMES = Object.keys(STYLES);
 const LOOKED_UP = 1 << 22; // ids below have a place in a list, others in a map
@@ -15,6 +15,7 @@ const DASH = 2; // a dash is so many times two pixels of the screen
 const packed = ([red, green, blue, opacity]) => ((opacity << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 const EDGES = Uint32Array.from([0, ...NAMES.map((name) => packed(STYLES[name].edge))]);
 const INSIDES = Uint32Array.from([0, ...NAMES.map((name) => (STYLES[name].inside ? packed(STYLES[name].inside) : 0))]);
+const BROAD = Uint8Array.from([1, ...NAMES.map((name) => (STYLES[name].broad ? 2 : 1))]);
 const DASHED = Uint8Array.from([0, ...NAMES.map((name) => Number(Boolean(STYLES[name].dashed)))]);
 
 export class Looks {
@@ -72,18 +73,19 @@ export function painted(labels, looks, view, { layers, thick = 1, colourOf }) {
     if (!coloured.has(id)) coloured.set(id, packed(colourOf(id)));
     return coloured.get(id);
   };
-  const below = thick * width;
   for (let j = 0, at = 0; j < height; j++) {
     for (let i = 0; i < width; i++, at++) {
       const id = seen[at];
       if (!id) continue;
       const style = looks.of(id);
       if (!style) continue;
+      const reach = thick * BROAD[style];
+      const below = reach * width;
       const edge =
-        (i >= thick && seen[at - thick] !== id) ||
-        (i + thick < width && seen[at + thick] !== id) ||
-        (j >= thick && seen[at - below] !== id) ||
-        (j + thick < height && seen[at + below] !== id);
+        (i >= reach && seen[at - reach] !== id) ||
+        (i + reach < width && seen[at + reach] !== id) ||
+        (j >= reach && seen[at - below] !== id) ||
+        (j + reach < height && seen[at + below] !== id);
       if (edge && (layers.outlines || INSIDES[style])) {
         if (!DASHED[style] || ((i + j) >> DASH) & 1) out[at] = EDGES[style];
       } else if (INSIDES[style]) out[at] = INSIDES[style];

@@ -11,8 +11,12 @@ export class Review {
   }
 
   get queue() {
-    const { editor } = this;
-    return reviewQueue(editor.objects.values(), editor.size, editor.data.unit);
+    return this.queueOf(this.editor.objects);
+  }
+
+  queueOf(objects) {
+    const { size, data, facts } = this.editor;
+    return reviewQueue(objects.values(), size, data.unit, [facts.frame, facts.slip]);
   }
 
   // The next object of the queue that was not passed by.
@@ -44,7 +48,7 @@ export class Review {
 
   changed() {
     const left = this.queue.length;
-    this.of ??= reviewQueue(this.editor.automatic.values(), this.editor.size, this.editor.data.unit).length;
+    this.of ??= this.queueOf(this.editor.automatic).length;
     const done = Math.max(0, this.of - left);
     this.panel.one("[data-reviewed]").textContent = `${done} of ${this.of} reviewed${this.moved()}.`;
     const bar = this.panel.one("[data-review-bar]");

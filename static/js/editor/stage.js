@@ -14,6 +14,7 @@ export class Stage {
     this.context = canvas.getContext("2d");
     this.picture = new Picture({ columns: width, rows: height, tiles }, () => this.draw());
     this.layers = { outlines: true, colours: false, image: true };
+    this.ready = false; // whether there are labels
     this.bitmap = null; // { bitmap, view }
     this.preview = null; // draws with the context in pixels of the image
     this.panning = false; // while Space is held
@@ -111,7 +112,7 @@ export class Stage {
   async ask() {
     const view = this.view();
     const key = JSON.stringify([view, this.layers]);
-    if (this.asking || (!this.stale && key === this.shown)) return;
+    if (!this.ready || this.asking || (!this.stale && key === this.shown)) return;
     [this.asking, this.stale, this.shown] = [true, false, key];
     const answer = await this.paintLabels({ view, layers: { ...this.layers }, thick: Math.max(1, Math.round(view.scale / this.scale)) });
     this.bitmap?.bitmap.close();
