@@ -76,6 +76,10 @@ export class Editor {
     return this.facts.size;
   }
 
+  get several() {
+    return this.panel.one("[data-several]").checked;
+  }
+
   // ---- opening ----------------------------------------------------------------------------------
 
   async open() {

@@ -7,6 +7,7 @@ import { binned, fractionsOf, numbersOf } from "./numbers.js";
 import { Chooser, Review } from "./review.js";
 
 const CHART = 150; // CSS pixels
+const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 const SAID = {
   saved: "Saved",
   saving: "Saving …",
@@ -199,7 +200,7 @@ export class Panel {
     const { editor } = this;
     const ids = [...editor.selected];
     const records = ids.map((id) => editor.objects.get(id)).filter(Boolean);
-    this.one("[data-chosen]").textContent = this.wordsOf(records);
+    for (const line of this.root.querySelectorAll("[data-chosen]")) line.textContent = this.wordsOf(records);
     for (const button of this.root.querySelectorAll("[data-needs]")) button.disabled = records.length < Number(button.dataset.needs) || (button.dataset.most && records.length > Number(button.dataset.most));
     const counted = records.every((each) => each.kept);
     this.one("[data-count-words]").textContent = counted ? "Right" : "Count it";
@@ -255,6 +256,7 @@ export class Panel {
     for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
     const brush = name === "brush" || name === "eraser";
     this.one("[data-brush]").hidden = !brush;
+    this.one("[data-more]").hidden = name !== "select" && name !== "lasso";
     this.one("[data-over]").hidden = name !== "brush" && name !== "draw";
     this.one("canvas").dataset.tool = name;
     this.say("");
@@ -304,7 +306,8 @@ export class Panel {
   // What went wrong or what to do next; without a sentence the hint of the tool.
   say(sentence) {
     const line = this.one("[data-said]");
-    line.textContent = sentence || this.one(`[data-tool="${this.editor.name}"]`)?.dataset.hint || "";
+    const { hint = "", tapHint = hint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
+    line.textContent = sentence || (TOUCH ? tapHint : hint);
     line.classList.toggle("told", Boolean(sentence));
   }
 

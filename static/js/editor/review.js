@@ -7,7 +7,6 @@ export class Review {
   constructor(editor, panel) {
     Object.assign(this, { editor, panel, on: false, current: null, passed: new Set() });
     panel.press("[data-review]", () => this.go());
-    panel.press("[data-pass]", () => this.go());
   }
 
   get queue() {
@@ -38,7 +37,7 @@ export class Review {
     this.editor.select([id]);
     this.editor.reveal(id);
     this.panel.show("review");
-    this.panel.say("Enter: the outline is right. Delete: it is wrong. N: go on.");
+    this.panel.say(matchMedia("(hover: none)").matches ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
   }
 
   // After a decision about the object of the queue the next one follows.

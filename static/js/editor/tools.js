@@ -14,7 +14,7 @@ class Gesture {
 
   press(point, event) {
     this.points = [point];
-    this.add = Boolean(event?.shiftKey);
+    this.add = Boolean(event?.shiftKey) || this.editor.several;
   }
 
   drag(point, event) {
