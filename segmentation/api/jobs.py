@@ -151,7 +151,7 @@ def labels(request: HttpRequest, pk: UUID, said: Query[LabelsAs]) -> Any:
     if said.format == "objects":
         return {"base": base, "standing": len(standing(corrections.steps)), **now.as_dict()}
     if said.format == "tiff":
-        answer = serve_labels(now.crop((0, 0, *now.shape)), found.micrograph.name)
+        answer = serve_labels(now, found.micrograph.name)
         answer["X-Edits-Base"] = str(base)
         return answer
     bottom = now.shape[0] if said.bottom is None else said.bottom

@@ -11,16 +11,16 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
+import tifffile
 from django.core.files.storage import Storage
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
-from numpy.typing import NDArray
-from PIL import Image
 
 from ..core import tasks
+from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAILS
@@ -110,10 +110,11 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
     return serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
 
 
-def serve_labels(labels: NDArray[np.int32], name: str) -> HttpResponse:
-    """A label image as TIFF of 32 bits."""
+def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
+    """A label image as TIFF of 32 bits, made strip by strip."""
     file = io.BytesIO()
-    Image.fromarray(labels, "I").save(file, "TIFF", compression="tiff_adobe_deflate")
+    how = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
+    tifffile.imwrite(file, labels.parts(), rowsperstrip=STRIP, metadata=None, **how)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 

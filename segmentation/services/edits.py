@@ -14,9 +14,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from ..core.labels import segmentation as labels
 from ..core.labels.operations import Corrections, finished
 from ..core.labels.patches import BadEdit
+from ..core.labels.segmentation import Segmentation, UnusableSegmentation
+from ..core.labels.stored import opened
 from ..core.labels.working import WorkingLabels
 from ..models import Edit, Job
 from ..models.edits import FIRST
@@ -28,6 +29,7 @@ MOST = 1000  # operations of one request
 LONGEST = 10.0  # seconds of work
 MOST_RUNS = 500_000  # of all patches of one request
 KEPT = 2  # results that are kept in memory between two requests
+UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
@@ -70,7 +72,7 @@ _recent = _Recent()
 
 def corrections_of(job: Job) -> Corrections:
     """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
-    kept = _recent.of(job) or Corrections(WorkingLabels.of(_original(job)))
+    kept = _recent.of(job) or Corrections(_outlines(job))
     rows = job.edits.filter(sequence__gt=len(kept.steps), sequence__lte=job.edit_count)
     try:
         found = kept.followed_by(row.step for row in rows)
@@ -80,21 +82,27 @@ def corrections_of(job: Job) -> Corrections:
     return found
 
 
-def corrected(job: Job, count: int) -> labels.Segmentation:
+def corrected(job: Job, count: int) -> Segmentation:
     """The whole segmentation of a job after its first so many corrections; raises Refused as `corrections_of`."""
+    if job.segmentation is None:
+        raise Refused(NO_OUTLINES, 409)
     try:
-        return finished(_original(job), [row.step for row in job.edits.filter(sequence__lte=count)])
+        with job.segmentation.file.open("rb") as file:
+            original = Segmentation.load(file, job.segmentation.get_provenance())
+        return finished(original, [row.step for row in job.edits.filter(sequence__lte=count)])
+    except UNREADABLE as error:
+        raise Refused(NO_OUTLINES, 409) from error
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
 
 
-def _original(job: Job) -> labels.Segmentation:
+def _outlines(job: Job) -> WorkingLabels:
     if job.segmentation is None:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
+    file = job.segmentation.file
     try:
-        with job.segmentation.file.open("rb") as file:
-            return labels.Segmentation.load(file, job.segmentation.get_provenance())
-    except (labels.UnusableSegmentation, FileNotFoundError) as error:
+        return opened(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+    except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
 
 
@@ -125,6 +133,8 @@ def edit_job(
                 raise Refused(TOO_LONG, 422)
     except BadEdit as problem:
         raise Refused(f"Operation {place}: {problem}", 422) from problem
+    except UNREADABLE as problem:  # a map of the network is read when it is first needed
+        raise Refused(NO_OUTLINES, 409) from problem
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
         if not mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash):

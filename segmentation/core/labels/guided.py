@@ -14,7 +14,8 @@ from .runs import runs_in
 from .working import WorkingLabels
 
 FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentation may hold
-LARGEST = 0.25  # of the image, of an object that is added by a click
+LARGEST, MOST = 0.25, 1 << 20  # of an object that is added by a click: share of the image, pixels
+NO_EDGE = "The network sees no object with an edge there: draw the outline instead."
 
 
 def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
@@ -59,18 +60,20 @@ def add(now: WorkingLabels, point: Sequence[float], outside: Points = ()) -> Pat
     threshold = 255 * float(now.used.get("threshold") or 0.5)
     for level in np.linspace(min(threshold, here / 2), here, LEVELS):
         box, inside = _around(now, x, y, max(level, 1.0))
+        large = inside.sum() > min(MOST, LARGEST * tall * wide)
         seen = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
-        if not any(inside[row - box[0], column - box[1]] for row, column in seen):
+        if not any(inside[row - box[0], column - box[1]] for row, column in seen) and not (large and others):
             break
     else:
         raise BadEdit("No outline leaves out these points: draw it instead.")
-    if not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
-        raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
+    if large or inside.sum() < SMALLEST:
+        raise BadEdit(NO_EDGE)
     return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
 def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask]:
-    """The background around a pixel, connected to it, where the map is at least `level`: its box and pixels (h, w)."""
+    """The background around a pixel, connected to it, where the map is at least `level`: its box and pixels (h, w); a
+    part of it where it has more than MOST pixels."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -80,7 +83,7 @@ def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask
         inside: Mask = (pieces == pieces[y - box[0], x - box[1]]) & free
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
         ends = (box[0] > 0, box[1] > 0, box[2] < tall, box[3] < wide)
-        if not any(edge and end for edge, end in zip(edges, ends, strict=True)):
+        if inside.sum() > MOST or not any(edge and end for edge, end in zip(edges, ends, strict=True)):
             return box, inside
         reach *= 2
 

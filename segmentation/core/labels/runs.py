@@ -86,6 +86,10 @@ class Strip(NamedTuple):
     ids: Numbers
     end: int
 
+    @property
+    def ends(self) -> Numbers:
+        return np.append(self.starts[1:], np.int32(self.end))
+
     @classmethod
     def of(cls, part: Labels, first: int) -> Strip:
         """From rows (h, W), whose first pixel has the flat index `first`."""
@@ -101,7 +105,7 @@ class Strip(NamedTuple):
         which = np.repeat(np.arange(len(starts)), numbers)
         place = np.repeat(first - numbers.cumsum() + numbers, numbers) + np.arange(len(which))
         begin = np.maximum(self.starts[place], starts[which])
-        stop = np.minimum(np.append(self.starts[1:], self.end)[place], ends[which])
+        stop = np.minimum(self.ends[place], ends[which])
         return runs_of(begin, stop, self.ids[place]), which
 
     def written(self, runs: Runs) -> Strip:

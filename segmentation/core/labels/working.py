@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from .runs import Numbers, Runs, Strip, in_rows, joined, no_runs, runs_of
 from .segmentation import Segmentation
 
 STRIP = 256  # rows
+MOST_CROPPED = 1 << 23  # px of which one operation may make an image
+TOO_WIDE = "The object reaches over too large a part of the image for this: draw or erase instead."
 NetworkMap = Callable[[Box], NDArray[np.uint8]]  # its part in a box (h, w)
 
 
@@ -62,21 +64,25 @@ class WorkingLabels:
         return np.concatenate(found), np.concatenate(above)
 
     def crop(self, box: Box) -> Labels:
-        """The labels in a box (h, w)."""
+        """The labels in a box (h, w); raises BadEdit if it is too large a part of the image."""
         top, left, bottom, right = box
-        if top >= bottom or left >= right:
-            return np.zeros((max(0, bottom - top), max(0, right - left)), np.int32)
+        if (bottom - top) * (right - left) > MOST_CROPPED:
+            raise BadEdit(TOO_WIDE)
         first = np.arange(top, bottom, dtype=np.int32) * self.width
         found, _ = self.under(runs_of(first + left, first + right, 0))
         return np.repeat(found[:, 2], found[:, 1]).reshape(bottom - top, right - left)
+
+    def parts(self) -> Iterator[Labels]:
+        """The labels, STRIP rows at a time (h, W)."""
+        for strip in self.strips:
+            yield np.repeat(strip.ids, strip.ends - strip.starts).reshape(-1, self.width)
 
     def runs_of(self, ids: Sequence[int]) -> Runs:
         """The pixels of some objects."""
         found = [no_runs()]
         for strip in self.strips:
             at = np.flatnonzero(np.isin(strip.ids, ids))
-            ends = np.append(strip.starts[1:], np.int32(strip.end))
-            found.append(runs_of(strip.starts[at], ends[at], strip.ids[at]))
+            found.append(runs_of(strip.starts[at], strip.ends[at], strip.ids[at]))
         return in_rows(np.concatenate(found), self.width)
 
     def every_run(self, top: int, bottom: int) -> tuple[Numbers, Numbers]:
