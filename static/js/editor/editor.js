@@ -62,7 +62,7 @@ export class Editor {
     const paintLabels = (view) => this.worker.call("paint", view);
     const heard = Object.fromEntries(["press", "drag", "release", "cancel", "hover"].map((name) => [name, (...said) => this.ready && this.tool[name]?.(...said)]));
     this.stage = new Stage(canvas, { ...data, tiles: section.dataset.tiles, paintLabels, heard });
-    this.stage.layers.colours = this.semantic;
+    Object.assign(this.stage.layers, { outlines: !this.semantic, colours: this.semantic });
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
     this.listen();
     this.use(this.semantic ? "brush" : "select");
@@ -240,6 +240,7 @@ export class Editor {
   }
 
   select(ids, add = false) {
+    if (this.semantic) return this.panel.pick(ids);
     const chosen = new Set(add ? this.selected : []);
     for (const id of ids) {
       if (add && ids.length === 1 && chosen.has(id)) chosen.delete(id);
@@ -247,7 +248,7 @@ export class Editor {
     }
     this.selected = chosen;
     this.light([]);
-    this.panel.selected();
+    return this.panel.selected();
   }
 
   // What stands out while somebody chooses.
@@ -281,7 +282,9 @@ export class Editor {
 
   // ---- actions ----------------------------------------------------------------------------------
 
-  act(name) {
+  // A key pressed right after a click means what was clicked.
+  async act(name) {
+    await this.gesture;
     const ids = [...this.selected];
     const actions = {
       delete: () => ids.length && this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
@@ -296,7 +299,8 @@ export class Editor {
     return actions[name]();
   }
 
-  setAside(reason) {
+  async setAside(reason) {
+    await this.gesture;
     return this.run({ op: "set_aside", ids: [...this.selected], reason }).then(() => this.panel.review.after());
   }
 
@@ -359,6 +363,8 @@ export class Editor {
     const { dialog } = this;
     dialog.addEventListener("keydown", (event) => this.key(event), true);
     dialog.addEventListener("keyup", (event) => event.key === " " && this.pan(false));
+    // After a press of the mouse the keys belong to the picture again; who goes by Tab stays where they are.
+    dialog.addEventListener("click", ({ detail, target }) => detail && target.closest("button:not([role=tab], [data-keys])") && this.stage.canvas.focus());
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     globalThis.addEventListener("beforeunload", (event) => this.sender && !this.sender.settled && !this.leaving && event.preventDefault());
   }

@@ -1,11 +1,12 @@
 // Everything of the editor beside the picture: numbers, histogram, what is chosen, review, table, and what is said.
 
 import { draw } from "../chart-draw.js";
-import { perCent, significant } from "../chart-scale.js";
+import { significant } from "../chart-scale.js";
 import { ParticleList, shownLengths } from "../viewer-table.js";
 import { binned, fractionsOf, numbersOf } from "./numbers.js";
 import { Chooser, Review } from "./review.js";
 
+const share = (value) => (value === null ? "–" : `${significant(100 * value, 3)} %`);
 const CHART = 150; // CSS pixels
 const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 const SAID = {
@@ -19,6 +20,7 @@ export class Panel {
     this.editor = editor;
     this.root = editor.dialog;
     this.lengths = shownLengths(editor.data);
+    this.share = share;
     this.review = new Review(editor, this);
     this.chooser = new Chooser(editor, this);
     this.press("[data-tool]", (button) => editor.use(button.dataset.tool));
@@ -98,6 +100,12 @@ export class Panel {
     return known ? { id: known.id } : { class: this.className };
   }
 
+  // The class of what was clicked is painted with.
+  pick([id]) {
+    const known = this.editor.objects.get(id);
+    if (known) this.one("[data-class]").value = this.editor.classes[known.place];
+  }
+
   classChosen() {
     const { editor } = this;
     if (!editor.semantic && editor.selected.size) editor.reclass(this.className);
@@ -123,7 +131,6 @@ export class Panel {
   numbers() {
     const { now, before } = this;
     const length = (value) => (value === null ? "–" : `${this.lengths.said({ size: value }, "size")} ${this.lengths.unit}`);
-    const share = (value) => (value === null ? "–" : perCent(value));
     this.number("kept", now.kept, before.kept, String);
     this.number("median", now.median, before.median, length);
     this.number("fraction", now.fraction, before.fraction, share);
@@ -146,8 +153,8 @@ export class Panel {
         const row = document.createElement("div");
         const [title, value] = [document.createElement("dt"), document.createElement("dd")];
         title.textContent = name;
-        const [share, before] = [perCent(now.get(place) ?? 0, 3), perCent(this.first.get(place) ?? 0, 3)];
-        value.textContent = share === before ? share : `${share}, was ${before}`;
+        const [is, was] = [now, this.first].map((each) => share(each.get(place) ?? 0));
+        value.textContent = is === was ? is : `${is}, was ${was}`;
         value.style.setProperty("--swatch", particles[place]?.colour ?? "transparent");
         row.append(title, value);
         return row;

@@ -1,7 +1,7 @@
 // Going through what is least certain, and choosing many objects at once.
 
 import { reviewQueue } from "./numbers.js";
-import { perCent, significant } from "../chart-scale.js";
+import { significant } from "../chart-scale.js";
 
 export class Review {
   constructor(editor, panel) {
@@ -58,7 +58,7 @@ export class Review {
     const { before, now, lengths } = this.panel;
     const size = (value) => `${significant(lengths.unit === "µm" ? value / 1000 : value, 3)}`;
     if (now.fraction !== null && "screened" in this.editor.facts) {
-      const [from, to] = [perCent(before.fraction ?? 0), perCent(now.fraction)];
+      const [from, to] = [this.panel.share(before.fraction), this.panel.share(now.fraction)];
       return from === to ? "" : `; the fraction from 1 to 100 nm has moved from ${from} to ${to}`;
     }
     if (now.median === null || before.median === null || size(now.median) === size(before.median)) return "";

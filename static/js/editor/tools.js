@@ -30,8 +30,8 @@ class Gesture {
     this.points = [];
     this.editor.stage.draw();
     if (!points.length) return;
-    if (this.isTap(points)) this.tapped(points[0]);
-    else this.dragged(thinned(points, APART / this.editor.stage.scale));
+    const { editor } = this;
+    editor.gesture = this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.stage.scale));
   }
 
   cancel() {
