@@ -262,6 +262,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": may_change,
+        "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),

@@ -99,8 +99,17 @@ export class Editor {
     this.stage.changed();
   }
 
-  // What stands on the server now.
-  async load() {
+  // What stands on the server now; once more where somebody corrects while it comes.
+  async load(tries = 3) {
+    try {
+      await this.loadNow();
+    } catch (error) {
+      if (tries <= 1) throw error;
+      await this.load(tries - 1);
+    }
+  }
+
+  async loadNow() {
     const [objects, edits] = await Promise.all([json(`${this.facts.labels}?format=objects`), json(this.facts.edits)]);
     const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
     const aside = this.data.particles.filter((each) => !each.kept).map((each) => each.id);
