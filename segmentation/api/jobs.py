@@ -12,6 +12,7 @@ from ninja import Query, Router, Status
 
 from .. import services
 from ..core.labels.operations import standing
+from ..core.labels.patches import Patch
 from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
@@ -188,7 +189,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     except services.Outdated as old:
         since = [each.as_dict() for each in old.edits]
         return Status(409, {"error": old.sentence, "base": old.base, "edits": since})
-    made = [row.step.patch for row in rows]
+    made = [Patch.from_dict(row.patch) for row in rows]
     answer = {
         "base": rows[-1].sequence,
         "made": [each.made for each in made],

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from ..core.labels.operations import Corrections, finished
+from ..core.labels.operations import Corrections, Step, finished
 from ..core.labels.patches import BadEdit
 from ..core.labels.segmentation import Segmentation, UnusableSegmentation
 from ..core.labels.stored import opened
@@ -125,12 +125,13 @@ def edit_job(
     end, runs = time.monotonic() + LONGEST, 0
     try:
         for place, operation in enumerate(operations, 1):
-            rows.append(_row(job, corrections, _clean(operation), place, rows, user, visitor))
-            runs += len(rows[-1].patch["runs"]) + len(rows[-1].before["runs"])
+            step = corrections.do(_clean(operation))
+            runs += len(step.patch.runs) + len(step.before.runs)
             if runs > MOST_RUNS:
                 raise Refused(TOO_LARGE, 422)
             if time.monotonic() > end:
                 raise Refused(TOO_LONG, 422)
+            rows.append(_row(job, step, place, rows, user, visitor))
     except BadEdit as problem:
         raise Refused(f"Operation {place}: {problem}", 422) from problem
     except UNREADABLE as problem:  # a map of the network is read when it is first needed
@@ -153,10 +154,7 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _row(
-    job: Job, corrections: Corrections, operation: Any, place: int, rows: list[Edit], user: Any, visitor: UUID | None
-) -> Edit:
-    step = corrections.do(operation)
+def _row(job: Job, step: Step, place: int, rows: list[Edit], user: Any, visitor: UUID | None) -> Edit:
     row = Edit(
         job=job,
         sequence=job.edit_count + place,

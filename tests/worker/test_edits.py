@@ -488,3 +488,13 @@ def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monke
     answer = send(0, DELETE, SPLIT)
     assert answer.status_code == 422 and answer.json()["error"] == getattr(service, sentence)
     assert not Edit.objects.exists()
+
+
+def test_a_tiff_of_several_strips_holds_the_whole_image():
+    from segmentation.core.labels.working import WorkingLabels
+    from segmentation.http.serving import serve_labels
+
+    labels = np.arange(600 * 20, dtype=np.int32).reshape(600, 20) // 7 * 50_000
+    found = WorkingLabels.of(replace(segmentation_of(np.ones((600, 20), np.int32)), labels=labels))
+    content = b"".join(serve_labels(found, "a.png").streaming_content)
+    assert (np.asarray(Image.open(io.BytesIO(content))) == labels).all()
