@@ -258,7 +258,7 @@ def log_of(job: Job, since: int = 0) -> Log:
     base = rows[-1][0] if rows else 0
     objects: dict[str, Any] = {}
     for *_, touched, _ in rows:
-        objects |= touched or {}
+        objects |= touched if isinstance(touched, dict) else {}  # a log that was altered can be read, too
     undone = {undoes for _, undoes, *_ in rows}
     standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
     next_id = max((number or 0 for *_, number in rows), default=None)
