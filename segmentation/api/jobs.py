@@ -180,12 +180,15 @@ def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, descriptio
     openapi_extra=takes(Edits, JSON),
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
-    """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed."""
+    """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed.
+
+    With a header Idempotency-Key the same request sent twice is made once, and gets the same answer.
+    """
     found = own(request, _job(pk))
     body = json_body(request, Edits)
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        rows = services.edit_job(job=found, base=body.base, operations=body.operations, **who)
+        rows = services.edit_job(job=found, base=body.base, operations=body.operations, key=key_of(request), **who)
     except services.Outdated as old:
         since = [each.as_dict() for each in old.edits]
         return Status(409, {"error": old.sentence, "base": old.base, "edits": since})

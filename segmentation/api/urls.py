@@ -33,7 +33,8 @@ NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data 
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account, the"
     " first answer holds a secret; send it to cancel or delete. A script may also choose its own secret of 16"
-    " characters or more. With a header Idempotency-Key, the same request sent twice makes one job."
+    " characters or more. With a header Idempotency-Key, the same request sent twice makes one job,"
+    " and corrections once."
 )
 SECURITY = {
     "account": {"type": "http", "scheme": "basic"},

@@ -23,6 +23,7 @@ class Edit(models.Model):
     sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
     visitor: the browser or script. operation: as it was sent. patch: what it changed; before: the patch that takes it
     back. undoes: the edit that this one takes back. previous, hash: SHA-256 of the edit before and of this one.
+    submission: identifies the request, where it came with an Idempotency-Key; it is no part of the log.
     """
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="edits")
@@ -36,6 +37,7 @@ class Edit(models.Model):
     undoes = models.PositiveIntegerField(null=True, blank=True)
     previous = models.CharField(max_length=64, blank=True, default=FIRST)
     hash = models.CharField(max_length=64)
+    submission = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     class Meta:
         ordering = ["job", "sequence"]

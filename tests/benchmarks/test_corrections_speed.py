@@ -26,11 +26,10 @@ import numpy as np
 import pytest
 
 from tests.core.builders import disc_labels, segmentation_of
-from tests.worker.lab import REPOSITORY, Lab
+from tests.worker.lab import REPOSITORY, SECRET, Lab
 
 pytestmark = pytest.mark.benchmark
 SIDE, OBJECTS, TIMES = 8192, 5000, 100
-SECRET = "the secret of a benchmark"
 
 
 def drawn(file: Path) -> dict[int, tuple[float, float, float]]:
@@ -66,33 +65,6 @@ def where(labels):
     areas = np.bincount(numbers)
     y, x = (np.bincount(numbers, each + 0.5) / np.maximum(areas, 1) for each in np.divmod(flat, SIDE))
     return {n: (x[n], y[n], float(np.sqrt(areas[n] / np.pi))) for n in range(1, OBJECTS + 1)}
-
-
-def create(file: str) -> None:
-    """A finished job with this segmentation; prints its id."""
-    import django
-
-    django.setup()
-    from django.core.files.base import ContentFile
-
-    from segmentation import services
-    from segmentation.core.analysis import AnalysisSettings
-    from segmentation.core.labels.segmentation import Segmentation
-    from segmentation.models import Job, Micrograph
-    from segmentation.services.callers import visitor_of
-    from tests.conftest import picture
-
-    owner = {"visitor": visitor_of(SECRET)}
-    known = Segmentation.load(Path(file)).provenance
-    size = {"width": SIDE, "height": SIDE, "size": 100}
-    micrograph = Micrograph(name="a.png", sha256=known.micrograph, state="done", **size, **owner)
-    micrograph.file.save("a.png", ContentFile(picture()), save=False)
-    micrograph.preview.save("preview.png", ContentFile(picture()))
-    said = {"settings": AnalysisSettings.of().as_dict(), "state": Job.State.RUNNING, "attempt": 1}
-    job = Job.objects.create(micrograph=micrograph, model_name="particles", submission="x", **said, **owner)
-    services.keep_segmentation(job=job, file=Path(file), provenance=known)
-    Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
-    print(job.pk)
 
 
 class Site:
@@ -141,10 +113,7 @@ def site(tmp_path):
     command = [sys.executable, "manage.py", "up", "--port", "0", "--no-worker"]
     with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
         address = next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line)))
-        command = [sys.executable, "-m", "tests.benchmarks.test_corrections_speed", str(file)]
-        made = subprocess.run(command, cwd=REPOSITORY, env=lab.env, capture_output=True, text=True)
-        assert made.returncode == 0, made.stderr
-        yield Site(process, address, made.stdout.strip()), missed
+        yield Site(process, address, lab.run("create-result", str(file))), missed
         process.send_signal(signal.SIGTERM)
         process.communicate()
 
@@ -218,8 +187,3 @@ def where_of(site: Site) -> dict[int, tuple[float, float, float]]:
     words = np.frombuffer(plain(site.get("labels?format=runs")), "<i4")
     ids, counts = words[6:].reshape(-1, 2).T
     return {n: each for n, each in where(np.repeat(ids, counts).reshape(SIDE, SIDE)).items() if each[2]}
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
-    create(sys.argv[1])
