@@ -38,6 +38,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/rerun/", jobs.rerun, name="job-rerun"),
     path("jobs/<uuid:pk>/change/", jobs.change, name="job-change"),
     path("jobs/<uuid:pk>/corrections/", jobs.measure_corrections, name="job-corrections"),
+    path("jobs/<uuid:pk>/outlines/", jobs.import_from_tool, name="job-outlines"),
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", jobs.tile, name="job-tile"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -95,22 +96,27 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 @router.post(
     "/{uuid:pk}/revisions",
     url_name="revisions",
-    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422)},
+    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422, 507)},
     openapi_extra=takes(Changes, FORM, JSON, settings=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
 
     What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring. With
-    edits the corrected outlines are measured, without a network or a model.
+    edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
+    a model.
     """
     found = own(request, _job(pk))
     if not found.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
-    edited = SWITCH.get(sent.pop("edits", "off")) if "edits" in sent else False
+    edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
+    if "outlines" in sent:
+        raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
+    if edited and file:
+        raise Refused("Send edits or outlines, not both.")
     calibration = stated_calibration(found)
     try:
         if "width" in sent:
@@ -120,6 +126,8 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     except ValueError as problem:
         raise Refused(str(problem)) from None
     make = services.finish_corrections if edited else services.rerun_job
+    if file is not None:
+        make = partial(services.import_outlines, file=file)
     new = make(job=found, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, described(request, new))

@@ -48,6 +48,13 @@ class OneImage(Body):
 
 class Changes(Body):
     edits: bool = Field(False, description="Measure the corrected outlines instead of those of the result itself.")
+    outlines: Upload = Field(
+        None,
+        description=(
+            "A file of outlines to measure instead: a label image or mask, an ImageJ ROI or ROI ZIP, or COCO JSON; in a"
+            " form only."
+        ),
+    )
     width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
 
 

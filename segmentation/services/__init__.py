@@ -15,6 +15,7 @@ from .after_inspection import (
 from .archives import Note, is_archive
 from .edits import Outdated, broken_edits, corrections_of, edit_job
 from .exports import ask_for_files, file_of, publish_export, unwritten
+from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .pooling import refresh_sample

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
+from ..core.labels.segmentation import MASKS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
@@ -25,7 +26,17 @@ from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
-from ..services import Refused, cancel_job, delete_job, file_of, finish_corrections, rerun_job, retry_job, unwritten
+from ..services import (
+    Refused,
+    cancel_job,
+    delete_job,
+    file_of,
+    finish_corrections,
+    import_outlines,
+    rerun_job,
+    retry_job,
+    unwritten,
+)
 from ..services.calibration import (
     ASSUMED,
     calibration_for,
@@ -42,6 +53,7 @@ from .calibration import acquired
 from .revisions import revisions, sample_of
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
+NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
@@ -191,6 +203,22 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(reverse("job", args=[new.pk]))
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The outlines in a file of another tool measured as a new job."""
+    if request.method != "POST":
+        return redirect("job", pk)
+    found, file = own_job(request, pk), request.FILES.get("outlines")
+    try:
+        if file is None:
+            raise Refused(NO_FILE)
+        token = request.POST.get("token", "")[:64]
+        new = import_outlines(job=found, file=file, settings=found.get_settings(), token=token, **sender(request))
+    except Refused as refusal:
+        return refused(request, refusal, f"{reverse('job', args=[pk])}#other-outlines")
+    return see_other(reverse("job", args=[new.pk]))
+
+
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
     found = own_job(request, pk)
     try:
@@ -289,7 +317,9 @@ def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[
 def _model_changed(found: Job) -> bool:
     """Whether the model has other weights now than when this result was made."""
     known = found.segmentation
-    return known is not None and known.weights not in {card.sha256 for card in cards.available()}
+    if known is None or known.model_name == MASKS:
+        return False
+    return known.weights not in {card.sha256 for card in cards.available()}
 
 
 def _files(found: Job) -> dict[str, Any]:
