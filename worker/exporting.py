@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 from segmentation import __version__, services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.tasks import find
-from segmentation.models import ExportJob, Job
-from segmentation.services import bundles
+from segmentation.models import ExportJob, Job, Signature
+from segmentation.services import bundles, logs
+from segmentation.services.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
@@ -88,14 +90,38 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     analysis = pipeline.measure(pixels_of(job.micrograph, folder), stored_segmentation(job), job.get_settings())
     out.mkdir()
     there = []
-    for stored in job.artifacts.exclude(name=services.segmentations.NAME):
+    for stored in job.artifacts.all():
         with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         there.append(stored.name)
+    signatures = list(job.signatures.all())
     files = write_all(
         analysis,
         out,
         there=there,
+        beside=_evidence(job, signatures, out),
+        signatures=[each.printed for each in signatures],
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
     )
     services.publish_export(export=export, files=files)
+
+
+def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
+    """Write what shows how a corrected or signed result came to be: file name -> what it holds."""
+    maker, found = logs.corrected_by(job), {}
+    if maker is None and not signatures:
+        return {}
+    if maker and maker.parent and maker.parent.segmentation and (log := logs.log_of(maker)):
+        with maker.parent.segmentation.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        (out / logs.LOG).write_text(logs.as_json(log))
+        (out / logs.LOG_CSV).write_text(logs.as_csv(log), encoding="utf-8", newline="")
+        found = {
+            logs.BEFORE: "the outlines before the corrections",
+            logs.LOG: "the log of the corrections; `manage.py audit replay` repeats them",
+            logs.LOG_CSV: "the same as CSV",
+        }
+    if signatures:
+        (out / SIGNATURES).write_text(json.dumps([each.as_dict() for each in signatures], indent=1) + "\n")
+        found[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
+    return {services.segmentations.NAME: "the outlines as they were measured", **found}

@@ -15,10 +15,11 @@ from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import visible
-from ..http.serving import serve_artifact, serve_labels, serve_shown
+from ..http.serving import serve_artifact, serve_labels, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
+from ..services.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .sending import (
@@ -28,6 +29,7 @@ from .sending import (
     Changes,
     Edits,
     OneImage,
+    Sign,
     changed_settings,
     json_body,
     refusals,
@@ -175,6 +177,28 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     return {"base": base, "made": made}
 
 
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/edits.csv", url_name="edits-csv", response=refusals(404), openapi_extra=A_FILE
+)
+def edits_csv(request: HttpRequest, pk: UUID) -> Any:
+    """The corrections so far as CSV."""
+    found = visible(request, _job(pk))
+    return serve_text(as_csv(found.edits.all()), "text/csv", found.micrograph.name, "corrections.csv")
+
+
+@router.post(
+    "/{uuid:pk}/signatures",
+    url_name="signatures",
+    response={201: schemas.Signature, **refusals(403, 404, 409, 422)},
+    openapi_extra=takes(Sign, JSON),
+)
+def sign(request: HttpRequest, pk: UUID) -> Any:
+    """Sign a finished result, with the account's password once more. The signed result never changes."""
+    found, body = visible(request, _job(pk)), json_body(request, Sign)
+    row = services.sign_job(job=found, request=request, **body.model_dump())
+    return Status(201, row.as_dict())
+
+
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
@@ -235,6 +259,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "settings": job.settings,
         "recipe": job.settings,
         "result": job.summary if shown else None,
+        "signatures": [each.as_dict() for each in job.signatures.all()],
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
     }
 

@@ -73,6 +73,14 @@ class Edits(Body):
     )
 
 
+class Sign(Body):
+    """A signature under a finished result."""
+
+    password: str = Field(description="Of the account that signs; wrong ones count as those at the sign-in do.")
+    meaning: Literal["made", "reviewed", "approved"] = Field(description="made: only by the account that made it.")
+    name: str = Field("", description="As printed; empty: the full name of the account.")
+
+
 class Images(Body):
     file: list[Upload] = Field(description="Images, the files beside them, and ZIP archives of them.")
 

@@ -44,6 +44,7 @@ class Job(Owned, Attempted):
     edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
     outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
+    signature_hash: the hash of the last signature, "" before the first one.
     """
 
     class State(models.TextChoices):
@@ -76,6 +77,7 @@ class Job(Owned, Attempted):
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
     outlines = models.JSONField(default=dict, blank=True, editable=False)
+    signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = JobQuerySet.as_manager()
 

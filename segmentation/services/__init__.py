@@ -35,6 +35,7 @@ from .samples import (
     retry_failed,
 )
 from .segmentations import keep_segmentation
+from .signing import broken_signatures, sign_job
 from .trouble import trouble
 from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

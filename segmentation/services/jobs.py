@@ -19,6 +19,7 @@ from .pooling import refresh_after_commit
 from .queue import enqueue_after_commit, enqueue_inspection
 from .refusal import Refused
 from .segmentations import segmentation_for
+from .signing import KEPT, kept
 from .space import frees_room
 from .uploads import discard_unused
 
@@ -214,8 +215,13 @@ def retry_job(*, job: Job) -> Job:
 
 @frees_room
 @transaction.atomic
-def delete_job(*, job: Job) -> None:
-    """Remove a job and its files in any state, and its micrograph when no other job needs it."""
+def delete_job(*, job: Job, signed: bool = False) -> None:
+    """Remove a job and its files in any state, and its micrograph when no other job needs it.
+
+    signed: also a signed one, or one on which a signed one rests; else Refused (409).
+    """
+    if not signed and job.pk in kept():
+        raise Refused(KEPT, 409)
     try:
         micrograph = _locked(job)
     except Refused:  # a second click
@@ -240,6 +246,8 @@ def _give_way_to_the_one_before(job: Job) -> None:
     again: dict[str, Any] = {}
     if before.sample_id is None:
         if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
+            return
+        if not before.artifact(tables.NAME) and before.signature_hash:  # a signed result is never measured again
             return
         again = {} if before.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
     Job.objects.filter(pk=before.pk).update(sample=job.sample_id, included=job.included, **again)

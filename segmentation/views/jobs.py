@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -17,10 +18,11 @@ from ..core.labels.segmentation import MASKS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
+from ..core.report.signatures import digests
 from ..core.report.wording import scale_words
 from ..forms.settings import SettingsForm
 from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visible_job
-from ..http.serving import files_of, serve_artifact, serve_shown, serve_tile
+from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
 from ..presenters.comparison import comparison
@@ -35,6 +37,7 @@ from ..services import (
     import_outlines,
     rerun_job,
     retry_job,
+    sign_job,
     unwritten,
 )
 from ..services.calibration import (
@@ -49,6 +52,8 @@ from ..services.calibration import (
     used_calibration,
     width_text,
 )
+from ..services.logs import as_csv, as_json
+from ..services.signing import meanings_for
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
@@ -102,7 +107,10 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
         sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
-    delete_job(job=found)
+    try:
+        delete_job(job=found)
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
     return redirect("results")
 
 
@@ -219,6 +227,29 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(reverse("job", args=[new.pk]))
 
 
+@require_safe
+def log(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """The log of the corrections of a result, to download."""
+    found = visible_job(request, pk)
+    write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
+    return serve_text(write(found.edits.all()), content_type, found.micrograph.name, f"corrections.{kind}")
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Sign a result, with the password once more."""
+    found = visible_job(request, pk)
+    if request.method != "POST":
+        return redirect("job", pk)
+    said = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
+    try:
+        sign_job(job=found, request=request, **said)
+    except Refused as refusal:
+        return refused(request, refusal, f"{reverse('job', args=[pk])}#signatures")
+    return see_other(f"{reverse('job', args=[pk])}#signatures")
+
+
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
     found = own_job(request, pk)
     try:
@@ -294,6 +325,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "form": SettingsForm(stands_for=found.get_settings()),
         **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,
+        **_signatures(request, found),
         "model_changed": _model_changed(found),
         **extra,
     }
@@ -305,6 +337,14 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
     context |= {**_files(found), "parent": parent if seen else None}
     return render(request, "result.html", context, status=status)
+
+
+def _signatures(request: HttpRequest, found: Job) -> dict[str, Any]:
+    """The signatures under a result, and what the caller may sign."""
+    signed = [each.printed for each in found.signatures.all()]
+    user: Any = request.user
+    own = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
+    return {"signatures": signed, "digests": digests(signed), "meanings": meanings_for(found, user), **own}
 
 
 def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[str, str]:
