@@ -21,7 +21,7 @@ from ..core.network.scale_search import UNDECIDED
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
-from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, outline_words, per_cent
+from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
@@ -181,8 +181,9 @@ class Result(ChartedSummary):
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
         used = self.summary.get("used") or {}
-        of = f", of {self.summary.get('found', 0):,}" if corrected_words(used) else ""
-        return f"Outlines: {words}{of}." if (words := outline_words(used)) else ""
+        corrected = corrected_words(used)
+        by_people = f"Outlines: {corrected}, of {self.summary.get('found', 0):,}" if corrected else ""
+        return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
 
     @property
     def calibration_detail(self) -> str:

@@ -320,7 +320,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": found.is_changeable_by(request.user, request.visitor),
-        "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
+        "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
         "form": SettingsForm(stands_for=found.get_settings()),
         **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),

@@ -14,7 +14,7 @@ from ..micrograph.types import SOURCES
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of
-from .wording import doubt_words, instrument_words, outline_words
+from .wording import corrected_words, doubt_words, imported_words, instrument_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -68,7 +68,9 @@ def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
                 )
         if found.height is not None:
             said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
-    if words := outline_words(found.used):
+    if words := imported_words(found.used):
+        said["source"] = words
+    if words := corrected_words(found.used):
         said["outlines"] = words
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
     given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")[by_image:]}

@@ -134,11 +134,6 @@ def imported_words(used: Mapping[str, Any]) -> str:
     return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"
 
 
-def outline_words(used: Mapping[str, Any]) -> str:
-    """Where outlines come from and what people did with them; "" of outlines that a network alone made."""
-    return ", ".join(filter(None, (imported_words(used), corrected_words(used))))
-
-
 def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
     if number(name).kind != "fraction":
