@@ -138,6 +138,17 @@ def test_by_api(finished, alice):
     assert client.post(f"{address}/signatures", {"meaning": "made"}, "application/json").status_code == 400
 
 
+def test_of_two_signatures_at_one_moment_the_later_is_told(sign, finished, monkeypatch):
+    digests = signing._digests
+
+    def meanwhile(job):
+        Job.objects.filter(pk=job.pk).update(signature_hash="f" * 64)
+        return digests(job)
+
+    monkeypatch.setattr(signing, "_digests", meanwhile)
+    assert sign().status_code == 409 and not Signature.objects.exists()
+
+
 # What is signed stays
 
 
@@ -187,12 +198,11 @@ def test_a_signed_result_is_not_measured_again_for_a_sample(sign, finished, make
     assert Job.objects.get(pk=finished.pk).state == "done"
 
 
-def test_a_sample_with_a_signed_result_stays(sign, finished, make_sample, alice):
+def test_a_sample_with_a_signed_result_stays(sign, finished, make_sample, alice, signed_in):
     sample = make_sample(owner=alice)
     Job.objects.filter(pk=finished.pk).update(sample=sample)
     sign()
-    with pytest.raises(Refused):
-        services.delete_sample(sample=sample)
+    assert signed_in.post(reverse("sample-delete", args=[sample.pk])).status_code == 409
     services.delete_sample(sample=sample, signed=True)
     assert not Signature.objects.exists()
 

@@ -48,7 +48,8 @@ class Outlines:
     ) -> Segmentation:
         """These outlines in place of those of another segmentation of the image; all are by hand.
 
-        name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone.
+        name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone; its
+        maps stay, from which missed objects can be added and joined ones split.
         """
         ids = np.array(sorted(self.classes), np.int32)
         origin = parent.provenance
@@ -64,6 +65,7 @@ class Outlines:
             parent.rows,
             Provenance(origin.micrograph, origin.task, origin.settings, card, version, of),
             {"imported": {**source, "overlapping": self.overlapping, "notes": list(self.notes)}},
+            maps=parent.maps,
             by_hand=frozenset(ids.tolist()),
             set_aside=self.reasons,
         )

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -352,8 +353,10 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     origin = Provenance("ab" * 32, name, asked.segmentation.model_dump(), {"name": "x", "sha256": ""})
     none = np.zeros(0, np.int32)
     parent = Segmentation(np.zeros(shape, np.int32), none, none, names, np.zeros(0, np.float32), shape[0], origin)
+    parent = replace(parent, maps={"foreground": np.zeros(shape, np.uint8)})
     known = {"name": "cells, 1.png", "sha256": "cd" * 32, "version": "1"}
     segmentation = back.segmentation(parent, **known, semantic=task.semantic)
+    assert segmentation.maps.keys() == {"foreground"} and len(segmentation.by_hand) == 2
     micrograph = Micrograph(golden.picture, "a.tif", "ab" * 32, Calibration.of_pixel(5.0), {"kind": "TIFF"})
     analysis = measure(micrograph, segmentation, asked)
     files = write_all(analysis, tmp_path / "out")
