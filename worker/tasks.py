@@ -52,7 +52,7 @@ from segmentation.services import outlines, tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from .exporting import corrected_segmentation, stored_segmentation, write_further
+from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
@@ -173,9 +173,11 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
 
     progress("reading the image", 0.0)
     micrograph = pixels_of(job.micrograph, folder)
-    clock, reused = pipeline.Clock(), job.segmentation is not None or job.corrects is not None
+    clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
     if job.segmentation is None and job.corrects is not None:
         found = corrected_segmentation(job, folder)
+    elif job.segmentation is None and job.outlines:
+        found = imported_segmentation(job, micrograph, progress, folder)
     else:
         found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
     analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import visible
-from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown
+from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
+from ..services.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .sending import (
@@ -32,6 +34,7 @@ from .sending import (
     Edits,
     LabelsAs,
     OneImage,
+    Sign,
     changed_settings,
     json_body,
     refusals,
@@ -101,22 +104,27 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 @router.post(
     "/{uuid:pk}/revisions",
     url_name="revisions",
-    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422)},
+    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422, 507)},
     openapi_extra=takes(Changes, FORM, JSON, settings=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
 
     What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring. With
-    edits the corrected outlines are measured, without a network or a model.
+    edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
+    a model.
     """
     found = own(request, _job(pk))
     if not found.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
-    edited = SWITCH.get(sent.pop("edits", "off")) if "edits" in sent else False
+    edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
+    if "outlines" in sent:
+        raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
+    if edited and file:
+        raise Refused("Send edits or outlines, not both.")
     calibration = stated_calibration(found)
     try:
         if "width" in sent:
@@ -126,6 +134,8 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     except ValueError as problem:
         raise Refused(str(problem)) from None
     make = services.finish_corrections if edited else services.rerun_job
+    if file is not None:
+        make = partial(services.import_outlines, file=file)
     new = make(job=found, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, described(request, new))
@@ -201,6 +211,28 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
 
 
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/edits.csv", url_name="edits-csv", response=refusals(404), openapi_extra=A_FILE
+)
+def edits_csv(request: HttpRequest, pk: UUID) -> Any:
+    """The corrections so far as CSV."""
+    found = visible(request, _job(pk))
+    return serve_text(as_csv(found.edits.all()), "text/csv", found.micrograph.name, "corrections.csv")
+
+
+@router.post(
+    "/{uuid:pk}/signatures",
+    url_name="signatures",
+    response={201: schemas.Signature, **refusals(403, 404, 409, 422)},
+    openapi_extra=takes(Sign, JSON),
+)
+def sign(request: HttpRequest, pk: UUID) -> Any:
+    """Sign a finished result, with the account's password once more. The signed result never changes."""
+    found, body = visible(request, _job(pk)), json_body(request, Sign)
+    row = services.sign_job(job=found, request=request, **body.model_dump())
+    return Status(201, row.as_dict())
+
+
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
@@ -261,6 +293,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "settings": job.settings,
         "recipe": job.settings,
         "result": job.summary if shown else None,
+        "signatures": [each.as_dict() for each in job.signatures.all()],
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
     }
 

@@ -49,6 +49,24 @@ class Analysis(Schema):
     files: dict[str, str] = Field(description=FILES)
 
 
+class Signature(Schema):
+    """Who signed a result, and the checksums of what was signed."""
+
+    job: str
+    sequence: int
+    account: str
+    name: str = Field(description="As printed.")
+    meaning: Literal["made", "reviewed", "approved"]
+    time: str
+    labels_sha256: str = Field(description="Of the file segmentation.npz.")
+    result_sha256: str = Field(description="Of the file result.json.")
+    numbers_sha256: str = Field(
+        description="Of the entry result of the job: JSON with sorted keys, in ASCII and without spaces."
+    )
+    previous: str = Field(description="Hash of the signature before.")
+    hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
+
+
 class Job(Analysis):
     """The analysis of one image."""
 
@@ -58,6 +76,7 @@ class Job(Analysis):
     progress: float = Field(description="From 0 to 1.")
     position: int | None = Field(description="Its place in the queue, 1 for the next one.")
     image: Micrograph
+    signatures: list[Signature]
 
 
 class BeingWritten(Schema):

@@ -132,6 +132,12 @@ def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
     return response
 
 
+def serve_text(text: str, kind: str, name: str, suffix: str) -> HttpResponse:
+    """A text to download, named after an upload."""
+    file = io.BytesIO(text.encode())
+    return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_{suffix}", content_type=kind)
+
+
 def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """The preview of a micrograph."""
     name = f"{file_stem(micrograph.name)}_preview.png"

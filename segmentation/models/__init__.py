@@ -33,3 +33,4 @@ from .jobs import Artifact, ExportJob, Job, recent_pace
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
+from .signatures import Signature

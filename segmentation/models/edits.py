@@ -17,6 +17,11 @@ from .jobs import Job
 FIRST = ""  # the hash before the first edit of a job
 
 
+def hash_of(said: Any) -> str:
+    """SHA-256 of plain JSON types, as JSON with sorted keys, in ASCII and without spaces."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 class Edit(models.Model):
     """One correction of the outlines of a finished job.
 
@@ -72,8 +77,7 @@ class Edit(models.Model):
         }
 
     def own_hash(self) -> str:
-        """SHA-256 of `as_dict` without the hash, as JSON with sorted keys, in ASCII and without spaces."""
+        """`hash_of` of `as_dict` without the hash."""
         said = self.as_dict()
         del said["hash"]
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hash_of(said)

@@ -1,4 +1,4 @@
-"""A corrected result beside the automatic one: every number of both, and their difference."""
+"""A corrected result beside the one before: every number of both, and their difference."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Difference:
 
 
 def comparison(job: Job) -> list[Difference]:
-    """The numbers of a result that measures corrections, and of the result that was corrected; none of others, or
-    where their lengths have different units."""
+    """The numbers of a result that measures corrections or outlines of another tool, and of the result before it; none
+    of others, or where their lengths have different units."""
     parent = job.parent
-    if job.corrects is None or parent is None or not parent.is_done or not job.is_done:
+    if not job.is_by_hand or parent is None or not parent.is_done or not job.is_done:
         return []
     before, after = ({each.name: each for each in _numbers(one)} for one in (parent, job))
     both = [(before[name], after[name]) for name in after if name in before]

@@ -15,6 +15,7 @@ from .after_inspection import (
 from .archives import Note, is_archive
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .exports import ask_for_files, file_of, publish_export, unwritten
+from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .pooling import refresh_sample
@@ -34,6 +35,7 @@ from .samples import (
     retry_failed,
 )
 from .segmentations import keep_segmentation
+from .signing import broken_signatures, sign_job
 from .trouble import trouble
 from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

@@ -21,6 +21,7 @@ from .jobs import OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
 from .refusal import Refused
 from .segmentations import segmentation_for
+from .signing import kept
 from .space import frees_room
 from .uploads import discard_unused
 
@@ -29,6 +30,13 @@ TAKEN = "A later sample was made of it while it was still being read: it counts 
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
 OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
+SIGNED = (
+    "This signed result would have to be measured again for the sample, and a signed result never changes: run it again"
+    " with the same settings, and use that one."
+)
+SIGNED_RESULT = (
+    "A result of this sample is signed, or a signed one is made from it: only an administrator may delete it."
+)
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
@@ -141,6 +149,8 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
     # A result from before its image was in the sample has no table to be pooled: it is measured once more.
     again = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    if again and job.signature_hash:
+        raise Refused(SIGNED, 409)
     Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included, **again)
     refresh_after_commit(sample.pk)
 
@@ -211,8 +221,13 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 
 @frees_room
 @transaction.atomic
-def delete_sample(*, sample: Sample) -> None:
-    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them."""
+def delete_sample(*, sample: Sample, signed: bool = False) -> None:
+    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them.
+
+    signed: also one with signed results; else Refused (409).
+    """
+    if not signed and sample.jobs.filter(pk__in=kept()).exists():
+        raise Refused(SIGNED_RESULT, 409)
     uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
     _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
     sample.delete()

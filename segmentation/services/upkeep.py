@@ -35,6 +35,7 @@ from .pooling import stuck
 from .publishing import fail, requeue
 from .queue import enqueue, enqueue_inspection, enqueue_next
 from .samples import delete_sample
+from .signing import kept
 
 MAX_DEATHS = 3
 LOST_WAIT, LONGEST_LOST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
@@ -187,15 +188,18 @@ def _enqueue(jobs: QuerySet, samples: QuerySet, written: QuerySet) -> int:
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
-    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole."""
+    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole.
+
+    Signed results stay, and so do those on which they rest, and their samples.
+    """
     limit = timezone.now() - older_than
-    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit)
+    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit).exclude(pk__in=kept())
     young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
     arriving = Micrograph.objects.filter(sample=OuterRef("pk"))
     samples = Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
     jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
-    kept = Job.objects.exclude(pk__in=jobs)
-    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=kept.values("micrograph"))
+    staying = Job.objects.exclude(pk__in=jobs)
+    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=staying.values("micrograph"))
     pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
     size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
     found = Purged(jobs.count(), uploads.count(), size)

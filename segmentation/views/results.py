@@ -79,6 +79,7 @@ HEADS = {
 }
 LEFT = "claiming-left"  # in the session: the browser whose results this user refused to take over
 NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
+KEPT = "Signed results, and those that they rest on, were not deleted: only an administrator may do that."
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
 
@@ -257,10 +258,12 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     back = reverse("results") + (f"?{query}" if query else "")
     every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
     if "sure" in request.POST:
-        for job in every:
-            delete_job(job=job)
-        count = len(heads)
-        messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
+        stay = _deleted(every)
+        count = len([job for job in heads if job.micrograph_id not in stay])
+        if count:
+            messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
+        if stay:
+            messages.warning(request, KEPT)
         return redirect(back)
     revisions = len(every) - len(heads)
     sampled = len({job.micrograph_id for job in every if job.sample_id is not None})
@@ -280,6 +283,17 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
         names=[job.micrograph.name for job in heads],
         hidden=[("do", "delete"), ("sure", "yes"), ("query", query), ("job", ",".join(str(job.pk) for job in heads))],
     )
+
+
+def _deleted(jobs: list[Job]) -> set[Any]:
+    """Delete jobs; the micrographs of signed ones, which stay."""
+    stay = set()
+    for job in jobs:
+        try:
+            delete_job(job=job)
+        except Refused:
+            stay.add(job.micrograph_id)
+    return stay
 
 
 def _files(job: Job) -> list[Artifact]:

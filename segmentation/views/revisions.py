@@ -87,6 +87,7 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
         return scale_words(calibration)
     old = before.get_settings()
     corrected = [f"{job.corrects} correction{'' if job.corrects == 1 else 's'} of outlines"] if job.corrects else []
+    corrected += [f"outlines from {job.outlines['name']}"] if job.outlines else []
     changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
     return "; ".join([*corrected, *changes, *setting_changes(settings, old)]) or "the same settings once more"
 

@@ -404,7 +404,8 @@ def audit(*arguments):
 
 def test_the_log_is_verified_and_exported_from_the_shell(send, result, tmp_path, django_user_model):
     send(0, DELETE, SPLIT)
-    assert audit("verify") == (0, "2 edits of 1 results were checked, 0 of the results are broken.\n")
+    code, said = audit("verify")
+    assert code == 0 and said.startswith("2 edits ")
     assert audit("verify", result.pk)[0] == 0
     Edit.objects.filter(sequence=1).update(author="=1+1")
     status, said = audit("verify")

@@ -79,6 +79,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield from sections.set_aside(summary)
         yield from sections.shape(summary)
     yield from sections.notes(sample.flags)
+    yield from sections.signatures(context.signatures)
     yield heading("Operator, preparation and sampling, as typed")
     yield facts(list(reported(sample)))
     yield heading("Method")

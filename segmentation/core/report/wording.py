@@ -125,6 +125,15 @@ def corrected_words(used: Mapping[str, Any]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
+def imported_words(used: Mapping[str, Any]) -> str:
+    """Such as "389 outlines from cells.zip (ImageJ)"; "" of outlines that are not from a file of another tool."""
+    source = used.get("imported")
+    if not source:
+        return ""
+    count = source["outlines"]
+    return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"
+
+
 def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
     if number(name).kind != "fraction":

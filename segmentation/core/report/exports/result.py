@@ -19,7 +19,7 @@ from ... import flags, tasks
 from ...analysis import Analysis
 from ...measure.filters import by_reason
 from ..wording import write_json
-from .base import Export
+from .base import RESULT, Export
 
 if TYPE_CHECKING:
     from ...measure.quantities import Value
@@ -148,7 +148,7 @@ def _write_schema(context: Context, path: Path) -> None:
 
 EXPORTS = (
     Export(
-        "result.json",
+        RESULT,
         "Everything, JSON",
         "application/json",
         170,
