@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0015_edits'),
+        ('segmentation', '0016_edit_submission'),
     ]
 
     operations = [
