@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import numpy as np
@@ -32,7 +32,6 @@ from .sending import (
     LABELS,
     Changes,
     Edits,
-    LabelsAs,
     OneImage,
     Sign,
     changed_settings,
@@ -148,7 +147,13 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     response={200: schemas.Objects, **refusals(404, 409, 422)},
     openapi_extra=LABELS,
 )
-def labels(request: HttpRequest, pk: UUID, said: Query[LabelsAs]) -> Any:
+def labels(
+    request: HttpRequest,
+    pk: UUID,
+    format: Literal["tiff", "runs", "objects"] = Query("tiff", description="A TIFF, runs of pixels, or the objects."),
+    top: int = Query(0, ge=0, description="Of runs: the first row."),
+    bottom: int | None = Query(None, ge=0, description="Of runs: the row after the last one; without it all rows."),
+) -> Any:
     """The outlines that stand now, kept or set aside, with the corrections so far.
 
     Without a format a TIFF of 32 bits: ids as in the table, 0 is background; the header X-Edits-Base is the number of
@@ -159,17 +164,18 @@ def labels(request: HttpRequest, pk: UUID, said: Query[LabelsAs]) -> Any:
     found = visible(request, _job(pk))
     corrections = services.corrections_of(found)
     now, base = corrections.now, len(corrections.steps)
-    if said.format == "objects":
+    if format == "objects":
         return {"base": base, "standing": len(standing(corrections.steps)), **now.as_dict()}
-    if said.format == "tiff":
+    if format == "tiff":
         answer = serve_labels(now, found.micrograph.name)
         answer["X-Edits-Base"] = str(base)
         return answer
-    bottom = now.shape[0] if said.bottom is None else said.bottom
-    if not said.top <= bottom <= now.shape[0]:
-        raise Refused(f"Rows go from 0 to {now.shape[0]}, and top is not below bottom.", 422)
-    ids, counts = now.every_run(said.top, bottom)
-    head = np.array([now.width, now.shape[0], said.top, bottom, base, now.next_id], "<i4")
+    height = now.shape[0]
+    bottom = height if bottom is None else bottom
+    if not top <= bottom <= height:
+        raise Refused(f"top and bottom are rows from 0 to {height}, and top is not larger than bottom.", 422)
+    ids, counts = now.every_run(top, bottom)
+    head = np.array([now.width, height, top, bottom, base, now.next_id], "<i4")
     return serve_packed(request, head.tobytes() + np.column_stack([ids, counts]).astype("<i4").tobytes())
 
 

@@ -60,14 +60,6 @@ class Changes(Body):
     width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
 
 
-class LabelsAs(Body):
-    """How the outlines are answered."""
-
-    format: Literal["tiff", "runs", "objects"] = Field("tiff", description="A TIFF, runs of pixels, or the objects.")
-    top: int = Field(0, ge=0, description="Of runs: the first row.")
-    bottom: int | None = Field(None, ge=0, description="Of runs: the row after the last one; without it all rows.")
-
-
 class Edits(Body):
     """Corrections of the outlines of a finished result, in pixels of the uploaded image."""
 

@@ -15,7 +15,8 @@ from .runs import runs_in
 from .working import WorkingLabels
 
 FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentation may hold
-LARGEST, MOST = 0.25, 1 << 20  # of an object that is added by a click: share of the image, pixels
+# Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
+LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 
 
 def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
@@ -77,7 +78,7 @@ def add(now: WorkingLabels, point: Sequence[float], outside: Points = ()) -> Pat
 
 def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
     """The background around a pixel, connected to it, where the map is at least `level`: its box, its pixels (h, w),
-    and whether that is all of it, as it is up to MOST pixels."""
+    and whether that is all of it, as it is up to MOST pixels no farther than FARTHEST."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -88,7 +89,7 @@ def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
         ends = (box[0] > 0, box[1] > 0, box[2] < tall, box[3] < wide)
         whole = not any(edge and end for edge, end in zip(edges, ends, strict=True))
-        if whole or inside.sum() > MOST:
+        if whole or inside.sum() > MOST or reach >= FARTHEST:
             return box, inside, whole and inside.sum() <= MOST
         reach *= 2
 
