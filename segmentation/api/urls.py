@@ -30,6 +30,7 @@ from .sending import WITH_SETTINGS, settings_fields
 
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
+UNUSABLE = "The address lacks {names}, or its value cannot be used: see api/v1/docs for what it takes."
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account, the"
     " first answer holds a secret; send it to cancel or delete. A script may also choose its own secret of 16"
@@ -63,6 +64,9 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         return response
     if isinstance(problem, Http404):
         return error(NOTHING, 404)
+    if isinstance(problem, ValidationError):
+        names = dict.fromkeys(str(each["loc"][-1]) for each in problem.errors)
+        return error(UNUSABLE.format(names=" and ".join(names)), 422)
     if isinstance(problem, RequestDataTooBig | TooManyFilesSent):
         return error(TOO_LARGE, 413)
     if isinstance(problem, SuspiciousOperation | BadRequest | MultiPartParserError):

@@ -14,8 +14,10 @@ from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
 from segmentation.models import Job
 from segmentation.services import tables
-from tests.core.builders import analysis_of
+from tests.core.builders import analysis_of, disc_labels
 from worker.summary import summarise
+
+LABELS = disc_labels(40, (300, 400))
 
 
 def store(job, labels, folder, *, used=None, **more):

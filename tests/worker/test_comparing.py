@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Comparison, Job, Sample
+from segmentation.presenters.comparison import ComparedResults
 from segmentation.services import Refused
 from tests.core.builders import disc_labels
 from worker import tasks
 
-from .comparable import store
+from .comparable import LABELS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
-LABELS = disc_labels(40, (300, 400))
 
 
 def corrected():
@@ -26,19 +27,6 @@ def corrected():
     labels[labels == 40] = 5
     labels[labels == 39] = 6
     return labels
-
-
-@pytest.fixture
-def result(make_micrograph, make_job, tmp_path):
-    """Makes finished results; the same sha is the same image."""
-
-    def make(labels=LABELS, sha="a" * 64, **more):
-        owned = {name: more.pop(name) for name in ("owner", "visitor", "sample", "parent") if name in more}
-        image = {name: owned[name] for name in ("owner", "visitor") if name in owned}
-        micrograph = make_micrograph(sha256=sha, name=f"{sha[:2]}.png", width=400, height=300, **image)
-        return store(make_job(micrograph=micrograph, **owned), labels, tmp_path, **more)
-
-    return make
 
 
 @pytest.fixture
@@ -172,3 +160,92 @@ def test_labels_far_apart_are_no_trouble(result):
     labels[10:40, 10:40] = 1
     found = compared(result(labels), result(LABELS))
     assert found["agreement"]["scores"][0]["recall"] in (0, 1)
+
+
+class TestAddresses:
+    """Page and API give the same numbers; what is not the caller's is not found."""
+
+    @pytest.fixture
+    def two(self, result, settings):
+        return result(), result(corrected(), used={"corrected": 3})
+
+    def asked(self, client, *pks, api=True, **more):
+        address = "/api/v1/compare" if api else "/compare/"
+        return client.get(address, {"a": pks[0], **({"b": pks[1]} if pks[1:] else {}), **more})
+
+    def test_the_api_answers_when_a_worker_has_compared(self, two, client):
+        first, second = (each.pk for each in two)
+        waiting = self.asked(client, first, second)
+        assert (waiting.status_code, waiting["Retry-After"], waiting.json()["state"]) == (202, "1", "queued")
+        tasks.compare(Comparison.objects.get().pk)
+        found = self.asked(client, first, second).json()
+        assert [each["id"] for each in found["results"]] == [str(first), str(second)]
+        median = next(each for each in found["numbers"] if each["name"] == "median")
+        known = numbers(found["comparison"])["median"]
+        assert median["difference"] == {"value": known["difference"], "low": known["low"], "high": known["high"]}
+        assert len(found["every"]) > 20
+        assert found["comparison"]["agreement"]["places"]["missed"]["first"] == [5]
+
+    def test_the_page_shows_the_same(self, two, client):
+        first, second = (each.pk for each in two)
+        page = self.asked(client, first, second, api=False).content.decode()
+        assert 'id="status"' in page and 'data-number="median"' in page
+        tasks.compare(Comparison.objects.get().pk)
+        page = self.asked(client, first, second, api=False).content.decode()
+        assert 'id="status"' not in page
+        assert 'data-how="paired"' in page and 'data-place="missed" data-count="1"' in page
+        assert 'data-first="5"' in page and 'id="distance"' in page
+
+    def test_with_one_result_others_of_its_kind_are_offered(self, two, client):
+        from tests.web.finished import visit
+
+        first, second = two
+        visitor = "11111111-1111-4111-8111-111111111111"
+        Job.objects.update(visitor=visitor, micrograph=first.micrograph)
+        page = self.asked(visit(client, visitor), first.pk, api=False).content.decode()
+        assert f'value="{second.pk}"' in page
+
+    def test_an_unknown_result_is_not_found(self, two, client):
+        stranger = "00000000-0000-4000-8000-000000000000"
+        assert self.asked(client, two[0].pk, stranger).status_code == 404
+        assert self.asked(client, two[0].pk, stranger, api=False).status_code == 404
+
+    def test_a_result_of_somebody_else_is_not_found(self, two, client, alice):
+        Job.objects.filter(pk=two[1].pk).update(owner=alice)
+        assert self.asked(client, *(each.pk for each in two)).status_code == 404
+        assert not Comparison.objects.exists()
+
+    @pytest.mark.parametrize(("a", "b"), [("nonsense", "nonsense"), ("", ""), (None, None)])
+    def test_an_address_that_names_nothing(self, client, a, b):
+        query = {name: each for name, each in (("a", a), ("b", b)) if each is not None}
+        answer = client.get("/api/v1/compare", query)
+        assert (answer.status_code, list(answer.json())) == (422, ["error"])
+        assert client.get("/compare/", query).status_code == 400
+
+    @pytest.mark.parametrize("api", [True, False])
+    def test_refusals_have_one_sentence(self, two, client, api):
+        assert self.asked(client, two[0].pk, two[0].pk, api=api).status_code == 422
+        Job.objects.filter(pk=two[1].pk).update(state="running")
+        assert self.asked(client, *(each.pk for each in two), api=api).status_code == 409
+
+    def test_a_failed_comparison_says_why(self, two, client):
+        services.comparison_of(*two)
+        Comparison.objects.update(state="failed", error="No.", finished=timezone.now())
+        answer = self.asked(client, *(each.pk for each in two))
+        assert (answer.status_code, answer.json()) == (503, {"error": "No."})
+        assert self.asked(client, *(each.pk for each in two), api=False).status_code == 200
+
+
+class TestOperators:
+    def test_two_outlinings_by_hand_are_offered_to_the_budget(self, result, client):
+        first, second = result(used={"corrected": 2}), result(corrected(), used={"corrected": 3})
+        compared(first, second)
+        found = ComparedResults(Comparison.objects.get()).operators
+        medians = [each.summary["statistics"]["median"] for each in (first, second)]
+        assert float(found.value) == pytest.approx(100 * np.std(medians, ddof=1) / np.mean(medians), rel=0.05)
+        page = client.get("/compare/", {"a": first.pk, "b": second.pk}).content.decode()
+        assert page.count('name="between_operators"') == 2
+
+    def test_automatic_outlines_have_no_operator(self, result):
+        compared(result(), result(corrected(), used={"corrected": 3}))
+        assert ComparedResults(Comparison.objects.get()).operators is None

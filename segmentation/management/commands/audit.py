@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from segmentation.core.report.exports.particles_csv import lines, name_cell
+from segmentation.core.report.cells import lines, name_cell
 from segmentation.models import Job
 from segmentation.services import broken_edits
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...measure.quantities import OF, Unit
 from ...measure.quantities import number as quantity
+from ..cells import lines, marked, name_cell
 from .base import Export
-from .particles_csv import lines, marked, name_cell, number
+from .particles_csv import number
 
 if TYPE_CHECKING:
     from ...sample import SampleAnalysis, SampleImage
