@@ -29,6 +29,8 @@ HOW = (
     "threshold",
     "polarity",
     "working_scale",
+    "corrected_by_hand",
+    "reviewed",
 )
 
 
@@ -87,6 +89,8 @@ def _how(image: SampleImage) -> tuple[Any, ...]:
         number(found.used.get("threshold")),
         found.used.get("polarity", ""),
         number(found.used.get("scale")),
+        found.used.get("corrected", 0),
+        found.used.get("reviewed", 0),
     )
 
 
