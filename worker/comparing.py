@@ -98,10 +98,12 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
-    """Median, fraction from 1 to 100 nm and count with their intervals, as far as they are known."""
+    """NUMBERS with their intervals, as far as they are known."""
+    from segmentation.core.compare.sides import NUMBERS
+
     found: dict[str, Value] = {}
     limits = statistics.get("intervals") or {}
-    for name in ("median", "fraction_100nm", "n_kept"):
+    for name in NUMBERS:
         if statistics.get(name) is not None:
             found[name] = Value(statistics[name], *(limits.get(name) or (None, None)))
     return found

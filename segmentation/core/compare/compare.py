@@ -14,7 +14,7 @@ import numpy as np
 
 from ..measure.bins import auto_edges
 from ..measure.bootstrap import LEAST
-from ..measure.distribution import Floats, quantile
+from ..measure.distribution import Floats, mean_and_deviation, quantiles
 from ..measure.fractions import share_between
 from ..measure.matching import Indices
 from ..measure.quantities import Value
@@ -23,14 +23,12 @@ from .agreement import Shared, agree, groups, shared
 from .distance import distance
 from .intervals import Limits, counted, of_difference
 from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Objects
-from .sides import Side, Sizes
+from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
 
 SEED = 0
 NOTHING = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
 MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects fewer draws are enough
 LEAST_REPEATS = 400
-COUNT, MEDIAN, FRACTION = "n_kept", "median", "fraction_100nm"
-NUMBERS = (MEDIAN, FRACTION, COUNT)
 FEW = f"Intervals of paired differences need at least {LEAST} groups of objects."
 NO_LABELS = "The outlines of both are not stored in the same size, so objects cannot be paired."
 SHARED = "Some images are in both results, so their differences have no interval."
@@ -132,7 +130,7 @@ def _paired(
             drawn.append([float(often @ counts[1] - often @ counts[0]), *np.subtract(numbers[1], numbers[0])])  # type: ignore[arg-type]
     if len(drawn) < LEAST_REPEATS:
         return {}
-    names = (COUNT, MEDIAN, FRACTION) if of_fraction else (COUNT, MEDIAN)
+    names = (COUNT, *OF_SIZES, FRACTION) if of_fraction else (COUNT, *OF_SIZES)
     ends = np.percentile(drawn, [2.5, 97.5], axis=0).T.tolist()
     return {name: (low, high) for name, (low, high) in zip(names, ends, strict=True)}
 
@@ -143,12 +141,14 @@ def _sorted(sizes: Sizes, group: Indices) -> tuple[Floats, Floats, Indices]:
 
 
 def _numbers(size: Floats, weight: Floats, group: Indices, often: Indices, *, of_fraction: bool) -> list[float] | None:
-    """Median, and where wanted fraction from 1 to 100 nm, of one draw; None where it is empty."""
+    """OF_SIZES, and where wanted the fraction from 1 to 100 nm, of one draw; None where it has too few sizes."""
     times = often[group]
-    if not times.any():
-        return None
     sizes, weights = np.repeat(size, times), np.repeat(weight, times)
-    return [quantile(sizes, weights, 0.5), *([share_between(sizes, weights)] if of_fraction else [])]
+    mean, deviation = mean_and_deviation(sizes, weights) if len(sizes) > 1 else (0.0, None)
+    if deviation is None:
+        return None
+    d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
+    return [median, mean, deviation, d10, d90, *([share_between(sizes, weights)] if of_fraction else [])]
 
 
 def _curves(first: Sizes, second: Sizes, unit: str) -> Curves | None:

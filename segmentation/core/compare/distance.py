@@ -118,9 +118,9 @@ def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
 
 
 def _reading(found: float, at: float, below: list[float], unit: str) -> str:
-    word = "hardly" if found < ALIKE else "somewhat" if found < CLEAR else "clearly"
+    words = "hardly differ" if found < ALIKE else "differ somewhat" if found < CLEAR else "differ clearly"
     shares = " and ".join(f"{100 * each:.0f} %" for each in below)
-    return f"The distributions differ {word}: up to {significant(at)} {unit} are {shares} of the objects."
+    return f"The distributions {words}: up to {significant(at)} {unit} are {shares} of the objects."
 
 
 def _why(test: Test, how: How, n: int, m: int, least: float | None) -> str:

@@ -14,6 +14,10 @@ from ..measure.matching import Labels
 from ..measure.quantities import Value
 from ..measure.table import Table
 
+COUNT, FRACTION = "n_kept", "fraction_100nm"
+OF_SIZES = ("median", "mean", "sd", "d10", "d90")
+NUMBERS = (COUNT, FRACTION, *OF_SIZES)  # of which there are differences
+
 
 @dataclass(frozen=True, eq=False)
 class Sizes:
@@ -55,8 +59,8 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of two results. images: SHA-256 of its images. values: its median, fraction from 1 to 100 nm and count with
-    their intervals, as far as they are known. labels: (H, W) of the objects that count, None where they are not stored
+    """One of two results. images: SHA-256 of its images. values: its NUMBERS with their intervals, as far as they
+    are known. labels: (H, W) of the objects that count, None where they are not stored
     or there are several images; classes: (H, W) instead, where each pixel belongs to a class."""
 
     images: Sequence[str]

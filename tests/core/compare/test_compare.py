@@ -185,6 +185,27 @@ class TestCompare:
         independent = stats.bootstrap((one, other), off, method="percentile", rng=np.random.default_rng(1))
         assert width < 0.8 * np.ptp(tuple(independent.confidence_interval))  # what pairing is for
 
+    def test_every_number_of_the_sizes_has_a_paired_interval(self):
+        labels, one = disc_labels(60, (400, 500)), RNG.lognormal(4.5, 0.4, 60)
+        other = one * 1.1
+        known = {"mean": np.mean, "sd": lambda each: np.std(each, ddof=1), "d90": lambda each: np.quantile(each, 0.9)}
+        both = [
+            Side(
+                ("image",),
+                "nm",
+                "min_feret",
+                {name: Value(of(each)) for name, of in known.items()},
+                sizes(each),
+                labels,
+            )
+            for each in (one, other)
+        ]
+        for each in compare(*both)["differences"]:
+            drawn = [known[each["name"]](RNG.choice(one, 60)) * 0.1 for _ in range(2000)]
+            low, high = np.percentile(drawn, [2.5, 97.5])
+            assert each["difference"] == pytest.approx(known[each["name"]](one) * 0.1)
+            assert (each["low"], each["high"]) == pytest.approx((low, high), abs=0.15 * (high - low))
+
     def test_the_count_of_the_same_outlines_is_surely_the_same(self):
         labels = disc_labels(30, (300, 300))
         both = side(labels, sizes(RNG.lognormal(4, 0.4, 30)))
@@ -196,7 +217,7 @@ class TestCompare:
         first = Side(("a",), "nm", "min_feret", {"median": Value(50.0, 45.0, 56.0), "n_kept": Value(50)}, one)
         second = Side(("b",), "nm", "min_feret", {"median": Value(60.0, 54.0, 66.0), "n_kept": Value(70)}, other)
         found = compare(first, second)
-        median, count = found["differences"]
+        count, median = found["differences"]
         assert (found["how"], found["agreement"]) == ("independent", None)
         assert (median["low"], median["high"]) == pytest.approx((10 - np.hypot(6, 6), 10 + np.hypot(6, 5)))
         assert count["low"] < 20 < count["high"]
