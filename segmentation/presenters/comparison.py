@@ -74,7 +74,8 @@ class PlaceRow:
 
 @dataclass(frozen=True)
 class Operators:
-    """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median."""
+    """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median. who:
+    their accounts, "" where not known."""
 
     per_cent: str
     value: str
@@ -178,8 +179,8 @@ class ComparedResults:
         if None in medians:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
-        who = [", ".join(authors(each)) or "somebody without an account" for each in jobs]
-        told = f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
+        who = [", ".join(authors(each)) for each in jobs]
+        told = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
         return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", told)
 
 

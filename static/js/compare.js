@@ -1,5 +1,6 @@
 // Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both.
 
+import { link } from "./linked.js";
 import { Drawing } from "./viewer-drawing.js";
 
 const section = document.getElementById("linked");
@@ -10,43 +11,7 @@ async function opened(box) {
   const drawing = new Drawing(box.querySelector("canvas"), await answer.json(), box.dataset.tiles);
   drawing.layers.aside = false;
   drawing.load(box.dataset.image);
-  return { box, drawing, pixel: Number(box.dataset.pixel) || 0 };
-}
-
-// How many pixels of one image are as long as a pixel of the other: of one image one, else by the scale where both have
-// one, else by the widths.
-export function ratio(from, to, same) {
-  if (same && from.drawing.width === to.drawing.width) return 1;
-  if (from.pixel && to.pixel) return from.pixel / to.pixel;
-  return to.drawing.width / from.drawing.width;
-}
-
-// The view of one that shows the same as the other: the same share of the way through the image is in the middle.
-export function matching(from, to, same) {
-  const { viewport } = from.drawing;
-  const middle = viewport.toImage(viewport.middle);
-  const other = to.drawing;
-  const point = { x: (middle.x / from.drawing.width) * other.width, y: (middle.y / from.drawing.height) * other.height };
-  return { point, scale: viewport.view.scale / ratio(from, to, same) };
-}
-
-function link(sides, same) {
-  let leading = null;
-  for (const [from, to] of [sides, [...sides].reverse()]) {
-    const { viewport } = from.drawing;
-    const draw = viewport.draw;
-    viewport.draw = () => {
-      draw();
-      if (leading) return;
-      leading = from;
-      if (viewport.fitted) to.drawing.viewport.fit();
-      else {
-        const { point, scale } = matching(from, to, same);
-        to.drawing.viewport.show(point, scale);
-      }
-      leading = null;
-    };
-  }
+  return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };
 }
 
 function describe({ box, drawing }) {
@@ -60,7 +25,7 @@ function describe({ box, drawing }) {
 
 function tools(sides) {
   for (const button of section.querySelectorAll("[data-zoom]")) {
-    button.addEventListener("click", () => sides[0].drawing.viewport[button.dataset.zoom]());
+    button.addEventListener("click", () => sides[0].viewport[button.dataset.zoom]());
   }
   for (const layer of section.querySelectorAll("[data-layer]")) {
     layer.addEventListener("change", () => sides.forEach(({ drawing }) => drawing.layer(layer.dataset.layer, layer.checked)));
