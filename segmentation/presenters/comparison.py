@@ -29,6 +29,7 @@ HOW = {
     " from the intervals of both numbers.",
     "shared": "Some images are in both results, so differences have no interval.",
 }
+NOT_PAIRED = "Both are outlinings of one image, so they are not independent, and their differences have no interval."
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
     "matched": ("Matched", "One object of each, with an intersection over union of 0.75 and more.", "first"),
@@ -106,7 +107,11 @@ class ComparedResults:
 
     @property
     def how_line(self) -> str:
-        return HOW[self.result["how"]] if self.result else ""
+        """What the intervals of the differences are."""
+        if not self.result:
+            return ""
+        known = any(each["low"] is not None for each in self.result["differences"])
+        return NOT_PAIRED if self.result["how"] == "paired" and not known else HOW[self.result["how"]]
 
     @cached_property
     def main(self) -> list[Difference]:

@@ -65,7 +65,8 @@ def how_related(first: Side, second: Side) -> How:
 
 def _agreement(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:
     if first.classes is not None and second.classes is not None and first.classes.shape == second.classes.shape:
-        same = float((first.classes == second.classes).mean())
+        known = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
+        same = float((first.classes == second.classes)[known].mean()) if known.any() else 0.0
         nothing = {place: Objects(first=[], second=[]) for place in PLACES}
         return Agreement(scores=[], mean_iou=None, places=nothing, pixels=same), None
     if first.labels is None or second.labels is None or first.labels.shape != second.labels.shape:

@@ -235,9 +235,10 @@ class TestCompare:
         one = np.zeros((10, 10), np.int32)
         other = one.copy()
         other[:2] = 1
+        one[-1] = other[-1] = -1  # not analysed
         first, second = (Side(("a",), "nm", "", {}, None, None, each) for each in (one, other))
         found = compare(first, second)
-        assert found["agreement"]["pixels"] == pytest.approx(0.8)
+        assert found["agreement"]["pixels"] == pytest.approx(7 / 9)
         assert (found["distance"], found["curves"], found["agreement"]["scores"]) == (None, None, [])
 
     def test_bins_hold_every_size_of_both(self):
