@@ -1,4 +1,4 @@
-"""Cells and lines of CSV that no spreadsheet takes for anything else."""
+"""Cells of CSV files that no spreadsheet takes for a formula; the web process writes such files, too."""
 
 from __future__ import annotations
 
