@@ -37,7 +37,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
-    found = services.corrections_of(parent, job.corrects).finished()
+    found = services.corrected(parent, job.corrects)
     origin = replace(found.provenance, parent=str(parent.segmentation_id))
     file = folder / "segmentation.npz"
     replace(found, provenance=origin).save(file)

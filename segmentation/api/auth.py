@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from ninja.utils import check_csrf
 
 from ..accounts import Crowded
 from ..http.access import Thing, visible
@@ -17,6 +18,8 @@ from ..services import Refused
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
 
 SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
+OUR_PAGE = "DeepSegm"  # value of X-Requested-With
+STALE_PAGE = "This page is too old to change anything: reload it, then try again."
 OWNER_ONLY = (
     "Only the person who made this may do that: send the account that made it, or the secret of the answer as"
     " 'Authorization: Bearer SECRET'."
@@ -26,12 +29,14 @@ OWNER_ONLY = (
 def sign_in(request: HttpRequest) -> bool:
     """Set request.user and request.visitor from the header alone; raises Refused.
 
-    Cookies count for nothing, so a foreign page can do nothing. A script without an account may have a secret, by which
-    it is known as a browser is by its cookie.
+    Cookies count only for our own pages, so a foreign page can do nothing. A script without an account may have a
+    secret, by which it is known as a browser is by its cookie.
     """
-    request.user, request.visitor, request.secret = AnonymousUser(), None, ""
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)
+    if not _from_our_page(request):
+        request.user, request.visitor = AnonymousUser(), None
+    request.secret = ""
     scheme, _, said = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and len(said.strip()) >= SHORTEST_SECRET:
         request.secret = said.strip()
@@ -43,6 +48,15 @@ def sign_in(request: HttpRequest) -> bool:
         request.user = user
     if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
+    return True
+
+
+def _from_our_page(request: HttpRequest) -> bool:
+    """Whether a script of our own pages asks: other sites can neither set this header nor know the form's key."""
+    if request.headers.get("X-Requested-With") != OUR_PAGE:
+        return False
+    if request.method not in ("GET", "HEAD") and check_csrf(request) is not None:
+        raise Refused(STALE_PAGE, 403)
     return True
 
 
@@ -62,7 +76,7 @@ def _user(request: HttpRequest, encoded: str) -> Any:
 
 def identify(request: HttpRequest) -> dict[str, Any]:
     """Who makes something: an account, or a script by its secret, which it is given now if it has none."""
-    if not request.user.is_authenticated and not request.secret:
+    if not request.user.is_authenticated and request.visitor is None:
         request.secret = new_secret()
         request.visitor = visitor_of(request.secret)
     return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
@@ -70,7 +84,7 @@ def identify(request: HttpRequest) -> dict[str, Any]:
 
 def secret_of(request: HttpRequest) -> dict[str, str]:
     """What an answer to a request that made something says, beside the thing itself, to a script without an account."""
-    return {} if request.user.is_authenticated else {"secret": request.secret}
+    return {} if request.user.is_authenticated or not request.secret else {"secret": request.secret}
 
 
 def key_of(request: HttpRequest) -> str:

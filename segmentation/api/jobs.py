@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Router, Status
 
 from .. import services
+from ..core.labels.operations import standing
+from ..core.labels.patches import Patch
 from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import visible
-from ..http.serving import serve_artifact, serve_labels, serve_shown
+from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
@@ -24,8 +27,10 @@ from .sending import (
     A_FILE,
     FORM,
     JSON,
+    LABELS,
     Changes,
     Edits,
+    LabelsAs,
     OneImage,
     changed_settings,
     json_body,
@@ -37,6 +42,7 @@ from .sending import (
 
 READING = "reading the image"
 NOT_READ = "The image has not been read yet: ask again when the job runs."
+SINCE = "Only the edits after this number."
 WAIT = "Seconds to wait for a file that is still to be written, at most 30."
 router = Router(tags=["Jobs"])
 
@@ -126,32 +132,51 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}/labels", url_name="labels", response=refusals(404, 409), openapi_extra=A_FILE
+    ["GET", "HEAD"],
+    "/{uuid:pk}/labels",
+    url_name="labels",
+    response={200: schemas.Objects, **refusals(404, 409, 422)},
+    openapi_extra=LABELS,
 )
-def labels(request: HttpRequest, pk: UUID) -> Any:
-    """The outlines that stand now, kept or set aside, as a TIFF of 32 bits: ids as in the table, 0 is background. The
-    header X-Edits-Base is the number of the last edit in them."""
+def labels(request: HttpRequest, pk: UUID, said: Query[LabelsAs]) -> Any:
+    """The outlines that stand now, kept or set aside, with the corrections so far.
+
+    Without a format a TIFF of 32 bits: ids as in the table, 0 is background; the header X-Edits-Base is the number of
+    the last edit in it. With format=runs little-endian whole numbers of 32 bits: width, height, top, bottom, number of
+    the last edit, next free id, then an id and its number of pixels, again and again, for the rows from top to bottom
+    (exclusive) from left to right. With format=objects what is known of each object.
+    """
     found = visible(request, _job(pk))
     corrections = services.corrections_of(found)
-    answer = serve_labels(corrections.now.labels, found.micrograph.name)
-    answer["X-Edits-Base"] = str(len(corrections.steps))
-    return answer
+    now, base = corrections.now, len(corrections.steps)
+    if said.format == "objects":
+        return {"base": base, "standing": len(standing(corrections.steps)), **now.as_dict()}
+    if said.format == "tiff":
+        answer = serve_labels(now, found.micrograph.name)
+        answer["X-Edits-Base"] = str(base)
+        return answer
+    bottom = now.shape[0] if said.bottom is None else said.bottom
+    if not said.top <= bottom <= now.shape[0]:
+        raise Refused(f"Rows go from 0 to {now.shape[0]}, and top is not below bottom.", 422)
+    ids, counts = now.every_run(said.top, bottom)
+    head = np.array([now.width, now.shape[0], said.top, bottom, base, now.next_id], "<i4")
+    return serve_packed(request, head.tobytes() + np.column_stack([ids, counts]).astype("<i4").tobytes())
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}/edits", url_name="edits", response={200: schemas.Edits, **refusals(404)}
+    ["GET", "HEAD"], "/{uuid:pk}/edits", url_name="edits", response={200: schemas.Edits, **refusals(404, 422)}
 )
-def edits(request: HttpRequest, pk: UUID) -> Any:
+def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order. Each holds the hash of the one before."""
-    found = visible(request, _job(pk))
-    every = [each.as_dict() for each in found.edits.all()]
-    return {"base": every[-1]["sequence"] if every else 0, "edits": every}
+    log = services.log_of(visible(request, _job(pk)), since)
+    return {**log._asdict(), "next": log.next_id, "edits": [each.as_dict() for each in log.edits]}
 
 
 @router.post(
     "/{uuid:pk}/edits",
     url_name="edits",
     response={200: schemas.Edited, **refusals(403, 404, 413, 422), 409: schemas.Outdated},
+    exclude_unset=True,
     openapi_extra=takes(Edits, JSON),
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
@@ -160,11 +185,17 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     body = json_body(request, Edits)
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        base, made = services.edit_job(job=found, base=body.base, operations=body.operations, **who)
+        rows = services.edit_job(job=found, base=body.base, operations=body.operations, **who)
     except services.Outdated as old:
         since = [each.as_dict() for each in old.edits]
         return Status(409, {"error": old.sentence, "base": old.base, "edits": since})
-    return {"base": base, "made": made}
+    made = [Patch.from_dict(row.patch) for row in rows]
+    answer = {
+        "base": rows[-1].sequence,
+        "made": [each.made for each in made],
+        "checks": [each.check for each in made],
+    }
+    return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
 
 
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})

@@ -18,6 +18,11 @@ RESULT = (
 )
 STORED = "x-stored"  # marks a result in the document, until its type is put in: it was checked when it was stored
 REFERENCE = "#/components/schemas/"
+OBJECT = "place of the class, confidence, by hand, reason; null if it is gone"
+PATCH = (
+    "What it changed: runs (first pixel as row * width + column, number of pixels, new id; only pixels whose id"
+    f" changes, each run within one row), objects (by id: {OBJECT}), next (the next free id)."
+)
 FILES = "The address of each file by its name. Most are written when they are first asked for."
 
 
@@ -73,12 +78,7 @@ class Edit(Schema):
     time: str
     operation: dict[str, Any] = Field(description="As it was sent.")
     undoes: int | None = Field(description="The edit that it takes back.")
-    patch: dict[str, Any] = Field(
-        description=(
-            "What it changed: box (top, left, bottom, right), runs (new ids row by row: id, number of pixels), objects"
-            " (by id: place of the class, confidence, by hand, reason; null if it is gone), next (the next free id)."
-        )
-    )
+    patch: dict[str, Any] = Field(description=PATCH)
     before: dict[str, Any] = Field(description="The patch that takes it back.")
     previous: str = Field(description="Hash of the edit before.")
     hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
@@ -87,17 +87,40 @@ class Edit(Schema):
 class Edits(Schema):
     base: int = Field(description="The number of the last edit.")
     edits: list[Edit]
+    objects: dict[str, list[Any] | None] = Field(description=f"Of every id that an edit touched: {OBJECT}.")
+    next: int | None = Field(description="The next free id; null where no outlines are stored.")
+    standing: int = Field(description="How many edits can still be undone.")
+
+
+class Objects(Schema):
+    """Every object that stands, kept or set aside; one entry of the lists for each."""
+
+    base: int = Field(description="The number of the last edit.")
+    next: int = Field(description="The next free id.")
+    standing: int = Field(description="How many edits can still be undone.")
+    classes: list[str] = Field(description="The names of the classes.")
+    ids: list[int]
+    classes_of: list[int] = Field(description="The place of its class among classes.")
+    confidence: list[float | None] = Field(description="null where it is not known, and where a person changed it.")
+    by_hand: list[int] = Field(description="Ids of the objects that a person drew, changed or reviewed.")
+    set_aside: dict[str, str] = Field(description="By id the reason of a person.")
 
 
 class Edited(Schema):
     base: int = Field(description="The number of the last edit.")
     made: list[list[int]] = Field(description="For each operation the objects that it touched and that still stand.")
+    checks: list[int] = Field(
+        description="For each operation the CRC-32 of the runs of its patch as little-endian whole numbers of 32 bits."
+    )
+    patches: list[dict[str, Any]] = Field([], description=f"Of each operation, where asked for. {PATCH}")
 
 
-class Outdated(Edits):
-    """Nothing was changed, because others have corrected the result meanwhile; edits are those since."""
+class Outdated(Schema):
+    """Nothing was changed, because others have corrected the result meanwhile."""
 
     error: str
+    base: int = Field(description="The number of the last edit.")
+    edits: list[Edit] = Field(description="Those since the base that was sent.")
 
 
 class JobStarted(Job):

@@ -26,6 +26,8 @@ WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes se
 LENGTH = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
 A_FILE = {"responses": {200: {"description": "The file", "content": {"application/octet-stream": {}}}}}
+BINARY = {"description": "As asked for by format", "content": {"image/tiff": {}, "application/octet-stream": {}}}
+LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
 Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
@@ -51,6 +53,14 @@ class Changes(Body):
     width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
 
 
+class LabelsAs(Body):
+    """How the outlines are answered."""
+
+    format: Literal["tiff", "runs", "objects"] = Field("tiff", description="A TIFF, runs of pixels, or the objects.")
+    top: int = Field(0, ge=0, description="Of runs: the first row.")
+    bottom: int | None = Field(None, ge=0, description="Of runs: the row after the last one; without it all rows.")
+
+
 class Edits(Body):
     """Corrections of the outlines of a finished result, in pixels of the uploaded image."""
 
@@ -60,10 +70,11 @@ class Edits(Body):
         max_length=MOST,
         description=(
             f"Made in this order, all or none. Each has op ({', '.join(OPERATIONS)} or {UNDO}) and what it needs: ids"
-            " (a list), id, reason, class, point, points, outside, line or polygon ([x, y] or lists of them, x to the"
-            " right, y down, from the top left corner)."
+            " (a list), id, reason, class, ground, radius, point, points, outside, line or polygon ([x, y] or lists of"
+            " them, x to the right, y down, from the top left corner)."
         ),
     )
+    patches: bool = Field(False, description="Answer with the patch of each operation, too.")
 
 
 class Images(Body):

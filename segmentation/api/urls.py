@@ -17,8 +17,9 @@ from django.urls import URLPattern, include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import HttpError
 
+from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from .auth import sign_in
@@ -30,7 +31,6 @@ from .sending import WITH_SETTINGS, settings_fields
 
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
-UNUSABLE = "The address lacks {names}, or its value cannot be used: see api/v1/docs for what it takes."
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account, the"
     " first answer holds a secret; send it to cancel or delete. A script may also choose its own secret of 16"
@@ -40,7 +40,16 @@ SECURITY = {
     "account": {"type": "http", "scheme": "basic"},
     "secret": {"type": "http", "scheme": "bearer"},
 }
-api = NinjaAPI(
+
+
+class Api(NinjaAPI):
+    """Wrong numbers in an address get one sentence."""
+
+    def validation_error_from_error_contexts(self, error_contexts: Any) -> Any:
+        return Refused(sentence(error_contexts[0].pydantic_validation_error), 422)
+
+
+api = Api(
     title="DeepSegm",
     version="1",
     description=DESCRIPTION,
@@ -64,9 +73,6 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         return response
     if isinstance(problem, Http404):
         return error(NOTHING, 404)
-    if isinstance(problem, ValidationError):
-        names = dict.fromkeys(str(each["loc"][-1]) for each in problem.errors)
-        return error(UNUSABLE.format(names=" and ".join(names)), 422)
     if isinstance(problem, RequestDataTooBig | TooManyFilesSent):
         return error(TOO_LARGE, 413)
     if isinstance(problem, SuspiciousOperation | BadRequest | MultiPartParserError):
@@ -77,7 +83,7 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
     return trouble or error(BROKEN, 500)
 
 
-for kind in (Exception, Http404, HttpError, ValidationError):
+for kind in (Exception, Http404, HttpError):
     api.add_exception_handler(kind, failed)
 
 

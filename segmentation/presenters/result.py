@@ -211,6 +211,12 @@ class Result(ChartedSummary):
         return None if self.task.size in ("", *LISTED) else column(self.task.size)
 
     @property
+    def editor(self) -> dict[str, str]:
+        """What the editor of the outlines has to know: the measure that is the size, and two reasons."""
+        size = self.task.size or "area"
+        return {"size": size, "title": column(size).title, "frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}
+
+    @property
     def convergence(self) -> Convergence | None:
         return super().convergence if self.has_curves else None
 

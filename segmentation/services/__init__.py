@@ -15,7 +15,7 @@ from .after_inspection import (
 from .archives import Note, is_archive
 from .combined import combined_table
 from .comparisons import comparison_of, found_for, publish_comparison
-from .edits import Outdated, broken_edits, corrections_of, edit_job
+from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .exports import ask_for_files, file_of, publish_export, unwritten
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job

@@ -6,17 +6,19 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
-from ..core.labels import segmentation as labels
-from ..core.labels.operations import Corrections
+from ..core.labels.operations import Corrections, Step, finished
 from ..core.labels.patches import BadEdit
+from ..core.labels.segmentation import Segmentation, UnusableSegmentation
+from ..core.labels.stored import opened
+from ..core.labels.working import WorkingLabels
 from ..models import Edit, Job
 from ..models.edits import FIRST
 from ..plain import plain
@@ -26,8 +28,8 @@ from .refusal import Refused
 MOST = 1000  # operations of one request
 LONGEST = 10.0  # seconds of work
 MOST_RUNS = 500_000  # of all patches of one request
-KEPT_PIXELS = 1 << 22  # results up to this size are kept in memory between two requests
-KEPT = 2  # such results
+KEPT = 2  # results that are kept in memory between two requests
+UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
@@ -46,21 +48,21 @@ class Outdated(Refused):
 
 
 class _Recent:
-    """The corrections of the results that were corrected last, by job: reading a file takes longer than an edit."""
+    """The corrections of the results that were corrected last, by job: reading a file takes longer than an edit. They
+    are never changed here, so that several requests may have them at once."""
 
     def __init__(self) -> None:
         self._lock, self._kept = Lock(), OrderedDict[Any, Corrections]()
 
-    def take(self, job: Job) -> Corrections | None:
+    def of(self, job: Job) -> Corrections | None:
         with self._lock:
-            found = self._kept.pop(job.pk, None)
+            found = self._kept.get(job.pk)
         return found if found is not None and len(found.steps) <= job.edit_count else None
 
     def keep(self, job: Job, corrections: Corrections) -> None:
-        if corrections.now.labels.size > KEPT_PIXELS:
-            return
         with self._lock:
             self._kept[job.pk] = corrections
+            self._kept.move_to_end(job.pk)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
@@ -68,31 +70,46 @@ class _Recent:
 _recent = _Recent()
 
 
-def corrections_of(job: Job, count: int | None = None) -> Corrections:
-    """The corrections of a job's outlines; raises Refused where there are no outlines that can be read.
+def corrections_of(job: Job) -> Corrections:
+    """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
+    kept = _recent.of(job) or Corrections(_outlines(job))
+    rows = job.edits.filter(sequence__gt=len(kept.steps), sequence__lte=job.edit_count)
+    try:
+        found = kept.followed_by(row.step for row in rows)
+    except BadEdit as error:
+        raise Refused(ALTERED, 409) from error
+    _recent.keep(job, found)
+    return found
 
-    count: the first so many, of the whole segmentation, to be stored; without it all of them, of its outlines and maps.
-    """
+
+def corrected(job: Job, count: int) -> Segmentation:
+    """The whole segmentation of a job after its first so many corrections; raises Refused as `corrections_of`."""
     if job.segmentation is None:
-        raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
+        raise Refused(NO_OUTLINES, 409)
     try:
         with job.segmentation.file.open("rb") as file:
-            original = labels.Segmentation.load(file, job.segmentation.get_provenance())
-    except (labels.UnusableSegmentation, FileNotFoundError) as error:
+            original = Segmentation.load(file, job.segmentation.get_provenance())
+        return finished(original, [row.step for row in job.edits.filter(sequence__lte=count)])
+    except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
-    if count is None:  # the web process keeps it in memory
-        original = replace(original, alternatives={}, layers={})
-    rows = job.edits.all() if count is None else job.edits.filter(sequence__lte=count)
-    try:
-        return Corrections(original, (row.step for row in rows))
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
 
 
+def _outlines(job: Job) -> WorkingLabels:
+    if job.segmentation is None:
+        raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
+    file = job.segmentation.file
+    try:
+        return opened(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+    except UNREADABLE as error:
+        raise Refused(NO_OUTLINES, 409) from error
+
+
 def edit_job(
     *, job: Job, base: int, operations: Sequence[Any], user: Any = None, visitor: UUID | None = None
-) -> tuple[int, list[list[int]]]:
-    """Make corrections in their order, all or none; returns the new base, and of each operation the ids that it left.
+) -> list[Edit]:
+    """Make corrections in their order, all or none; returns their rows.
 
     base: the number of the last edit that the caller knows. Raises Outdated, Refused (409 of a result that cannot be
     corrected, 422 of an impossible operation).
@@ -103,20 +120,22 @@ def edit_job(
         raise Outdated(job, base)
     if not 0 < len(operations) <= MOST:
         raise Refused(f"Send 1 to {MOST:,} operations.", 422)
-    corrections = _recent.take(job) or corrections_of(job)
-    corrections = _caught_up(corrections, job)
+    corrections = corrections_of(job).followed_by([])
     rows: list[Edit] = []
     end, runs = time.monotonic() + LONGEST, 0
     try:
         for place, operation in enumerate(operations, 1):
-            rows.append(_row(job, corrections, _clean(operation), place, rows, user, visitor))
-            runs += len(rows[-1].patch["runs"]) + len(rows[-1].before["runs"])
+            step = corrections.do(_clean(operation))
+            runs += len(step.patch.runs) + len(step.before.runs)
             if runs > MOST_RUNS:
                 raise Refused(TOO_LARGE, 422)
             if time.monotonic() > end:
                 raise Refused(TOO_LONG, 422)
+            rows.append(_row(job, step, place, rows, user, visitor))
     except BadEdit as problem:
         raise Refused(f"Operation {place}: {problem}", 422) from problem
+    except UNREADABLE as problem:  # a map of the network is read when it is first needed
+        raise Refused(NO_OUTLINES, 409) from problem
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
         if not mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash):
@@ -124,7 +143,7 @@ def edit_job(
         Edit.objects.bulk_create(rows)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
     _recent.keep(job, corrections)
-    return job.edit_count, [row.step.patch.made for row in rows]
+    return rows
 
 
 def _again(job: Job) -> Job:
@@ -135,17 +154,7 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _caught_up(corrections: Corrections, job: Job) -> Corrections:
-    """With the edits that another process stored since."""
-    later = job.edits.filter(sequence__gt=len(corrections.steps))
-    missing = [row.step for row in later] if len(corrections.steps) < job.edit_count else []
-    return Corrections(corrections.original, [*corrections.steps, *missing]) if missing else corrections
-
-
-def _row(
-    job: Job, corrections: Corrections, operation: Any, place: int, rows: list[Edit], user: Any, visitor: UUID | None
-) -> Edit:
-    step = corrections.do(operation)
+def _row(job: Job, step: Step, place: int, rows: list[Edit], user: Any, visitor: UUID | None) -> Edit:
     row = Edit(
         job=job,
         sequence=job.edit_count + place,
@@ -172,6 +181,35 @@ def _clean(operation: Any) -> Any:
             raise BadEdit("A number is infinite or no number.")
         return int(operation) if operation.is_integer() else operation
     return plain(operation)
+
+
+class Log(NamedTuple):
+    """What the log of a job says. base: the number of its last edit. edits: those that were asked for. objects: the
+    present data of every id that any edit touched, as in a patch. next_id: the next free id; None where no outlines
+    are stored. standing: how many edits can still be undone."""
+
+    base: int
+    edits: list[Edit]
+    objects: dict[str, Any]
+    next_id: int | None
+    standing: int
+
+
+def log_of(job: Job, since: int = 0) -> Log:
+    """The edits of a job after number `since`, and where all of them lead."""
+    rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
+    base = rows[-1][0] if rows else 0
+    objects: dict[str, Any] = {}
+    for *_, touched, _ in rows:
+        objects |= touched or {}
+    undone = {undoes for _, undoes, *_ in rows}
+    standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
+    next_id = max((number or 0 for *_, number in rows), default=None)
+    if not rows:
+        with suppress(Refused):
+            next_id = corrections_of(job).now.next_id
+    edits = list(job.edits.filter(sequence__gt=since, sequence__lte=base))
+    return Log(base, edits, objects, next_id, standing)
 
 
 def broken_edits(job: Job) -> list[str]:

@@ -252,6 +252,7 @@ def _state(found: Job) -> dict[str, Any]:
 
 def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     listed = revisions(found, request.user, request.visitor)
+    may_change = found.is_changeable_by(request.user, request.visitor)
     context = {
         **_state(found),
         "revisions": listed,
@@ -260,7 +261,9 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "sample": sample_of(found, request.user, request.visitor),
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
-        "may_change": found.is_changeable_by(request.user, request.visitor),
+        "may_change": may_change,
+        "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
+        "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
         "form": SettingsForm(stands_for=found.get_settings()),

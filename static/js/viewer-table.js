@@ -62,6 +62,15 @@ export class ParticleList {
     this.focus(String(next.id));
   }
 
+  // Other objects, in the order that was chosen.
+  replace(particles) {
+    this.particles = particles;
+    this.byId = new Map(particles.map((particle) => [String(particle.id), particle]));
+    const head = this.heads.find((each) => each.hasAttribute("aria-sort"));
+    this.order = sorted(particles, head?.dataset.key ?? "state", head?.getAttribute("aria-sort") === "descending");
+    this.show(this.wanted);
+  }
+
   // ---- order and filter -------------------------------------------------------------------------
 
   sort(head) {
@@ -177,7 +186,7 @@ const CELLS = {
   },
   class: (particle) => cell(particle.class, ""),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
-  state: (particle) => cell(particle.kept ? "kept" : particle.reason, particle.kept ? "" : "aside"),
+  state: (particle) => cell(particle.kept ? (particle.byHand ? "checked" : "kept") : particle.reason, particle.kept ? "" : "aside"),
 };
 
 // The unit in which people read the sizes, µm where the median is 1 µm or more, and a size written in it.

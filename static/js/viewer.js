@@ -127,6 +127,17 @@ function follow(choice, drawing, list, unchoose, release) {
   show();
 }
 
+// The editor comes when it is asked for.
+function correcting(data) {
+  const [button, template] = [section.querySelector("[data-correct]"), document.getElementById("editor")];
+  button?.addEventListener("click", async () => {
+    button.disabled = true;
+    const { open } = await import("./editor/editor.js");
+    await open(section, data, template);
+    button.disabled = false;
+  });
+}
+
 function failed() {
   const line = document.createElement("p");
   line.className = "notice";
@@ -152,6 +163,7 @@ async function begin() {
     choice.choose(stands, words);
   });
   if (listing) start(drawing, canvas, data, choice, unchoose);
+  correcting(data);
   await drawing.load(section.dataset.image);
 }
 

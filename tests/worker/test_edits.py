@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
@@ -83,16 +84,102 @@ def labels_of(client, job):
     return np.asarray(Image.open(io.BytesIO(b"".join(answer.streaming_content))))
 
 
+def outlines(job):
+    return services.corrections_of(Job.objects.get(pk=job.pk)).now.crop((0, 0, 120, 160))
+
+
 def test_corrections_are_stored_as_they_are_made_and_the_outlines_follow(send, script, result):
     assert (labels_of(script, result) == squares()).all()
     answer = send(0, DELETE, SPLIT)
-    assert answer.status_code == 200 and answer.json() == {"base": 2, "made": [[], [1, 4]]}
+    assert answer.status_code == 200 and answer.json()["base"] == 2
+    assert answer.json()["made"] == [[], [1, 4]] and "patches" not in answer.json()
     now = labels_of(script, result)
     assert set(np.unique(now)) == {0, 1, 3, 4} and now.dtype == np.int32
     log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
     assert log["base"] == 2 and [each["operation"] for each in log["edits"]] == [DELETE, SPLIT]
     assert log["edits"][1]["previous"] == log["edits"][0]["hash"]
     assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+
+
+def get(client, job, what):
+    return client.get(f"/api/v1/jobs/{job.pk}/{what}")
+
+
+def unpacked(content):
+    """The head of runs, and the rows that they are of."""
+    words = np.frombuffer(content, "<i4")
+    (width, height, top, bottom, base, following), (ids, counts) = words[:6].tolist(), words[6:].reshape(-1, 2).T
+    return (width, height, base, following), np.repeat(ids, counts).reshape(bottom - top, width)
+
+
+def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, script, result):
+    first = script.get(f"/api/v1/jobs/{result.pk}/labels?format=runs")
+    assert first["Content-Type"] == "application/octet-stream"
+    head, rows = unpacked(first.content)
+    assert head == (160, 120, 0, 4) and (rows == squares()).all()
+    body = {"base": 0, "operations": [DELETE, SPLIT, UNDO, {"op": "merge", "ids": [1, 3]}], "patches": True}
+    answer = script.post(f"/api/v1/jobs/{result.pk}/edits", body, "application/json").json()
+    seen = rows.ravel().copy()
+    for patch, check in zip(answer["patches"], answer["checks"], strict=True):
+        assert zlib.crc32(np.array(patch["runs"], "<i4").tobytes()) == check
+        for start, count, number in patch["runs"]:
+            assert (seen[start : start + count] != number).all(), "only what changes"
+            seen[start : start + count] = number
+    head, rows = unpacked(get(script, result, "labels?format=runs&top=7&bottom=66").content)
+    assert head == (160, 120, 4, 5) and (rows == seen.reshape(120, 160)[7:66]).all()
+    log = get(script, result, "edits").json()
+    assert [each["patch"] for each in log["edits"]] == answer["patches"]
+
+
+def test_runs_are_compressed_where_the_browser_takes_it(script, result):
+    plain = get(script, result, "labels?format=runs")
+    packed = script.get(f"/api/v1/jobs/{result.pk}/labels?format=runs", headers={"Accept-Encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip" and gzip.decompress(packed.content) == plain.content
+    assert "Content-Encoding" not in plain.headers
+
+
+def test_every_object_is_told_with_what_is_known_of_it(send, script, result):
+    aside = {"op": "set_aside", "ids": [3], "reason": "charging"}
+    send(0, DELETE, SPLIT, aside, UNDO, aside)
+    said = get(script, result, "labels?format=objects").json()
+    assert (said["base"], said["next"], said["standing"]) == (5, 5, 3)
+    assert (said["ids"], said["classes_of"], said["by_hand"]) == ([1, 3, 4], [0, 0, 0], [1, 4])
+    assert said["set_aside"] == {"3": "charging"} and said["classes"] == ["particle"]
+    assert said["confidence"][0] is None and said["confidence"][1] > 0
+
+
+def test_the_log_says_where_all_edits_lead(send, script, result):
+    said = get(script, result, "edits").json()
+    assert said == {"base": 0, "edits": [], "objects": {}, "next": 4, "standing": 0}
+    send(0, DELETE, SPLIT, UNDO)
+    said = get(script, result, "edits?since=1").json()
+    assert [each["sequence"] for each in said["edits"]] == [2, 3]
+    assert (said["base"], said["next"], said["standing"]) == (3, 5, 1)
+    assert said["objects"] == {"1": [0, pytest.approx(0.9), False, ""], "2": None, "4": None}
+    assert get(script, result, "edits?since=7").json()["edits"] == []
+
+
+def test_the_log_can_be_read_without_outlines(send, script, result):
+    Job.objects.filter(pk=result.pk).update(segmentation=None)
+    assert get(script, result, "edits").json()["next"] is None
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "edits?since=-1",
+        "edits?since=abc",
+        "labels?format=png",
+        "labels?format=runs&top=-1",
+        "labels?format=runs&top=x",
+        "labels?format=runs&top=9&bottom=8",
+        "labels?format=runs&bottom=121",
+        "labels?format=runs&top=999999999999999999999",
+    ],
+)
+def test_wrong_numbers_in_an_address_get_one_sentence(script, result, what):
+    answer = get(script, result, what)
+    assert answer.status_code == 422 and answer.json()["error"].endswith(".") and len(answer.json()) == 1
 
 
 def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, result):
@@ -117,7 +204,7 @@ def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatc
     monkeypatch.setattr(service, "_recent", service._Recent())
     assert send(1, {"op": "restore", "ids": [2]}).status_code == 200
     monkeypatch.setattr(service, "_recent", service._Recent())
-    assert (services.corrections_of(Job.objects.get(pk=result.pk)).now.labels == squares()).all()
+    assert (outlines(result) == squares()).all()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +215,7 @@ def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatc
         ([{"op": "split", "id": 1, "line": [[0, 0], [5, 5]]}], "does not split object 1"),
         ([{"op": "draw", "polygon": [[0, 0], [9, 9], [9, 0], [0, 9]]}], "crosses itself"),
         ([{"op": "draw", "polygon": [[500, 500], [600, 500], [600, 600]]}], "outside the image"),
-        ([{"op": "paint"}], "op is one of"),
+        ([{"op": "spray"}], "op is one of"),
         ([{"op": "erase", "polygon": [[0, 0], [1e300, 0], [0, 1e300]]}], "points"),
         ([{"op": "set_aside", "ids": [1], "reason": ""}], "A reason has 1 to 40 characters"),
     ],
@@ -303,7 +390,7 @@ def test_two_editors_at_once_lose_nothing(result):
         list(pool.map(edit, places))
     job = Job.objects.get(pk=result.pk)
     assert job.edit_count == 2 * each == job.edits.count() and services.broken_edits(job) == []
-    now = services.corrections_of(job).now.labels
+    now = outlines(job)
     assert (squares() > 0).sum() - (now > 0).sum() == 2 * each * 4
 
 
@@ -401,3 +488,13 @@ def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monke
     answer = send(0, DELETE, SPLIT)
     assert answer.status_code == 422 and answer.json()["error"] == getattr(service, sentence)
     assert not Edit.objects.exists()
+
+
+def test_a_tiff_of_several_strips_holds_the_whole_image():
+    from segmentation.core.labels.working import WorkingLabels
+    from segmentation.http.serving import serve_labels
+
+    labels = np.arange(600 * 20, dtype=np.int32).reshape(600, 20) // 7 * 50_000
+    found = WorkingLabels.of(replace(segmentation_of(np.ones((600, 20), np.int32)), labels=labels))
+    content = b"".join(serve_labels(found, "a.png").streaming_content)
+    assert (np.asarray(Image.open(io.BytesIO(content))) == labels).all()

@@ -1,4 +1,4 @@
-"""Corrections of a Segmentation: every operation is a function that returns a Patch; numpy alone.
+"""Corrections of outlines: every operation is a function that returns a Patch; numpy alone.
 
 Positions are (x, y) in pixels of the image, x to the right, y down; (0, 0) is the top left corner of the first pixel,
 so its centre is (0.5, 0.5).
@@ -11,170 +11,197 @@ from math import nan
 
 import numpy as np
 
-from .geometry import SMALLEST, Box, Mask, boxes_of, components, crosses_itself, cut, line_pixels, polygon_pixels
-from .patches import (
-    NOTHING,
-    BadEdit,
-    Object,
-    Patch,
-    Points,
-    changed,
-    check,
-    confirmed,
-    crop,
-    known_object,
-    patch_to,
-    pixels_of,
-    points_of,
-)
-from .segmentation import Segmentation
+from .drawn import Spans, polygon_spans, stroke_spans
+from .geometry import SMALLEST, components, crosses_itself, cut, line_pixels
+from .patches import BadEdit, Object, Patch, Points, points_of
+from .runs import Runs, no_runs, runs_in, runs_of, united
+from .working import WorkingLabels
+
+LEAST_RADIUS, LARGEST_RADIUS = 0.5, 500.0  # px, of a brush
 
 
-def delete(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
+def delete(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """The objects become background."""
-    _, box, inside = pixels_of(segmentation, ids)
-    return patch_to(segmentation, box, np.where(inside, 0, crop(segmentation, box)), {})
+    return now.patch_to(_all_as(now.runs_of(now.chosen(ids)), 0), {})
 
 
-def restore(segmentation: Segmentation, ids: Sequence[int], earlier: Segmentation) -> Patch:
+def restore(now: WorkingLabels, ids: Sequence[int], earlier: WorkingLabels) -> Patch:
     """Objects that were set aside are kept again. Deleted objects come back from `earlier` with their ids, on pixels
     that are still background."""
-    standing = [number for number in ids if number in segmentation.ids]
-    gone = [number for number in ids if number not in segmentation.ids]
-    kept = {number: confirmed(segmentation, number) for number in standing}
+    known = {number: now.objects[number].confirmed() for number in ids if number in now.objects}
+    gone = [number for number in ids if number not in now.objects]
     if not gone:
-        return patch_to(segmentation, NOTHING, np.zeros((0, 0), np.int32), kept)
-    _, box, inside = pixels_of(earlier, gone)
-    now = crop(segmentation, box)
-    after = np.where(inside & (now == 0), crop(earlier, box), now)
-    if lost := sorted(set(gone) - set(np.unique(after).tolist())):
+        return now.patch_to(no_runs(), known)
+    here, numbers = now.under(earlier.runs_of(earlier.chosen(gone)))
+    free = here[:, 2] == 0
+    if lost := sorted(set(gone) - set(numbers[free].tolist())):
         raise BadEdit(f"Nothing of object {lost[0]} can be restored: other objects lie where it was.")
-    return patch_to(segmentation, box, after, kept | {number: known_object(earlier, number) for number in gone})
+    wanted = np.column_stack([here[:, :2], numbers])[free]
+    return now.patch_to(wanted, known | {number: earlier.objects[number] for number in gone})
 
 
-def set_aside(segmentation: Segmentation, ids: Sequence[int], reason: str) -> Patch:
+def set_aside(now: WorkingLabels, ids: Sequence[int], reason: str) -> Patch:
     """The objects stay in the image but do not count; reason: a word or two for the tables."""
     if not 0 < len(reason.strip()) <= 40:
         raise BadEdit("A reason has 1 to 40 characters.")
-    check(segmentation, ids)
-    known = {number: changed(segmentation, number, reason=reason.strip()) for number in ids}
-    return patch_to(segmentation, NOTHING, np.zeros((0, 0), np.int32), known)
+    known = {number: now.objects[number]._replace(reason=reason.strip()) for number in now.chosen(ids)}
+    return now.patch_to(no_runs(), known)
 
 
-def reviewed(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
+def reviewed(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """A person has checked the outlines of the objects, so they count."""
-    check(segmentation, ids)
-    known = {number: confirmed(segmentation, number) for number in ids}
-    return patch_to(segmentation, NOTHING, np.zeros((0, 0), np.int32), known)
+    return now.patch_to(no_runs(), {number: now.objects[number].confirmed() for number in now.chosen(ids)})
 
 
-def reclassify(segmentation: Segmentation, ids: Sequence[int], name: str) -> Patch:
+def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
     """The objects get the class of this name."""
-    if name not in segmentation.class_names:
-        raise BadEdit(f"There is no class {name}; the classes are {', '.join(segmentation.class_names)}.")
-    check(segmentation, ids)
-    place = segmentation.class_names.index(name)
-    known = {number: changed(segmentation, number, place=place, confidence=nan, by_hand=True) for number in ids}
-    return patch_to(segmentation, NOTHING, np.zeros((0, 0), np.int32), known)
+    place, each = _place(now, name), {number: now.objects[number] for number in now.chosen(ids)}
+    known = {number: one._replace(place=place, confidence=nan, by_hand=True) for number, one in each.items()}
+    return now.patch_to(no_runs(), known)
 
 
-def merge(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
-    """The objects become one object with the id of the largest."""
+def merge(now: WorkingLabels, ids: Sequence[int]) -> Patch:
+    """The objects become one object with the id of the largest; of several as large, with the lowest of their ids."""
     if len(set(ids)) < 2:
         raise BadEdit("Choose at least two objects to merge.")
-    chosen, box, inside = pixels_of(segmentation, ids)
-    now = crop(segmentation, box)
-    areas = np.bincount(np.searchsorted(chosen, now[inside]), minlength=len(chosen))
-    largest = int(chosen[areas.argmax()])
-    return patch_to(segmentation, box, np.where(inside, largest, now), {largest: confirmed(segmentation, largest)})
+    runs = now.runs_of(now.chosen(ids))
+    largest = int(np.bincount(runs[:, 2], runs[:, 1]).argmax())
+    return now.patch_to(_all_as(runs, largest), {largest: now.objects[largest].confirmed()})
 
 
-def split(segmentation: Segmentation, number: int, line: Points) -> Patch:
+def split(now: WorkingLabels, number: int, line: Points) -> Patch:
     """The object is cut along a line of at least two points; the largest part keeps its id."""
-    _, box, inside = pixels_of(segmentation, [number])
+    box = now.boxes([number])[number]
+    inside = now.crop(box) == number
     parts = cut(inside, line_pixels(points_of(line, 2), box))
     if parts.max() < 2:
         raise BadEdit(
             f"The line does not split object {number}: draw it from edge to edge, so that each part has at least"
             f" {SMALLEST} px."
         )
-    first = segmentation.next_id
-    ids = np.array([0, number, *range(first, first + parts.max() - 1)], np.int32)
-    known = {int(each): confirmed(segmentation, number) for each in ids[1:]}
-    return patch_to(segmentation, box, np.where(inside, ids[parts], crop(segmentation, box)), known)
+    ids = np.array([0, number, *range(now.next_id, now.next_id + parts.max() - 1)], np.int32)
+    known = {int(each): now.objects[number].confirmed() for each in ids[1:]}
+    return now.patch_to(runs_in(ids[parts], inside, box, now.width), known)
 
 
 def draw(
-    segmentation: Segmentation, polygon: Points, number: int | None = None, *, ground: bool = False, name: str = ""
+    now: WorkingLabels, polygon: Points, number: int | None = None, *, ground: bool = False, name: str = ""
 ) -> Patch:
     """The pixels whose centres lie in the polygon become an object, or part of object `number`.
 
     ground: take background only, not pixels of other objects. name: class of a new object; the first without one.
     """
-    box, inside = _filled(segmentation, polygon)
-    return paint(segmentation, box, inside, number, ground=ground, name=name)
+    return given(now, _filled(now, polygon), number, ground=ground, name=name)
 
 
 def paint(
-    segmentation: Segmentation,
-    box: Box,
-    inside: Mask,
+    now: WorkingLabels,
+    points: Points,
+    radius: float,
     number: int | None = None,
     *,
     ground: bool = False,
     name: str = "",
 ) -> Patch:
-    """As `draw`, of pixels `inside` (h, w) the box."""
-    if name and name not in segmentation.class_names:
-        raise BadEdit(f"There is no class {name}; the classes are {', '.join(segmentation.class_names)}.")
-    now = crop(segmentation, box)
-    taken = inside & (now == 0) if ground else inside
-    if not taken.any():
-        raise BadEdit("The outline holds no pixel that could be taken: draw it larger, or over other objects.")
-    place = segmentation.class_names.index(name) if name else 0
+    """As `draw`, of the pixels whose centres lie within `radius` of a line through points; one point is a disc."""
+    return given(now, _stroked(now, points, radius), number, ground=ground, name=name)
+
+
+def given(
+    now: WorkingLabels, pixels: Runs, number: int | None = None, *, ground: bool = False, name: str = ""
+) -> Patch:
+    """As `draw`, of these pixels."""
+    place = _place(now, name) if name else 0
     if number is None:
-        number, known = segmentation.next_id, Object(place, nan, True, "")
+        number, known = now.next_id, Object(place, nan, True, "")
     else:
-        check(segmentation, [number])
-        known = confirmed(segmentation, number)
-    return patch_to(segmentation, box, np.where(taken, np.int32(number), now), {number: known})
+        known = now.objects[now.chosen([number])[0]].confirmed()
+    if ground:
+        pixels, _ = now.under(pixels)
+        pixels = pixels[pixels[:, 2] == 0]
+    if not len(pixels):
+        raise BadEdit("The outline holds no pixel that could be taken: draw it larger, or over other objects.")
+    return now.patch_to(_all_as(pixels, number), {number: known})
 
 
-def erase(segmentation: Segmentation, polygon: Points) -> Patch:
-    """The pixels whose centres lie in the polygon become background."""
-    box, inside = _filled(segmentation, polygon)
-    now = crop(segmentation, box)
-    if not now[inside].any():
+def erase(
+    now: WorkingLabels,
+    polygon: Points | None = None,
+    points: Points | None = None,
+    radius: float | None = None,
+    number: int | None = None,
+) -> Patch:
+    """The pixels of a polygon as in `draw`, or of a stroke as in `paint`, become background; of object `number` alone
+    where it is named."""
+    if (polygon is None) == (points is None) or (points is None) != (radius is None):
+        raise BadEdit("erase needs a polygon, or points and a radius.")
+    pixels = _filled(now, polygon) if points is None or radius is None else _stroked(now, points, radius)
+    here, _ = now.under(pixels)
+    taken = here[:, 2] != 0 if number is None else here[:, 2] == now.chosen([number])[0]
+    if not taken.any():
         raise BadEdit("There is nothing to erase there.")
-    return patch_to(segmentation, box, np.where(inside, 0, now), {})
+    return now.patch_to(_all_as(here[taken], 0), {})
 
 
-def fill(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
+def fill(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """Background that an object encloses becomes part of it."""
-    check(segmentation, ids)
-    _, box, _ = pixels_of(segmentation, ids)
-    before = crop(segmentation, box)
-    after = before.copy()
-    for number, rows, columns in boxes_of(before, ids):
-        own = before[rows, columns]
-        outside, count = components(np.pad(own != number, 1, constant_values=True), corners=True)
-        enclosed = (outside > 0) & (outside != outside[0, 0]) if count > 1 else np.zeros_like(outside, bool)
-        after[rows, columns][enclosed[1:-1, 1:-1] & (own == 0)] = number
-    if np.array_equal(after, before):
-        raise BadEdit("These objects have no holes.")
-    return patch_to(segmentation, box, after, {})
+    after, filled = now, []
+    for number, box in now.boxes(ids).items():
+        labels = now.crop(box)
+        outside, count = components(np.pad(labels != number, 1, constant_values=True), corners=True)
+        if count > 1:
+            enclosed = ((outside > 0) & (outside != outside[0, 0]))[1:-1, 1:-1] & (labels == 0)
+            filled.append(runs_in(np.full_like(labels, number), enclosed, box, now.width))
+            after = after.written(filled[-1])
+    return difference(now, after, filled, "These objects have no holes.")
 
 
-def _filled(segmentation: Segmentation, polygon: Points) -> tuple[Box, Mask]:
-    """The box of a polygon, within the analysed rows, and the pixels whose centres lie in it."""
-    points = points_of(polygon, 3)
+def difference(now: WorkingLabels, after: WorkingLabels, written: Sequence[Runs], none: str) -> Patch:
+    """The patch from outlines to those in which some runs were written; raises BadEdit(none) where they are alike."""
+    every = np.concatenate([no_runs(), *written])
+    starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
+    patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], {})
+    if not len(patch.runs):
+        raise BadEdit(none)
+    return patch
+
+
+def _all_as(runs: Runs, number: int) -> Runs:
+    return runs_of(runs[:, 0], runs[:, 0] + runs[:, 1], number)
+
+
+def _place(now: WorkingLabels, name: str) -> int:
+    if name not in now.class_names:
+        raise BadEdit(f"There is no class {name}; the classes are {', '.join(now.class_names)}.")
+    return now.class_names.index(name)
+
+
+def _filled(now: WorkingLabels, polygon: Points | None) -> Runs:
+    """The pixels within the analysed rows whose centres lie in a polygon."""
+    points = points_of(polygon or (), 3)
     if crosses_itself(points):
         raise BadEdit("The outline crosses itself: draw it without a loop.")
-    tall, wide = segmentation.rows, segmentation.labels.shape[1]
-    low, high = np.floor(points.min(0)), np.ceil(points.max(0))
-    left, top = np.clip(low, 0, (wide, tall)).astype(int).tolist()
-    right, bottom = np.clip(high, 0, (wide, tall)).astype(int).tolist()
-    if left >= right or top >= bottom:
+    try:
+        spans, twice = polygon_spans(points, now.rows, now.width)
+    except ValueError as problem:
+        raise BadEdit("The outline goes to and fro too often: draw it in smaller parts.") from problem
+    if twice:
+        raise BadEdit("The outline runs around the same place twice: draw it without a loop.")
+    low, high = points.min(0), points.max(0)
+    if (high <= 0).any() or (low >= (now.width, now.rows)).any():
         raise BadEdit("The outline lies outside the image.")
-    box = top, left, bottom, right
-    return box, polygon_pixels(points, box)
+    return _of(spans)
+
+
+def _stroked(now: WorkingLabels, points: Points, radius: float) -> Runs:
+    """The pixels within the analysed rows that a round brush paints along points."""
+    if not LEAST_RADIUS <= radius <= LARGEST_RADIUS:
+        raise BadEdit(f"A radius is {LEAST_RADIUS:g} to {LARGEST_RADIUS:g} pixels.")
+    spans = stroke_spans(points_of(points, 1), radius, now.rows, now.width)
+    if not len(spans[0]):
+        raise BadEdit("The stroke holds no pixel of the image.")
+    return _of(spans)
+
+
+def _of(spans: Spans) -> Runs:
+    return runs_of(*spans, 0)

@@ -1,11 +1,10 @@
-"""Geometry of corrections: connected pieces, cut objects, and the pixels of lines and polygons; numpy alone.
+"""Geometry of corrections: connected pieces, cut objects, and the pixels of lines; numpy alone.
 
 Positions are (x, y) in pixels of the image, as in `edits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 32
+AT_ONCE = 128  # edges
 SMALLEST = 9  # px; the network's outlines are no smaller either
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -93,22 +93,6 @@ def _grow(parts: Labels, inside: Mask) -> None:
     parts[:] = numbers.reshape(-1, wide)[1:-1, 1:-1]
 
 
-def boxes_of(labels: Labels, ids: Sequence[int], margin: int = 0) -> list[tuple[int, slice, slice]]:
-    """The rows and columns of each object within labels (h, w), each id once, with a margin as far as there is room."""
-    places = np.flatnonzero(np.isin(labels, ids))
-    numbers = labels.ravel()[places]
-    order = np.argsort(numbers, kind="stable")
-    rows, columns = np.divmod(places[order], labels.shape[1])
-    found, starts = np.unique(numbers[order], return_index=True)
-    if not len(found):
-        return []
-    ends = [each.reduceat(line, starts) for line in (rows, columns) for each in (np.minimum, np.maximum)]
-    return [
-        (number, slice(max(0, top - margin), bottom + margin + 1), slice(max(0, left - margin), right + margin + 1))
-        for number, top, bottom, left, right in zip(found.tolist(), *(each.tolist() for each in ends), strict=True)
-    ]
-
-
 def line_pixels(points: Floats, box: Box) -> Mask:
     """The pixels (h, w) of a box that a line through points (n, 2) passes; neighbours among them share at least a
     corner."""
@@ -139,29 +123,18 @@ def _within(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[float,
     return begin, end
 
 
-def polygon_pixels(points: Floats, box: Box) -> Mask:
-    """The pixels (h, w) of a box whose centres lie in a closed polygon (n, 2)."""
-    top, left, bottom, right = box
-    turns = np.zeros((bottom - top, right - left + 1), np.int32)
-    centres = np.arange(top, bottom) + 0.5
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        rows = np.flatnonzero((centres >= min(y0, y1)) & (centres < max(y0, y1)))
-        if len(rows):
-            x = x0 + (centres[rows] - y0) * (x1 - x0) / (y1 - y0)
-            columns = np.clip(np.ceil(x - 0.5) - left, 0, right - left).astype(int)
-            np.add.at(turns, (rows, columns), 1)
-    inside: Mask = (turns.cumsum(1) % 2 == 1)[:, :-1]
-    return inside
-
-
 def crosses_itself(points: Floats) -> bool:
-    """Whether two edges of a closed polygon (n, 2) cross in their insides."""
+    """Whether two edges of a closed polygon (n, 2) cross in their insides; a polygon may touch itself."""
     begin, end = points, np.roll(points, -1, axis=0)
-
-    def side(a: Floats, b: Floats, c: Floats) -> Floats:
-        one, two = b - a, c[None] - a[:, None]
-        turn: Floats = np.sign(one[:, None, 0] * two[..., 1] - one[:, None, 1] * two[..., 0])
-        return turn
-
-    apart = side(begin, end, begin) * side(begin, end, end) < 0
+    apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
+    for first in range(0, len(points), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        apart[some] = _side(begin[some], end[some], begin) * _side(begin[some], end[some], end) < 0
     return bool((apart & apart.T).any())
+
+
+def _side(a: Floats, b: Floats, c: Floats) -> Floats:
+    """On which side of lines a to b (n, 2) points c (m, 2) lie: (n, m), -1, 0 or 1."""
+    one, two = b - a, c[None] - a[:, None]
+    turn: Floats = np.sign(one[:, None, 0] * two[..., 1] - one[:, None, 1] * two[..., 0])
+    return turn

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .edits import paint
-from .geometry import LEVELS, SMALLEST, Box, Mask, boxes_of, components, flooded
-from .patches import BadEdit, Patch, Points, confirmed, crop, patch_to, pixels_of, points_of
-from .segmentation import Segmentation
+from .edits import difference, given
+from .geometry import LEVELS, SMALLEST, Box, Mask, components, flooded
+from .patches import BadEdit, Patch, Points, points_of
+from .runs import runs_in
+from .working import WorkingLabels
 
 FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentation may hold
-LARGEST = 0.25  # of the image, of an object that is added by a click
+LARGEST, MOST = 0.25, 1 << 20  # of an object that is added by a click: share of the image, pixels
 
 
-def split_at(segmentation: Segmentation, number: int, points: Points) -> Patch:
+def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
     """The object is divided among points in it, along the valleys of the network's distance map; without a valley or a
     stored map each pixel goes to the point that is nearest within the object. The first point's part keeps the id."""
-    _, box, inside = pixels_of(segmentation, [number])
+    box = now.boxes([number])[number]
+    inside = now.crop(box) == number
     seeds = np.zeros(inside.shape, np.int32)
     for place, (x, y) in enumerate(np.floor(points_of(points, 2)).astype(int).tolist(), 1):
         row, column = y - box[0], x - box[1]
@@ -28,88 +31,89 @@ def split_at(segmentation: Segmentation, number: int, points: Points) -> Patch:
         if seeds[row, column]:
             raise BadEdit("Two points lie in the same pixel.")
         seeds[row, column] = place
-    height = _map(segmentation, DISTANCE, box)
+    height = _map(now, DISTANCE, box)
     # No valley lies above the lowest point: there the nearest point decides.
     parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
     parts[inside & (parts == 0)] = 1  # pieces without a point
     if (np.bincount(parts.ravel())[1:] < SMALLEST).any():
         raise BadEdit(f"The points lie too close together: each part has at least {SMALLEST} px.")
-    first = segmentation.next_id
-    ids = np.array([0, number, *range(first, first + len(points) - 1)], np.int32)
-    known = {int(each): confirmed(segmentation, number) for each in ids[1:]}
-    return patch_to(segmentation, box, np.where(inside, ids[parts], crop(segmentation, box)), known)
+    ids = np.array([0, number, *range(now.next_id, now.next_id + len(points) - 1)], np.int32)
+    known = {int(each): now.objects[number].confirmed() for each in ids[1:]}
+    return now.patch_to(runs_in(ids[parts], inside, box, now.width), known)
 
 
-def add(segmentation: Segmentation, point: Sequence[float], outside: Points = ()) -> Patch:
+def add(now: WorkingLabels, point: Sequence[float], outside: Points = ()) -> Patch:
     """A missed object around a point becomes one of the first class: the background that is connected to the point
     where the network's map is as high as its threshold, or as half the value at the point if that is lower.
 
     outside: points that do not belong to it; the level rises until they are left out.
     """
     (x, y), *others = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
-    tall, wide = segmentation.rows, segmentation.labels.shape[1]
+    tall, wide = now.rows, now.width
     if not (0 <= y < tall and 0 <= x < wide):
         raise BadEdit("The point lies outside the image.")
-    if segmentation.labels[y, x]:
-        raise BadEdit(f"Object {segmentation.labels[y, x]} is there already.")
-    if FOREGROUND not in segmentation.maps:
+    if there := int(now.crop((y, x, y + 1, x + 1))[0, 0]):
+        raise BadEdit(f"Object {there} is there already.")
+    if FOREGROUND not in now.maps:
         raise BadEdit("The maps of the network are not stored with this result: draw the outline instead.")
-    here = int(segmentation.maps[FOREGROUND][y, x])
-    threshold = 255 * float(segmentation.used.get("threshold") or 0.5)
-    for level in np.linspace(min(threshold, here / 2), here, LEVELS):
-        box, inside = _around(segmentation, x, y, max(level, 1.0))
-        there = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
-        if not any(inside[row - box[0], column - box[1]] for row, column in there):
-            break
-    else:
+    here = int(_map(now, FOREGROUND, (y, x, y + 1, x + 1))[0, 0])
+    threshold = 255 * float(now.used.get("threshold") or 0.5)
+    levels = np.maximum(np.linspace(min(threshold, here / 2), here, LEVELS), 1.0).tolist()
+
+    def leaves_out(level: float) -> bool:
+        box, inside, whole = _around(now, x, y, level)
+        seen = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
+        return whole and not any(inside[row - box[0], column - box[1]] for row, column in seen)
+
+    # The outline of a level lies within those of all lower levels.
+    first = bisect_left(levels, True, key=leaves_out) if others else 0
+    if first == LEVELS:
         raise BadEdit("No outline leaves out these points: draw it instead.")
-    if not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
+    box, inside, whole = _around(now, x, y, levels[first])
+    if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
         raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
-    return paint(segmentation, box, inside, ground=True)
+    return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
-def _around(segmentation: Segmentation, x: int, y: int, level: float) -> tuple[Box, Mask]:
-    """The background around a pixel, connected to it, where the map is at least `level`: its box and pixels (h, w)."""
-    tall, wide = segmentation.rows, segmentation.labels.shape[1]
+def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
+    """The background around a pixel, connected to it, where the map is at least `level`: its box, its pixels (h, w),
+    and whether that is all of it, as it is up to MOST pixels."""
+    tall, wide = now.rows, now.width
     reach = 64
     while True:
         box = max(0, y - reach), max(0, x - reach), min(tall, y + reach + 1), min(wide, x + reach + 1)
-        free = (_map(segmentation, FOREGROUND, box) >= level) & (crop(segmentation, box) == 0)
+        free = (_map(now, FOREGROUND, box) >= level) & (now.crop(box) == 0)
         pieces, _ = components(free)
         inside: Mask = (pieces == pieces[y - box[0], x - box[1]]) & free
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
         ends = (box[0] > 0, box[1] > 0, box[2] < tall, box[3] < wide)
-        if not any(edge and end for edge, end in zip(edges, ends, strict=True)):
-            return box, inside
+        whole = not any(edge and end for edge, end in zip(edges, ends, strict=True))
+        if whole or inside.sum() > MOST:
+            return box, inside, whole and inside.sum() <= MOST
         reach *= 2
 
 
-def smooth(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
+def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """Outlines lose single teeth and notches: a pixel belongs to the object where most of the nine around it do. No
     other object loses a pixel."""
-    _, box, _ = pixels_of(segmentation, ids)
-    tall, wide = segmentation.rows, segmentation.labels.shape[1]
-    box = max(0, box[0] - 1), max(0, box[1] - 1), min(tall, box[2] + 1), min(wide, box[3] + 1)
-    before = crop(segmentation, box)
-    after = before.copy()
-    for number, rows, columns in boxes_of(before, ids, margin=1):
-        part, now = before[rows, columns], after[rows, columns]
+    after, written = now, []
+    for number, box in now.boxes(ids, margin=1).items():
+        part, labels = now.crop(box), after.crop(box)
         own = part == number
         around = np.pad(own, 1).astype(np.int8)
         tall, wide = own.shape
         nine = sum(around[r : r + tall, c : c + wide] for r in range(3) for c in range(3))
         kept = nine >= 5
-        now[own & ~kept] = 0
-        now[(now == 0) & (part == 0) & kept] = number
-        if not (now == number).any():
+        grown = (labels == 0) & (part == 0) & kept
+        if not (own & kept).any() and not grown.any():
             raise BadEdit(f"Object {number} is too thin to be smoothed.")
-    if np.array_equal(after, before):
-        raise BadEdit("These outlines are smooth already.")
-    return patch_to(segmentation, box, after, {})
+        written.append(runs_in(np.where(grown, np.int32(number), 0), own & ~kept | grown, box, now.width))
+        after = after.written(written[-1])
+    return difference(now, after, written, "These outlines are smooth already.")
 
 
-def _map(segmentation: Segmentation, name: str, box: Box) -> NDArray[np.uint8]:
+def _map(now: WorkingLabels, name: str, box: Box) -> NDArray[np.uint8]:
     """A map of the network in a box (h, w); all zero where it is not stored."""
-    top, left, bottom, right = box
-    stored = segmentation.maps.get(name)
-    return np.zeros((bottom - top, right - left), np.uint8) if stored is None else stored[top:bottom, left:right]
+    if name in now.maps:
+        return now.maps[name](box)
+    return np.zeros((box[2] - box[0], box[3] - box[1]), np.uint8)

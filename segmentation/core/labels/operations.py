@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from . import edits, guided
-from .patches import BadEdit, Patch, apply, inverse
+from .patches import BadEdit, Patch, apply
 from .segmentation import Segmentation
+from .working import WorkingLabels
 
 Operation = Mapping[str, Any]
 Reads = Mapping[str, Callable[[str, Any], Any]]
@@ -25,6 +27,12 @@ def _numbers(name: str, value: Any) -> list[int]:
     if not isinstance(value, list) or not value:
         raise BadEdit(f"{name} is a list of numbers of objects.")
     return [_number(name, each) for each in value]
+
+
+def _radius(name: str, value: Any) -> float:
+    if type(value) not in (int, float):
+        raise BadEdit(f"{name} is a number.")
+    return float(min(value, edits.LARGEST_RADIUS + 1))
 
 
 def _text(name: str, value: Any) -> str:
@@ -47,10 +55,10 @@ def _points(name: str, value: Any) -> list[Any]:
     return list(value)
 
 
-def _split(segmentation: Segmentation, number: int, line: Any = None, points: Any = None) -> Patch:
+def _split(now: WorkingLabels, number: int, line: Any = None, points: Any = None) -> Patch:
     if (line is None) == (points is None):
         raise BadEdit("split needs a line or points, one of both.")
-    return guided.split_at(segmentation, number, points) if line is None else edits.split(segmentation, number, line)
+    return guided.split_at(now, number, points) if line is None else edits.split(now, number, line)
 
 
 # name of the operation: its function, required entries, optional entries
@@ -64,14 +72,19 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "add": (guided.add, {"point": _points}, {"outside": _points}),
     "smooth": (guided.smooth, {"ids": _numbers}, {}),
     "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag}),
-    "erase": (edits.erase, {"polygon": _points}, {}),
+    "paint": (
+        edits.paint,
+        {"points": _points, "radius": _radius},
+        {"id": _number, "class": _text, "ground": _flag},
+    ),
+    "erase": (edits.erase, {}, {"polygon": _points, "points": _points, "radius": _radius, "id": _number}),
     "fill": (edits.fill, {"ids": _numbers}, {}),
     "class": (edits.reclassify, {"ids": _numbers, "class": _text}, {}),
 }
 ARGUMENTS = {"id": "number", "class": "name"}  # names of entries that are named otherwise in the functions
 
 
-def patch_of(segmentation: Segmentation, operation: Operation, original: Segmentation) -> Patch:
+def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) -> Patch:
     """The patch of one operation; original: the source of restored objects. Raises BadEdit."""
     name = operation.get("op") if isinstance(operation, Mapping) else None
     if not isinstance(name, str) or name not in OPERATIONS:
@@ -85,7 +98,7 @@ def patch_of(segmentation: Segmentation, operation: Operation, original: Segment
     values = {ARGUMENTS.get(key, key): reads[key](key, value) for key, value in said.items() if value is not None}
     if do is edits.restore:
         values["earlier"] = original
-    return do(segmentation, **values)
+    return do(now, **values)
 
 
 class Step(NamedTuple):
@@ -98,55 +111,62 @@ class Step(NamedTuple):
     undoes: int | None = None
 
 
+def standing(steps: Sequence[Step]) -> list[int]:
+    """The numbers of the steps that were not taken back."""
+    undone = {step.undoes for step in steps}
+    return [n for n, step in enumerate(steps, 1) if step.undoes is None and n not in undone]
+
+
 class Corrections:
-    """The corrections of a segmentation so far, and the outlines that stand after them."""
+    """The corrections of outlines so far, and the outlines that stand after them."""
 
-    def __init__(self, original: Segmentation, steps: Iterable[Step] = ()) -> None:
+    def __init__(self, original: WorkingLabels, steps: Iterable[Step] = ()) -> None:
         self.original, self.steps = original, list(steps)
-        self.now = apply(original, [step.patch for step in self.steps])
+        self.now = original.after(step.patch for step in self.steps)
 
-    @property
-    def standing(self) -> list[int]:
-        """The numbers of the steps that were not taken back."""
-        undone = {step.undoes for step in self.steps}
-        return [n for n, step in enumerate(self.steps, 1) if step.undoes is None and n not in undone]
+    def followed_by(self, steps: Iterable[Step]) -> Corrections:
+        """The same corrections and some later ones; this one stays as it is."""
+        later, new = copy(self), list(steps)
+        later.steps, later.now = [*self.steps, *new], self.now.after(step.patch for step in new)
+        return later
 
     def do(self, operation: Operation) -> Step:
         """Make one correction; "undo" takes back the last one that stands. Raises BadEdit, and changes nothing then."""
         undo = isinstance(operation, Mapping) and operation.get("op") == UNDO
         if undo and len(operation) > 1:
             raise BadEdit("undo has no other entries.")
-        standing = self.standing if undo else []
-        if undo and not standing:
+        last = standing(self.steps)[-1:] if undo else []
+        if undo and not last:
             raise BadEdit("There is nothing to undo.")
-        undoes = standing[-1] if undo else None
+        undoes = last[0] if undo else None
         patch = self.steps[undoes - 1].before if undoes else patch_of(self.now, operation, self.original)
-        step = Step(dict(operation), patch, inverse(self.now, patch), undoes)
-        self.now = apply(self.now, [patch])
+        step = Step(dict(operation), patch, self.now.inverse(patch), undoes)
+        self.now = self.now.after([patch])
         self.steps.append(step)
         return step
 
-    def finished(self) -> Segmentation:
-        """The corrected segmentation, with the operations in its provenance; `used` counts the objects that people
-        changed (deleted ones among them) and those that they only reviewed."""
-        origin = self.original.provenance
-        operations = tuple(step.operation for step in self.steps)
-        changed: set[int] = set()
-        reviewed: set[int] = set()
-        for number in self.standing:
-            step = self.steps[number - 1]
-            (reviewed if step.operation["op"] == "reviewed" else changed).update(step.patch.objects)
-        before = self.original.used
-        changed |= set(before.get("corrected_ids", ()))
-        reviewed = (reviewed | set(before.get("reviewed_ids", ()))) - changed
-        counts = {
-            "corrected": len(changed),
-            "reviewed": len(reviewed),
-            "corrected_ids": sorted(changed),
-            "reviewed_ids": sorted(reviewed),
-        }
-        provenance = replace(origin, edits=(*origin.edits, *operations))
-        return replace(self.now, provenance=provenance, used={**before, **counts})
+
+def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
+    """The corrected segmentation, with the operations in its provenance; `used` counts the objects that people changed
+    (deleted ones among them) and those that they only reviewed."""
+    operations = tuple(step.operation for step in steps)
+    changed: set[int] = set()
+    reviewed: set[int] = set()
+    for number in standing(steps):
+        step = steps[number - 1]
+        (reviewed if step.operation["op"] == "reviewed" else changed).update(step.patch.objects)
+    before = original.used
+    changed |= set(before.get("corrected_ids", ()))
+    reviewed = (reviewed | set(before.get("reviewed_ids", ()))) - changed
+    counts = {
+        "corrected": len(changed),
+        "reviewed": len(reviewed),
+        "corrected_ids": sorted(changed),
+        "reviewed_ids": sorted(reviewed),
+    }
+    provenance = replace(original.provenance, edits=(*original.provenance.edits, *operations))
+    corrected = apply(original, [step.patch for step in steps])
+    return replace(corrected, provenance=provenance, used={**before, **counts})
 
 
 def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segmentation:
@@ -154,10 +174,10 @@ def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segm
 
     Raises BadEdit, which names the operation that is impossible; then nothing is changed.
     """
-    corrections = Corrections(segmentation)
+    corrections = Corrections(WorkingLabels.of(segmentation))
     for place, operation in enumerate(operations, 1):
         try:
             corrections.do(operation)
         except BadEdit as problem:
             raise BadEdit(f"Operation {place}: {problem}") from problem
-    return corrections.finished()
+    return finished(segmentation, corrections.steps)

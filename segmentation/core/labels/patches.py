@@ -1,26 +1,26 @@
 """Patches: what a correction changes of a Segmentation, applied and undone bit for bit; numpy alone.
 
-A Patch holds the new ids of a box and the new data of the objects that it touches. A Segmentation and its patches give
-exactly the corrected one, bit for bit (`apply`); `inverse` undoes a patch.
+A Patch holds runs of the pixels whose id changes, and the new data of the objects that it touches. A Segmentation and
+its patches give exactly the corrected one, bit for bit (`apply`).
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .geometry import Box, Floats, Labels, Mask
+from .geometry import Floats, Labels
+from .runs import Runs, no_runs, repeated
 from .segmentation import MOST_IDS, Segmentation
 
 MOST_POINTS = 2000  # of a line or polygon
 FARTHEST = 1e6  # px; no image is so wide
 Points = Sequence[Sequence[float]]
-NOTHING: Box = (0, 0, 0, 0)
 
 
 class BadEdit(ValueError):
@@ -35,17 +35,24 @@ class Object(NamedTuple):
     by_hand: bool
     reason: str
 
+    def confirmed(self) -> Object:
+        """Confirmed by a person, so that it counts."""
+        return self._replace(confidence=nan, by_hand=True, reason="")
 
-@dataclass(frozen=True)
+    def as_list(self) -> list[Any]:
+        """Plain JSON types; an unknown confidence is None."""
+        return [self.place, float(self.confidence) if isfinite(self.confidence) else None, self.by_hand, self.reason]
+
+
+@dataclass(frozen=True, eq=False)
 class Patch:
     """What an operation changes.
 
-    box: the part of the labels that it writes. runs: its new ids, row by row, as (id, number of pixels). objects: the
-    new data of every id that it touches; None if the object is gone. next_id: the first free id afterwards.
+    runs: the pixels whose id changes, with their new id. objects: the new data of every id that it touches; None if
+    the object is gone. next_id: the first free id afterwards.
     """
 
-    box: Box = NOTHING
-    runs: tuple[tuple[int, int], ...] = ()
+    runs: Runs = field(default_factory=no_runs)
     objects: Mapping[int, Object | None] = field(default_factory=dict)
     next_id: int = 1
 
@@ -54,28 +61,27 @@ class Patch:
         """The touched ids that still exist afterwards."""
         return [number for number, each in self.objects.items() if each is not None]
 
+    @property
+    def check(self) -> int:
+        """CRC-32 of the runs as little-endian int32 (start, count, id of each run, in order)."""
+        return zlib.crc32(self.runs.astype("<i4").tobytes())
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types; an unknown confidence is None."""
-        known = {
-            str(number): None if each is None else [each.place, _or_none(each.confidence), each.by_hand, each.reason]
-            for number, each in self.objects.items()
-        }
-        return {"box": list(self.box), "runs": [list(run) for run in self.runs], "objects": known, "next": self.next_id}
+        """Plain JSON types."""
+        known = {str(number): each and each.as_list() for number, each in self.objects.items()}
+        return {"runs": self.runs.tolist(), "objects": known, "next": self.next_id}
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Patch:
         """The patch that `as_dict` wrote; raises BadEdit for anything else."""
         try:
-            top, left, bottom, right = map(int, said["box"])
-            runs = tuple((int(number), int(count)) for number, count in said["runs"])
+            runs = np.array(said["runs"] or no_runs())
+            if runs.dtype.kind != "i" or runs.shape[1:] != (3,) or runs.min(initial=0) < 0 or runs.max(initial=0) >> 31:
+                raise ValueError("no runs")
             objects = {int(number): _object(each) for number, each in said["objects"].items()}
-            return cls((top, left, bottom, right), runs, objects, int(said["next"]))
+            return cls(runs.astype(np.int32), objects, int(said["next"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadEdit("This is not an edit of DeepSegm: export it again.") from error
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if isfinite(value) else None
 
 
 def _object(said: Sequence[Any] | None) -> Object | None:
@@ -83,6 +89,18 @@ def _object(said: Sequence[Any] | None) -> Object | None:
         return None
     place, confidence, by_hand, reason = said
     return Object(int(place), nan if confidence is None else float(confidence), bool(by_hand), str(reason))
+
+
+def check_fits(patch: Patch, shape: tuple[int, int]) -> None:
+    """Raises BadEdit if a patch is not one of an image of this shape."""
+    starts, counts, ids = patch.runs.T.astype(np.int64)
+    ends = starts + counts
+    if (counts < 1).any() or (starts < 0).any() or ends.max(initial=0) > shape[0] * shape[1]:
+        raise BadEdit("An edit lies outside the image.")
+    if (starts[1:] < ends[:-1]).any() or (starts // shape[1] != (ends - 1) // shape[1]).any():
+        raise BadEdit("The runs of an edit are not in order, each within one row.")
+    if len(ids) and not 0 <= ids.min() <= ids.max() < patch.next_id <= MOST_IDS:
+        raise BadEdit("An edit names an object that cannot be.")
 
 
 def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
@@ -93,15 +111,9 @@ def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
     labels, next_id, changed = segmentation.labels.copy(), segmentation.next_id, False
     known: dict[int, Object | None] = {}
     for patch in patches:
-        top, left, bottom, right = patch.box
-        if not (0 <= top <= bottom <= labels.shape[0] and 0 <= left <= right <= labels.shape[1]):
-            raise BadEdit("An edit lies outside the image.")
-        ids, counts = np.array(patch.runs, np.int64).reshape(-1, 2).T
-        if (counts < 1).any() or counts.sum() != (bottom - top) * (right - left):
-            raise BadEdit("An edit does not fill the part of the image that it is for.")
-        if len(ids) and not 0 <= ids.min() <= ids.max() < patch.next_id <= MOST_IDS:
-            raise BadEdit("An edit names an object that cannot be.")
-        labels[top:bottom, left:right] = np.repeat(ids, counts).reshape(bottom - top, right - left)
+        check_fits(patch, (labels.shape[0], labels.shape[1]))
+        pixels, ids = repeated(patch.runs)
+        labels.ravel()[pixels] = ids
         known |= patch.objects
         next_id, changed = max(next_id, patch.next_id), True
     return _with(segmentation, labels, known, next_id) if changed else segmentation
@@ -129,14 +141,8 @@ def _with(segmentation: Segmentation, labels: Labels, known: Mapping[int, Object
     )
 
 
-def inverse(segmentation: Segmentation, patch: Patch) -> Patch:
-    """The patch that undoes `patch`, for the segmentation before `patch`; ids that it used stay used."""
-    now = {number: known_object(segmentation, number) for number in patch.objects}
-    top, left, bottom, right = patch.box
-    return Patch(patch.box, _runs(segmentation.labels[top:bottom, left:right]), now, patch.next_id)
-
-
 def points_of(points: Points, least: int) -> Floats:
+    """Points (n, 2) of a line or outline; raises BadEdit."""
     try:
         found = np.array(points, float).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:
@@ -144,83 +150,3 @@ def points_of(points: Points, least: int) -> Floats:
     if not least <= len(found) <= MOST_POINTS or not (np.abs(found) < FARTHEST).all():
         raise BadEdit(f"It takes {least} to {MOST_POINTS} points [x, y], each in pixels of the image.")
     return found
-
-
-def check(segmentation: Segmentation, ids: Sequence[int]) -> None:
-    if not ids:
-        raise BadEdit("Choose at least one object.")
-    if len(unknown := np.setdiff1d(ids, segmentation.ids)):
-        raise BadEdit(f"There is no object {unknown[0]}: it was deleted, or never there.")
-
-
-def pixels_of(segmentation: Segmentation, ids: Sequence[int]) -> tuple[NDArray[np.int32], Box, Mask]:
-    """The ids in ascending order, the box around the objects, and which of its pixels are theirs."""
-    check(segmentation, ids)
-    chosen = np.unique(np.array(ids, np.int32))
-    among = np.zeros(int(segmentation.ids.max()) + 1, bool)
-    among[chosen] = True
-    mask = among[segmentation.labels]
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    return chosen, box, mask[box[0] : box[2], box[1] : box[3]]
-
-
-def crop(segmentation: Segmentation, box: Box) -> Labels:
-    top, left, bottom, right = box
-    return segmentation.labels[top:bottom, left:right]
-
-
-def known_object(segmentation: Segmentation, number: int) -> Object | None:
-    at = int(np.searchsorted(segmentation.ids, number))
-    if at == len(segmentation) or segmentation.ids[at] != number:
-        return None
-    return Object(
-        int(segmentation.classes[at]),
-        float(segmentation.confidence[at]),
-        number in segmentation.by_hand,
-        segmentation.set_aside.get(number, ""),
-    )
-
-
-def changed(segmentation: Segmentation, number: int, **said: Any) -> Object:
-    known = known_object(segmentation, number)
-    assert known is not None
-    return known._replace(**said)
-
-
-def confirmed(segmentation: Segmentation, number: int) -> Object:
-    """An object confirmed by a person, so that it counts."""
-    return changed(segmentation, number, confidence=nan, by_hand=True, reason="")
-
-
-def patch_to(segmentation: Segmentation, box: Box, after: Labels, known: Mapping[int, Object | None]) -> Patch:
-    """The patch that turns a box into `after` (h, w), without unchanged rows and columns at its edges."""
-    before = crop(segmentation, box)
-    changed = before != after
-    objects: dict[int, Object | None] = dict(known)
-    touched = np.setdiff1d(before[changed], [0, *objects])
-    if touched.size:
-        areas = (
-            np.bincount(each.ravel(), minlength=touched.max() + 1) for each in (segmentation.labels, before, after)
-        )
-        whole, here, there = (each[touched] for each in areas)
-        for number, area in zip(touched.tolist(), (whole - here + there).tolist(), strict=True):
-            objects[number] = confirmed(segmentation, number) if area > 0 else None
-    for number in np.setdiff1d(after[changed], [0, *objects]).tolist():
-        objects[number] = confirmed(segmentation, number)
-    next_id = max(segmentation.next_id, 1 + max(objects, default=0))
-    if not changed.any():
-        return Patch(NOTHING, (), objects, next_id)
-    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
-    part = after[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    top, left_edge = box[0] + int(rows[0]), box[1] + int(columns[0])
-    return Patch((top, left_edge, top + part.shape[0], left_edge + part.shape[1]), _runs(part), objects, next_id)
-
-
-def _runs(part: Labels) -> tuple[tuple[int, int], ...]:
-    flat = part.ravel()
-    if not flat.size:
-        return ()
-    starts = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
-    counts = np.diff(np.r_[starts, flat.size])
-    return tuple(zip(flat[starts].tolist(), counts.tolist(), strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -161,11 +161,24 @@ class Segmentation:
 
 
 def _current(data: Any) -> Segmentation:
+    found = replace(
+        without_images(data),
+        labels=data["labels"],
+        alternatives=_named(data, ALTERNATIVE),
+        layers=_named(data, LAYER),
+        maps=_named(data, MAP),
+    )
+    _check(found)
+    return found
+
+
+def without_images(data: Any) -> Segmentation:
+    """What an opened file says beside label image, alternatives, layers and maps; not checked (`check_objects`)."""
     header = json.loads(data["header"].tobytes())
     if header["format"] not in (FIRST, FORMAT):
         raise UnusableSegmentation(NEWER)
-    found = Segmentation(
-        data["labels"],
+    return Segmentation(
+        np.zeros((0, 0), np.int32),
         data["ids"],
         data["classes"],
         tuple(header["class_names"]),
@@ -173,20 +186,20 @@ def _current(data: Any) -> Segmentation:
         header["rows"],
         Provenance.from_dict(header["provenance"]),
         {"second_scale" if name == "closer" else name: value for name, value in header["used"].items()},
-        _named(data, ALTERNATIVE),
-        _named(data, LAYER),
-        _named(data, MAP),
-        header.get("next_id", 0),
-        frozenset(header.get("by_hand", ())),
-        {int(number): reason for number, reason in header.get("set_aside", {}).items()},
+        next_id=header.get("next_id", 0),
+        by_hand=frozenset(header.get("by_hand", ())),
+        set_aside={int(number): reason for number, reason in header.get("set_aside", {}).items()},
     )
-    _check(found)
-    return found
+
+
+def names_of(data: Any, kind: str) -> list[str]:
+    """The names of the alternatives, layers or maps in an opened file."""
+    return [name.removeprefix(kind) for name in data.files if name.startswith(kind)]
 
 
 def _check(found: Segmentation) -> None:
     """Raise ValueError if the parts of a file do not fit together."""
-    shape, count = found.labels.shape, len(found.ids)
+    shape = found.labels.shape
     arrays = [found.labels, *found.alternatives.values()]
     if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
         raise ValueError("the label images are not alike")
@@ -195,11 +208,16 @@ def _check(found: Segmentation) -> None:
     highest = int(found.ids.max(initial=0))
     if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() <= highest <= MOST_IDS:
         raise ValueError("the labels are not those of the ids")
+    check_objects(found, shape[0], np.flatnonzero(np.bincount(found.labels.ravel())))
+
+
+def check_objects(found: Segmentation, height: int, present: NDArray[Any]) -> None:
+    """Raise ValueError if what is said of the objects does not fit the image; present: the ids in its labels."""
+    highest, count = int(found.ids.max(initial=0)), len(found.ids)
     touched = sorted(found.by_hand | found.set_aside.keys())
     if found.next_id <= highest or not np.isin(touched, found.ids).all():
         raise ValueError("what people did is not of these ids")
-    present = np.flatnonzero(np.bincount(found.labels.ravel()))
-    if not np.array_equal(present[present > 0], found.ids) or not 0 < found.rows <= shape[0]:
+    if not np.array_equal(present[present != 0], found.ids) or not 0 < found.rows <= height or highest > MOST_IDS:
         raise ValueError("the labels are not those of the ids")
     if len(found.classes) != count or len(found.confidence) != count:
         raise ValueError("classes or confidences are missing")
@@ -208,7 +226,7 @@ def _check(found: Segmentation) -> None:
 
 
 def _named(data: Any, kind: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(kind): data[name] for name in data.files if name.startswith(kind)}
+    return {name: data[f"{kind}{name}"] for name in names_of(data, kind)}
 
 
 def _before_formats(data: Any, known: Provenance | None) -> Segmentation:

@@ -1,6 +1,8 @@
 """Corrections: every operation does what it says, a patch and its inverse leave no trace, and ids never come back."""
 
 import json
+import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +10,10 @@ import pytest
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import edits, geometry, guided
-from segmentation.core.labels.patches import BadEdit, Patch, apply, inverse
+from segmentation.core.labels.drawn import stroke_spans
+from segmentation.core.labels.patches import BadEdit, Patch, apply
 from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import grey_of, segmentation_of
@@ -39,6 +43,7 @@ def drawn(shape=SHAPE):
 
 
 FOUND = drawn()
+working = WorkingLabels.of
 
 
 def area(found, number):
@@ -46,7 +51,7 @@ def area(found, number):
 
 
 def test_deleting_takes_the_object_and_nothing_else():
-    after = apply(FOUND, [edits.delete(FOUND, [5])])
+    after = apply(FOUND, [edits.delete(working(FOUND), [5])])
     assert after.ids.tolist() == [2, 9]
     assert after.confidence.tolist() == [pytest.approx(0.9), 0.5]
     assert area(after, 9) == 50
@@ -56,27 +61,27 @@ def test_deleting_takes_the_object_and_nothing_else():
 
 
 def test_deleted_objects_come_back_where_there_is_room():
-    gone = apply(FOUND, [edits.delete(FOUND, [5])])
-    over = apply(gone, [edits.draw(gone, [(10, 20), (14, 20), (14, 30), (10, 30)])])
-    back = apply(over, [edits.restore(over, [5], FOUND)])
+    gone = apply(FOUND, [edits.delete(working(FOUND), [5])])
+    over = apply(gone, [edits.draw(working(gone), [(10, 20), (14, 20), (14, 30), (10, 30)])])
+    back = apply(over, [edits.restore(working(over), [5], working(FOUND))])
     assert (area(back, 5), area(back, 12), area(back, 9)) == (60, 40, 50)
     assert back.confidence[1] == 0.25
-    full = apply(gone, [edits.draw(gone, [(0, 15), (50, 15), (50, 35), (0, 35)])])
+    full = apply(gone, [edits.draw(working(gone), [(0, 15), (50, 15), (50, 35), (0, 35)])])
     with pytest.raises(BadEdit, match="object 5 can be restored"):
-        edits.restore(full, [5], FOUND)
+        edits.restore(working(full), [5], working(FOUND))
 
 
 def test_what_a_person_sets_aside_and_takes_back_is_remembered():
-    aside = apply(FOUND, [edits.set_aside(FOUND, [2, 9], "a satellite")])
+    aside = apply(FOUND, [edits.set_aside(working(FOUND), [2, 9], "a satellite")])
     assert aside.set_aside == {2: "a satellite", 9: "a satellite"}
-    back = apply(aside, [edits.restore(aside, [9], FOUND)])
+    back = apply(aside, [edits.restore(working(aside), [9], working(FOUND))])
     assert back.set_aside == {2: "a satellite"}
     assert back.by_hand == {9}
     assert np.isnan(back.confidence[2])
 
 
 def test_merged_objects_are_one_under_the_id_of_the_largest():
-    after = apply(FOUND, [edits.merge(FOUND, [9, 5])])
+    after = apply(FOUND, [edits.merge(working(FOUND), [9, 5])])
     assert after.ids.tolist() == [2, 5]
     assert area(after, 5) == 150
     assert after.by_hand == {5}
@@ -84,7 +89,7 @@ def test_merged_objects_are_one_under_the_id_of_the_largest():
 
 
 def test_a_line_splits_an_object_and_the_largest_part_keeps_its_id():
-    after = apply(FOUND, [edits.split(FOUND, 5, [(9, 26.5), (22, 26.5)])])
+    after = apply(FOUND, [edits.split(working(FOUND), 5, [(9, 26.5), (22, 26.5)])])
     assert after.ids.tolist() == [2, 5, 9, 12]
     assert (area(after, 5), area(after, 12)) == (70, 30) or (area(after, 5), area(after, 12)) == (60, 40)
     assert area(after, 5) + area(after, 12) == 100
@@ -98,82 +103,94 @@ def test_a_line_that_splits_nothing_is_refused(line):
     split.labels[20:30, 10] = 0
     split.labels[20:24, 10] = 5
     with pytest.raises(BadEdit, match="does not split object 5"):
-        edits.split(split, 5, line)
+        edits.split(working(split), 5, line)
 
 
 def test_a_line_from_far_outside_cuts_what_it_crosses():
-    far = apply(FOUND, [edits.split(FOUND, 5, [(-999_999, 25), (999_999, 25.001)])])
-    near = apply(FOUND, [edits.split(FOUND, 5, [(0, 25), (49, 25)])])
+    far = apply(FOUND, [edits.split(working(FOUND), 5, [(-999_999, 25), (999_999, 25.001)])])
+    near = apply(FOUND, [edits.split(working(FOUND), 5, [(0, 25), (49, 25)])])
     assert (far.labels == near.labels).all()
     with pytest.raises(BadEdit, match="does not split"):
-        edits.split(FOUND, 5, [(-999_999, 900), (999_999, 900)])
+        edits.split(working(FOUND), 5, [(-999_999, 900), (999_999, 900)])
 
 
 def test_only_the_piece_under_the_line_is_split():
     labels = FOUND.labels.copy()
     labels[20:30, 30:36] = 5
     found = replace(FOUND, labels=labels)
-    after = apply(found, [edits.split(found, 5, [(15.5, 18), (15.5, 32)])])
+    after = apply(found, [edits.split(working(found), 5, [(15.5, 18), (15.5, 32)])])
     assert area(after, 5) + area(after, 12) == 160
     assert (after.labels[20:30, 30:36] == 5).all()
 
 
 def test_a_polygon_takes_the_pixels_whose_centres_it_holds():
-    after = apply(FOUND, [edits.draw(FOUND, [(30, 2), (40, 2), (40, 7), (30, 7)], name="long")])
+    after = apply(FOUND, [edits.draw(working(FOUND), [(30, 2), (40, 2), (40, 7), (30, 7)], name="long")])
     assert area(after, 12) == 50
     assert (after.labels[2:7, 30:40] == 12).all()
     assert after.classes.tolist() == [0, 1, 0, 1]
     assert after.by_hand == {12}
-    triangle = apply(FOUND, [edits.draw(FOUND, [(30, 2), (40, 2), (30, 12)])])
+    triangle = apply(FOUND, [edits.draw(working(FOUND), [(30, 2), (40, 2), (30, 12)])])
     assert area(triangle, 12) == 45
 
 
 def test_drawing_takes_from_others_or_from_the_ground_alone():
     square = [(15, 22), (30, 22), (30, 28), (15, 28)]
-    over = apply(FOUND, [edits.draw(FOUND, square)])
+    over = apply(FOUND, [edits.draw(working(FOUND), square)])
     assert (area(over, 5), area(over, 9), area(over, 12)) == (70, 20, 90)
     assert over.by_hand == {5, 9, 12}
-    ground = apply(FOUND, [edits.draw(FOUND, square, ground=True)])
+    ground = apply(FOUND, [edits.draw(working(FOUND), square, ground=True)])
     assert (area(ground, 5), area(ground, 9), area(ground, 12)) == (100, 50, 30)
-    grown = apply(FOUND, [edits.draw(FOUND, square, 9, ground=True)])
+    grown = apply(FOUND, [edits.draw(working(FOUND), square, 9, ground=True)])
     assert (area(grown, 9), grown.next_id) == (80, 12)
-    all_of_it = apply(FOUND, [edits.draw(FOUND, [(20, 20), (25, 20), (25, 30), (20, 30)])])
+    all_of_it = apply(FOUND, [edits.draw(working(FOUND), [(20, 20), (25, 20), (25, 30), (20, 30)])])
     assert all_of_it.ids.tolist() == [2, 5, 12]
 
 
 def test_nothing_is_drawn_on_the_data_bar():
-    after = apply(FOUND, [edits.draw(FOUND, [(30, 30), (40, 30), (40, 45), (30, 45)])])
+    after = apply(FOUND, [edits.draw(working(FOUND), [(30, 30), (40, 30), (40, 45), (30, 45)])])
     assert area(after, 12) == 60
     with pytest.raises(BadEdit, match="outside the image"):
-        edits.draw(FOUND, [(30, 36), (40, 36), (40, 40)])
+        edits.draw(working(FOUND), [(30, 36), (40, 36), (40, 40)])
 
 
 def test_erasing_filling_reclassifying_and_reviewing():
-    erased = apply(FOUND, [edits.erase(FOUND, [(10, 20), (20, 20), (20, 25), (10, 25)])])
+    erased = apply(FOUND, [edits.erase(working(FOUND), [(10, 20), (20, 20), (20, 25), (10, 25)])])
     assert (area(erased, 5), area(erased, 9)) == (50, 50)
-    filled = apply(FOUND, [edits.fill(FOUND, [2, 5])])
+    filled = apply(FOUND, [edits.fill(working(FOUND), [2, 5])])
     assert (area(filled, 2), filled.by_hand) == (100, {2})
-    other = apply(FOUND, [edits.reclassify(FOUND, [9], "long")])
+    other = apply(FOUND, [edits.reclassify(working(FOUND), [9], "long")])
     assert (other.classes.tolist(), other.by_hand) == ([0, 1, 1], {9})
-    assert apply(FOUND, [edits.reviewed(FOUND, [2])]).by_hand == {2}
+    assert apply(FOUND, [edits.reviewed(working(FOUND), [2])]).by_hand == {2}
 
 
 @pytest.mark.parametrize(
     ("operation", "sentence"),
     [
-        (lambda: edits.delete(FOUND, [3]), "no object 3"),
-        (lambda: edits.delete(FOUND, []), "at least one"),
-        (lambda: edits.merge(FOUND, [2, 2]), "at least two"),
-        (lambda: edits.set_aside(FOUND, [2], " "), "1 to 40"),
-        (lambda: edits.reclassify(FOUND, [2], "flat"), "no class flat"),
-        (lambda: edits.draw(FOUND, [(1, 1), (9, 9)]), "3 to 2000 points"),
-        (lambda: edits.draw(FOUND, [(1, 1), (9, 9), (1, float("nan"))]), "3 to 2000 points"),
-        (lambda: edits.draw(FOUND, [(1, 1), (9, 9), "no"]), "list of points"),
-        (lambda: edits.draw(FOUND, [(0, 0), (9, 9), (9, 0), (0, 9)]), "crosses itself"),
-        (lambda: edits.draw(FOUND, [(10, 20), (20, 20), (20, 30)], ground=True), "no pixel that could be taken"),
-        (lambda: edits.draw(FOUND, [(60, 2), (70, 2), (70, 9)]), "outside the image"),
-        (lambda: edits.erase(FOUND, [(40, 0), (49, 0), (49, 9)]), "nothing to erase"),
-        (lambda: edits.fill(FOUND, [5]), "no holes"),
+        (lambda: edits.delete(working(FOUND), [3]), "no object 3"),
+        (lambda: edits.delete(working(FOUND), []), "at least one"),
+        (lambda: edits.merge(working(FOUND), [2, 2]), "at least two"),
+        (lambda: edits.set_aside(working(FOUND), [2], " "), "1 to 40"),
+        (lambda: edits.reclassify(working(FOUND), [2], "flat"), "no class flat"),
+        (lambda: edits.draw(working(FOUND), [(1, 1), (9, 9)]), "3 to 2000 points"),
+        (lambda: edits.draw(working(FOUND), [(1, 1), (9, 9), (1, float("nan"))]), "3 to 2000 points"),
+        (lambda: edits.draw(working(FOUND), [(1, 1), (9, 9), "no"]), "list of points"),
+        (lambda: edits.draw(working(FOUND), [(0, 0), (9, 9), (9, 0), (0, 9)]), "crosses itself"),
+        (
+            lambda: edits.draw(working(FOUND), [(10, 20), (20, 20), (20, 30)], ground=True),
+            "no pixel that could be taken",
+        ),
+        (lambda: edits.draw(working(FOUND), [(60, 2), (70, 2), (70, 9)]), "outside the image"),
+        (lambda: edits.erase(working(FOUND), [(40, 0), (49, 0), (49, 9)]), "nothing to erase"),
+        (lambda: edits.erase(working(FOUND), points=[(45, 5)], radius=2, number=5), "nothing to erase"),
+        (lambda: edits.erase(working(FOUND)), "needs a polygon, or points"),
+        (lambda: edits.erase(working(FOUND), points=[(45, 5)]), "needs a polygon, or points"),
+        (lambda: edits.erase(working(FOUND), points=[(45, 5)], radius=2, number=3), "no object 3"),
+        (lambda: edits.paint(working(FOUND), [(1, 1)], 0.4), "0.5 to 500 pixels"),
+        (lambda: edits.paint(working(FOUND), [(1, 1)], float("nan")), "0.5 to 500 pixels"),
+        (lambda: edits.paint(working(FOUND), [], 3), "1 to 2000 points"),
+        (lambda: edits.paint(working(FOUND), [(-30, 1)], 3), "no pixel of the image"),
+        (lambda: edits.paint(working(FOUND), [(15, 25)], 3, ground=True), "no pixel that could be taken"),
+        (lambda: edits.fill(working(FOUND), [5]), "no holes"),
     ],
 )
 def test_what_cannot_be_done_says_why(operation, sentence):
@@ -182,25 +199,132 @@ def test_what_cannot_be_done_says_why(operation, sentence):
     assert str(caught.value).count(". ") == 0
 
 
+def runs(*each):
+    return np.array(each, np.int32).reshape(-1, 3)
+
+
 @pytest.mark.parametrize(
-    "patch",
+    "wrong",
     [
-        Patch((0, 0, 2, 2), ((1, 3),), {}, 12),
-        Patch((0, 0, 2, 2), ((1, 2), (0, 3)), {}, 12),
-        Patch((0, 0, 99, 2), ((0, 198),), {}, 12),
-        Patch((0, 0, 2, 2), ((12, 4),), {}, 12),
-        Patch((0, 0, 2, 2), ((-1, 4),), {}, 12),
+        runs((0, 0, 1)),
+        runs((-1, 2, 1)),
+        runs((1999, 2, 1)),
+        runs((48, 4, 1)),
+        runs((5, 1, 1), (4, 1, 1)),
+        runs((4, 2, 1), (5, 1, 1)),
+        runs((0, 4, 12)),
+        runs((0, 4, -1)),
     ],
 )
-def test_patches_that_do_not_fit_are_refused(patch):
+def test_patches_that_do_not_fit_are_refused(wrong):
     with pytest.raises(BadEdit):
-        apply(FOUND, [patch])
+        apply(FOUND, [Patch(wrong, {}, 12)])
+    with pytest.raises(BadEdit):
+        working(FOUND).after([Patch(wrong, {}, 12)])
 
 
-@pytest.mark.parametrize("said", [{}, {"box": [1, 2]}, {"box": [0] * 4, "runs": [], "objects": {"x": 1}, "next": 1}, 7])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        7,
+        {"runs": [[1, 2]], "objects": {}, "next": 1},
+        {"runs": [[1, 2, 2**31]], "objects": {}, "next": 1},
+        {"runs": [[1, 2, 0.5]], "objects": {}, "next": 1},
+        {"runs": [[1, 2, 3], [1]], "objects": {}, "next": 1},
+        {"runs": [], "objects": {"x": 1}, "next": 1},
+    ],
+)
 def test_what_is_no_patch_is_refused(said):
     with pytest.raises(BadEdit):
         Patch.from_dict(said)
+
+
+def test_a_patch_holds_the_pixels_that_change_and_nothing_else():
+    patch = edits.merge(working(FOUND), [5, 9])
+    assert patch.runs.tolist() == [[row * 50 + 20, 5, 5] for row in range(20, 30)]
+    over = edits.draw(working(FOUND), [(18, 20), (22, 20), (22, 22), (18, 22)], 5)
+    assert over.runs.tolist() == [[1020, 2, 5], [1070, 2, 5]]
+    far = replace(FOUND, labels=FOUND.labels.copy())
+    far.labels[0, 0] = far.labels[35, 49] = 5
+    assert edits.delete(working(far), [5]).runs.tolist()[::11] == [[0, 1, 0], [1799, 1, 0]]
+
+
+def test_the_checksum_is_that_of_the_runs_as_little_endian_words():
+    patch = Patch(runs((3, 2, 7), (60, 1, 0)))
+    assert patch.check == zlib.crc32(struct.pack("<6i", 3, 2, 7, 60, 1, 0))
+    assert Patch().check == 0
+
+
+def painted(points, radius, rows, width):
+    """The rule of a brush as it is written, pixel by pixel."""
+    inside = np.zeros((rows, width), bool)
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(rows) + 0.5)
+    for (ax, ay), (bx, by) in zip(points, points[1:] or points, strict=False):
+        dx, dy = bx - ax, by - ay
+        length = dx * dx + dy * dy
+        t = np.clip(((x - ax) * dx + (y - ay) * dy) / length, 0, 1) if length > 0 else 0.0
+        ex, ey = x - (ax + t * dx), y - (ay + t * dy)
+        inside |= ex * ex + ey * ey <= radius * radius
+    return inside
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 0.001, 1e-9])
+def test_a_brush_paints_the_pixels_of_its_rule(step):
+    """On and off the grid of pixels, where rounding decides."""
+    rng = np.random.default_rng(5)
+    for _ in range(150):
+        points = (np.round(rng.uniform(-10, 60, (rng.integers(1, 5), 2)) / step) * step).tolist()
+        if rng.random() < 0.3:
+            points[-1][1] = points[0][1]
+        radius = float(max(0.5, np.round(rng.uniform(0.5, 15) / step) * step))
+        starts, ends = stroke_spans(np.array(points), radius, 40, 50)
+        found = np.zeros(40 * 50, bool)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            found[start:end] = True
+        np.testing.assert_array_equal(found.reshape(40, 50), painted(points, radius, 40, 50))
+
+
+def test_a_brush_wider_than_the_image_paints_whole_rows():
+    patch = edits.paint(working(FOUND), [(-5, 10), (60, 10)], 4)
+    assert patch.runs[:2].tolist() == [[300, 50, 12], [350, 50, 12]] and len(patch.runs) == 8
+    assert area(apply(FOUND, [patch]), 12) == 400
+
+
+def test_painting_and_erasing_with_a_brush():
+    after = apply(FOUND, [edits.paint(working(FOUND), [(33, 10)], 3, name="long")])
+    assert area(after, 12) == painted([(33, 10)], 3, 36, 50).sum() and after.classes.tolist() == [0, 1, 0, 1]
+    grown = apply(FOUND, [edits.paint(working(FOUND), [(24, 25), (30, 25)], 2, 9, ground=True)])
+    assert area(grown, 5) == 100 and area(grown, 9) > 50 and grown.next_id == 12
+    line = [(5, 25), (45, 25)]
+    both = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5)])
+    assert (area(both, 5), area(both, 9)) == (80, 40)
+    one = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5, number=9)])
+    assert (area(one, 5), area(one, 9)) == (100, 40)
+    square = [(15, 20), (25, 20), (25, 30), (15, 30)]
+    assert area(apply(FOUND, [edits.erase(working(FOUND), square, number=5)]), 9) == 50
+
+
+SQUARE = [(30, 2), (40, 2), (40, 7), (30, 7)]
+
+
+@pytest.mark.parametrize(
+    ("outline", "pixels"),
+    [
+        ([(30, 2), (35, 2), (35, 7), (40, 7), (40, 12), (35, 12), (35, 7), (30, 7)], 50),  # two squares at a corner
+        ([(30, 2), (40, 2), (40, 12), (30, 12), (30, 7), (35, 7), (30, 7)], 100),  # there and back along an edge
+        ([(30, 2), (35, 7), (40, 2), (40, 12), (35, 7), (30, 12)], 50),  # an hourglass that crosses in a corner
+        ([*SQUARE, SQUARE[0]], 50),
+    ],
+)
+def test_an_outline_may_touch_itself(outline, pixels):
+    assert area(apply(FOUND, [edits.draw(working(FOUND), outline)]), 12) == pixels
+
+
+@pytest.mark.parametrize("outline", [SQUARE * 2, [*SQUARE, (30, 2), (45, 2), (45, 9), (30, 9)]])
+def test_an_outline_twice_around_the_same_place_is_refused(outline):
+    with pytest.raises(BadEdit, match="twice"):
+        edits.draw(working(FOUND), outline)
 
 
 def operations(found, rng):
@@ -210,22 +334,26 @@ def operations(found, rng):
     x, y, w, h = rng.integers(0, 45), rng.integers(0, 35), rng.integers(2, 12), rng.integers(2, 12)
     square = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
     ways = [
-        lambda: edits.delete(found, some[:1]),
-        lambda: edits.restore(found, some, FOUND),
-        lambda: edits.restore(found, [2, 5, 9], FOUND),
-        lambda: edits.set_aside(found, some, "odd"),
-        lambda: edits.merge(found, some),
-        lambda: edits.split(found, some[0], rng.uniform(0, 50, (3, 2)).tolist()),
-        lambda: edits.draw(found, square),
-        lambda: edits.draw(found, square, ground=True),
-        lambda: edits.draw(found, square, some[0]),
-        lambda: edits.erase(found, square),
-        lambda: edits.fill(found, some),
-        lambda: edits.reclassify(found, some, "long"),
-        lambda: edits.reviewed(found, some),
-        lambda: guided.split_at(found, some[0], rng.uniform(0, 40, (2, 2)).tolist()),
-        lambda: guided.add(found, rng.uniform(0, 36, 2).tolist()),
-        lambda: guided.smooth(found, some),
+        lambda: edits.delete(working(found), some[:1]),
+        lambda: edits.restore(working(found), some, working(FOUND)),
+        lambda: edits.restore(working(found), [2, 5, 9], working(FOUND)),
+        lambda: edits.set_aside(working(found), some, "odd"),
+        lambda: edits.merge(working(found), some),
+        lambda: edits.split(working(found), some[0], rng.uniform(0, 50, (3, 2)).tolist()),
+        lambda: edits.draw(working(found), square),
+        lambda: edits.draw(working(found), square, ground=True),
+        lambda: edits.draw(working(found), square, some[0]),
+        lambda: edits.erase(working(found), square),
+        lambda: edits.fill(working(found), some),
+        lambda: edits.reclassify(working(found), some, "long"),
+        lambda: edits.reviewed(working(found), some),
+        lambda: edits.paint(working(found), rng.uniform(-5, 50, (2, 2)).tolist(), rng.uniform(0.5, 6)),
+        lambda: edits.paint(working(found), [(x, y)], 3, some[0], ground=True),
+        lambda: edits.erase(working(found), points=[(x, y), (y, x)], radius=2),
+        lambda: edits.erase(working(found), square, number=some[0]),
+        lambda: guided.split_at(working(found), some[0], rng.uniform(0, 40, (2, 2)).tolist()),
+        lambda: guided.add(working(found), rng.uniform(0, 36, 2).tolist()),
+        lambda: guided.smooth(working(found), some),
     ]
     try:
         return ways[rng.integers(len(ways))]()
@@ -241,6 +369,7 @@ def same(one, other):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_thousand_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
     rng, now, done, backwards = np.random.default_rng(seed), FOUND, [], []
+    kept = working(now)
     highest = now.next_id
     while len(done) < 1000:
         patch = operations(now, rng)
@@ -249,13 +378,15 @@ def test_a_thousand_operations_and_their_inverses_leave_no_trace(seed, tmp_path)
         patch = Patch.from_dict(json.loads(json.dumps(patch.as_dict())))
         new = set(patch.objects) - set(now.ids.tolist()) - {2, 5, 9}
         assert all(number >= highest for number in new)
-        backwards.append(inverse(now, patch))
+        backwards.append(working(now).inverse(patch))
+        kept = kept.after([patch])
         done.append(patch)
         now, before = apply(now, [patch]), now
         assert now.next_id >= before.next_id > int(before.ids.max(initial=0))
         assert not now.labels[now.rows :].any()
         assert now.ids.tolist() == np.unique(now.labels[now.labels > 0]).tolist()
         highest = now.next_id
+        assert (kept.crop((0, 0, *SHAPE)) == now.labels).all() and kept.objects.keys() == set(now.ids.tolist())
     now.save(tmp_path / "now.npz")
     same(Segmentation.load(tmp_path / "now.npz"), now)
     same(apply(FOUND, done), now)
@@ -286,9 +417,9 @@ def test_what_a_person_decided_is_what_is_measured():
     micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, Calibration(None, "none"))
     settings = AnalysisSettings.of(filter=True)
     assert measure(micrograph, found, settings).table.reasons.tolist()[1] == "low confidence"
-    patched = apply(found, [edits.set_aside(found, [5], "a satellite"), edits.reviewed(found, [2])])
+    patched = apply(found, [edits.set_aside(working(found), [5], "a satellite"), edits.reviewed(working(found), [2])])
     table = measure(micrograph, patched, settings).table
     assert table.reasons.tolist() == ["", "", "", "", "a satellite"]
     assert table["by_hand"].tolist() == [False, True, False, False, False]
-    split = apply(patched, [edits.split(patched, 1, [(30.5, 0), (30.5, 60)])])
+    split = apply(patched, [edits.split(working(patched), 1, [(30.5, 0), (30.5, 60)])])
     assert measure(micrograph, split, settings).table["label"].tolist() == [1, 2, 3, 4, 5, 6]

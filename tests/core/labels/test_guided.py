@@ -10,8 +10,10 @@ import pytest
 from segmentation.core.labels import geometry, guided
 from segmentation.core.labels.operations import correct
 from segmentation.core.labels.patches import BadEdit, apply
+from segmentation.core.labels.working import WorkingLabels
 from tests.core.builders import segmentation_of
 
+working = WorkingLabels.of
 ROWS, COLUMNS = np.mgrid[:80, :120]
 
 
@@ -44,7 +46,7 @@ def iou(one, other):
 
 
 def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
-    after = apply(found, [guided.split_at(found, 1, [[40, 40], [66, 40]])])
+    after = apply(found, [guided.split_at(working(found), 1, [[40, 40], [66, 40]])])
     assert after.ids.tolist() == [1, 2] and after.by_hand == {1, 2}
     assert iou(after.labels == 1, disc(*LARGE)) > 0.95 and iou(after.labels == 2, disc(*SMALL)) > 0.85
     assert ((after.labels > 0) == (found.labels > 0)).all()
@@ -52,18 +54,18 @@ def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
 
 def test_without_maps_each_pixel_goes_to_the_nearest_click(found):
     bare = replace(found, maps={})
-    after = apply(bare, [guided.split_at(bare, 1, [[30, 40], [70, 40]])])
+    after = apply(bare, [guided.split_at(working(bare), 1, [[30, 40], [70, 40]])])
     assert (after.labels[40, :50] != 2).all() and (after.labels[40, 50:78] == 2).all()
 
 
 def test_without_a_valley_each_pixel_goes_to_the_nearest_click(found):
     alone = replace(found, labels=disc(*LARGE).astype(np.int32))
-    after = apply(alone, [guided.split_at(alone, 1, [[38, 40], [50, 40]])])
+    after = apply(alone, [guided.split_at(working(alone), 1, [[38, 40], [50, 40]])])
     assert (after.labels[40, 21:44] == 1).all() and (after.labels[40, 45:59] == 2).all()
 
 
 def test_three_clicks_make_three_objects(found):
-    after = apply(found, [guided.split_at(found, 1, [[30, 40], [45, 40], [66, 40]])])
+    after = apply(found, [guided.split_at(working(found), 1, [[30, 40], [45, 40], [66, 40]])])
     assert after.ids.tolist() == [1, 2, 3] and (after.labels > 0).sum() == (found.labels > 0).sum()
 
 
@@ -71,7 +73,7 @@ def test_a_piece_without_a_click_stays_with_the_first(found):
     labels = found.labels.copy()
     labels[2:8, 2:8] = 1
     apart = replace(found, labels=labels)
-    after = apply(apart, [guided.split_at(apart, 1, [[40, 40], [66, 40]])])
+    after = apply(apart, [guided.split_at(working(apart), 1, [[40, 40], [66, 40]])])
     assert (after.labels[2:8, 2:8] == 1).all()
 
 
@@ -87,11 +89,11 @@ def test_a_piece_without_a_click_stays_with_the_first(found):
 )
 def test_clicks_that_split_nothing_are_refused(found, points, sentence):
     with pytest.raises(BadEdit, match=sentence):
-        guided.split_at(found, 1, points)
+        guided.split_at(working(found), 1, points)
 
 
 def test_a_click_adds_what_was_missed_and_takes_nothing_from_others(found):
-    after = apply(found, [guided.add(found, [100, 40])])
+    after = apply(found, [guided.add(working(found), [100, 40])])
     assert iou(after.labels == 2, disc(*MISSED)) == 1 and (after.labels == 1).sum() == (found.labels == 1).sum()
     assert after.by_hand == {2}
 
@@ -101,8 +103,8 @@ def test_a_click_outside_shrinks_it(found):
     missed = np.where(disc(*MISSED), 140 + distance(MISSED) // 3, 0).astype(np.uint8)
     maps = {**found.maps, "foreground": np.maximum(found.maps["foreground"], missed)}
     grown = replace(found, maps=maps)
-    whole = apply(grown, [guided.add(grown, [100, 40])]).labels == 2
-    inner = apply(grown, [guided.add(grown, [100, 40], [[106.5, 40.5]])]).labels == 2
+    whole = apply(grown, [guided.add(working(grown), [100, 40])]).labels == 2
+    inner = apply(grown, [guided.add(working(grown), [100, 40], [[106.5, 40.5]])]).labels == 2
     assert whole[40, 106] and not inner[40, 106] and inner[40, 100] and 9 <= inner.sum() < whole.sum()
 
 
@@ -110,7 +112,7 @@ def test_a_large_object_is_followed_to_its_edge():
     labels, foreground = np.zeros((600, 700), np.int32), np.zeros((600, 700), np.uint8)
     foreground[100:300, 100:600], labels[500:510, 10:20] = 200, 1
     found = replace(segmentation_of(labels), maps={"foreground": foreground}, next_id=2)
-    after = apply(found, [guided.add(found, [110, 110])])
+    after = apply(found, [guided.add(working(found), [110, 110])])
     assert ((after.labels == 2) == (foreground > 0)).all()
 
 
@@ -126,12 +128,12 @@ def test_a_large_object_is_followed_to_its_edge():
 )
 def test_clicks_that_add_nothing_are_refused(found, point, outside, sentence):
     with pytest.raises(BadEdit, match=sentence):
-        guided.add(found, point, outside)
+        guided.add(working(found), point, outside)
 
 
 def test_without_maps_nothing_is_added_by_a_click(found):
     with pytest.raises(BadEdit, match="draw the outline instead"):
-        guided.add(replace(found, maps={}), [100, 40])
+        guided.add(working(replace(found, maps={})), [100, 40])
 
 
 def test_smoothing_takes_teeth_and_notches_and_no_pixel_of_others():
@@ -139,19 +141,19 @@ def test_smoothing_takes_teeth_and_notches_and_no_pixel_of_others():
     labels[10:20, 10:20], labels[10:20, 20:30] = 1, 2
     labels[9, 14], labels[19, 14], labels[9, 24] = 1, 0, 2
     found = segmentation_of(labels)
-    after = apply(found, [guided.smooth(found, [1])])
+    after = apply(found, [guided.smooth(working(found), [1])])
     assert after.labels[9, 14] == 0 and after.labels[19, 14] == 1
     assert ((after.labels == 2) == (labels == 2)).all()
     with pytest.raises(BadEdit, match="smooth already"):
-        again = apply(after, [guided.smooth(after, [2])])
-        guided.smooth(again, [2])
+        again = apply(after, [guided.smooth(working(after), [2])])
+        guided.smooth(working(again), [2])
 
 
 def test_a_line_is_too_thin_to_be_smoothed():
     labels = np.zeros((20, 20), np.int32)
     labels[10, 2:18] = 1
     with pytest.raises(BadEdit, match="too thin"):
-        guided.smooth(segmentation_of(labels), [1])
+        guided.smooth(working(segmentation_of(labels)), [1])
 
 
 def test_a_flood_leaves_pixels_without_a_seed():

@@ -95,7 +95,11 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     own = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
     found = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
-    shapes = [name for name in (*DESCRIPTORS, "confidence") if name in measured and np.isfinite(table[name]).any()]
+    shapes = [
+        name
+        for name in (*DESCRIPTORS, "confidence", "relative_contrast")
+        if name in measured and np.isfinite(table[name]).any()
+    ]
     found |= {name: _short(table[name]) for name in shapes}
     weighted = analysis.settings.measurement.border_correction == "weight"
     return found | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})

@@ -1,0 +1,109 @@
+"""A stored segmentation opened to be corrected: its file is read in strips of rows, and no whole image is made."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .geometry import Box
+from .runs import Strip
+from .segmentation import (
+    DAMAGED,
+    FOREIGN,
+    MAP,
+    Provenance,
+    Segmentation,
+    UnusableSegmentation,
+    check_objects,
+    names_of,
+    without_images,
+)
+from .working import STRIP, WorkingLabels, objects_of
+
+PACKED = 64  # rows of a map that are packed together
+Opens = Callable[[], BinaryIO]
+
+
+def opened(opens: Opens, known: Provenance) -> WorkingLabels:
+    """The outlines in the file that `opens` gives, as often as it is asked; raises UnusableSegmentation as
+    `Segmentation.load`."""
+    with _file(opens) as data:
+        if "header" not in data.files:  # of an early version
+            with opens() as file:
+                return WorkingLabels.of(Segmentation.load(file, known))
+        found = without_images(data)
+        strips, shape = _strips(data)
+        check_objects(found, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
+        maps = {name: StoredMap(opens, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
+    if found.provenance.micrograph != known.micrograph:
+        raise UnusableSegmentation(FOREIGN)
+    return WorkingLabels(
+        shape, found.rows, found.class_names, strips, objects_of(found), found.next_id, found.used, maps
+    )
+
+
+@contextmanager
+def _file(opens: Opens) -> Iterator[Any]:
+    try:
+        with opens() as file, np.load(file, allow_pickle=False) as data:
+            yield data
+    except (UnusableSegmentation, OSError):
+        raise
+    except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
+        raise UnusableSegmentation(DAMAGED) from error
+
+
+def _strips(data: Any) -> tuple[tuple[Strip, ...], tuple[int, int]]:
+    strips = list[Strip]()
+    with data.zip.open("labels.npy") as member:
+        shape = _shape(member, np.dtype(np.int32))
+        for part in _parts(member, shape, np.dtype(np.int32), STRIP):
+            strips.append(Strip.of(part, strips[-1].end if strips else 0))
+    return tuple(strips), shape
+
+
+def _shape(member: BinaryIO, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Height and width in the header of an array; raises ValueError for other arrays than ours."""
+    np.lib.format.read_magic(member)
+    shape, columns_first, kind = np.lib.format.read_array_header_1_0(member)
+    if len(shape) != 2 or not all(shape) or columns_first or kind != dtype:
+        raise ValueError("no image of ours")
+    return shape[0], shape[1]
+
+
+def _parts(member: BinaryIO, shape: tuple[int, int], dtype: np.dtype[Any], rows: int) -> Iterator[NDArray[Any]]:
+    """So many rows of an array at a time (h, W)."""
+    for top in range(0, shape[0], rows):
+        tall = min(rows, shape[0] - top)
+        yield np.frombuffer(member.read(tall * shape[1] * dtype.itemsize), dtype).reshape(tall, shape[1])
+    if member.read(1):
+        raise ValueError("the array is too long")
+
+
+class StoredMap:
+    """A map of the network in a file: read when a part of it is first asked for, and kept packed from then on."""
+
+    def __init__(self, opens: Opens, name: str, shape: tuple[int, int]) -> None:
+        self._opens, self._name, self._shape = opens, name, shape
+        self._packed = list[bytes]()
+
+    def __call__(self, box: Box) -> NDArray[np.uint8]:
+        packed = self._packed = self._packed or self._read()
+        top, left, bottom, right = box
+        first = top // PACKED
+        found = b"".join(zlib.decompress(each) for each in packed[first : -(-bottom // PACKED)])
+        rows = np.frombuffer(found, np.uint8).reshape(-1, self._shape[1])
+        return rows[top - first * PACKED : bottom - first * PACKED, left:right]
+
+    def _read(self) -> list[bytes]:
+        with _file(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
+            if _shape(member, np.dtype(np.uint8)) != self._shape:
+                raise ValueError("the map is not one of the labels")
+            return [
+                zlib.compress(part.tobytes(), 1) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)
+            ]

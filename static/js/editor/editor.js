@@ -1,0 +1,474 @@
+// The editor of a result's outlines: opened by the page when somebody presses Correct.
+
+import { standing } from "./objects.js";
+import { Panel } from "./panel.js";
+import { Sender } from "./sending.js";
+import { Stage } from "./stage.js";
+import { TOOLS } from "./tools.js";
+import { modified } from "../viewport.js";
+
+const RADIUS = { first: 6, least: 0.5, most: 500, step: 1.25 }; // px of the upload
+const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
+const PAGE = { "X-Requested-With": "DeepSegm" };
+const KEYS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", a: "add" };
+const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+
+// A worker that answers calls in their order.
+class Calls {
+  constructor(address, heard) {
+    this.worker = new Worker(address, { type: "module" });
+    this.waiting = new Map();
+    this.number = 0;
+    this.worker.onmessage = ({ data }) => {
+      if (data.loaded !== undefined) return heard(data.loaded);
+      const { resolve, reject } = this.waiting.get(data.number);
+      this.waiting.delete(data.number);
+      if (data.problem === undefined) return resolve(data.value);
+      return reject(Object.assign(new Error(data.problem), { impossible: data.impossible }));
+    };
+  }
+
+  call(call, said) {
+    return new Promise((resolve, reject) => {
+      this.number += 1;
+      this.waiting.set(this.number, { resolve, reject });
+      this.worker.postMessage({ number: this.number, call, said });
+    });
+  }
+}
+
+async function json(address) {
+  const answer = await fetch(address, { headers: PAGE, cache: "no-store" });
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
+  return answer.json();
+}
+
+export class Editor {
+  // section: the viewer, with the addresses; data: its outlines; dialog: the editor's.
+  constructor(section, data, dialog) {
+    Object.assign(this, { section, data, dialog, facts: dialog.dataset });
+    this.automatic = new Map(data.particles.map((each) => [each.id, each]));
+    this.objects = new Map();
+    this.selected = new Set();
+    this.history = []; // operations that stand, the last one last
+    this.undone = []; // operations that can be done again
+    this.turn = Promise.resolve();
+    this.radius = RADIUS.first;
+    this.ground = !this.semantic;
+    this.redrawing = false;
+    this.panel = new Panel(this);
+    this.worker = new Calls(this.facts.worker, (share) => this.panel.loaded(share));
+    const canvas = dialog.querySelector("canvas");
+    const paintLabels = (view) => this.worker.call("paint", view);
+    const heard = Object.fromEntries(["press", "drag", "release", "cancel", "hover"].map((name) => [name, (...said) => this.ready && this.tool[name]?.(...said)]));
+    this.stage = new Stage(canvas, { ...data, tiles: section.dataset.tiles, paintLabels, heard });
+    Object.assign(this.stage.layers, { outlines: !this.semantic, colours: this.semantic });
+    this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
+    this.listen();
+    this.use(this.semantic ? "brush" : "select");
+  }
+
+  get semantic() {
+    return "semantic" in this.facts;
+  }
+
+  get size() {
+    return this.facts.size;
+  }
+
+  get several() {
+    return this.panel.one("[data-several]").checked;
+  }
+
+  // ---- opening ----------------------------------------------------------------------------------
+
+  async open() {
+    this.stage.picture.load(this.section.dataset.image).then(() => this.stage.draw());
+    await this.load();
+    this.sender = new Sender({
+      ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
+      heard: {
+        state: (name, waiting) => this.panel.saving(name, waiting),
+        differs: () => this.again([], ""),
+        conflict: (answer, unsent) => this.again(unsent, others(answer.edits.length)),
+        refused: (sentence, unsent) => this.refused(sentence, unsent),
+      },
+    });
+    this.ready = this.stage.ready = true;
+    this.panel.opened();
+    this.stage.changed();
+  }
+
+  // What stands on the server now; once more where somebody corrects while it comes.
+  async load(tries = 3) {
+    try {
+      await this.loadNow();
+    } catch (error) {
+      if (tries <= 1) throw error;
+      await this.load(tries - 1);
+    }
+  }
+
+  async loadNow() {
+    const [objects, edits] = await Promise.all([json(`${this.facts.labels}?format=objects`), json(this.facts.edits)]);
+    const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
+    const aside = this.data.particles.filter((each) => !each.kept).map((each) => each.id);
+    const { width, height, rows } = this.data;
+    const frame = { width, height, rows, address: this.facts.labels, byClass: this.semantic, screened: "screened" in this.facts };
+    const boxes = await this.worker.call("open", { ...frame, objects, aside, colours });
+    this.classes = objects.classes;
+    this.base = objects.base;
+    this.history = standingOperations(edits.edits);
+    this.undone = [];
+    this.objects.clear();
+    const touched = new Set([...objects.by_hand, ...Object.keys(objects.set_aside).map(Number)]);
+    const unknown = [];
+    for (const [id, box, area] of boxes) {
+      if (touched.has(id) || !this.automatic.has(id)) unknown.push(id);
+      else this.objects.set(id, { ...this.automatic.get(id), box, pixels: area, place: objects.classes_of[objects.ids.indexOf(id)] ?? 0 });
+    }
+    this.changed(await this.worker.call("measure", { ids: unknown }));
+  }
+
+  // ---- corrections ------------------------------------------------------------------------------
+
+  // Make one correction; returns the ids that it left, or null where it is impossible.
+  run(operation, { select = false } = {}) {
+    return this.next(async () => {
+      const made = await this.perform(operation);
+      if (made && select) this.select([operation.id ?? Math.max(...made)]);
+      return made;
+    });
+  }
+
+  // One after another, whatever is pressed meanwhile.
+  next(work) {
+    this.turn = this.turn.then(work).catch((error) => {
+      this.say(error.message);
+      return null;
+    });
+    return this.turn;
+  }
+
+  async perform(operation, { again = false } = {}) {
+    const local = await this.worker.call("correct", { operation });
+    const answer = local ?? (await this.remotely(operation));
+    if (!answer) return null;
+    if (local) this.sender.push(operation, local.check);
+    this.history.push(operation);
+    if (!again) this.undone = [];
+    this.say("");
+    this.changed(answer.changed);
+    return answer.changed.filter((each) => each.data).map((each) => each.id);
+  }
+
+  async remotely(operation) {
+    if (this.sender.offline) throw new Error("This needs the server, which does not answer now. Other tools go on meanwhile.");
+    this.panel.busy(true);
+    const said = await this.sender.remote(operation);
+    this.panel.busy(false);
+    if (!said) return null;
+    const [{ changed }] = await this.worker.call("follow", { patches: said.patches });
+    return { changed };
+  }
+
+  undo() {
+    return this.next(async () => {
+      if (!this.history.length) return this.say("There is nothing to undo.");
+      const back = await this.worker.call("back");
+      const changed = back ? back.changed : await this.undoRemotely();
+      if (!changed) return null;
+      if (back) this.sender.push({ op: "undo" }, back.check);
+      const operation = this.history.pop();
+      this.undone.push(operation);
+      this.changed(changed);
+      return this.say(`Undone: ${wordsOf(operation)}.`);
+    });
+  }
+
+  async undoRemotely() {
+    if (this.sender.offline) throw new Error("What was corrected before this visit can be undone when the server answers again.");
+    const said = await this.sender.remote({ op: "undo" });
+    return said && (await this.worker.call("retrace", { patches: said.patches })).changed;
+  }
+
+  redo() {
+    return this.next(async () => {
+      const operation = this.undone.pop();
+      if (!operation) return this.say("There is nothing to do again.");
+      return this.perform(operation, { again: true });
+    });
+  }
+
+  changed(changes) {
+    for (const change of changes) {
+      const now = standing(change, this);
+      if (now) this.objects.set(change.id, now);
+      else this.objects.delete(change.id);
+    }
+    const left = [...this.selected].filter((id) => this.objects.has(id));
+    if (left.length < this.selected.size) this.select(left);
+    this.stage.changed();
+    this.panel.changed();
+  }
+
+  // ---- when the server knows better -------------------------------------------------------------
+
+  // Load what stands, and make what was not stored once more.
+  again(unsent, sentence) {
+    return this.next(async () => {
+      const wanted = paired([...unsent, ...this.sender.waiting.splice(0)]);
+      await this.load();
+      this.sender.base = this.base;
+      const lost = [];
+      for (const { operation, answered } of wanted) {
+        const made = answered ? null : await this.perform(operation).catch(() => null);
+        if (!made) lost.push(wordsOf(operation));
+      }
+      const mine = wanted.length - lost.length;
+      const told = [sentence, mine && sentence ? `Yours ${mine === 1 ? "was" : "were"} made after theirs.` : ""];
+      if (lost.length) told.push(`Not possible any more: ${lost.join(", ")}.`);
+      this.panel.notice(told.filter(Boolean).join(" "));
+    });
+  }
+
+  refused(sentence, unsent) {
+    this.say(sentence.replace(/^Operation \d+: /, ""));
+    const [first, ...rest] = unsent;
+    return first.answered && !rest.length ? Promise.resolve() : this.again(rest, "");
+  }
+
+  // ---- choosing ---------------------------------------------------------------------------------
+
+  at([x, y]) {
+    return this.worker.call("at", { x, y });
+  }
+
+  within(shape) {
+    return this.worker.call("within", shape);
+  }
+
+  select(ids, add = false) {
+    if (this.semantic) return this.panel.pick(ids);
+    const chosen = new Set(add ? this.selected : []);
+    for (const id of ids) {
+      if (add && ids.length === 1 && chosen.has(id)) chosen.delete(id);
+      else chosen.add(id);
+    }
+    this.selected = chosen;
+    this.light([]);
+    return this.panel.selected();
+  }
+
+  // What stands out while somebody chooses.
+  light(ids) {
+    this.worker.call("show", { selected: [...this.selected], lit: ids });
+    this.stage.changed();
+  }
+
+  reveal(id) {
+    const { box } = this.objects.get(id) ?? {};
+    if (box) this.stage.reveal(box);
+  }
+
+  // The next object in the order of the table, or the one before.
+  step(by) {
+    const order = [...this.objects.keys()];
+    const [current] = this.selected;
+    const at = order.indexOf(current);
+    const id = order[(at + by + order.length) % order.length] ?? order[0];
+    if (id === undefined) return;
+    this.select([id]);
+    this.reveal(id);
+  }
+
+  // Where brush and outline go: into the one that is chosen, or a new object.
+  target() {
+    if (this.semantic) return this.panel.classTarget();
+    if (this.selected.size === 1) return { id: [...this.selected][0] };
+    return this.classes.length > 1 ? { class: this.panel.className } : {};
+  }
+
+  // ---- actions ----------------------------------------------------------------------------------
+
+  // A key pressed right after a click means what was clicked.
+  async act(name) {
+    await this.gesture;
+    const ids = [...this.selected];
+    const actions = {
+      delete: () => ids.length && this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
+      merge: () => this.run({ op: "merge", ids }, { select: false }).then((made) => made && this.select(made)),
+      count: () => ids.length && this.run({ op: ids.some((id) => !this.objects.get(id)?.kept) ? "restore" : "reviewed", ids }).then(() => this.panel.review.after()),
+      smooth: () => this.run({ op: "smooth", ids }),
+      fill: () => this.run({ op: "fill", ids }),
+      redraw: () => this.redraw(ids),
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+    };
+    return actions[name]();
+  }
+
+  async setAside(reason) {
+    await this.gesture;
+    return this.run({ op: "set_aside", ids: [...this.selected], reason }).then(() => this.panel.review.after());
+  }
+
+  reclass(name) {
+    return this.run({ op: "class", ids: [...this.selected], class: name });
+  }
+
+  redraw(ids) {
+    if (ids.length !== 1) return this.say("Choose one object, then draw it anew.");
+    this.use("draw");
+    this.redrawing = true;
+    return this.say(`Draw around object ${ids[0]}: the new outline takes the place of the old one.`);
+  }
+
+  use(name) {
+    this.tool?.left();
+    this.redrawing = false;
+    this.name = name;
+    this.tool = this.tools[name];
+    this.stage.preview = (context, scale) => this.tool.preview(context, scale);
+    this.panel.used(name);
+    this.stage.draw();
+  }
+
+  widen(factor) {
+    this.radius = Math.min(RADIUS.most, Math.max(RADIUS.least, Math.round(this.radius * factor * 2) / 2 + (factor > 1 ? 0.5 : 0)));
+    this.panel.radius();
+    this.stage.draw();
+  }
+
+  say(sentence) {
+    this.panel.say(sentence);
+    return null;
+  }
+
+  // Start the revision that measures what stands; its page follows.
+  finish() {
+    return this.next(async () => {
+      if (!this.history.length) return this.say("Nothing was corrected yet.");
+      if (!this.sender.settled) await new Promise((resolve) => (this.panel.whenSaved = resolve));
+      const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
+      const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
+      const said = await answer.json().catch(() => ({}));
+      if (!answer.ok) return this.say(said.error ?? `The server answered ${answer.status}.`);
+      this.leaving = true;
+      return location.assign(said.page);
+    });
+  }
+
+  close() {
+    if (!this.sender?.settled && !confirm("Some corrections are not saved yet. Leave them?")) return;
+    this.leaving = true;
+    if (this.history.length !== this.openedWith || this.history.length) location.reload();
+    else this.dialog.close();
+  }
+
+  // ---- keys -------------------------------------------------------------------------------------
+
+  listen() {
+    const { dialog } = this;
+    dialog.addEventListener("keydown", (event) => this.key(event), true);
+    dialog.addEventListener("keyup", (event) => event.key === " " && this.pan(false));
+    // After a press of the mouse the keys belong to the picture again; who goes by Tab stays where they are.
+    dialog.addEventListener("click", ({ detail, target }) => detail && target.closest("button:not([role=tab], [data-keys])") && this.stage.canvas.focus());
+    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    globalThis.addEventListener("beforeunload", (event) => this.sender && !this.sender.settled && !this.leaving && event.preventDefault());
+  }
+
+  pan(on) {
+    this.stage.panning = on;
+    this.stage.canvas.classList.toggle("panning", on);
+  }
+
+  key(event) {
+    if (event.target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea")) return;
+    const act = this.action(event);
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+
+  action(event) {
+    const key = event.key.toLowerCase();
+    if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+      if (key === "z") return () => (event.shiftKey ? this.redo() : this.undo());
+      return key === "y" ? () => this.redo() : null;
+    }
+    if (modified(event)) return null;
+    const onCanvas = event.target === this.stage.canvas || event.target === this.dialog;
+    const pressed = event.target.closest("button, summary, a, input, [tabindex]:not(canvas, dialog)");
+    if ((key === " " || key === "enter") && pressed && !onCanvas) return null;
+    if (key.startsWith("arrow")) return onCanvas ? () => this.step(key === "arrowright" || key === "arrowdown" ? 1 : -1) : null;
+    if (KEYS[key] && this.tools[KEYS[key]] && this.panel.offers(KEYS[key])) return () => this.use(KEYS[key]);
+    return {
+      " ": () => this.pan(true),
+      delete: () => this.act("delete"),
+      backspace: () => this.act("delete"),
+      m: () => this.act("merge"),
+      f: () => this.act("fill"),
+      g: () => this.act("smooth"),
+      r: () => this.act("redraw"),
+      enter: () => this.act("count"),
+      n: () => this.panel.review.go(),
+      x: () => this.panel.toggle("outlines"),
+      c: () => this.panel.toggle("colours"),
+      "[": () => this.widen(1 / RADIUS.step),
+      "]": () => this.widen(RADIUS.step),
+      "?": () => this.panel.help(),
+      escape: () => this.escape(),
+    }[key];
+  }
+
+  escape() {
+    if (this.panel.helpIsOpen) return this.panel.help();
+    this.tool.left();
+    return this.select([]);
+  }
+}
+
+const others = (count) => `Somebody else made ${count} correction${count === 1 ? "" : "s"} meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
+
+export function wordsOf({ op, ids = [], id, reason }) {
+  const many = id !== undefined ? [id] : ids;
+  const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
+  const words = { delete: "deletion", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", add: "added object" };
+  return `${words[op] ?? op}${of}`;
+}
+
+// The operations that were not taken back, of edits in their order.
+export function standingOperations(edits) {
+  const undone = new Set(edits.map((each) => each.undoes).filter(Boolean));
+  return edits.filter((each) => !each.undoes && !undone.has(each.sequence)).map((each) => each.operation);
+}
+
+// What was not stored, without corrections that were taken back before they were; an undo of earlier ones is left out,
+// as it would now take back what somebody else did.
+export function paired(unsent) {
+  const kept = [];
+  for (const each of unsent) {
+    if (each.operation.op === "undo") kept.pop();
+    else kept.push(each);
+  }
+  return kept;
+}
+
+export async function open(section, data, template) {
+  const dialog = template.content.firstElementChild.cloneNode(true);
+  const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: dialog.dataset.sheet });
+  const styled = new Promise((resolve) => (sheet.onload = sheet.onerror = resolve));
+  document.head.append(sheet);
+  await styled;
+  document.body.append(dialog);
+  dialog.showModal();
+  const editor = new Editor(section, data, dialog);
+  try {
+    await editor.open();
+  } catch (error) {
+    editor.panel.broken(error.message);
+  }
+  return editor;
+}

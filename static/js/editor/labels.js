@@ -1,0 +1,389 @@
+// The label image in the browser: what stands where, and the corrections that need no network's map.
+// The same rules as segmentation/core/labels (patches.py, edits.py, geometry.py), which decide in the end: the
+// server's checksum of each patch is compared with `checksum`. Places are [x, y] in pixels of the upload.
+
+const SMALLEST_RADIUS = 0.5;
+export const MOST_POINTS = 2000;
+
+// What an operation would do is impossible; the message is the sentence for the user.
+export class Impossible extends Error {}
+
+export class Labels {
+  // rows: how many of the image's rows were analysed.
+  constructor(width, height, rows) {
+    Object.assign(this, { width, height, rows, next: 1, classes: [] });
+    this.cells = new Int32Array(width * height);
+    this.objects = new Map(); // id: { place, confidence, byHand, aside, area, box: [top, left, bottom, right] }
+  }
+
+  // pairs: Int32Array of (id, count), row by row from a place of the image on.
+  fill(start, pairs) {
+    const { cells, width } = this;
+    let at = start;
+    for (let i = 0; i < pairs.length; i += 2) {
+      const [id, count] = [pairs[i], pairs[i + 1]];
+      if (id > 0) {
+        cells.fill(id, at, at + count);
+        this.seen(id, at, count);
+      }
+      at += count;
+    }
+    return at;
+  }
+
+  seen(id, start, count) {
+    let known = this.objects.get(id);
+    if (!known) this.objects.set(id, (known = { place: 0, confidence: null, byHand: false, aside: "", area: 0, box: null }));
+    known.area += count;
+    known.box = union(known.box, boxOf(start, count, this.width));
+  }
+
+  at(x, y) {
+    const [column, row] = [Math.floor(x), Math.floor(y)];
+    return column >= 0 && row >= 0 && column < this.width && row < this.height ? this.cells[row * this.width + column] : 0;
+  }
+
+  // ---- patches ----------------------------------------------------------------------------------
+
+  // A patch is { runs: [start, count, id, ...] of changed pixels in order, objects: { id: data or null }, next }.
+  // known: the data of objects that the operation decides; others that it touches are confirmed, or gone.
+  patch(runs, known = {}) {
+    const change = new Map(); // id: pixels gained or lost
+    const objects = { ...known };
+    for (let i = 0; i < runs.length; i += 3) {
+      const [start, count, id] = [runs[i], runs[i + 1], runs[i + 2]];
+      if (id) change.set(id, (change.get(id) ?? 0) + count);
+      for (let at = start; at < start + count; at++) {
+        const old = this.cells[at];
+        if (old) change.set(old, (change.get(old) ?? 0) - 1);
+      }
+    }
+    for (const [id, gained] of change) {
+      if (id in objects) continue;
+      const left = (this.objects.get(id)?.area ?? 0) + gained;
+      objects[id] = left > 0 ? this.confirmed(id) : null;
+    }
+    const highest = Object.keys(objects).reduce((most, id) => Math.max(most, Number(id)), 0);
+    return { runs, objects, next: Math.max(this.next, highest + 1) };
+  }
+
+  // As the server writes it: class, confidence, whether by hand, the person's reason.
+  data(id) {
+    const known = this.objects.get(id);
+    return known ? [known.place, known.confidence, known.byHand, known.aside] : null;
+  }
+
+  placeOf(name) {
+    return name === undefined ? 0 : Math.max(0, this.classes.indexOf(name));
+  }
+
+  confirmed(id) {
+    return [this.objects.get(id)?.place ?? 0, null, true, ""];
+  }
+
+  // The patch that takes a patch back.
+  inverse({ runs, objects, next }) {
+    const back = [];
+    for (let i = 0; i < runs.length; i += 3) {
+      const end = runs[i] + runs[i + 1];
+      for (let at = runs[i]; at < end; ) {
+        const [start, id] = [at, this.cells[at]];
+        while (at < end && this.cells[at] === id) at++;
+        back.push([start, at - start, id]);
+      }
+    }
+    const before = Object.fromEntries(Object.keys(objects).map((id) => [id, this.data(Number(id))]));
+    return { runs: joined(back, this.width), objects: before, next };
+  }
+
+  // Returns the ids whose pixels changed.
+  apply({ runs, objects, next }) {
+    const touched = new Set();
+    for (let i = 0; i < runs.length; i += 3) {
+      const [start, count, id] = [runs[i], runs[i + 1], runs[i + 2]];
+      for (let at = start; at < start + count; at++) {
+        const old = this.cells[at];
+        if (!old) continue;
+        touched.add(old);
+        const known = this.objects.get(old);
+        if (known) known.area -= 1;
+      }
+      this.cells.fill(id, start, start + count);
+      if (!id) continue;
+      touched.add(id);
+      this.seen(id, start, count);
+    }
+    for (const [id, data] of Object.entries(objects)) this.decide(Number(id), data);
+    this.next = Math.max(this.next, next);
+    for (const id of touched) this.shrink(id);
+    return touched;
+  }
+
+  decide(id, data) {
+    if (data === null) {
+      this.objects.delete(id);
+      return;
+    }
+    const [place, confidence, byHand, aside] = data;
+    const known = this.objects.get(id) ?? { area: 0, box: null };
+    this.objects.set(id, Object.assign(known, { place, confidence, byHand, aside }));
+  }
+
+  // The box of an object that may have lost pixels.
+  shrink(id) {
+    const known = this.objects.get(id);
+    if (!known?.box) return;
+    let box = null;
+    this.scan(known.box, (at, row, column, here) => {
+      if (here === id) box = union(box, [row, column, row + 1, column + 1]);
+    });
+    known.box = box;
+  }
+
+  scan([top, left, bottom, right], visit) {
+    for (let row = top; row < bottom; row++) {
+      for (let column = left, at = row * this.width + left; column < right; column++, at++) visit(at, row, column, this.cells[at]);
+    }
+  }
+
+  // ---- operations -------------------------------------------------------------------------------
+
+  // The patch of an operation, or null where only the server can make it. Throws Impossible.
+  make(operation) {
+    return OPERATIONS[operation.op]?.(this, operation) ?? null;
+  }
+
+  check(ids) {
+    if (!ids.length) throw new Impossible("Choose at least one object.");
+    for (const id of ids) {
+      if (!this.objects.has(id)) throw new Impossible(`There is no object ${id}: it was deleted, or never there.`);
+    }
+    return ids;
+  }
+
+  // The runs that give the pixels of some objects another id.
+  recoloured(ids, to) {
+    const runs = new Runs();
+    const chosen = new Set(ids);
+    for (const id of chosen) {
+      this.scan(this.objects.get(id).box, (at, row, column, here) => here === id && to !== id && runs.add(at, to));
+    }
+    return runs.sorted(this.width);
+  }
+
+  // The runs that give the pixels inside a shape another id; takes(id): whether a pixel of that object may be taken.
+  painted({ box, inside }, to, takes) {
+    const runs = new Runs();
+    const clipped = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(this.rows, box[2]), Math.min(this.width, box[3])];
+    let held = 0;
+    this.scan(clipped, (at, row, column, here) => {
+      if (!takes(here) || !inside(row, column)) return;
+      held += 1;
+      if (here !== to) runs.add(at, to);
+    });
+    return { runs: runs.sorted(this.width), held };
+  }
+
+  paint(shape, { id, ground, class: place }) {
+    if (id !== undefined) this.check([id]);
+    const number = id ?? this.next;
+    const { runs, held } = this.painted(shape, number, (here) => !ground || here === 0);
+    if (!held) throw new Impossible("The outline holds no pixel that could be taken: draw it larger, or over other objects.");
+    return this.patch(runs, { [number]: id === undefined ? [place ?? 0, null, true, ""] : this.confirmed(number) });
+  }
+
+  erase(shape, { id }) {
+    if (id !== undefined) this.check([id]);
+    const { runs } = this.painted(shape, 0, (here) => here !== 0 && (id === undefined || here === id));
+    if (!runs.length) throw new Impossible("There is nothing to erase there.");
+    return this.patch(runs);
+  }
+
+  decided(ids, decide) {
+    this.check(ids);
+    return this.patch([], Object.fromEntries(ids.map((id) => [id, decide(id)])));
+  }
+}
+
+const OPERATIONS = {
+  delete: (labels, { ids }) => labels.patch(labels.recoloured(labels.check(ids), 0)),
+  merge(labels, { ids }) {
+    if (new Set(labels.check(ids)).size < 2) throw new Impossible("Choose at least two objects to merge.");
+    const area = (id) => labels.objects.get(id).area;
+    const largest = [...ids].sort((a, b) => area(b) - area(a) || a - b)[0];
+    return labels.patch(labels.recoloured(ids.filter((id) => id !== largest), largest), { [largest]: labels.confirmed(largest) });
+  },
+  // What was deleted only the server brings back.
+  restore: (labels, { ids }) => (ids.every((id) => labels.objects.has(id)) ? labels.decided(ids, (id) => labels.confirmed(id)) : null),
+  reviewed: (labels, { ids }) => labels.decided(ids, (id) => labels.confirmed(id)),
+  set_aside(labels, { ids, reason }) {
+    const said = reason.trim();
+    if (!said || said.length > 40) throw new Impossible("A reason has 1 to 40 characters.");
+    return labels.decided(ids, (id) => [...labels.data(id).slice(0, 3), said]);
+  },
+  class: (labels, { ids, class: name }) => labels.decided(ids, (id) => [labels.placeOf(name), null, true, labels.data(id)[3]]),
+  draw: (labels, { polygon, class: name, ...rest }) => labels.paint(polygonShape(polygon), { ...rest, class: labels.placeOf(name) }),
+  paint: (labels, { points, radius, class: name, ...rest }) => labels.paint(brushShape(points, radius), { ...rest, class: labels.placeOf(name) }),
+  erase: (labels, { polygon, points, radius, id }) => labels.erase(polygon ? polygonShape(polygon) : brushShape(points, radius), { id }),
+};
+
+// Changed pixels as [start, count, id, ...], each run within a row and as long as it can be.
+export class Runs {
+  constructor() {
+    this.list = []; // of [start, count, id]
+  }
+
+  add(at, id) {
+    const last = this.list[this.list.length - 1];
+    if (last && last[2] === id && last[0] + last[1] === at) last[1] += 1;
+    else this.list.push([at, 1, id]);
+  }
+
+  sorted(width) {
+    return joined(this.list.flatMap((run) => rowsOf(run, width)).sort((a, b) => a[0] - b[0]), width);
+  }
+}
+
+// Runs in order, those of one id that follow each other in a row as one.
+function joined(runs, width) {
+  const found = [];
+  for (const [start, count, id] of runs) {
+    const end = found.length;
+    const follows = end && found[end - 1] === id && found[end - 3] + found[end - 2] === start && start % width !== 0;
+    if (follows) found[end - 2] += count;
+    else found.push(start, count, id);
+  }
+  return found;
+}
+
+function rowsOf([start, count, id], width) {
+  const pieces = [];
+  for (let from = start; from < start + count; ) {
+    const to = Math.min(start + count, (Math.floor(from / width) + 1) * width);
+    pieces.push([from, to - from, id]);
+    from = to;
+  }
+  return pieces;
+}
+
+export function union(one, two) {
+  if (!one) return two;
+  if (!two) return one;
+  return [Math.min(one[0], two[0]), Math.min(one[1], two[1]), Math.max(one[2], two[2]), Math.max(one[3], two[3])];
+}
+
+function boxOf(start, count, width) {
+  const [top, last] = [Math.floor(start / width), start + count - 1];
+  const bottom = Math.floor(last / width);
+  return top === bottom ? [top, start % width, bottom + 1, (last % width) + 1] : [top, 0, bottom + 1, width];
+}
+
+// ---- shapes: a box [top, left, bottom, right], and which pixels of it are inside --------------------
+
+// Pixels whose centres lie in a closed polygon (even-odd).
+export function polygonShape(polygon) {
+  if (polygon.length < 3 || polygon.length > MOST_POINTS) throw new Impossible(`It takes 3 to ${MOST_POINTS} points.`);
+  if (crossesItself(polygon)) throw new Impossible("The outline crosses itself: draw it without a loop.");
+  const box = around(polygon, 0);
+  const columns = new Map(); // of a row: where it enters and leaves, in order
+  const crossings = (row) => {
+    if (!columns.has(row)) columns.set(row, edgesIn(polygon, row + 0.5));
+    return columns.get(row);
+  };
+  return { box, inside: (row, column) => crossings(row).filter((edge) => edge <= column).length % 2 === 1 };
+}
+
+// The first columns whose centres lie right of each edge that a row of centres crosses.
+function edgesIn(polygon, centre) {
+  const found = [];
+  polygon.forEach(([x0, y0], i) => {
+    const [x1, y1] = polygon[(i + 1) % polygon.length];
+    if (centre >= Math.min(y0, y1) && centre < Math.max(y0, y1)) found.push(Math.ceil(x0 + ((centre - y0) * (x1 - x0)) / (y1 - y0) - 0.5));
+  });
+  return found;
+}
+
+// Pixels whose centres lie within a radius of a line of points.
+export function brushShape(points, radius) {
+  if (!points.length || points.length > MOST_POINTS || radius < SMALLEST_RADIUS) throw new Impossible(`A stroke has 1 to ${MOST_POINTS} points.`);
+  const box = around(points, radius);
+  const width = box[3] - box[1];
+  const reached = new Uint8Array(Math.max(0, (box[2] - box[0]) * width));
+  const pairs = points.length > 1 ? points.slice(1).map((point, i) => [points[i], point]) : [[points[0], points[0]]];
+  for (const [a, b] of pairs) reach(reached, box, width, a, b, radius);
+  return { box, inside: (row, column) => reached[(row - box[0]) * width + column - box[1]] === 1 };
+}
+
+function reach(reached, box, width, a, b, radius) {
+  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+  const length = dx * dx + dy * dy;
+  const [top, left, bottom, right] = around([a, b], radius);
+  for (let row = top; row < bottom; row++) {
+    for (let column = left; column < right; column++) {
+      const [x, y] = [column + 0.5, row + 0.5];
+      const t = length > 0 ? Math.min(1, Math.max(0, ((x - a[0]) * dx + (y - a[1]) * dy) / length)) : 0;
+      const [ex, ey] = [x - (a[0] + t * dx), y - (a[1] + t * dy)];
+      if (ex * ex + ey * ey <= radius * radius) reached[(row - box[0]) * width + column - box[1]] = 1;
+    }
+  }
+}
+
+function around(points, margin) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of points) {
+    [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
+  }
+  return [Math.floor(top - margin), Math.floor(left - margin), Math.ceil(bottom + margin), Math.ceil(right + margin)];
+}
+
+const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]));
+
+// Whether two lines cross in their insides.
+export const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
+
+export function crossesItself(polygon) {
+  const count = polygon.length;
+  const end = (i) => polygon[(i + 1) % count];
+  for (let i = 0; i < count; i++) {
+    for (let j = i + 2; j < count; j++) {
+      if (cross(polygon[i], end(i), polygon[j], end(j))) return true;
+    }
+  }
+  return false;
+}
+
+// A line drawn by hand as an outline: where its end runs over its beginning, what hangs over is cut off.
+export function closed(line) {
+  for (let i = 0; i < line.length - 1; i++) {
+    for (let j = line.length - 2; j > i + 1; j--) {
+      if (cross(line[i], line[i + 1], line[j], line[j + 1])) return line.slice(i + 1, j + 1);
+    }
+  }
+  return line;
+}
+
+// Points at least so far apart, and not more than a request may hold.
+export function thinned(points, apart) {
+  const kept = points.filter((point, i) => i === 0);
+  for (const point of points.slice(1)) {
+    const last = kept[kept.length - 1];
+    if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= apart) kept.push(point);
+  }
+  return kept.length <= MOST_POINTS ? kept : thinned(points, apart * 1.5);
+}
+
+// ---- the checksum that the server sends of each patch: CRC-32 of its runs as 32-bit integers ---------
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  let value = n;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+  return value;
+});
+
+export function checksum({ runs }) {
+  let value = 0xffffffff;
+  for (const number of runs) {
+    for (let shift = 0; shift < 32; shift += 8) value = TABLE[(value ^ (number >>> shift)) & 255] ^ (value >>> 8);
+  }
+  return (value ^ 0xffffffff) >>> 0;
+}

@@ -1,0 +1,78 @@
+// The numbers that corrections move, from the sizes of the objects that count: as segmentation/core/measure has them.
+
+const NANO = 100; // nm
+const SAME = 1e-9; // relative; sizes that differ by less are equal
+
+// The sizes that count in ascending order, with their weights.
+function counted(objects, size) {
+  const found = [];
+  for (const each of objects) {
+    if (each.kept && !each.cut && Number.isFinite(each[size])) found.push([each[size], each.weight ?? 1]);
+  }
+  return found.sort((a, b) => a[0] - b[0]);
+}
+
+// Linear between the places of the sizes; as numpy's where all weights are equal.
+function quantile(sizes, at) {
+  if (!sizes.length) return null;
+  if (sizes.length === 1) return sizes[0][0];
+  let sum = 0;
+  const places = sizes.map(([, weight]) => (sum += weight) - weight / 2);
+  const [first, last] = [places[0], places[places.length - 1]];
+  const wanted = first + at * (last - first);
+  let i = 0;
+  while (i < places.length - 2 && places[i + 1] < wanted) i++;
+  const share = (wanted - places[i]) / (places[i + 1] - places[i]);
+  return sizes[i][0] + share * (sizes[i + 1][0] - sizes[i][0]);
+}
+
+// { kept, median, fraction }: fraction by number from 1 to 100 nm, null in pixels.
+export function numbersOf(objects, size, unit) {
+  const every = [...objects];
+  const sizes = counted(every, size);
+  const total = sizes.reduce((sum, [, weight]) => sum + weight, 0);
+  const nano = sizes.reduce((sum, [value, weight]) => sum + (isNano(value) ? weight : 0), 0);
+  return {
+    kept: every.filter((each) => each.kept).length,
+    median: quantile(sizes, 0.5),
+    fraction: unit === "nm" && total ? nano / total : null,
+  };
+}
+
+const isNano = (value) => value >= 1 - SAME && value <= NANO * (1 + SAME);
+
+// Share of the analysed pixels of each class, by its place.
+export function fractionsOf(objects, pixels) {
+  const found = new Map();
+  for (const { place, area } of objects) found.set(place, (found.get(place) ?? 0) + area / pixels);
+  return found;
+}
+
+// How many sizes each bin holds; sizes beyond the edges make further bins of the same width.
+export function binned(objects, size, edges) {
+  const width = edges[1] - edges[0];
+  const sizes = counted(objects, size);
+  const wider = [...edges];
+  const most = sizes[sizes.length - 1]?.[0] ?? 0;
+  while (most > wider[wider.length - 1] && wider.length < 500) wider.push(wider[wider.length - 1] + width);
+  while (sizes.length && sizes[0][0] < wider[0] && wider.length < 500) wider.unshift(wider[0] - width);
+  const heights = new Array(wider.length - 1).fill(0);
+  for (const [value, weight] of sizes) {
+    const bin = wider.findIndex((edge) => value < edge) - 1;
+    heights[bin >= 0 ? bin : heights.length - 1] += weight;
+  }
+  return { edges: wider, heights };
+}
+
+// Objects to be looked at, the one first whose wrong state would move the reported number most: how likely the state
+// is wrong, times how far the number would move. settled: reasons that no look changes.
+export function reviewQueue(objects, size, unit, settled = []) {
+  const every = [...objects].filter((each) => !each.byHand && !each.cut && !settled.includes(each.reason));
+  const { fraction } = numbersOf(objects, size, unit);
+  const effect = (each) => (fraction === null || !Number.isFinite(each[size]) ? 1 : Math.abs(Number(isNano(each[size])) - fraction));
+  const wrong = ({ kept, confidence }) => {
+    const right = Number.isFinite(confidence) ? confidence : 0.5;
+    return kept ? 1 - right : right;
+  };
+  return every.map((each) => [wrong(each) * effect(each), each.id]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, id]) => id);
+}

@@ -1,0 +1,341 @@
+// Everything of the editor beside the picture: numbers, histogram, what is chosen, review, table, and what is said.
+
+import { draw } from "../chart-draw.js";
+import { significant } from "../chart-scale.js";
+import { ParticleList, shownLengths } from "../viewer-table.js";
+import { binned, fractionsOf, numbersOf } from "./numbers.js";
+import { Chooser, Review } from "./review.js";
+
+const share = (value) => (value === null ? "–" : `${significant(100 * value, 3)} %`);
+const CHART = 150; // CSS pixels
+const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
+const SAID = {
+  saved: "Saved",
+  saving: "Saving …",
+  offline: (waiting) => `No connection: ${waiting} correction${waiting === 1 ? "" : "s"} will follow`,
+};
+
+export class Panel {
+  constructor(editor) {
+    this.editor = editor;
+    this.root = editor.dialog;
+    this.lengths = shownLengths(editor.data);
+    this.share = share;
+    this.review = new Review(editor, this);
+    this.chooser = new Chooser(editor, this);
+    this.press("[data-tool]", (button) => editor.use(button.dataset.tool));
+    this.press("[data-act]", (button) => editor.act(button.dataset.act));
+    this.press("[data-tab]", (button) => this.show(button.dataset.tab));
+    this.press("[data-zoom]", (button) => this.zoom(button.dataset.zoom));
+    this.press("[data-layer]", (box) => this.layer(box.dataset.layer, box.checked));
+    this.press("[data-finish]", () => editor.finish());
+    this.press("[data-close]", () => editor.close());
+    this.press("[data-keys]", () => this.help());
+    this.press("[data-set-aside]", () => this.setAside());
+    this.press("[data-dismiss]", () => this.notice(""));
+    this.on("[data-radius]", "input", (field) => this.typedRadius(field));
+    this.on("[data-ground]", "change", (field) => (editor.ground = field.checked));
+    this.on("[data-class]", "change", (field) => this.classChosen(field));
+    this.one("[data-ground]").checked = editor.ground;
+    this.radius();
+  }
+
+  one(name) {
+    return this.root.querySelector(name);
+  }
+
+  on(name, event, heard) {
+    for (const each of this.root.querySelectorAll(name)) each.addEventListener(event, () => heard(each));
+  }
+
+  press(name, heard) {
+    this.on(name, "click", heard);
+  }
+
+  offers(tool) {
+    return this.one(`[data-tool="${tool}"]`) !== null;
+  }
+
+  // ---- opening ----------------------------------------------------------------------------------
+
+  loaded(share) {
+    this.say(share < 1 ? `Loading the outlines: ${Math.round(100 * share)} %` : "");
+  }
+
+  opened() {
+    const { editor } = this;
+    this.before = numbersOf(editor.automatic.values(), editor.size, editor.data.unit);
+    this.fillClasses();
+    if (!editor.semantic && editor.data.particles.length) this.table();
+    this.edges();
+    this.changed();
+    this.selected();
+    this.saving("saved", 0);
+    this.root.classList.add("ready");
+    editor.stage.canvas.focus();
+  }
+
+  broken(sentence) {
+    this.notice(`The outlines could not be opened. ${sentence}`);
+  }
+
+  fillClasses() {
+    const { classes, semantic } = this.editor;
+    const box = this.one("[data-classes]");
+    box.hidden = classes.length < 2;
+    for (const field of this.root.querySelectorAll("[data-class]")) field.replaceChildren(...classes.map((name) => new Option(name, name)));
+    this.one("[data-class-label]").textContent = semantic ? "Paint with" : "Class";
+  }
+
+  get className() {
+    return this.one("[data-class]").value;
+  }
+
+  // Of classes of pixels the brush paints with one of them; it has an id once it has pixels.
+  classTarget() {
+    const { objects, classes } = this.editor;
+    const place = classes.indexOf(this.className);
+    const known = [...objects.values()].find((each) => each.place === place);
+    return known ? { id: known.id } : { class: this.className };
+  }
+
+  // The class of what was clicked is painted with.
+  pick([id]) {
+    const known = this.editor.objects.get(id);
+    if (known) this.one("[data-class]").value = this.editor.classes[known.place];
+  }
+
+  classChosen() {
+    const { editor } = this;
+    if (!editor.semantic && editor.selected.size) editor.reclass(this.className);
+  }
+
+  // ---- numbers ----------------------------------------------------------------------------------
+
+  changed() {
+    if (!this.before) return;
+    const { editor } = this;
+    this.now = numbersOf(editor.objects.values(), editor.size, editor.data.unit);
+    if (editor.semantic) this.fractions();
+    else this.numbers();
+    this.chart();
+    this.review.changed();
+    this.rows();
+    this.one("[data-finish]").disabled = !editor.history.length;
+    this.one('[data-act="undo"]').disabled = !editor.history.length;
+    this.one('[data-act="redo"]').disabled = !editor.undone.length;
+    if (editor.selected.size) this.selected();
+  }
+
+  numbers() {
+    const { now, before } = this;
+    const length = (value) => (value === null ? "–" : `${this.lengths.said({ size: value }, "size")} ${this.lengths.unit}`);
+    this.number("kept", now.kept, before.kept, String);
+    this.number("median", now.median, before.median, length);
+    this.number("fraction", now.fraction, before.fraction, share);
+    this.one('[data-number="fraction"]').hidden = now.fraction === null || !("screened" in this.editor.facts);
+  }
+
+  number(name, now, before, said) {
+    const box = this.one(`[data-number="${name}"]`);
+    box.querySelector("b").textContent = said(now);
+    box.querySelector("[data-before]").textContent = said(now) === said(before) ? "" : `was ${said(before)}`;
+  }
+
+  fractions() {
+    const { editor } = this;
+    const { width, rows, particles } = editor.data;
+    const now = fractionsOf([...editor.objects.values()].map(({ place, pixels }) => ({ place, area: pixels })), width * rows);
+    this.first ??= now;
+    this.one("[data-fractions]").replaceChildren(
+      ...editor.classes.map((name, place) => {
+        const row = document.createElement("div");
+        const [title, value] = [document.createElement("dt"), document.createElement("dd")];
+        title.textContent = name;
+        const [is, was] = [now, this.first].map((each) => share(each.get(place) ?? 0));
+        value.textContent = is === was ? is : `${is}, was ${was}`;
+        value.style.setProperty("--swatch", particles[place]?.colour ?? "transparent");
+        row.append(title, value);
+        return row;
+      }),
+    );
+  }
+
+  // The bins of the page, so that both histograms show the same.
+  async edges() {
+    const bars = document.getElementById("histogram")?.dataset.bars;
+    if (!bars || this.editor.semantic) return;
+    const answer = await fetch(`${bars}?measure=${this.editor.size}&weighting=number&log=&all=&bins=`).catch(() => null);
+    const said = answer?.ok ? await answer.json() : null;
+    if (!said?.edges?.length) return;
+    this.bins = said.edges;
+    this.chart();
+  }
+
+  chart() {
+    const svg = this.one("[data-chart]");
+    const width = svg.parentElement.clientWidth;
+    if (!this.bins || !width) return;
+    svg.hidden = false;
+    svg.removeAttribute("hidden");
+    const { editor, lengths } = this;
+    const { edges, heights } = binned(editor.objects.values(), editor.size, this.bins);
+    const none = heights.map(() => 0);
+    const factor = lengths.unit === "µm" ? 1000 : 1;
+    svg.setAttribute("width", width);
+    svg.setAttribute("height", CHART);
+    draw(
+      svg,
+      {
+        ...{ edges, heights, kept: heights, aside: none, cumulative: null, fit: null, fitted: 0, log: false, factor },
+        line: editor.data.unit === "nm" && "screened" in editor.facts ? { at: 100, name: "100 nm" } : null,
+        xTitle: `${editor.facts.sizeTitle}, ${lengths.unit}`,
+        yTitle: "Number",
+        asShare: false,
+        labels: heights.map(String),
+        chosen: -1,
+      },
+      width,
+      CHART,
+    );
+  }
+
+  // ---- what is chosen ---------------------------------------------------------------------------
+
+  selected() {
+    const { editor } = this;
+    const ids = [...editor.selected];
+    const records = ids.map((id) => editor.objects.get(id)).filter(Boolean);
+    for (const line of this.root.querySelectorAll("[data-chosen]")) line.textContent = this.wordsOf(records);
+    for (const button of this.root.querySelectorAll("[data-needs]")) button.disabled = records.length < Number(button.dataset.needs) || (button.dataset.most && records.length > Number(button.dataset.most));
+    const counted = records.every((each) => each.kept);
+    this.one("[data-count-words]").textContent = counted ? "Right" : "Count it";
+    if (records.length === 1 && records[0].class && !editor.semantic) this.one("[data-class]").value = records[0].class;
+    this.list?.select(records.length === 1 ? records[0] : null);
+  }
+
+  wordsOf(records) {
+    const { thing, things } = this.editor.facts;
+    if (!records.length) return `No ${thing} is chosen.`;
+    if (records.length > 1) return `${records.length} ${things} are chosen.`;
+    const [one] = records;
+    const size = this.editor.size;
+    const facts = [one.class, Number.isFinite(one[size]) ? `${this.lengths.said(one, size)} ${this.lengths.unit}` : "", Number.isFinite(one.confidence) ? `confidence ${one.confidence.toFixed(2)}` : "", one.byHand ? "checked by hand" : ""];
+    return `${thing} ${one.id}: ${facts.filter(Boolean).join(", ")}; ${one.kept ? "counts" : `set aside: ${one.reason}`}`.replace(/^./, (letter) => letter.toUpperCase());
+  }
+
+  setAside() {
+    const field = this.one("[data-reason]");
+    if (!field.value.trim()) {
+      this.say("Type a reason of a word or two.");
+      return field.focus();
+    }
+    return this.editor.setAside(field.value.trim());
+  }
+
+  // ---- table ------------------------------------------------------------------------------------
+
+  table() {
+    const section = this.one('[data-page="table"]');
+    this.list = new ParticleList(section, this.editor.data, (record) => {
+      this.editor.select([record.id]);
+      this.editor.reveal(record.id);
+    });
+  }
+
+  rows() {
+    if (!this.list || this.tab !== "table") return;
+    this.list.replace([...this.editor.objects.values()]);
+  }
+
+  show(tab) {
+    this.tab = tab;
+    for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    for (const page of this.root.querySelectorAll("[data-page]")) page.hidden = page.dataset.page !== tab;
+    if (tab === "choose") this.chooser.fill();
+    else this.editor.light([]);
+    this.rows();
+  }
+
+  // ---- tools ------------------------------------------------------------------------------------
+
+  used(name) {
+    for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+    const brush = name === "brush" || name === "eraser";
+    this.one("[data-brush]").hidden = !brush;
+    this.one("[data-more]").hidden = name !== "select" && name !== "lasso";
+    this.one("[data-over]").hidden = name !== "brush" && name !== "draw";
+    this.one("canvas").dataset.tool = name;
+    this.say("");
+  }
+
+  radius() {
+    for (const field of this.root.querySelectorAll("[data-radius]")) field.value = String(this.editor.radius);
+    this.one("[data-radius-words]").textContent = `${2 * this.editor.radius} px`;
+  }
+
+  typedRadius(field) {
+    this.editor.radius = Number(field.value);
+    this.radius();
+    this.editor.stage.draw();
+  }
+
+  layer(name, on) {
+    this.editor.stage.layers[name] = on;
+    this.editor.stage.changed();
+  }
+
+  toggle(name) {
+    const box = this.one(`[data-layer="${name}"]`);
+    if (!box) return;
+    box.checked = !box.checked;
+    this.layer(name, box.checked);
+  }
+
+  zoom(way) {
+    const { viewport } = this.editor.stage;
+    ({ in: () => viewport.closer(), out: () => viewport.farther(), fit: () => viewport.fit() })[way]();
+  }
+
+  get helpIsOpen() {
+    return !this.one("[data-help]").hidden;
+  }
+
+  help() {
+    const box = this.one("[data-help]");
+    box.hidden = !box.hidden;
+    if (!box.hidden) box.focus();
+    else this.editor.stage.canvas.focus();
+  }
+
+  // ---- what is said -----------------------------------------------------------------------------
+
+  // What went wrong or what to do next; without a sentence the hint of the tool.
+  say(sentence) {
+    const line = this.one("[data-said]");
+    const { hint = "", tapHint = hint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
+    line.textContent = sentence || (TOUCH ? tapHint : hint);
+    line.classList.toggle("told", Boolean(sentence));
+  }
+
+  notice(sentence) {
+    const box = this.one("[data-notice]");
+    box.hidden = !sentence;
+    box.querySelector("span").textContent = sentence;
+  }
+
+  saving(name, waiting) {
+    const line = this.one("[data-saved]");
+    line.dataset.saved = name;
+    const words = SAID[name];
+    line.textContent = typeof words === "string" ? words : words(waiting);
+    if (name === "saved") {
+      this.whenSaved?.();
+      this.whenSaved = null;
+    }
+  }
+
+  busy(on) {
+    this.root.toggleAttribute("aria-busy", on);
+  }
+}

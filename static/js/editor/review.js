@@ -1,0 +1,147 @@
+// Going through what is least certain, and choosing many objects at once.
+
+import { reviewQueue } from "./numbers.js";
+import { significant } from "../chart-scale.js";
+
+export class Review {
+  constructor(editor, panel) {
+    Object.assign(this, { editor, panel, on: false, current: null, passed: new Set() });
+    panel.press("[data-review]", () => this.go());
+  }
+
+  get queue() {
+    return this.queueOf(this.editor.objects);
+  }
+
+  queueOf(objects) {
+    const { size, data, facts } = this.editor;
+    return reviewQueue(objects.values(), size, data.unit, [facts.frame, facts.slip]);
+  }
+
+  // The next object of the queue that was not passed by.
+  go() {
+    if (this.editor.semantic) return;
+    if (this.current !== null) this.passed.add(this.current);
+    this.on = true;
+    const { queue } = this;
+    let id = queue.find((each) => !this.passed.has(each));
+    if (id === undefined && this.passed.size) {
+      this.passed.clear(); // all were seen: once more from the beginning
+      [id] = queue;
+    }
+    this.current = id ?? null;
+    if (id === undefined) {
+      this.panel.say("Every object is reviewed.");
+      return;
+    }
+    this.editor.select([id]);
+    this.editor.reveal(id);
+    this.panel.show("review");
+    this.panel.say(matchMedia("(hover: none)").matches ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
+  }
+
+  // After a decision about the object of the queue the next one follows.
+  after() {
+    if (this.on && this.current !== null && this.panel.tab === "review") this.go();
+  }
+
+  changed() {
+    const left = this.queue.length;
+    this.of ??= this.queueOf(this.editor.automatic).length;
+    const done = Math.max(0, this.of - left);
+    this.panel.one("[data-reviewed]").textContent = `${done} of ${this.of} reviewed${this.moved()}.`;
+    const bar = this.panel.one("[data-review-bar]");
+    Object.assign(bar, { max: Math.max(1, this.of), value: done });
+  }
+
+  moved() {
+    const { before, now, lengths } = this.panel;
+    const size = (value) => `${significant(lengths.unit === "µm" ? value / 1000 : value, 3)}`;
+    if (now.fraction !== null && "screened" in this.editor.facts) {
+      const [from, to] = [this.panel.share(before.fraction), this.panel.share(now.fraction)];
+      return from === to ? "" : `; the fraction from 1 to 100 nm has moved from ${from} to ${to}`;
+    }
+    if (now.median === null || before.median === null || size(now.median) === size(before.median)) return "";
+    return `; the median has moved from ${size(before.median)} to ${size(now.median)} ${lengths.unit}`;
+  }
+}
+
+function button(words, heard) {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
+  made.addEventListener("click", heard);
+  return made;
+}
+
+export class Chooser {
+  constructor(editor, panel) {
+    Object.assign(this, { editor, panel });
+    panel.on("[data-below]", "change", () => this.limits());
+    panel.on("[data-limit]", "input", () => this.light());
+    panel.press("[data-take]", () => this.take());
+  }
+
+  // One button for each reason, one for what was deleted; the measures that the objects have.
+  fill() {
+    const { editor, panel } = this;
+    const counts = new Map();
+    for (const each of editor.objects.values()) if (!each.kept) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1);
+    const buttons = [...counts].map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
+    const gone = [...editor.automatic.keys()].filter((id) => !editor.objects.has(id));
+    if (gone.length) buttons.push(button(`bring back what is gone (${gone.length})`, () => this.restore(gone)));
+    panel.one("[data-reasons]").replaceChildren(...buttons);
+    for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.values(option.value).length;
+    this.limits();
+  }
+
+  // Deleted objects come back where nothing else lies; merged ones lie under what they became, so each is tried alone.
+  async restore(gone) {
+    const back = [];
+    for (const id of gone) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
+    this.editor.select(back);
+    this.panel.say(`${back.length} of ${gone.length} came back${back.length < gone.length ? "; other objects lie where the others were" : ""}.`);
+    this.fill();
+  }
+
+  ids(holds) {
+    return [...this.editor.objects.values()].filter(holds).map((each) => each.id);
+  }
+
+  values(measure) {
+    return [...this.editor.objects.values()].map((each) => each[measure]).filter(Number.isFinite).sort((a, b) => a - b);
+  }
+
+  get measure() {
+    return this.panel.one("[data-below]").value;
+  }
+
+  // The slider goes by rank, so that each step takes about as many objects.
+  get limit() {
+    const values = this.values(this.measure);
+    const share = Number(this.panel.one("[data-limit]").value) / 1000;
+    return share === 0 || !values.length ? -Infinity : values[Math.min(values.length - 1, Math.round(share * share * (values.length - 1)))];
+  }
+
+  get taken() {
+    const [limit, measure] = [this.limit, this.measure];
+    return this.ids((each) => each.kept && Number.isFinite(each[measure]) && each[measure] <= limit);
+  }
+
+  limits() {
+    this.panel.one("[data-limit]").value = "0";
+    this.light();
+  }
+
+  light() {
+    const { limit, measure, taken } = this;
+    const lengths = this.panel.lengths;
+    const value = measure === "confidence" || measure === "relative_contrast" ? significant(limit, 2) : `${lengths.said({ [measure]: limit }, measure)} ${lengths.unit}`;
+    this.panel.one("[data-limit-words]").textContent = taken.length ? `${taken.length} up to ${value}` : "none";
+    this.panel.one("[data-take]").disabled = !taken.length;
+    if (this.panel.tab === "choose") this.editor.light(taken);
+  }
+
+  take() {
+    this.editor.select(this.taken);
+    this.panel.show("object");
+  }
+}

@@ -1,0 +1,159 @@
+// Holds the label image away from the page: decodes it, corrects it, measures what was touched, draws it.
+
+import { Impossible, Labels, checksum } from "./labels.js";
+import { Looks, painted } from "./painting.js";
+import { sizesOf } from "./shapes.js";
+
+const ROWS = 1024; // of the image that are asked for at once
+const HEAD = 6; // numbers before the runs: width, height, top, bottom, number of the last edit, next id
+
+let labels = null;
+let looks = new Looks();
+let [selected, lit] = [new Set(), new Set()];
+let reasons = new Set(); // objects that the program set aside; what a person touched counts again
+let palette = { colours: [[83, 214, 238]], byClass: false };
+let framed = false; // whether what touches the frame does not count
+let steps = []; // corrections in their order: { patch, back }
+
+const answers = {
+  // address: of the labels; objects: what the server says of each; sizes: ids that are to be measured.
+  async open({ address, width, height, rows, objects, aside, colours, byClass, screened }) {
+    labels = new Labels(width, height, rows);
+    reasons = new Set(aside);
+    palette = { colours, byClass };
+    framed = screened;
+    await load(address, objects.base);
+    labels.classes = objects.classes;
+    labels.next = objects.next;
+    const byHand = new Set(objects.by_hand);
+    objects.ids.forEach((id, i) => {
+      const said = [objects.classes_of[i], objects.confidence[i], byHand.has(id), objects.set_aside[id] ?? ""];
+      labels.decide(id, said);
+    });
+    for (const id of labels.objects.keys()) looks.set(id, lookOf(id));
+    steps = [];
+    return [...labels.objects].map(([id, { box, area }]) => [id, box, area]);
+  },
+
+  measure: ({ ids }) => ids.map((id) => described(id)),
+
+  // One correction made here: null where only the server can; else its checksum and what changed.
+  correct({ operation }) {
+    const patch = labels.make(operation);
+    return patch && { check: checksum(patch), changed: applied(patch) };
+  },
+
+  // Patches of the server, in their order.
+  follow: ({ patches }) => patches.map((patch) => ({ changed: applied(flat(patch)) })),
+
+  // Patches of the server that take back a step from before this visit.
+  retrace: ({ patches }) => ({ changed: patches.flatMap((patch) => changes(labels.apply(flat(patch)), patch)) }),
+
+  // Takes back the last step of this visit, null where there is none.
+  back() {
+    const step = steps.pop();
+    return step ? { check: checksum(step.back), changed: changes(labels.apply(step.back), step.back) } : null;
+  },
+
+  // Steps before this one are taken back by the server alone.
+  forget() {
+    steps = [];
+  },
+
+  at: ({ x, y }) => labels.at(x, y),
+
+  // Whose pixel lies within a shape: ids in a box, or in a polygon.
+  within({ box, polygon }) {
+    const found = new Set();
+    const inside = polygon ? insideOf(polygon) : () => true;
+    const [top, left, bottom, right] = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(labels.rows, box[2]), Math.min(labels.width, box[3])];
+    labels.scan([top, left, bottom, right], (at, row, column, id) => id && !found.has(id) && inside(column + 0.5, row + 0.5) && found.add(id));
+    return [...found];
+  },
+
+  show(state) {
+    const before = new Set([...selected, ...lit]);
+    selected = new Set(state.selected ?? selected);
+    lit = new Set(state.lit ?? lit);
+    for (const id of new Set([...before, ...selected, ...lit])) looks.set(id, lookOf(id));
+  },
+
+  async paint({ view, layers, thick }) {
+    const image = painted(labels, looks, view, { layers, thick, colourOf });
+    const bitmap = await createImageBitmap(image);
+    return { bitmap, view };
+  },
+};
+
+async function load(address, base) {
+  for (let top = 0; top < labels.height; top += ROWS) {
+    const bottom = Math.min(labels.height, top + ROWS);
+    const answer = await fetch(`${address}?format=runs&top=${top}&bottom=${bottom}`, { headers: PAGE, credentials: "same-origin" });
+    if (!answer.ok) throw new Error(`labels: ${answer.status}`);
+    const numbers = new Int32Array(await answer.arrayBuffer());
+    if (numbers[4] !== base) throw new Error("labels: changed while they came");
+    labels.fill(top * labels.width, numbers.subarray(HEAD));
+    postMessage({ loaded: bottom / labels.height });
+  }
+}
+
+const PAGE = { "X-Requested-With": "DeepSegm" };
+
+function applied(patch) {
+  const back = labels.inverse(patch);
+  const touched = labels.apply(patch);
+  steps.push({ patch, back });
+  return changes(touched, patch);
+}
+
+const flat = (patch) => ({ ...patch, runs: patch.runs.flat() });
+
+function changes(touched, { objects }) {
+  const ids = new Set([...touched, ...Object.keys(objects).map(Number)]);
+  for (const id of ids) looks.set(id, lookOf(id));
+  return [...ids].map(described);
+}
+
+// What the page knows of an object; null data where it is gone.
+function described(id) {
+  const known = labels.objects.get(id);
+  return { id, data: labels.data(id), box: known?.box ?? null, sizes: known ? sizesOf(labels, id) : null };
+}
+
+function lookOf(id) {
+  if (selected.has(id)) return "selected";
+  if (lit.has(id)) return "lit";
+  const known = labels.objects.get(id);
+  if (!known) return "";
+  if (known.aside) return "aside";
+  if (known.byHand) return framed && atFrame(known.box, labels) ? "aside" : "hand";
+  return reasons.has(id) ? "aside" : "kept";
+}
+
+const atFrame = (box, { width, rows }) => Boolean(box) && (box[0] <= 0 || box[1] <= 0 || box[2] >= rows || box[3] >= width);
+
+function colourOf(id) {
+  const { colours, byClass } = palette;
+  const place = byClass ? labels.objects.get(id)?.place ?? 0 : id * 7;
+  return [...colours[place % colours.length], 130];
+}
+
+function insideOf(polygon) {
+  return (x, y) => {
+    let inside = false;
+    polygon.forEach(([x0, y0], i) => {
+      const [x1, y1] = polygon[(i + 1) % polygon.length];
+      if (y0 > y !== y1 > y && x < x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) inside = !inside;
+    });
+    return inside;
+  };
+}
+
+self.onmessage = async ({ data: { number, call, said } }) => {
+  try {
+    const value = await answers[call](said ?? {});
+    postMessage({ number, value }, value?.bitmap ? [value.bitmap] : []);
+  } catch (error) {
+    postMessage({ number, problem: error.message, impossible: error instanceof Impossible });
+  }
+};

@@ -1,0 +1,131 @@
+"""Stored outlines are opened in strips, with the same answers and the same refusals as the whole file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels import stored
+from segmentation.core.labels.operations import Corrections, correct
+from segmentation.core.labels.segmentation import DAMAGED, FOREIGN, UnusableSegmentation
+from segmentation.core.labels.working import MOST_CROPPED, WorkingLabels
+from tests.core.builders import disc_labels, segmentation_of
+
+
+@pytest.fixture(scope="module")
+def found():
+    """600 rows, more than two strips, with objects that touch both sides of the image."""
+    labels = disc_labels(30, (600, 300))
+    labels[250:260, :20], labels[250:260, 280:] = 40, 40
+    rng = np.random.default_rng(2)
+    maps = {name: rng.integers(0, 256, labels.shape).astype(np.uint8) for name in ("foreground", "inner_distance")}
+    return replace(segmentation_of(disc_labels(30, (600, 300))), labels=labels, maps=maps, **of(labels))
+
+
+def of(labels):
+    ids = np.unique(labels[labels > 0]).astype(np.int32)
+    return {
+        "ids": ids,
+        "classes": np.zeros(len(ids), np.int32),
+        "confidence": np.linspace(0, 1, len(ids), dtype=np.float32),
+        "by_hand": frozenset({1}),
+        "set_aside": {2: "charging"},
+        "next_id": 50,
+    }
+
+
+def opens(found):
+    file = io.BytesIO()
+    found.save(file)
+    return lambda: io.BytesIO(file.getvalue())
+
+
+def test_opened_outlines_are_those_of_the_whole_file(found):
+    one, other = stored.opened(opens(found), found.provenance), WorkingLabels.of(found)
+    assert (np.concatenate([*one.parts()]) == found.labels).all()
+    assert one.as_dict() == other.as_dict() and (one.rows, one.shape) == (found.rows, (600, 300))
+    for box in ((0, 0, 600, 300), (250, 280, 262, 300), (63, 5, 129, 6)):
+        assert (one.crop(box) == found.labels[box[0] : box[2], box[1] : box[3]]).all()
+        for name, each in found.maps.items():
+            assert (one.maps[name](box) == each[box[0] : box[2], box[1] : box[3]]).all()
+
+
+def test_runs_of_some_rows_are_those_rows(found):
+    now = WorkingLabels.of(found)
+    for top, bottom in ((0, 600), (0, 0), (255, 257), (256, 512), (511, 600), (7, 8)):
+        ids, counts = now.every_run(top, bottom)
+        assert (np.repeat(ids, counts) == found.labels[top:bottom].ravel()).all()
+
+
+def test_an_object_at_both_sides_has_runs_within_rows(found):
+    runs = WorkingLabels.of(found).runs_of([40])
+    assert len(runs) == 20 and (runs[:, 1] == 20).all()
+
+
+def test_corrections_of_opened_outlines_are_those_of_the_whole_segmentation(found):
+    y, x = (int(each.mean()) for each in np.nonzero(found.labels == 7))
+    said = [
+        {"op": "delete", "ids": [3, 4, 29]},
+        {"op": "merge", "ids": [40, 12]},
+        {"op": "paint", "points": [[10, 240], [290, 270]], "radius": 8},
+        {"op": "undo"},
+        {"op": "restore", "ids": [3]},
+        {"op": "split", "id": 7, "points": [[x - 6, y], [x + 6, y]]},
+        {"op": "erase", "polygon": [[0, 200], [300, 255], [300, 320]]},
+    ]
+    corrections = Corrections(stored.opened(opens(found), found.provenance))
+    for each in said:
+        corrections.do(each)
+    after = correct(found, said)
+    assert (np.concatenate([*corrections.now.parts()]) == after.labels).all()
+    assert corrections.now.objects.keys() == set(after.ids.tolist())
+
+
+def test_files_of_other_images_and_damaged_files_are_refused(found):
+    with pytest.raises(UnusableSegmentation, match=FOREIGN):
+        stored.opened(opens(found), replace(found.provenance, micrograph="cd" * 32))
+    content = opens(found)().getvalue()
+    with pytest.raises(UnusableSegmentation, match=DAMAGED):
+        stored.opened(lambda: io.BytesIO(content[:-2000]), found.provenance)
+    for wrong in ({"ids": found.ids[1:]}, {"next_id": 3}, {"by_hand": frozenset({7, 99})}, {"rows": 601}):
+        with pytest.raises(UnusableSegmentation, match=DAMAGED):
+            stored.opened(opens(replace(found, **wrong)), found.provenance)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((600, 300), np.int64), np.zeros((600, 300), np.int32, order="F"), b"no"])
+def test_labels_of_another_kind_are_refused(found, labels):
+    file, changed = opens(found)(), io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            said = io.BytesIO()
+            if name == "labels.npy" and isinstance(labels, np.ndarray):
+                np.save(said, labels)
+            new.writestr(name, said.getvalue() or (labels if name == "labels.npy" else old.read(name)))
+    with pytest.raises(UnusableSegmentation, match=DAMAGED):
+        stored.opened(lambda: io.BytesIO(changed.getvalue()), found.provenance)
+
+
+def test_a_map_that_cannot_be_read_is_named_when_it_is_needed(found):
+    now = stored.opened(opens(found), found.provenance)
+
+    def gone():
+        raise FileNotFoundError
+
+    now.maps["foreground"]._opens = gone
+    with pytest.raises(FileNotFoundError):
+        now.maps["foreground"]((0, 0, 3, 3))
+
+
+def test_no_operation_makes_an_image_of_almost_everything():
+    side = int(MOST_CROPPED**0.5) + 100
+    labels = np.zeros((side, side), np.int32)
+    labels[5:9, 5:9] = labels[-9:-5, -9:-5] = 1
+    now = WorkingLabels.of(segmentation_of(labels))
+    said = Corrections(now)
+    with pytest.raises(ValueError, match="too large a part"):
+        said.do({"op": "split", "id": 1, "line": [[0, 0], [side, side]]})
+    assert len(said.do({"op": "delete", "ids": [1]}).patch.runs) == 8

@@ -1,0 +1,243 @@
+"""Outlines are corrected as a person does it: every tool, undo, review, two tabs, no network, finish."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from .specimen import COLUMNS, DISCS, ROWS
+from .test_journey import choose, result, start
+
+CANVAS = "dialog.editor canvas"
+
+
+class Hand:
+    """Somebody at the editor of the scene of discs, in pixels of the image."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def open(self):
+        self.page.locator("[data-correct]").click()
+        self.page.locator("dialog.editor.ready").wait_for()
+        self.box = self.page.locator(CANVAS).bounding_box()
+        return self
+
+    def at(self, x, y):
+        width, height = self.box["width"], self.box["height"]
+        scale = min(width / COLUMNS, height / ROWS)
+        left, top = (width - COLUMNS * scale) / 2, (height - ROWS * scale) / 2
+        return self.box["x"] + left + x * scale, self.box["y"] + top + y * scale
+
+    def click(self, x, y):
+        self.page.mouse.click(*self.at(x, y))
+
+    def drag(self, *points):
+        mouse = self.page.mouse
+        mouse.move(*self.at(*points[0]))
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*self.at(*point), steps=4)
+        mouse.up()
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def kept(self, count):
+        expect(self.page.locator("dialog [data-number=kept] b")).to_have_text(str(count))
+
+    def saved(self):
+        expect(self.page.locator("dialog .saved")).to_have_attribute("data-saved", "saved")
+
+    def chosen(self, words):
+        expect(self.page.locator("dialog [data-page=object] [data-chosen]")).to_have_text(re.compile(words))
+
+    def centre(self, number):
+        """Where the table's row leads: the place of an object on the screen once it is shown."""
+        return self.page.locator(f"dialog tr[data-id='{number}']")
+
+
+def discs_of(page):
+    """The middle of each kept disc, in pixels of the image."""
+    data = page.evaluate("fetch(document.getElementById('viewer').dataset.outlines).then(each => each.json())")
+    found = []
+    for each in data["particles"]:
+        x, y = each["outline"][::2], each["outline"][1::2]
+        if each["kept"]:
+            found.append((each["id"], (min(x) + max(x)) / 2, (min(y) + max(y)) / 2))
+    return found
+
+
+@pytest.fixture
+def opened(visit, discs):
+    page = visit()
+    choose(page, discs)
+    start(page)
+    result(page)
+    return page
+
+
+def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
+    page = opened
+    (first, x, y), (_, x2, y2), *_ = discs_of(page)
+    hand = Hand(page).open()
+    hand.kept(DISCS)
+    hand.click(x, y)
+    hand.chosen(f"particle {first}:|Particle {first}:")
+    hand.press("Delete")
+    hand.kept(DISCS - 1)
+    hand.press("Control+z")
+    hand.kept(DISCS)
+    hand.press("s")
+    hand.drag((x - 30, y), (x, y), (x + 30, y))
+    hand.kept(DISCS + 1)
+    hand.press("Control+z")
+    hand.press("s")
+    hand.click(x - 10, y)
+    expect(page.locator("dialog [data-said]")).to_contain_text("other part")
+    hand.click(x + 10, y)
+    hand.kept(DISCS + 1)
+    hand.press("v")
+    hand.drag((x - 25, y - 25), (x + 25, y + 25))
+    hand.chosen("2 particles")
+    hand.press("m")
+    hand.kept(DISCS)
+    hand.press("Escape", "b")
+    hand.drag((x + 60, y + 45), (x + 66, y + 45))
+    hand.kept(DISCS + 1)
+    hand.press("e")
+    hand.drag((x + 40, y + 45), (x + 90, y + 45))
+    hand.kept(DISCS)
+    hand.press("Escape", "d")
+    hand.drag((x + 50, y + 40), (x + 70, y + 40), (x + 70, y + 60), (x + 50, y + 60), (x + 50, y + 41))
+    hand.kept(DISCS + 1)
+    hand.press("Escape", "l")
+    hand.drag((x2 - 30, y2 - 30), (x2 + 30, y2 - 30), (x2 + 30, y2 + 30), (x2 - 30, y2 + 30))
+    hand.chosen("Particle")
+    page.locator("dialog [data-reason]").fill("charging")
+    page.locator("dialog [data-set-aside]").click()
+    hand.kept(DISCS)
+    hand.chosen("charging")
+    hand.press("Enter")
+    hand.kept(DISCS + 1)
+    hand.saved()
+    page.reload()
+    hand.open().kept(DISCS + 1)
+    for _ in range(9):
+        hand.press("Control+z")
+    hand.kept(DISCS)
+    hand.press("Control+Shift+z")
+    hand.saved()
+
+
+def test_the_corrected_outlines_are_measured_and_shown_beside_the_automatic_ones(opened):
+    page = opened
+    (_, x, y), *_ = discs_of(page)
+    hand = Hand(page).open()
+    hand.click(x, y)
+    hand.press("Delete")
+    hand.kept(DISCS - 1)
+    before = page.url
+    page.locator("dialog [data-finish]").click()
+    page.wait_for_url(lambda address: address != before)
+    result(page)
+    expect(page.locator("#comparison")).to_be_visible()
+    expect(page.locator(".answer .headline b")).to_have_text(str(DISCS - 1))
+
+
+def test_the_review_goes_from_the_least_certain_on(opened):
+    page = opened
+    hand = Hand(page).open()
+    hand.press("n")
+    told = page.locator("dialog [data-reviewed]")
+    expect(told).to_have_text(re.compile(rf"^0 of {DISCS} reviewed"))
+    hand.press("Enter")
+    expect(told).to_have_text(re.compile(rf"^1 of {DISCS} reviewed"))
+    hand.press("Delete")
+    expect(told).to_have_text(re.compile(rf"^2 of {DISCS} reviewed"))
+    hand.kept(DISCS - 1)
+    hand.saved()
+
+
+def test_many_are_chosen_by_a_limit(opened):
+    page = opened
+    hand = Hand(page).open()
+    page.locator("dialog [data-tab=choose]").click()
+    page.locator("dialog [data-below]").select_option("area")
+    page.locator("dialog [data-limit]").evaluate("each => {each.value = 500; each.dispatchEvent(new Event('input'))}")
+    page.locator("dialog [data-take]").click()
+    hand.chosen(r"\d+ particles are chosen")
+    hand.press("Delete")
+    expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
+
+
+def test_two_tabs_lose_nothing(opened, visit):
+    page = opened
+    (_, x, y), (_, x2, y2), *_ = discs_of(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    here, there = Hand(page).open(), Hand(other).open()
+    there.click(x2, y2)
+    there.press("Delete")
+    there.saved()
+    here.click(x, y)
+    here.press("Delete")
+    expect(page.locator("dialog [data-notice]")).to_contain_text("Somebody else made 1 correction")
+    here.kept(DISCS - 2)
+    here.saved()
+    other.reload()
+    there.open().kept(DISCS - 2)
+    visit.complaints.clear()  # the browser complains of the 409
+
+
+def test_without_a_network_corrections_wait_and_follow(opened, visit):
+    page = opened
+    (_, x, y), (_, x2, y2), *_ = discs_of(page)
+    hand = Hand(page).open()
+    page.context.set_offline(True)
+    hand.click(x, y)
+    hand.press("Delete")
+    hand.kept(DISCS - 1)
+    expect(page.locator("dialog .saved")).to_have_attribute("data-saved", "offline")
+    hand.click(x2, y2)
+    hand.press("Delete")
+    expect(page.locator("dialog .saved")).to_contain_text("2 corrections")
+    page.context.set_offline(False)
+    hand.saved()
+    page.reload()
+    hand.open().kept(DISCS - 2)
+    visit.complaints.clear()  # the browser complains of each request without a network
+
+
+def test_fingers_draw_and_move(visit, discs):
+    page = visit("phone")
+    choose(page, discs)
+    start(page)
+    result(page)
+    (_, x, y), *_ = discs_of(page)
+    hand = Hand(page).open()
+    hand.kept(DISCS)
+    page.locator("dialog [data-tool=brush]").tap()
+    hand.box = page.locator(CANVAS).bounding_box()
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind, *places):
+        points = [{"x": a, "y": b, "id": i} for i, (a, b) in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    a, b = hand.at(x + 60, y + 45)
+    fingers("touchStart", (a, b))
+    fingers("touchMove", (a + 8, b))
+    fingers("touchEnd")
+    hand.kept(DISCS + 1)
+    fingers("touchStart", (a, b))
+    fingers("touchStart", (a, b), (a + 50, b))
+    fingers("touchMove", (a - 20, b), (a + 70, b))
+    fingers("touchEnd")
+    hand.saved()
+    hand.kept(DISCS + 1)
+    page.locator("dialog [data-act=undo]").tap()
+    hand.kept(DISCS)

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Labels, Impossible, checksum, closed, crossesItself, thinned } from "../../static/js/editor/labels.js";
+import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
+import { Sender } from "../../static/js/editor/sending.js";
+import { sizesOf } from "../../static/js/editor/shapes.js";
+
+// Rows of figures, each an id, as a label image.
+function drawn(...rows) {
+  const labels = new Labels(rows[0].length, rows.length, rows.length);
+  const pairs = rows.flatMap((row) => [...row].flatMap((figure) => [Number(figure), 1]));
+  labels.fill(0, Int32Array.from(pairs));
+  labels.next = 1 + Math.max(...labels.objects.keys());
+  return labels;
+}
+
+const rowsOf = ({ cells, width }) => Array.from({ length: cells.length / width }, (_, row) => cells.slice(row * width, (row + 1) * width).join(""));
+
+function made(labels, operation) {
+  const patch = labels.make(operation);
+  const back = labels.inverse(patch);
+  labels.apply(patch);
+  return { patch, back };
+}
+
+test("deleted objects become background, and come back to the pixel", () => {
+  const labels = drawn("0110", "0112", "3002");
+  const before = [rowsOf(labels), structuredClone([...labels.objects])];
+  const { patch, back } = made(labels, { op: "delete", ids: [1, 2] });
+  assert.deepEqual(rowsOf(labels), ["0000", "0000", "3000"]);
+  assert.deepEqual(patch.runs, [1, 2, 0, 5, 3, 0, 11, 1, 0]);
+  assert.deepEqual(patch.objects, { 1: null, 2: null });
+  labels.apply(back);
+  assert.deepEqual([rowsOf(labels), [...labels.objects].sort((a, b) => a[0] - b[0])], before);
+});
+
+test("merged objects have the id of the largest, of two as large the lowest", () => {
+  const labels = drawn("1122", "1122", "3300");
+  made(labels, { op: "merge", ids: [2, 1, 3] });
+  assert.deepEqual(rowsOf(labels), ["1111", "1111", "1100"]);
+  assert.deepEqual(labels.data(1), [0, null, true, ""]);
+  assert.equal(labels.objects.get(1).area, 10);
+  assert.deepEqual(labels.objects.get(1).box, [0, 0, 3, 4]);
+});
+
+test("a stroke over others takes their pixels, on background alone it does not", () => {
+  const stroke = { op: "paint", points: [[0.5, 1.5], [3.5, 1.5]], radius: 0.6 };
+  const over = drawn("0000", "0220", "0000");
+  made(over, stroke);
+  assert.deepEqual(rowsOf(over), ["0000", "3333", "0000"]);
+  assert.equal(over.objects.has(2), false);
+  const beside = drawn("0000", "0220", "0000");
+  made(beside, { ...stroke, ground: true });
+  assert.deepEqual(rowsOf(beside), ["0000", "3223", "0000"]);
+});
+
+test("the eraser takes pixels of the chosen object alone", () => {
+  const labels = drawn("1122");
+  made(labels, { op: "erase", points: [[2, 0.5]], radius: 1, id: 1 });
+  assert.deepEqual(rowsOf(labels), ["1022"]);
+  assert.throws(() => labels.make({ op: "erase", points: [[1.5, 0.5]], radius: 0.5, id: 1 }), Impossible);
+});
+
+test("what is impossible says why and changes nothing", () => {
+  const labels = drawn("12");
+  for (const operation of [
+    { op: "delete", ids: [7] },
+    { op: "merge", ids: [1] },
+    { op: "set_aside", ids: [1], reason: " " },
+    { op: "draw", polygon: [[0, 0], [2, 1], [2, 0], [0, 1]] },
+    { op: "erase", points: [[50, 50]], radius: 1 },
+  ]) {
+    assert.throws(() => labels.make(operation), Impossible, operation.op);
+  }
+  assert.deepEqual(rowsOf(labels), ["12"]);
+});
+
+test("the server alone makes what needs its maps", () => {
+  const labels = drawn("12");
+  assert.equal(labels.make({ op: "add", point: [0, 0] }), null);
+  assert.equal(labels.make({ op: "restore", ids: [9] }), null);
+});
+
+test("the checksum is CRC-32 of 32-bit integers, lowest byte first", () => {
+  // zlib.crc32(numpy.array([5, 2, 9], "<i4").tobytes())
+  assert.equal(checksum({ runs: [5, 2, 9] }), 3697015176);
+  assert.equal(checksum({ runs: [] }), 0);
+});
+
+test("an outline whose end runs over its beginning is cut there", () => {
+  const line = [[0, 0], [10, 0], [10, 10], [0, 10], [0.5, -2]];
+  assert.equal(crossesItself(line), true);
+  assert.equal(crossesItself(closed(line)), false);
+});
+
+test("a long stroke is thinned to what a request holds", () => {
+  const line = Array.from({ length: 9000 }, (_, i) => [i / 2, Math.sin(i)]);
+  assert.ok(thinned(line, 0.1).length <= 2000);
+});
+
+test("sizes of a rectangle", () => {
+  const found = sizesOf(drawn("00000", "01110", "01110", "00000"), 1);
+  assert.equal(found.area, 6);
+  assert.equal(found.min_feret, 2);
+  assert.ok(Math.abs(found.max_feret - Math.sqrt(13)) < 1e-12);
+});
+
+const object = (id, size, more = {}) => ({ id, kept: true, min_feret: size, ...more });
+
+test("median and fraction follow the objects that count", () => {
+  const objects = [object(1, 50), object(2, 150), object(3, 250), object(4, 5, { kept: false }), object(5, 9, { cut: true })];
+  assert.deepEqual(numbersOf(objects, "min_feret", "nm"), { kept: 4, median: 150, fraction: 1 / 3 });
+  assert.equal(numbersOf(objects, "min_feret", "px").fraction, null);
+  assert.deepEqual(numbersOf([], "min_feret", "nm"), { kept: 0, median: null, fraction: null });
+});
+
+test("a size beyond the bins gets a bin of its own", () => {
+  const { edges, heights } = binned([object(1, 5), object(2, 25)], "min_feret", [0, 10]);
+  assert.deepEqual([edges, heights], [[0, 10, 20, 30], [1, 0, 1]]);
+});
+
+test("the review begins with what is least certain, and leaves out what is checked", () => {
+  const objects = [object(1, 200, { confidence: 0.9 }), object(2, 200, { confidence: 0.5 }), object(3, 200, { confidence: 0.1, byHand: true })];
+  assert.deepEqual(reviewQueue(objects, "min_feret", "px"), [2, 1]);
+});
+
+// ---- sending ------------------------------------------------------------------------------------
+
+function sender(answers, heard = {}) {
+  const asked = [];
+  const states = [];
+  globalThis.fetch = async (address, { body, headers }) => {
+    const sent = JSON.parse(body);
+    asked.push({ ...sent, key: headers["Idempotency-Key"] });
+    const answer = answers.shift();
+    if (answer === "offline") throw new TypeError("no network");
+    const [status, said] = typeof answer === "function" ? answer(sent) : answer;
+    return { status, json: async () => said };
+  };
+  const quiet = { state: (name) => states.push(name), differs: async () => states.push("differs"), conflict: async () => {}, refused: async () => {} };
+  return { asked, states, of: new Sender({ address: "/", token: "", base: 0, heard: { ...quiet, ...heard } }) };
+}
+
+const stored = ({ base, operations }) => [200, { base: base + operations.length, checks: operations.map(() => 1), made: [] }];
+const settled = async (each) => {
+  while (!each.settled) await new Promise((resolve) => setTimeout(resolve, 1));
+};
+
+test("corrections are sent in their order, each with the base it knows", async () => {
+  const { asked, states, of } = sender([stored, stored, stored]);
+  for (const id of [1, 2, 3]) of.push({ op: "delete", ids: [id] }, 1);
+  await settled(of);
+  assert.deepEqual(asked.flatMap((each) => each.operations.map((one) => one.ids[0])), [1, 2, 3]);
+  assert.equal(of.base, 3);
+  assert.equal(states.at(-1), "saved");
+});
+
+test("without a network they wait, say so, and follow under the same key", async () => {
+  const { asked, states, of } = sender(["offline", stored]);
+  of.push({ op: "delete", ids: [1] }, 1);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(states.includes("offline"));
+  of.wake();
+  await settled(of);
+  assert.equal(asked[0].key, asked[1].key);
+  assert.equal(states.at(-1), "saved");
+});
+
+test("a conflict hands over what was not stored", async () => {
+  const told = [];
+  const { of } = sender([[409, { base: 4, edits: [{}] }]], { conflict: async (answer, unsent) => told.push(answer.base, unsent.length) });
+  of.push({ op: "delete", ids: [1] }, 1);
+  await settled(of);
+  assert.deepEqual(told, [4, 1]);
+});
+
+test("of several, the impossible one alone is refused", async () => {
+  const told = [];
+  const refuse = ({ operations }) => (operations.some((each) => each.ids[0] === 2) ? [422, { error: "Operation 1: no" }] : stored({ base: 0, operations }));
+  const { of } = sender([refuse, refuse, refuse, refuse, refuse], { refused: async (sentence, unsent) => told.push(unsent.map((each) => each.operation.ids[0])) });
+  of.busy = true;
+  for (const id of [1, 2, 3]) of.push({ op: "delete", ids: [id] }, 1);
+  of.busy = false;
+  await of.run();
+  assert.deepEqual(told, [[2, 3]]);
+});
+
+test("another checksum than the browser's is told", async () => {
+  const { states, of } = sender([stored]);
+  of.push({ op: "delete", ids: [1] }, 2);
+  await settled(of);
+  assert.ok(states.includes("differs"));
+});

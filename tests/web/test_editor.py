@@ -1,0 +1,138 @@
+"""The browser's editor against the core: the same pixels after the same operations, the same sizes."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels.operations import Corrections
+from segmentation.core.labels.patches import BadEdit
+from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.labels.working import WorkingLabels
+from segmentation.core.measure.shapes import measure
+
+REPLAY = Path(__file__).parents[1] / "js" / "replay.mjs"
+SHAPE, ROWS = (60, 80), 52
+CLASSES = ("round", "long")
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
+
+
+def replayed(found: Segmentation, operations: list[dict[str, object]]) -> dict[str, object]:
+    """What the editor's scripts make of the same operations."""
+    said = {
+        "width": SHAPE[1],
+        "height": SHAPE[0],
+        "rows": found.rows,
+        "next": found.next_id,
+        "classes": CLASSES,
+        "pairs": pairs(found.labels),
+        "operations": operations,
+    }
+    answer = subprocess.run(
+        ["node", str(REPLAY)], input=json.dumps(said), capture_output=True, text=True, check=True, timeout=120
+    )
+    return json.loads(answer.stdout)
+
+
+def pairs(labels):
+    flat = labels.ravel()
+    starts = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
+    return np.column_stack([flat[starts], np.diff(np.r_[starts, flat.size])]).ravel().tolist()
+
+
+def random_objects(rng, count=14):
+    labels = np.zeros(SHAPE, np.int32)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    for number in range(1, count + 1):
+        centre, axes = rng.uniform((0, 0), (ROWS, SHAPE[1])), rng.uniform(2, 9, 2)
+        turn = rng.uniform(0, np.pi)
+        u, v = (x - centre[1]) * np.cos(turn) + (y - centre[0]) * np.sin(turn), 0
+        v = (y - centre[0]) * np.cos(turn) - (x - centre[1]) * np.sin(turn)
+        labels[((u / axes[0]) ** 2 + (v / axes[1]) ** 2 <= 1) & (labels == 0)] = number
+    labels[ROWS:] = 0
+    ids = np.unique(labels[labels > 0]).astype(np.int32)
+    none = np.full(len(ids), np.nan, np.float32)
+    return Segmentation(
+        labels, ids, np.zeros(len(ids), np.int32), CLASSES, none, ROWS, Provenance("ab" * 32, "particles"), next_id=20
+    )
+
+
+def random_operation(now, rng):
+    ids = sorted(now.objects) or [1]
+    some = rng.choice(ids, min(len(ids), int(rng.integers(1, 4))), replace=False).tolist()
+    points = np.round(rng.uniform((-3, -3), (SHAPE[1] + 3, SHAPE[0] + 3), (int(rng.integers(1, 6)), 2)), 2).tolist()
+    radius = float(np.round(rng.uniform(0.5, 5), 1))
+    ways = [
+        {"op": "delete", "ids": some[:1]},
+        {"op": "merge", "ids": some},
+        {"op": "set_aside", "ids": some, "reason": "odd"},
+        {"op": "restore", "ids": some},
+        {"op": "reviewed", "ids": some},
+        {"op": "class", "ids": some, "class": "long"},
+        {"op": "draw", "polygon": points},
+        {"op": "draw", "polygon": points, "id": some[0], "ground": True},
+        {"op": "draw", "polygon": points, "class": "long"},
+        {"op": "paint", "points": points, "radius": radius},
+        {"op": "paint", "points": points, "radius": radius, "id": some[0]},
+        {"op": "paint", "points": points, "radius": radius, "ground": True},
+        {"op": "erase", "points": points, "radius": radius},
+        {"op": "erase", "points": points, "radius": radius, "id": some[0]},
+        {"op": "erase", "polygon": points},
+        {"op": "undo"},
+    ]
+    return ways[rng.integers(len(ways))]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_browser_makes_the_same_corrections(seed):
+    rng = np.random.default_rng(seed)
+    found = random_objects(rng)
+    corrections = Corrections(WorkingLabels.of(found))
+    operations, expected = [], []
+    while len(operations) < 400:
+        operation = random_operation(corrections.now, rng)
+        try:
+            patch = corrections.do(operation).patch
+        except BadEdit:
+            continue
+        operations.append(operation)
+        expected.append(
+            {
+                "check": patch.check,
+                "objects": {str(number): each and each.as_list() for number, each in patch.objects.items()},
+                "next": patch.next_id,
+            }
+        )
+    done = replayed(found, operations)
+    for operation, step, one in zip(operations, done["steps"], expected, strict=True):
+        assert step == one, operation
+    assert done["pairs"] == pairs(corrections.now.crop((0, 0, *SHAPE)))
+
+
+def test_what_the_core_refuses_the_browser_refuses():
+    rng = np.random.default_rng(9)
+    found = random_objects(rng)
+    refused = []
+    while len(refused) < 40:
+        operation = random_operation(WorkingLabels.of(found), rng)
+        try:
+            Corrections(WorkingLabels.of(found)).do(operation)
+        except BadEdit as problem:
+            if operation["op"] != "undo" and "twice" not in str(problem):
+                refused.append(operation)
+    assert {op["op"] for op in refused} >= {"merge", "draw", "erase"}
+    assert all("impossible" in step for step in replayed(found, refused)["steps"])
+
+
+def test_the_browser_measures_the_same_sizes():
+    rng = np.random.default_rng(4)
+    found = random_objects(rng, 60)
+    table = measure(found.dense, np.zeros(SHAPE, np.uint8), found.confidence, None, ROWS)
+    sizes = replayed(found, [])["sizes"]
+    assert list(map(int, sizes)) == sorted(found.ids.tolist())
+    for name in ("area", "ecd", "min_feret", "max_feret"):
+        column = [sizes[str(number)][name] for number in found.ids.tolist()]
+        np.testing.assert_allclose(column, table.length(name), atol=1e-9, rtol=0)
