@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -13,7 +12,7 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.settings import task_of
-from ..http.access import refused, visible
+from ..http.access import gone, refused, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.comparisons import Compared
@@ -35,14 +34,18 @@ def compare(request: HttpRequest) -> HttpResponse:
     known = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
     if known[0] is None or (known[1] is None and request.GET.get("b")):
         return refused(request, Refused(NO_SUCH), reverse("results"))
-    first = _result(request, known[0])
-    if known[1] is None:
-        return _choose(request, first)
-    second = _result(request, known[1])
     try:
+        first = visible(request, found_for(known[0]))
+        if known[1] is None:
+            return _choose(request, first)
+        second = visible(request, found_for(known[1]))
         row = comparison_of(first, second)
+    except Http404:
+        if not request.htmx:
+            raise
+        return gone()
     except Refused as refusal:
-        return refused(request, refusal, _page_of(first))
+        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, _page_of(first))
     found = ComparedResults(row)
     if request.htmx:
         return (
@@ -51,10 +54,6 @@ def compare(request: HttpRequest) -> HttpResponse:
     sides = [_side(each, letter) for each, letter in ((first, "A"), (second, "B"))]
     context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides)}
     return render(request, "compare/compare.html", context)
-
-
-def _result(request: HttpRequest, pk: UUID) -> Compared:
-    return visible(request, found_for(pk))
 
 
 def _page_of(side: Compared) -> str:

@@ -171,7 +171,7 @@ class TestAddresses:
 
     def asked(self, client, *pks, api=True, **more):
         address = "/api/v1/compare" if api else "/compare/"
-        return client.get(address, {"a": pks[0], **({"b": pks[1]} if pks[1:] else {}), **more})
+        return client.get(address, {"a": pks[0], **({"b": pks[1]} if pks[1:] else {})}, **more)
 
     def test_the_api_answers_when_a_worker_has_compared(self, two, client):
         first, second = (each.pk for each in two)
@@ -204,6 +204,17 @@ class TestAddresses:
         Job.objects.update(visitor=visitor, micrograph=first.micrograph)
         page = self.asked(visit(client, visitor), first.pk, api=False).content.decode()
         assert f'value="{second.pk}"' in page
+
+    def test_what_the_page_asks_again_and_again_ends(self, two, client):
+        """By a refresh when the worker has compared, and when one of both is gone."""
+        first, second = (each.pk for each in two)
+        ask = {"headers": {"HX-Request": "true"}}
+        assert 'id="status"' in self.asked(client, first, second, api=False, **ask).content.decode()
+        tasks.compare(Comparison.objects.get().pk)
+        assert self.asked(client, first, second, api=False, **ask)["HX-Refresh"] == "true"
+        services.delete_job(job=two[1])
+        answer = self.asked(client, first, second, api=False, **ask)
+        assert (answer.status_code, answer["HX-Refresh"]) == (404, "true")
 
     def test_an_unknown_result_is_not_found(self, two, client):
         stranger = "00000000-0000-4000-8000-000000000000"
