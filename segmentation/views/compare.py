@@ -11,6 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from ..core.analysis import AnalysisSettings
+from ..core.report.wording import scale_words
 from ..core.settings import task_of
 from ..http.access import gone, refused, visible
 from ..http.serving import files_of
@@ -19,8 +21,9 @@ from ..models.comparisons import Compared
 from ..presenters.comparison import ComparedResults
 from ..presenters.result import main_number
 from ..services import Refused, comparison_of, found_for
+from ..services.calibration import used_calibration
 from ..services.comparisons import name_of
-from .revisions import revisions
+from .revisions import revisions, setting_changes
 from .upload import to_uuid
 
 MOST_OFFERED = 100  # results and samples in the list to choose from
@@ -52,7 +55,8 @@ def compare(request: HttpRequest) -> HttpResponse:
             render(request, "compare/_status.html", {"found": found}) if found.active else HttpResponseClientRefresh()
         )
     sides = [_side(each, letter) for each, letter in ((first, "A"), (second, "B"))]
-    context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides)}
+    differs = setting_changes(*(AnalysisSettings.from_dict(each.settings) for each in (second, first)))
+    context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides), "differs": differs}
     return render(request, "compare/compare.html", context)
 
 
@@ -68,6 +72,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
         files = files_of(side, "image", task_of(side.settings), "artifact", further)["files"]
         said["files"] = files if "outlines_json" in files else None
         said["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
+        said["scale"] = scale_words(used_calibration(side))
         said["corrected"] = (side.summary.get("used") or {}).get("corrected")
     return said
 
