@@ -53,16 +53,16 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     """pixels: whether its outlines are to be paired with those of another result of the image."""
     from segmentation.core.compare.sides import Side, Sizes
 
-    task, stored = find(job.get_settings().task), _outlines(job)
+    task, objects = find(job.get_settings().task), _objects(job)
     statistics = job.summary.get("statistics") or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
-    sizes = Sizes.of_outlines(stored, size) if stored and statistics else None
+    sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
     images: dict[str, Any] = {}
-    if pixels and (found := _segmentation(job)) is not None and stored:
+    if pixels and (found := _segmentation(job)) is not None and objects is not None:
         if task.semantic:
             images["classes"] = np.r_[-1, found.classes].astype(np.int32)[found.dense]
         else:
-            kept = {each["id"] for each in stored["particles"] if each["kept"]}
+            kept = {each["id"] for each in objects if each["kept"]}
             images["labels"] = np.where(np.isin(found.labels, list(kept)), found.labels, 0)
     values = _values(statistics)
     return Side([job.micrograph.sha256], unit, size if statistics else "", values, sizes, **images)
@@ -109,17 +109,19 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     return found
 
 
-def _outlines(job: Job) -> dict[str, Any]:
-    """The viewer's file; {} where an older result has none that can be read."""
+def _objects(job: Job) -> list[dict[str, Any]] | None:
+    """What the viewer's file has; None where an older result has none that can be read."""
+    from segmentation.core.report.exports.viewer import objects_of
+
     stored = job.artifact(OUTLINES)
     if stored is None:
-        return {}
+        return None
     try:
         with bundles.opened(stored) as file:
-            return dict(json.load(file))
-    except (OSError, ValueError):
+            return objects_of(json.load(file))
+    except (OSError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
-        return {}
+        return None
 
 
 def _segmentation(job: Job) -> Segmentation | None:

@@ -34,9 +34,9 @@ class Sizes:
         return int(self.image.max(initial=0)) + 1
 
     @classmethod
-    def of_outlines(cls, stored: Mapping[str, Any], size: str) -> Sizes:
-        """Of the viewer's file of one image."""
-        counted = [each for each in stored["particles"] if each["kept"] and not each.get("cut")]
+    def of_objects(cls, objects: Iterable[Mapping[str, Any]], size: str) -> Sizes:
+        """Of the objects in the viewer's file of one image."""
+        counted = [each for each in objects if each["kept"] and not each.get("cut")]
         counted = [each for each in counted if each.get(size) is not None]
         weights = [each["weight"] if each.get("weight") is not None else 1.0 for each in counted]
         labels = np.array([each["id"] for each in counted], np.int64)
