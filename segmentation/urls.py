@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import arriving, calibration, histogram, jobs, pages, results, samples, upload
+from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, upload
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -46,6 +46,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", jobs.tile, name="job-tile"),
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
+    path("compare/", compare.compare, name="compare"),
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),
     path("results/adopt/", results.claim, name="claim-results"),

@@ -18,7 +18,8 @@
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
-micrograph that is to be inspected (`inspecting`) and the further files of a result (`exporting`).
+micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`) and the comparison of
+two results (`comparing`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -47,11 +48,12 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, ExportJob, Job, Micrograph, Sample, Superseded
+from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded
 from segmentation.services import outlines, tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
+from .comparing import compare_results
 from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
@@ -92,6 +94,12 @@ def write_files(pk: str) -> None:
     _run(ExportJob, pk, write_further)
 
 
+@shared_task(name="worker.compare")
+def compare(pk: str) -> None:
+    """Compare two results."""
+    _run(Comparison, pk, compare_results)
+
+
 @shared_task(name="worker.inspect_uploads")
 def inspect_uploads() -> None:
     """Inspect new uploads in turn; after a while continue with a new message, so that a worker can stop."""
@@ -103,7 +111,12 @@ def inspect_uploads() -> None:
     services.enqueue_inspection()
 
 
-IN_A_CHILD: dict[str, type[Attempted]] = {run_job.name: Job, run_sample.name: Sample, write_files.name: ExportJob}
+IN_A_CHILD: dict[str, type[Attempted]] = {
+    run_job.name: Job,
+    run_sample.name: Sample,
+    write_files.name: ExportJob,
+    compare.name: Comparison,
+}
 
 
 @task_failure.connect

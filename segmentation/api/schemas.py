@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import Field, TypeAdapter, WithJsonSchema
 
+from ..core.compare.results import Comparison
 from ..core.report.schema import JobResult, StoredSample
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -143,6 +144,51 @@ class Outdated(Schema):
 
 class JobStarted(Job):
     secret: str = Field("", description=SECRET)
+
+
+class Compared(Schema):
+    """One of two results."""
+
+    id: str
+    kind: Literal["job", "sample"]
+    name: str
+    url: str
+    page: str
+
+
+class Measured(Schema):
+    value: float | None
+    low: float | None = Field(description="Ends of the 95 % interval.")
+    high: float | None
+
+
+class ComparedNumber(Schema):
+    """One number of both results."""
+
+    name: str
+    term: str
+    group: str = Field(description="The table of all numbers that it belongs to.")
+    unit: str
+    first: Measured
+    second: Measured
+    difference: Measured = Field(description="The second less the first, with its own 95 % interval.")
+
+
+class Comparing(BeingWritten):
+    """A comparison that is being made."""
+
+    state: Literal["queued", "running"]
+
+
+class ResultsCompared(Schema):
+    """Two results side by side."""
+
+    state: Literal["done"]
+    page: str = Field(description="The page of the same comparison for people.")
+    results: list[Compared]
+    numbers: list[ComparedNumber] = Field(description="The main numbers that both have.")
+    every: list[ComparedNumber] = Field(description="All numbers that both have.")
+    comparison: Comparison
 
 
 class Scale(Schema):

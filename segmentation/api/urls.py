@@ -23,6 +23,7 @@ from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from .auth import sign_in
+from .compare import router as compare
 from .jobs import router as jobs
 from .samples import router as samples
 from .schemas import with_results
@@ -61,6 +62,7 @@ api = Api(
 )
 api.add_router("/jobs", jobs)
 api.add_router("/samples", samples)
+api.add_router("/compare", compare)
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:

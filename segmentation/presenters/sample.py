@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
@@ -15,7 +16,8 @@ from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
-from ..core.report.wording import capital, scale_range
+from ..core.report.wording import capital, corrected_images_words, scale_range
+from ..core.settings import DEFAULT_TASK, task_of
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -53,6 +55,8 @@ class ImageRow:
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
+    corrected: outlines corrected by hand. other: the id of another result of the image that can count instead: of
+    corrected outlines, or of the automatic ones where corrected ones count; None if there is none.
     """
 
     job: Job | None
@@ -68,6 +72,8 @@ class ImageRow:
     warning: str = ""
     bars: str = ""
     numbers: Sequence[Entry] = ()
+    corrected: int = 0
+    other: Any = None
 
     @cached_property
     def address(self) -> str:
@@ -185,6 +191,12 @@ class PooledResult(ChartedSummary):
         return super().interval_line
 
     @property
+    def corrected_line(self) -> str:
+        """What people did with the outlines of its images, "" if nobody changed one."""
+        words = corrected_images_words(self.stored.get("corrected"))
+        return f"{words}." if words else ""
+
+    @property
     def between(self) -> Entry | None:
         """How much the images differ."""
         found = self.stored.get("between")
@@ -250,6 +262,7 @@ class PooledResult(ChartedSummary):
             _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
             for job in jobs
         ]
+        rows = self._with_others(rows)
         if self.headline_names:
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
             rows = [
@@ -259,6 +272,24 @@ class PooledResult(ChartedSummary):
             ]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
+
+    def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
+        """The rows, each with the newest other result of its image that differs in whether people corrected it."""
+        mine = [row.job for row in rows if row.job]
+        micrographs = {job.micrograph_id for job in mine}
+        every = Job.objects.filter(micrograph__in=micrographs, state=Job.State.DONE).order_by("created", "pk")
+        every = every.filter(
+            Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
+        )
+        told = every.values_list("pk", "micrograph", "summary__used__corrected", "sample", "settings__task")
+        corrected, kind = {pk: count or 0 for pk, _, count, _, _ in told}, task_of(self.sample.settings)
+        found = {(image, bool(n)): pk for pk, image, n, own, task in told if not own and (task or DEFAULT_TASK) == kind}
+        return [
+            replace(row, corrected=(n := corrected.get(row.job.pk, 0)), other=found.get((row.job.micrograph_id, not n)))
+            if row.job and row.job.pk in corrected
+            else row
+            for row in rows
+        ]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
         """n, median and unit of finished images that are not in the pooled numbers and have no assumed width."""

@@ -13,6 +13,8 @@ from .after_inspection import (
     start_images,
 )
 from .archives import Note, is_archive
+from .combined import combined_table
+from .comparisons import comparison_of, found_for, publish_comparison
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .exports import ask_for_files, file_of, publish_export, unwritten
 from .imports import import_outlines
@@ -33,6 +35,7 @@ from .samples import (
     rename_sample,
     replace_image,
     retry_failed,
+    sample_of_results,
 )
 from .segmentations import keep_segmentation
 from .signing import broken_signatures, sign_job

@@ -41,6 +41,11 @@ UNDER_WAY = "Images of this sample are still under way: wait for them or cancel 
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
+NO_RESULTS = "Tick the results first that the sample is made of."
+TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
+NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
+SEVERAL_KINDS = "These results are of several kinds of analysis, and a sample has one: tick results of one kind."
+ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
 class Scale(NamedTuple):
@@ -106,6 +111,51 @@ def create_sample(
     if created:
         take_in(sample, uploads, notes, asked)
     return sample if created else _same(sample, content, uploads)
+
+
+@transaction.atomic
+def sample_of_results(
+    *, name: str, jobs: Iterable[Job], user: Any, visitor: UUID | None, address: str = "", token: str = ""
+) -> Sample:
+    """A sample of finished results: their outlines are measured once more in it, and the results stay as they are.
+
+    The sample has the settings of the first result; each image keeps its own settings and scale. token: of a form.
+    Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
+    """
+    jobs = list(jobs)
+    _check_results(jobs)
+    content = fingerprint([str(job.pk) for job in jobs], _clean(name))
+    submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
+    limits.check_samples(user=user, visitor=visitor, address=address)
+    sample, created = Sample.objects.get_or_create(
+        submission=submission,
+        defaults={
+            "name": _clean(name),
+            "settings": jobs[0].get_settings().with_(calibration=None).as_dict(),
+            **Sample.fields_of(user, visitor, address),
+            "content": content,
+        },
+    )
+    if created:
+        for job in jobs:
+            again = {"parent": job, "segmentation": job.segmentation}
+            _job(sample, job.micrograph, job.get_settings(), **again).save(force_insert=True)
+        refresh_after_commit(sample.pk)
+    return sample
+
+
+def _check_results(jobs: list[Job]) -> None:
+    limit = settings.DEEPSEGM_SAMPLE_IMAGES
+    if not jobs:
+        raise Refused(NO_RESULTS)
+    if len(jobs) > limit:
+        raise Refused(TOO_MANY.format(limit=limit), 422)
+    if any(not job.is_done or job.segmentation_id is None for job in jobs):
+        raise Refused(NOT_DONE, 409)
+    if len({job.get_settings().task for job in jobs}) > 1:
+        raise Refused(SEVERAL_KINDS, 422)
+    if len({job.micrograph.sha256 for job in jobs}) < len(jobs):
+        raise Refused(ONE_IMAGE, 422)
 
 
 @transaction.atomic

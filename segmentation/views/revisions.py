@@ -19,7 +19,8 @@ from ..services.calibration import led_to
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list: its number, what it changed, and what came of it."""
+    """One line of the list: its number, what it changed, and what came of it. before: the result that it can be
+    compared with, None where one of both is not done."""
 
     number: int
     job: Job
@@ -28,6 +29,7 @@ class Revision:
     median: str
     here: bool
     newest: bool
+    before: Job | None = None
 
 
 def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
@@ -77,6 +79,7 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
         main_number(job.summary) if done else "",
         job.pk == here.pk,
         number == len(jobs),
+        before if done and before is not None and before.is_done else None,
     )
 
 

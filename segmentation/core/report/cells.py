@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+BYTE_ORDER_MARK = "\ufeff"
 # What could end a cell or a line in any spreadsheet's idea of CSV, and what begins a comment.
 RISKY = ",;\"'#"
 
@@ -27,6 +28,11 @@ def name_cell(name: str) -> str:
     stay: the cell is quoted then."""
     safe = ",".join(map(inert, name.split(",")))
     return _escaped(safe[0]) + safe[1:] if safe.startswith(("=", "+", "-", "@")) else safe
+
+
+def marked(text: str) -> str:
+    """The text of a whole file, with the byte order mark where it needs one."""
+    return text if text.isascii() else BYTE_ORDER_MARK + text
 
 
 def _escaped(character: str) -> str:

@@ -23,6 +23,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "field_spread": "spread between fields (%)",
     "repeatability": "repeatability (%)",
+    "between_operators": "difference between operators (%)",
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
 INSTRUMENT = {
@@ -73,7 +74,10 @@ def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     if words := corrected_words(found.used):
         said["outlines"] = words
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
-    given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")[by_image:]}
+    given = {
+        NAMES[name]: found.settings.get(name)
+        for name in ("field_spread", "repeatability", "between_operators")[by_image:]
+    }
     given = {name: value for name, value in given.items() if value is not None}
     said |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **given}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}

@@ -21,6 +21,7 @@ from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis, common_calibration
 from .facts import edge_of, model_words
 from .wording import (
+    corrected_images_words,
     corrected_words,
     doubt_words,
     imported_words,
@@ -88,10 +89,9 @@ def _sentences(sample: SampleAnalysis) -> Iterator[str]:
             ways = {sample.task.method.format(**_known(member.record)) for member in members}
             yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
-    corrected = [words for member in members if (words := corrected_words(member.record.used))]
-    if corrected:
-        where = "" if alone is not None else f" in {len(corrected)} of {len(members)} images"
-        yield f"Outlines were checked by a person{where} ({'; '.join(corrected)})."
+    checked = corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected)
+    if checked:
+        yield f"Outlines were checked by a person ({checked})."
     if sample.pooled is not None and sample.pooled.screened:
         yield from _after_outlining(sample, sample.pooled)
         return

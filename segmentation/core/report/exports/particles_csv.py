@@ -17,7 +17,7 @@ import numpy as np
 from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
-from ..cells import inert, lines, name_cell
+from ..cells import inert, lines, marked, name_cell
 from ..entries import answers
 from ..wording import counted_from, doubt_words, instrument_words, version
 from .base import FIRST, Export
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 DIGITS = 7
 WEIGHTED = "every {thing} weighted by the inverse of its chance to touch no frame"
-BYTE_ORDER_MARK = "\ufeff"
 
 
 def as_text(sample: SampleAnalysis) -> str:
@@ -44,11 +43,6 @@ def as_text(sample: SampleAnalysis) -> str:
         return marked(summary + lines([table.columns, *rows(table)]))
     pooled = ((name_cell(image.name), *line) for image, member in sample.counted for line in rows(member.table))
     return marked(lines([("image", *table.columns), *pooled]))
-
-
-def marked(text: str) -> str:
-    """The text of a whole file, with the byte order mark where it needs one."""
-    return text if text.isascii() else BYTE_ORDER_MARK + text
 
 
 def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:

@@ -85,6 +85,7 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
         **as_json(sample),
         "images": [_of_member(image) for image in sample.images],
         "calibration": sample.calibration,
+        "corrected": sample.corrected,
         "histogram": sample.histogram,
         "quantities": _answers(sample.quantities, sample.members[0].record),
     }

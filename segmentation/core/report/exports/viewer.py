@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,11 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
     return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles}
+
+
+def objects_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The objects of stored `outlines`."""
+    return list(stored["particles"])
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
