@@ -165,7 +165,8 @@ def labels(
     corrections = services.corrections_of(found)
     now, base = corrections.now, len(corrections.steps)
     if format == "objects":
-        return {"base": base, "standing": len(standing(corrections.steps)), **now.as_dict()}
+        operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
+        return {"base": base, "operations": operations, **now.as_dict()}
     if format == "tiff":
         answer = serve_labels(now, found.micrograph.name)
         answer["X-Edits-Base"] = str(base)

@@ -116,7 +116,7 @@ class Objects(Schema):
 
     base: int = Field(description="The number of the last edit.")
     next: int = Field(description="The next free id.")
-    standing: int = Field(description="How many edits can still be undone.")
+    operations: list[dict[str, Any]] = Field(description="Those that can still be undone, in their order.")
     classes: list[str] = Field(description="The names of the classes.")
     ids: list[int]
     classes_of: list[int] = Field(description="The place of its class among classes.")
