@@ -45,12 +45,13 @@ def compare(first: Side, second: Side) -> Comparison:
         notes = [] if agreement else [NO_LABELS]
     sized = first.sizes is not None and second.sizes is not None
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
+    sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)
     return Comparison(
         how=how,
         size=first.size,
         unit=first.unit,
         differences=_differences(first, second, how, groups_of, notes),
-        distance=distance(one, other, how, first.unit, np.random.default_rng(SEED)) if sized else None,
+        distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
         curves=_curves(one, other, first.unit) if sized else None,
         agreement=agreement,
         notes=notes,
