@@ -12,7 +12,7 @@ from ..core.compare.intervals import Limits, of_difference
 from ..core.compare.results import Comparison as Compared
 from ..core.compare.results import Place
 from ..core.labels.segmentation import MASKS
-from ..core.measure.quantities import Value, in_micrometres, readable, significant
+from ..core.measure.quantities import Value, in_micrometres, significant
 from ..core.report.entries import Entry, known_column
 from ..core.report.wording import capital, hundredths, per_cent
 from ..models import Comparison, Job, Sample
@@ -239,7 +239,7 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     one, other = before.number.value, after.number.value
     if one is None or other is None:
         return Difference(capital(after.term), after.definition, before, after, "")
-    change = replace(after, number=readable(Value(abs(other - one), unit=after.number.unit)))
+    change = replace(after, number=Value(abs(other - one), unit=after.number.unit))
     sign = "±" if other == one else "+" if other > one else "−"
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
     unit = "points" if after.kind == "fraction" else change.unit
@@ -252,10 +252,9 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
 
 def _ends(entry: Entry, limits: Limits) -> str:
     """Such as "−12 to +5"."""
-    if entry.kind == "integer":
-        return " to ".join(f"{round(each):+,}" for each in limits).replace("-", "−")
-    words = hundredths if entry.kind == "fraction" else significant
-    return " to ".join(f"{'−' if each < 0 else '+'}{words(abs(each))}" for each in limits)
+    words = {"integer": lambda each: f"{each:,.0f}", "fraction": hundredths}.get(entry.kind, significant)
+    signs = ("−" if each < 0 else "+" if each > 0 else "" for each in limits)
+    return " to ".join(f"{sign}{words(abs(each))}" for sign, each in zip(signs, limits, strict=True))
 
 
 def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:

@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import scale_words
 from ..core.settings import task_of
+from ..core.tasks import find
 from ..http.access import gone, refused, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
@@ -57,6 +58,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     sides = [_side(each, letter) for each, letter in ((first, "A"), (second, "B"))]
     differs = setting_changes(*(AnalysisSettings.from_dict(each.settings) for each in (second, first)))
     context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides), "differs": differs}
+    context["semantic"] = find(task_of(first.settings)).semantic
     return render(request, "compare/compare.html", context)
 
 

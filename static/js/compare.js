@@ -10,6 +10,7 @@ async function opened(box) {
   if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
   const drawing = new Drawing(box.querySelector("canvas"), await answer.json(), box.dataset.tiles);
   drawing.layers.aside = false;
+  for (const layer of section.querySelectorAll("[data-layer]")) drawing.layers[layer.dataset.layer] = layer.checked;
   drawing.load(box.dataset.image);
   return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from segmentation import services
@@ -12,6 +13,7 @@ from segmentation.models import Comparison, Job, Sample
 from segmentation.presenters.comparison import ComparedResults
 from segmentation.services import Refused
 from tests.core.builders import disc_labels
+from tests.web.finished import visit
 from worker import tasks
 
 from .comparable import LABELS
@@ -197,8 +199,6 @@ class TestAddresses:
         assert 'data-first="5"' in page and 'id="distance"' in page
 
     def test_with_one_result_others_of_its_kind_are_offered(self, two, client):
-        from tests.web.finished import visit
-
         first, second = two
         visitor = "11111111-1111-4111-8111-111111111111"
         Job.objects.update(visitor=visitor, micrograph=first.micrograph)
@@ -256,6 +256,13 @@ class TestOperators:
         assert float(found.value) == pytest.approx(100 * np.std(medians, ddof=1) / np.mean(medians), rel=0.05)
         page = client.get("/compare/", {"a": first.pk, "b": second.pk}).content.decode()
         assert page.count('name="between_operators"') == 2
+
+    def test_one_click_puts_it_into_the_budget_of_the_same_outlines(self, result, client):
+        visitor = "11111111-1111-4111-8111-111111111111"
+        job = result(visitor=visitor, used={"corrected": 2})
+        answer = visit(client, visitor).post(reverse("job-change", args=[job.pk]), {"between_operators": "1.7"})
+        made = Job.objects.get(pk=answer["Location"].strip("/").split("/")[-1])
+        assert (made.segmentation_id, made.settings["between_operators"]) == (job.segmentation_id, 1.7)
 
     def test_automatic_outlines_have_no_operator(self, result):
         compared(result(), result(corrected(), used={"corrected": 3}))

@@ -30,7 +30,7 @@ NOTHING = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.
 MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects fewer draws are enough
 LEAST_REPEATS = 400
 FEW = f"Intervals of paired differences need at least {LEAST} groups of objects."
-NO_LABELS = "The outlines of both are not stored in the same size, so objects cannot be paired."
+NO_LABELS = "Objects cannot be paired: that needs two results of one image, with stored outlines of the same size."
 SHARED = "Some images are in both results, so their differences have no interval."
 COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
 MANY_IMAGES = "The count depends on how many images there are, so its difference has no interval."
@@ -45,12 +45,13 @@ def compare(first: Side, second: Side) -> Comparison:
         notes = [] if agreement else [NO_LABELS]
     sized = first.sizes is not None and second.sizes is not None
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
+    sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)
     return Comparison(
         how=how,
         size=first.size,
         unit=first.unit,
         differences=_differences(first, second, how, groups_of, notes),
-        distance=distance(one, other, how, first.unit, np.random.default_rng(SEED)) if sized else None,
+        distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
         curves=_curves(one, other, first.unit) if sized else None,
         agreement=agreement,
         notes=notes,

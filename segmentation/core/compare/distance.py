@@ -31,15 +31,18 @@ BY_IMAGES = (
 )
 
 
-def distance(first: Sizes, second: Sizes, how: How, unit: str, rng: np.random.Generator) -> Distance | None:
-    """The distance by number; None where one of them has no sizes. rng: for the exchanges of images."""
+def distance(
+    first: Sizes, second: Sizes, how: How, unit: str, rng: np.random.Generator, *, sampled: bool = False
+) -> Distance | None:
+    """The distance by number; None where one of them has no sizes. rng: for the exchanges of images. sampled: whether
+    one of them is a sample, also where only one of its images has sizes."""
     if not len(first.size) or not len(second.size):
         return None
     places = np.unique(np.concatenate([first.size, second.size]))
     curves = [_cumulative(each, places) for each in (first, second)]
     gap = np.abs(curves[0] - curves[1])
     at = int(gap.argmax())
-    test, p, least = _test(first, second, how, float(gap[at]), rng)
+    test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
     said = _reading(float(gap[at]), float(places[at]), below, unit)
     why = _why(test, how, len(first.size), len(second.size), least)
@@ -63,11 +66,11 @@ def _cumulative(of: Sizes, places: Floats) -> Floats:
 
 
 def _test(
-    first: Sizes, second: Sizes, how: How, found: float, rng: np.random.Generator
+    first: Sizes, second: Sizes, how: How, found: float, rng: np.random.Generator, sampled: bool
 ) -> tuple[Test, float | None, float | None]:
     if how != "independent":
         return "", None, None
-    if first.images == second.images == 1:
+    if first.images == second.images == 1 and not sampled:
         n, m = effective_number(first.weight), effective_number(second.weight)
         return "objects", kolmogorov(found, n * m / (n + m)), None
     p, least = _by_images(first, second, rng)

@@ -134,6 +134,10 @@ class TestDistance:
         assert found["p"] == pytest.approx(np.mean(np.array(every) >= found["distance"] - 1e-9))
         assert found["least_p"] == pytest.approx(2 / 70)
 
+    def test_a_sample_with_objects_in_one_image_alone_proves_nothing(self):
+        found = distance(sizes([1, 2, 3]), sizes([7, 8, 9]), "independent", "nm", RNG, sampled=True)
+        assert (found["test"], found["p"], found["least_p"]) == ("images", 1, 1)
+
     def test_samples_of_one_material_seldom_have_a_small_p(self):
         """By objects alone, images that differ at random would be called different far too often."""
         small = 0
