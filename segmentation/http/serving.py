@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -111,10 +112,11 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
 
 
 def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
-    """A label image as TIFF of 32 bits, made strip by strip."""
+    """A label image as TIFF of 32 bits, made strip by strip: tifffile would want pages, but takes packed strips."""
     file = io.BytesIO()
+    strips = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.parts())
     how = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
-    tifffile.imwrite(file, labels.parts(), rowsperstrip=STRIP, metadata=None, **how)
+    tifffile.imwrite(file, strips, byteorder="<", rowsperstrip=STRIP, metadata=None, **how)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 
