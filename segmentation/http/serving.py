@@ -113,7 +113,7 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
 
 
 def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
-    """A label image as TIFF of 32 bits, made strip by strip."""
+    """A label image as TIFF of 32 bits, made strip by strip: tifffile would want pages, but takes packed strips."""
     file = io.BytesIO()
     how = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
     packed = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.parts())

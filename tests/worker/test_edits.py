@@ -23,6 +23,8 @@ from PIL import Image
 from segmentation import services
 from segmentation.core.labels.operations import correct
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.working import STRIP, WorkingLabels
+from segmentation.http.serving import serve_labels
 from segmentation.models import Edit, Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services import edits as service
@@ -129,6 +131,14 @@ def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, scrip
     assert head == (160, 120, 4, 5) and (rows == seen.reshape(120, 160)[7:66]).all()
     log = get(script, result, "edits").json()
     assert [each["patch"] for each in log["edits"]] == answer["patches"]
+
+
+@pytest.mark.parametrize("shape", [(STRIP, 64), (2 * STRIP + 90, 70)])
+def test_outlines_of_a_tall_image_come_whole(shape):
+    tall = np.zeros(shape, np.int32)
+    tall[10:60, 10:50], tall[-200:, 20:60] = 1, 70_000
+    answer = serve_labels(WorkingLabels.of(segmentation_of(tall)), "tall.png")
+    assert (np.asarray(Image.open(io.BytesIO(b"".join(answer.streaming_content)))) == tall).all()
 
 
 def test_runs_are_compressed_where_the_browser_takes_it(script, result):
