@@ -192,7 +192,7 @@ class ComparedResults:
 def by_hand(job: Job) -> bool:
     """Whether a person or another tool made or changed its outlines."""
     used = job.summary.get("used") or {}
-    return bool(used.get("corrected")) or job.summary.get("model", {}).get("name") == MASKS
+    return bool(used.get("corrected") or used.get("imported")) or job.summary.get("model", {}).get("name") == MASKS
 
 
 def authors(job: Job) -> list[str]:
