@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
@@ -38,6 +39,7 @@ ASSUMED = (
     " below; everything is then measured again."
 )
 PENDING = "not pooled yet"
+NOBODY = ("0", "null")  # made or changed an outline
 BETWEEN = "Share of the variance of ln(size) between the images, not within them (one-way analysis of variance)."
 STATES = {
     Sample.State.WAITING: "images under way",
@@ -55,8 +57,8 @@ class ImageRow:
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
-    corrected: outlines corrected by hand. other: the id of another result of the image that can count instead: of
-    corrected outlines, or of the automatic ones where corrected ones count; None if there is none.
+    by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
+    that can count instead, automatic if this one is by hand and the other way round; None if there is none.
     """
 
     job: Job | None
@@ -72,7 +74,7 @@ class ImageRow:
     warning: str = ""
     bars: str = ""
     numbers: Sequence[Entry] = ()
-    corrected: int = 0
+    by_hand: bool = False
     other: Any = None
 
     @cached_property
@@ -274,19 +276,24 @@ class PooledResult(ChartedSummary):
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
-        """The rows, each with the newest other result of its image that differs in whether people corrected it."""
-        mine = [row.job for row in rows if row.job]
-        micrographs = {job.micrograph_id for job in mine}
-        every = Job.objects.filter(micrograph__in=micrographs, state=Job.State.DONE).order_by("created", "pk")
-        every = every.filter(
-            Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
-        )
-        told = every.values_list("pk", "micrograph", "summary__used__corrected", "sample", "settings__task")
-        corrected, kind = {pk: count or 0 for pk, _, count, _, _ in told}, task_of(self.sample.settings)
-        found = {(image, bool(n)): pk for pk, image, n, own, task in told if not own and (task or DEFAULT_TASK) == kind}
+        """The rows, each with the newest other result of its image that differs in whether people made it."""
+        images = {row.job.micrograph_id for row in rows if row.job}
+        own = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
+        every = Job.objects.filter(own, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
+        by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
+        told = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
+        kind = task_of(self.sample.settings)
+        by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in told}
+        others = {
+            (each["micrograph"], by_hand[each["pk"]]): each["pk"]
+            for each in told
+            if not each["sample"] and (each["settings__task"] or DEFAULT_TASK) == kind
+        }
         return [
-            replace(row, corrected=(n := corrected.get(row.job.pk, 0)), other=found.get((row.job.micrograph_id, not n)))
-            if row.job and row.job.pk in corrected
+            replace(
+                row, by_hand=by_hand[row.job.pk], other=others.get((row.job.micrograph_id, not by_hand[row.job.pk]))
+            )
+            if row.job and row.job.pk in by_hand
             else row
             for row in rows
         ]

@@ -90,6 +90,16 @@ def test_every_file_of_the_sample_says_so(sample, corrected, client):
     assert answer["result"]["corrected"] == told
 
 
+def test_outlines_of_another_tool_are_offered_alike(sample, corrected, client):
+    used = {**corrected.summary["used"], "corrected": 0, "imported": {"file": "cells.zip"}}
+    Job.objects.filter(pk=corrected.pk).update(summary={**corrected.summary, "used": used})
+    address, offer = reverse("sample-page", args=[sample.pk]), reverse("sample-image", args=[sample.pk, corrected.pk])
+    assert offer in visit(client, VISITOR).get(address).content.decode()
+    used.update(imported=None)
+    Job.objects.filter(pk=corrected.pk).update(summary={**corrected.summary, "used": used})
+    assert offer not in client.get(address).content.decode()
+
+
 def test_others_are_offered_nothing(sample, corrected, client):
     page = client.get(reverse("sample-page", args=[sample.pk])).content.decode()
     assert reverse("sample-image", args=[sample.pk, corrected.pk]) not in page

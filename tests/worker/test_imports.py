@@ -60,6 +60,20 @@ def content_of(job, name):
         return gzip.decompress(packed.read()).decode()
 
 
+def test_a_truth_is_compared_as_any_other_result(send):
+    from segmentation import services
+    from worker import tasks
+
+    truth, found = (measured(send(png(each))) for each in (moved(), np.where(moved() == 9, 9, 0)))
+    row = services.comparison_of(truth, found)
+    tasks.compare(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.result["how"]) == ("done", "paired")
+    score = row.result["agreement"]["scores"][0]
+    assert (score["precision"], score["recall"]) == (1, 0.5)
+    assert row.result["agreement"]["places"]["missed"]["first"] == [4]
+
+
 def test_outlines_are_measured_without_a_model_and_say_where_they_come_from(send, script, result, monkeypatch):  # noqa: F811
     from segmentation.core import pipeline
 
