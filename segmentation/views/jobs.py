@@ -246,7 +246,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         sign_job(job=found, request=request, **said)
     except Refused as refusal:
-        return refused(request, refusal, f"{reverse('job', args=[pk])}#signatures")
+        return _page(request, found, sign_error=refusal.sentence, sign=said, status=refusal.status)
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
 
