@@ -20,7 +20,7 @@ from .core import tasks
 from .core.report.exports.viewer import THUMBNAILS
 from .core.report.wording import capital, scale_words
 from .core.typed import settings_of_task
-from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
+from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, Signature, StoredFile
 from .presenters.result import main_number
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
@@ -190,7 +190,7 @@ class JobAdmin(LookOnly):
         self._each(request, jobs, services.cancel_job, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
-        services.delete_job(job=obj)
+        services.delete_job(job=obj, signed=True)
 
 
 @admin.register(Sample)
@@ -227,7 +227,7 @@ class SampleAdmin(LookOnly):
         self._each(request, samples, services.cancel_sample, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: Sample) -> None:
-        services.delete_sample(sample=obj)
+        services.delete_sample(sample=obj, signed=True)
 
 
 @admin.register(Micrograph)
@@ -271,18 +271,46 @@ class UploadAdmin(LookOnly):
         return micrograph.analyses
 
 
+class GoesWithOthers(LookOnly):
+    """Rows that are deleted only together with others."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        here = request.resolver_match.view_name.startswith(f"admin:segmentation_{self.model._meta.model_name}_")
+        return not here and super().has_delete_permission(request, obj)
+
+
+@admin.register(Signature)
+class SignatureAdmin(GoesWithOthers):
+    """Signatures: nobody changes them, and they go with their result."""
+
+    list_display = ("image", "meaning", "name", "account", "created", "page")
+    list_filter = ("meaning", "created")
+    search_fields = ("job__id", "job__micrograph__name", "account", "name")
+    summary_fields = (
+        *("image", "page", "meaning", "name", "account", "created"),
+        *("labels_sha256", "result_sha256", "numbers_sha256"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("job__micrograph")
+
+    @admin.display(ordering="job__micrograph__name")
+    def image(self, signature: Signature) -> str:
+        return truncatechars(signature.job.micrograph.name, 40)
+
+    @admin.display
+    def page(self, signature: Signature) -> SafeString:
+        return format_html('<a href="{}">open the result</a>', reverse("job", args=[signature.job_id]))
+
+
 @admin.register(Segmentation)
-class SegmentationAdmin(LookOnly):
+class SegmentationAdmin(GoesWithOthers):
     """What was found: it goes with its micrograph or the last job that measures it, never by itself."""
 
     list_display = ("image", "task", "model_name", "bytes", "created", "measured")
     list_filter = ("task", "model_name", "created")
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
     summary_fields = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        here = request.resolver_match.view_name.startswith("admin:segmentation_segmentation_")
-        return not here and super().has_delete_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))

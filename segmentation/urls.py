@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import arriving, calibration, histogram, jobs, pages, results, samples, upload
+from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, upload
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -38,10 +38,15 @@ urlpatterns = [
     path("jobs/<uuid:pk>/rerun/", jobs.rerun, name="job-rerun"),
     path("jobs/<uuid:pk>/change/", jobs.change, name="job-change"),
     path("jobs/<uuid:pk>/corrections/", jobs.measure_corrections, name="job-corrections"),
+    path("jobs/<uuid:pk>/outlines/", jobs.import_from_tool, name="job-outlines"),
+    path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),
+    path("jobs/<uuid:pk>/corrections.csv", jobs.log, {"kind": "csv"}, name="job-log-csv"),
+    path("jobs/<uuid:pk>/sign/", jobs.sign, name="job-sign"),
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", jobs.tile, name="job-tile"),
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
+    path("compare/", compare.compare, name="compare"),
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),
     path("results/adopt/", results.claim, name="claim-results"),

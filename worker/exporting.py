@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segmentation import services
+from segmentation import __version__, services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
-from segmentation.models import ExportJob, Job
-from segmentation.services import bundles
+from segmentation.core.tasks import find
+from segmentation.models import ExportJob, Job, Signature
+from segmentation.services import bundles, logs
+from segmentation.services.signing import SIGNATURES
 
-from .fetching import pixels_of
+from . import inspection
+from .fetching import fetch, pixels_of
+
+if TYPE_CHECKING:
+    from segmentation.core.micrograph import types
 
 Progress = Callable[[str, float], None]
 MEASURED = 0.1
-
-
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
+NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."
 
 
 def stored_segmentation(job: Job) -> Segmentation:
@@ -39,10 +46,38 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
         raise UnusableSegmentation(NO_PARENT)
     found = services.corrected(parent, job.corrects)
     origin = replace(found.provenance, parent=str(parent.segmentation_id))
+    return kept(job, replace(found, provenance=origin), parent, folder)
+
+
+def imported_segmentation(job: Job, micrograph: types.Micrograph, progress: Progress, folder: Path) -> Segmentation:
+    """The outlines in the file of another tool that came with the job, stored as the job's own."""
+    parent = job.parent
+    if parent is None or parent.segmentation is None:
+        raise UnusableSegmentation(NO_RESULT)
+    before, task = stored_segmentation(parent), find(job.get_settings().task)
+    rows, columns = micrograph.shape
+    calibration = job.get_settings().measurement.scaled(micrograph.own_calibration)
+    asked = {
+        "frame": [rows, columns, before.rows],
+        "task": task.name,
+        "names": before.class_names,
+        "image": micrograph.name,
+        "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
+    }
+    stage = "reading the outlines"
+    read = inspection.read_outlines(fetch(job.outlines["file"], folder), asked, lambda: progress(stage, 0.1))
+    source = {name: job.outlines[name] for name in ("name", "sha256")}
+    of = str(parent.segmentation_id)
+    found = read.segmentation(before, **source, version=__version__, of=of, semantic=task.semantic)
+    return kept(job, found, parent, folder)
+
+
+def kept(job: Job, found: Segmentation, parent: Job, folder: Path) -> Segmentation:
+    """A segmentation that replaces the parent's, stored as the job's own."""
     file = folder / "segmentation.npz"
-    replace(found, provenance=origin).save(file)
-    services.keep_segmentation(job=job, file=file, provenance=origin, parent=parent.segmentation)
-    return replace(found, provenance=origin)
+    found.save(file)
+    services.keep_segmentation(job=job, file=file, provenance=found.provenance, parent=parent.segmentation)
+    return found
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
@@ -55,14 +90,38 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     analysis = pipeline.measure(pixels_of(job.micrograph, folder), stored_segmentation(job), job.get_settings())
     out.mkdir()
     there = []
-    for stored in job.artifacts.exclude(name=services.segmentations.NAME):
+    for stored in job.artifacts.all():
         with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         there.append(stored.name)
+    signatures = list(job.signatures.all())
     files = write_all(
         analysis,
         out,
         there=there,
+        beside=_evidence(job, signatures, out),
+        signatures=[each.printed for each in signatures],
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
     )
     services.publish_export(export=export, files=files)
+
+
+def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
+    """Write what shows how a corrected or signed result came to be: file name -> what it holds."""
+    maker, found = logs.corrected_by(job), {}
+    if maker is None and not signatures:
+        return {}
+    if maker and maker.parent and maker.parent.segmentation and (log := logs.log_of(maker)):
+        with maker.parent.segmentation.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        (out / logs.LOG).write_text(logs.as_json(log))
+        (out / logs.LOG_CSV).write_text(logs.as_csv(log), encoding="utf-8", newline="")
+        found = {
+            logs.BEFORE: "the outlines before the corrections",
+            logs.LOG: "the log of the corrections; `manage.py audit replay` repeats them",
+            logs.LOG_CSV: "the same as CSV",
+        }
+    if signatures:
+        (out / SIGNATURES).write_text(json.dumps([each.as_dict() for each in signatures], indent=1) + "\n")
+        found[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
+    return {services.segmentations.NAME: "the outlines as they were measured", **found}

@@ -12,7 +12,7 @@ from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.tasks import UnknownTask
-from segmentation.models import Attempted, ExportJob, Job, Micrograph, Sample
+from segmentation.models import Attempted, Comparison, ExportJob, Job, Micrograph, Sample
 
 from .inspection import Unreadable
 
@@ -32,6 +32,7 @@ WHAT: dict[type[Attempted], str] = {
     Sample: "sample",
     Micrograph: "upload",
     ExportJob: "writing of files",
+    Comparison: "comparison",
 }
 
 

@@ -14,12 +14,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from django.conf import settings
 
 from segmentation.plain import plain
 from segmentation.services.limits import most_pixels
+
+if TYPE_CHECKING:
+    from segmentation.core.imported.reading import Outlines
 
 from .scratch import scratch
 
@@ -30,6 +34,8 @@ KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.5  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
+OUTLINES_TOO_SLOW = "Reading the outlines took too long: the file may be damaged, or split it into parts."
+OUTLINES_DIED = "The outlines could not be read: their file is damaged or needs too much memory."
 
 
 class Unreadable(Exception):
@@ -71,6 +77,28 @@ def inspect(
         return Inspection(said, preview.read_bytes(), said.pop("unread"))
 
 
+def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> Outlines:
+    """The outlines in a file of another tool, read in a child process; raises Unreadable.
+
+    asked: what `segmentation.core.imported` must know of the image and the result. alive: as for `inspect`.
+    """
+    from segmentation.core.imported.reading import heard
+
+    with scratch() as folder:
+        labels = folder / "labels.npy"
+        command = [
+            *(sys.executable, "-m", "segmentation.core.imported", str(path)),
+            *(f"--asked={json.dumps(asked)}", f"--labels={labels}"),
+            f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
+        ]
+        output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
+        try:
+            return heard(said=_said(output), labels=np.load(labels, allow_pickle=False))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            logger.exception("Reading outlines said %r", output[:2000])
+            raise Unreadable(OUTLINES_DIED) from None
+
+
 def _command(
     path: Path, name: str, preview: Path, side: Sequence[tuple[str, Path]] = (), read_bar: bool = True
 ) -> list[str]:
@@ -87,41 +115,39 @@ def _command(
     ]
 
 
-def _run(command: list[str], alive: Callable[[], None]) -> bytes:
+def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_slow: str = TOO_SLOW) -> bytes:
     """The child's standard output; if the child dies or is too slow, the file is reported as the cause."""
     end = time.monotonic() + settings.DEEPSEGM_INSPECTION_SECONDS
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=settings.BASE_DIR, **pipes) as child:
         try:
-            output, errors = _heard(child, end, alive)
+            output, errors = _heard(child, end, alive, too_slow)
         finally:
             child.kill()
     if child.returncode or errors:
         logger.warning("Inspection ended with %s: %s", child.returncode, errors[-2000:].decode(errors="replace"))
     if -child.returncode in KILLS:
-        raise Killed(DIED)
+        raise Killed(died)
     if child.returncode:
-        raise Unreadable(DIED)
+        raise Unreadable(died)
     return output
 
 
-def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None]) -> tuple[bytes, bytes]:
+def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None], too_slow: str) -> tuple[bytes, bytes]:
     """The child's output until it ends by itself; raises Unreadable at the time `end`."""
     while True:
         try:
             return child.communicate(timeout=LOOK_SECONDS)
         except subprocess.TimeoutExpired:
             if time.monotonic() > end:
-                raise Unreadable(TOO_SLOW) from None
+                raise Unreadable(too_slow) from None
             alive()
 
 
 def _parse(output: bytes) -> dict[str, Any]:
     """The facts of the child's one line, as the fields of a Micrograph; raises OSError for a fault of the machine."""
     try:
-        said = plain(json.loads(output))
-        if not said["ok"]:
-            raise OSError(said["errno"], said["error"]) if "errno" in said else Unreadable(said["error"])
+        said = _said(output)
         names = ("width", "height", "sha256", "calibration", "metadata", "notes", "data_bar")
         reading = said.get("reading") or {}
         own = {"kind": said["kind"][:LONGEST_KIND], "reading": reading, "unread": said.get("reading", {}) is None}
@@ -129,3 +155,12 @@ def _parse(output: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         logger.exception("Inspection said %r", output[:2000])
         raise Unreadable(DIED) from None
+
+
+def _said(output: bytes) -> dict[str, Any]:
+    """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a fault of the
+    machine, ValueError, KeyError or TypeError for no report."""
+    said = plain(json.loads(output))
+    if not said["ok"]:
+        raise OSError(said["errno"], said["error"]) if "errno" in said else Unreadable(said["error"])
+    return dict(said)

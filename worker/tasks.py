@@ -18,7 +18,8 @@
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
-micrograph that is to be inspected (`inspecting`) and the further files of a result (`exporting`).
+micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`) and the comparison of
+two results (`comparing`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -47,12 +48,13 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, ExportJob, Job, Micrograph, Sample, Superseded
+from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded
 from segmentation.services import outlines, tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from .exporting import corrected_segmentation, stored_segmentation, write_further
+from .comparing import compare_results
+from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
@@ -92,6 +94,12 @@ def write_files(pk: str) -> None:
     _run(ExportJob, pk, write_further)
 
 
+@shared_task(name="worker.compare")
+def compare(pk: str) -> None:
+    """Compare two results."""
+    _run(Comparison, pk, compare_results)
+
+
 @shared_task(name="worker.inspect_uploads")
 def inspect_uploads() -> None:
     """Inspect new uploads in turn; after a while continue with a new message, so that a worker can stop."""
@@ -103,7 +111,12 @@ def inspect_uploads() -> None:
     services.enqueue_inspection()
 
 
-IN_A_CHILD: dict[str, type[Attempted]] = {run_job.name: Job, run_sample.name: Sample, write_files.name: ExportJob}
+IN_A_CHILD: dict[str, type[Attempted]] = {
+    run_job.name: Job,
+    run_sample.name: Sample,
+    write_files.name: ExportJob,
+    compare.name: Comparison,
+}
 
 
 @task_failure.connect
@@ -173,9 +186,11 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
 
     progress("reading the image", 0.0)
     micrograph = pixels_of(job.micrograph, folder)
-    clock, reused = pipeline.Clock(), job.segmentation is not None or job.corrects is not None
+    clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
     if job.segmentation is None and job.corrects is not None:
         found = corrected_segmentation(job, folder)
+    elif job.segmentation is None and job.outlines:
+        found = imported_segmentation(job, micrograph, progress, folder)
     else:
         found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
     analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 from uuid import UUID
 
 import numpy as np
@@ -12,14 +13,16 @@ from ninja import Query, Router, Status
 
 from .. import services
 from ..core.labels.operations import standing
+from ..core.labels.patches import Patch
 from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import visible
-from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown
+from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
+from ..services.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .sending import (
@@ -29,8 +32,8 @@ from .sending import (
     LABELS,
     Changes,
     Edits,
-    LabelsAs,
     OneImage,
+    Sign,
     changed_settings,
     json_body,
     refusals,
@@ -100,22 +103,27 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 @router.post(
     "/{uuid:pk}/revisions",
     url_name="revisions",
-    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422)},
+    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422, 507)},
     openapi_extra=takes(Changes, FORM, JSON, settings=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
 
     What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring. With
-    edits the corrected outlines are measured, without a network or a model.
+    edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
+    a model.
     """
     found = own(request, _job(pk))
     if not found.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
-    edited = SWITCH.get(sent.pop("edits", "off")) if "edits" in sent else False
+    edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
+    if "outlines" in sent:
+        raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
+    if edited and file:
+        raise Refused("Send edits or outlines, not both.")
     calibration = stated_calibration(found)
     try:
         if "width" in sent:
@@ -125,6 +133,8 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     except ValueError as problem:
         raise Refused(str(problem)) from None
     make = services.finish_corrections if edited else services.rerun_job
+    if file is not None:
+        make = partial(services.import_outlines, file=file)
     new = make(job=found, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, described(request, new))
@@ -137,7 +147,13 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     response={200: schemas.Objects, **refusals(404, 409, 422)},
     openapi_extra=LABELS,
 )
-def labels(request: HttpRequest, pk: UUID, said: Query[LabelsAs]) -> Any:
+def labels(
+    request: HttpRequest,
+    pk: UUID,
+    format: Literal["tiff", "runs", "objects"] = Query("tiff", description="A TIFF, runs of pixels, or the objects."),
+    top: int = Query(0, ge=0, description="Of runs: the first row."),
+    bottom: int | None = Query(None, ge=0, description="Of runs: the row after the last one; without it all rows."),
+) -> Any:
     """The outlines that stand now, kept or set aside, with the corrections so far.
 
     Without a format a TIFF of 32 bits: ids as in the table, 0 is background; the header X-Edits-Base is the number of
@@ -148,17 +164,19 @@ def labels(request: HttpRequest, pk: UUID, said: Query[LabelsAs]) -> Any:
     found = visible(request, _job(pk))
     corrections = services.corrections_of(found)
     now, base = corrections.now, len(corrections.steps)
-    if said.format == "objects":
-        return {"base": base, "standing": len(standing(corrections.steps)), **now.as_dict()}
-    if said.format == "tiff":
+    if format == "objects":
+        operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
+        return {"base": base, "operations": operations, **now.as_dict()}
+    if format == "tiff":
         answer = serve_labels(now, found.micrograph.name)
         answer["X-Edits-Base"] = str(base)
         return answer
-    bottom = now.shape[0] if said.bottom is None else said.bottom
-    if not said.top <= bottom <= now.shape[0]:
-        raise Refused(f"Rows go from 0 to {now.shape[0]}, and top is not below bottom.", 422)
-    ids, counts = now.every_run(said.top, bottom)
-    head = np.array([now.width, now.shape[0], said.top, bottom, base, now.next_id], "<i4")
+    height = now.shape[0]
+    bottom = height if bottom is None else bottom
+    if not top <= bottom <= height:
+        raise Refused(f"top and bottom are rows from 0 to {height}, and top is not larger than bottom.", 422)
+    ids, counts = now.every_run(top, bottom)
+    head = np.array([now.width, height, top, bottom, base, now.next_id], "<i4")
     return serve_packed(request, head.tobytes() + np.column_stack([ids, counts]).astype("<i4").tobytes())
 
 
@@ -179,22 +197,47 @@ def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, descriptio
     openapi_extra=takes(Edits, JSON),
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
-    """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed."""
+    """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed.
+
+    With a header Idempotency-Key the same request sent twice is made once, and gets the same answer.
+    """
     found = own(request, _job(pk))
     body = json_body(request, Edits)
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        rows = services.edit_job(job=found, base=body.base, operations=body.operations, **who)
+        rows = services.edit_job(job=found, base=body.base, operations=body.operations, key=key_of(request), **who)
     except services.Outdated as old:
         since = [each.as_dict() for each in old.edits]
         return Status(409, {"error": old.sentence, "base": old.base, "edits": since})
-    made = [row.step.patch for row in rows]
+    made = [Patch.from_dict(row.patch) for row in rows]
     answer = {
         "base": rows[-1].sequence,
         "made": [each.made for each in made],
         "checks": [each.check for each in made],
     }
     return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/edits.csv", url_name="edits-csv", response=refusals(404), openapi_extra=A_FILE
+)
+def edits_csv(request: HttpRequest, pk: UUID) -> Any:
+    """The corrections so far as CSV."""
+    found = visible(request, _job(pk))
+    return serve_text(as_csv(found.edits.all()), "text/csv", found.micrograph.name, "corrections.csv")
+
+
+@router.post(
+    "/{uuid:pk}/signatures",
+    url_name="signatures",
+    response={201: schemas.Signature, **refusals(403, 404, 409, 422)},
+    openapi_extra=takes(Sign, JSON),
+)
+def sign(request: HttpRequest, pk: UUID) -> Any:
+    """Sign a finished result, with the account's password once more. The signed result never changes."""
+    found, body = visible(request, _job(pk)), json_body(request, Sign)
+    row = services.sign_job(job=found, request=request, **body.model_dump())
+    return Status(201, row.as_dict())
 
 
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
@@ -257,6 +300,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "settings": job.settings,
         "recipe": job.settings,
         "result": job.summary if shown else None,
+        "signatures": [each.as_dict() for each in job.signatures.all()],
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
     }
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import Field, TypeAdapter, WithJsonSchema
 
+from ..core.compare.results import Comparison
 from ..core.report.schema import JobResult, StoredSample
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -49,6 +50,24 @@ class Analysis(Schema):
     files: dict[str, str] = Field(description=FILES)
 
 
+class Signature(Schema):
+    """Who signed a result, and the checksums of what was signed."""
+
+    job: str
+    sequence: int
+    account: str
+    name: str = Field(description="As printed.")
+    meaning: Literal["made", "reviewed", "approved"]
+    time: str
+    labels_sha256: str = Field(description="Of the file segmentation.npz.")
+    result_sha256: str = Field(description="Of the file result.json.")
+    numbers_sha256: str = Field(
+        description="Of the entry result of the job: JSON with sorted keys, in ASCII and without spaces."
+    )
+    previous: str = Field(description="Hash of the signature before.")
+    hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
+
+
 class Job(Analysis):
     """The analysis of one image."""
 
@@ -58,6 +77,7 @@ class Job(Analysis):
     progress: float = Field(description="From 0 to 1.")
     position: int | None = Field(description="Its place in the queue, 1 for the next one.")
     image: Micrograph
+    signatures: list[Signature]
 
 
 class BeingWritten(Schema):
@@ -96,7 +116,7 @@ class Objects(Schema):
 
     base: int = Field(description="The number of the last edit.")
     next: int = Field(description="The next free id.")
-    standing: int = Field(description="How many edits can still be undone.")
+    operations: list[dict[str, Any]] = Field(description="Those that can still be undone, in their order.")
     classes: list[str] = Field(description="The names of the classes.")
     ids: list[int]
     classes_of: list[int] = Field(description="The place of its class among classes.")
@@ -124,6 +144,51 @@ class Outdated(Schema):
 
 class JobStarted(Job):
     secret: str = Field("", description=SECRET)
+
+
+class Compared(Schema):
+    """One of two results."""
+
+    id: str
+    kind: Literal["job", "sample"]
+    name: str
+    url: str
+    page: str
+
+
+class Measured(Schema):
+    value: float | None
+    low: float | None = Field(description="Ends of the 95 % interval.")
+    high: float | None
+
+
+class ComparedNumber(Schema):
+    """One number of both results."""
+
+    name: str
+    term: str
+    group: str = Field(description="The table of all numbers that it belongs to.")
+    unit: str
+    first: Measured
+    second: Measured
+    difference: Measured = Field(description="The second less the first, with its own 95 % interval.")
+
+
+class Comparing(BeingWritten):
+    """A comparison that is being made."""
+
+    state: Literal["queued", "running"]
+
+
+class ResultsCompared(Schema):
+    """Two results side by side."""
+
+    state: Literal["done"]
+    page: str = Field(description="The page of the same comparison for people.")
+    results: list[Compared]
+    numbers: list[ComparedNumber] = Field(description="The main numbers that both have.")
+    every: list[ComparedNumber] = Field(description="All numbers that both have.")
+    comparison: Comparison
 
 
 class Scale(Schema):

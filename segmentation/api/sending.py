@@ -50,15 +50,14 @@ class OneImage(Body):
 
 class Changes(Body):
     edits: bool = Field(False, description="Measure the corrected outlines instead of those of the result itself.")
+    outlines: Upload = Field(
+        None,
+        description=(
+            "A file of outlines to measure instead: a label image or mask, an ImageJ ROI or ROI ZIP, or COCO JSON; in a"
+            " form only."
+        ),
+    )
     width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels.")
-
-
-class LabelsAs(Body):
-    """How the outlines are answered."""
-
-    format: Literal["tiff", "runs", "objects"] = Field("tiff", description="A TIFF, runs of pixels, or the objects.")
-    top: int = Field(0, ge=0, description="Of runs: the first row.")
-    bottom: int | None = Field(None, ge=0, description="Of runs: the row after the last one; without it all rows.")
 
 
 class Edits(Body):
@@ -75,6 +74,14 @@ class Edits(Body):
         ),
     )
     patches: bool = Field(False, description="Answer with the patch of each operation, too.")
+
+
+class Sign(Body):
+    """A signature under a finished result."""
+
+    password: str = Field(description="Of the account that signs; wrong ones count as those at the sign-in do.")
+    meaning: Literal["made", "reviewed", "approved"] = Field(description="made: only by the account that made it.")
+    name: str = Field("", description="As printed; empty: the full name of the account.")
 
 
 class Images(Body):

@@ -23,6 +23,7 @@ from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from .auth import sign_in
+from .compare import router as compare
 from .jobs import router as jobs
 from .samples import router as samples
 from .schemas import with_results
@@ -33,7 +34,8 @@ NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data 
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account, the"
     " first answer holds a secret; send it to cancel or delete. A script may also choose its own secret of 16"
-    " characters or more. With a header Idempotency-Key, the same request sent twice makes one job."
+    " characters or more. With a header Idempotency-Key, the same request sent twice makes one job,"
+    " and corrections once."
 )
 SECURITY = {
     "account": {"type": "http", "scheme": "basic"},
@@ -60,6 +62,7 @@ api = Api(
 )
 api.add_router("/jobs", jobs)
 api.add_router("/samples", samples)
+api.add_router("/compare", compare)
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:

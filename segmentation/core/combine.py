@@ -149,13 +149,18 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
-    repeated = [member.record.settings.get("repeatability") for member in members]
-    given = [each for each in repeated if each is not None]
     return Evidence(
         [score for each in scores for score in each] if all(scores) else [],
-        max(given) / 100 if len(given) == len(members) else None,
+        _largest(members, "repeatability"),
         [(int(each.table.kept.sum()), effect(each.budget, "threshold")) for each in members if each.table.kept.any()],
+        _largest(members, "between_operators"),
     )
+
+
+def _largest(members: Sequence[Member], setting: str) -> float | None:
+    """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
+    given = [each for member in members if (each := member.record.settings.get(setting)) is not None]
+    return max(given) / 100 if len(given) == len(members) else None
 
 
 def _image(row: ImageRow, member: Member, unit: str) -> SampleImage:

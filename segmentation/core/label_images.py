@@ -53,10 +53,10 @@ class Mask:
 def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: bool = False) -> Mask:
     """The Mask in a TIFF, PNG, BMP or npy file; raises UnreadableImage, one sentence for the user."""
     labels, notes = as_labels(read_numbers(path), kind=kind, background=background, corners=corners)
-    return Mask(clean_name(path.name), sha256_of(path), labels, notes, _calibration(path))
+    return Mask(clean_name(path.name), sha256_of(path), labels, notes, calibration_of(path))
 
 
-def _calibration(path: Path) -> Calibration:
+def calibration_of(path: Path) -> Calibration:
     """The pixel size that a TIFF states, as our own labels.tif does."""
     try:
         return read(path).calibration if path.suffix.lower() in TIFF else Calibration.absent()

@@ -306,6 +306,7 @@ def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Val
 
 
 def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[Flag]:
+    yield from map(Flag, segmentation.used.get("imported", {}).get("notes", ()))
     flat = flat_share(micrograph.pixels[: segmentation.rows])
     if flat >= DRAWN and micrograph.metadata.get("kind") != MASK:
         yield Flag.doubtful(

@@ -13,7 +13,7 @@ from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.nano import LEAST_DOUBT
 from .measure.quantities import Unit, Value, in_micrometres
-from .measure.results import Between, PooledStatistics, Statistics
+from .measure.results import Between, Corrected, PooledStatistics, Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
@@ -231,6 +231,21 @@ class SampleAnalysis:
         return self.pooled.between if isinstance(self.pooled, PooledStatistics) else None
 
     @property
+    def corrected(self) -> Corrected | None:
+        """What people did with the outlines in the pooled numbers; None if nobody touched one."""
+        every = [member for _, member in self.counted]
+        touched = [each for each in every if each.record.used.get("corrected") or each.record.used.get("reviewed")]
+        if not touched:
+            return None
+        return Corrected(
+            images=len(touched),
+            of_images=len(every),
+            outlines=sum(each.record.used.get("corrected", 0) for each in touched),
+            reviewed=sum(each.record.used.get("reviewed", 0) for each in touched),
+            of_outlines=sum(len(each.table) for each in touched),
+        )
+
+    @property
     def counted(self) -> list[tuple[SampleImage, Member]]:
         """The images in the pooled numbers, with their analyses."""
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
@@ -256,7 +271,8 @@ class SampleAnalysis:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the keys of the pooled statistics and of this class, without members and all images."""
-        own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
+        own: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
+        own["corrected"] = self.corrected
         numbers = {
             "unit": self.unit,
             "headline_quantities": self.headline_quantities,  # the key in stored samples

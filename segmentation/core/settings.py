@@ -122,6 +122,17 @@ class MeasurementSettings(Settings):
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}},
     )
+    between_operators: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        title="Difference between operators",
+        description=(
+            "Relative standard deviation of the median between people who outline the same image. The page that"
+            " compares two results finds it. It enters the uncertainty budget."
+        ),
+        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}},
+    )
     calibration: Annotated[
         Calibration | None,
         BeforeValidator(_calibration),
@@ -161,6 +172,11 @@ class MeasurementSettings(Settings):
     def repeated(self) -> float | None:
         """The repeatability as a fraction."""
         return None if self.repeatability is None else self.repeatability / 100
+
+    @property
+    def operators(self) -> float | None:
+        """The difference between operators as a fraction."""
+        return None if self.between_operators is None else self.between_operators / 100
 
     def scaled(self, own: Calibration) -> Calibration:
         """The calibration to measure with; own: the one from the file or the image."""

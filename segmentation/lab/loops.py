@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ..core.measure.matching import RIGHT, match, overlap_of
 from ..core.network.cards import read_card
 from ..core.network.runtime import Runtime
 from ..core.truth import BadDataset
@@ -28,7 +29,6 @@ from .contract import Floats, Labels, Picture
 from .data import held_out_pairs
 from .evaluation.predictions import Predictor
 from .evaluation.scores import Scorer, precision_recall_f1
-from .instances.matching import RIGHT, match, overlap_of
 from .pretrained import maps_of
 from .settings import read_recipe
 

@@ -11,7 +11,7 @@ The Job row is the truth and the broker only carries its id. A job's life:
                        └───────────retry────────────┴───────┘
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
-when one of them is first asked for, by an ExportJob of the same states.
+when one of them is first asked for, by an ExportJob of the same states. So is a Comparison of two results.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
@@ -28,8 +28,10 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 """
 
 from .base import AFRESH, AGAIN, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
+from .comparisons import Comparison
 from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, recent_pace
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
+from .signatures import Signature

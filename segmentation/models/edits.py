@@ -17,12 +17,18 @@ from .jobs import Job
 FIRST = ""  # the hash before the first edit of a job
 
 
+def hash_of(said: Any) -> str:
+    """SHA-256 of plain JSON types, as JSON with sorted keys, in ASCII and without spaces."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 class Edit(models.Model):
     """One correction of the outlines of a finished job.
 
     sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
     visitor: the browser or script. operation: as it was sent. patch: what it changed; before: the patch that takes it
     back. undoes: the edit that this one takes back. previous, hash: SHA-256 of the edit before and of this one.
+    submission: identifies the request, where it came with an Idempotency-Key; it is no part of the log.
     """
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="edits")
@@ -36,6 +42,7 @@ class Edit(models.Model):
     undoes = models.PositiveIntegerField(null=True, blank=True)
     previous = models.CharField(max_length=64, blank=True, default=FIRST)
     hash = models.CharField(max_length=64)
+    submission = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     class Meta:
         ordering = ["job", "sequence"]
@@ -70,8 +77,7 @@ class Edit(models.Model):
         }
 
     def own_hash(self) -> str:
-        """SHA-256 of `as_dict` without the hash, as JSON with sorted keys, in ASCII and without spaces."""
+        """`hash_of` of `as_dict` without the hash."""
         said = self.as_dict()
         del said["hash"]
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hash_of(said)

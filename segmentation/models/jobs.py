@@ -43,6 +43,8 @@ class Job(Owned, Attempted):
     ends: the expected end of the running attempt.
     edit_count, edit_hash: how many corrections were made of its outlines, and the hash of the last one.
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
+    outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
+    signature_hash: the hash of the last signature, "" before the first one.
     """
 
     class State(models.TextChoices):
@@ -74,6 +76,8 @@ class Job(Owned, Attempted):
     edit_count = models.PositiveIntegerField(default=0, editable=False)
     edit_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    outlines = models.JSONField(default=dict, blank=True, editable=False)
+    signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = JobQuerySet.as_manager()
 
@@ -95,6 +99,11 @@ class Job(Owned, Attempted):
     @property
     def is_done(self) -> bool:
         return self.state == self.State.DONE
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether it measures corrections of its parent, or outlines of another tool in their place."""
+        return self.corrects is not None or bool(self.outlines)
 
     @property
     def can_retry(self) -> bool:
@@ -142,7 +151,7 @@ class Job(Owned, Attempted):
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
-        stages = MEASURING if self.segmentation_id else tuple(BEGINS)
+        stages = MEASURING if self.segmentation_id or self.is_by_hand else tuple(BEGINS)
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:

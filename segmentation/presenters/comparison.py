@@ -1,54 +1,267 @@
-"""A corrected result beside the automatic one: every number of both, and their difference."""
+"""Two results side by side: every number of both with their difference, and what a worker found of their objects."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from math import sqrt
+from typing import Any
 
-from ..core.measure.quantities import Value, readable
-from ..core.report.entries import Entry
-from ..core.report.wording import capital
-from ..models import Job
+from ..core.compare.intervals import Limits, of_difference
+from ..core.compare.results import Comparison as Compared
+from ..core.compare.results import Place
+from ..core.labels.segmentation import MASKS
+from ..core.measure.quantities import Value, in_micrometres, significant
+from ..core.report.entries import Entry, known_column
+from ..core.report.wording import capital, hundredths, per_cent
+from ..models import Comparison, Job, Sample
+from ..models.comparisons import Compared as Row
+from ..services.comparisons import name_of
+from .charts import ChartedSummary, Overlay
 from .result import Result
+from .sample import PooledResult
+
+HOW = {
+    "paired": "Both are outlinings of one image, so the objects are the same: intervals come from drawing matched"
+    " groups of objects with replacement.",
+    "independent": "The images are different, so the results are independent: the interval of each difference follows"
+    " from the intervals of both numbers.",
+    "shared": "Some images are in both results, so differences have no interval.",
+}
+NOT_PAIRED = "Both are outlinings of one image, so they are not independent, and their differences have no interval."
+# Title, what it means, and on which side its objects are counted.
+PLACES: dict[Place, tuple[str, str, str]] = {
+    "matched": ("Matched", "One object of each, with an intersection over union of 0.75 and more.", "first"),
+    "inexact": ("Outlined differently", "One object of each, with a smaller intersection over union.", "first"),
+    "split": ("Split in B", "Pieces in B that lie in one object of A.", "second"),
+    "merged": ("Merged in B", "Objects of A that one object of B covers together.", "first"),
+    "missed": ("Only in A", "B misses them.", "first"),
+    "invented": ("Only in B", "A does not have them.", "second"),
+}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One number of two results; difference: the later less the earlier one, "" where one of them is missing."""
+    """One number of two results; difference: the second less the first one, "" where one of them is missing; interval:
+    its 95 % interval in words, "" where there is none; low, high: the same as numbers in the unit of `after`."""
 
     term: str
     definition: str
     before: Entry
     after: Entry
     difference: str
+    interval: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def cells(self) -> list[Entry]:
         return [self.before, self.after]
 
 
+@dataclass(frozen=True)
+class PlaceRow:
+    """The objects of one place: how many, and their ids in each result, separated by commas."""
+
+    name: Place
+    title: str
+    definition: str
+    count: int
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Operators:
+    """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median. who:
+    their accounts, "" where not known."""
+
+    per_cent: str
+    value: str
+    who: str
+
+
 def comparison(job: Job) -> list[Difference]:
-    """The numbers of a result that measures corrections, and of the result that was corrected; none of others, or
-    where their lengths have different units."""
+    """The numbers of a result that measures corrections or outlines of another tool, and of the result before it; none
+    of others, or where their lengths have different units."""
     parent = job.parent
-    if job.corrects is None or parent is None or not parent.is_done or not job.is_done:
+    if not job.is_by_hand or parent is None or not parent.is_done or not job.is_done:
         return []
-    before, after = ({each.name: each for each in _numbers(one)} for one in (parent, job))
-    both = [(before[name], after[name]) for name in after if name in before]
-    return [_difference(*pair) for pair in both if pair[0].number.unit == pair[1].number.unit]
+    return list(_differences(*(_main(Result(one)) for one in (parent, job)), {}))
 
 
-def _numbers(job: Job) -> list[Entry]:
-    result = Result(job)
-    return [*result.counts[:2], *(each for each in result.sizes if not each.text), *result.quantities]
+class ComparedResults:
+    """The page's view of a comparison; a and b: the numbers of both."""
+
+    def __init__(self, row: Comparison) -> None:
+        self.row = row
+        self.a, self.b = (_summary(each) for each in (row.first, row.second))
+        self.names = [name_of(row.first), name_of(row.second)]
+        self.result: Compared | None = row.result or None  # type: ignore[assignment]
+
+    @property
+    def active(self) -> bool:
+        return self.row.state in (Comparison.State.QUEUED, Comparison.State.RUNNING)
+
+    @property
+    def how_line(self) -> str:
+        """What the intervals of the differences are."""
+        if not self.result:
+            return ""
+        known = any(each["low"] is not None for each in self.result["differences"])
+        return NOT_PAIRED if self.result["how"] == "paired" and not known else HOW[self.result["how"]]
+
+    @cached_property
+    def main(self) -> list[Difference]:
+        """The numbers that everybody reads."""
+        found = self.result["differences"] if self.result else []
+        stored = {each["name"]: (each["low"], each["high"]) for each in found if each["low"] is not None}
+        return list(_differences(_main(self.a), _main(self.b), stored, self._independent))
+
+    @cached_property
+    def every(self) -> list[Difference]:
+        """All numbers of both, in the order of the files."""
+        first, second = ({(one.group, one.name, one.term): one for one in each.every()} for each in (self.a, self.b))
+        return list(_differences(first, second, {}, self._independent))
+
+    @property
+    def _independent(self) -> bool:
+        return self.result is not None and self.result["how"] == "independent"
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """Both distributions in one chart."""
+        if not self.result or not self.result["curves"]:
+            return None
+        at = self.result["distance"]["at"] if self.result["distance"] else None
+        size = known_column(self.result["size"])
+        return Overlay.of(self.result["curves"], at, f"{size.title}, {self.result['unit']}")
+
+    @property
+    def places(self) -> list[PlaceRow]:
+        """What became of the objects; none where they are not paired."""
+        found = self.result["agreement"] if self.result else None
+        if not found or not found["scores"]:
+            return []
+        return [_place(name, found["places"][name]) for name in PLACES]
+
+    @property
+    def scores(self) -> list[dict[str, str]]:
+        found = self.result["agreement"] if self.result else None
+        names = ("precision", "recall", "f1")
+        return [
+            {"iou": f"{each['iou']:g}", **{name: _hundredths(each[name]) for name in names}}  # type: ignore[literal-required]
+            for each in (found["scores"] if found else [])
+        ]
+
+    @property
+    def pixels(self) -> str:
+        """The share of the pixels on which both agree."""
+        found = self.result["agreement"] if self.result else None
+        return per_cent(found["pixels"]) if found else ""
+
+    @property
+    def p(self) -> str:
+        found = self.result["distance"] if self.result else None
+        if not found or found["p"] is None:
+            return ""
+        return "p < 0.001" if found["p"] < 0.001 else f"p = {significant(found['p'], 2)}"
+
+    @property
+    def distance(self) -> str:
+        found = self.result["distance"] if self.result else None
+        return f"{found['distance']:.2f}" if found else ""
+
+    @property
+    def operators(self) -> Operators | None:
+        """Offered of two outlinings by hand of one image with a budget."""
+        jobs = [each for each in (self.row.first, self.row.second) if isinstance(each, Job) and by_hand(each)]
+        if not self.result or self.result["how"] != "paired" or len(jobs) < 2 or not self.b.budget:
+            return None
+        medians = [each.summary["statistics"]["median"] for each in jobs]
+        if None in medians:
+            return None
+        spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
+        who = [", ".join(authors(each)) for each in jobs]
+        told = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
+        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", told)
 
 
-def _difference(before: Entry, after: Entry) -> Difference:
+def by_hand(job: Job) -> bool:
+    """Whether a person or another tool made or changed its outlines."""
+    used = job.summary.get("used") or {}
+    return bool(used.get("corrected") or used.get("imported")) or job.summary.get("model", {}).get("name") == MASKS
+
+
+def authors(job: Job) -> list[str]:
+    """The accounts whose corrections a result measures; empty for people without one."""
+    if job.corrects is None or job.parent is None:
+        return []
+    names = job.parent.edits.filter(sequence__lte=job.corrects).exclude(author="")
+    return sorted(set(names.values_list("author", flat=True)))
+
+
+def _summary(side: Row) -> ChartedSummary:
+    return PooledResult(side) if isinstance(side, Sample) else Result(side)
+
+
+def _main(result: ChartedSummary) -> dict[Any, Entry]:
+    every = [*result.counts[:2], *(each for each in result.sizes if not each.text), *result.quantities]
+    return {each.name: each for each in every}
+
+
+def _differences(
+    before: Mapping[Any, Entry], after: Mapping[Any, Entry], stored: Mapping[str, Limits], independent: bool = False
+) -> Iterator[Difference]:
+    """The numbers that both have. stored: known intervals of differences by name, in the unit of the files;
+    independent: whether that of any other number follows from the intervals of both."""
+    for key, each in after.items():
+        other = before.get(key)
+        if other is None or each.text or other.text:
+            continue
+        one, two = other.number, each.number
+        if one.unit != two.unit:
+            one, two = in_micrometres(one), in_micrometres(two)
+        if one.unit != two.unit:
+            continue
+        limits = _in(two.unit, stored.get(each.name)) or (of_difference(one, two) if independent else None)
+        yield _difference(replace(other, number=one), replace(each, number=two), limits)
+
+
+def _in(unit: str, limits: Limits | None) -> Limits | None:
+    """Limits of a length in nm in the unit of the page."""
+    return (limits[0] / 1000, limits[1] / 1000) if limits and unit == "µm" else limits
+
+
+def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:
     one, other = before.number.value, after.number.value
-    said = ""
-    if one is not None and other is not None:
-        change = replace(after, number=readable(Value(abs(other - one), unit=after.number.unit)))
-        sign = "±" if other == one else "+" if other > one else "−"
-        share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
-        unit = "points" if after.kind == "fraction" else change.unit
-        said = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
-    return Difference(capital(after.term), after.definition, before, after, said)
+    if one is None or other is None:
+        return Difference(capital(after.term), after.definition, before, after, "")
+    change = replace(after, number=Value(abs(other - one), unit=after.number.unit))
+    sign = "±" if other == one else "+" if other > one else "−"
+    share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
+    unit = "points" if after.kind == "fraction" else change.unit
+    said = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
+    ends = _ends(after, limits) if limits else ""
+    return Difference(
+        capital(after.term), after.definition, before, after, said, ends, other - one, *(limits or (None, None))
+    )
+
+
+def _ends(entry: Entry, limits: Limits) -> str:
+    """Such as "−12 to +5"."""
+    words = {"integer": lambda each: f"{each:,.0f}", "fraction": hundredths}.get(entry.kind, significant)
+    signs = ("−" if each < 0 else "+" if each > 0 else "" for each in limits)
+    return " to ".join(f"{sign}{words(abs(each))}" for sign, each in zip(signs, limits, strict=True))
+
+
+def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:
+    title, definition, counted = PLACES[name]
+    ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
+    return PlaceRow(name, title, definition, len(objects[counted]), **ids)
+
+
+def _hundredths(value: Any) -> str:
+    return "–" if value is None else f"{value:.2f}"

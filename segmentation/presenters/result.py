@@ -21,7 +21,7 @@ from ..core.network.scale_search import UNDECIDED
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
-from ..core.report.wording import capital, corrected_words, doubt_line, per_cent
+from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
@@ -179,9 +179,11 @@ class Result(ChartedSummary):
 
     @property
     def corrected_line(self) -> str:
-        """What people did with the outlines, "" if nobody changed one."""
-        words = corrected_words(self.summary.get("used") or {})
-        return f"Outlines: {words}, of {self.summary.get('found', 0):,}." if words else ""
+        """Where the outlines come from and what people did with them, "" if a network alone made them."""
+        used = self.summary.get("used") or {}
+        corrected = corrected_words(used)
+        by_people = f"Outlines: {corrected}, of {self.summary.get('found', 0):,}" if corrected else ""
+        return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
 
     @property
     def calibration_detail(self) -> str:
@@ -295,15 +297,17 @@ class Result(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
         model = self.summary.get("model", {})
-        named = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
+        used = self.summary.get("used", {})
+        by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
+        named = imported_words(used) or by_model
         if card := self._card:
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
-        if why := self.summary.get("used", {}).get("chosen"):
+        if why := used.get("chosen"):
             named = format_html("{}. Chosen by the image. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
-            ("Model", named),
-            ("Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
+            ("Outlines" if used.get("imported") else "Model", named),
+            ("Their file" if used.get("imported") else "Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
             *((each.title, self._used(each, value)) for each, value in shown_settings(self.job.get_settings())),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from django.db.models import Q
+from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
@@ -15,7 +17,8 @@ from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
-from ..core.report.wording import capital, scale_range
+from ..core.report.wording import capital, corrected_images_words, scale_range
+from ..core.settings import DEFAULT_TASK, task_of
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -36,6 +39,7 @@ ASSUMED = (
     " below; everything is then measured again."
 )
 PENDING = "not pooled yet"
+NOBODY = ("0", "null")  # made or changed an outline
 BETWEEN = "Share of the variance of ln(size) between the images, not within them (one-way analysis of variance)."
 STATES = {
     Sample.State.WAITING: "images under way",
@@ -53,6 +57,8 @@ class ImageRow:
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
     reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
+    by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
+    that can count instead, automatic if this one is by hand and the other way round; None if there is none.
     """
 
     job: Job | None
@@ -68,6 +74,8 @@ class ImageRow:
     warning: str = ""
     bars: str = ""
     numbers: Sequence[Entry] = ()
+    by_hand: bool = False
+    other: Any = None
 
     @cached_property
     def address(self) -> str:
@@ -185,6 +193,12 @@ class PooledResult(ChartedSummary):
         return super().interval_line
 
     @property
+    def corrected_line(self) -> str:
+        """What people did with the outlines of its images, "" if nobody changed one."""
+        words = corrected_images_words(self.stored.get("corrected"))
+        return f"{words}." if words else ""
+
+    @property
     def between(self) -> Entry | None:
         """How much the images differ."""
         found = self.stored.get("between")
@@ -250,6 +264,7 @@ class PooledResult(ChartedSummary):
             _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
             for job in jobs
         ]
+        rows = self._with_others(rows)
         if self.headline_names:
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
             rows = [
@@ -259,6 +274,29 @@ class PooledResult(ChartedSummary):
             ]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
+
+    def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
+        """The rows, each with the newest other result of its image that differs in whether people made it."""
+        images = {row.job.micrograph_id for row in rows if row.job}
+        own = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
+        every = Job.objects.filter(own, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
+        by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
+        told = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
+        kind = task_of(self.sample.settings)
+        by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in told}
+        others = {
+            (each["micrograph"], by_hand[each["pk"]]): each["pk"]
+            for each in told
+            if not each["sample"] and (each["settings__task"] or DEFAULT_TASK) == kind
+        }
+        return [
+            replace(
+                row, by_hand=by_hand[row.job.pk], other=others.get((row.job.micrograph_id, not by_hand[row.job.pk]))
+            )
+            if row.job and row.job.pk in by_hand
+            else row
+            for row in rows
+        ]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
         """n, median and unit of finished images that are not in the pooled numbers and have no assumed width."""

@@ -13,8 +13,11 @@ from .after_inspection import (
     start_images,
 )
 from .archives import Note, is_archive
+from .combined import combined_table
+from .comparisons import comparison_of, found_for, publish_comparison
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .exports import ask_for_files, file_of, publish_export, unwritten
+from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .pooling import refresh_sample
@@ -32,8 +35,10 @@ from .samples import (
     rename_sample,
     replace_image,
     retry_failed,
+    sample_of_results,
 )
 from .segmentations import keep_segmentation
+from .signing import broken_signatures, sign_job
 from .trouble import trouble
 from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from ..core.labels.operations import Corrections, finished
+from ..core.labels.operations import Corrections, Step, finished
 from ..core.labels.patches import BadEdit
 from ..core.labels.segmentation import Segmentation, UnusableSegmentation
 from ..core.labels.stored import opened
@@ -22,6 +22,7 @@ from ..core.labels.working import WorkingLabels
 from ..models import Edit, Job
 from ..models.edits import FIRST
 from ..plain import plain
+from .callers import submission_of
 from .jobs import GONE
 from .refusal import Refused
 
@@ -35,6 +36,7 @@ NO_OUTLINES = "The outlines of this result are not stored: analyse the image aga
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
 TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
+OTHER_EDITS = "This Idempotency-Key stands for other corrections of this result: use a new key."
 OUTDATED = "Somebody else has corrected this result meanwhile: look at the newer edits, then repeat yours."
 
 
@@ -47,21 +49,34 @@ class Outdated(Refused):
         self.base = self.edits[-1].sequence if self.edits else job.edit_count
 
 
+class Kept(NamedTuple):
+    """The corrections of a result up to the edit of this hash. They are never changed, so that several requests may
+    have them at once."""
+
+    hash: str
+    corrections: Corrections
+
+    @property
+    def count(self) -> int:
+        return len(self.corrections.steps)
+
+
 class _Recent:
-    """The corrections of the results that were corrected last, by job: reading a file takes longer than an edit. They
-    are never changed here, so that several requests may have them at once."""
+    """The results that were corrected last, by job: reading a file takes longer than an edit."""
 
     def __init__(self) -> None:
-        self._lock, self._kept = Lock(), OrderedDict[Any, Corrections]()
+        self._lock, self._kept = Lock(), OrderedDict[Any, Kept]()
 
-    def of(self, job: Job) -> Corrections | None:
+    def of(self, job: Job) -> Kept | None:
         with self._lock:
             found = self._kept.get(job.pk)
-        return found if found is not None and len(found.steps) <= job.edit_count else None
+        if found is None or found.count > job.edit_count:
+            return None
+        return found if found.count < job.edit_count or found.hash == job.edit_hash else None
 
     def keep(self, job: Job, corrections: Corrections) -> None:
         with self._lock:
-            self._kept[job.pk] = corrections
+            self._kept[job.pk] = Kept(job.edit_hash, corrections)
             self._kept.move_to_end(job.pk)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -72,14 +87,20 @@ _recent = _Recent()
 
 def corrections_of(job: Job) -> Corrections:
     """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
-    kept = _recent.of(job) or Corrections(_outlines(job))
-    rows = job.edits.filter(sequence__gt=len(kept.steps), sequence__lte=job.edit_count)
+    kept = _recent.of(job)
+    rows = _rows_after(job, kept.count) if kept else []
+    if kept is None or (rows and rows[0].previous != kept.hash):
+        kept, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
-        found = kept.followed_by(row.step for row in rows)
+        found = kept.corrections.followed_by(row.step for row in rows)
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
     _recent.keep(job, found)
     return found
+
+
+def _rows_after(job: Job, count: int) -> list[Edit]:
+    return list(job.edits.filter(sequence__gt=count, sequence__lte=job.edit_count))
 
 
 def corrected(job: Job, count: int) -> Segmentation:
@@ -107,42 +128,77 @@ def _outlines(job: Job) -> WorkingLabels:
 
 
 def edit_job(
-    *, job: Job, base: int, operations: Sequence[Any], user: Any = None, visitor: UUID | None = None
+    *,
+    job: Job,
+    base: int,
+    operations: Sequence[Any],
+    user: Any = None,
+    visitor: UUID | None = None,
+    key: str = "",
 ) -> list[Edit]:
     """Make corrections in their order, all or none; returns their rows.
 
-    base: the number of the last edit that the caller knows. Raises Outdated, Refused (409 of a result that cannot be
-    corrected, 422 of an impossible operation).
+    base: the number of the last edit that the caller knows. key: an Idempotency-Key; the same request with the same key
+    is made once, and gets the same rows again. Raises Outdated, Refused (409 of a result that cannot be corrected or a
+    key of another request, 422 of an impossible operation).
     """
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
-    if base != job.edit_count:
-        raise Outdated(job, base)
     if not 0 < len(operations) <= MOST:
         raise Refused(f"Send 1 to {MOST:,} operations.", 422)
+    operations = _cleaned(operations)
+    submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
+    if made := _made_before(job, submission, base, operations):
+        return made
+    if base != job.edit_count:
+        raise Outdated(job, base)
     corrections = corrections_of(job).followed_by([])
-    rows: list[Edit] = []
-    end, runs = time.monotonic() + LONGEST, 0
-    try:
-        for place, operation in enumerate(operations, 1):
-            rows.append(_row(job, corrections, _clean(operation), place, rows, user, visitor))
-            runs += len(rows[-1].patch["runs"]) + len(rows[-1].before["runs"])
-            if runs > MOST_RUNS:
-                raise Refused(TOO_LARGE, 422)
-            if time.monotonic() > end:
-                raise Refused(TOO_LONG, 422)
-    except BadEdit as problem:
-        raise Refused(f"Operation {place}: {problem}", 422) from problem
-    except UNREADABLE as problem:  # a map of the network is read when it is first needed
-        raise Refused(NO_OUTLINES, 409) from problem
+    steps = _made(corrections, operations)
+    author = user.get_username() if user is not None and user.is_authenticated else ""
+    who = {"author": author, "visitor": visitor, "submission": submission}
+    rows = list[Edit]()
+    for place, step in enumerate(steps, 1):
+        previous = rows[-1].hash if rows else job.edit_hash or FIRST
+        rows.append(_row(step, job=job, sequence=base + place, previous=previous, **who))
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
-        if not mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash):
-            raise Outdated(_again(job), base)
-        Edit.objects.bulk_create(rows)
+        stored = mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash)
+        if stored:
+            Edit.objects.bulk_create(rows)
+    if not stored:
+        if made := _made_before(_again(job), submission, base, operations):
+            return made
+        raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
     _recent.keep(job, corrections)
     return rows
+
+
+def _made_before(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
+    """The rows of the same request, if it was made already; raises Refused if its key stands for another one."""
+    rows = list(job.edits.filter(submission=submission)) if submission else []
+    if rows and (rows[0].sequence != base + 1 or [row.operation for row in rows] != operations):
+        raise Refused(OTHER_EDITS, 409)
+    return rows
+
+
+def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
+    """The steps of some operations, which are added to the corrections; raises Refused."""
+    steps = list[Step]()
+    end, runs = time.monotonic() + LONGEST, 0
+    for place, operation in enumerate(operations, 1):
+        try:
+            steps.append(corrections.do(operation))
+        except BadEdit as problem:
+            raise Refused(f"Operation {place}: {problem}", 422) from problem
+        except UNREADABLE as problem:  # a map of the network is read when it is first needed
+            raise Refused(NO_OUTLINES, 409) from problem
+        runs += len(steps[-1].patch.runs) + len(steps[-1].before.runs)
+        if runs > MOST_RUNS:
+            raise Refused(TOO_LARGE, 422)
+        if time.monotonic() > end:
+            raise Refused(TOO_LONG, 422)
+    return steps
 
 
 def _again(job: Job) -> Job:
@@ -153,23 +209,22 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _row(
-    job: Job, corrections: Corrections, operation: Any, place: int, rows: list[Edit], user: Any, visitor: UUID | None
-) -> Edit:
-    step = corrections.do(operation)
-    row = Edit(
-        job=job,
-        sequence=job.edit_count + place,
-        author=user.get_username() if user is not None and user.is_authenticated else "",
-        visitor=visitor,
-        operation=step.operation,
-        patch=step.patch.as_dict(),
-        before=step.before.as_dict(),
-        undoes=step.undoes,
-        previous=rows[-1].hash if rows else job.edit_hash or FIRST,
-    )
+def _row(step: Step, **known: Any) -> Edit:
+    patch, before = step.patch.as_dict(), step.before.as_dict()
+    row = Edit(operation=step.operation, patch=patch, before=before, undoes=step.undoes, **known)
     row.hash = row.own_hash()
     return row
+
+
+def _cleaned(operations: Sequence[Any]) -> list[Any]:
+    """Raises Refused."""
+    cleaned = list[Any]()
+    try:
+        for operation in operations:
+            cleaned.append(_clean(operation))
+    except BadEdit as problem:
+        raise Refused(f"Operation {len(cleaned) + 1}: {problem}", 422) from problem
+    return cleaned
 
 
 def _clean(operation: Any) -> Any:
@@ -203,7 +258,7 @@ def log_of(job: Job, since: int = 0) -> Log:
     base = rows[-1][0] if rows else 0
     objects: dict[str, Any] = {}
     for *_, touched, _ in rows:
-        objects |= touched or {}
+        objects |= touched if isinstance(touched, dict) else {}  # a log that was altered can be read, too
     undone = {undoes for _, undoes, *_ in rows}
     standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
     next_id = max((number or 0 for *_, number in rows), default=None)

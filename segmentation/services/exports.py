@@ -78,18 +78,23 @@ def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | Expo
 def publish_export(*, export: ExportJob, files: dict[str, Path]) -> None:
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
-    files: all files of the job, by name.
+    files: all files of the job, by name. If the result was signed meanwhile they are written once more.
     """
     job = export.job
     there = set(job.artifacts.values_list("name", flat=True))
-    folder = f"{job.folder}/{job.attempt}"
+    folder = f"{job.folder}/{job.attempt}/{export.attempt}"  # another one after a signature
     stored = []
     try:
         for path in (path for name, path in files.items() if name not in there):
             stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
         with transaction.atomic():
             export.finish(ExportJob.State.DONE, stage="", progress=1.0, error="")
-            Artifact.objects.bulk_create(stored)
+            if list(Job.objects.select_for_update().filter(pk=job.pk, signature_hash=job.signature_hash)):
+                Artifact.objects.bulk_create(stored)
+                return
+            ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
+            enqueue_after_commit(export.pk, ExportJob)
+        remove_files_of(stored)
     except BaseException:
         remove_files_of(stored)
         raise

@@ -19,6 +19,7 @@ from .pooling import refresh_after_commit
 from .queue import enqueue_after_commit, enqueue_inspection
 from .refusal import Refused
 from .segmentations import segmentation_for
+from .signing import KEPT, kept
 from .space import frees_room
 from .uploads import discard_unused
 
@@ -27,8 +28,8 @@ OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
 OTHER_OUTLINES = (
-    "These settings would outline the image anew, without the corrections: beside edits send only settings of"
-    " measuring."
+    "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
+    " of measuring."
 )
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
@@ -48,6 +49,7 @@ def create_job(
     parent: Job | None = None,
     segmentation: Segmentation | None = None,
     corrects: int | None = None,
+    outlines: dict[str, Any] | None = None,
     shelve: bool = False,
 ) -> Job:
     """Make an analysis, and enqueue it after the image was inspected.
@@ -55,21 +57,23 @@ def create_job(
     token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
     surplus micrograph is then removed. asked: the stated scale (`asked_calibration`), used instead of the calibration
     in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
-    measured. shelve: a job beyond its maker's limits is stored as
-    failed, to be tried again later, instead of being refused. Raises Refused (409 if the key belongs to another
-    submission, 422 if the file is no image, 429 too many), ValueError if image and request do not fit.
+    measured. outlines: the file of another tool whose outlines are measured, see `Job`. shelve: a job beyond its
+    maker's limits is stored as failed, to be tried again later, instead of being refused. Raises Refused (409 if the
+    key belongs to another submission, 422 if the file is no image, 429 too many), ValueError if image and request do
+    not fit.
     """
-    if segmentation is None and corrects is None:
+    if segmentation is None and corrects is None and not outlines:
         check_model(settings.segmentation.model)
     known = [str(segmentation.pk)] if segmentation else []
     known += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
+    known += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
     content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *known)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
-        fields["corrects"] = corrects
+        fields |= {"corrects": corrects, "outlines": outlines or {}}
         existing = _created(micrograph, settings, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -211,16 +215,21 @@ def retry_job(*, job: Job) -> Job:
 
 @frees_room
 @transaction.atomic
-def delete_job(*, job: Job) -> None:
-    """Remove a job and its files in any state, and its micrograph when no other job needs it."""
+def delete_job(*, job: Job, signed: bool = False) -> None:
+    """Remove a job and its files in any state, and its micrograph when no other job needs it.
+
+    signed: also a signed one, or one on which a signed one rests; else Refused (409).
+    """
+    if not signed and job.pk in kept():
+        raise Refused(KEPT, 409)
     try:
         micrograph = _locked(job)
     except Refused:  # a second click
         return
     # In a sample the latest result of an image counts: a later or an earlier result replaces this one.
     superseded = job.reruns.filter(sample=job.sample_id).exists()
-    # What measures corrections of this result must not take those of another one.
-    job.reruns.filter(corrects=None).update(parent=job.parent_id)
+    # What measures corrections of this result, or outlines in their place, must not take those of another one.
+    job.reruns.filter(corrects=None, outlines={}).update(parent=job.parent_id)
     job.reruns.update(parent=None)
     if job.sample_id and not superseded:
         _give_way_to_the_one_before(job)
@@ -237,6 +246,8 @@ def _give_way_to_the_one_before(job: Job) -> None:
     again: dict[str, Any] = {}
     if before.sample_id is None:
         if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
+            return
+        if not before.artifact(tables.NAME) and before.signature_hash:  # a signed result is never measured again
             return
         again = {} if before.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
     Job.objects.filter(pk=before.pk).update(sample=job.sample_id, included=job.included, **again)

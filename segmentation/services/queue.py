@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Attempted, ExportJob, Job, Sample
+from ..models import Attempted, Comparison, ExportJob, Job, Sample
 
 logger = logging.getLogger(__name__)
 TASKS: dict[type[Attempted], str] = {
     Job: "worker.run_job",
     Sample: "worker.run_sample",
     ExportJob: "worker.write_files",
+    Comparison: "worker.compare",
 }
 INSPECT = "worker.inspect_uploads"
 

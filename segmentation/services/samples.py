@@ -21,6 +21,7 @@ from .jobs import OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
 from .refusal import Refused
 from .segmentations import segmentation_for
+from .signing import kept
 from .space import frees_room
 from .uploads import discard_unused
 
@@ -29,10 +30,22 @@ TAKEN = "A later sample was made of it while it was still being read: it counts 
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
 OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
+SIGNED = (
+    "This signed result would have to be measured again for the sample, and a signed result never changes: run it again"
+    " with the same settings, and use that one."
+)
+SIGNED_RESULT = (
+    "A result of this sample is signed, or a signed one is made from it: only an administrator may delete it."
+)
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
+NO_RESULTS = "Tick the results first that the sample is made of."
+TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
+NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
+SEVERAL_KINDS = "These results are of several kinds of analysis, and a sample has one: tick results of one kind."
+ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
 class Scale(NamedTuple):
@@ -101,6 +114,51 @@ def create_sample(
 
 
 @transaction.atomic
+def sample_of_results(
+    *, name: str, jobs: Iterable[Job], user: Any, visitor: UUID | None, address: str = "", token: str = ""
+) -> Sample:
+    """A sample of finished results: their outlines are measured once more in it, and the results stay as they are.
+
+    The sample has the settings of the first result; each image keeps its own settings and scale. token: of a form.
+    Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
+    """
+    jobs = list(jobs)
+    _check_results(jobs)
+    content = fingerprint([str(job.pk) for job in jobs], _clean(name))
+    submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
+    limits.check_samples(user=user, visitor=visitor, address=address)
+    sample, created = Sample.objects.get_or_create(
+        submission=submission,
+        defaults={
+            "name": _clean(name),
+            "settings": jobs[0].get_settings().with_(calibration=None).as_dict(),
+            **Sample.fields_of(user, visitor, address),
+            "content": content,
+        },
+    )
+    if created:
+        for job in jobs:
+            again = {"parent": job, "segmentation": job.segmentation}
+            _job(sample, job.micrograph, job.get_settings(), **again).save(force_insert=True)
+        refresh_after_commit(sample.pk)
+    return sample
+
+
+def _check_results(jobs: list[Job]) -> None:
+    limit = settings.DEEPSEGM_SAMPLE_IMAGES
+    if not jobs:
+        raise Refused(NO_RESULTS)
+    if len(jobs) > limit:
+        raise Refused(TOO_MANY.format(limit=limit), 422)
+    if any(not job.is_done or job.segmentation_id is None for job in jobs):
+        raise Refused(NOT_DONE, 409)
+    if len({job.get_settings().task for job in jobs}) > 1:
+        raise Refused(SEVERAL_KINDS, 422)
+    if len({job.micrograph.sha256 for job in jobs}) < len(jobs):
+        raise Refused(ONE_IMAGE, 422)
+
+
+@transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images with the sample's own settings; returns the first notes on these images."""
     return take_in(sample, list(uploads), notes, {})
@@ -141,6 +199,8 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
     # A result from before its image was in the sample has no table to be pooled: it is measured once more.
     again = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    if again and job.signature_hash:
+        raise Refused(SIGNED, 409)
     Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included, **again)
     refresh_after_commit(sample.pk)
 
@@ -211,8 +271,13 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 
 @frees_room
 @transaction.atomic
-def delete_sample(*, sample: Sample) -> None:
-    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them."""
+def delete_sample(*, sample: Sample, signed: bool = False) -> None:
+    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them.
+
+    signed: also one with signed results; else Refused (409).
+    """
+    if not signed and sample.jobs.filter(pk__in=kept()).exists():
+        raise Refused(SIGNED_RESULT, 409)
     uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
     _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
     sample.delete()

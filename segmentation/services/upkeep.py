@@ -19,6 +19,7 @@ from ..models import (
     Arrival,
     Artifact,
     Attempted,
+    Comparison,
     ExportJob,
     Job,
     Micrograph,
@@ -35,6 +36,7 @@ from .pooling import stuck
 from .publishing import fail, requeue
 from .queue import enqueue, enqueue_inspection, enqueue_next
 from .samples import delete_sample
+from .signing import kept
 
 MAX_DEATHS = 3
 LOST_WAIT, LONGEST_LOST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
@@ -47,13 +49,16 @@ GAVE_UP: dict[type[Attempted], str] = {
     Job: f"The analysis {_DIED}try a smaller or cropped image, or ask the administrator.",
     Sample: f"The pooling {_DIED}exclude images, or ask the administrator.",
     ExportJob: f"Writing the files {_DIED}crop the image, or ask the administrator.",
+    Comparison: f"The comparison {_DIED}ask the administrator.",
 }
 TOO_LONG: dict[type[Attempted], str] = {
     Job: "The analysis took longer than is allowed and could not be stopped: crop the image, or ask the administrator.",
     Sample: "The pooling took longer than is allowed and could not be stopped: exclude images, or make two samples.",
     ExportJob: "Writing the files took longer than is allowed: crop the image, or ask the administrator.",
+    Comparison: "The comparison took longer than is allowed: ask the administrator.",
 }
-ATTEMPTED: tuple[type[Attempted], ...] = (Job, Sample, Micrograph, ExportJob)
+BESIDES: tuple[type[Attempted], ...] = (Sample, ExportJob, Comparison)
+ATTEMPTED: tuple[type[Attempted], ...] = (Job, Micrograph, *BESIDES)
 
 
 class Purged(NamedTuple):
@@ -101,7 +106,7 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
     lost = Q(enqueued=None) | Q(enqueued__lte=limit)
-    _enqueue(_unheard(limit), Sample.objects.waiting().filter(lost), ExportJob.objects.waiting().filter(lost))
+    _enqueue(_unheard(limit), *(kind.objects.waiting().filter(lost) for kind in BESIDES))
     if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
@@ -166,36 +171,35 @@ def enqueue_all() -> int:
     waiting.exclude(sample=None).update(enqueued=None)
     if Micrograph.objects.waiting().exists():
         enqueue_inspection()
-    return _enqueue(
-        waiting.filter(sample=None).order_by("queued"), Sample.objects.waiting(), ExportJob.objects.waiting()
-    )
+    return _enqueue(waiting.filter(sample=None).order_by("queued"), *(kind.objects.waiting() for kind in BESIDES))
 
 
 def _is_busy(kind: type[Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
-def _enqueue(jobs: QuerySet, samples: QuerySet, written: QuerySet) -> int:
-    """These jobs, the next images of every sample with images that wait and were not enqueued, these samples and
-    exports."""
+def _enqueue(jobs: QuerySet, *others: QuerySet) -> int:
+    """These jobs, the next images of every sample with images that wait and were not enqueued, and these other rows."""
     count = enqueue(list(jobs.values_list("pk", flat=True)))
     stuck().update(state=Sample.State.QUEUED, enqueued=None)
     images = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
     count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
-    count += enqueue(list(samples.values_list("pk", flat=True)), Sample)
-    return count + enqueue(list(written.values_list("pk", flat=True)), ExportJob)
+    return count + sum(enqueue(list(each.values_list("pk", flat=True)), each.model) for each in others)
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
-    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole."""
+    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole.
+
+    Signed results stay, and so do those on which they rest, and their samples.
+    """
     limit = timezone.now() - older_than
-    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit)
+    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit).exclude(pk__in=kept())
     young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
     arriving = Micrograph.objects.filter(sample=OuterRef("pk"))
     samples = Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
     jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
-    kept = Job.objects.exclude(pk__in=jobs)
-    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=kept.values("micrograph"))
+    staying = Job.objects.exclude(pk__in=jobs)
+    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=staying.values("micrograph"))
     pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
     size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
     found = Purged(jobs.count(), uploads.count(), size)

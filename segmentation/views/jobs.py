@@ -9,23 +9,37 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
+from ..core.labels.segmentation import MASKS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
+from ..core.report.signatures import digests
 from ..core.report.wording import scale_words
 from ..forms.settings import SettingsForm
 from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visible_job
-from ..http.serving import files_of, serve_artifact, serve_shown, serve_tile
+from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
-from ..services import Refused, cancel_job, delete_job, file_of, finish_corrections, rerun_job, retry_job, unwritten
+from ..services import (
+    Refused,
+    cancel_job,
+    delete_job,
+    file_of,
+    finish_corrections,
+    import_outlines,
+    rerun_job,
+    retry_job,
+    sign_job,
+    unwritten,
+)
 from ..services.calibration import (
     ASSUMED,
     calibration_for,
@@ -38,10 +52,13 @@ from ..services.calibration import (
     used_calibration,
     width_text,
 )
+from ..services.logs import as_csv, as_json
+from ..services.signing import meanings_for
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
+NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
@@ -90,7 +107,10 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
         sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
-    delete_job(job=found)
+    try:
+        delete_job(job=found)
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
     return redirect("results")
 
 
@@ -191,6 +211,45 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(reverse("job", args=[new.pk]))
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The outlines in a file of another tool measured as a new job."""
+    if request.method != "POST":
+        return redirect("job", pk)
+    found, file = own_job(request, pk), request.FILES.get("outlines")
+    try:
+        if file is None:
+            raise Refused(NO_FILE)
+        token = request.POST.get("token", "")[:64]
+        new = import_outlines(job=found, file=file, settings=found.get_settings(), token=token, **sender(request))
+    except Refused as refusal:
+        return refused(request, refusal, f"{reverse('job', args=[pk])}#other-outlines")
+    return see_other(reverse("job", args=[new.pk]))
+
+
+@require_safe
+def log(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """The log of the corrections of a result, to download."""
+    found = visible_job(request, pk)
+    write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
+    return serve_text(write(found.edits.all()), content_type, found.micrograph.name, f"corrections.{kind}")
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Sign a result, with the password once more."""
+    found = visible_job(request, pk)
+    if request.method != "POST":
+        return redirect("job", pk)
+    said = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
+    try:
+        sign_job(job=found, request=request, **said)
+    except Refused as refusal:
+        return refused(request, refusal, f"{reverse('job', args=[pk])}#signatures")
+    return see_other(f"{reverse('job', args=[pk])}#signatures")
+
+
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
     found = own_job(request, pk)
     try:
@@ -262,12 +321,14 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": may_change,
+        "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
-        "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
+        "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
         "form": SettingsForm(stands_for=found.get_settings()),
         **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,
+        **_signatures(request, found),
         "model_changed": _model_changed(found),
         **extra,
     }
@@ -281,6 +342,14 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     return render(request, "result.html", context, status=status)
 
 
+def _signatures(request: HttpRequest, found: Job) -> dict[str, Any]:
+    """The signatures under a result, and what the caller may sign."""
+    signed = [each.printed for each in found.signatures.all()]
+    user: Any = request.user
+    own = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
+    return {"signatures": signed, "digests": digests(signed), "meanings": meanings_for(found, user), **own}
+
+
 def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[str, str]:
     """The texts of the page's two fields for a width: what was typed in one stays in that one."""
     own = _text(settings_calibration(found), found)
@@ -291,7 +360,9 @@ def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[
 def _model_changed(found: Job) -> bool:
     """Whether the model has other weights now than when this result was made."""
     known = found.segmentation
-    return known is not None and known.weights not in {card.sha256 for card in cards.available()}
+    if known is None or known.model_name == MASKS:
+        return False
+    return known.weights not in {card.sha256 for card in cards.available()}
 
 
 def _files(found: Job) -> dict[str, Any]:

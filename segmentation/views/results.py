@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
+from uuid import uuid4
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -22,11 +24,12 @@ from ..core.archive import streamed_zip
 from ..core.flags import one_line
 from ..core.report import exports
 from ..core.report.wording import capital
-from ..http.access import ask_to_delete, refused
+from ..http.access import ask_to_delete, refused, see_other
 from ..http.serving import file_stem, thumbnails
+from ..middleware import sender
 from ..models import Artifact, Job, Micrograph, Sample
 from ..presenters.result import flags_of, main_number
-from ..services import Refused, ask_for_files, bundles, delete_job, unwritten
+from ..services import Refused, ask_for_files, bundles, combined_table, delete_job, sample_of_results, unwritten
 from ..services.calibration import is_assumed, is_scaled
 from ..services.claiming import claim_results
 from .upload import to_uuid
@@ -79,6 +82,8 @@ HEADS = {
 }
 LEFT = "claiming-left"  # in the session: the browser whose results this user refused to take over
 NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
+KEPT = "Signed results, and those that they rest on, were not deleted: only an administrator may do that."
+TWO = "Tick exactly two results to compare them."
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
 
@@ -104,18 +109,21 @@ def results(request: HttpRequest) -> HttpResponse:
         "q": request.GET.get("q", "")[:LONGEST],
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "sample")),
         "query": request.GET.urlencode(),
+        "token": uuid4().hex,
     }
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
 
 @require_POST
 def selected(request: HttpRequest) -> HttpResponse:
-    """Download the results that were ticked, or ask and then delete them; those of others are as if not ticked."""
+    """Download the results that were ticked, compare two of them, make a sample or one table of them, or ask and then
+    delete them; those of others are as if not ticked."""
     heads = _ticked(request)
     if not heads:
         return refused(request, Refused(NOTHING_CHOSEN), reverse("results"))
-    if request.POST.get("do") == "delete":
-        return _delete(request, heads)
+    other = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table}.get(request.POST.get("do", ""))
+    if other is not None:
+        return other(request, heads)
     stored = [(job, files) for job in heads if (files := _files(job))]
     if not stored:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
@@ -251,16 +259,47 @@ def _ticked(request: HttpRequest) -> list[Job]:
     return list(mine.defer("summary").order_by("-created", "pk"))
 
 
+def _compare(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+    """The older one first."""
+    if len(heads) != 2:
+        return refused(request, Refused(TWO), reverse("results"))
+    second, first = sorted(heads, key=lambda job: job.created, reverse=True)
+    return see_other(f"{reverse('compare')}?a={first.pk}&b={second.pk}")
+
+
+def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+    name = f"{heads[-1].micrograph.name} and {len(heads) - 1} more" if len(heads) > 1 else heads[0].micrograph.name
+    try:
+        made = sample_of_results(name=name, jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
+    except Refused as refusal:
+        return refused(request, refusal, reverse("results"))
+    return see_other(reverse("sample-page", args=[made.pk]))
+
+
+def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+    """All objects of the results as CSV."""
+    pieces = combined_table(heads[::-1])
+    first = next(pieces, None)
+    if first is None:
+        return refused(request, Refused(NO_FILES, 409), reverse("results"))
+    response = StreamingHttpResponse(chain([first], pieces), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="objects.csv"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
 def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     """Each with all revisions of its image, once that has been confirmed."""
     query = request.POST.get("query", "")
     back = reverse("results") + (f"?{query}" if query else "")
     every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
     if "sure" in request.POST:
-        for job in every:
-            delete_job(job=job)
-        count = len(heads)
-        messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
+        stay = _deleted(every)
+        count = len([job for job in heads if job.micrograph_id not in stay])
+        if count:
+            messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
+        if stay:
+            messages.warning(request, KEPT)
         return redirect(back)
     revisions = len(every) - len(heads)
     sampled = len({job.micrograph_id for job in every if job.sample_id is not None})
@@ -280,6 +319,17 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
         names=[job.micrograph.name for job in heads],
         hidden=[("do", "delete"), ("sure", "yes"), ("query", query), ("job", ",".join(str(job.pk) for job in heads))],
     )
+
+
+def _deleted(jobs: list[Job]) -> set[Any]:
+    """Delete jobs; the micrographs of signed ones, which stay."""
+    stay = set()
+    for job in jobs:
+        try:
+            delete_job(job=job)
+        except Refused:
+            stay.add(job.micrograph_id)
+    return stay
 
 
 def _files(job: Job) -> list[Artifact]:

@@ -19,7 +19,8 @@ from ..services.calibration import led_to
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list: its number, what it changed, and what came of it."""
+    """One line of the list: its number, what it changed, and what came of it. before: the result that it can be
+    compared with, None where one of both is not done."""
 
     number: int
     job: Job
@@ -28,6 +29,7 @@ class Revision:
     median: str
     here: bool
     newest: bool
+    before: Job | None = None
 
 
 def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
@@ -77,6 +79,7 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
         main_number(job.summary) if done else "",
         job.pk == here.pk,
         number == len(jobs),
+        before if done and before is not None and before.is_done else None,
     )
 
 
@@ -87,6 +90,7 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
         return scale_words(calibration)
     old = before.get_settings()
     corrected = [f"{job.corrects} correction{'' if job.corrects == 1 else 's'} of outlines"] if job.corrects else []
+    corrected += [f"outlines from {job.outlines['name']}"] if job.outlines else []
     changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
     return "; ".join([*corrected, *changes, *setting_changes(settings, old)]) or "the same settings once more"
 

@@ -172,7 +172,10 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
             " will be deleted."
         )
         return access.ask_to_delete(request, "Delete this sample?", sentence, back=_address(found))
-    services.delete_sample(sample=found)
+    try:
+        services.delete_sample(sample=found)
+    except Refused as refusal:
+        return refused(request, refusal, _address(found))
     return redirect("samples")
 
 

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 from django.core.management import call_command
 from PIL import Image
+from roifile import ImagejRoi
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
@@ -237,3 +238,18 @@ class TestStored:
         with pytest.raises(SystemExit):
             call_command("measure", str(tmp_path / "bad.npz"), "--out", str(tmp_path / "out"))
         assert "damaged" in capsys.readouterr().err
+
+
+def test_rois_and_coco_are_measured_with_their_image(tmp_path, coarse):
+    image, out = tmp_path / "images", tmp_path / "out"
+    image.mkdir()
+    tifffile.imwrite(image / "a.tif", np.full((80, 100), 9, np.uint8))
+    square = ImagejRoi.frompoints([(10, 10), (30, 10), (30, 30), (10, 30)])
+    square.tofile(tmp_path / "a.roi")
+    polygon = {"id": 1, "segmentation": [[10, 10, 30, 10, 30, 30, 10, 30]]}
+    (tmp_path / "a_2.json").write_text(json.dumps({"annotations": [polygon]}))
+    asked = (tmp_path / "a.roi", tmp_path / "a_2.json", "--nm-per-pixel", 2, "--out", out)
+    assert NO_IMAGE in manage("measure", *asked).stderr
+    assert manage("measure", *asked, "--images", image).returncode == 0
+    for stem in ("a", "a_2"):
+        assert result_of(out / stem)["statistics"]["n_kept"] == 1

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy import ndimage, stats
 
 from segmentation.core.labels.options import ParticleOptions
+from segmentation.core.measure.matching import Kind, overlap_of, without_specks
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
@@ -30,7 +31,6 @@ from segmentation.lab.instances.examine import (
     through_chain,
 )
 from segmentation.lab.instances.figures import ap_by_iou, tally
-from segmentation.lab.instances.matching import Kind, overlap_of, without_specks
 from segmentation.lab.instances.targets import inner_distance
 from segmentation.lab.publish import set_entries
 from segmentation.lab.tasks.particles import SCORING, rank

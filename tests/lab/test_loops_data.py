@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segmentation.core.measure.matching import RIGHT, match, overlap_of
 from segmentation.core.truth import BadDataset
-from segmentation.lab.instances.matching import RIGHT, match, overlap_of
 from segmentation.lab.loops import CUT, GAP, box_overlaps, boxes_of, ellipses, lay_out
 
 

@@ -6,11 +6,11 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import EVEN, ParticleOptions
 from segmentation.core.labels.outline import outline
+from segmentation.core.measure.matching import match, overlap_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
 from segmentation.core.pipeline import segment
-from segmentation.lab.instances.matching import match, overlap_of
 from segmentation.lab.synthesis.render import render_settings
 
 

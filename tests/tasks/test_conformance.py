@@ -120,6 +120,7 @@ def test_settings_that_it_ignores_change_nothing(kind, golden):
         "border_correction": "weight",
         "field_spread": 40.0,
         "repeatability": 5.0,
+        "between_operators": 5.0,
         "faint_limit": 50.0,
     }
     settings = golden.settings.with_(**{name: touched[name] for name in kind.task.ignores})

@@ -75,6 +75,8 @@ def random_operation(now, rng):
         {"op": "draw", "polygon": points},
         {"op": "draw", "polygon": points, "id": some[0], "ground": True},
         {"op": "draw", "polygon": points, "class": "long"},
+        {"op": "draw", "polygon": points, "id": some[0], "replace": True},
+        {"op": "draw", "polygon": points, "id": some[0], "replace": True, "ground": True},
         {"op": "paint", "points": points, "radius": radius},
         {"op": "paint", "points": points, "radius": radius, "id": some[0]},
         {"op": "paint", "points": points, "radius": radius, "ground": True},
@@ -96,7 +98,8 @@ def test_the_browser_makes_the_same_corrections(seed):
         operation = random_operation(corrections.now, rng)
         try:
             patch = corrections.do(operation).patch
-        except BadEdit:
+        except BadEdit as problem:
+            assert "runs of an edit" not in str(problem)
             continue
         operations.append(operation)
         expected.append(

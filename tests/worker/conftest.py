@@ -7,6 +7,7 @@ import pytest
 from worker import tasks
 from worker.heartbeat import Heartbeat
 
+from .comparable import LABELS, store
 from .lab import Lab
 
 
@@ -34,3 +35,16 @@ def lab(template, tmp_path):
 def no_heartbeat(monkeypatch):
     """A test inside a transaction: a heartbeat on a connection of its own would not see its rows."""
     monkeypatch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+
+
+@pytest.fixture
+def result(make_micrograph, make_job, tmp_path):
+    """Makes finished results; the same sha is the same image."""
+
+    def make(labels=LABELS, sha="a" * 64, **more):
+        owned = {name: more.pop(name) for name in ("owner", "visitor", "sample", "parent") if name in more}
+        image = {name: owned[name] for name in ("owner", "visitor") if name in owned}
+        micrograph = make_micrograph(sha256=sha, name=f"{sha[:2]}.png", width=400, height=300, **image)
+        return store(make_job(micrograph=micrograph, **owned), labels, tmp_path, **more)
+
+    return make

@@ -1,7 +1,7 @@
 """A data folder with a database of its own, for tests with real worker processes.
 
 The test process has another database, so it looks into this one with sqlite3 and changes it through
-`python -m tests.worker.lab create|create-sample|watch|cancel ...`, a process of the site's kind.
+`python -m tests.worker.lab create|create-sample|create-result|watch|cancel ...`, a process of the site's kind.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SECRET = "the secret of a script"  # that made a result
 
 
 class Lab:
@@ -106,6 +107,8 @@ def main(word: str) -> None:
         print(_create())
     if word == "create-sample":
         print(_create_sample())
+    if word == "create-result":
+        print(_create_result(Path(sys.argv[2])))
     while word == "watch":  # as `up` does
         services.rescue()
         time.sleep(0.5)
@@ -124,6 +127,31 @@ def _create() -> str:
     return str(
         services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), user=None, visitor=None, token="").pk
     )
+
+
+def _create_result(file: Path) -> str:
+    """A finished job of a script, which found the segmentation of this file."""
+    from segmentation import services
+    from segmentation.core.analysis import AnalysisSettings
+    from segmentation.core.labels.segmentation import Segmentation
+    from segmentation.models import Job, Micrograph
+    from segmentation.services.callers import visitor_of
+
+    micrograph, found = _upload("b"), Segmentation.load(file)
+    tall, wide = found.labels.shape
+    Micrograph.objects.filter(pk=micrograph.pk).update(
+        sha256=found.provenance.micrograph, width=wide, height=tall, visitor=visitor_of(SECRET)
+    )
+    job = Job.objects.create(
+        micrograph=micrograph,
+        settings=AnalysisSettings.of().as_dict(),
+        state=Job.State.RUNNING,
+        attempt=1,
+        visitor=visitor_of(SECRET),
+    )
+    services.keep_segmentation(job=job, file=file, provenance=found.provenance)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
+    return str(job.pk)
 
 
 def _create_sample() -> str:

@@ -6,7 +6,7 @@ so its centre is (0.5, 0.5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 
 import numpy as np
@@ -17,6 +17,8 @@ from .patches import BadEdit, Object, Patch, Points, points_of
 from .runs import Runs, no_runs, runs_in, runs_of, united
 from .working import WorkingLabels
 
+NOTHING_KNOWN: Mapping[int, Object | None] = {}
+NO_PIXEL = "The outline holds no pixel that could be taken: draw it larger, or over other objects."
 LEAST_RADIUS, LARGEST_RADIUS = 0.5, 500.0  # px, of a brush
 
 
@@ -85,13 +87,36 @@ def split(now: WorkingLabels, number: int, line: Points) -> Patch:
 
 
 def draw(
-    now: WorkingLabels, polygon: Points, number: int | None = None, *, ground: bool = False, name: str = ""
+    now: WorkingLabels,
+    polygon: Points,
+    number: int | None = None,
+    *,
+    ground: bool = False,
+    name: str = "",
+    replace: bool = False,
 ) -> Patch:
     """The pixels whose centres lie in the polygon become an object, or part of object `number`.
 
     ground: take background only, not pixels of other objects. name: class of a new object; the first without one.
+    replace: object `number` has these pixels alone afterwards.
     """
-    return given(now, _filled(now, polygon), number, ground=ground, name=name)
+    pixels = _filled(now, polygon)
+    return _redrawn(now, pixels, number, ground) if replace else given(now, pixels, number, ground=ground, name=name)
+
+
+def _redrawn(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
+    if number is None:
+        raise BadEdit("Name the object that is drawn anew.")
+    own = _all_as(now.runs_of(now.chosen([number])), 0)
+    without = now.written(own)
+    if ground:
+        pixels, _ = without.under(pixels)
+        pixels = pixels[pixels[:, 2] == 0]
+    if not len(pixels):
+        raise BadEdit(NO_PIXEL)
+    drawn = _all_as(pixels, number)
+    known = {number: now.objects[number].confirmed()}
+    return difference(now, without.written(drawn), [own, drawn], "The outline is the same as before.", known)
 
 
 def paint(
@@ -120,7 +145,7 @@ def given(
         pixels, _ = now.under(pixels)
         pixels = pixels[pixels[:, 2] == 0]
     if not len(pixels):
-        raise BadEdit("The outline holds no pixel that could be taken: draw it larger, or over other objects.")
+        raise BadEdit(NO_PIXEL)
     return now.patch_to(_all_as(pixels, number), {number: known})
 
 
@@ -156,11 +181,17 @@ def fill(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     return difference(now, after, filled, "These objects have no holes.")
 
 
-def difference(now: WorkingLabels, after: WorkingLabels, written: Sequence[Runs], none: str) -> Patch:
+def difference(
+    now: WorkingLabels,
+    after: WorkingLabels,
+    written: Sequence[Runs],
+    none: str,
+    known: Mapping[int, Object | None] = NOTHING_KNOWN,
+) -> Patch:
     """The patch from outlines to those in which some runs were written; raises BadEdit(none) where they are alike."""
     every = np.concatenate([no_runs(), *written])
     starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
-    patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], {})
+    patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], known)
     if not len(patch.runs):
         raise BadEdit(none)
     return patch

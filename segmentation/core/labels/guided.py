@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +15,8 @@ from .runs import runs_in
 from .working import WorkingLabels
 
 FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentation may hold
-LARGEST, MOST = 0.25, 1 << 20  # of an object that is added by a click: share of the image, pixels
-NO_EDGE = "The network sees no object with an edge there: draw the outline instead."
+# Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
+LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 
 
 def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
@@ -58,22 +59,26 @@ def add(now: WorkingLabels, point: Sequence[float], outside: Points = ()) -> Pat
         raise BadEdit("The maps of the network are not stored with this result: draw the outline instead.")
     here = int(_map(now, FOREGROUND, (y, x, y + 1, x + 1))[0, 0])
     threshold = 255 * float(now.used.get("threshold") or 0.5)
-    for level in np.linspace(min(threshold, here / 2), here, LEVELS):
-        box, inside = _around(now, x, y, max(level, 1.0))
-        large = inside.sum() > min(MOST, LARGEST * tall * wide)
+    levels = np.maximum(np.linspace(min(threshold, here / 2), here, LEVELS), 1.0).tolist()
+
+    def leaves_out(level: float) -> bool:
+        box, inside, whole = _around(now, x, y, level)
         seen = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
-        if not any(inside[row - box[0], column - box[1]] for row, column in seen) and not (large and others):
-            break
-    else:
+        return whole and not any(inside[row - box[0], column - box[1]] for row, column in seen)
+
+    # The outline of a level lies within those of all lower levels.
+    first = bisect_left(levels, True, key=leaves_out) if others else 0
+    if first == LEVELS:
         raise BadEdit("No outline leaves out these points: draw it instead.")
-    if large or inside.sum() < SMALLEST:
-        raise BadEdit(NO_EDGE)
+    box, inside, whole = _around(now, x, y, levels[first])
+    if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
+        raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
     return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
-def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask]:
-    """The background around a pixel, connected to it, where the map is at least `level`: its box and pixels (h, w); a
-    part of it where it has more than MOST pixels."""
+def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
+    """The background around a pixel, connected to it, where the map is at least `level`: its box, its pixels (h, w),
+    and whether that is all of it, as it is up to MOST pixels no farther than FARTHEST."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -83,8 +88,9 @@ def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask
         inside: Mask = (pieces == pieces[y - box[0], x - box[1]]) & free
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
         ends = (box[0] > 0, box[1] > 0, box[2] < tall, box[3] < wide)
-        if inside.sum() > MOST or not any(edge and end for edge, end in zip(edges, ends, strict=True)):
-            return box, inside
+        whole = not any(edge and end for edge, end in zip(edges, ends, strict=True))
+        if whole or inside.sum() > MOST or reach >= FARTHEST:
+            return box, inside, whole and inside.sum() <= MOST
         reach *= 2
 
 

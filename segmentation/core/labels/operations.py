@@ -71,7 +71,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "split": (_split, {"id": _number}, {"line": _points, "points": _points}),
     "add": (guided.add, {"point": _points}, {"outside": _points}),
     "smooth": (guided.smooth, {"ids": _numbers}, {}),
-    "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag}),
+    "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag, "replace": _flag}),
     "paint": (
         edits.paint,
         {"points": _points, "radius": _radius},

@@ -44,12 +44,12 @@ def joined(runs: Runs, width: int) -> Runs:
 
 
 def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
-    """Runs that may overlap and come in any order as runs that do not, in ascending order."""
+    """Runs within rows, which may overlap and come in any order, as runs that do not, in ascending order."""
     if not len(starts):
         return starts, ends
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    first = np.r_[True, starts[1:] > ends[:-1]]
+    first = np.r_[True, starts[1:] >= ends[:-1]]  # neighbours stay apart: they may lie in two rows
     return starts[first], ends[np.r_[first[1:], True]]
 
 

@@ -104,6 +104,10 @@ class StoredMap:
         with _file(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
             if _shape(member, np.dtype(np.uint8)) != self._shape:
                 raise ValueError("the map is not one of the labels")
-            return [
-                zlib.compress(part.tobytes(), 1) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)
-            ]
+            return [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
+
+
+def _packed(part: NDArray[np.uint8]) -> bytes:
+    """Real maps take a third of a byte a pixel, as with the usual strategy, which takes twice as long."""
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    return packer.compress(part.tobytes()) + packer.flush()

@@ -43,12 +43,14 @@ class Evidence:
     """What a budget needs besides the sizes and their calibration.
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
-    thresholds: for several images, the number of particles and the effect of the threshold of each image.
+    thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
+    repeatability, between people who outline the same image.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
+    operators: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def budget(case: Case) -> Budget | None:
     """The budget; None for sizes in pixels or no sizes."""
     if case.sizes.unit == "px" or not len(case.sizes):
         return None
-    rows = [make(case) for make in CONTRIBUTIONS]
+    rows = [row for make in CONTRIBUTIONS if (row := make(case))]
     median, fraction = case.answers
     counted = f"{ANSWERS['fraction_100nm']}, of particles{case.counted}:"
     return Budget(
@@ -281,8 +283,19 @@ def _repeatability(case: Case) -> Contribution:
     )
 
 
-CONTRIBUTIONS: tuple[Callable[[Case], Contribution], ...] = (
-    *(_rounding, _instrument, _threshold, _segmentation, _resolution, _within, _between, _repeatability),
+def _operators(case: Case) -> Contribution | None:
+    """None where it is not provided: of outlines that a network made alone it is no contribution."""
+    if case.evidence.operators is None:
+        return None
+    source = "As provided: people who outlined the same image differ by so much in the median."
+    remedy = "agree on what is outlined, and let several people outline each image."
+    return _contribution(
+        "operators", "Operator (who outlines)", source, remedy, case.if_scaled(case.evidence.operators)
+    )
+
+
+CONTRIBUTIONS: tuple[Callable[[Case], Contribution | None], ...] = (
+    *(_rounding, _instrument, _threshold, _segmentation, _resolution, _within, _between, _repeatability, _operators),
 )
 
 

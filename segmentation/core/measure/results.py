@@ -170,6 +170,16 @@ class Recommendation(TypedDict):
     points: Annotated[list[Point], meaning("2022/C 229/01 point by point")]
 
 
+class Corrected(TypedDict):
+    """What people did with the outlines of a sample."""
+
+    images: Annotated[Count, meaning("images with corrected or reviewed outlines")]
+    of_images: Count
+    outlines: Annotated[Count, meaning("outlines corrected by hand in these images")]
+    reviewed: Annotated[Count, meaning("outlines reviewed in these images")]
+    of_outlines: Annotated[Count, meaning("all outlines of these images")]
+
+
 class Between(TypedDict):
     """The spread of ln(size) between images, by a one-way analysis of variance."""
 

@@ -12,6 +12,7 @@ import logging
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from .types import Micrograph, UnreadableImage
 logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
+MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 SECONDS = 60.0  # for everything
 READING_SECONDS = 40.0  # for the data bar, of the remaining time; other images do not wait for it
 LEAST_SECONDS = 2.0
@@ -35,13 +37,19 @@ LEAST_SECONDS = 2.0
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
     options = _options(arguments)
-    _limit_memory(options.max_memory_mb)
+    return answer(lambda: _look(options), options.max_memory_mb, MEMORY)
+
+
+def answer(look: Callable[[], dict[str, Any]], megabytes: int, memory: str) -> int:
+    """Print the report of `look`, or why there is none, as one line of JSON; memory: the sentence where that is too
+    little. The process takes no more than so many megabytes."""
+    _limit_memory(megabytes)
     try:
-        report = _look(options)
+        report = look()
     except UnreadableImage as error:
         report = {"ok": False, "error": str(error)}
     except MemoryError:
-        report = {"ok": False, "error": "The image needs more memory than there is: upload a smaller part of it."}
+        report = {"ok": False, "error": memory}
     except OSError as error:  # of the disk: images that cannot be read are UnreadableImage
         report = {"ok": False, "errno": error.errno or errno.EIO, "error": str(error)}
     sys.stdout.write(json.dumps(report, allow_nan=False) + "\n")

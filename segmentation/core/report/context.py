@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import cached_property
+from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
@@ -18,12 +20,14 @@ from .figure import Pixels
 from .method import left_out_words
 from .outlines import Polygon, polygons
 from .panels import Drawing
+from .signatures import Signed
 from .wording import calibration_words
 
 
 class Context:
     """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
-    of the files written so far that can be taken away.
+    of the files written so far that can be taken away. signatures: under the result. beside: further files that are in
+    the folder and belong into the bundle, by name, with what they hold.
 
     Pictures are compressed in a thread, while the next file is made; `draw` comes before what shows the figure.
     """
@@ -32,12 +36,19 @@ class Context:
     pixels: Pixels
 
     def __init__(
-        self, sample: SampleAnalysis, exports: dict[str, Export], packing: Executor, *, keep_all: bool = False
+        self,
+        sample: SampleAnalysis,
+        exports: dict[str, Export],
+        packing: Executor,
+        *,
+        keep_all: bool = False,
+        signatures: Sequence[Signed] = (),
+        beside: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.sample, self.keep_all = sample, keep_all
+        self.sample, self.keep_all, self.signatures = sample, keep_all, signatures
         self.sums: dict[str, str] = {}
         taken = {name: each for name, each in exports.items() if not each.for_the_page and each.turn != LAST}
-        self.holds = {name: each.image or each.sample for name, each in taken.items()}
+        self.holds = {**{name: each.image or each.sample for name, each in taken.items()}, **beside}
         self._drawing = None if sample.analysis is None else Drawing.of(sample)
         self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
         self._packing, self._names = packing, exports.keys()

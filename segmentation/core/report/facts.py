@@ -14,7 +14,7 @@ from ..micrograph.types import SOURCES
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of
-from .wording import corrected_words, doubt_words, instrument_words
+from .wording import corrected_words, doubt_words, imported_words, instrument_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -23,6 +23,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "field_spread": "spread between fields (%)",
     "repeatability": "repeatability (%)",
+    "between_operators": "difference between operators (%)",
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
 INSTRUMENT = {
@@ -68,10 +69,15 @@ def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
                 )
         if found.height is not None:
             said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
-    if corrected := corrected_words(found.used):
-        said["outlines"] = corrected
+    if words := imported_words(found.used):
+        said["source"] = words
+    if words := corrected_words(found.used):
+        said["outlines"] = words
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
-    given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")[by_image:]}
+    given = {
+        NAMES[name]: found.settings.get(name)
+        for name in ("field_spread", "repeatability", "between_operators")[by_image:]
+    }
     given = {name: value for name, value in given.items() if value is not None}
     said |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **given}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
@@ -174,7 +180,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
 
 def used(found: AnalysisRecord) -> dict[str, Any]:
     """What was used where the settings leave it open, by their names."""
-    names = (*tasks.find(found.task).settings.model_fields, "corrected", "reviewed")
+    names = (*tasks.find(found.task).settings.model_fields, "imported", "corrected", "reviewed")
     return {name: found.used[name] for name in names if found.used.get(name) not in (None, "")}
 
 

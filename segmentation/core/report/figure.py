@@ -26,7 +26,7 @@ from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
 from .method import left_out_words
 from .panels import PANELS, Drawing
-from .wording import calibration_words, one_line, version
+from .wording import calibration_words, corrected_images_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
@@ -93,7 +93,7 @@ def _draw_images(figure: Figure, sample: SampleAnalysis) -> None:
 
 
 def _pooled(sample: SampleAnalysis) -> str:
-    said = [sample.extent, left_out_words(sample)]
+    said = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected)]
     if (between := sample.between) is not None:
         said.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
     return "; ".join(each for each in said if each)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from ..analysis import Analysis
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
 from .exports.base import FIRST, Export
+from .signatures import Signed
 
 Progress = Callable[[str, float], None]
 
@@ -27,6 +29,8 @@ def write_all(
     stored_only: bool = False,
     besides: Collection[str] = (),
     there: Collection[str] = (),
+    beside: Mapping[str, str] = MappingProxyType({}),
+    signatures: Sequence[Signed] = (),
     progress: Progress | None = None,
 ) -> dict[str, Path]:
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
@@ -34,9 +38,10 @@ def write_all(
     for_the_page: whether to write the files that only the result page needs.
     keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
     stored_only: write only the files that are stored with every result, and those named in `besides`. there: names of
-    files that are in the folder already, and stay as they are. progress(stage, fraction): called before each file,
-    fraction being the part of this writing that is done; it may raise to stop. An exception leaves the files written so
-    far.
+    files that are in the folder already, and stay as they are. beside: names of further such files, which belong into
+    the bundle, with what they hold. signatures: under the result, for the report. progress(stage, fraction): called
+    before each file, fraction being the part of this writing that is done; it may raise to stop. An exception leaves
+    the files written so far.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
@@ -45,7 +50,10 @@ def write_all(
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
-        context = Context(sample, listed, packing, keep_all=keep_all)
+        context = Context(sample, listed, packing, keep_all=keep_all, signatures=signatures, beside=beside)
+        for name in beside:
+            written[name] = folder / name
+            context.sums[name] = _sha256(written[name])
         first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
         ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
         context.draw()
@@ -61,9 +69,13 @@ def write_all(
                 export.write(context, path)
             written[name] = path
             if name in context.holds:
-                with path.open("rb") as file:
-                    context.sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+                context.sums[name] = _sha256(path)
     return written
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _turn(each: tuple[str, Export]) -> tuple[int, bool]:

@@ -20,7 +20,17 @@ from ..measure.results import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis, common_calibration
 from .facts import edge_of, model_words
-from .wording import corrected_words, doubt_words, instrument_words, one_line, per_cent, pixel_size, scale_range
+from .wording import (
+    corrected_images_words,
+    corrected_words,
+    doubt_words,
+    imported_words,
+    instrument_words,
+    one_line,
+    per_cent,
+    pixel_size,
+    scale_range,
+)
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -79,10 +89,9 @@ def _sentences(sample: SampleAnalysis) -> Iterator[str]:
             ways = {sample.task.method.format(**_known(member.record)) for member in members}
             yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
-    corrected = [words for member in members if (words := corrected_words(member.record.used))]
-    if corrected:
-        where = "" if alone is not None else f" in {len(corrected)} of {len(members)} images"
-        yield f"Outlines were checked by a person{where} ({'; '.join(corrected)})."
+    checked = corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected)
+    if checked:
+        yield f"Outlines were checked by a person ({checked})."
     if sample.pooled is not None and sample.pooled.screened:
         yield from _after_outlining(sample, sample.pooled)
         return
@@ -105,7 +114,8 @@ def _outlined(sample: SampleAnalysis, alone: Member | None) -> str:
         size = "scale not known" if pixel is None else f"{pixel_size(pixel)}, {how}"
         image = f"{one_line(alone.name, 60)}, {alone.record.width} × {alone.record.height} px, {size}"
         if not alone.record.by_model:
-            return f"{things} were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
+            source = "; ".join(filter(None, (imported_words(alone.record.used), image)))
+            return f"{things} were outlined by another tool ({source}) and measured with DeepSegm {__version__}."
         return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
     low, high = sample.calibration["low"], sample.calibration["high"]
     scale = "scale not known" if low is None else scale_range(low, high)

@@ -41,7 +41,7 @@ from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
 from .summary import Summary
-from .wording import calibration_words, in_hundredths, one_line, scale_range
+from .wording import calibration_words, corrected_images_words, in_hundredths, one_line, scale_range
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -79,6 +79,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield from sections.set_aside(summary)
         yield from sections.shape(summary)
     yield from sections.notes(sample.flags)
+    yield from sections.signatures(context.signatures)
     yield heading("Operator, preparation and sampling, as typed")
     yield facts(list(reported(sample)))
     yield heading("Method")
@@ -103,8 +104,8 @@ def _scale(sample: SampleAnalysis) -> str:
     low, high = sample.calibration["low"], sample.calibration["high"]
     counted = len(sample.counted)
     count = f"{counted} image{'' if counted == 1 else 's'}"
-    left_out = left_out_words(sample)
-    tail = f". {left_out}" if left_out else ""
+    said = (left_out_words(sample), corrected_images_words(sample.corrected))
+    tail = "".join(f". {each}" for each in said if each)
     if low is None:
         return f"{count}, scale not known: lengths are in pixels{tail}"
     sizes = scale_range(low, high)

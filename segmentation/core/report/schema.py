@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from ..flags import Flag
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.quantities import COLUMNS, NUMBERS, Value
-from ..measure.results import Count, PooledStatistics, Statistics, meaning
+from ..measure.results import Corrected, Count, PooledStatistics, Statistics, meaning
 from ..micrograph.types import Calibration
 
 FILE = Path(__file__).with_name("result.schema.json")
@@ -165,6 +165,7 @@ class SampleResult(Result):
     settings_differ: Annotated[list[str], meaning("settings that are not the same for all pooled images, or not known")]
     used: Used
     model: Weights | None
+    corrected: Annotated[Corrected | None, meaning("null where nobody touched an outline")]
     statistics: Annotated[PooledStatistics | None, meaning("of the sizes; null for a kind of analysis without any")]
     images: Annotated[list[Member], meaning("all images of the sample, those that are left out at the end")]
 
@@ -200,6 +201,7 @@ class StoredSample(PooledStatistics):
 
     name: str = ""
     histogram: dict[str, Any] | None = None
+    corrected: Corrected | None = None
     calibration: dict[str, Any] = field(default_factory=dict)
     quantities: dict[str, Value] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)

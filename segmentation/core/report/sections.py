@@ -32,6 +32,7 @@ from .document import (
     words,
 )
 from .figure import drawn_alone
+from .signatures import MEANING, Signed, digests
 from .summary import WEIGHTINGS, Summary
 from .wording import counted_from, one_line, per_cent, share_interval
 
@@ -237,6 +238,19 @@ def notes(flags: Sequence[Flag]) -> list[Flowable]:
     if len(flags) > MOST_LINES:
         shown.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
     return [heading("Notes"), *shown]
+
+
+def signatures(signed: Sequence[Signed]) -> list[Flowable]:
+    """Who signed the result, when and as what, and the checksums of what was signed."""
+    if not signed:
+        return []
+    lines = [[each.meaning.capitalize(), each.name, each.account, each.time] for each in signed]
+    return [
+        heading("Signatures"),
+        table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
+        table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2, small=True),
+        words(MEANING, SMALL),
+    ]
 
 
 def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

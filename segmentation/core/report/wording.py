@@ -14,6 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.quantities import Value, number, significant
+from ..measure.results import Corrected
 from ..micrograph.types import SOURCES, Calibration
 
 LEAST_DOUBT = 0.001
@@ -123,6 +124,24 @@ def corrected_words(used: Mapping[str, Any]) -> str:
     """Such as "31 corrected by hand, 120 reviewed"; "" of outlines that nobody changed. used: see `Segmentation`."""
     counts = {"corrected by hand": used.get("corrected", 0), "reviewed": used.get("reviewed", 0)}
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def imported_words(used: Mapping[str, Any]) -> str:
+    """Such as "389 outlines from cells.zip (ImageJ)"; "" of outlines that are not from a file of another tool."""
+    source = used.get("imported")
+    if not source:
+        return ""
+    count = source["outlines"]
+    return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"
+
+
+def corrected_images_words(corrected: Corrected | None) -> str:
+    """Such as "1 of 12 images corrected by hand: 31 of 389 outlines"; "" of a sample that nobody corrected."""
+    if corrected is None:
+        return ""
+    images = f"{corrected['images']} of {corrected['of_images']} image{'' if corrected['of_images'] == 1 else 's'}"
+    reviewed = f", {corrected['reviewed']:,} reviewed" if corrected["reviewed"] else ""
+    return f"{images} corrected by hand: {corrected['outlines']:,} of {corrected['of_outlines']:,} outlines{reviewed}"
 
 
 def in_hundredths(name: str, value: Value) -> Value:

@@ -62,7 +62,7 @@ def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
         "scale": as_is,
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
-        "ignores": frozenset({"filter", "faint_limit", "field_spread", "repeatability"}),
+        "ignores": frozenset({"filter", "faint_limit", "field_spread", "repeatability", "between_operators"}),
         "tem": True,
     }
     return Task(**{**alike, **said})

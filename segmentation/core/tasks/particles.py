@@ -232,7 +232,9 @@ def measure(
         filter=settings.filter,
         alternatives=alternatives,
         field_spread=settings.field_spread / 100,
-        evidence=Evidence(segmentation.provenance.card.get("scores", ()), settings.repeated),
+        evidence=Evidence(
+            segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
+        ),
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}

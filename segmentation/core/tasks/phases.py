@@ -338,5 +338,7 @@ TASK = Task(
     table="classes",
     pool_fields=pool_fields,
     facts=facts,
-    ignores=frozenset({"filter", "faint_limit", "border_correction", "field_spread", "repeatability"}),
+    ignores=frozenset(
+        {"filter", "faint_limit", "border_correction", "field_spread", "repeatability", "between_operators"}
+    ),
 )

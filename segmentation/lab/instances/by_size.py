@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .matching import MOSTLY, RIGHT, Overlap, pairs
+from ...core.measure.matching import MOSTLY, RIGHT, Overlap, pairs
 
 EDGES = (12, 16, 22, 30, 60)  # px of the equivalent circular diameter, between classes
 BARE = 0.1  # share of an outline's area under which it lies on the background

@@ -15,6 +15,7 @@ from ...core.labels.options import INTERCEPT, ParticleOptions
 from ...core.labels.outline import HOPELESS, particles
 from ...core.measure.filters import LEAST_CONFIDENCE
 from ...core.measure.fractions import wilson
+from ...core.measure.matching import RIGHT, overlap_of, pairs, without_specks
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
@@ -24,7 +25,6 @@ from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
 from .by_size import BARE
-from .matching import RIGHT, overlap_of, pairs, without_specks
 
 PARTS = 5
 RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000

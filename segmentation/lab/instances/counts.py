@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 
 from ...core.labels.separate import renumber
 from ...core.measure.bins import NANO_NM
+from ...core.measure.matching import (
+    SMALLEST,
+    ErrorKinds,
+    Kind,
+    Overlap,
+    error_kinds,
+    match,
+    overlap_of,
+    pairs,
+    without_specks,
+)
 from ...core.measure.shapes import measure
 from ..contract import Floats, Labels
 from ..evaluation.scores import near
 from .by_size import Counts, count_by_size
-from .matching import SMALLEST, ErrorKinds, Kind, Overlap, error_kinds, match, overlap_of, pairs, without_specks
 from .targets import boundary
 
 IOUS = np.arange(0.5, 1.0, 0.05)

@@ -14,6 +14,7 @@ from skimage.segmentation import watershed
 
 from ...core.labels.options import ParticleOptions
 from ...core.labels.outline import outline, particles, that_count
+from ...core.measure.matching import match, overlap_of, without_specks
 from ..contract import Labels, Maps, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import pooled
@@ -22,7 +23,6 @@ from .by_size import by_size
 from .confidence import reliability
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
-from .matching import match, overlap_of, without_specks
 from .targets import inner_distance
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}

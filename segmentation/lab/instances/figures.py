@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...core.measure.matching import Kind
 from ..contract import COUNT_OFF, Definition, Floats
 from ..evaluation.scores import plain, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
-from .matching import Kind
 
 DEFINITIONS = {
     "iou": Definition("IoU", "Pixels of the foreground: intersection over union, all images pooled.", short=True),

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from ...core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
 from ...core.labels.region_graph import RegionGraph, merged, oversegment
 from ...core.labels.region_merging import border_features, merge, merge_regions
+from ...core.measure.matching import match, overlap_of, without_specks
 from ...core.micrograph.types import Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
@@ -19,7 +20,6 @@ from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import precision_recall_f1
 from .confidence import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
-from .matching import match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from ...core.labels.separate import separate
+from ...core.measure.matching import Kind
 from ..contract import Labels, LearningTask, Maps, Scoring, Tracked
 from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import fit_threshold
 from ..instances import figures
 from ..instances.confidence import fit_confidence
 from ..instances.examine import OutlineExaminer
-from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
 from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets

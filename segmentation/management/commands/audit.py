@@ -1,8 +1,7 @@
-"""Checks and exports the log of corrections."""
+"""Checks and exports the log of corrections, checks signatures, and repeats the corrections of a bundle."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,51 +10,61 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from segmentation.core.report.exports.particles_csv import lines, name_cell
 from segmentation.models import Job
-from segmentation.services import broken_edits
+from segmentation.services import broken_edits, broken_signatures, logs
 
-COLUMNS = ("job", "sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes", "previous", "hash")
+WHAT = {
+    "verify": "check logs and signatures, of one JOB or of all: every altered, missing or exchanged edit or signature"
+    " is named, and every signed file that was changed; the exit status is then 1",
+    "export": "the log of a JOB as JSON or, with --csv, as CSV",
+    "replay": "apply the log in a BUNDLE.zip to the outlines before it and compare them with those after it",
+}
 
 
 class Command(BaseCommand):
-    help = (
-        "verify: check the log of corrections, of one JOB or of all; every altered, missing or exchanged edit is named,"
-        " and the exit status is 1. export: the log of a JOB as JSON or, with --csv, as CSV."
-    )
+    help = ". ".join(f"{action}: {words}" for action, words in WHAT.items()) + "."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["verify", "export"])
-        parser.add_argument("job", nargs="?", metavar="JOB", type=UUID)
+        parser.add_argument("action", choices=list(WHAT))
+        parser.add_argument("what", nargs="?", metavar="JOB or BUNDLE.zip")
         parser.add_argument("--csv", action="store_true", help="export as CSV")
         parser.add_argument("--out", type=Path, metavar="FILE", help="export to a file instead of the screen")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["action"] == "verify":
-            self._verify(options["job"])
-        elif options["job"] is None:
-            raise CommandError("Name the JOB whose log is exported: its id is in the address of its page.")
+        action, what = options["action"], options["what"]
+        if action == "verify":
+            self._verify(_job(what) if what else None)
+        elif what is None:
+            missing = "the JOB whose log is exported: its id is in the address of its page"
+            raise CommandError(f"Name {missing if action == 'export' else 'the BUNDLE.zip'}.")
+        elif action == "export":
+            self._export(_job(what), options)
         else:
-            self._export(_job(options["job"]), options)
+            self._replay(Path(what))
 
-    def _verify(self, pk: UUID | None) -> None:
-        corrected = Job.objects.filter(Q(edit_count__gt=0) | Q(edits__isnull=False)).distinct().order_by("created")
-        checked = edits = broken = 0
-        for job in [_job(pk)] if pk else corrected:
-            found = broken_edits(job)
-            checked, edits, broken = checked + 1, edits + job.edit_count, broken + bool(found)
+    def _verify(self, job: Job | None) -> None:
+        edited, signed = (
+            Q(edit_count__gt=0) | Q(edits__isnull=False),
+            ~Q(signature_hash="") | Q(signatures__isnull=False),
+        )
+        jobs = [job] if job else Job.objects.filter(edited | signed).distinct().order_by("created")
+        checked = edits = signatures = broken = 0
+        for each in jobs:
+            found = [*broken_edits(each), *broken_signatures(each)]
+            checked, broken = checked + 1, broken + bool(found)
+            edits, signatures = edits + each.edit_count, signatures + each.signatures.count()
             for sentence in found:
-                self.stdout.write(f"{job.pk}: {sentence}")
-        self.stdout.write(f"{edits:,} edits of {checked:,} results were checked, {broken:,} of the results are broken.")
+                self.stdout.write(f"{each.pk}: {sentence}")
+        self.stdout.write(
+            f"{edits:,} edits and {signatures:,} signatures of {checked:,} results were checked, {broken:,} of the"
+            " results are broken."
+        )
         if broken:
             sys.exit(1)
 
     def _export(self, job: Job, options: dict[str, Any]) -> None:
-        rows = [each.as_dict() for each in job.edits.all()]
-        if options["csv"]:
-            text = lines([COLUMNS, *([_cell(row[name]) for name in COLUMNS] for row in rows)])
-        else:
-            text = json.dumps(rows, indent=1) + "\n"
+        edits = list(job.edits.all())
+        text = logs.as_csv(edits) if options["csv"] else logs.as_json(edits)
         if options["out"] is None:
             self.stdout.write(text, ending="")
             return
@@ -64,14 +73,20 @@ class Command(BaseCommand):
         except OSError as problem:
             raise CommandError(f"{options['out']}: {problem.strerror}") from problem
 
+    def _replay(self, bundle: Path) -> None:
+        try:
+            found = logs.repeated(bundle)
+        except logs.NotRepeated as problem:
+            raise CommandError(f"{bundle}: {problem}") from problem
+        for sentence in found:
+            self.stdout.write(sentence)
+        if found:
+            sys.exit(1)
+        self.stdout.write("The corrected outlines are equal, bit for bit.")
 
-def _cell(value: Any) -> str:
-    """No spreadsheet takes it for a formula."""
-    return name_cell(json.dumps(value) if isinstance(value, dict | list) else str("" if value is None else value))
 
-
-def _job(pk: UUID) -> Job:
+def _job(pk: str) -> Job:
     try:
-        return Job.objects.get(pk=pk)
-    except Job.DoesNotExist:
+        return Job.objects.get(pk=UUID(pk))
+    except (Job.DoesNotExist, ValueError):
         raise CommandError(f"There is no result {pk}.") from None

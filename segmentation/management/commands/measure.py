@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -19,7 +19,11 @@ from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs
 
+if TYPE_CHECKING:
+    from segmentation.core.label_images import Mask
+
 STORED = ".npz"
+SHAPES = (".roi", ".zip", ".json")  # only where they are named: folders of results hold others, too
 MASKS = (".tif", ".tiff", ".png", ".bmp", ".npy", STORED)
 NO_IMAGE = "This file holds outlines without their image: give the folder of the image with --images."
 OTHER_IMAGES = "No image in {folder} is the one with these outlines (SHA-256 {sha256}…)."
@@ -27,8 +31,9 @@ OTHER_IMAGES = "No image in {folder} is the one with these outlines (SHA-256 {sh
 
 class Command(inputs.Measuring):
     help = (
-        "Measure label images or binary masks made by other tools, or segmentation.npz of a result; writes DIR/<stem>/"
-        " for each, and with --sample the pooled files into DIR."
+        "Measure label images or binary masks made by other tools, ImageJ ROI ZIPs and COCO JSON (each named, with"
+        " --images), or segmentation.npz of a result; writes DIR/<stem>/ for each, and with --sample the pooled files"
+        " into DIR."
     )
 
     what = "mask"
@@ -65,12 +70,15 @@ class Command(inputs.Measuring):
         from segmentation.core.label_images import read_mask
         from segmentation.core.labelled import analyse_mask
 
-        mask = read_mask(
-            file, kind=options["kind"], background=options["background"], corners=find(settings.task).corners
-        )
+        image = _image(file, options)
+        if file.suffix.lower() in SHAPES:
+            mask = _drawn(file, image, settings)
+        else:
+            corners = find(settings.task).corners
+            mask = read_mask(file, kind=options["kind"], background=options["background"], corners=corners)
         settings = settings.with_(calibration=inputs.calibration(options, mask.labels.shape[1]))
         with inputs.progress_bar(file.name) as bar:
-            analysis = analyse_mask(mask, settings, bar, image=_image(file, options))
+            analysis = analyse_mask(mask, settings, bar, image=image)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         for note in mask.notes:
             self.stderr.write(f"{file}: {note}")
@@ -96,6 +104,21 @@ class Command(inputs.Measuring):
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
+
+
+def _drawn(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> Mask:
+    """The outlines of an ImageJ or COCO file as labels of their image."""
+    from segmentation.core.imported.reading import read_outlines
+    from segmentation.core.imported.shapes import Frame
+    from segmentation.core.label_images import Mask, sha256_of
+    from segmentation.core.pipeline import analysed_rows
+
+    if image is None:
+        raise UnreadableImage(NO_IMAGE)
+    task, (height, columns) = find(settings.task), image.shape
+    frame = Frame(height, columns, analysed_rows(image, settings.segmentation))
+    found = read_outlines(file, frame, task, task.class_names, image=image.name)
+    return Mask(file.name, sha256_of(file), found.labels, found.notes)
 
 
 def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:

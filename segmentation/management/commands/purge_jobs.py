@@ -24,7 +24,7 @@ def age(text: str) -> timedelta:
 
 
 class Command(BaseCommand):
-    help = "Delete finished jobs, with their files, and uploads that no job uses."
+    help = "Delete finished jobs, with their files, and uploads that no job uses. Signed results stay."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--older-than", type=age, required=True, help="age such as 30d, 12h or 4w")

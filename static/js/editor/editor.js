@@ -99,9 +99,18 @@ export class Editor {
     this.stage.changed();
   }
 
-  // What stands on the server now.
-  async load() {
-    const [objects, edits] = await Promise.all([json(`${this.facts.labels}?format=objects`), json(this.facts.edits)]);
+  // What stands on the server now; once more where somebody corrects while it comes.
+  async load(tries = 3) {
+    try {
+      await this.loadNow();
+    } catch (error) {
+      if (tries <= 1) throw error;
+      await this.load(tries - 1);
+    }
+  }
+
+  async loadNow() {
+    const objects = await json(`${this.facts.labels}?format=objects`);
     const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
     const aside = this.data.particles.filter((each) => !each.kept).map((each) => each.id);
     const { width, height, rows } = this.data;
@@ -109,7 +118,7 @@ export class Editor {
     const boxes = await this.worker.call("open", { ...frame, objects, aside, colours });
     this.classes = objects.classes;
     this.base = objects.base;
-    this.history = standingOperations(edits.edits);
+    this.history = objects.operations;
     this.undone = [];
     this.objects.clear();
     const touched = new Set([...objects.by_hand, ...Object.keys(objects.set_aside).map(Number)]);
@@ -428,12 +437,6 @@ export function wordsOf({ op, ids = [], id, reason }) {
   const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
   const words = { delete: "deletion", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", add: "added object" };
   return `${words[op] ?? op}${of}`;
-}
-
-// The operations that were not taken back, of edits in their order.
-export function standingOperations(edits) {
-  const undone = new Set(edits.map((each) => each.undoes).filter(Boolean));
-  return edits.filter((each) => !each.undoes && !undone.has(each.sequence)).map((each) => each.operation);
 }
 
 // What was not stored, without corrections that were taken back before they were; an undo of earlier ones is left out,

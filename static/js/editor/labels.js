@@ -184,12 +184,28 @@ export class Labels {
     return { runs: runs.sorted(this.width), held };
   }
 
-  paint(shape, { id, ground, class: place }) {
+  paint(shape, { id, ground, replace, class: place }) {
     if (id !== undefined) this.check([id]);
+    if (replace) return this.redraw(shape, id, ground);
     const number = id ?? this.next;
     const { runs, held } = this.painted(shape, number, (here) => !ground || here === 0);
     if (!held) throw new Impossible("The outline holds no pixel that could be taken: draw it larger, or over other objects.");
     return this.patch(runs, { [number]: id === undefined ? [place ?? 0, null, true, ""] : this.confirmed(number) });
+  }
+
+  // The object has the pixels inside the shape alone.
+  redraw(shape, id, ground) {
+    const { runs, held } = this.painted(shape, id, (here) => !ground || here === 0 || here === id);
+    if (!held) throw new Impossible("The outline holds no pixel that could be taken: draw it larger, or over other objects.");
+    const left = new Runs();
+    const [top, from, bottom, to] = shape.box;
+    this.scan(this.objects.get(id).box, (at, row, column, here) => {
+      const inside = row >= top && row < bottom && column >= from && column < to && shape.inside(row, column);
+      if (here === id && !inside) left.add(at, 0);
+    });
+    const every = [...pieces(runs), ...pieces(left.sorted(this.width))].sort((a, b) => a[0] - b[0]);
+    if (!every.length) throw new Impossible("The outline is the same as before.");
+    return this.patch(joined(every, this.width), { [id]: this.confirmed(id) });
   }
 
   erase(shape, { id }) {
@@ -243,6 +259,8 @@ export class Runs {
     return joined(this.list.flatMap((run) => rowsOf(run, width)).sort((a, b) => a[0] - b[0]), width);
   }
 }
+
+const pieces = (runs) => Array.from({ length: runs.length / 3 }, (_, i) => runs.slice(3 * i, 3 * i + 3));
 
 // Runs in order, those of one id that follow each other in a row as one.
 function joined(runs, width) {

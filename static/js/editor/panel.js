@@ -68,7 +68,6 @@ export class Panel {
     this.fillClasses();
     if (!editor.semantic && editor.data.particles.length) this.table();
     this.edges();
-    this.chooser.fill();
     this.changed();
     this.selected();
     this.saving("saved", 0);
@@ -253,7 +252,8 @@ export class Panel {
     this.tab = tab;
     for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
     for (const page of this.root.querySelectorAll("[data-page]")) page.hidden = page.dataset.page !== tab;
-    if (tab !== "choose") this.editor.light([]);
+    if (tab === "choose") this.chooser.fill();
+    else this.editor.light([]);
     this.rows();
   }
 

@@ -66,6 +66,12 @@ export class Review {
   }
 }
 
+function button(words, heard) {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
+  made.addEventListener("click", heard);
+  return made;
+}
+
 export class Chooser {
   constructor(editor, panel) {
     Object.assign(this, { editor, panel });
@@ -74,22 +80,26 @@ export class Chooser {
     panel.press("[data-take]", () => this.take());
   }
 
-  // One button for each reason; the measures that the objects have.
+  // One button for each reason, one for what was deleted; the measures that the objects have.
   fill() {
     const { editor, panel } = this;
     const counts = new Map();
     for (const each of editor.objects.values()) if (!each.kept) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1);
-    panel.one("[data-reasons]").replaceChildren(
-      ...[...counts].map(([reason, count]) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = `${reason} (${count})`;
-        button.addEventListener("click", () => editor.select(this.ids((each) => each.reason === reason)));
-        return button;
-      }),
-    );
+    const buttons = [...counts].map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
+    const gone = [...editor.automatic.keys()].filter((id) => !editor.objects.has(id));
+    if (gone.length) buttons.push(button(`bring back what is gone (${gone.length})`, () => this.restore(gone)));
+    panel.one("[data-reasons]").replaceChildren(...buttons);
     for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.values(option.value).length;
     this.limits();
+  }
+
+  // Deleted objects come back where nothing else lies; merged ones lie under what they became, so each is tried alone.
+  async restore(gone) {
+    const back = [];
+    for (const id of gone) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
+    this.editor.select(back);
+    this.panel.say(`${back.length} of ${gone.length} came back${back.length < gone.length ? "; other objects lie where the others were" : ""}.`);
+    this.fill();
   }
 
   ids(holds) {

@@ -153,6 +153,7 @@ class Draw extends Lasso {
     const polygon = closed(points);
     if (polygon.length < 3) return editor.say("Draw all around the object.");
     const replace = editor.redrawing ? { replace: true } : {};
+    editor.redrawing = false;
     return editor.run({ op: "draw", polygon, ...editor.target(), ...replace, ...(editor.ground ? { ground: true } : {}) }, { select: true });
   }
 }

@@ -285,6 +285,12 @@ def test_a_brush_paints_the_pixels_of_its_rule(step):
         np.testing.assert_array_equal(found.reshape(40, 50), painted(points, radius, 40, 50))
 
 
+def test_a_brush_wider_than_the_image_paints_whole_rows():
+    patch = edits.paint(working(FOUND), [(-5, 10), (60, 10)], 4)
+    assert patch.runs[:2].tolist() == [[300, 50, 12], [350, 50, 12]] and len(patch.runs) == 8
+    assert area(apply(FOUND, [patch]), 12) == 400
+
+
 def test_painting_and_erasing_with_a_brush():
     after = apply(FOUND, [edits.paint(working(FOUND), [(33, 10)], 3, name="long")])
     assert area(after, 12) == painted([(33, 10)], 3, 36, 50).sum() and after.classes.tolist() == [0, 1, 0, 1]

@@ -131,6 +131,16 @@ def test_clicks_that_add_nothing_are_refused(found, point, outside, sentence):
         guided.add(working(found), point, outside)
 
 
+def test_a_click_on_what_has_no_end_is_refused_before_all_of_it_is_looked_at(found):
+    wide = replace(
+        segmentation_of(np.zeros((16, 6000), np.int32)), maps={"foreground": np.full((16, 6000), 90, np.uint8)}
+    )
+    with pytest.raises(BadEdit, match="no object with an edge"):
+        guided.add(working(wide), [3000, 8])
+    with pytest.raises(BadEdit, match="leaves out these points"):
+        guided.add(working(wide), [3000, 8], [[10, 8]])
+
+
 def test_without_maps_nothing_is_added_by_a_click(found):
     with pytest.raises(BadEdit, match="draw the outline instead"):
         guided.add(working(replace(found, maps={})), [100, 40])

@@ -64,6 +64,15 @@ def test_every_contribution_of_the_median_is_the_one_by_hand():
     assert "EMPS +3.0 % (2.5 % merged); powder -4.0 %" in told["segmentation"]["source"]
 
 
+def test_the_difference_between_operators_counts_where_it_is_provided():
+    told, total = rows(found()), found(evidence=replace(ALL, operators=0.06))
+    assert "operators" not in told
+    assert rows(total)["operators"]["median"] == 0.06
+    assert total.budget["median"]["standard"] == pytest.approx(
+        sqrt(found().budget["median"]["standard"] ** 2 + 0.06**2)
+    )
+
+
 def test_truth_masks_of_ones_own_count_alone():
     told = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
     assert told["segmentation"]["median"] == pytest.approx(0.07)

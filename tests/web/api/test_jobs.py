@@ -292,6 +292,21 @@ class TestSignIn:
         send(client)
         assert Job.objects.get(owner=None)
 
+    def test_our_own_pages_act_for_who_is_signed_in(self, alice, make_job):
+        browser, mine = Client(enforce_csrf_checks=True), make_job(owner=alice, state=Job.State.DONE)
+        browser.force_login(alice)
+        page = {"X-Requested-With": "DeepSegm"}
+        address = f"{JOBS}/{mine.pk}"
+        assert browser.get(address, headers=page).status_code == 200
+        assert browser.get(address, headers={"X-Requested-With": "XMLHttpRequest"}).status_code == 404
+        assert browser.get(address, headers=page | {"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        without = browser.post(f"{address}/cancel", headers=page)
+        assert without.status_code == 403 and "reload" in without.json()["error"]
+        browser.get("/")
+        key = {"X-CSRFToken": browser.cookies["csrftoken"].value}
+        assert browser.post(f"{address}/cancel", headers=page | key).status_code == 409  # it is done already
+        assert browser.post(f"{address}/cancel", headers=key).status_code == 404
+
     def test_other_sites_pages_may_not_call_it(self, script):
         assert send(script, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
@@ -326,7 +341,7 @@ class TestReference:
         assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
         assert "0.05 to 0.95" in fields["threshold"]["description"]
         routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
-        assert len(routes) == 18 and ("delete", "/api/v1/samples/{pk}") in routes
+        assert len(routes) == 21 and ("delete", "/api/v1/samples/{pk}") in routes
         schemas = said["components"]["schemas"]
         assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
         for methods in said["paths"].values():

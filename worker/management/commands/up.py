@@ -28,7 +28,7 @@ from waitress.task import ErrorTask
 
 from segmentation import services
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
-from segmentation.models import Attempted, ExportJob, Job, Micrograph, Sample
+from segmentation.models import Attempted, Comparison, ExportJob, Job, Micrograph, Sample
 from segmentation.services.space import keep_reserve
 from segmentation.static_files import collect
 from worker import data_directory
@@ -40,7 +40,10 @@ logger = logging.getLogger("worker.up")
 
 THREADS = 16
 RESCUE_SECONDS = 3.0
-KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample, ExportJob), INSPECTIONS: (Micrograph,)}
+KINDS: dict[str, tuple[type[Attempted], ...]] = {
+    ANALYSES: (Job, Sample, ExportJob, Comparison),
+    INSPECTIONS: (Micrograph,),
+}
 TIDY_SECONDS = 3600.0
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 

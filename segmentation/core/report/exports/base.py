@@ -14,6 +14,7 @@ from typing import Any, Literal
 from ...tasks.base import Task
 
 Of = Literal["image", "sample"]
+RESULT = "result.json"
 FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
 
 

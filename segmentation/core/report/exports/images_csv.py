@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...measure.quantities import OF, Unit
 from ...measure.quantities import number as quantity
+from ..cells import lines, marked, name_cell
 from .base import Export
-from .particles_csv import lines, marked, name_cell, number
+from .particles_csv import number
 
 if TYPE_CHECKING:
     from ...sample import SampleAnalysis, SampleImage
@@ -28,6 +29,8 @@ HOW = (
     "threshold",
     "polarity",
     "working_scale",
+    "corrected_by_hand",
+    "reviewed",
 )
 
 
@@ -86,6 +89,8 @@ def _how(image: SampleImage) -> tuple[Any, ...]:
         number(found.used.get("threshold")),
         found.used.get("polarity", ""),
         number(found.used.get("scale")),
+        found.used.get("corrected", 0),
+        found.used.get("reviewed", 0),
     )
 
 

@@ -8,9 +8,7 @@ without which Excel would read UTF-8 as the code page of the country. Open the f
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ import numpy as np
 from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
+from ..cells import inert, lines, marked, name_cell
 from ..entries import answers
 from ..wording import counted_from, doubt_words, instrument_words, version
 from .base import FIRST, Export
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 DIGITS = 7
 WEIGHTED = "every {thing} weighted by the inverse of its chance to touch no frame"
-BYTE_ORDER_MARK = "\ufeff"
-# What could end a cell or a line in any spreadsheet's idea of CSV, and what begins a comment.
-RISKY = ",;\"'#"
 
 
 def as_text(sample: SampleAnalysis) -> str:
@@ -43,37 +39,10 @@ def as_text(sample: SampleAnalysis) -> str:
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
     if sample.analysis is not None:
-        summary = "".join(f"# {_inert(name)}: {_inert(value)}\n" for name, value in _summary(sample))
+        summary = "".join(f"# {inert(name)}: {inert(value)}\n" for name, value in _summary(sample))
         return marked(summary + lines([table.columns, *rows(table)]))
     pooled = ((name_cell(image.name), *line) for image, member in sample.counted for line in rows(member.table))
     return marked(lines([("image", *table.columns), *pooled]))
-
-
-def lines(of: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(of)
-    return text.getvalue()
-
-
-def _inert(value: object) -> str:
-    """The value as text on one line and in one cell; risky characters as %XX of their UTF-8 bytes."""
-    return "".join(c if c.isprintable() and c not in RISKY else _escaped(c) for c in str(value))
-
-
-def name_cell(name: str) -> str:
-    """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table. A comma may
-    stay: the cell is quoted then."""
-    safe = ",".join(map(_inert, name.split(",")))
-    return _escaped(safe[0]) + safe[1:] if safe.startswith(("=", "+", "-", "@")) else safe
-
-
-def marked(text: str) -> str:
-    """The text of a whole file, with the byte order mark where it needs one."""
-    return text if text.isascii() else BYTE_ORDER_MARK + text
-
-
-def _escaped(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:

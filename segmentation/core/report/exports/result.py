@@ -19,7 +19,7 @@ from ... import flags, tasks
 from ...analysis import Analysis
 from ...measure.filters import by_reason
 from ..wording import write_json
-from .base import Export
+from .base import RESULT, Export
 
 if TYPE_CHECKING:
     from ...measure.quantities import Value
@@ -85,6 +85,7 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
         **as_json(sample),
         "images": [_of_member(image) for image in sample.images],
         "calibration": sample.calibration,
+        "corrected": sample.corrected,
         "histogram": sample.histogram,
         "quantities": _answers(sample.quantities, sample.members[0].record),
     }
@@ -148,7 +149,7 @@ def _write_schema(context: Context, path: Path) -> None:
 
 EXPORTS = (
     Export(
-        "result.json",
+        RESULT,
         "Everything, JSON",
         "application/json",
         170,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,11 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles}
 
 
+def objects_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The objects of stored `outlines`."""
+    return list(stored["particles"])
+
+
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
     """Give each class its rings but for the first, which is its outline; returns how many have no room."""
     left_out = 0
@@ -95,7 +100,11 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     own = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
     found = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
-    shapes = [name for name in (*DESCRIPTORS, "confidence") if name in measured and np.isfinite(table[name]).any()]
+    shapes = [
+        name
+        for name in (*DESCRIPTORS, "confidence", "relative_contrast")
+        if name in measured and np.isfinite(table[name]).any()
+    ]
     found |= {name: _short(table[name]) for name in shapes}
     weighted = analysis.settings.measurement.border_correction == "weight"
     return found | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})

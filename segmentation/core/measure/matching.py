@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ..contract import Floats, Labels
-
+Labels = NDArray[np.int32]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 SMALLEST = 9  # px; smaller objects are slips of a pen and count as background
 MOSTLY = 0.5  # share of an area

@@ -1,0 +1,75 @@
+"""Two results side by side, for scripts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Query, Router, Status
+
+from .. import services
+from ..http.access import visible
+from ..models import Job
+from ..models.comparisons import Compared
+from ..presenters.comparison import ComparedResults, Difference
+from ..services import Refused
+from ..services.comparisons import name_of
+from . import schemas
+from .sending import refusals
+
+ONE = "Id of a job or of a sample."
+router = Router(tags=["Comparisons"])
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "",
+    url_name="compare",
+    response={200: schemas.ResultsCompared, 202: schemas.Comparing, **refusals(404, 409, 422, 503)},
+)
+def compare(
+    request: HttpRequest,
+    response: HttpResponse,
+    a: Annotated[UUID, Query(..., description=ONE)],
+    b: Annotated[UUID, Query(..., description=ONE)],
+) -> Any:
+    """Two results side by side: jobs, revisions or samples. A worker compares them when they are first asked for: 202
+    until then."""
+    first, second = (visible(request, services.found_for(pk)) for pk in (a, b))
+    row = services.comparison_of(first, second)
+    found = ComparedResults(row)
+    if row.state == row.State.FAILED:
+        raise Refused(row.error, 503)
+    if found.active:
+        response["Retry-After"] = "1"
+        return Status(202, {"state": row.state, "progress": row.progress})
+    address = request.build_absolute_uri
+    return {
+        "state": row.state,
+        "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
+        "results": [_side(request, each) for each in (first, second)],
+        "numbers": [_number(each) for each in found.main],
+        "every": [_number(each) for each in found.every],
+        "comparison": found.result,
+    }
+
+
+def _side(request: HttpRequest, side: Compared) -> dict[str, Any]:
+    job, address = isinstance(side, Job), request.build_absolute_uri
+    return {
+        "id": str(side.pk),
+        "kind": "job" if job else "sample",
+        "name": name_of(side),
+        "url": address(reverse("api:job" if job else "api:sample", args=[side.pk])),
+        "page": address(reverse("job" if job else "sample-page", args=[side.pk])),
+    }
+
+
+def _number(each: Difference) -> dict[str, Any]:
+    measured = {"value": each.value, "low": each.low, "high": each.high}
+    sides = {side: entry.number.as_dict() for side, entry in (("first", each.before), ("second", each.after))}
+    said = {"name": each.after.name, "term": each.term, "group": each.after.group, "unit": each.after.number.unit}
+    return {**said, **sides, "difference": measured}

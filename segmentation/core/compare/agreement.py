@@ -1,0 +1,150 @@
+"""Which objects of two outlinings of one image are the same.
+
+The rule is that of the scores of models (`measure.matching`). It is applied to each group of objects that share much
+of their area, so memory and time grow with the number of objects, not with its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..measure.matching import LEAST_PAIR, MOSTLY, OUTLINED, RIGHT, Indices, Kind, Labels, Overlap, error_kinds, pairs
+from .results import PLACES, Agreement, Objects, Place, Score
+
+ROWS = 1024  # of an image that are looked at at once
+PLACE_OF: dict[str, Place] = {
+    Kind.CORRECT: "matched",
+    Kind.LOW_IOU: "inexact",
+    Kind.SPLIT: "split",
+    Kind.MERGED: "merged",
+    Kind.FALSE_NEGATIVE: "missed",
+    Kind.FALSE_POSITIVE: "invented",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What the objects of two label images share. first, second (m,): places of an object of each in its ids, and
+    pixels (m,) in common; first_ids, second_ids: ascending; first_area, second_area: px. same: share of the pixels that
+    are object in both or background in both."""
+
+    first_ids: Indices
+    second_ids: Indices
+    first_area: Indices
+    second_area: Indices
+    first: Indices
+    second: Indices
+    pixels: Indices
+    same: float
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """(m,) intersection over union of each pair."""
+        union = self.first_area[self.first] + self.second_area[self.second] - self.pixels
+        return np.asarray(self.pixels / union, np.float64)
+
+
+def shared(first: Labels, second: Labels) -> Shared:
+    """Of two label images (H, W), 0 background."""
+    first_area, second_area = (np.bincount(each.ravel(), minlength=1) for each in (first, second))
+    columns, found = len(second_area), []
+    for top in range(0, first.shape[0], ROWS):
+        one, other = first[top : top + ROWS].ravel(), second[top : top + ROWS].ravel()
+        both = (one > 0) & (other > 0)
+        found.append(np.unique(one[both].astype(np.int64) * columns + other[both], return_counts=True))
+    codes, place = np.unique(np.concatenate([each for each, _ in found]), return_inverse=True)
+    pixels = np.bincount(place, np.concatenate([count for _, count in found]), len(codes)).astype(np.int64)
+    first_area[0] = second_area[0] = 0
+    first_ids, second_ids = np.flatnonzero(first_area), np.flatnonzero(second_area)
+    one_only = int(first_area.sum() + second_area.sum() - 2 * pixels.sum())
+    return Shared(
+        first_ids,
+        second_ids,
+        first_area[first_ids],
+        second_area[second_ids],
+        np.searchsorted(first_ids, codes // columns),
+        np.searchsorted(second_ids, codes % columns),
+        pixels,
+        1 - one_only / max(first.size, 1),
+    )
+
+
+def groups(of: Shared) -> tuple[Indices, Indices]:
+    """(n first,), (n second,): the group of each object. Objects are of one group where they share half the area of the
+    smaller one, or could be one object badly outlined; all other contacts change nothing in the rule."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    smaller = np.minimum(of.first_area[of.first], of.second_area[of.second])
+    much = (of.pixels >= MOSTLY * smaller) | (of.iou >= LEAST_PAIR)
+    n, m = len(of.first_ids), len(of.second_ids)
+    edges = coo_matrix((np.ones(int(much.sum())), (of.first[much], n + of.second[much])), (n + m, n + m))
+    group = connected_components(edges, directed=False)[1].astype(np.int64)
+    return group[:n], group[n:]
+
+
+def agree(of: Shared, first_group: Indices, second_group: Indices) -> Agreement:
+    """The objects by place, and the scores; the first outlining stands for the truth."""
+    firsts = np.full(len(of.first_ids), Kind.FALSE_NEGATIVE, "U14")
+    seconds = np.full(len(of.second_ids), Kind.FALSE_POSITIVE, "U14")
+    hits = dict.fromkeys((RIGHT, OUTLINED), 0)
+    ious: list[float] = []
+    for one, other, overlap in _blocks(of, first_group, second_group):
+        judged = error_kinds(overlap)
+        firsts[one], seconds[other] = judged.true, judged.found
+        iou = overlap.iou
+        rows, columns = pairs(iou, RIGHT)
+        ious += iou[rows, columns].tolist()
+        for threshold in hits:
+            hits[threshold] += len(pairs(iou, threshold)[0])
+    places = {place: _objects(of, firsts, seconds, place) for place in PLACES}
+    scores = [_score(threshold, hits[threshold], len(firsts), len(seconds)) for threshold in hits]
+    return Agreement(scores=scores, mean_iou=float(np.mean(ious)) if ious else None, places=places, pixels=of.same)
+
+
+def _objects(of: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_], place: Place) -> Objects:
+    """The objects of a place; with split and merged ones those of the other side that they lie in."""
+    kinds = [kind for kind, each in PLACE_OF.items() if each == place]
+    first, second = np.isin(firsts, kinds), np.isin(seconds, kinds)
+    if place == "merged":
+        second[of.second[first[of.first] & (of.pixels >= MOSTLY * of.first_area[of.first])]] = True
+    if place == "split":
+        first[of.first[second[of.second] & (of.pixels >= MOSTLY * of.second_area[of.second])]] = True
+    return Objects(first=of.first_ids[first].tolist(), second=of.second_ids[second].tolist())
+
+
+def _blocks(of: Shared, first_group: Indices, second_group: Indices) -> Iterator[tuple[Indices, Indices, Overlap]]:
+    """The groups with objects of both: places of their objects, and what they share."""
+    edge_group = first_group[of.first]
+    inside = np.flatnonzero(edge_group == second_group[of.second])
+    inside = inside[np.argsort(edge_group[inside], kind="stable")]
+    by_first, by_second = np.argsort(first_group, kind="stable"), np.argsort(second_group, kind="stable")
+    for edges in np.split(inside, np.flatnonzero(np.diff(edge_group[inside])) + 1):
+        if not len(edges):
+            continue
+        group = edge_group[edges[0]]
+        one, other = _members(by_first, first_group, group), _members(by_second, second_group, group)
+        common = np.zeros((len(one), len(other)))
+        common[np.searchsorted(one, of.first[edges]), np.searchsorted(other, of.second[edges])] = of.pixels[edges]
+        areas = of.first_area[one].astype(float), of.second_area[other].astype(float)
+        yield one, other, Overlap(of.first_ids[one], of.second_ids[other], common, *areas)
+
+
+def _members(order: Indices, group: Indices, wanted: np.int64) -> Indices:
+    begin, end = np.searchsorted(group, [wanted, wanted + 1], sorter=order)
+    return order[begin:end]
+
+
+def _score(iou: float, hits: int, first: int, second: int) -> Score:
+    """Precision is the share of the second outlining that the first has, too; recall the other way round."""
+    return Score(
+        iou=iou,
+        hits=hits,
+        precision=hits / second if second else None,
+        recall=hits / first if first else None,
+        f1=2 * hits / (first + second) if first + second else None,
+    )

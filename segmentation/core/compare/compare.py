@@ -1,0 +1,162 @@
+"""Compares two results: which numbers differ by how much, and which objects are not the same.
+
+Two outlinings of one image show the same objects, so their difference is paired: groups of objects that belong
+together (a pair, a split object with its pieces, an object that only one side has) are drawn with replacement, and
+both sides are computed of each draw. Results of different images are independent: the interval of the difference
+follows from the intervals of both numbers (`intervals.of_difference`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..measure.bins import auto_edges
+from ..measure.bootstrap import LEAST
+from ..measure.distribution import Floats, mean_and_deviation, quantiles
+from ..measure.fractions import share_between
+from ..measure.matching import Indices
+from ..measure.quantities import Value
+from ..measure.resampling import REPEATS
+from .agreement import Shared, agree, groups, shared
+from .distance import distance
+from .intervals import Limits, counted, of_difference
+from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Objects
+from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
+
+SEED = 0
+NOTHING = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
+MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects fewer draws are enough
+LEAST_REPEATS = 400
+FEW = f"Intervals of paired differences need at least {LEAST} groups of objects."
+NO_LABELS = "Objects cannot be paired: that needs two results of one image, with stored outlines of the same size."
+SHARED = "Some images are in both results, so their differences have no interval."
+COUNTS = "The interval of the count takes objects as lying independently of each other (Poisson)."
+MANY_IMAGES = "The count depends on how many images there are, so its difference has no interval."
+
+
+def compare(first: Side, second: Side) -> Comparison:
+    """The comparison in plain JSON types; both sides have the same unit and the same measure as size."""
+    how = how_related(first, second)
+    agreement, groups_of, notes = None, None, []
+    if how == "paired":
+        agreement, groups_of = _agreement(first, second)
+        notes = [] if agreement else [NO_LABELS]
+    sized = first.sizes is not None and second.sizes is not None
+    one, other = first.sizes or NOTHING, second.sizes or NOTHING
+    sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)
+    return Comparison(
+        how=how,
+        size=first.size,
+        unit=first.unit,
+        differences=_differences(first, second, how, groups_of, notes),
+        distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
+        curves=_curves(one, other, first.unit) if sized else None,
+        agreement=agreement,
+        notes=notes,
+    )
+
+
+def how_related(first: Side, second: Side) -> How:
+    if not set(first.images) & set(second.images):
+        return "independent"
+    return "paired" if len(first.images) == len(second.images) == 1 else "shared"
+
+
+def _agreement(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:
+    if first.classes is not None and second.classes is not None and first.classes.shape == second.classes.shape:
+        known = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
+        same = float((first.classes == second.classes)[known].mean()) if known.any() else 0.0
+        nothing = {place: Objects(first=[], second=[]) for place in PLACES}
+        return Agreement(scores=[], mean_iou=None, places=nothing, pixels=same), None
+    if first.labels is None or second.labels is None or first.labels.shape != second.labels.shape:
+        return None, None
+    found = shared(first.labels, second.labels)
+    own = groups(found)
+    return agree(found, *own), (found, *own)
+
+
+def _differences(
+    first: Side, second: Side, how: How, groups_of: tuple[Shared, Indices, Indices] | None, notes: list[str]
+) -> list[Difference]:
+    limits: dict[str, Limits | None] = {}
+    if how == "paired" and groups_of and first.sizes and second.sizes:
+        limits = _paired(first.sizes, second.sizes, *groups_of, of_fraction=FRACTION in first.values)
+        notes += [] if limits else [FEW]
+    elif how == "independent":
+        limits = {name: _of_independent(name, first, second) for name in NUMBERS}
+        notes.append(COUNTS if len(first.images) == len(second.images) == 1 else MANY_IMAGES)
+    elif how == "shared":
+        notes.append(SHARED)
+    both = [name for name in NUMBERS if name in first.values and name in second.values]
+    return [_difference(name, first.values[name], second.values[name], limits.get(name)) for name in both]
+
+
+def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
+    one, other = first.values.get(name), second.values.get(name)
+    if one is None or other is None:
+        return None
+    if name != COUNT:
+        return of_difference(one, other)
+    if len(first.images) > 1 or len(second.images) > 1:
+        return None
+    return of_difference(counted(int(one.value or 0)), counted(int(other.value or 0)))
+
+
+def _difference(name: str, first: Value, second: Value, limits: Limits | None) -> Difference:
+    known = first.value is not None and second.value is not None
+    off = float(second.value) - float(first.value) if known else None  # type: ignore[arg-type]
+    low, high = limits or (None, None)
+    return Difference(name=name, first=first.value, second=second.value, difference=off, low=low, high=high)
+
+
+def _paired(
+    first: Sizes, second: Sizes, of: Shared, first_group: Indices, second_group: Indices, *, of_fraction: bool
+) -> dict[str, Limits | None]:
+    """Percentile intervals of the differences over draws of groups; {} for too few groups."""
+    number = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
+    if number < LEAST or not len(first.size) or not len(second.size):
+        return {}
+    sides = [
+        _sorted(first, first_group[np.searchsorted(of.first_ids, first.label)]),
+        _sorted(second, second_group[np.searchsorted(of.second_ids, second.label)]),
+    ]
+    counts = [np.bincount(each, minlength=number) for each in (first_group, second_group)]
+    rng, drawn = np.random.default_rng(SEED), []
+    repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN // (len(first.size) + len(second.size))))
+    for _ in range(repeats):
+        often = np.bincount(rng.integers(0, number, number), minlength=number)
+        numbers = [_numbers(*side, often, of_fraction=of_fraction) for side in sides]
+        if None not in numbers:
+            drawn.append([float(often @ counts[1] - often @ counts[0]), *np.subtract(numbers[1], numbers[0])])  # type: ignore[arg-type]
+    if len(drawn) < LEAST_REPEATS:
+        return {}
+    names = (COUNT, *OF_SIZES, FRACTION) if of_fraction else (COUNT, *OF_SIZES)
+    ends = np.percentile(drawn, [2.5, 97.5], axis=0).T.tolist()
+    return {name: (low, high) for name, (low, high) in zip(names, ends, strict=True)}
+
+
+def _sorted(sizes: Sizes, group: Indices) -> tuple[Floats, Floats, Indices]:
+    order = np.argsort(sizes.size, kind="stable")
+    return sizes.size[order], sizes.weight[order], group[order]
+
+
+def _numbers(size: Floats, weight: Floats, group: Indices, often: Indices, *, of_fraction: bool) -> list[float] | None:
+    """OF_SIZES, and where wanted the fraction from 1 to 100 nm, of one draw; None where it has too few sizes."""
+    times = often[group]
+    sizes, weights = np.repeat(size, times), np.repeat(weight, times)
+    mean, deviation = mean_and_deviation(sizes, weights) if len(sizes) > 1 else (0.0, None)
+    if deviation is None:
+        return None
+    d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
+    return [median, mean, deviation, d10, d90, *([share_between(sizes, weights)] if of_fraction else [])]
+
+
+def _curves(first: Sizes, second: Sizes, unit: str) -> Curves | None:
+    both: Sequence[Sizes] = (first, second)
+    if not all(len(each.size) for each in both):
+        return None
+    edges = auto_edges(np.concatenate([each.size for each in both]), unit)
+    shares = [np.histogram(each.size, edges, weights=each.weight)[0] / each.weight.sum() for each in both]
+    return Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())

@@ -1,0 +1,134 @@
+"""The Kolmogorov-Smirnov distance of two size distributions, and what may be read from it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..measure.distribution import Floats, effective_number
+from ..measure.pooling import POINTS, kolmogorov
+from ..measure.quantities import significant
+from .results import Distance, How, Test
+from .sides import Sizes
+
+MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as many are drawn
+ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
+SAME = 1e-9
+NOT_INDEPENDENT = {
+    "paired": "Both outlinings are of the same objects, so they are not independent and a p-value would mean nothing.",
+    "shared": "Some images are in both, so the samples are not independent and a p-value would mean nothing.",
+}
+BY_OBJECTS = (
+    "The p-value takes the {n} and {m} objects as drawn independently. It says whether these two images differ, not"
+    " whether two materials do: for that, compare samples of several images."
+)
+BY_IMAGES = (
+    "The p-value exchanges whole images between the two, because objects of one image are alike. It assumes that the"
+    " images were chosen in the same way. So few images can give no p-value below {least}."
+)
+
+
+def distance(
+    first: Sizes, second: Sizes, how: How, unit: str, rng: np.random.Generator, *, sampled: bool = False
+) -> Distance | None:
+    """The distance by number; None where one of them has no sizes. rng: for the exchanges of images. sampled: whether
+    one of them is a sample, also where only one of its images has sizes."""
+    if not len(first.size) or not len(second.size):
+        return None
+    places = np.unique(np.concatenate([first.size, second.size]))
+    curves = [_cumulative(each, places) for each in (first, second)]
+    gap = np.abs(curves[0] - curves[1])
+    at = int(gap.argmax())
+    test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
+    below = [float(curve[at]) for curve in curves]
+    said = _reading(float(gap[at]), float(places[at]), below, unit)
+    why = _why(test, how, len(first.size), len(second.size), least)
+    return Distance(
+        distance=float(gap[at]),
+        at=float(places[at]),
+        below=below,
+        n=[len(first.size), len(second.size)],
+        images=[first.images, second.images],
+        p=p,
+        least_p=least,
+        test=test,
+        reading=f"{said} {why}",
+    )
+
+
+def _cumulative(of: Sizes, places: Floats) -> Floats:
+    order = np.argsort(of.size, kind="stable")
+    total = np.r_[0.0, np.cumsum(of.weight[order])]
+    return np.asarray(total[np.searchsorted(of.size[order], places, side="right")] / total[-1], np.float64)
+
+
+def _test(
+    first: Sizes, second: Sizes, how: How, found: float, rng: np.random.Generator, sampled: bool
+) -> tuple[Test, float | None, float | None]:
+    if how != "independent":
+        return "", None, None
+    if first.images == second.images == 1 and not sampled:
+        n, m = effective_number(first.weight), effective_number(second.weight)
+        return "objects", kolmogorov(found, n * m / (n + m)), None
+    p, least = _by_images(first, second, rng)
+    return "images", p, least
+
+
+def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[float, float]:
+    """p of a permutation test that exchanges images (Ernst 2004), and the least p that it can give."""
+    places = np.unique(np.concatenate([first.size, second.size]))
+    places = places[np.linspace(0, len(places) - 1, min(len(places), POINTS)).round().astype(int)]
+    table = np.concatenate([_by_image(each, places) for each in (first, second)])
+    images, chosen = len(table), first.images
+    observed = np.arange(images) < chosen
+    drawn = _exchanges(images, chosen, rng)
+    if len(drawn) < comb(images, chosen):
+        drawn = np.concatenate([observed[None], drawn])
+    found = float(_distances(table, observed[None])[0])
+    p = float((_distances(table, drawn) >= found - SAME).mean())
+    mirrored = 2 if images == 2 * chosen else 1  # the exchange of both whole samples gives the same distance
+    return p, mirrored / len(drawn)
+
+
+def _by_image(of: Sizes, places: Floats) -> Floats:
+    """(images, k): summed weights of each image up to each place."""
+    bins = np.searchsorted(places, of.size, side="left").clip(max=len(places) - 1)
+    count = np.bincount(of.image * len(places) + bins, of.weight, of.images * len(places))
+    return np.asarray(count.reshape(of.images, -1).cumsum(1), np.float64)
+
+
+def _exchanges(images: int, chosen: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(k, images): which images are in the first sample, for all exchanges or for a random choice of them."""
+    if comb(images, chosen) <= MOST_LISTED:
+        listed = np.array(list(combinations(range(images), chosen)))
+    else:
+        listed = rng.random((MOST_LISTED - 1, images)).argsort(1)[:, :chosen]
+    inside = np.zeros((len(listed), images), bool)
+    np.put_along_axis(inside, listed, True, axis=1)
+    return inside
+
+
+def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """(k,) the distance for each choice (k, images) of the images of the first sample."""
+    one = inside.astype(float) @ table
+    other = table.sum(0) - one
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.abs(one / one[:, -1:] - other / other[:, -1:]).max(1)
+    return np.asarray(np.nan_to_num(gap, nan=1.0), np.float64)
+
+
+def _reading(found: float, at: float, below: list[float], unit: str) -> str:
+    words = "hardly differ" if found < ALIKE else "differ somewhat" if found < CLEAR else "differ clearly"
+    shares = " and ".join(f"{100 * each:.0f} %" for each in below)
+    return f"The distributions {words}: up to {significant(at)} {unit} are {shares} of the objects."
+
+
+def _why(test: Test, how: How, n: int, m: int, least: float | None) -> str:
+    if how != "independent":
+        return NOT_INDEPENDENT[how]
+    if test == "objects":
+        return BY_OBJECTS.format(n=f"{n:,}", m=f"{m:,}")
+    return BY_IMAGES.format(least=significant(least or 0.0, 2))

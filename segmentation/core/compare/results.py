@@ -1,0 +1,91 @@
+"""The types of a stored comparison, for the API's document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from typing_extensions import TypedDict
+
+from ..measure.results import Count, meaning
+
+# paired: two outlinings of one image. shared: some images are in both, so neither paired nor independent.
+How = Literal["paired", "independent", "shared"]
+Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
+PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
+# By what p was found.
+Test = Literal["objects", "images", ""]
+
+
+class Difference(TypedDict):
+    """One number of both results; difference: the second less the first."""
+
+    name: str
+    first: float | None
+    second: float | None
+    difference: float | None
+    low: Annotated[float | None, meaning("ends of the 95 % interval of the difference, null where there is none")]
+    high: float | None
+
+
+class Distance(TypedDict):
+    """The Kolmogorov-Smirnov distance of two size distributions."""
+
+    distance: Annotated[float, meaning("greatest distance of the cumulative curves, 0 to 1")]
+    at: Annotated[float, meaning("size where they differ most")]
+    below: Annotated[list[float], meaning("share of each result up to that size")]
+    n: Annotated[list[Count], meaning("sizes in each result")]
+    images: Annotated[list[Count], meaning("images of each result")]
+    p: Annotated[float | None, meaning("null where the results are not independent")]
+    least_p: Annotated[float | None, meaning("least p that so few images can give, null without a test by images")]
+    test: Test
+    reading: str
+
+
+class Curves(TypedDict):
+    """Both size distributions by number in common bins."""
+
+    edges: list[float]
+    first: Annotated[list[float], meaning("share of the first result in each bin")]
+    second: list[float]
+
+
+class Score(TypedDict):
+    """How many objects are the same from an intersection over union on; the first result stands for the truth."""
+
+    iou: float
+    hits: Count
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class Objects(TypedDict):
+    """The ids of the objects of one place in each result: merged ones are those of the first, split ones those of the
+    second, each with the objects of the other result that they lie in."""
+
+    first: list[int]
+    second: list[int]
+
+
+class Agreement(TypedDict):
+    """Whether two outlinings of one image show the same objects."""
+
+    scores: list[Score]
+    mean_iou: Annotated[float | None, meaning("of the pairs from an IoU of 0.5 on")]
+    places: dict[Place, Objects]
+    pixels: Annotated[
+        float, meaning("share of the pixels on which both agree: object or background, or the same class")
+    ]
+
+
+class Comparison(TypedDict):
+    """Two results side by side."""
+
+    how: How
+    size: str
+    unit: str
+    differences: list[Difference]
+    distance: Distance | None
+    curves: Curves | None
+    agreement: Annotated[Agreement | None, meaning("null unless both are of one image and their outlines are stored")]
+    notes: list[str]

@@ -1,0 +1,73 @@
+"""What is compared: the sizes of one result, and where both are of one image its label image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..measure.distribution import Floats
+from ..measure.matching import Labels
+from ..measure.quantities import Value
+from ..measure.table import Table
+
+COUNT, FRACTION = "n_kept", "fraction_100nm"
+OF_SIZES = ("median", "mean", "sd", "d10", "d90")
+NUMBERS = (COUNT, FRACTION, *OF_SIZES)  # of which there are differences
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """n sizes with their weights by number; image: (n,) from 0 on, without gaps; label: (n,) the id of each object in
+    its image."""
+
+    size: Floats
+    weight: Floats
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+    @property
+    def images(self) -> int:
+        return int(self.image.max(initial=0)) + 1
+
+    @classmethod
+    def of_objects(cls, objects: Iterable[Mapping[str, Any]], size: str) -> Sizes:
+        """Of the objects in the viewer's file of one image."""
+        counted = [each for each in objects if each["kept"] and not each.get("cut")]
+        counted = [each for each in counted if each.get(size) is not None]
+        weights = [each["weight"] if each.get("weight") is not None else 1.0 for each in counted]
+        labels = np.array([each["id"] for each in counted], np.int64)
+        sizes = np.array([each[size] for each in counted], np.float64)
+        return cls(sizes, np.array(weights, np.float64), np.zeros(len(counted), np.int64), labels)
+
+    @classmethod
+    def of_tables(cls, tables: Iterable[Table], size: str, *, weighted: bool, screened: bool) -> Sizes:
+        """Of the tables of several images; images without a size are left out."""
+        parts = []
+        for table in tables:
+            kept = table.kept if screened else table.whole
+            weights = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if weighted else np.ones(int(kept.sum()))
+            parts.append((table.length(size)[kept], weights, table["label"][kept].astype(np.int64)))
+        parts = [each for each in parts if len(each[0])] or [(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))]
+        image = np.repeat(np.arange(len(parts)), [len(each[0]) for each in parts])
+        size_, weight, label = (np.concatenate([each[i] for each in parts]) for i in range(3))
+        return cls(size_, weight, image, label)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of two results. images: SHA-256 of its images. values: its NUMBERS with their intervals, as far as they
+    are known. labels: (H, W) of the objects that count, None where they are not stored
+    or there are several images; classes: (H, W) instead, where each pixel belongs to a
+    class; -1 where it was not analysed."""
+
+    images: Sequence[str]
+    unit: str
+    size: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+    sizes: Sizes | None = None
+    labels: Labels | None = None
+    classes: Labels | None = None

@@ -1,0 +1,44 @@
+"""`python -m segmentation.core.imported INPUT --asked JSON --labels OUT.npy`: read outlines in a child process.
+
+Prints one line of JSON, as `micrograph.inspect` does, and writes the labels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..micrograph.inspect import MAX_MEMORY_MB, answer
+from ..tasks import find
+from .reading import read_outlines, said
+from .shapes import Frame
+
+MEMORY = "The file of outlines needs more memory than there is: split it into parts."
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Read outlines from another tool and say what they are, as JSON.")
+    parser.add_argument("input", type=Path)
+    parser.add_argument("--asked", type=json.loads, required=True, help="what is known of the image and the result")
+    parser.add_argument("--labels", type=Path, required=True, help="where the labels are written, as npy")
+    parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
+    options = parser.parse_args()
+    return answer(lambda: _read(options), options.max_memory_mb, MEMORY)
+
+
+def _read(options: argparse.Namespace) -> dict[str, Any]:
+    asked = options.asked
+    frame, task = Frame(*asked["frame"]), find(asked["task"])
+    known = {"image": asked["image"], "nm_per_pixel": asked["nm_per_pixel"]}
+    found = read_outlines(options.input, frame, task, asked["names"], **known)
+    np.save(options.labels, found.labels, allow_pickle=False)
+    return {"ok": True, **said(found)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Annotations in the format of the COCO data set: polygons, and run lengths as numbers or packed into a text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ..micrograph.types import UnreadableImage
+from .shapes import LONGEST_REASON, Facts, Frame, Outline, outline_of
+
+NO_COCO = "This JSON file is no COCO file of outlines: it needs a list of annotations with a segmentation each."
+WRONG = "The annotation {number} of the COCO file is damaged: export the file again."
+SEVERAL = "The COCO file holds {count} images and not exactly one has the name of this one: export this image alone."
+
+
+def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
+    """The outlines of an image in a COCO file; name: of the image, which chooses among several.
+
+    Raises UnreadableImage.
+    """
+    try:
+        said = json.loads(path.read_bytes().decode("utf-8-sig"))
+        annotations = said["annotations"]
+        images = {each["id"]: each for each in said.get("images", [])}
+        classes = {each["id"]: str(each["name"]) for each in said.get("categories", [])}
+        if not isinstance(annotations, list):
+            raise TypeError("annotations is no list")
+        chosen = _chosen(images, frame, name)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, UnreadableImage):
+            raise
+        raise UnreadableImage(NO_COCO) from error
+    for number, each in enumerate(annotations, 1):
+        try:
+            if chosen is None or each["image_id"] == chosen:
+                yield _outline(each, frame, classes)
+        except UnreadableImage:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            raise UnreadableImage(WRONG.format(number=number)) from error
+
+
+def _chosen(images: dict[Any, Any], frame: Frame, name: str) -> Any:
+    """The id of the image: the only one, or the one of this name; None where the file names no image."""
+    if not images:
+        return None
+    named = {key: PurePosixPath(str(each.get("file_name", ""))).stem for key, each in images.items()}
+    own = [key for key in images if named[key] == PurePosixPath(name).stem] or list(images)
+    if len(own) != 1:
+        raise UnreadableImage(SEVERAL.format(count=len(images)))
+    size = images[own[0]].get("height"), images[own[0]].get("width")
+    if None not in size:
+        frame.check(*map(int, size))
+    return own[0]
+
+
+def _outline(said: dict[str, Any], frame: Frame, classes: dict[Any, str]) -> Outline:
+    number, reason = said.get("id", 0), said.get("reason", "")
+    facts = Facts(
+        number if type(number) is int else 0,
+        reason[:LONGEST_REASON] if isinstance(reason, str) else "",
+        classes.get(said.get("category_id"), ""),
+    )
+    found = said["segmentation"]
+    if isinstance(found, dict):
+        return _of_runs(found, frame, facts)
+    rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in found]
+    return outline_of(rings, frame.canvas, facts, joined=True)
+
+
+def _of_runs(said: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
+    """Lengths of background and object in turn, down one column after another."""
+    rows, columns = map(int, said["size"])
+    frame.check(rows, columns)
+    counts = np.array(_unpacked(said["counts"]) if isinstance(said["counts"], str) else said["counts"], np.int64)
+    if counts.ndim != 1 or (counts < 0).any() or counts.sum() != rows * columns:
+        raise ValueError("the run lengths do not fill the image")
+    ends = np.cumsum(counts)
+    begins, ends = (ends - counts)[1::2], ends[1::2]
+    begins, ends = begins[ends > begins], ends[ends > begins]
+    if not len(begins):
+        return Outline((0, 0, 0, 0), np.zeros((0, 0), bool), facts)
+    left, right = int(begins[0] // rows), int((ends[-1] - 1) // rows) + 1
+    flat = np.zeros((right - left) * rows + 1, np.int8)
+    np.add.at(flat, begins - left * rows, 1)
+    np.add.at(flat, ends - left * rows, -1)
+    inside = np.cumsum(flat[:-1], dtype=np.int8).astype(bool).reshape(right - left, rows).T[: frame.rows]
+    return Outline((0, left, len(inside), right), inside, facts)
+
+
+def _unpacked(text: str) -> list[int]:
+    """The numbers of COCO's packed run lengths: six bits a character, each from the third on less the one two before
+    (after pycocotools, `rleFrString`)."""
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            raise ValueError("no packed run lengths")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return counts

@@ -1,0 +1,143 @@
+"""ImageJ's regions of interest: a single ROI, or a ZIP file of them as the ROI Manager saves it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..micrograph.types import UnreadableImage
+from .shapes import LONGEST_REASON, MANY, MOST_OUTLINES, Facts, Outline, Ring, Shape, box_of, outline_of
+
+if TYPE_CHECKING:
+    from roifile import ImagejRoi
+
+LARGEST_ROI = 1 << 24  # bytes unpacked; a traced outline of 65,535 corners takes 800 kB
+LARGEST_SET = 1 << 29
+STEPS = 8  # lines in place of a curve
+DAMAGED = "The ROI {name} is damaged or of a kind that is not read here: save it again with ImageJ."
+DAMAGED_ZIP = "The ZIP file is damaged or has a password: save the ROIs again with ImageJ's ROI Manager."
+LARGE = "The ROIs of this ZIP file unpack to too many bytes: save fewer of them in one file."
+NONE = "The ZIP file holds no ROI: save the outlines with ImageJ's ROI Manager, More, Save."
+OWN = re.compile(r"(\d{4,9})(?: (.*))?")  # as our own rois.zip names them: the id, and why it was set aside
+
+logging.getLogger("roifile").setLevel(logging.CRITICAL + 1)
+
+
+class NoArea(Exception):
+    """A line, point or text."""
+
+
+def read_rois(path: Path, shape: Shape, left_out: list[str]) -> Iterator[Outline]:
+    """The outlines of a .roi or .zip file in an image (H, W). Names of lines, points and texts are added to `left_out`.
+
+    Raises UnreadableImage.
+    """
+    for name, content in _contents(path):
+        try:
+            yield _outline(content, shape)
+        except NoArea:
+            left_out.append(name)
+        except UnreadableImage:
+            raise
+        except Exception as error:  # roifile raises exceptions of many types for damaged bytes
+            raise UnreadableImage(DAMAGED.format(name=name[:100])) from error
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.suffix == ".roi":
+        yield path.name, path.read_bytes()
+        return
+    left = LARGEST_SET
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [each for each in archive.infolist() if each.filename.lower().endswith(".roi")]
+            if not entries:
+                raise UnreadableImage(NONE)
+            if len(entries) > MOST_OUTLINES:
+                raise UnreadableImage(MANY)
+            for entry in entries:
+                with archive.open(entry) as opened:
+                    content = opened.read(LARGEST_ROI + 1)
+                left -= len(content)
+                if len(content) > LARGEST_ROI or left < 0:
+                    raise UnreadableImage(LARGE)
+                yield entry.filename, content
+    except (UnreadableImage, MemoryError):
+        raise
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, NotImplementedError) as error:
+        raise UnreadableImage(DAMAGED_ZIP) from error
+
+
+def _outline(content: bytes, shape: Shape) -> Outline:
+    from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
+
+    roi = ImagejRoi.frombytes(content)
+    own = OWN.fullmatch(roi.name or "")
+    facts = Facts(int(own[1]), (own[2] or "")[:LONGEST_REASON]) if own else Facts()
+    if roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE):
+        raise NoArea
+    if roi.multi_coordinates is not None:
+        return outline_of(_path(roi.multi_coordinates.tolist()), shape, facts)
+    if roi.roitype in (ROI_TYPE.RECT, ROI_TYPE.OVAL):
+        return _rounded(roi, shape, facts, oval=roi.roitype == ROI_TYPE.OVAL)
+    if roi.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
+        return outline_of([np.asarray(roi.coordinates(), np.float64)], shape, facts)
+    raise NoArea
+
+
+def _rounded(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool) -> Outline:
+    """A rectangle with round corners; an oval is one that has nothing but corners."""
+    if roi.subpixelrect:
+        left, top, wide, high = roi.xd, roi.yd, roi.widthd, roi.heightd
+    else:
+        left, top, wide, high = roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top
+    box = box_of([np.array([(left, top), (left + wide, top + high)], np.float64)], shape)
+    y, x = np.ogrid[box[0] : box[2], box[1] : box[3]]
+    across, down = (wide, high) if oval else (min(roi.rounded_rect_arc_size, side) for side in (wide, high))
+    inside = np.ones((box[2] - box[0], box[3] - box[1]), bool)
+    for centres, start, side in ((x, left, wide), (y, top, high)):
+        inside &= abs(centres + 0.5 - start - side / 2) < side / 2
+    if across > 0 and down > 0:
+        beyond = (
+            np.maximum(abs(centres + 0.5 - start - side / 2) - (side - corner) / 2, 0) / (corner / 2)
+            for centres, start, side, corner in ((x, left, wide, across), (y, top, high, down))
+        )
+        inside &= sum(each**2 for each in beyond) <= 1
+    return Outline(box, inside, facts)
+
+
+def _path(words: list[float]) -> list[Ring]:
+    """The rings of a path of ImageJ: 0 moves, 1 draws a line, 2 and 3 draw curves, 4 closes; raises ValueError."""
+    rings: list[list[tuple[float, float]]] = []
+    at = 0
+    while at < len(words):
+        verb, count = int(words[at]), {0: 1, 1: 1, 2: 2, 3: 3, 4: 0}[int(words[at])]
+        said = words[at + 1 : at + 1 + 2 * count]
+        if len(said) < 2 * count or (verb != 0 and not rings):
+            raise ValueError("the path breaks off")
+        points = list(zip(said[::2], said[1::2], strict=True))
+        if verb == 0:
+            rings.append(points)
+        elif verb in (2, 3):
+            rings[-1] += _curve([rings[-1][-1], *points])
+        else:
+            rings[-1] += points
+        at += 1 + 2 * count
+    return [np.array(ring, np.float64) for ring in rings]
+
+
+def _curve(control: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """STEPS points on a Bézier curve, without its begin (de Casteljau)."""
+    found = []
+    for share in np.arange(1, STEPS + 1) / STEPS:
+        points = np.array(control)
+        while len(points) > 1:
+            points = points[:-1] + share * (points[1:] - points[:-1])
+        found.append((float(points[0, 0]), float(points[0, 1])))
+    return found

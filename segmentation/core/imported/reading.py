@@ -1,0 +1,179 @@
+"""A file of outlines from another tool, read as labels of a result's image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..label_images import calibration_of
+from ..labels.segmentation import MASKS, Provenance, Segmentation
+from ..micrograph.types import UnreadableImage
+from ..tasks.base import Task
+from . import coco, images
+from .imagej import read_rois
+from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, kind_of
+from .shapes import Frame, Outline, Painted, paint
+
+SCALE_AGREES = 0.01  # relative difference
+NOTHING = "The file holds no outline in this image: choose another file, or export it again."
+ALL_OUTSIDE = "All {count:,} outlines of the file lie outside the analysed part of this image: is it another image?"
+OTHER_SCALE = (
+    "The file says {own:.4g} nm per pixel and this result {here:.4g} nm: set the width of this result first, or save"
+    " the outlines without a scale."
+)
+NO_CLASSES = "A set of ROIs names no classes: send a label image with the classes {names}, or COCO JSON."
+NO_CLASS = "The category {name!r} of the file is none of the classes {names}."
+
+
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """labels: (H, W) int32 of the whole image. classes: place of the class, by id. reasons: why outlines were set
+    aside, by id. format: of the file, in words. overlapping: how many outlines lie on earlier ones. notes: sentences
+    for the user."""
+
+    labels: NDArray[np.int32]
+    classes: Mapping[int, int]
+    reasons: Mapping[int, str]
+    format: str
+    overlapping: int = 0
+    notes: tuple[str, ...] = ()
+
+    def segmentation(
+        self, parent: Segmentation, *, name: str, sha256: str, version: str, of: str = "", semantic: bool = False
+    ) -> Segmentation:
+        """These outlines in place of those of another segmentation of the image; all are by hand.
+
+        name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone; its
+        maps stay, from which missed objects can be added and joined ones split.
+        """
+        ids = np.array(sorted(self.classes), np.int32)
+        origin = parent.provenance
+        source = {"outlines": len(ids), "file": name, "format": self.format, "sha256": sha256}
+        # Which class is the layer stands among the options of the model's card.
+        card = {"name": MASKS, "sha256": sha256, **({"options": origin.card.get("options", {})} if semantic else {})}
+        return Segmentation(
+            self.labels,
+            ids,
+            np.array([self.classes[number] for number in ids.tolist()], np.int32),
+            parent.class_names,
+            np.full(len(ids), np.nan, np.float32),
+            parent.rows,
+            Provenance(origin.micrograph, origin.task, origin.settings, card, version, of),
+            {"imported": {**source, "overlapping": self.overlapping, "notes": list(self.notes)}},
+            maps=parent.maps,
+            by_hand=frozenset(ids.tolist()),
+            set_aside=self.reasons,
+        )
+
+
+def read_outlines(
+    path: Path, frame: Frame, task: Task, names: Sequence[str], *, image: str = "", nm_per_pixel: float | None = None
+) -> Outlines:
+    """The outlines in a file; raises UnreadableImage with one sentence for anything else.
+
+    names: of the classes. image: name of the micrograph's file. nm_per_pixel: of the result, None where not known.
+    """
+    with path.open("rb") as file:
+        _, kind = kind_of(file.read(HEAD_BYTES))
+    if kind == IMAGES:
+        _check_scale(path, nm_per_pixel)
+    read = _classes if task.semantic else _objects
+    found = read(path, frame, kind, task, names, image)
+    if not found.classes:
+        raise UnreadableImage(NOTHING)
+    whole = np.zeros((frame.height, frame.columns), np.int32)
+    whole[: frame.rows] = found.labels
+    return replace(found, labels=whole)
+
+
+def _check_scale(path: Path, here: float | None) -> None:
+    own = calibration_of(path).nm_per_pixel
+    if own and here and abs(own - here) > SCALE_AGREES * here:
+        raise UnreadableImage(OTHER_SCALE.format(own=own, here=here))
+
+
+def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
+    if kind == IMAGES:
+        labels, said = images.read_objects(path, frame, corners=task.corners)
+        ids = np.unique(labels[labels > 0]).tolist()
+        return Outlines(labels, dict.fromkeys(ids, 0), {}, _format(path, kind), 0, tuple(said))
+    left_out: list[str] = []
+    painted = paint(_shapes(path, frame, kind, image, left_out), frame.canvas)
+    standing = np.unique(painted.labels[painted.labels > 0]).tolist()
+    if not standing and painted.outside:
+        raise UnreadableImage(ALL_OUTSIDE.format(count=painted.outside))
+    place = {name: number for number, name in enumerate(names)}
+    classes = {number: place.get(painted.facts[number].class_name, 0) for number in standing}
+    reasons = {number: painted.facts[number].reason for number in standing if painted.facts[number].reason}
+    notes = tuple(_notes(painted, len(painted.facts) - len(standing), len(left_out)))
+    return Outlines(painted.labels, classes, reasons, _format(path, kind), painted.overlapping, notes)
+
+
+def _classes(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
+    if kind == IMAGES:
+        labels = images.read_classes(path, frame, names)
+        overlapping = 0
+    elif kind == COCO:
+        place = {name: number for number, name in enumerate(names, 1)}
+        painted = paint(_shapes(path, frame, kind, image, []), frame.canvas)
+        if unknown := {each.class_name for each in painted.facts.values()} - place.keys():
+            raise UnreadableImage(NO_CLASS.format(name=min(unknown), names=", ".join(names)))
+        numbers = np.zeros(max(painted.facts, default=0) + 1, np.int32)
+        for number, each in painted.facts.items():
+            numbers[number] = place[each.class_name]
+        labels, overlapping = numbers[painted.labels], painted.overlapping
+    else:
+        raise UnreadableImage(NO_CLASSES.format(names=", ".join(names)))
+    present = np.unique(labels[labels > 0]).tolist()
+    return Outlines(labels, {number: number - 1 for number in present}, {}, _format(path, kind), overlapping)
+
+
+def _shapes(path: Path, frame: Frame, kind: str, image: str, left_out: list[str]) -> Iterator[Outline]:
+    if kind == COCO:
+        return coco.read_coco(path, frame, image)
+    return read_rois(path, frame.canvas, left_out)
+
+
+def _format(path: Path, kind: str) -> str:
+    if kind == IMAGES:
+        return f"{path.suffix[1:].upper().replace('TIF', 'TIFF').replace('NPY', 'npy')} labels"
+    return "ImageJ" if kind == ROI else kind
+
+
+def _notes(painted: Painted, hidden: int, left_out: int) -> Iterator[str]:
+    for count, said in (
+        (painted.overlapping, "Outlines of the file that lie on an earlier one: {:,}. There the later one counts."),
+        (hidden, "Outlines of the file that later ones cover completely: {:,}. They are left out."),
+        (painted.outside, "Outlines of the file outside the analysed part of the image: {:,}. They are left out."),
+        (left_out, "Lines, points and texts of the file: {:,}. They have no area and are left out."),
+    ):
+        if count:
+            yield said.format(count)
+
+
+def said(found: Outlines) -> dict[str, Any]:
+    """Everything but the labels, in plain JSON types."""
+    return {
+        "classes": {str(number): place for number, place in found.classes.items()},
+        "reasons": {str(number): why for number, why in found.reasons.items()},
+        "format": found.format,
+        "overlapping": found.overlapping,
+        "notes": list(found.notes),
+    }
+
+
+def heard(labels: NDArray[np.int32], said: Mapping[str, Any]) -> Outlines:
+    """What `said` says of labels; raises ValueError, KeyError or TypeError for anything else."""
+    return Outlines(
+        labels,
+        {int(number): int(place) for number, place in said["classes"].items()},
+        {int(number): str(why) for number, why in said["reasons"].items()},
+        str(said["format"]),
+        int(said["overlapping"]),
+        tuple(map(str, said["notes"])),
+    )

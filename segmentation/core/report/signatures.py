@@ -1,0 +1,35 @@
+"""Electronic signatures as pages and reports print them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MEANING = (
+    "Each signature covers the stored outlines (segmentation.npz), result.json and the numbers on the page as they were"
+    " measured, by these SHA-256 checksums. It covers no correction made since: that makes a new result without a"
+    " signature."
+)
+DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "numbers"}
+
+
+class Signed(NamedTuple):
+    """meaning: made, reviewed or approved. name: as printed. time: with "UTC". labels, result, numbers: SHA-256."""
+
+    meaning: str
+    name: str
+    account: str
+    time: str
+    labels: str
+    result: str
+    numbers: str
+
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """What is signed, and its SHA-256."""
+        return tuple((title, getattr(self, name)) for name, title in DIGESTS.items())
+
+
+def digests(signatures: Sequence[Signed]) -> list[tuple[str, str]]:
+    """The checksums under all signatures, each once; of an unchanged result these are three."""
+    return list(dict.fromkeys(each for signed in signatures for each in signed.digests))

@@ -1,0 +1,105 @@
+"""Two results side by side: numbers, distributions, and which objects are not the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from ..core.analysis import AnalysisSettings
+from ..core.report.wording import scale_words
+from ..core.settings import task_of
+from ..core.tasks import find
+from ..http.access import gone, refused, visible
+from ..http.serving import files_of
+from ..models import Job, Sample
+from ..models.comparisons import Compared
+from ..presenters.comparison import ComparedResults
+from ..presenters.result import main_number
+from ..services import Refused, comparison_of, found_for
+from ..services.calibration import used_calibration
+from ..services.comparisons import name_of
+from .revisions import revisions, setting_changes
+from .upload import to_uuid
+
+MOST_OFFERED = 100  # results and samples in the list to choose from
+NO_SUCH = "The address names no result to compare: choose two in My results."
+
+
+@require_safe
+@never_cache
+def compare(request: HttpRequest) -> HttpResponse:
+    """The comparison of the results a and b of the query; with one of them a list of what it can be compared with."""
+    known = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
+    if known[0] is None or (known[1] is None and request.GET.get("b")):
+        return refused(request, Refused(NO_SUCH), reverse("results"))
+    try:
+        first = visible(request, found_for(known[0]))
+        if known[1] is None:
+            return _choose(request, first)
+        second = visible(request, found_for(known[1]))
+        row = comparison_of(first, second)
+    except Http404:
+        if not request.htmx:
+            raise
+        return gone()
+    except Refused as refusal:
+        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, _page_of(first))
+    found = ComparedResults(row)
+    if request.htmx:
+        return (
+            render(request, "compare/_status.html", {"found": found}) if found.active else HttpResponseClientRefresh()
+        )
+    sides = [_side(each, letter) for each, letter in ((first, "A"), (second, "B"))]
+    differs = setting_changes(*(AnalysisSettings.from_dict(each.settings) for each in (second, first)))
+    context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides), "differs": differs}
+    context["semantic"] = find(task_of(first.settings)).semantic
+    return render(request, "compare/compare.html", context)
+
+
+def _page_of(side: Compared) -> str:
+    return reverse("sample-page" if isinstance(side, Sample) else "job", args=[side.pk])
+
+
+def _side(side: Compared, letter: str) -> dict[str, Any]:
+    """What the page shows of one result; files: of an image, to look at it."""
+    said: dict[str, Any] = {"letter": letter, "name": name_of(side), "page": _page_of(side), "files": None, "row": side}
+    if isinstance(side, Job):
+        further = ["image.webp"] if side.micrograph.viewer_image else []
+        files = files_of(side, "image", task_of(side.settings), "artifact", further)["files"]
+        said["files"] = files if "outlines_json" in files else None
+        said["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
+        said["scale"] = scale_words(used_calibration(side))
+        said["corrected"] = (side.summary.get("used") or {}).get("corrected")
+    return said
+
+
+def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
+    """What a result can be compared with: other revisions of its image, the caller's results of its kind, samples."""
+    task, who = task_of(first.settings), (request.user, request.visitor)
+    mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
+    others = [each for each in mine.order_by("-created", "pk")[:MOST_OFFERED] if task_of(each.settings) == task]
+    own = [each.job for each in revisions(first, *who) if each.job.is_done] if isinstance(first, Job) else []
+    same = {each.pk for each in own}
+    samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
+    groups = [
+        ("Other revisions of this image", [_choice(each) for each in own if each.pk != first.pk]),
+        ("Samples", [_choice(each) for each in samples[:MOST_OFFERED] if task_of(each.settings) == task]),
+        ("Other results", [_choice(each) for each in others if each.pk not in same]),
+    ]
+    if isinstance(first, Sample):
+        groups.sort(key=lambda group: group[0] != "Samples")
+    groups = [(title, choices) for title, choices in groups if choices]
+    context = {"first": _side(first, "A"), "groups": groups}
+    return render(request, "compare/choose.html", context)
+
+
+def _choice(side: Compared) -> dict[str, Any]:
+    number = main_number(side.summary) if isinstance(side, Job) else ""
+    made = f"{side.created:%-d %b %Y, %H:%M}"
+    return {"pk": side.pk, "words": ", ".join(each for each in (name_of(side), number, made) if each)}

@@ -1,0 +1,67 @@
+// Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both.
+
+import { link } from "./linked.js";
+import { Drawing } from "./viewer-drawing.js";
+
+const section = document.getElementById("linked");
+
+async function opened(box) {
+  const answer = await fetch(box.dataset.outlines);
+  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
+  const drawing = new Drawing(box.querySelector("canvas"), await answer.json(), box.dataset.tiles);
+  drawing.layers.aside = false;
+  for (const layer of section.querySelectorAll("[data-layer]")) drawing.layers[layer.dataset.layer] = layer.checked;
+  drawing.load(box.dataset.image);
+  return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };
+}
+
+function describe({ box, drawing }) {
+  const readout = box.querySelector("[data-readout]");
+  const tell = (object) => {
+    drawing.point(object);
+    readout.textContent = object ? `${object.id}${object.kept ? "" : `, set aside: ${object.reason}`}` : "";
+  };
+  drawing.heard = { hover: tell, tap: tell };
+}
+
+function tools(sides) {
+  for (const button of section.querySelectorAll("[data-zoom]")) {
+    button.addEventListener("click", () => sides[0].viewport[button.dataset.zoom]());
+  }
+  for (const layer of section.querySelectorAll("[data-layer]")) {
+    layer.addEventListener("change", () => sides.forEach(({ drawing }) => drawing.layer(layer.dataset.layer, layer.checked)));
+  }
+}
+
+function lights(sides) {
+  const buttons = [...document.querySelectorAll("[data-place] button")];
+  const light = (chosen) => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
+    for (const { box, drawing } of sides) {
+      const ids = new Set((chosen?.dataset[box.dataset.side] ?? "").split(",").filter(Boolean).map(Number));
+      drawing.light(chosen && ((object) => object.kept && ids.has(object.id)));
+    }
+    if (chosen) section.scrollIntoView({ block: "nearest" });
+  };
+  for (const button of buttons) {
+    button.disabled = false;
+    button.addEventListener("click", () => light(button.getAttribute("aria-pressed") === "true" ? null : button));
+  }
+}
+
+function failed() {
+  const line = document.createElement("p");
+  line.className = "notice";
+  line.textContent = "The pictures could not be loaded. Reload the page; the numbers are not affected.";
+  section.replaceChildren(line);
+}
+
+async function begin() {
+  const sides = await Promise.all([...section.querySelectorAll("[data-side]")].map(opened));
+  sides.forEach(describe);
+  link(sides, "same" in section.dataset);
+  tools(sides);
+  lights(sides);
+}
+
+if (section) begin().catch(failed);

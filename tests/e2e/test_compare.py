@@ -1,0 +1,45 @@
+"""Two results side by side in a browser: pictures that move together, objects that are lit, numbers without scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import SIZES
+from .test_journey import choose, fits, result, start
+from .test_looks import picture
+
+
+def seen(page, side):
+    """What a picture shows, as the bytes of a PNG."""
+    page.wait_for_timeout(300)
+    return page.locator(f"[data-side={side}] canvas").screenshot()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_two_widths_of_one_image(visit, discs, size):
+    page = visit(size)
+    choose(page, discs)
+    start(page)
+    first = result(page)
+    page.fill("#new_width", "12800")
+    page.get_by_role("button", name="Measure again").click()
+    page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
+    result(page)
+    page.get_by_role("link", name="compare with the one before").click()
+    page.wait_for_selector("#objects")
+    assert fits(page)
+    picture(page, f"compare-{size}")
+
+    before = seen(page, "second")
+    page.locator("[data-side=first] canvas").focus()
+    for _ in range(4):
+        page.keyboard.press("+")
+    zoomed = seen(page, "second")
+    assert zoomed != before
+    page.get_by_role("button", name="Fit").click()
+    assert seen(page, "second") == before
+
+    page.locator("[data-place=matched] button").click()
+    assert seen(page, "second") != before
+    page.locator("[data-place=matched] button").click()
+    assert seen(page, "second") == before

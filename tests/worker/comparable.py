@@ -1,0 +1,45 @@
+"""Finished results with real outlines, tables and numbers, as a worker would have stored them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from django.core.files.base import ContentFile
+
+from segmentation import services
+from segmentation.core.measure.statistics import summarise as statistics_of
+from segmentation.core.report.exports.particles_csv import as_text
+from segmentation.core.report.exports.viewer import outlines
+from segmentation.core.sample import SampleAnalysis
+from segmentation.models import Job
+from segmentation.services import tables
+from tests.core.builders import analysis_of, disc_labels
+from worker.summary import summarise
+
+LABELS = disc_labels(40, (300, 400))
+
+
+def store(job, labels, folder, *, used=None, **more):
+    """Give a running job the result of an analysis of `labels`; it is then done."""
+    analysis = analysis_of(labels, name=job.micrograph.name, **more)
+    found = replace(analysis.segmentation, used={**analysis.segmentation.used, **(used or {})})
+    found = replace(found, provenance=replace(found.provenance, micrograph=job.micrograph.sha256))
+    measured = statistics_of(analysis.table, calibration=analysis.calibration, field_spread=0.15)
+    analysis = replace(analysis, segmentation=found, statistics=measured)
+    path = folder / f"{job.pk}.npz"
+    found.save(path)
+    Job.objects.filter(pk=job.pk).update(state="running", attempt=1)
+    job.refresh_from_db()
+    services.keep_segmentation(job=job, file=path, provenance=found.provenance)
+    files = {
+        "outlines.json": json.dumps(outlines(analysis)).encode(),
+        "particles.csv": as_text(SampleAnalysis.of(analysis)).encode(),
+        tables.NAME: tables.save(analysis.table, 1.0, folder / f"{job.pk}-table.npz").read_bytes(),
+    }
+    for name, content in files.items():
+        stored = job.artifacts.create(name=name, attempt=1, size=len(content), content_type="application/json")
+        stored.file.save(f"{job.folder}/1/{name}", ContentFile(content))
+    summary = summarise(analysis, reused=False)
+    Job.objects.filter(pk=job.pk).update(state="done", summary=summary)
+    return Job.objects.select_related("micrograph").get(pk=job.pk)

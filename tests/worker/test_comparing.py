@@ -1,0 +1,269 @@
+"""Comparisons made by a worker: of outlines of one image, of images, of samples; once, and refused with a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from segmentation import services
+from segmentation.core.micrograph.types import Calibration
+from segmentation.models import Comparison, Job, Sample
+from segmentation.presenters.comparison import ComparedResults
+from segmentation.services import Refused
+from tests.core.builders import disc_labels
+from tests.web.finished import visit
+from worker import tasks
+
+from .comparable import LABELS
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+
+
+def corrected():
+    """Object 5 is missing, 40 has its number, and 6 is one with 7."""
+    labels = LABELS.copy()
+    labels[labels == 5] = 0
+    labels[labels == 6] = 7
+    labels[labels == 40] = 5
+    labels[labels == 39] = 6
+    return labels
+
+
+@pytest.fixture
+def pooled(make_sample, result):
+    """Makes pooled samples of results."""
+
+    def make(*seeds):
+        sample = Sample.objects.get(pk=make_sample("failed").pk)
+        sample.jobs.all().delete()
+        for seed in seeds:
+            result(disc_labels(40, (300, 400), seed), f"{seed:064d}", sample=sample)
+        Sample.objects.filter(pk=sample.pk).update(state="queued")
+        tasks.run_sample(sample.pk)
+        sample.refresh_from_db()
+        assert (sample.state, sample.error) == ("done", "")
+        return sample
+
+    return make
+
+
+def compared(first, second):
+    found = services.comparison_of(first, second)
+    tasks.compare(found.pk)
+    found.refresh_from_db()
+    assert (found.state, found.error) == ("done", "")
+    return found.result
+
+
+def numbers(result):
+    return {each["name"]: each for each in result["differences"]}
+
+
+class TestResults:
+    def test_two_outlinings_of_one_image(self, result):
+        first, second = result(), result(corrected())
+        found = compared(first, second)
+        places = found["agreement"]["places"]
+        assert (found["how"], found["unit"], found["distance"]["p"]) == ("paired", "nm", None)
+        assert places["missed"]["first"] == [5]
+        count = numbers(found)["n_kept"]
+        kept = [each.summary["statistics"]["n_kept"] for each in (first, second)]
+        assert (count["first"], count["second"], count["difference"]) == (*kept, kept[1] - kept[0])
+        assert count["low"] <= count["difference"] <= count["high"]
+        median = numbers(found)["median"]
+        assert median["first"] == first.summary["statistics"]["median"]
+        assert median["low"] <= median["difference"] <= median["high"]
+
+    def test_two_images(self, result):
+        found = compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
+        assert (found["how"], found["agreement"]) == ("independent", None)
+        assert found["distance"]["test"] == "objects"
+        assert numbers(found)["median"]["low"] < numbers(found)["median"]["high"]
+
+    def test_it_is_made_once(self, result):
+        first, second = result(), result(corrected())
+        assert services.comparison_of(first, second) == services.comparison_of(first, second)
+        assert Comparison.objects.count() == 1
+
+    def test_it_goes_with_either_result(self, result):
+        first, second = result(), result(corrected())
+        services.comparison_of(first, second)
+        services.delete_job(job=second)
+        assert not Comparison.objects.exists()
+
+    def test_outlines_that_are_gone_leave_the_numbers(self, result):
+        first, second = result(), result(corrected())
+        Job.objects.filter(pk=second.pk).update(segmentation=None)
+        found = compared(first, Job.objects.get(pk=second.pk))
+        assert (found["how"], found["agreement"]) == ("paired", None)
+        assert found["notes"] and numbers(found)["median"]["low"] is None
+
+
+class TestSamples:
+    def test_whole_images_are_exchanged(self, pooled):
+        first, second = pooled(1, 2, 3), pooled(4, 5, 6)
+        found = compared(first, second)
+        assert (found["how"], found["distance"]["test"], found["distance"]["images"]) == (
+            "independent", "images", [3, 3]
+        )  # fmt: skip
+        assert found["distance"]["least_p"] == pytest.approx(0.1)
+        assert numbers(found)["median"]["first"] == first.pooled["median"]
+        assert numbers(found)["n_kept"]["low"] is None
+
+    def test_of_a_sample_that_is_pooled_again_it_is_made_again(self, pooled, result):
+        first, second = pooled(1, 2, 3), result()
+        before = services.comparison_of(first, second)
+        Sample.objects.filter(pk=first.pk).update(attempt=first.attempt + 1)
+        after = services.comparison_of(Sample.objects.get(pk=first.pk), second)
+        assert (before != after, Comparison.objects.count()) == (True, 1)
+
+    def test_an_image_in_both_leaves_no_p(self, pooled, result):
+        first, second = pooled(1, 2, 3), pooled(3, 4, 5)
+        assert compared(first, second)["how"] == "shared"
+
+
+class TestRefusals:
+    def status(self, first, second):
+        with pytest.raises(Refused) as refusal:
+            services.comparison_of(first, second)
+        return refusal.value.status
+
+    def test_a_result_is_not_compared_with_itself(self, result):
+        job = result()
+        assert self.status(job, job) == 422
+
+    def test_pixels_are_not_compared_with_nanometres(self, result):
+        assert self.status(result(), result(calibration=Calibration.absent())) == 422
+
+    @pytest.mark.parametrize("state", ["queued", "running", "failed", "cancelled"])
+    def test_what_is_not_done_has_nothing_to_compare(self, state, result, make_job):
+        assert self.status(result(), make_job(state=state)) == 409
+
+    def test_kinds_of_analysis_are_not_mixed(self, result):
+        first, second = result(), result(corrected())
+        second.settings = {**second.settings, "task": "grains"}
+        assert self.status(first, second) == 422
+
+    def test_a_sample_without_numbers(self, result, make_sample):
+        assert self.status(result(), make_sample(state="done")) == 409
+
+    def test_a_dead_worker_leaves_it_to_another(self, result):
+        found = services.comparison_of(result(), result(corrected()))
+        Comparison.objects.claim(found.pk)
+        services.rescue(died=(Comparison,))
+        found.refresh_from_db()
+        assert found.state == "queued"
+
+
+def test_labels_far_apart_are_no_trouble(result):
+    labels = np.zeros((300, 400), np.int32)
+    labels[10:40, 10:40] = 1
+    found = compared(result(labels), result(LABELS))
+    assert found["agreement"]["scores"][0]["recall"] in (0, 1)
+
+
+class TestAddresses:
+    """Page and API give the same numbers; what is not the caller's is not found."""
+
+    @pytest.fixture
+    def two(self, result, settings):
+        return result(), result(corrected(), used={"corrected": 3})
+
+    def asked(self, client, *pks, api=True, **more):
+        address = "/api/v1/compare" if api else "/compare/"
+        return client.get(address, {"a": pks[0], **({"b": pks[1]} if pks[1:] else {})}, **more)
+
+    def test_the_api_answers_when_a_worker_has_compared(self, two, client):
+        first, second = (each.pk for each in two)
+        waiting = self.asked(client, first, second)
+        assert (waiting.status_code, waiting["Retry-After"], waiting.json()["state"]) == (202, "1", "queued")
+        tasks.compare(Comparison.objects.get().pk)
+        found = self.asked(client, first, second).json()
+        assert [each["id"] for each in found["results"]] == [str(first), str(second)]
+        median = next(each for each in found["numbers"] if each["name"] == "median")
+        known = numbers(found["comparison"])["median"]
+        assert median["difference"] == {"value": known["difference"], "low": known["low"], "high": known["high"]}
+        assert len(found["every"]) > 20
+        assert found["comparison"]["agreement"]["places"]["missed"]["first"] == [5]
+
+    def test_the_page_shows_the_same(self, two, client):
+        first, second = (each.pk for each in two)
+        page = self.asked(client, first, second, api=False).content.decode()
+        assert 'id="status"' in page and 'data-number="median"' in page
+        tasks.compare(Comparison.objects.get().pk)
+        page = self.asked(client, first, second, api=False).content.decode()
+        assert 'id="status"' not in page
+        assert 'data-how="paired"' in page and 'data-place="missed" data-count="1"' in page
+        assert 'data-first="5"' in page and 'id="distance"' in page
+
+    def test_with_one_result_others_of_its_kind_are_offered(self, two, client):
+        first, second = two
+        visitor = "11111111-1111-4111-8111-111111111111"
+        Job.objects.update(visitor=visitor, micrograph=first.micrograph)
+        page = self.asked(visit(client, visitor), first.pk, api=False).content.decode()
+        assert f'value="{second.pk}"' in page
+
+    def test_what_the_page_asks_again_and_again_ends(self, two, client):
+        """By a refresh when the worker has compared, and when one of both is gone."""
+        first, second = (each.pk for each in two)
+        ask = {"headers": {"HX-Request": "true"}}
+        assert 'id="status"' in self.asked(client, first, second, api=False, **ask).content.decode()
+        tasks.compare(Comparison.objects.get().pk)
+        assert self.asked(client, first, second, api=False, **ask)["HX-Refresh"] == "true"
+        services.delete_job(job=two[1])
+        answer = self.asked(client, first, second, api=False, **ask)
+        assert (answer.status_code, answer["HX-Refresh"]) == (404, "true")
+
+    def test_an_unknown_result_is_not_found(self, two, client):
+        stranger = "00000000-0000-4000-8000-000000000000"
+        assert self.asked(client, two[0].pk, stranger).status_code == 404
+        assert self.asked(client, two[0].pk, stranger, api=False).status_code == 404
+
+    def test_a_result_of_somebody_else_is_not_found(self, two, client, alice):
+        Job.objects.filter(pk=two[1].pk).update(owner=alice)
+        assert self.asked(client, *(each.pk for each in two)).status_code == 404
+        assert not Comparison.objects.exists()
+
+    @pytest.mark.parametrize(("a", "b"), [("nonsense", "nonsense"), ("", ""), (None, None)])
+    def test_an_address_that_names_nothing(self, client, a, b):
+        query = {name: each for name, each in (("a", a), ("b", b)) if each is not None}
+        answer = client.get("/api/v1/compare", query)
+        assert (answer.status_code, list(answer.json())) == (422, ["error"])
+        assert client.get("/compare/", query).status_code == 400
+
+    @pytest.mark.parametrize("api", [True, False])
+    def test_refusals_have_one_sentence(self, two, client, api):
+        assert self.asked(client, two[0].pk, two[0].pk, api=api).status_code == 422
+        Job.objects.filter(pk=two[1].pk).update(state="running")
+        assert self.asked(client, *(each.pk for each in two), api=api).status_code == 409
+
+    def test_a_failed_comparison_says_why(self, two, client):
+        services.comparison_of(*two)
+        Comparison.objects.update(state="failed", error="No.", finished=timezone.now())
+        answer = self.asked(client, *(each.pk for each in two))
+        assert (answer.status_code, answer.json()) == (503, {"error": "No."})
+        assert self.asked(client, *(each.pk for each in two), api=False).status_code == 200
+
+
+class TestOperators:
+    def test_two_outlinings_by_hand_are_offered_to_the_budget(self, result, client):
+        first, second = result(used={"corrected": 2}), result(corrected(), used={"corrected": 3})
+        compared(first, second)
+        found = ComparedResults(Comparison.objects.get()).operators
+        medians = [each.summary["statistics"]["median"] for each in (first, second)]
+        assert float(found.value) == pytest.approx(100 * np.std(medians, ddof=1) / np.mean(medians), rel=0.05)
+        page = client.get("/compare/", {"a": first.pk, "b": second.pk}).content.decode()
+        assert page.count('name="between_operators"') == 2
+
+    def test_one_click_puts_it_into_the_budget_of_the_same_outlines(self, result, client):
+        visitor = "11111111-1111-4111-8111-111111111111"
+        job = result(visitor=visitor, used={"corrected": 2})
+        answer = visit(client, visitor).post(reverse("job-change", args=[job.pk]), {"between_operators": "1.7"})
+        made = Job.objects.get(pk=answer["Location"].strip("/").split("/")[-1])
+        assert (made.segmentation_id, made.settings["between_operators"]) == (job.segmentation_id, 1.7)
+
+    def test_automatic_outlines_have_no_operator(self, result):
+        compared(result(), result(corrected(), used={"corrected": 3}))
+        assert ComparedResults(Comparison.objects.get()).operators is None

@@ -1,0 +1,105 @@
+"""A corrected result in its sample: it enters by one click, goes back by one, and every file of the sample says so."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from uuid import UUID
+
+import pytest
+from django.urls import reverse
+
+from segmentation.models import Job, Sample
+from segmentation.services import bundles
+from tests.core.builders import disc_labels
+from tests.web.finished import visit
+from worker import tasks
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
+VISITOR = UUID("11111111-1111-4111-8111-111111111111")
+
+
+def pool(sample):
+    Sample.objects.filter(pk=sample.pk).update(state="queued")
+    tasks.run_sample(sample.pk)
+    sample.refresh_from_db()
+    assert (sample.state, sample.error) == ("done", "")
+
+
+@pytest.fixture
+def sample(make_sample, result):
+    """Three pooled images of one browser."""
+    made = make_sample("failed", visitor=VISITOR)
+    made.jobs.all().delete()
+    for seed in (1, 2, 3):
+        result(disc_labels(30, (300, 400), seed), f"{seed:064d}", visitor=VISITOR, sample=made)
+    pool(made)
+    return made
+
+
+@pytest.fixture
+def corrected(sample, result):
+    """A revision of the first image with one outline less, that does not count yet."""
+    automatic = sample.jobs.order_by("micrograph__sha256")[0]
+    labels = disc_labels(30, (300, 400), 1)
+    labels[labels == 30] = 0
+    found = result(labels, visitor=VISITOR, parent=automatic, used={"corrected": 7, "reviewed": 12})
+    Job.objects.filter(pk=found.pk).update(micrograph=automatic.micrograph)
+    return Job.objects.get(pk=found.pk)
+
+
+def content(sample, name):
+    with bundles.opened(sample.artifacts.get(name=name)) as file:
+        return file.read().decode()
+
+
+def test_it_goes_in_by_one_click_and_back_by_one(sample, corrected, client):
+    visit(client, VISITOR)
+    automatic, address = corrected.parent, reverse("sample-page", args=[sample.pk])
+    page = client.get(address).content.decode()
+    assert reverse("sample-image", args=[sample.pk, corrected.pk]) in page and "data-corrected" not in page
+    assert (
+        reverse("sample-image", args=[sample.pk, corrected.pk])
+        in client.get(reverse("job", args=[corrected.pk])).content.decode()
+    )
+
+    client.post(reverse("sample-image", args=[sample.pk, corrected.pk]), {"included": "instead"})
+    pool(sample)
+    assert str(corrected.pk) in sample.pooled["of"] and str(automatic.pk) not in sample.pooled["of"]
+    page = client.get(address).content.decode()
+    assert 'data-corrected="7"' in page and reverse("sample-image", args=[sample.pk, automatic.pk]) in page
+
+    client.post(reverse("sample-image", args=[sample.pk, automatic.pk]), {"included": "instead"})
+    pool(sample)
+    assert str(automatic.pk) in sample.pooled["of"]
+    assert sample.pooled["corrected"] is None
+
+
+def test_every_file_of_the_sample_says_so(sample, corrected, client):
+    visit(client, VISITOR)
+    client.post(reverse("sample-image", args=[sample.pk, corrected.pk]), {"included": "instead"})
+    pool(sample)
+    told = {"images": 1, "of_images": 3, "outlines": 7, "reviewed": 12, "of_outlines": 29}
+    assert sample.pooled["corrected"] == told
+    assert json.loads(content(sample, "result.json"))["corrected"] == told
+    rows = list(csv.DictReader(io.StringIO(content(sample, "images.csv"))))
+    assert [row["corrected_by_hand"] for row in rows].count("7") == 1
+    assert "1 of 3 images corrected by hand: 7 of 29 outlines" in content(sample, "figure.svg")
+    answer = client.get(reverse("api:sample", args=[sample.pk])).json()
+    assert answer["result"]["corrected"] == told
+
+
+def test_outlines_of_another_tool_are_offered_alike(sample, corrected, client):
+    used = {**corrected.summary["used"], "corrected": 0, "imported": {"file": "cells.zip"}}
+    Job.objects.filter(pk=corrected.pk).update(summary={**corrected.summary, "used": used})
+    address, offer = reverse("sample-page", args=[sample.pk]), reverse("sample-image", args=[sample.pk, corrected.pk])
+    assert offer in visit(client, VISITOR).get(address).content.decode()
+    used.update(imported=None)
+    Job.objects.filter(pk=corrected.pk).update(summary={**corrected.summary, "used": used})
+    assert offer not in client.get(address).content.decode()
+
+
+def test_others_are_offered_nothing(sample, corrected, client):
+    page = client.get(reverse("sample-page", args=[sample.pk])).content.decode()
+    assert reverse("sample-image", args=[sample.pk, corrected.pk]) not in page

@@ -1,0 +1,392 @@
+"""Signatures under results: who may sign, what is covered, what shows it; and the evidence in a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+
+import pypdf
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from segmentation import services
+from segmentation.models import Edit, ExportJob, Job, Signature
+from segmentation.models.edits import hash_of
+from segmentation.services import Refused, bundles, signing
+from tests.web.finished import words
+from worker.tasks import run_job, write_files
+
+from .test_edits import DELETE, SPLIT, audit, result, squares  # noqa: F401 (fixtures)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat"), pytest.mark.services]
+
+
+@pytest.fixture(autouse=True)
+def _quick(coarse, monkeypatch, queue):
+    """Exports are written by the tests themselves."""
+    monkeypatch.setattr("celery.current_app.send_task", lambda *args, **options: None)
+
+
+@pytest.fixture
+def signed_in(alice):
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def finished(result, alice):  # noqa: F811
+    """A measured revision of Alice's, of two corrections."""
+    Job.objects.filter(pk=result.pk).update(owner=alice)
+    job = Job.objects.get(pk=result.pk)
+    services.edit_job(job=job, base=0, operations=[DELETE, SPLIT], user=alice)
+    known = {"settings": job.get_settings(), "user": alice, "visitor": None, "address": ""}
+    made = services.finish_corrections(job=job, **known)
+    run_job(str(made.pk))
+    made.refresh_from_db()
+    assert made.state == "done", made.error
+    return made
+
+
+@pytest.fixture
+def sign(signed_in, finished):
+    def post(client=signed_in, job=finished, **said):
+        said = {"password": "alice's password", "name": "Dr. Alice Example", "meaning": "made", **said}
+        return client.post(f"/jobs/{job.pk}/sign/", said)
+
+    return post
+
+
+def written(job, name="bundle.zip") -> bytes:
+    """A file that is written when it is asked for."""
+    export = services.file_of(job, name)
+    if isinstance(export, ExportJob):
+        write_files(str(export.pk))
+        job = Job.objects.get(pk=job.pk)
+    with bundles.opened(job.artifact(name)) as file:
+        return file.read()
+
+
+def text_of(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+
+
+# Who may
+
+
+def test_the_maker_signs_with_the_password(sign, finished, signed_in):
+    assert sign().status_code == 303
+    row = Signature.objects.get()
+    assert (row.account, row.name, row.meaning, row.sequence) == ("alice", "Dr. Alice Example", "made", 1)
+    with finished.segmentation.file.open("rb") as file:
+        assert row.labels_sha256 == hashlib.sha256(file.read()).hexdigest()
+    with bundles.opened(finished.artifact("result.json")) as file:
+        assert row.result_sha256 == hashlib.sha256(file.read()).hexdigest()
+    page = signed_in.get(f"/jobs/{finished.pk}/").content.decode()
+    assert 'data-meaning="made" data-account="alice"' in page and row.labels_sha256 in page and "UTC" in page
+
+
+def test_a_wrong_password_signs_nothing_and_is_counted(sign, settings, signed_in):
+    settings.AXES_FAILURE_LIMIT = 3
+    assert [sign(password="wrong").status_code for _ in range(3)] == [403, 403, 429]
+    assert sign().status_code == 429 and not Signature.objects.exists()
+
+
+def test_who_may_not(sign, finished, charlie, ada):
+    assert sign(client=Client()).status_code == 404, "the result is private"
+    other = Client()
+    other.force_login(charlie)
+    assert sign(client=other, password="charlie's password", meaning="reviewed").status_code == 404
+    staff = Client()
+    staff.force_login(ada)
+    assert sign(client=staff, password="ada's password").status_code == 403, "ada has not made it"
+    assert sign(client=staff, password="ada's password", meaning="approved").status_code == 303
+    assert sign(meaning="liked").status_code == 422 and sign(name="x" * 200).status_code == 422
+    Job.objects.filter(pk=finished.pk).update(owner=None)
+    assert sign(client=Client(), meaning="reviewed").status_code == 403
+    assert sign(client=other, password="charlie's password", meaning="reviewed", name="").status_code == 303
+    assert [row.name for row in Signature.objects.all()] == ["Dr. Alice Example", "charlie"]
+
+
+def test_nobody_signs_twice_as_the_same_and_nothing_unfinished(sign, finished):
+    assert sign().status_code == 303 and sign().status_code == 409 and sign(meaning="approved").status_code == 303
+    assert [row.previous for row in Signature.objects.all()] == ["", Signature.objects.first().hash]
+    Job.objects.filter(pk=finished.pk).update(state="failed")
+    assert sign(meaning="reviewed").status_code == 409
+
+
+def test_by_api(finished, alice):
+    import base64
+
+    word = base64.b64encode(b"alice:alice's password").decode()
+    client, address = Client(headers={"Authorization": f"Basic {word}"}), f"/api/v1/jobs/{finished.pk}"
+    said = {"password": "alice's password", "meaning": "made"}
+    assert client.post(f"{address}/signatures", {**said, "password": "no"}, "application/json").status_code == 403
+    answer = client.post(f"{address}/signatures", said, "application/json")
+    assert answer.status_code == 201 and answer.json()["name"] == "alice"
+    job = client.get(address).json()
+    (row,) = job["signatures"]
+    assert row == answer.json() and row["numbers_sha256"] == hash_of(job["result"])
+    own = row.pop("hash")
+    assert hash_of(row) == own
+    assert Client().post(f"{address}/signatures", said, "application/json").status_code == 404
+    assert client.post(f"{address}/signatures", {"meaning": "made"}, "application/json").status_code == 400
+
+
+def test_of_two_signatures_at_one_moment_the_later_is_told(sign, finished, monkeypatch):
+    digests = signing._digests
+
+    def meanwhile(job):
+        Job.objects.filter(pk=job.pk).update(signature_hash="f" * 64)
+        return digests(job)
+
+    monkeypatch.setattr(signing, "_digests", meanwhile)
+    assert sign().status_code == 409 and not Signature.objects.exists()
+
+
+# What is signed stays
+
+
+def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one(sign, finished, alice, signed_in):
+    sign()
+    before = finished.summary, Signature.objects.get().as_dict()
+    services.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
+    known = {"settings": finished.get_settings(), "user": alice, "visitor": None, "address": ""}
+    made = services.finish_corrections(job=finished, **known)
+    run_job(str(made.pk))
+    signed = Job.objects.get(pk=finished.pk)
+    assert (signed.summary, signed.signatures.get().as_dict()) == before and not made.signatures.exists()
+    assert services.broken_signatures(signed) == []
+    assert "do not cover the 1 correction" in words(signed_in.get(f"/jobs/{finished.pk}/"))
+
+
+def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finished, signed_in, ada):
+    sign()
+    for job in (finished, finished.parent):
+        assert signed_in.post(f"/jobs/{job.pk}/delete/").status_code == 409
+        with pytest.raises(Refused):
+            services.delete_job(job=job)
+    done = {"do": "delete", "sure": "yes", "job": str(finished.pk)}
+    assert signed_in.post(reverse("results-selected"), done).status_code == 302
+    Job.objects.update(finished="2001-01-01T00:00:00Z")
+    services.purge(older_than=__import__("datetime").timedelta(days=1))
+    assert Job.objects.count() == 2
+    client = Client()
+    client.force_login(ada)
+    assert client.get(reverse("admin:segmentation_signature_changelist")).status_code == 200
+    change = reverse("admin:segmentation_signature_change", args=[Signature.objects.get().pk])
+    assert finished.segmentation_id and Signature.objects.get().hash in words(client.get(change))
+    client.post(change, {"name": "Mallory"})
+    assert Signature.objects.get().name == "Dr. Alice Example"
+    remove = reverse("admin:segmentation_signature_delete", args=[Signature.objects.get().pk])
+    assert client.post(remove, {"post": "yes"}).status_code == 403
+    client.post(reverse("admin:segmentation_job_delete", args=[finished.pk]), {"post": "yes"})
+    assert not Job.objects.filter(pk=finished.pk).exists() and not Signature.objects.exists()
+
+
+def test_a_signed_result_is_not_measured_again_for_a_sample(sign, finished, make_sample, alice):
+    sample = make_sample(owner=alice)
+    Job.objects.filter(sample=sample).update(micrograph=finished.micrograph)
+    sign()
+    with pytest.raises(Refused, match="never changes"):
+        services.replace_image(sample=sample, job=Job.objects.get(pk=finished.pk))
+    assert Job.objects.get(pk=finished.pk).state == "done"
+
+
+def test_a_sample_with_a_signed_result_stays(sign, finished, make_sample, alice, signed_in):
+    sample = make_sample(owner=alice)
+    Job.objects.filter(pk=finished.pk).update(sample=sample)
+    sign()
+    assert signed_in.post(reverse("sample-delete", args=[sample.pk])).status_code == 409
+    services.delete_sample(sample=sample, signed=True)
+    assert not Signature.objects.exists()
+
+
+# Printed
+
+
+def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew(sign, finished):
+    assert "Dr. Alice Example" not in text_of(written(finished, "report.pdf"))
+    sign()
+    text = text_of(written(finished, "report.pdf"))
+    row = Signature.objects.get()
+    for said in ("Signatures", "Made", "Dr. Alice Example", "alice", row.printed.time):
+        assert said in text
+    for digest in row.digests.values():
+        assert digest in text.replace(" ", "")
+    sign(meaning="approved", name="A. E.")
+    assert "A. E." in text_of(written(finished, "report.pdf"))
+    with zipfile.ZipFile(io.BytesIO(written(finished))) as bundle:
+        assert len(json.loads(bundle.read("signatures.json"))) == 2
+        assert "A. E." in text_of(bundle.read("report.pdf"))
+        assert hashlib.sha256(bundle.read("segmentation.npz")).hexdigest() == row.labels_sha256
+        assert hashlib.sha256(bundle.read("result.json")).hexdigest() == row.result_sha256
+
+
+def test_a_signature_while_files_are_written_has_them_written_again(sign, finished, monkeypatch):
+    from segmentation.core.report import files
+
+    export, write_all = services.ask_for_files(finished), files.write_all
+
+    def and_sign(*args, **known):
+        monkeypatch.setattr(files, "write_all", write_all)
+        found = write_all(*args, **known)
+        assert sign().status_code == 303
+        return found
+
+    monkeypatch.setattr(files, "write_all", and_sign)
+    write_files(str(export.pk))
+    export.refresh_from_db()
+    assert export.state == "queued" and finished.artifact("report.pdf") is None
+    write_files(str(export.pk))
+    assert "Dr. Alice Example" in text_of(written(finished, "report.pdf"))
+
+
+# Verified
+
+
+def change_file(stored, content=None):
+    with stored.storage.open(stored.name, "rb") as file:
+        old = file.read()
+    stored.storage.delete(stored.name)
+    middle = len(old) // 2
+    new = old[:middle] + bytes([old[middle] ^ 1]) + old[middle + 1 :] if content is None else content
+    assert stored.storage.save(stored.name, ContentFile(new)) == stored.name
+
+
+def test_one_altered_byte_is_found_and_named(sign, finished):
+    sign()
+    assert audit("verify", finished.pk) == (0, audit("verify", finished.pk)[1])
+    change_file(finished.segmentation.file)
+    code, said = audit("verify", finished.pk)
+    assert code == 1 and "segmentation.npz" in said and "signature 1" in said
+
+
+def test_a_changed_result_or_number_is_found_and_named(sign, finished):
+    sign()
+    file = finished.artifact("result.json").file
+    with bundles.opened(finished.artifact("result.json")) as opened:
+        content = opened.read().replace(b'"width": 160', b'"width": 161')
+    change_file(file, bundles.packed(content))
+    Job.objects.filter(pk=finished.pk).update(summary={**finished.summary, "found": 99})
+    code, said = audit("verify")
+    assert code == 1 and "result.json" in said and "numbers on the page" in said and "segmentation.npz" not in said
+
+
+@pytest.mark.parametrize("field", ["name", "account", "meaning", "labels_sha256", "created", "hash", "previous"])
+def test_an_altered_signature_is_named(sign, field):
+    sign()
+    other = "2020-01-01T00:00:00Z" if field == "created" else "reviewed" if field == "meaning" else "e" * 64
+    Signature.objects.update(**{field: other})
+    code, said = audit("verify")
+    assert code == 1 and "ignature 1" in said
+
+
+def test_a_missing_signature_is_named(sign):
+    sign()
+    sign(meaning="approved")
+    Signature.objects.filter(sequence=2).delete()
+    assert "Signature 2 is missing" in audit("verify")[1]
+    Signature.objects.all().delete()
+    code, said = audit("verify")
+    assert code == 1 and "Signature 1 is missing" in said
+
+
+def test_a_result_whose_files_are_gone_cannot_be_signed_and_is_named(sign, finished):
+    sign()
+    file = finished.segmentation.file
+    file.storage.delete(file.name)
+    assert sign(meaning="approved").status_code == 409
+    assert audit("verify", finished.pk)[0] == 1
+
+
+# Repeated
+
+
+@pytest.fixture
+def bundle(finished, tmp_path):
+    file = tmp_path / "bundle.zip"
+    file.write_bytes(written(finished))
+    return file
+
+
+def altered(bundle, name, change):
+    """The bundle with another content of one of its files."""
+    with zipfile.ZipFile(bundle) as archive:
+        content = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for each, data in content.items():
+            archive.writestr(each, change(data) if each == name else data)
+
+
+def test_a_bundle_repeats_its_corrections_bit_for_bit(bundle):
+    with zipfile.ZipFile(bundle) as archive:
+        names = set(archive.namelist())
+        assert {"uncorrected.npz", "segmentation.npz", "corrections.json", "corrections.csv"} <= names
+        assert "signatures.json" not in names and "corrections.csv" in archive.read("README.txt").decode()
+    assert audit("replay", bundle) == (0, "The corrected outlines are equal, bit for bit.\n")
+
+
+def test_a_bundle_that_was_changed_is_named(bundle, finished):
+    def other(content):
+        rows = json.loads(content)
+        rows[1]["operation"]["id"] = 2
+        return json.dumps(rows).encode()
+
+    altered(bundle, "corrections.json", other)
+    code, said = audit("replay", bundle)
+    assert code == 1 and "Edit 2 was altered." in said and "corrections.json" in said and "operations" in said
+
+
+def test_other_outlines_than_the_log_gives_are_named(bundle, finished):
+    with finished.parent.segmentation.file.open("rb") as file:
+        before = file.read()
+    altered(bundle, "segmentation.npz", lambda _: before)
+    code, said = audit("replay", bundle)
+    assert code == 1 and "labels differ in" in said and "ids" in said
+
+
+def test_what_is_no_bundle_is_a_sentence(bundle, tmp_path):
+    (tmp_path / "no.zip").write_bytes(b"words")
+    for content in (b"[1]", b"{}", b"no", b'[{"job": 1}]'):
+        altered(bundle, "corrections.json", lambda _, content=content: content)
+        with pytest.raises(CommandError):
+            call_command("audit", "replay", str(bundle))
+    for file in ("no.zip", "missing.zip"):
+        with pytest.raises(CommandError):
+            call_command("audit", "replay", str(tmp_path / file))
+
+
+def test_a_revision_of_a_corrected_result_has_its_log_too(finished, alice):
+    settings = finished.get_settings()
+    known = {"user": alice, "visitor": None, "address": ""}
+    again = services.rerun_job(job=finished, settings=settings, **known)
+    run_job(str(again.pk))
+    with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
+        assert "corrections.json" in archive.namelist()
+
+
+def test_the_log_is_downloaded_from_the_page_and_by_api(finished, signed_in):
+    parent = finished.parent
+    page = signed_in.get(f"/jobs/{parent.pk}/").content.decode()
+    assert reverse("job-log-csv", args=[parent.pk]) in page
+    csv = b"".join(signed_in.get(reverse("job-log-csv", args=[parent.pk])).streaming_content).decode()
+    said = b"".join(signed_in.get(reverse("job-log", args=[parent.pk])).streaming_content)
+    assert len(json.loads(said)) == 2 == Edit.objects.count() and csv.count("\n") == 3
+    Job.objects.filter(pk=parent.pk).update(owner=None)
+    api = Client().get(f"/api/v1/jobs/{parent.pk}/edits.csv")
+    assert b"".join(api.streaming_content).decode() == csv and "csv" in api["Content-Type"]
+
+
+def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alice):  # noqa: F811
+    known = {"settings": result.get_settings(), "user": alice, "visitor": None, "address": ""}
+    again = services.rerun_job(job=Job.objects.get(pk=result.pk), **known)
+    run_job(str(again.pk))
+    with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=again.pk)))) as archive:
+        assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())
+    assert signing.kept() == set()

@@ -1,0 +1,131 @@
+"""Two results compared from their stored outlines and tables: no micrograph is opened and no network loaded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segmentation import services
+from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+from segmentation.core.measure.quantities import Value
+from segmentation.core.tasks import find
+from segmentation.models import Comparison, Job, Sample
+from segmentation.models.comparisons import Compared
+from segmentation.plain import plain
+from segmentation.services import bundles, tables
+
+from .exporting import stored_segmentation
+
+if TYPE_CHECKING:
+    from segmentation.core.compare.sides import Side, Sizes
+    from segmentation.core.measure.table import Table
+
+logger = logging.getLogger(__name__)
+Progress = Callable[[str, float], None]
+OUTLINES = "outlines.json"
+
+
+def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
+    """Compare and publish; a result that is deleted meanwhile takes the comparison with it."""
+    from segmentation.core.compare.compare import compare
+
+    first, second = comparison.first, comparison.second
+    one_image = isinstance(first, Job) and isinstance(second, Job)
+    pixels = one_image and first.micrograph.sha256 == second.micrograph.sha256
+    sides = []
+    for number, each in enumerate((first, second)):
+        progress("reading the results", 0.3 * number)
+        sides.append(_side(each, pixels=pixels))
+    progress("comparing", 0.6)
+    services.publish_comparison(comparison=comparison, result=plain(dict(compare(*sides))))
+
+
+def _side(result: Compared, *, pixels: bool) -> Side:
+    return _of_sample(result) if isinstance(result, Sample) else _of_job(result, pixels=pixels)
+
+
+def _of_job(job: Job, *, pixels: bool) -> Side:
+    """pixels: whether its outlines are to be paired with those of another result of the image."""
+    from segmentation.core.compare.sides import Side, Sizes
+
+    task, objects = find(job.get_settings().task), _objects(job)
+    statistics = job.summary.get("statistics") or {}
+    size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
+    sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
+    images: dict[str, Any] = {}
+    if pixels and (found := _segmentation(job)) is not None and objects is not None:
+        if task.semantic:
+            images["classes"] = np.r_[-1, found.classes].astype(np.int32)[found.dense]
+        else:
+            kept = {each["id"] for each in objects if each["kept"]}
+            images["labels"] = np.where(np.isin(found.labels, list(kept)), found.labels, 0)
+    values = _values(statistics)
+    return Side([job.micrograph.sha256], unit, size if statistics else "", values, sizes, **images)
+
+
+def _of_sample(sample: Sample) -> Side:
+    from segmentation.core.compare.sides import Side
+
+    rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
+    counted = [pk for pk, row in rows if not row.get("excluded")]
+    jobs = list(Job.objects.select_related("micrograph").filter(pk__in=counted).order_by("pk"))
+    pooled = sample.pooled if "n_kept" in sample.pooled else {}
+    size, unit = pooled.get("size", "min_feret"), pooled.get("unit", "nm")
+    sizes = _sizes(jobs, pooled, size) if pooled else None
+    shas = [job.micrograph.sha256 for job in jobs]
+    return Side(shas, unit, size if pooled else "", _values(pooled), sizes)
+
+
+def _sizes(jobs: list[Job], pooled: dict[str, Any], size: str) -> Sizes:
+    from segmentation.core.compare.sides import Sizes
+
+    weighted, screened = pooled.get("edge") == "weight", pooled.get("screened", True)
+    return Sizes.of_tables(_tables(jobs), size, weighted=weighted, screened=screened)
+
+
+def _tables(jobs: list[Job]) -> Iterator[Table]:
+    for job in jobs:
+        stored = job.artifact(tables.NAME)
+        if stored is None:
+            raise services.Refused(f"The stored table of {job.micrograph.name} is missing: analyse it again.", 409)
+        with stored.file.open("rb") as file:
+            yield tables.load(file)[0]
+
+
+def _values(statistics: dict[str, Any]) -> dict[str, Value]:
+    """NUMBERS with their intervals, as far as they are known."""
+    from segmentation.core.compare.sides import NUMBERS
+
+    found: dict[str, Value] = {}
+    limits = statistics.get("intervals") or {}
+    for name in NUMBERS:
+        if statistics.get(name) is not None:
+            found[name] = Value(statistics[name], *(limits.get(name) or (None, None)))
+    return found
+
+
+def _objects(job: Job) -> list[dict[str, Any]] | None:
+    """What the viewer's file has; None where an older result has none that can be read."""
+    from segmentation.core.report.exports.viewer import objects_of
+
+    stored = job.artifact(OUTLINES)
+    if stored is None:
+        return None
+    try:
+        with bundles.opened(stored) as file:
+            return objects_of(json.load(file))
+    except (OSError, ValueError, KeyError):
+        logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
+        return None
+
+
+def _segmentation(job: Job) -> Segmentation | None:
+    try:
+        return stored_segmentation(job)
+    except UnusableSegmentation:
+        return None
