@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -563,3 +564,51 @@ def test_a_tiff_of_several_strips_holds_the_whole_image():
     found = WorkingLabels.of(replace(segmentation_of(np.ones((600, 20), np.int32)), labels=labels))
     content = b"".join(serve_labels(found, "a.png").streaming_content)
     assert (np.asarray(Image.open(io.BytesIO(content))) == labels).all()
+
+
+def random_operation(rng, ids):
+    """Any correction that needs no map of the network; it may be impossible."""
+    some, one = [int(each) for each in rng.choice(ids, 2)], int(rng.choice(ids))
+    (x, y), (width, height) = rng.uniform(0, 110, 2).round(2).tolist(), rng.uniform(2, 30, 2).round(2).tolist()
+    square = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
+    stroke = {"points": [[x, y], [x + width, y + height]], "radius": round(float(rng.uniform(0.5, 6)), 1)}
+    ways = [
+        {"op": "delete", "ids": [one]},
+        {"op": "restore", "ids": [one]},
+        {"op": "set_aside", "ids": some, "reason": "charging"},
+        {"op": "reviewed", "ids": [one]},
+        {"op": "merge", "ids": some},
+        {"op": "split", "id": one, "line": [[x, 0], [x + width, 119]]},
+        {"op": "draw", "polygon": square, "ground": bool(rng.integers(2))},
+        {"op": "draw", "polygon": square, "id": one},
+        {"op": "paint", **stroke},
+        {"op": "erase", **stroke, "id": one},
+        {"op": "erase", "polygon": square},
+        {"op": "fill", "ids": [one]},
+        {"op": "smooth", "ids": [one]},
+        UNDO,
+    ]
+    return ways[rng.integers(len(ways))]
+
+
+@pytest.mark.slow
+def test_a_thousand_corrections_are_replayed_and_taken_back_bit_for_bit(send, script, result):
+    rng, base, at_once = np.random.default_rng(5), 0, 40
+    automatic = Segmentation.load(result.segmentation.file.open("rb"))
+    while base < 1000:
+        ids = script.get(f"/api/v1/jobs/{result.pk}/labels?format=objects").json()["ids"] or [1]
+        batch = [random_operation(rng, ids) for _ in range(at_once)]
+        while batch and (answer := send(base, *batch)).status_code == 422:
+            del batch[int(re.match(r"Operation (\d+): ", answer.json()["error"])[1]) - 1]
+        base += len(batch)
+    assert audit("verify", result.pk)[0] == 0
+    now = labels_of(script, result)
+    log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
+    assert not (now == squares()).all() and (log["base"], len(log["edits"])) == (base, base)
+    assert (correct(automatic, [each["operation"] for each in log["edits"]]).labels == now).all()
+    standing = log["standing"]
+    for count in [250] * (standing // 250) + [standing % 250]:
+        base = send(base, *[UNDO] * count).json()["base"]
+    assert (labels_of(script, result) == squares()).all()
+    assert send(base, UNDO).status_code == 422
+    assert audit("verify", result.pk)[0] == 0

@@ -1,0 +1,205 @@
+"""Somebody at the editor in a real browser, who looks, aims, clicks and waits; and what was measured meanwhile."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.conftest import picture
+
+PROBE = Path(__file__).with_name("probe.js")
+SCREEN = {"width": 1280, "height": 800}
+NOTCH = 100  # pixels of a wheel's turn; `TURN` of viewport.js makes it a magnification of 1.28
+TURN = 400
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+# The pace of a person, s: keystroke-level model (Card, Moran and Newell 1980) for aiming and deciding.
+KEY, AIM, WHEEL, DECIDE = 0.25, 1.1, 0.1, 1.35
+PEN = 300.0  # px of the screen that are drawn in a second
+
+
+def submitted(page: Any, name: str, content: bytes, **fields: str) -> str:
+    """Analyse an image as the visitor of a page; returns the address of the finished result."""
+    _introduced(page)
+    token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
+    file = {"name": name, "mimeType": "image/png", "buffer": content}
+    headers = {"X-CSRFToken": token, "X-Requested-With": "DeepSegm"}
+    answer = page.request.post("/api/v1/jobs", multipart={"file": file, **fields}, headers=headers, timeout=120_000)
+    assert answer.status == 202, answer.text()
+    said = answer.json()
+    while said["state"] not in ("done", "failed"):
+        page.wait_for_timeout(1000)
+        said = page.request.get(said["url"]).json()
+    assert said["state"] == "done", said["error"]
+    return str(said["page"])
+
+
+def _introduced(page: Any) -> None:
+    """A browser gets the cookie by which its results are its own with its first upload."""
+    page.goto("/")
+    token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
+    file = {"name": "first.png", "mimeType": "image/png", "buffer": picture()}
+    answer = page.request.post("/uploads/", multipart={"file": file}, headers={"X-CSRFToken": token})
+    assert answer.ok, answer.text()
+
+
+def quantiles(values: Sequence[float], *shares: float) -> list[float]:
+    return [float(each) for each in np.percentile(values, [100 * share for share in shares])] if values else []
+
+
+def load_now() -> str:
+    return f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+class Refused(Exception):
+    """The editor said that a correction is impossible, and why."""
+
+
+class Person:
+    """Places are in pixels of the image. human: seconds that a person would take for the gestures made so far, by
+    the pace above. waited: seconds until the numbers followed. gestures: keys, clicks, lines, turns of the wheel."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.human = self.waited = 0.0
+        self.gestures = 0
+
+    def open(self) -> float:
+        """Press Correct; returns the seconds until the editor can be used."""
+        began = self.now()
+        self.page.locator("[data-correct]").click()
+        self.page.locator("dialog.editor.ready").wait_for()
+        seconds = (self.now() - began) / 1000
+        self.page.evaluate("probe.watch(document.querySelector('dialog.editor'))")
+        self.until("drawn")
+        self.box = self.page.locator("dialog.editor canvas").bounding_box()
+        return float(seconds)
+
+    def until(self, state: str) -> None:
+        try:
+            self.page.evaluate(f"probe.until('{state}')")
+        except Exception as error:
+            raise AssertionError(f"{error}; the editor says: {self.said}") from error
+
+    def now(self) -> float:
+        return float(self.page.evaluate("performance.now()"))
+
+    @property
+    def view(self) -> dict[str, float]:
+        found: dict[str, float] = self.page.evaluate("probe.view")
+        return found
+
+    def at(self, point: Point) -> Point:
+        """Where a place of the image is on the screen now."""
+        view = self.view
+        x, y = ((point[i] - view["xy"[i]]) * view["scale"] for i in (0, 1))
+        return self.box["x"] + x, self.box["y"] + y
+
+    # ---- gestures -------------------------------------------------------------------------------
+
+    def _took(self, seconds: float) -> None:
+        self.human += seconds
+        self.gestures += 1
+
+    def key(self, name: str) -> None:
+        self._took(KEY)
+        self.page.keyboard.press(name)
+
+    def click(self, point: Point, *, add: bool = False) -> None:
+        self._took(AIM + (KEY if add else 0.0))
+        if add:
+            self.page.keyboard.down("Shift")
+        self.page.mouse.click(*self.at(point))
+        if add:
+            self.page.keyboard.up("Shift")
+
+    def line(self, points: Sequence[Point], apart: float = 4.0) -> None:
+        """Draw from point to point; the mouse is seen at most every `apart` pixels of the screen."""
+        places = [self.at(point) for point in points]
+        mouse, length = self.page.mouse, 0.0
+        mouse.move(*places[0])
+        mouse.down()
+        for before, place in pairwise(places):
+            step = math.dist(before, place)
+            length += step
+            mouse.move(*place, steps=max(1, round(step / apart)))
+        mouse.up()
+        self._took(AIM + length / PEN)
+
+    def look_at(self, box: Box, least: float = 40.0, wanted: float = 90.0) -> None:
+        """See a box of the image at least so many pixels of the screen large: by the wheel, and by Space and a drag.
+        Nothing is done where it is seen already."""
+        middle, size = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), max(box[2] - box[0], box[3] - box[1])
+        if self._hidden(box) != (0, 0):
+            self.key("0")
+        shown = size * self.view["scale"]
+        if shown < least:
+            notches = math.ceil(TURN * math.log(wanted / shown) / NOTCH)
+            self.page.mouse.move(*self.at(middle))
+            for _ in range(notches):
+                self.page.mouse.wheel(0, -NOTCH)
+            self._took(AIM + WHEEL * notches)
+            self.rest()
+        dx, dy = self._hidden(box)
+        if (dx, dy) != (0, 0):
+            x, y = self.box["x"] + self.box["width"] / 2, self.box["y"] + self.box["height"] / 2
+            self.page.keyboard.down(" ")
+            self.page.mouse.move(x, y)
+            self.page.mouse.down()
+            self.page.mouse.move(x + dx, y + dy, steps=5)
+            self.page.mouse.up()
+            self.page.keyboard.up(" ")
+            self._took(KEY + AIM + math.hypot(dx, dy) / PEN)
+            self.rest()
+
+    def _hidden(self, box: Box) -> Point:
+        """How far a box would have to move on the screen to be seen whole."""
+        left, top = self.at((box[0], box[1]))
+        right, bottom = self.at((box[2], box[3]))
+        stage = self.box
+        moves = [
+            max(0.0, stage[start] - least) - max(0.0, most - stage[start] - stage[length])
+            for least, most, start, length in ((left, right, "x", "width"), (top, bottom, "y", "height"))
+        ]
+        return moves[0], moves[1]
+
+    def rest(self) -> None:
+        """Until nothing moves any more."""
+        self.page.wait_for_timeout(60)
+        self.until("drawn")
+
+    @contextmanager
+    def corrects(self) -> Iterator[dict[str, float]]:
+        """Wait until the correction of the last gesture is seen and saved; gives its ms from the end of that gesture.
+
+        Raises Refused.
+        """
+        self.page.evaluate("probe.calls.length = 0")
+        took: dict[str, float] = {}
+        yield took
+        self.until("answered")
+        if not self.page.evaluate("probe.is.settled()"):
+            raise Refused(self.said)
+        took |= self.page.evaluate("""() => {
+            const after = (name) => probe[name] - probe.gesture;
+            const worked = probe.calls.filter(([call]) => ["correct", "back", "follow", "retrace"].includes(call));
+            const worker = worked.reduce((sum, [, ms]) => sum + ms, 0);
+            return {worker, shown: after("shown"), outlines: after("drawn"), saved: after("saved")};
+        }""")
+        self.waited += took["shown"] / 1000
+
+    def chooses(self) -> None:
+        """Until what was clicked is chosen."""
+        self.until("chosen")
+
+    @property
+    def said(self) -> str:
+        return str(self.page.locator("dialog [data-said]").inner_text())

@@ -1,0 +1,286 @@
+"""How long the editor of outlines takes on a large image, in real Chromium that draws without a GPU. Prints; asserts
+nothing about seconds, since machines are noisy.
+
+Run: make benchmarks ARGS=tests/benchmarks/test_editor_speed.py (about 8 minutes, of which 3 outline the image).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from .correcting import PROBE, SCREEN, Box, Person, Point, load_now, quantiles, submitted
+
+pytestmark = pytest.mark.benchmark
+SIDE, PITCH, RADII = 8192, 113, (24, 44)  # px of the image; 72 x 72 discs
+PLACES, STEPS, SECONDS = 25, 500, 4.0
+LIMITS = {"split": 100, "add": 150}  # ms; 50 of any other correction
+
+
+def drawn() -> bytes:
+    """A PNG of bright discs with brighter rims on a rough dark ground."""
+    random, across = np.random.default_rng(1), SIDE // PITCH
+    image = 60 + random.normal(0, 6, (SIDE, SIDE)).astype(np.float32)
+    for number in range(across * across):
+        place = np.array(divmod(number, across))
+        row, column = PITCH * place + PITCH // 2 + random.integers(-8, 9, 2)
+        y, x = np.mgrid[row - 48 : row + 48, column - 48 : column + 48]
+        distance = np.hypot(y - row, x - column) / random.uniform(*RADII)
+        inside = distance < 1
+        image[y[inside], x[inside]] = 150 + 70 * distance[inside] ** 2 + random.normal(0, 6, inside.sum())
+    file = io.BytesIO()
+    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Any, site: str) -> Iterator[Any]:
+    context = chromium.new_context(viewport=SCREEN, base_url=site)
+    context.add_init_script(path=PROBE)
+    page = context.new_page()
+    page.goto(submitted(page, "discs.png", drawn(), width="40960", scale="0.25"))
+    yield page
+    context.close()
+
+
+def test_a_large_image_is_corrected(page: Any) -> None:
+    print(f"\n{SIDE} x {SIDE} px, {load_now()}")
+    person = opening(page)
+    discs = kept(page)
+    print(f"{len(discs)} discs")
+    moving(person)
+    corrections(person, discs)
+    memory(person, discs)
+    finishing(person)
+
+
+def opening(page: Any) -> Person:
+    seconds = []
+    for _ in range(5):
+        page.reload()
+        page.wait_for_load_state("networkidle")
+        person = Person(page)
+        seconds.append(person.open())
+    first, (middle, most) = seconds[0], quantiles(seconds, 0.5, 1)
+    print(f"Correct to usable: first {first:.2f} s, median {middle:.2f} s, longest {most:.2f} s of 5 (limit 3)")
+    return person
+
+
+def kept(page: Any) -> list[Point]:
+    """The middles of the objects that count, away from the frame, so that all around them stays on the screen."""
+    data = page.evaluate("fetch(document.getElementById('viewer').dataset.outlines).then((each) => each.json())")
+    ends = [np.reshape(each["outline"], (-1, 2)) for each in data["particles"] if each["kept"]]
+    middles = [(line.min(0) + line.max(0)) / 2 for line in ends]
+    return [(float(x), float(y)) for x, y in middles if 1500 < x < SIDE - 1500 and 1500 < y < SIDE - 1500]
+
+
+# ---- moving -------------------------------------------------------------------------------------
+
+
+def moving(person: Person) -> None:
+    """Frames a second while the picture is moved with Space and zoomed with the wheel, at several magnifications."""
+    mouse, box = person.page.mouse, person.box
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for name, notches in (("fit", 0), ("1 px of the screen for 4 of the image", 5), ("1 for 1", 10), ("4 for 1", 15)):
+        person.key("0")
+        mouse.move(*middle)
+        for _ in range(notches):
+            mouse.wheel(0, -100)
+        person.rest()
+        if notches:
+            frames(person, f"panning, {name}", lambda turn: panned(person, middle, turn))
+        frames(person, f"zooming, {name}", lambda turn: mouse.wheel(0, 20 if turn % 40 < 20 else -20))
+
+
+def panned(person: Person, middle: Point, turn: int) -> None:
+    mouse = person.page.mouse
+    if turn == 0:
+        mouse.move(*middle)
+        person.page.keyboard.down(" ")
+        mouse.down()
+    mouse.move(middle[0] + 200 * np.sin(turn / 15), middle[1] + 150 * np.cos(turn / 15))
+
+
+def frames(person: Person, name: str, move: Callable[[int], None]) -> None:
+    page, end, turn = person.page, time.monotonic() + SECONDS, 0
+    page.evaluate("probe.calls.length = 0; probe.frames(true)")
+    while time.monotonic() < end:
+        move(turn)
+        turn += 1
+    page.mouse.up()
+    page.keyboard.up(" ")
+    gaps, painted, calls = page.evaluate("probe.frames(false), [probe.gaps, probe.painted, probe.calls]")
+    middle, late = quantiles(gaps, 0.5, 0.95)
+    outlines = quantiles([took for call, took in calls if call == "paint"], 0.5, 0.95)
+    print(
+        f"{name}: {1000 * len(gaps) / sum(gaps):.0f} frames a second, gap median {middle:.0f} ms, p95 {late:.0f} ms;"
+        f" {painted / SECONDS:.0f} drawings a second; outlines follow in {outlines[0]:.0f} / {outlines[1]:.0f} ms"
+    )
+
+
+# ---- corrections --------------------------------------------------------------------------------
+
+
+def corrections(person: Person, discs: list[Point]) -> None:
+    took: dict[str, list[dict[str, float]]] = defaultdict(list)
+    random = np.random.default_rng(2)
+    for number in random.choice(len(discs), PLACES, replace=False):
+        place = discs[number]
+        person.look_at(around(place))
+        for name, correct in TOOLS.items():
+            with person.corrects() as ms:
+                correct(person, place)
+            took[name].append(ms)
+            with person.corrects() as ms:
+                person.key("Control+z")
+            took["undo"].append(ms)
+            person.key("Escape")
+        added(person, place, took)
+    print(f"\nms from the end of the gesture, median / p95 of {PLACES} places; {load_now()}")
+    print(f"{'':22s} {'in the worker':>16s} {'new numbers seen':>18s} {'outlines seen':>16s} {'saved':>16s}   limit")
+    for name, each in took.items():
+        columns = [quantiles([one[key] for one in each], 0.5, 0.95) for key in ("worker", "shown", "outlines", "saved")]
+        limit = LIMITS.get(name.split()[0], 50)
+        print(f"{name:22s} " + " ".join(f"{middle:8.0f} / {late:5.0f}" for middle, late in columns) + f"   {limit:5d}")
+
+
+def around(place: Point) -> Box:
+    x, y = place
+    return x - RADII[1], y - RADII[1], x + RADII[1], y + RADII[1]
+
+
+def chosen(person: Person, place: Point) -> None:
+    person.key("v")
+    person.click(place)
+    person.chooses()
+    person.rest()
+
+
+def delete(person: Person, place: Point) -> None:
+    chosen(person, place)
+    person.key("Delete")
+
+
+def brush(person: Person, place: Point) -> None:
+    person.key("b")
+    gap = place[0] + PITCH / 2, place[1] + PITCH / 2
+    person.line([gap, (gap[0] + 10, gap[1])])
+
+
+def merge(person: Person, place: Point) -> None:
+    chosen(person, place)
+    person.click((place[0] + PITCH, place[1]), add=True)
+    person.chooses()
+    person.rest()
+    person.key("m")
+
+
+def split_by_a_line(person: Person, place: Point) -> None:
+    person.key("s")
+    person.line([(place[0] - 60, place[1] + 3), (place[0] + 60, place[1] - 3)])
+
+
+def split_by_two_clicks(person: Person, place: Point) -> None:
+    person.key("s")
+    person.click((place[0] - 12, place[1]))
+    person.page.locator("dialog [data-said].told").wait_for()
+    person.rest()
+    person.click((place[0] + 12, place[1]))
+
+
+def added(person: Person, place: Point, took: dict[str, list[dict[str, float]]]) -> None:
+    """What was deleted is found again by a click."""
+    with person.corrects():
+        delete(person, place)
+    person.key("a")
+    with person.corrects() as ms:
+        person.click(place)
+    took["add by a click"].append(ms)
+    for _ in range(2):
+        with person.corrects() as ms:
+            person.key("Control+z")
+        took["undo"].append(ms)
+
+
+TOOLS = {
+    "delete": delete,
+    "brush, new object": brush,
+    "merge": merge,
+    "split by a line": split_by_a_line,
+    "split by two clicks": split_by_two_clicks,
+}
+
+
+# ---- memory and the end -------------------------------------------------------------------------
+
+
+def heap(page: Any) -> dict[str, float]:
+    """MB of the page and of the editor's worker after their garbage was collected: objects of JavaScript and what typed
+    arrays hold; and of the largest process of the browser, with all that draws. By the protocol of Chromium's tools."""
+    session, answers, workers = page.context.new_cdp_session(page), [], []
+    session.on("Target.attachedToTarget", lambda said: workers.append(said["sessionId"]))
+    session.on("Target.receivedMessageFromTarget", lambda said: answers.append(json.loads(said["message"])))
+    session.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": False})
+    (worker,) = workers
+    for number, method in enumerate(("HeapProfiler.collectGarbage", "Runtime.getHeapUsage"), 1):
+        asked = json.dumps({"id": number, "method": method})
+        session.send("Target.sendMessageToTarget", {"sessionId": worker, "message": asked})
+    session.send("HeapProfiler.collectGarbage")
+    used = {"page": session.send("Runtime.getHeapUsage")}
+    while not (said := [each["result"] for each in answers if each.get("id") == 2]):
+        page.wait_for_timeout(50)
+    used["worker"] = said[0]
+    session.detach()
+    browser = [each for each in psutil.process_iter(["cmdline"]) if "--type=renderer" in (each.info["cmdline"] or [])]
+    found = {name: (each["usedSize"] + each["backingStorageSize"]) / 1e6 for name, each in used.items()}
+    return found | {"process": max(each.memory_info().rss for each in browser) / 1e6}
+
+
+def memory(person: Person, discs: list[Point]) -> None:
+    """What 500 brush strokes hold, each a correction that can be undone."""
+    before = heap(person.page)
+    person.look_at(around(discs[len(discs) // 2]))
+    person.key("b")
+    person.page.locator("dialog [data-ground]").uncheck()
+    view, random = person.view, np.random.default_rng(3)
+    corner = np.array([view["x"], view["y"]])
+    room = np.array([person.box["width"], person.box["height"]]) / view["scale"]
+    for _ in range(STEPS):
+        person.key("Escape")
+        start = corner + room * random.uniform(0.15, 0.85, 2)
+        person.line([tuple(start), tuple(start + random.uniform(-60, 60, 2))], apart=10)
+        person.until("seen")
+    person.until("settled")
+    after = heap(person.page)
+    print(f"\nMB before and after {STEPS} brush strokes that can be undone; {load_now()}")
+    for name in before:
+        print(f"  {name:8s} {before[name]:6.1f} -> {after[name]:6.1f}")
+    whole = after["page"] + after["worker"]
+    print(f"  page and worker {whole:.0f} (limit 600), undo {_grown(before, after):.1f} (limit 100)")
+
+
+def _grown(before: dict[str, float], after: dict[str, float]) -> float:
+    return sum(after[name] - before[name] for name in ("page", "worker"))
+
+
+def finishing(person: Person) -> None:
+    """From Finish to the new numbers, and what the worker did meanwhile."""
+    page, before, began = person.page, person.page.url, time.monotonic()
+    page.locator("dialog [data-finish]").click()
+    page.wait_for_url(lambda address: address != before, wait_until="commit")
+    started = time.monotonic() - began
+    page.locator(".answer .headline b").wait_for(timeout=180_000)
+    shown = time.monotonic() - began
+    job = page.request.get(page.url.replace("/jobs/", "/api/v1/jobs/").split("#")[0].rstrip("/")).json()
+    stages = job["result"]["timings"]
+    print(f"\nFinish: page of the revision after {started:.1f} s, its numbers after {shown:.1f} s; {load_now()}")
+    print(f"  work of the worker (limit 2 s): {sum(stages.values()):.1f} s", stages)

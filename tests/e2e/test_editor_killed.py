@@ -1,0 +1,120 @@
+"""The site is killed while somebody corrects: nothing that was shown as saved is lost, and the rest follows."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from segmentation.core.network import cards
+
+from .conftest import REPOSITORY, _address
+from .specimen import DISCS
+from .test_editor import Hand, discs_of
+from .test_journey import choose, result, start
+
+pytestmark = pytest.mark.slow
+SHOWN = """() => ["[data-number=kept] b", ".saved"].map((name) => document.querySelector(`dialog ${name}`))
+    .map((each) => each.dataset.saved ?? each.textContent)"""
+
+
+class Mortal:
+    """A site that is killed and started again at the same address, with the same data."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = folder / "up.log"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
+        self.env = {**kept, "DEEPSEGM_DATA": str(folder / "data")}
+
+    def manage(self, *arguments):
+        return [sys.executable, "manage.py", *arguments]
+
+    def start(self):
+        how = {"cwd": REPOSITORY, "env": self.env, "stdout": subprocess.PIPE, "text": True}
+        with self.log.open("a") as errors:
+            self.process = subprocess.Popen(self.manage("up", "--port", str(self.port)), stderr=errors, **how)
+        self.address = _address(self.process, self.log)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def verified(self):
+        how = {"cwd": REPOSITORY, "env": self.env, "capture_output": True, "text": True}
+        return subprocess.run(self.manage("audit", "verify"), **how)
+
+
+@pytest.fixture
+def mortal(tmp_path):
+    if not cards.available():
+        pytest.skip("no model is installed in segmentation/cards")
+    site = Mortal(tmp_path)
+    site.start()
+    yield site
+    site.kill()
+
+
+@pytest.fixture
+def page(mortal, chromium, discs):
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, base_url=mortal.address)
+    context.set_default_timeout(150_000)
+    page = context.new_page()
+    page.goto("/")
+    choose(page, discs)
+    start(page)
+    result(page)
+    yield page
+    context.close()
+
+
+def test_a_killed_site_loses_no_correction(mortal, page):
+    hand, places, left = Hand(page).open(), discs_of(page), DISCS
+    saved = page.locator("dialog .saved")
+
+    def delete():
+        nonlocal left
+        _, x, y = places.pop()
+        hand.click(x, y)
+        hand.press("Delete")
+        left -= 1
+
+    for wait in (None, 0.0, 0.01, 0.03):
+        delete()
+        if wait is None:
+            hand.saved()
+        else:
+            time.sleep(wait)  # in the midst of storing, or before, or after
+        done, state = page.evaluate(SHOWN)
+        mortal.kill()
+        assert stored_edits(mortal) >= DISCS - int(done) - (state != "saved")
+        for _ in range(2):
+            delete()
+        hand.kept(left)
+        expect(saved).to_have_attribute("data-saved", "offline")
+        mortal.start()
+        hand.saved()
+        hand.kept(left)
+        assert stored_edits(mortal) == DISCS - left
+    page.reload()
+    hand.open().kept(left)
+    said = mortal.verified()
+    assert (said.returncode, re.findall(r"\d+", said.stdout)[:1]) == (0, [str(DISCS - left)]), said.stdout + said.stderr
+
+
+def stored_edits(mortal):
+    with sqlite3.connect(Path(mortal.env["DEEPSEGM_DATA"]) / "db.sqlite3", timeout=20) as database:
+        (count,) = database.execute("select count(*) from segmentation_edit").fetchone()
+    database.close()
+    return count
