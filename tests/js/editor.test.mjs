@@ -167,17 +167,6 @@ test("without a network they wait, say so, and follow under the same key", async
   assert.equal(states.at(-1), "saved");
 });
 
-test("a correction that was stored is no conflict where only its answer was lost", async () => {
-  const patch = { runs: [[4, 2, 0]], objects: {}, next: 9 };
-  const operation = { op: "delete", ids: [1] };
-  const { asked, of } = sender(["offline", [409, { base: 1, edits: [{ sequence: 1, operation, patch }] }]], { conflict: () => assert.fail() });
-  of.push(operation, checksum({ runs: patch.runs.flat() }));
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  of.wake();
-  await settled(of);
-  assert.deepEqual([asked.length, of.base], [2, 1]);
-});
-
 test("a conflict hands over what was not stored", async () => {
   const told = [];
   const { of } = sender([[409, { base: 4, edits: [{}] }]], { conflict: async (answer, unsent) => told.push(answer.base, unsent.length) });

@@ -1,7 +1,5 @@
 // Sends corrections in their order, one request at a time. What could not be sent waits and follows.
 
-import { checksum } from "./labels.js";
-
 const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
 const MOST = 100; // corrections of a request
 
@@ -59,7 +57,7 @@ export class Sender {
     return this.waiting.slice(0, alone === 0 || this.single ? 1 : Math.min(MOST, alone < 0 ? MOST : alone));
   }
 
-  // The answer, however often it takes without a network.
+  // The answer, however often it takes without a network: the key makes tries of one request one.
   async sent(batch) {
     const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token, "X-Requested-With": "DeepSegm", "Idempotency-Key": randomKey() };
     const body = JSON.stringify({ base: this.base, operations: batch.map((each) => each.operation), patches: Boolean(batch[0].answered) });
@@ -67,7 +65,7 @@ export class Sender {
       try {
         const answer = await fetch(this.address, { method: "POST", headers, body });
         const said = await answer.json().catch(() => ({}));
-        if (answer.status < 500 && answer.status !== 429) return tries ? this.known(answer.status, said, batch) : { status: answer.status, said };
+        if (answer.status < 500 && answer.status !== 429) return { status: answer.status, said };
       } catch {
         // No network: the next try follows.
       }
@@ -75,14 +73,6 @@ export class Sender {
       this.tell("offline");
       await Promise.race([pause(PAUSES[Math.min(tries, PAUSES.length - 1)]), new Promise((resolve) => (this.wake = resolve))]);
     }
-  }
-
-  // An earlier try may have been stored and only its answer lost: then the edits since the base begin with the batch.
-  known(status, said, batch) {
-    const mine = status === 409 && said.edits ? said.edits.slice(0, batch.length) : [];
-    const same = ({ operation, check }, i) => operation.op === mine[i]?.operation.op && [undefined, checksum({ runs: mine[i].patch.runs.flat() })].includes(check);
-    if (!batch.every(same)) return { status, said };
-    return { status: 200, said: { base: mine[mine.length - 1].sequence, checks: batch.map((each) => each.check), patches: mine.map((each) => each.patch) } };
   }
 
   async heed({ status, said }, batch) {
