@@ -1,12 +1,14 @@
 // For tests/web/test_editor.py: makes operations with the editor's own scripts, and measures what they leave.
-// stdin: { width, height, rows, next, classes, pairs: [id, count, ...], operations }. stdout: { steps, pairs, sizes }.
+// stdin: { width, height, rows, next, classes, pairs: [id, count, ...], operations, objects }, the last for the numbers.
+// stdout: { steps, pairs, sizes, numbers }.
 
 import { Impossible, Labels, checksum } from "../../static/js/editor/labels.js";
+import { numbersOf } from "../../static/js/editor/numbers.js";
 import { sizesOf } from "../../static/js/editor/shapes.js";
 
 let text = "";
 for await (const part of process.stdin) text += part;
-const { width, height, rows, next, classes, pairs, operations } = JSON.parse(text);
+const { width, height, rows, next, classes, pairs, operations, objects = [] } = JSON.parse(text);
 const labels = Object.assign(new Labels(width, height, rows), { next, classes });
 labels.fill(0, Int32Array.from(pairs));
 const backs = [];
@@ -33,4 +35,4 @@ for (const id of labels.cells) {
   else left.push(id, 1);
 }
 const sizes = Object.fromEntries([...labels.objects.keys()].map((id) => [id, sizesOf(labels, id)]));
-process.stdout.write(JSON.stringify({ steps, pairs: left, sizes }));
+process.stdout.write(JSON.stringify({ steps, pairs: left, sizes, numbers: numbersOf(objects, "min_feret", "nm") }));

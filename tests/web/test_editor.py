@@ -12,6 +12,7 @@ from segmentation.core.labels.operations import Corrections
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
+from segmentation.core.measure.distribution import quantiles
 from segmentation.core.measure.shapes import measure
 
 REPLAY = Path(__file__).parents[1] / "js" / "replay.mjs"
@@ -20,8 +21,8 @@ CLASSES = ("round", "long")
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
 
 
-def replayed(found: Segmentation, operations: list[dict[str, object]]) -> dict[str, object]:
-    """What the editor's scripts make of the same operations."""
+def replayed(found, operations, objects=()):
+    """What the editor's scripts make of the same operations, and the numbers of some objects."""
     said = {
         "width": SHAPE[1],
         "height": SHAPE[0],
@@ -30,6 +31,7 @@ def replayed(found: Segmentation, operations: list[dict[str, object]]) -> dict[s
         "classes": CLASSES,
         "pairs": pairs(found.labels),
         "operations": operations,
+        "objects": list(objects),
     }
     answer = subprocess.run(
         ["node", str(REPLAY)], input=json.dumps(said), capture_output=True, text=True, check=True, timeout=120
@@ -139,3 +141,19 @@ def test_the_browser_measures_the_same_sizes():
     for name in ("area", "ecd", "min_feret", "max_feret"):
         column = [sizes[str(number)][name] for number in found.ids.tolist()]
         np.testing.assert_allclose(column, table.length(name), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_browser_gives_the_same_median_and_fraction(weighted):
+    rng = np.random.default_rng(6)
+    size, weights = np.sort(rng.lognormal(4.6, 0.5, 57)), rng.uniform(1, 1.4, 57) if weighted else np.ones(57)
+    kept = [
+        {"id": i, "kept": True, "min_feret": value, **({"weight": weight} if weighted else {})}
+        for i, (value, weight) in enumerate(zip(size.tolist(), weights.tolist(), strict=True), 1)
+    ]
+    left_out = [{"id": 90, "kept": False, "min_feret": 3.0}, {"id": 91, "kept": True, "cut": True, "min_feret": 3.0}]
+    numbers = replayed(random_objects(rng), [], [*kept, *left_out])["numbers"]
+    nano = (size >= 1) & (size <= 100)
+    assert numbers["kept"] == 58
+    assert numbers["median"] == pytest.approx(quantiles(size, weights, (0.5,))[0], rel=1e-12)
+    assert numbers["fraction"] == pytest.approx(np.average(nano, weights=weights), rel=1e-12)
