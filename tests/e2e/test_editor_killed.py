@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.network import cards
 
-from .conftest import REPOSITORY, _address
+from .conftest import PATIENCE, REPOSITORY, _address
 from .specimen import DISCS
 from .test_editor import Hand, discs_of
 from .test_journey import choose, result, start
@@ -102,7 +102,7 @@ def test_a_killed_site_loses_no_correction(mortal, page):
         for _ in range(2):
             delete()
         hand.kept(left)
-        expect(saved).to_have_attribute("data-saved", "offline")
+        expect(saved).to_have_attribute("data-saved", "offline", timeout=PATIENCE)
         mortal.start()
         hand.saved()
         hand.kept(left)
