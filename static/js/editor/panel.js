@@ -55,7 +55,7 @@ export class Panel {
   }
 
   offers(tool) {
-    return this.one(`[data-tool="${tool}"]`) !== null;
+    return this.one(`button[data-tool="${tool}"]`) !== null;
   }
 
   // ---- opening ----------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ export class Panel {
   // ---- tools ------------------------------------------------------------------------------------
 
   used(name) {
-    for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+    for (const button of this.root.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
     const brush = name === "brush" || name === "eraser";
     this.one("[data-brush]").hidden = !brush;
     this.one("[data-more]").hidden = name !== "select" && name !== "lasso";
@@ -328,7 +328,7 @@ export class Panel {
 
   saving(name, waiting, why) {
     const line = this.one("[data-saved]");
-    if (why) this.notice(`${why} What you corrected waits in this window; it is sent again when you come back to it or go on.`);
+    if (why) this.notice(`${why} What you corrected waits in this window and is sent when that is mended.`);
     else if (line.dataset.saved === "denied") this.notice("");
     line.dataset.saved = name;
     const words = SAID[name];

@@ -2,7 +2,8 @@
 
 const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
 const MOST = 100; // corrections of a request
-const DENIED = [401, 403, 404]; // signed out, another's, or deleted: nothing can be stored until that changes
+const UNKNOWN = "The server does not know you any more: sign in again in another window.";
+const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any more, or you need another account." };
 const UNREACHED = "This needs the server, which does not answer now. Other tools go on meanwhile.";
 
 const randomKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("");
@@ -16,7 +17,7 @@ export class Sender {
     this.waiting = []; // { operation, check }
     this.busy = false;
     this.offline = false; // the server takes nothing now
-    this.denied = ""; // why it took nothing, where it told
+    this.denied = ""; // why, where it answers: nothing can be stored until that changes
     for (const back of ["online", "focus"]) globalThis.addEventListener?.(back, () => this.wake?.());
   }
 
@@ -71,7 +72,7 @@ export class Sender {
     const key = randomKey();
     for (let tries = 0; ; tries++) {
       const answer = await this.tried(body, key);
-      this.denied = DENIED.includes(answer?.status) ? answer.said.error ?? `The server answered ${answer.status}.` : "";
+      this.denied = DENIED[answer?.status] ?? "";
       this.offline = !answer || this.denied !== "";
       if (!this.offline) return answer;
       this.leave();
