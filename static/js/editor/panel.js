@@ -232,6 +232,7 @@ export class Panel {
       this.say("Type a reason of a word or two.");
       return field.focus();
     }
+    this.editor.stage.canvas.focus(); // the keys belong to the picture again
     return this.editor.setAside(field.value.trim());
   }
 

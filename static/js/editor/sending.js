@@ -3,7 +3,7 @@
 const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
 const MOST = 100; // corrections of a request
 const UNKNOWN = "The server does not know you any more: sign in again in another window.";
-const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any more, or you need another account." };
+const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any more, or you are signed out: sign in again in another window." };
 const UNREACHED = "This needs the server, which does not answer now. Other tools go on meanwhile.";
 
 const randomKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("");
