@@ -132,7 +132,8 @@ export class Viewport {
   // ---- pointers, wheel and keys -----------------------------------------------------------------
 
   down(event) {
-    if (event.button > 0) return;
+    if (event.button > 0 || (event.pointerType === "touch" && this.pressed.has(this.pen))) return;
+    if (event.pointerType === "pen") this.alone(event.pointerId);
     const at = this.place(event);
     this.stage.setPointerCapture(event.pointerId);
     this.pressed.set(event.pointerId, at);
@@ -140,6 +141,14 @@ export class Viewport {
     this.wandered = this.pressed.size === 1 ? 0 : Infinity;
     if (this.pressed.size === 1) this.tell("press", at, event);
     else this.tell("cancel");
+  }
+
+  // What else touches the screen while a pen draws is the hand that holds it.
+  alone(pen) {
+    this.pen = pen;
+    if (!this.pressed.size) return;
+    this.pressed.clear();
+    this.tell("cancel");
   }
 
   moved(event) {

@@ -133,6 +133,40 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.saved()
 
 
+def test_what_is_done_again_means_the_object_that_is_made_again(opened):
+    page = opened
+    (_, x, y), *_ = discs_of(page)
+    hand = Hand(page).open()
+    hand.press("b")
+    hand.drag((x + 60, y + 45), (x + 66, y + 45))
+    hand.kept(DISCS + 1)
+    hand.press("Delete")
+    hand.kept(DISCS)
+    hand.press("Control+z", "Control+z", "Control+Shift+z")
+    hand.kept(DISCS + 1)
+    hand.press("Control+Shift+z")
+    hand.kept(DISCS)
+    hand.saved()
+
+
+def test_a_signed_out_person_loses_nothing(opened, visit):
+    page = opened
+    (_, x, y), *_ = discs_of(page)
+    hand = Hand(page).open()
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    hand.click(x, y)
+    hand.press("Delete")
+    expect(page.locator("dialog .saved")).to_have_attribute("data-saved", "denied")
+    hand.kept(DISCS - 1)
+    page.context.add_cookies(cookies)
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    hand.saved()
+    page.reload()
+    hand.open().kept(DISCS - 1)
+    visit.complaints.clear()  # the browser complains of the 403
+
+
 def test_the_corrected_outlines_are_measured_and_shown_beside_the_automatic_ones(opened):
     page = opened
     (_, x, y), *_ = discs_of(page)

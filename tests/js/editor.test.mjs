@@ -3,8 +3,10 @@ import { test } from "node:test";
 
 import { Labels, Impossible, checksum, closed, crossesItself, thinned } from "../../static/js/editor/labels.js";
 import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
+import { counterparts, renamed } from "../../static/js/editor/editor.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { sizesOf } from "../../static/js/editor/shapes.js";
+import { TOOLS } from "../../static/js/editor/tools.js";
 
 // Rows of figures, each an id, as a label image.
 function drawn(...rows) {
@@ -191,4 +193,47 @@ test("another checksum than the browser's is told", async () => {
   of.push({ op: "delete", ids: [1] }, 2);
   await settled(of);
   assert.ok(states.includes("differs"));
+});
+
+test("who is signed out keeps the corrections, and sends them once signed in again", async () => {
+  const { asked, states, of } = sender([[403, {}], stored]);
+  of.push({ op: "delete", ids: [1] }, 1);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual([states.at(-1), of.denied !== "", of.settled], ["denied", true, false]);
+  of.wake();
+  await settled(of);
+  assert.equal(asked.length, 2);
+  assert.equal(states.at(-1), "saved");
+});
+
+test("nobody waits without a network for what the server alone makes", async () => {
+  const { of } = sender(["offline", stored]);
+  await assert.rejects(of.remote({ op: "smooth", ids: [1] }));
+  await settled(of);
+  of.push({ op: "delete", ids: [1] }, 1);
+  await settled(of);
+  assert.equal(of.base, 1);
+});
+
+test("what is done again means an object by its new id", () => {
+  const ids = counterparts([7, 9], [12, 11]);
+  assert.deepEqual(renamed({ op: "merge", ids: [9, 7, 3] }, ids), { op: "merge", ids: [12, 11, 3] });
+  assert.deepEqual(renamed({ op: "erase", id: 7, points: [] }, ids), { op: "erase", id: 11, points: [] });
+});
+
+test("a gesture that was given up does nothing, however the pointer goes on", () => {
+  const made = [];
+  const editor = { stage: { draw() {}, scale: 1, canvas: { getBoundingClientRect: () => ({ left: 0, top: 0 }) } }, run: (operation) => made.push(operation), target: () => ({}), radius: 3 };
+  const brush = new TOOLS.brush(editor);
+  const stroke = (giveUp) => {
+    brush.press([1, 1], {});
+    brush.drag([20, 1], {});
+    giveUp();
+    brush.drag([40, 1], {});
+    brush.release();
+  };
+  for (const giveUp of [() => brush.cancel(), () => brush.left()]) stroke(giveUp);
+  assert.deepEqual(made, []);
+  stroke(() => {});
+  assert.equal(made.length, 1);
 });

@@ -151,6 +151,18 @@ test("two fingers zoom, and what lies under them stays there", () => {
   assert.deepEqual(said("tap"), []);
 });
 
+test("the hand that holds the pen neither draws nor zooms", () => {
+  pointer("down", 300, 300, 1, { pointerType: "touch" });
+  pointer("down", 100, 100, 2, { pointerType: "pen" });
+  pointer("down", 320, 300, 3, { pointerType: "touch" });
+  assert.deepEqual(said("press", "cancel"), [["press", 300, 300], ["cancel"], ["press", 100, 100]]);
+  pointer("up", 320, 300, 3, { pointerType: "touch" });
+  pointer("up", 300, 300, 1, { pointerType: "touch" });
+  assert.deepEqual(said("release"), []);
+  pointer("up", 100, 100, 2, { pointerType: "pen" });
+  assert.deepEqual(said("release"), [["release"]]);
+});
+
 test("fingers on one place divide by nothing", () => {
   pointer("down", 100, 100, 1);
   pointer("down", 100, 100, 2);

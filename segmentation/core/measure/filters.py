@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,11 +101,13 @@ def set_aside(table: Table, filter: bool) -> Table:
         Reason.UNSURE: px["confidence"] < LEAST_CONFIDENCE,
         Reason.ODD: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
     }
-    judges = (*BY_IMAGE, *(FILTERED if filter else ALWAYS))
-    reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
+
+    def first(judges: Sequence[Reason]) -> NDArray[Any]:
+        return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
+
+    reasons = first((*BY_IMAGE, *(FILTERED if filter else ALWAYS)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
-        always = [str(reason) for reason in ALWAYS]
-        reasons = np.where((table[BY_HAND] == 1) & ~np.isin(reasons, always), "", reasons)
+        reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
     given = ~np.isin(table.reasons, ["", *map(str, Reason)])
     return table.judged(np.where(given, table.reasons, reasons).astype(REASON_TYPE))
 

@@ -11,6 +11,7 @@ const RADIUS = { first: 6, least: 0.5, most: 500, step: 1.25 }; // px of the upl
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
 const PAGE = { "X-Requested-With": "DeepSegm" };
 const KEYS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", a: "add" };
+const HELD = /^(arrow.*|[[\]zy ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 
 // A worker that answers calls in their order.
@@ -88,7 +89,8 @@ export class Editor {
     this.sender = new Sender({
       ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
       heard: {
-        state: (name, waiting) => this.panel.saving(name, waiting),
+        state: (...said) => this.panel.saving(...said),
+        token: () => this.token(),
         differs: () => this.again([], ""),
         conflict: (answer, unsent) => this.again(unsent, others(answer.edits.length)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
@@ -150,9 +152,10 @@ export class Editor {
     return this.turn;
   }
 
-  async perform(operation, { again = false } = {}) {
+  // here: not by the server, which may be waiting for this one.
+  async perform(operation, { again = false, here = false } = {}) {
     const local = await this.worker.call("correct", { operation });
-    const answer = local ?? (await this.remotely(operation));
+    const answer = local ?? (here ? null : await this.remotely(operation));
     if (!answer) return null;
     if (local) this.sender.push(operation, local.check);
     this.history.push(operation);
@@ -163,10 +166,8 @@ export class Editor {
   }
 
   async remotely(operation) {
-    if (this.sender.offline) throw new Error("This needs the server, which does not answer now. Other tools go on meanwhile.");
     this.panel.busy(true);
-    const said = await this.sender.remote(operation);
-    this.panel.busy(false);
+    const said = await this.sender.remote(operation).finally(() => this.panel.busy(false));
     if (!said) return null;
     const [{ changed }] = await this.worker.call("follow", { patches: said.patches });
     return { changed };
@@ -180,23 +181,26 @@ export class Editor {
       if (!changed) return null;
       if (back) this.sender.push({ op: "undo" }, back.check);
       const operation = this.history.pop();
-      this.undone.push(operation);
+      this.undone.push({ operation, made: changed.filter((each) => !each.data).map((each) => each.id) });
       this.changed(changed);
       return this.say(`Undone: ${wordsOf(operation)}.`);
     });
   }
 
   async undoRemotely() {
-    if (this.sender.offline) throw new Error("What was corrected before this visit can be undone when the server answers again.");
     const said = await this.sender.remote({ op: "undo" });
     return said && (await this.worker.call("retrace", { patches: said.patches })).changed;
   }
 
   redo() {
     return this.next(async () => {
-      const operation = this.undone.pop();
-      if (!operation) return this.say("There is nothing to do again.");
-      return this.perform(operation, { again: true });
+      const last = this.undone.pop();
+      if (!last) return this.say("There is nothing to do again.");
+      const before = new Set(this.objects.keys());
+      const changed = (await this.perform(last.operation, { again: true })) ?? [];
+      const ids = counterparts(last.made, changed.filter((id) => !before.has(id)));
+      this.undone = this.undone.map((each) => ({ ...each, operation: renamed(each.operation, ids) }));
+      return changed;
     });
   }
 
@@ -218,11 +222,14 @@ export class Editor {
   again(unsent, sentence) {
     return this.next(async () => {
       const wanted = paired([...unsent, ...this.sender.waiting.splice(0)]);
-      await this.load();
+      await this.load().catch((error) => {
+        this.sender.waiting.unshift(...wanted.filter((each) => !each.answered)); // nothing is lost by that
+        throw error;
+      });
       this.sender.base = this.base;
       const lost = [];
       for (const { operation, answered } of wanted) {
-        const made = answered ? null : await this.perform(operation).catch(() => null);
+        const made = answered ? null : await this.perform(operation, { here: true }).catch(() => null);
         if (!made) lost.push(wordsOf(operation));
       }
       const mine = wanted.length - lost.length;
@@ -236,6 +243,13 @@ export class Editor {
     this.say(sentence.replace(/^Operation \d+: /, ""));
     const [first, ...rest] = unsent;
     return first.answered && !rest.length ? Promise.resolve() : this.again(rest, "");
+  }
+
+  // Of the page as it is now: another one since somebody signed in again.
+  async token() {
+    const answer = await fetch(location.href, { headers: PAGE, cache: "no-store" }).catch(() => null);
+    const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    return page?.getElementById("editor")?.content.firstElementChild.dataset.token;
   }
 
   // ---- choosing ---------------------------------------------------------------------------------
@@ -298,7 +312,7 @@ export class Editor {
     const actions = {
       delete: () => ids.length && this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
       merge: () => this.run({ op: "merge", ids }, { select: false }).then((made) => made && this.select(made)),
-      count: () => ids.length && this.run({ op: ids.some((id) => !this.objects.get(id)?.kept) ? "restore" : "reviewed", ids }).then(() => this.panel.review.after()),
+      count: () => ids.length && this.count(ids).then(() => this.panel.review.after()),
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
@@ -306,6 +320,14 @@ export class Editor {
       redo: () => this.redo(),
     };
     return actions[name]();
+  }
+
+  // What counts by hand already is not corrected once more.
+  async count(ids) {
+    const each = ids.map((id) => this.objects.get(id));
+    if (each.some((one) => !one?.kept)) return this.run({ op: "restore", ids });
+    const left = ids.filter((id, i) => !each[i].byHand);
+    return left.length ? this.run({ op: "reviewed", ids: left }) : this.say("You have checked this already.");
   }
 
   async setAside(reason) {
@@ -346,10 +368,27 @@ export class Editor {
   }
 
   // Start the revision that measures what stands; its page follows.
-  finish() {
+  async finish() {
+    if (this.finishing) return;
+    this.finishing = true;
+    await this.stored();
+    await this.measure();
+    this.finishing = this.leaving;
+  }
+
+  // Once all is saved; somebody else's corrections may come in between.
+  async stored() {
+    await this.turn;
+    while (!this.sender.settled) {
+      this.say("The outlines are measured once all corrections are saved.");
+      await new Promise((resolve) => (this.panel.whenSaved = resolve));
+      await this.turn;
+    }
+  }
+
+  measure() {
     return this.next(async () => {
       if (!this.history.length) return this.say("Nothing was corrected yet.");
-      if (!this.sender.settled) await new Promise((resolve) => (this.panel.whenSaved = resolve));
       const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
       const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
       const said = await answer.json().catch(() => ({}));
@@ -360,10 +399,9 @@ export class Editor {
   }
 
   close() {
-    if (!this.sender?.settled && !confirm("Some corrections are not saved yet. Leave them?")) return;
+    if (this.sender && !this.sender.settled && !confirm("Some corrections are not saved yet. Leave them?")) return;
     this.leaving = true;
-    if (this.history.length !== this.openedWith || this.history.length) location.reload();
-    else this.dialog.close();
+    location.reload();
   }
 
   // ---- keys -------------------------------------------------------------------------------------
@@ -389,7 +427,7 @@ export class Editor {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    if (!event.repeat || HELD.test(event.key)) act();
   }
 
   action(event) {
@@ -425,7 +463,7 @@ export class Editor {
 
   escape() {
     if (this.panel.helpIsOpen) return this.panel.help();
-    this.tool.left();
+    this.use(this.name);
     return this.select([]);
   }
 }
@@ -435,7 +473,7 @@ const others = (count) => `Somebody else made ${count} correction${count === 1 ?
 export function wordsOf({ op, ids = [], id, reason }) {
   const many = id !== undefined ? [id] : ids;
   const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
-  const words = { delete: "deletion", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", add: "added object" };
+  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", add: "added object" };
   return `${words[op] ?? op}${of}`;
 }
 
@@ -448,6 +486,19 @@ export function paired(unsent) {
     else kept.push(each);
   }
   return kept;
+}
+
+// The ids that objects have once they are made again: an id is never given twice.
+export function counterparts(before, now) {
+  const [old, made] = [before, now].map((ids) => [...ids].sort((a, b) => a - b));
+  return new Map(old.map((id, i) => [id, made[i] ?? id]));
+}
+
+// An operation that means the same objects by their new ids.
+export function renamed(operation, ids) {
+  const now = (id) => ids.get(id) ?? id;
+  const { id, ids: many } = operation;
+  return { ...operation, ...(id === undefined ? {} : { id: now(id) }), ...(many ? { ids: many.map(now) } : {}) };
 }
 
 export async function open(section, data, template) {

@@ -5,13 +5,14 @@ import { significant } from "../chart-scale.js";
 import { ParticleList, shownLengths } from "../viewer-table.js";
 import { binned, fractionsOf, numbersOf } from "./numbers.js";
 import { Chooser, Review } from "./review.js";
+import { TOUCH } from "./tools.js";
 
 const share = (value) => (value === null ? "–" : `${significant(100 * value, 3)} %`);
 const CHART = 150; // CSS pixels
-const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 const SAID = {
   saved: "Saved",
   saving: "Saving …",
+  denied: (waiting) => `Not saved: ${waiting} correction${waiting === 1 ? "" : "s"}`,
   offline: (waiting) => `No connection: ${waiting} correction${waiting === 1 ? "" : "s"} will follow`,
 };
 
@@ -33,6 +34,7 @@ export class Panel {
     this.press("[data-keys]", () => this.help());
     this.press("[data-set-aside]", () => this.setAside());
     this.press("[data-dismiss]", () => this.notice(""));
+    this.one("[data-reason]")?.addEventListener("keydown", (event) => event.key === "Enter" && editor.selected.size && this.setAside());
     this.on("[data-radius]", "input", (field) => this.typedRadius(field));
     this.on("[data-ground]", "change", (field) => (editor.ground = field.checked));
     this.on("[data-class]", "change", (field) => this.classChosen(field));
@@ -53,7 +55,7 @@ export class Panel {
   }
 
   offers(tool) {
-    return this.one(`[data-tool="${tool}"]`) !== null;
+    return this.one(`button[data-tool="${tool}"]`) !== null;
   }
 
   // ---- opening ----------------------------------------------------------------------------------
@@ -230,6 +232,7 @@ export class Panel {
       this.say("Type a reason of a word or two.");
       return field.focus();
     }
+    this.editor.stage.canvas.focus(); // the keys belong to the picture again
     return this.editor.setAside(field.value.trim());
   }
 
@@ -260,7 +263,7 @@ export class Panel {
   // ---- tools ------------------------------------------------------------------------------------
 
   used(name) {
-    for (const button of this.root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+    for (const button of this.root.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
     const brush = name === "brush" || name === "eraser";
     this.one("[data-brush]").hidden = !brush;
     this.one("[data-more]").hidden = name !== "select" && name !== "lasso";
@@ -324,8 +327,10 @@ export class Panel {
     box.querySelector("span").textContent = sentence;
   }
 
-  saving(name, waiting) {
+  saving(name, waiting, why) {
     const line = this.one("[data-saved]");
+    if (why) this.notice(`${why} What you corrected waits in this window and is sent when that is mended.`);
+    else if (line.dataset.saved === "denied") this.notice("");
     line.dataset.saved = name;
     const words = SAID[name];
     line.textContent = typeof words === "string" ? words : words(waiting);

@@ -1,6 +1,7 @@
 // Going through what is least certain, and choosing many objects at once.
 
 import { reviewQueue } from "./numbers.js";
+import { TOUCH } from "./tools.js";
 import { significant } from "../chart-scale.js";
 
 export class Review {
@@ -37,7 +38,7 @@ export class Review {
     this.editor.select([id]);
     this.editor.reveal(id);
     this.panel.show("review");
-    this.panel.say(matchMedia("(hover: none)").matches ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
+    this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
   }
 
   // After a decision about the object of the queue the next one follows.

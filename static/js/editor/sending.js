@@ -2,19 +2,23 @@
 
 const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
 const MOST = 100; // corrections of a request
+const UNKNOWN = "The server does not know you any more: sign in again in another window.";
+const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any more, or you are signed out: sign in again in another window." };
+const UNREACHED = "This needs the server, which does not answer now. Other tools go on meanwhile.";
 
 const randomKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("");
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Sender {
-  // heard: state(name, waiting), differs(), conflict(answer, unsent), refused(sentence, unsent): the last three may take
-  // their time, and nothing is sent meanwhile.
+  // heard: state(name, waiting, why), token(), differs(), conflict(answer, unsent), refused(sentence, unsent): the last
+  // three may take their time, and nothing is sent meanwhile.
   constructor({ address, token, base, heard }) {
     Object.assign(this, { address, token, base, heard });
     this.waiting = []; // { operation, check }
     this.busy = false;
-    this.offline = false;
-    globalThis.addEventListener?.("online", () => this.wake?.());
+    this.offline = false; // the server takes nothing now
+    this.denied = ""; // why, where it answers: nothing can be stored until that changes
+    for (const back of ["online", "focus"]) globalThis.addEventListener?.(back, () => this.wake?.());
   }
 
   get settled() {
@@ -23,13 +27,16 @@ export class Sender {
 
   push(operation, check) {
     this.waiting.push({ operation, check });
+    if (this.denied) this.wake?.();
     this.run();
   }
 
   // An operation that the server makes: its answer with the patches, once all before it are stored. Null: refused.
+  // It throws where the server is not reached, as nothing else can be corrected while somebody waits for it.
   async remote(operation) {
-    return new Promise((resolve) => {
-      this.waiting.push({ operation, answered: resolve });
+    if (this.offline) throw new Error(this.denied || UNREACHED);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ operation, answered: resolve, unreached: reject });
       this.run();
     });
   }
@@ -41,14 +48,15 @@ export class Sender {
       this.tell("saving");
       const batch = this.batch();
       const answer = await this.sent(batch);
-      await this.heed(answer, batch);
+      if (answer) await this.heed(answer, batch);
     }
     this.busy = false;
     this.tell("saved");
   }
 
   tell(state) {
-    this.heard.state(this.offline ? "offline" : state, this.waiting.length);
+    const name = this.denied ? "denied" : this.offline ? "offline" : state;
+    this.heard.state(name, this.waiting.length, this.denied);
   }
 
   // As many as a request holds; one that waits for its patches goes alone.
@@ -57,26 +65,50 @@ export class Sender {
     return this.waiting.slice(0, alone === 0 || this.single ? 1 : Math.min(MOST, alone < 0 ? MOST : alone));
   }
 
-  // The answer, however often it takes without a network: the key makes tries of one request one.
+  // The answer, however often it takes without a network: the key makes tries of one request one. Null where the
+  // request held only what does not wait.
   async sent(batch) {
-    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token, "X-Requested-With": "DeepSegm", "Idempotency-Key": randomKey() };
     const body = JSON.stringify({ base: this.base, operations: batch.map((each) => each.operation), patches: Boolean(batch[0].answered) });
+    const key = randomKey();
     for (let tries = 0; ; tries++) {
-      try {
-        const answer = await fetch(this.address, { method: "POST", headers, body });
-        const said = await answer.json().catch(() => ({}));
-        if (answer.status < 500 && answer.status !== 429) return { status: answer.status, said };
-      } catch {
-        // No network: the next try follows.
-      }
-      this.offline = true;
+      const answer = await this.tried(body, key);
+      this.denied = DENIED[answer?.status] ?? "";
+      this.offline = !answer || this.denied !== "";
+      if (!this.offline) return answer;
+      this.leave();
+      if (batch[0].answered) return null;
       this.tell("offline");
-      await Promise.race([pause(PAUSES[Math.min(tries, PAUSES.length - 1)]), new Promise((resolve) => (this.wake = resolve))]);
+      await this.woken(tries);
     }
   }
 
+  async tried(body, key) {
+    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token, "X-Requested-With": "DeepSegm", "Idempotency-Key": key };
+    try {
+      const answer = await fetch(this.address, { method: "POST", headers, body });
+      const said = await answer.json().catch(() => ({}));
+      return answer.status < 500 && answer.status !== 429 ? { status: answer.status, said } : null;
+    } catch {
+      return null; // No network: the next try follows.
+    }
+  }
+
+  // Nobody waits for patches that do not come.
+  leave() {
+    for (const each of this.waiting) each.unreached?.(new Error(this.denied || UNREACHED));
+    this.waiting = this.waiting.filter((each) => !each.answered);
+    if (!this.waiting.length) Object.assign(this, { offline: false, denied: "" });
+  }
+
+  // Who was signed out may be signed in again when the page is looked at again; the page has another token then.
+  async woken(tries) {
+    const back = new Promise((resolve) => (this.wake = resolve));
+    if (!this.denied) return Promise.race([pause(PAUSES[Math.min(tries, PAUSES.length - 1)]), back]);
+    await back;
+    this.token = (await this.heard.token?.()) ?? this.token;
+  }
+
   async heed({ status, said }, batch) {
-    this.offline = false;
     if (status === 200) {
       this.base = said.base;
       this.waiting.splice(0, batch.length);

@@ -3,6 +3,7 @@
 import { closed, thinned } from "./labels.js";
 
 const STILL = 4; // CSS pixels that a press may wander and still be a tap
+export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 const APART = 1.5; // CSS pixels between points that are kept of a stroke
 
 // editor: run(operation), select(ids, add), at(point), within(shape), selected, radius, ground, say(sentence).
@@ -18,6 +19,7 @@ class Gesture {
   }
 
   drag(point, event) {
+    if (!this.points.length) return; // the gesture was given up: by Escape, another tool, a second finger
     const events = event?.getCoalescedEvents?.() ?? [];
     const box = this.editor.stage.canvas.getBoundingClientRect();
     for (const each of events.slice(0, -1)) this.points.push(this.editor.stage.point({ x: each.clientX - box.left, y: each.clientY - box.top }));
@@ -99,12 +101,12 @@ class Lasso extends Select {
 
 class Brush extends Gesture {
   tapped(point) {
-    this.dragged([point]);
+    return this.dragged([point]);
   }
 
   dragged(points) {
     const { editor } = this;
-    editor.run({ op: "paint", points, radius: editor.radius, ...editor.target(), ...(editor.ground ? { ground: true } : {}) }, { select: true });
+    return editor.run({ op: "paint", points, radius: editor.radius, ...editor.target(), ...(editor.ground ? { ground: true } : {}) }, { select: true });
   }
 
   hover(point) {
@@ -139,7 +141,7 @@ class Eraser extends Brush {
   dragged(points) {
     const [id, ...others] = this.editor.selected;
     const only = id !== undefined && !others.length ? { id } : {};
-    this.editor.run({ op: "erase", points, radius: this.editor.radius, ...only });
+    return this.editor.run({ op: "erase", points, radius: this.editor.radius, ...only });
   }
 }
 
@@ -152,7 +154,7 @@ class Draw extends Lasso {
     const { editor } = this;
     const polygon = closed(points);
     if (polygon.length < 3) return editor.say("Draw all around the object.");
-    const replace = editor.redrawing ? { replace: true } : {};
+    const replace = editor.redrawing && editor.selected.size === 1 ? { replace: true } : {};
     editor.redrawing = false;
     return editor.run({ op: "draw", polygon, ...editor.target(), ...replace, ...(editor.ground ? { ground: true } : {}) }, { select: true });
   }
@@ -167,10 +169,10 @@ class Split extends Gesture {
   async tapped(point) {
     const { editor } = this;
     const id = await editor.at(point);
-    if (!id) return editor.say("Tap a point in the object, then one in its other part.");
+    if (!id) return editor.say(`${TOUCH ? "Tap" : "Click"} a point in the object, then one in its other part.`);
     if (this.first?.id !== id) {
       this.first = { point, id };
-      editor.say(`Now tap the other part of object ${id}.`);
+      editor.say(`Now ${TOUCH ? "tap" : "click"} the other part of object ${id}.`);
       return editor.stage.draw();
     }
     const points = [this.first.point, point];
@@ -180,8 +182,8 @@ class Split extends Gesture {
 
   async dragged(points) {
     const id = await this.crossed(points);
-    if (id) this.editor.run({ op: "split", id, line: points }, { select: true });
-    else this.editor.say("Draw the line across one object, from edge to edge.");
+    if (id) return this.editor.run({ op: "split", id, line: points }, { select: true });
+    return this.editor.say("Draw the line across one object, from edge to edge.");
   }
 
   // The object with most points of the line in it.
@@ -240,7 +242,7 @@ class Add extends Gesture {
   async make(operation) {
     const [id] = (await this.editor.run(operation, { select: true })) ?? [];
     this.last = id ? { operation, id } : null;
-    if (id) this.editor.say("Too large? Tap a point in it that does not belong to it.");
+    if (id) this.editor.say(`Too large? ${TOUCH ? "Tap" : "Click"} a point in it that does not belong to it.`);
   }
 
   left() {

@@ -55,11 +55,6 @@ const answers = {
     return step ? { check: checksum(step.back), changed: changes(labels.apply(step.back), step.back) } : null;
   },
 
-  // Steps before this one are taken back by the server alone.
-  forget() {
-    steps = [];
-  },
-
   at: ({ x, y }) => labels.at(x, y),
 
   // Whose pixel lies within a shape: ids in a box, or in a polygon.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.filters import ALWAYS, BY_IMAGE, FILTERED, Reason, set_aside
+from segmentation.core.measure.filters import ALWAYS, BY_HAND, BY_IMAGE, FILTERED, Reason, set_aside
 from segmentation.core.measure.shapes import measure
 from tests.core.builders import grey_of
+
+from .particle_tables import table_of
 
 
 def judged(labels, filter, confidence=None, nm_per_pixel=None):
@@ -95,3 +97,9 @@ def test_every_reason_has_a_definition_with_its_limit():
     for one in Reason:
         assert one.definition.endswith(".")
         assert one in (Reason.FRAME, *BY_IMAGE) or any(letter.isdigit() for letter in one.definition)
+
+
+@pytest.mark.parametrize("before", BY_IMAGE)
+def test_what_was_drawn_by_hand_at_the_frame_does_not_count_even_where_it_is_faint(before):
+    table = table_of([50, 50], [before, before], touches_frame=[True, False], **{BY_HAND: [True, True]})
+    assert set_aside(table, True).reasons.tolist() == [Reason.FRAME, ""]
