@@ -18,6 +18,7 @@ PROBE = Path(__file__).with_name("probe.js")
 SCREEN = {"width": 1280, "height": 800}
 NOTCH = 100  # pixels of a wheel's turn; `TURN` of viewport.js makes it a magnification of 1.28
 TURN = 400
+EDGE = 2  # px of the screen: a press on the very edge of the canvas may land beside it
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -122,8 +123,9 @@ class Person:
             self.page.keyboard.up("Shift")
 
     def line(self, points: Sequence[Point], apart: float = 4.0) -> None:
-        """Draw from point to point; the mouse is seen at most every `apart` pixels of the screen."""
-        places = [self.at(point) for point in points]
+        """Draw from point to point, within the canvas; the mouse is seen at most every `apart` pixels of the screen."""
+        first, size = (np.array([self.box[name] for name in names]) for names in ("xy", ("width", "height")))
+        places = [tuple(np.clip(self.at(point), first + EDGE, first + size - EDGE)) for point in points]
         mouse, length = self.page.mouse, 0.0
         mouse.move(*places[0])
         mouse.down()

@@ -26,6 +26,11 @@ from PIL import Image
 from scipy import ndimage
 from skimage.measure import find_contours
 
+from segmentation.core.measure.matching import Kind, error_kinds, match, overlap_of, pairs, without_specks
+from segmentation.core.truth import BadDataset
+from segmentation.lab.data import held_out_pairs
+from segmentation.lab.settings import read_recipe
+
 from .correcting import DECIDE, PROBE, SCREEN, Box, Person, Point, Refused, load_now, quantiles, submitted
 
 pytestmark = pytest.mark.benchmark
@@ -57,8 +62,6 @@ class Score:
     true: int = 0
 
     def add(self, found: Labels, truth: Labels) -> None:
-        from segmentation.lab.instances.matching import match, overlap_of
-
         hits, spurious, missed = match(overlap_of(found, truth).iou, RIGHT)
         self.hits, self.found, self.true = self.hits + hits, self.found + hits + spurious, self.true + hits + missed
 
@@ -81,8 +84,6 @@ class Wrong:
 
 def errors(found: Labels, truth: Labels) -> list[Wrong]:
     """What keeps the outlines from a hit at an IoU of 0.5, in the order in which a person takes them."""
-    from segmentation.lab.instances.matching import Kind, error_kinds, overlap_of
-
     overlap = overlap_of(found, truth)
     kinds, iou, (true_ids, found_ids) = error_kinds(overlap), overlap.iou, (overlap.true_ids, overlap.found_ids)
     listed: list[Wrong] = []
@@ -105,8 +106,6 @@ def errors(found: Labels, truth: Labels) -> list[Wrong]:
 
 def outlined(found: Labels, truth: Labels, ids: tuple[int, ...]) -> bool:
     """Whether each of these true particles has an outline of its own."""
-    from segmentation.lab.instances.matching import overlap_of, pairs
-
     overlap = overlap_of(found, truth)
     hit = overlap.true_ids[pairs(overlap.iou, RIGHT)[0]]
     return bool(np.isin(ids, hit).all())
@@ -134,7 +133,6 @@ def outline(mask: NDArray[np.bool_], scale: float, random: np.random.Generator) 
     places = np.arange(0, passed[-1], min(EVERY / scale, passed[-1] / 8))
     points = np.stack([np.interp(places, passed, line[:, axis]) for axis in (0, 1)], 1)
     points += random.normal(0, TREMOR / scale, points.shape)
-    points = np.clip(points, 0.5, np.array(mask.shape[::-1]) - 0.5)
     return [(float(x), float(y)) for x, y in [*points, points[0]]]
 
 
@@ -291,25 +289,20 @@ def test_true_errors_are_corrected_by_hand(chromium: Any, site: str) -> None:
             before.add(first, truth)
             made += corrected(corrector)
             after.add(corrector.labels(), truth)
+            table(made, images, before, after)
         context.close()
-    table(made, images, before, after)
     assert after.f1 > before.f1
 
 
 def held_out() -> Iterator[tuple[bytes, Labels]]:
     """PNG and truth of each held-out image, in the order of their names."""
-    from segmentation.core.truth import BadDataset
-    from segmentation.lab.data import held_out_pairs
-    from segmentation.lab.instances.matching import without_specks
-    from segmentation.lab.settings import read_recipe
-
     recipe = read_recipe(RECIPE)
     recipe = recipe.model_copy(update={"sources": [each for each in recipe.sources if each.kind == "folder"]})
     try:
-        pairs = held_out_pairs(recipe, ROOT)
+        images = held_out_pairs(recipe, ROOT)
     except (BadDataset, FileNotFoundError) as error:
         pytest.skip(f"the images of EMPS are not there: {error}")
-    for pair in sorted(pairs, key=lambda each: each.name):
+    for pair in sorted(images, key=lambda each: each.name):
         _, truth = pair.load()
         file = io.BytesIO()
         Image.open(pair.image).save(file, "PNG")
