@@ -239,9 +239,7 @@ class PooledResult(ChartedSummary):
         """The calibration of the pooled images."""
         found = self.stored.get("calibration") or {}
         low, high = found.get("low"), found.get("high")
-        if low is None or high is None:
-            return "scale not known, sizes in pixels" if self.answered else ""
-        return scale_range(low, high)
+        return scale_range(low, high) if low is not None or self.answered else ""
 
     @cached_property
     def images(self) -> list[ImageRow]:

@@ -13,9 +13,10 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph import parse_length, parse_width
 from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.types import SOURCES, Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
 from ..core.micrograph.width import question
+from ..core.report.wording import pixel_size
 from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import Job, Micrograph, Sample
 
@@ -175,10 +176,8 @@ def own_badge(micrograph: Micrograph) -> str:
     own = micrograph.own_calibration
     if own.nm_per_pixel is None:
         return ""
-    if own.source == "read":
-        return f"read from the image: {own.nm_per_pixel:.4g} nm/px"
-    source = f" ({own.detail})" if own.detail else ""
-    return f"from the file{source}: {own.nm_per_pixel:.4g} nm/px"
+    detail = f" ({own.detail})" if own.detail and own.source != "read" else ""
+    return f"{SOURCES[own.source]}{detail}: {pixel_size(own.nm_per_pixel)}"
 
 
 def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
@@ -193,11 +192,11 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
         return {"text": said, "status": "good"} if said else none
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "status": ""}
-    said = f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px"
+    said = f"{BADGES[calibration.source]}: {pixel_size(calibration.nm_per_pixel)}"
     if calibration.source != "typed":
         return {"text": said, "status": "good"}
     asked = question(text)
-    return {"text": f"{said}; {asked}", "look": "check"} if asked else {"text": said, "look": ""}
+    return {"text": f"{said}; {asked}", "status": "check"} if asked else {"text": said, "status": ""}
 
 
 def used_calibration(job: Job) -> Calibration:

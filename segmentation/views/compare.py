@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
-from ..core.report.wording import scale_words
+from ..core.report.wording import calibration_words
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..http.access import gone, refused, visible
@@ -74,7 +74,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
         files = files_of(side, "image", task_of(side.settings), "artifact", further)["files"]
         said["files"] = files if "outlines_json" in files else None
         said["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
-        said["scale"] = scale_words(used_calibration(side))
+        said["scale"] = calibration_words(used_calibration(side), detail=False)
         said["corrected"] = (side.summary.get("used") or {}).get("corrected")
     return said
 

@@ -19,7 +19,7 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
 from ..core.report.signatures import digests
-from ..core.report.wording import scale_words
+from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm
 from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
@@ -324,7 +324,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
-        "calibration_line": scale_words(used_calibration(found)),
+        "calibration_line": calibration_words(used_calibration(found), detail=False),
         "form": SettingsForm(stands_for=found.get_settings()),
         **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,

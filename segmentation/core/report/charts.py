@@ -12,12 +12,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
-from ..measure.quantities import DOUBTFUL_FRACTIONS, significant
+from ..measure.quantities import significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .lengths import in_readable_unit, nanometre_in, sizes_in
-from .wording import counted_from, per_cent, share_interval
+from .wording import counted_from, doubtful_shares, per_cent, share_interval
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -142,12 +142,10 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
 
 
 def _nano_words(found: Statistics, things: str) -> str:
-    own = found.fraction_100nm
-    fraction = per_cent(own)
+    fraction = per_cent(found.fraction_100nm)
     limits = share_interval(found.fraction_low or 0.0, found.fraction_high or 1.0)
     counted = f"{things}{counted_from(found.nano)}"
-    shares = {words: getattr(found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
-    others = (f"; {words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
+    others = (f"; {each}" for each in doubtful_shares(found))
     return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {limits}{''.join(others)})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..measure.distribution import WeightedSizes
-from ..measure.quantities import LONG_NM, Unit, in_micrometres
+from ..measure.quantities import Unit, in_micrometres
 from ..measure.results import MICROMETRES, micrometres
 from ..sample import SampleAnalysis
 
@@ -27,14 +27,9 @@ def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     )
 
 
-def nanometre_in(unit: Unit) -> float:
+def nanometre_in(unit: str) -> float:
     """A nanometre in µm or nm; 1 also in px."""
     return MICROMETRES if unit == "µm" else 1.0
-
-
-def readable_unit(unit: Unit, typical: float | None) -> Unit:
-    """µm in place of nm where the typical length is 1 µm or more."""
-    return "µm" if unit == "nm" and (typical or 0.0) >= LONG_NM else unit
 
 
 def sizes_in(unit: Unit, sizes: WeightedSizes) -> WeightedSizes:

@@ -28,7 +28,6 @@ from .wording import (
     instrument_words,
     one_line,
     per_cent,
-    pixel_size,
     scale_range,
 )
 
@@ -110,15 +109,13 @@ def _outlined(sample: SampleAnalysis, alone: Member | None) -> str:
     things = sample.task.things.capitalize()
     if alone is not None:
         pixel = alone.calibration.nm_per_pixel
-        how = SOURCES[alone.calibration.source]
-        size = "scale not known" if pixel is None else f"{pixel_size(pixel)}, {how}"
+        size = scale_range(pixel, pixel) + (f", {SOURCES[alone.calibration.source]}" if pixel else "")
         image = f"{one_line(alone.name, 60)}, {alone.record.width} × {alone.record.height} px, {size}"
         if not alone.record.by_model:
             source = "; ".join(filter(None, (imported_words(alone.record.used), image)))
             return f"{things} were outlined by another tool ({source}) and measured with DeepSegm {__version__}."
         return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
-    low, high = sample.calibration["low"], sample.calibration["high"]
-    scale = "scale not known" if low is None else scale_range(low, high)
+    scale = scale_range(sample.calibration["low"], sample.calibration["high"])
     counted = len(sample.counted)
     images = f"{counted} electron micrograph{'' if counted == 1 else 's'}"
     return f"{things} in {images} of one specimen ({scale}) were outlined {_with(sample)} and pooled."

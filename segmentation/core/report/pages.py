@@ -106,11 +106,8 @@ def _scale(sample: SampleAnalysis) -> str:
     count = f"{counted} image{'' if counted == 1 else 's'}"
     said = (left_out_words(sample), corrected_images_words(sample.corrected))
     tail = "".join(f". {each}" for each in said if each)
-    if low is None:
-        return f"{count}, scale not known: lengths are in pixels{tail}"
-    sizes = scale_range(low, high)
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
-    return f"{count}, {sizes} ({ways}){tail}"
+    return f"{count}, {scale_range(low, high)}{'' if low is None else f' ({ways})'}{tail}"
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:

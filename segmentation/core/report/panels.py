@@ -20,14 +20,14 @@ from ..measure.distribution import WeightedSizes
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL, by_reason
 from ..measure.fitting import LEAST
-from ..measure.quantities import column, in_micrometres, of_class, significant
+from ..measure.quantities import column, of_class, readable, significant
 from ..measure.table import Table
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
 from .entries import answers
-from .lengths import nanometre_in, readable_unit, sizes_in
+from .lengths import nanometre_in, sizes_in
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
@@ -213,14 +213,13 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The thickness of the layer along its length, with the mean and its 95 % interval."""
     layer, readings = readings_of(drawing.analysis.segmentation)
-    mean = drawing.sample.quantities[of_class("thickness_mean", layer)]
-    unit = readable_unit(drawing.analysis.table.unit, mean.value)
-    mean = in_micrometres(mean) if unit == "µm" else mean
+    mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)])
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:
         ax.set_axis_off()
         ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
         return
+    unit = mean.unit
     size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
     ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
@@ -256,7 +255,7 @@ def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
     edge = drawing.analysis.settings.measurement.border_correction
     found = drawing.sample.pooled
     mean, median = (None, None) if found is None else (found.mean, found.median)
-    unit = readable_unit(table.unit, median)
+    unit = table.unit if found is None else found.readable_unit
     nanometre = nanometre_in(unit)
     sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
     weighted = ",\nedge-weighted" if edge == "weight" else ""

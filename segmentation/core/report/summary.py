@@ -24,9 +24,17 @@ from ..measure.quantities import (
     significant,
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics, Verdict
-from ..micrograph.types import NO_INTERVALS
+from ..micrograph.types import LEAST_DOUBT, NO_INTERVALS
 from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
-from .wording import LEAST_DOUBT, capital, counted_from, interval_words, per_cent, share_interval
+from .wording import (
+    capital,
+    counted_from,
+    doubt_words,
+    doubtful_shares,
+    interval_words,
+    per_cent,
+    share_interval,
+)
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -175,15 +183,13 @@ class Summary:
     def doubtful(self) -> str:
         """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
         assert self.statistics is not None
-        own = self.statistics.fraction_100nm
-        shares = {words: getattr(self.statistics, name) for name, words in DOUBTFUL_FRACTIONS.items()}
-        return ", ".join(f"{words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
+        return ", ".join(doubtful_shares(self.statistics))
 
     @property
     def counted_from(self) -> str:
         """From which size on particles are in the fraction; older results do not say."""
-        least = self.statistics.nano.get("least_nm") if self.statistics and self.statistics.nano else None
-        return "" if least is None else f", of ≥ {significant(least)} nm"
+        words = counted_from(self.statistics.nano if self.statistics else None)
+        return f",{words}" if words else ""
 
     @property
     def few(self) -> str:
@@ -248,7 +254,7 @@ class Summary:
             return found.interval_note
         basis = "images" if found.interval_basis == BY_IMAGE else self.things
         doubt = found.relative_uncertainty or 0.0
-        scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
+        scale = f", including {doubt_words(doubt)} uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
         beside = f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."
         return " ".join([beside, *found.cautions])
 
