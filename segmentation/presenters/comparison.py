@@ -187,8 +187,8 @@ class ComparedResults:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
         who = [", ".join(authors(each)) for each in jobs]
-        told = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
-        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", told)
+        people = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
+        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", people)
 
 
 def by_hand(job: Job) -> bool:
@@ -243,10 +243,10 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     sign = "±" if other == one else "+" if other > one else "−"
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
     unit = "points" if after.kind == "fraction" else change.unit
-    said = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
+    text = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
     ends = _ends(after, limits) if limits else ""
     return Difference(
-        capital(after.term), after.definition, before, after, said, ends, other - one, *(limits or (None, None))
+        capital(after.term), after.definition, before, after, text, ends, other - one, *(limits or (None, None))
     )
 
 

@@ -92,11 +92,11 @@ def corrections_of(job: Job) -> Corrections:
     if kept is None or (rows and rows[0].previous != kept.hash):
         kept, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
-        found = kept.corrections.followed_by(row.step for row in rows)
+        corrections = kept.corrections.followed_by(row.step for row in rows)
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
-    _recent.keep(job, found)
-    return found
+    _recent.keep(job, corrections)
+    return corrections
 
 
 def _rows_after(job: Job, count: int) -> list[Edit]:
@@ -276,17 +276,17 @@ def broken_edits(job: Job) -> list[str]:
 
 
 def _broken(job: Job) -> list[str]:
-    found, previous, count = [], FIRST, 0
+    faults, previous, count = [], FIRST, 0
     for count, row in enumerate(job.edits.filter(sequence__lte=max(job.edit_count, 1)), 1):
         if row.sequence != count:
-            return [*found, f"Edit {count} is missing."]
+            return [*faults, f"Edit {count} is missing."]
         if row.previous != previous:
-            found.append(f"Edit {row.sequence} does not follow the edit before it.")
+            faults.append(f"Edit {row.sequence} does not follow the edit before it.")
         if row.own_hash() != row.hash:
-            found.append(f"Edit {row.sequence} was altered.")
+            faults.append(f"Edit {row.sequence} was altered.")
         previous = row.hash
     if count < job.edit_count:
-        found.append(f"Edit {count + 1} is missing.")
+        faults.append(f"Edit {count + 1} is missing.")
     elif previous != job.edit_hash:
-        found.append(f"Edit {count} is not the one that was stored last.")
-    return found
+        faults.append(f"Edit {count} is not the one that was stored last.")
+    return faults

@@ -72,8 +72,8 @@ def repeated(bundle: Path) -> list[str]:
                 raise NotRepeated(NO_BUNDLE.format(missing=" and ".join(missing)))
             wrong = list(_wrong_sums(archive, names))
             before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, NAME))
-            said = json.loads(archive.read(LOG))
-            rows = [_row(each) for each in (said if isinstance(said, list) else [said])]
+            payload = json.loads(archive.read(LOG))
+            rows = [_row(each) for each in (payload if isinstance(payload, list) else [payload])]
     except (UnusableSegmentation, NotRepeated) as error:
         raise NotRepeated(str(error)) from error
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -93,10 +93,10 @@ def _wrong_sums(archive: zipfile.ZipFile, names: set[str]) -> Iterator[str]:
             yield f"{name} is not the file of {CHECKSUMS}."
 
 
-def _row(said: dict[str, Any]) -> Edit:
-    known = {name: said[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
-    visitor = UUID(said["visitor"]) if said["visitor"] else None
-    return Edit(job_id=UUID(said["job"]), visitor=visitor, created=datetime.fromisoformat(said["time"]), **known)
+def _row(payload: dict[str, Any]) -> Edit:
+    known = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
+    visitor = UUID(payload["visitor"]) if payload["visitor"] else None
+    return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **known)
 
 
 def _wrong_chain(rows: list[Edit]) -> Iterator[str]:
@@ -135,6 +135,6 @@ def _differences(made: Segmentation, stored: Segmentation) -> Iterator[str]:
             yield f"Not equal: {what}."
 
 
-def _rest(found: Segmentation) -> Any:
-    images = {**found.layers, **{f"map {name}": each for name, each in found.maps.items()}}
-    return found.rows, found.class_names, {name: each.tobytes() for name, each in images.items()}
+def _rest(segmentation: Segmentation) -> Any:
+    images = {**segmentation.layers, **{f"map {name}": each for name, each in segmentation.maps.items()}}
+    return segmentation.rows, segmentation.class_names, {name: each.tobytes() for name, each in images.items()}

@@ -111,14 +111,14 @@ def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
 
 def _digests(job: Job) -> dict[str, str]:
     """SHA-256 of the stored outlines, of result.json and of the numbers, as they are now; raises OSError."""
-    found = {}
+    digests = {}
     for name, file in (("labels", NAME), ("result", RESULT)):
         stored = job.artifact(file)
         if stored is None:
             raise FileNotFoundError(file)
         with bundles.opened(stored) as opened:
-            found[name] = hashlib.file_digest(opened, "sha256").hexdigest()
-    return {**found, "numbers": hash_of(job.summary)}
+            digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {**digests, "numbers": hash_of(job.summary)}
 
 
 def broken_signatures(job: Job) -> list[str]:
@@ -156,12 +156,12 @@ def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
 
 def kept() -> set[UUID]:
     """The jobs that only an administrator may delete: signed ones, and those whose outlines or log they rest on."""
-    found = set(Signature.objects.values_list("job", flat=True))
-    while found:
-        same = Job.objects.filter(pk__in=found, segmentation__isnull=False).values("segmentation")
+    pks = set(Signature.objects.values_list("job", flat=True))
+    while pks:
+        same = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")
         makers = Job.objects.filter(corrects__isnull=False, segmentation__in=same).values_list("pk", "parent")
-        more = {pk for pair in makers for pk in pair if pk} - found
+        more = {pk for pair in makers for pk in pair if pk} - pks
         if not more:
             break
-        found |= more
-    return found
+        pks |= more
+    return pks

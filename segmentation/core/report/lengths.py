@@ -12,12 +12,12 @@ from ..sample import SampleAnalysis
 
 def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
-    found, bars = sample.pooled, sample.histogram
-    if found is None or found.readable_unit == found.unit:
+    statistics, bars = sample.pooled, sample.histogram
+    if statistics is None or statistics.readable_unit == statistics.unit:
         return sample
     return replace(
         sample,
-        pooled=found.in_readable_unit(),
+        pooled=statistics.in_readable_unit(),
         histogram=bars and {**bars, "edges": micrometres(bars["edges"])},
         images=tuple(
             replace(each, **{name: micrometres(getattr(each, name)) for name in ("median", "low", "high")})

@@ -71,10 +71,10 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
     return "" if least is None else f" of {significant(least, 3)} nm and more"
 
 
-def doubtful_shares(found: Statistics) -> list[str]:
+def doubtful_shares(statistics: Statistics) -> list[str]:
     """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
-    shares = ((words, getattr(found, name)) for name, words in DOUBTFUL_FRACTIONS.items())
-    return [f"{words} {per_cent(share)}" for words, share in shares if share not in (None, found.fraction_100nm)]
+    shares = ((words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items())
+    return [f"{words} {per_cent(share)}" for words, share in shares if share not in (None, statistics.fraction_100nm)]
 
 
 def doubt_words(fraction: float | None) -> str:
