@@ -197,15 +197,8 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
         ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
         if fraction.low is not None:
             ax.errorbar(share, place, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2)
-        limits = "" if fraction.low is None else f"{apart}({low:.1f} to {high:.1f})"
-        ax.annotate(
-            f"{per_cent(fraction.value)}{limits}",
-            (max(share, high), place),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-        )
+        words = per_cent(fraction.value) + ("" if fraction.low is None else f"{apart}({low:.1f} to {high:.1f})")
+        ax.annotate(words, (max(share, high), place), (6, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set(
         xlim=(0, 130),
