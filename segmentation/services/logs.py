@@ -21,7 +21,7 @@ from ..core.labels.segmentation import Segmentation, UnusableSegmentation
 from ..core.report.cells import lines, name_cell
 from ..core.report.exports.bundle import CHECKSUMS
 from ..models import Edit, Job
-from ..models.edits import FIRST
+from ..models.edits import chain_faults
 from .segmentations import NAME
 
 BEFORE, LOG, LOG_CSV = "uncorrected.npz", "corrections.json", "corrections.csv"
@@ -78,7 +78,7 @@ def repeated(bundle: Path) -> list[str]:
         raise NotRepeated(str(error)) from error
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise NotRepeated(DAMAGED) from error
-    wrong += _wrong_chain(rows)
+    wrong += chain_faults(rows, "Edit")
     try:
         made = finished(before, [row.step for row in rows])
     except (BadEdit, KeyError, TypeError, IndexError) as error:
@@ -97,16 +97,6 @@ def _row(payload: dict[str, Any]) -> Edit:
     known = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
     visitor = UUID(payload["visitor"]) if payload["visitor"] else None
     return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **known)
-
-
-def _wrong_chain(rows: list[Edit]) -> Iterator[str]:
-    previous = FIRST
-    for count, row in enumerate(rows, 1):
-        if (row.sequence, row.previous) != (count, previous):
-            yield f"Edit {row.sequence} does not follow the edit before it."
-        if row.own_hash() != row.hash:
-            yield f"Edit {row.sequence} was altered."
-        previous = row.hash
 
 
 def _differences(made: Segmentation, stored: Segmentation) -> Iterator[str]:

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from ..core.report.exports.base import RESULT
 from ..core.report.wording import one_line
 from ..models import Artifact, Job, Signature
-from ..models.edits import FIRST, hash_of
+from ..models.edits import chain_faults, hash_of
 from ..models.signatures import LONGEST_NAME
 from ..plain import plain
 from . import bundles
@@ -124,22 +124,7 @@ def _digests(job: Job) -> dict[str, str]:
 def broken_signatures(job: Job) -> list[str]:
     """What is wrong with the signatures of a job, or with what they cover, a sentence each; empty where all hold."""
     rows = list(job.signatures.all())
-    return [*_broken_chain(job, rows), *(_changed(job, rows) if rows else ())]
-
-
-def _broken_chain(job: Job, rows: list[Signature]) -> Iterator[str]:
-    previous = FIRST
-    for count, row in enumerate(rows, 1):
-        if row.sequence != count:
-            yield f"Signature {count} is missing."
-            return
-        if row.previous != previous:
-            yield f"Signature {count} does not follow the signature before it."
-        if row.own_hash() != row.hash:
-            yield f"Signature {count} was altered."
-        previous = row.hash
-    if previous != job.signature_hash:
-        yield f"Signature {len(rows) + 1} is missing, or signature {len(rows)} is not the one that was stored last."
+    return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed(job, rows) if rows else ())]
 
 
 def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
