@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from . import services
 from .core import tasks
 from .core.report.exports.viewer import THUMBNAILS
-from .core.report.wording import capital, scale_words
+from .core.report.wording import calibration_words, capital
 from .core.typed import settings_of_task
 from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, Signature, StoredFile
 from .presenters.result import main_number
@@ -264,7 +264,7 @@ class UploadAdmin(LookOnly):
 
     @admin.display(description="scale in file or image")
     def scale(self, micrograph: Micrograph) -> str:
-        return scale_words(micrograph.own_calibration)
+        return calibration_words(micrograph.own_calibration, detail=False)
 
     @admin.display(ordering="analyses")
     def analyses(self, micrograph: Any) -> int:

@@ -37,12 +37,12 @@ def sign_in(request: HttpRequest) -> bool:
     if not _from_our_page(request):
         request.user, request.visitor = AnonymousUser(), None
     request.secret = ""
-    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and len(said.strip()) >= SHORTEST_SECRET:
-        request.secret = said.strip()
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:
+        request.secret = credentials.strip()
         request.visitor = visitor_of(request.secret)
     elif scheme:
-        user = _user(request, said) if scheme.lower() == "basic" else None
+        user = _user(request, credentials) if scheme.lower() == "basic" else None
         if user is None:
             raise Refused(SIGN_IN, 401)
         request.user = user
@@ -92,8 +92,8 @@ def key_of(request: HttpRequest) -> str:
     return request.headers.get("Idempotency-Key", "")[:200]
 
 
-def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Thing:
+def own(request: HttpRequest, thing: Thing | None, action: str = "change") -> Thing:
     """A job or a sample that the caller may change; raises Refused, Http404."""
-    if not visible(request, found).is_changeable_by(request.user, request.visitor, action):
+    if not visible(request, thing).is_changeable_by(request.user, request.visitor, action):
         raise Refused(OWNER_ONLY, 403)
-    return found
+    return thing

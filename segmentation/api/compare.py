@@ -40,10 +40,10 @@ def compare(
     until then."""
     first, second = (visible(request, services.found_for(pk)) for pk in (a, b))
     row = services.comparison_of(first, second)
-    found = ComparedResults(row)
+    results = ComparedResults(row)
     if row.state == row.State.FAILED:
         raise Refused(row.error, 503)
-    if found.active:
+    if results.active:
         response["Retry-After"] = "1"
         return Status(202, {"state": row.state, "progress": row.progress})
     address = request.build_absolute_uri
@@ -51,9 +51,9 @@ def compare(
         "state": row.state,
         "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
         "results": [_side(request, each) for each in (first, second)],
-        "numbers": [_number(each) for each in found.main],
-        "every": [_number(each) for each in found.every],
-        "comparison": found.result,
+        "numbers": [_number(each) for each in results.main],
+        "every": [_number(each) for each in results.every],
+        "comparison": results.result,
     }
 
 

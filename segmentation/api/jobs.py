@@ -65,11 +65,11 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
     settings = valid_settings(request, OneImage)
-    asked = _asked(request)
+    requested = _asked(request)
     who, key = identify(request), key_of(request)
     micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
     try:
-        job = services.create_job(micrograph=micrograph, settings=settings, asked=asked, key=key, **who)
+        job = services.create_job(micrograph=micrograph, settings=settings, asked=requested, key=key, **who)
     except (ValueError, Refused) as problem:
         services.delete_upload(micrograph=micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
@@ -113,8 +113,8 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
     a model.
     """
-    found = own(request, _job(pk))
-    if not found.micrograph.is_read:
+    parent = own(request, _job(pk))
+    if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
     edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
@@ -124,18 +124,18 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
     if edited and file:
         raise Refused("Send edits or outlines, not both.")
-    calibration = stated_calibration(found)
+    calibration = stated_calibration(parent)
     try:
         if "width" in sent:
-            calibration = calibration_for(sent.pop("width"), "typed", found.micrograph)
-        settings = changed_settings(found.get_settings(), sent, calibration)
-        refuse_tall_bar(settings, found.micrograph)
+            calibration = calibration_for(sent.pop("width"), "typed", parent.micrograph)
+        settings = changed_settings(parent.get_settings(), sent, calibration)
+        refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
     make = services.finish_corrections if edited else services.rerun_job
     if file is not None:
         make = partial(services.import_outlines, file=file)
-    new = make(job=found, settings=settings, key=key_of(request), **identify(request))
+    new = make(job=parent, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, described(request, new))
 
@@ -161,14 +161,14 @@ def labels(
     the last edit, next free id, then an id and its number of pixels, again and again, for the rows from top to bottom
     (exclusive) from left to right. With format=objects what is known of each object.
     """
-    found = visible(request, _job(pk))
-    corrections = services.corrections_of(found)
+    analysed = visible(request, _job(pk))
+    corrections = services.corrections_of(analysed)
     now, base = corrections.now, len(corrections.steps)
     if format == "objects":
         operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
         return {"base": base, "operations": operations, **now.as_dict()}
     if format == "tiff":
-        answer = serve_labels(now, found.micrograph.name)
+        answer = serve_labels(now, analysed.micrograph.name)
         answer["X-Edits-Base"] = str(base)
         return answer
     height = now.shape[0]
@@ -201,11 +201,11 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
 
     With a header Idempotency-Key the same request sent twice is made once, and gets the same answer.
     """
-    found = own(request, _job(pk))
+    analysed = own(request, _job(pk))
     body = json_body(request, Edits)
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        rows = services.edit_job(job=found, base=body.base, operations=body.operations, key=key_of(request), **who)
+        rows = services.edit_job(job=analysed, base=body.base, operations=body.operations, key=key_of(request), **who)
     except services.Outdated as old:
         since = [each.as_dict() for each in old.edits]
         return Status(409, {"error": old.sentence, "base": old.base, "edits": since})
@@ -264,24 +264,24 @@ def artifact(
     job = visible(request, _job(pk))
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    found = services.file_of(job, name, wait)
-    if found is None:
+    stored = services.file_of(job, name, wait)
+    if stored is None:
         raise Http404
-    if isinstance(found, Artifact):
-        return serve_artifact(request, found, download=True)
+    if isinstance(stored, Artifact):
+        return serve_artifact(request, stored, download=True)
     response["Retry-After"] = "1"
-    if found.error:
-        raise Refused(found.error, 503)
-    return Status(202, {"state": found.state, "progress": found.progress})
+    if stored.error:
+        raise Refused(stored.error, 503)
+    return Status(202, {"state": stored.state, "progress": stored.progress})
 
 
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     """A job in JSON."""
     address = request.build_absolute_uri
     assumed = is_assumed(job.summary)
-    shown = job.is_done and not assumed
-    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)] if shown else []
-    names += [PICTURE] if shown and job.micrograph.viewer_image else []
+    is_shown = job.is_done and not assumed
+    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)] if is_shown else []
+    names += [PICTURE] if is_shown and job.micrograph.viewer_image else []
     return {
         "id": str(job.pk),
         "url": address(reverse("api:job", args=[job.pk])),
@@ -299,7 +299,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         },
         "settings": job.settings,
         "recipe": job.settings,
-        "result": job.summary if shown else None,
+        "result": job.summary if is_shown else None,
         "signatures": [each.as_dict() for each in job.signatures.all()],
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
     }

@@ -79,17 +79,17 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 )
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
-    found = own(request, _sample(pk))
+    row = own(request, _sample(pk))
     who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
     intake = _intake(request, who)
     try:
-        said = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+        notes = services.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
     except Refused:
         for upload in intake.uploads:
             services.discard_unused(upload)
         raise
-    notes = [{"name": note.name, "sentence": note.sentence} for note in said]
-    return Status(202, {**described(request, found), "notes": notes})
+    named = [{"name": note.name, "sentence": note.sentence} for note in notes]
+    return Status(202, {**described(request, row), "notes": named})
 
 
 @router.post(

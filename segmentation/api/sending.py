@@ -136,8 +136,8 @@ def _field(setting: Setting) -> Any:
     takes = f" Takes {setting.takes}." if setting.takes else ""
     older = "".join(f" Until 1.0 also named {name}." for name in setting.names[1:])
     default = setting.write(setting.default)
-    said = Field(default, title=setting.title, description=f"{setting.description}{takes}{older}")
-    return reduce(or_, kinds or [str]), said
+    definition = Field(default, title=setting.title, description=f"{setting.description}{takes}{older}")
+    return reduce(or_, kinds or [str]), definition
 
 
 def json_body(request: HttpRequest, body: type[B]) -> B:

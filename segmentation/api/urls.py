@@ -135,10 +135,10 @@ def _bodies(made: dict[str, Any]) -> list[tuple[str, list[tuple[str, str, bool]]
     ]
 
 
-def _entry(name: str, said: dict[str, Any]) -> tuple[str, str, bool]:
-    kind = said.get("$ref", said.get("items", {}).get("$ref", said.get("type", ""))).rpartition("/")[2]
-    words = said.get("description") or ", ".join(said.get("enum", [])) or kind or said.get("title", "")
-    return name, words, said.get("deprecated", False)
+def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str, bool]:
+    kind = schema.get("$ref", schema.get("items", {}).get("$ref", schema.get("type", ""))).rpartition("/")[2]
+    words = schema.get("description") or ", ".join(schema.get("enum", [])) or kind or schema.get("title", "")
+    return name, words, schema.get("deprecated", False)
 
 
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:

@@ -55,17 +55,8 @@ def combine(
     task = tasks.find(members[0].record.task)
     if not task.screened:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
-    pooled = pool(
-        tables,
-        names=names[: len(members)],
-        things=task.things,
-        size=task.size,
-        edge=edge,
-        seed=SEED,
-        calibration=doubtful,
-        filter=filter,
-        field_spread=field_spread,
-        evidence=_evidence(counted),
+    pooled = _pooled(
+        members, names, edge, doubtful, filter=filter, field_spread=field_spread, evidence=_evidence(counted)
     )
     calibration = calibration_of(members)
     counted_tables = [table for table, row in zip(tables, pooled.images, strict=True) if not row["excluded"]]
@@ -125,16 +116,17 @@ def _distribution(
     task, tables = tasks.find(members[0].record.task), [each.sized for each in members]
     if not task.size or not any(each.kept.any() and not why for each, why in zip(tables, excluded, strict=True)):
         return None
+    return _pooled(members, names, edge, calibration, screened=False, excluded=excluded)
+
+
+def _pooled(
+    members: Sequence[Member], names: Sequence[str], edge: Edge, calibration: Calibration, **more: Any
+) -> PooledStatistics:
+    """The sizes in all images together; more: of `pool`."""
+    task, own = tasks.find(members[0].record.task), names[: len(members)]
+    tables = [each.sized for each in members]
     return pool(
-        tables,
-        names=names[: len(members)],
-        things=task.things,
-        size=task.size,
-        screened=False,
-        excluded=excluded,
-        edge=edge,
-        seed=SEED,
-        calibration=calibration,
+        tables, names=own, things=task.things, size=task.size, edge=edge, seed=SEED, calibration=calibration, **more
     )
 
 

@@ -11,11 +11,10 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.nano import LEAST_DOUBT
 from .measure.quantities import Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, PooledStatistics, Statistics
 from .measure.table import Table
-from .micrograph.types import Calibration
+from .micrograph.types import LEAST_DOUBT, Calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -76,8 +77,18 @@ def ask_to_delete(
     return render(request, "delete.html", context)
 
 
-def gone() -> HttpResponse:
-    """The answer to a page that asks for the progress of a deleted object: reload, and find nothing."""
-    response: HttpResponse = HttpResponseClientRefresh()
-    response.status_code = 404
-    return response
+def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view that is asked for progress: where the object was deleted, the page reloads and finds nothing."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Http404:
+            if not request.htmx:
+                raise
+        response: HttpResponse = HttpResponseClientRefresh()
+        response.status_code = 404
+        return response
+
+    return answer

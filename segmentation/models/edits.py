@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -17,12 +18,40 @@ from .jobs import Job
 FIRST = ""  # the hash before the first edit of a job
 
 
-def hash_of(said: Any) -> str:
+def hash_of(values: Any) -> str:
     """SHA-256 of plain JSON types, as JSON with sorted keys, in ASCII and without spaces."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-class Edit(models.Model):
+class Chained:
+    """A row of a log. sequence: from 1 on. previous: the hash of the row before. hash: of all else in `as_dict`."""
+
+    as_dict: Callable[[], dict[str, Any]]
+
+    def own_hash(self) -> str:
+        return hash_of({name: value for name, value in self.as_dict().items() if name != "hash"})
+
+
+def chain_faults(rows: Iterable[Any], word: str, last: str | None = None, count: int = 0) -> Iterator[str]:
+    """What is wrong with a log from its first row on, up to a gap. word: for a row. last: the hash of the last row,
+    None where it is not known. count: of the rows, 0 where it is not known."""
+    previous, number = FIRST, 0
+    for number, row in enumerate(rows, 1):
+        if row.sequence != number:
+            yield f"{word} {number} is missing."
+            return
+        if row.previous != previous:
+            yield f"{word} {number} does not follow the {word.lower()} before it."
+        if row.own_hash() != row.hash:
+            yield f"{word} {number} was altered."
+        previous = row.hash
+    if number < count:
+        yield f"{word} {number + 1} is missing."
+    elif last not in (None, previous):
+        yield f"{word} {number + 1} is missing, or {word.lower()} {number} is not the one that was stored last."
+
+
+class Edit(Chained, models.Model):
     """One correction of the outlines of a finished job.
 
     sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
@@ -75,9 +104,3 @@ class Edit(models.Model):
             "previous": self.previous,
             "hash": self.hash,
         }
-
-    def own_hash(self) -> str:
-        """`hash_of` of `as_dict` without the hash."""
-        said = self.as_dict()
-        del said["hash"]
-        return hash_of(said)

@@ -9,13 +9,13 @@ from django.db import models
 from django.utils import timezone
 
 from ..core.report.signatures import Signed
-from .edits import FIRST, hash_of
+from .edits import FIRST, Chained
 from .jobs import Job
 
 LONGEST_NAME = 150
 
 
-class Signature(models.Model):
+class Signature(Chained, models.Model):
     """One signature under the result of a job; several people may sign one result.
 
     sequence: from 1 on, without gaps. account: its name, kept when the account is gone. name: as printed.
@@ -71,8 +71,3 @@ class Signature(models.Model):
             "previous": self.previous,
             "hash": self.hash,
         }
-
-    def own_hash(self) -> str:
-        said = self.as_dict()
-        del said["hash"]
-        return hash_of(said)

@@ -27,14 +27,14 @@ class Bar:
     right: float
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Bar | None:
+    def of(cls, stored: Mapping[str, Any]) -> Bar | None:
         """None where the fraction is unknown."""
-        fraction, low, high = found.get("fraction"), found.get("low"), found.get("high")
+        fraction, low, high = stored.get("fraction"), stored.get("low"), stored.get("high")
         if fraction is None:
             return None
         low, high = fraction if low is None else low, fraction if high is None else high
         places = (round(100 * each, 2) for each in (fraction, low, high))
-        return cls(found.get("name", ""), per_cent(fraction), share_interval(low, high), found["n"], *places)
+        return cls(stored.get("name", ""), per_cent(fraction), share_interval(low, high), stored["n"], *places)
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class Convergence:
     def of(cls, summary: Summary) -> Convergence | None:
         """None where the result has no such curve."""
         statistics = summary.statistics
-        found = statistics.convergence if statistics and summary.kept else None
-        if not statistics or not found or len(found["n"]) < 2 or None in found["median"]:
+        curve = statistics.convergence if statistics and summary.kept else None
+        if not statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
             return None
-        unit, things = statistics.unit, "images" if found.get("by") == "image" else summary.things
-        last, wanted = found["median"][-1], found.get("wanted") or 0.05
-        lows = [median if low is None else low for low, median in zip(found["low"], found["median"], strict=True)]
-        highs = [median if high is None else high for high, median in zip(found["high"], found["median"], strict=True)]
+        unit, things = statistics.unit, "images" if curve.get("by") == "image" else summary.things
+        last, wanted = curve["median"][-1], curve.get("wanted") or 0.05
+        lows = [median if low is None else low for low, median in zip(curve["low"], curve["median"], strict=True)]
+        highs = [median if high is None else high for high, median in zip(curve["high"], curve["median"], strict=True)]
         bottom, top = _room(min(*lows, last * (1 - wanted)), max(*highs, last * (1 + wanted)))
-        most = max(found["n"])
+        most = max(curve["n"])
 
         def down(value: float) -> float:
             return round(100 * (top - value) / (top - bottom), 2)
@@ -95,7 +95,7 @@ class Convergence:
                 down(high),
                 f"{n} {things}: median {significant(median)} {unit}, {interval_words(low, high)} {unit}",
             )
-            for n, median, low, high in zip(found["n"], found["median"], lows, highs, strict=True)
+            for n, median, low, high in zip(curve["n"], curve["median"], lows, highs, strict=True)
         )
         band = down(last * (1 + wanted)), down(last * (1 - wanted))
         return cls(

@@ -12,9 +12,11 @@ from ..core.compare.intervals import Limits, of_difference
 from ..core.compare.results import Comparison as Compared
 from ..core.compare.results import Place
 from ..core.labels.segmentation import MASKS
+from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
+from ..core.measure.results import micrometres
 from ..core.report.entries import Entry, known_column
-from ..core.report.wording import capital, hundredths, per_cent
+from ..core.report.wording import capital, per_cent
 from ..models import Comparison, Job, Sample
 from ..models.comparisons import Compared as Row
 from ..services.comparisons import name_of
@@ -167,7 +169,7 @@ class ComparedResults:
         found = self.result["distance"] if self.result else None
         if not found or found["p"] is None:
             return ""
-        return "p < 0.001" if found["p"] < 0.001 else f"p = {significant(found['p'], 2)}"
+        return chance_words(found["p"])
 
     @property
     def distance(self) -> str:
@@ -185,8 +187,8 @@ class ComparedResults:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
         who = [", ".join(authors(each)) for each in jobs]
-        told = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
-        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", told)
+        people = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
+        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", people)
 
 
 def by_hand(job: Job) -> bool:
@@ -226,13 +228,11 @@ def _differences(
             one, two = in_micrometres(one), in_micrometres(two)
         if one.unit != two.unit:
             continue
-        limits = _in(two.unit, stored.get(each.name)) or (of_difference(one, two) if independent else None)
+        known = stored.get(each.name)
+        limits = (micrometres(known) if two.unit == "µm" else known) or (
+            of_difference(one, two) if independent else None
+        )
         yield _difference(replace(other, number=one), replace(each, number=two), limits)
-
-
-def _in(unit: str, limits: Limits | None) -> Limits | None:
-    """Limits of a length in nm in the unit of the page."""
-    return (limits[0] / 1000, limits[1] / 1000) if limits and unit == "µm" else limits
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:
@@ -243,18 +243,17 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     sign = "±" if other == one else "+" if other > one else "−"
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
     unit = "points" if after.kind == "fraction" else change.unit
-    said = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
+    text = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
     ends = _ends(after, limits) if limits else ""
     return Difference(
-        capital(after.term), after.definition, before, after, said, ends, other - one, *(limits or (None, None))
+        capital(after.term), after.definition, before, after, text, ends, other - one, *(limits or (None, None))
     )
 
 
 def _ends(entry: Entry, limits: Limits) -> str:
     """Such as "−12 to +5"."""
-    words = {"integer": lambda each: f"{each:,.0f}", "fraction": hundredths}.get(entry.kind, significant)
     signs = ("−" if each < 0 else "+" if each > 0 else "" for each in limits)
-    return " to ".join(f"{sign}{words(abs(each))}" for sign, each in zip(signs, limits, strict=True))
+    return " to ".join(f"{sign}{entry.write(abs(each))}" for sign, each in zip(signs, limits, strict=True))
 
 
 def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:

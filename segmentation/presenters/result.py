@@ -312,32 +312,32 @@ class Result(ChartedSummary):
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]
 
-    def _used(self, setting: Setting, asked: Any) -> str:
+    def _used(self, setting: Setting, requested: Any) -> str:
         """What counted in the end, and whether it was found by itself."""
         used = self.summary.get(setting.name)
         if setting.name == "data_bar":
             return _data_bar(used, self.job.micrograph)
-        if used is None or used == asked:
-            return setting.says(asked)
+        if used is None or used == requested:
+            return setting.says(requested)
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
 def class_rows(quantities: Mapping[str, Value], *, lengths: bool) -> list[ClassRow]:
     """The numbers of each class, in the order of the classes; without a scale (lengths) its share of the area alone."""
-    found: dict[str, dict[str, Value]] = {}
+    by_class: dict[str, dict[str, Value]] = {}
     for name, value in quantities.items():
         figure, _, class_name = name.partition(OF)
         if class_name and (lengths or not known_number(figure).power):
-            found.setdefault(class_name, {})[figure] = value
+            by_class.setdefault(class_name, {})[figure] = value
     return [
         ClassRow(name, f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}", answers(own, every=True))
-        for i, (name, own) in enumerate(found.items())
+        for i, (name, own) in enumerate(by_class.items())
     ]
 
 
-def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
+def shown_settings(settings: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
     """The settings to list; empty texts are left out, and settings that the page shows elsewhere."""
-    task, values = find(asked.task), asked.as_dict()
+    task, values = find(settings.task), settings.as_dict()
     for each in settings_of_task(task):
         if each.name not in HIDDEN_SETTINGS | task.ignores and values[each.name] != "":
             yield each, values[each.name]

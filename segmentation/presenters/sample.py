@@ -215,13 +215,13 @@ class PooledResult(ChartedSummary):
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
-        asked = AnalysisSettings.from_dict(self.sample.settings)
+        settings = AnalysisSettings.from_dict(self.sample.settings)
         by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
         unused = {"field_spread"} if by_image else set()
         return [
             ("Kind of analysis", self.task.title),
-            ("Model", asked.segmentation.model),
-            *((each.title, each.says(value)) for each, value in shown_settings(asked) if each.name not in unused),
+            ("Model", settings.segmentation.model),
+            *((each.title, each.says(value)) for each, value in shown_settings(settings) if each.name not in unused),
         ]
 
     @property
@@ -239,9 +239,7 @@ class PooledResult(ChartedSummary):
         """The calibration of the pooled images."""
         found = self.stored.get("calibration") or {}
         low, high = found.get("low"), found.get("high")
-        if low is None or high is None:
-            return "scale not known, sizes in pixels" if self.answered else ""
-        return scale_range(low, high)
+        return scale_range(low, high) if low is not None or self.answered else ""
 
     @cached_property
     def images(self) -> list[ImageRow]:
@@ -281,12 +279,12 @@ class PooledResult(ChartedSummary):
         own = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
         every = Job.objects.filter(own, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
         by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
-        told = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
+        results = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
         kind = task_of(self.sample.settings)
-        by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in told}
+        by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in results}
         others = {
             (each["micrograph"], by_hand[each["pk"]]): each["pk"]
-            for each in told
+            for each in results
             if not each["sample"] and (each["settings__task"] or DEFAULT_TASK) == kind
         }
         return [
@@ -350,10 +348,10 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
     )
 
 
-def _length(value: float | None, unit: str, shown: str, low: float | None = None, high: float | None = None) -> Entry:
+def _length(value: float | None, unit: str, wanted: str, low: float | None = None, high: float | None = None) -> Entry:
     """A length in `unit` as it stands beside the pooled ones, in their unit."""
     length = Value(value, low, high, unit)
-    return Entry("median", "", in_micrometres(length) if shown == "µm" else length)
+    return Entry("median", "", in_micrometres(length) if wanted == "µm" else length)
 
 
 def bars(counts: list[int]) -> str:

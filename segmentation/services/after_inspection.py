@@ -84,8 +84,8 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
             loose = micrograph.images.filter(jobs=None, sample=None).exclude(state=Micrograph.State.FAILED)
             take_in(micrograph.sample, list(loose.order_by("created")), (), {micrograph.pk: micrograph.asked})
         notes = [*notes, *start_images(micrograph)]
-        said = [{"name": note.name, "sentence": note.sentence} for note in notes]
-        Micrograph.objects.filter(pk=micrograph.pk).update(notes=said)
+        payload = [{"name": note.name, "sentence": note.sentence} for note in notes]
+        Micrograph.objects.filter(pk=micrograph.pk).update(notes=payload)
         _leave_sample(micrograph, notes)
         transaction.on_commit(lambda: remove_folder(micrograph.folder))
 
@@ -121,10 +121,10 @@ def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dic
     """Analyse every image of an archive separately, as it is unpacked; the same token makes no second jobs."""
     archive.asked = {**asked, "recipe": settings.as_dict(), "token": token}
     Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)
-    said = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
-    if said:
+    payload = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
+    if payload:
         archive.refresh_from_db(fields=["notes"])
-        Micrograph.objects.filter(pk=archive.pk).update(notes=[*archive.notes, *said])
+        Micrograph.objects.filter(pk=archive.pk).update(notes=[*archive.notes, *payload])
 
 
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:

@@ -190,9 +190,9 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[Note]) -> dict[str, 
     if overlapping:
         notes.append(Note("", SAME_BYTES.format(**_counted(len(overlapping))), 422))
     if junk:
-        shown = ", ".join(junk[:5]) + (" …" if len(junk) > 5 else "")
+        listed = ", ".join(junk[:5]) + (" …" if len(junk) > 5 else "")
         them = "it" if len(junk) == 1 else "them"
-        notes.append(Note("", SYSTEM.format(**_counted(len(junk)), them=them, names=shown)))
+        notes.append(Note("", SYSTEM.format(**_counted(len(junk)), them=them, names=listed)))
     return usable
 
 
@@ -202,13 +202,13 @@ def _counted(count: int) -> dict[str, str]:
 
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
     """The places of entries that begin within the bytes of another one; the first of several at one place stays."""
-    found, end = set(), 0
+    overlapping, end = set(), 0
     for place, info in sorted(enumerate(entries), key=lambda each: each[1].header_offset):
         if info.header_offset < end:
-            found.add(place)
+            overlapping.add(place)
         else:
             end = info.header_offset + HEADER_BYTES + info.compress_size
-    return found
+    return overlapping
 
 
 def _unique_name(name: str, taken: Any, numbers: Counter[str]) -> str:
@@ -326,10 +326,10 @@ def _check_directory(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            found = zipfile._EndRecData(file)
+            directory = zipfile._EndRecData(file)
     except (zipfile.BadZipFile, ValueError, struct.error):
-        found = None
-    if not found:
+        directory = None
+    if not directory:
         raise Refused(DAMAGED, 422)
-    if found[zipfile._ECD_ENTRIES_TOTAL] > MOST_ENTRIES or found[zipfile._ECD_SIZE] > LARGEST_DIRECTORY:
+    if directory[zipfile._ECD_ENTRIES_TOTAL] > MOST_ENTRIES or directory[zipfile._ECD_SIZE] > LARGEST_DIRECTORY:
         raise Refused(CROWDED, 422)

@@ -13,9 +13,10 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph import parse_length, parse_width
 from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.types import SOURCES, Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
 from ..core.micrograph.width import question
+from ..core.report.wording import pixel_size
 from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import Job, Micrograph, Sample
 
@@ -54,12 +55,12 @@ def file_calibration(micrograph: Micrograph) -> Calibration | None:
     return own if own.nm_per_pixel else None
 
 
-def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
+def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
     """The settings with the site's calibration uncertainty, if the user typed none."""
-    if asked.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
-        return asked
+    if requested.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
+        return requested
     standard, note = settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE
-    return asked.with_(scale_uncertainty=standard, scale_uncertainty_k=1.0, scale_uncertainty_source=note)
+    return requested.with_(scale_uncertainty=standard, scale_uncertainty_k=1.0, scale_uncertainty_source=note)
 
 
 def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:
@@ -98,8 +99,8 @@ def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str =
     """
     if micrograph.is_finished:
         return False
-    said = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
-    return not said and rule == Sample.Rule.OWN
+    is_stated = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
+    return not is_stated and rule == Sample.Rule.OWN
 
 
 def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
@@ -166,8 +167,8 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
     contradicts itself, or with miscounted ticks.
     """
     read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
-    found = crosscheck_sources(micrograph.file_calibration, read, used)
-    return [*filter(None, [contradictions(micrograph.reading)]), *found]
+    sentences = crosscheck_sources(micrograph.file_calibration, read, used)
+    return [*filter(None, [contradictions(micrograph.reading)]), *sentences]
 
 
 def own_badge(micrograph: Micrograph) -> str:
@@ -175,10 +176,8 @@ def own_badge(micrograph: Micrograph) -> str:
     own = micrograph.own_calibration
     if own.nm_per_pixel is None:
         return ""
-    if own.source == "read":
-        return f"read from the image: {own.nm_per_pixel:.4g} nm/px"
-    source = f" ({own.detail})" if own.detail else ""
-    return f"from the file{source}: {own.nm_per_pixel:.4g} nm/px"
+    detail = f" ({own.detail})" if own.detail and own.source != "read" else ""
+    return f"{SOURCES[own.source]}{detail}: {pixel_size(own.nm_per_pixel)}"
 
 
 def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
@@ -188,16 +187,16 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
     except ValueError:
         return {"text": "not a width", "status": "bad"}
     if calibration is None:
-        said, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
+        words, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
         none = {"text": BEING_READ if unread else UNSCALED, "status": "check"}
-        return {"text": said, "status": "good"} if said else none
+        return {"text": words, "status": "good"} if words else none
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "status": ""}
-    said = f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px"
+    words = f"{BADGES[calibration.source]}: {pixel_size(calibration.nm_per_pixel)}"
     if calibration.source != "typed":
-        return {"text": said, "status": "good"}
-    asked = question(text)
-    return {"text": f"{said}; {asked}", "look": "check"} if asked else {"text": said, "look": ""}
+        return {"text": words, "status": "good"}
+    doubt = question(text)
+    return {"text": f"{words}; {doubt}", "status": "check"} if doubt else {"text": words, "status": ""}
 
 
 def used_calibration(job: Job) -> Calibration:

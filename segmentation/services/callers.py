@@ -23,9 +23,9 @@ def visitor_of(secret: str) -> UUID:
     return UUID(bytes=salted_hmac("segmentation.secret", secret, algorithm="sha256").digest()[:16])
 
 
-def fingerprint(*said: Any) -> str:
+def fingerprint(*values: Any) -> str:
     """A hash of plain JSON values."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:

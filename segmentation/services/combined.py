@@ -69,8 +69,8 @@ def _text(artifact: Artifact) -> str:
 
 def _table(text: str) -> Iterator[list[str]]:
     """The head and the rows, without the lines of the summary."""
-    said = io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")
-    return csv.reader(line for line in said if not line.startswith("#"))
+    lines = io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")
+    return csv.reader(line for line in lines if not line.startswith("#"))
 
 
 def _rows(of: _Stored, columns: Sequence[str]) -> Iterator[list[str]]:

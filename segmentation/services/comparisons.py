@@ -52,13 +52,13 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     content = fingerprint("comparison", *(f"{side.pk} {side.attempt}" for side in (first, second)))
     with transaction.atomic():
         Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
-        found, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
+        row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
         late = timezone.now() - AGAIN_AFTER
-        failed = Comparison.objects.filter(pk=found.pk, state=Comparison.State.FAILED, finished__lt=late)
+        failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=late)
         if is_new or failed.update(**AFRESH):
-            enqueue_after_commit(found.pk, Comparison)
-    found.refresh_from_db()
-    return found
+            enqueue_after_commit(row.pk, Comparison)
+    row.refresh_from_db()
+    return row
 
 
 def publish_comparison(*, comparison: Comparison, result: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from ..core.labels.segmentation import Segmentation, UnusableSegmentation
 from ..core.labels.stored import opened
 from ..core.labels.working import WorkingLabels
 from ..models import Edit, Job
-from ..models.edits import FIRST
+from ..models.edits import FIRST, chain_faults
 from ..plain import plain
 from .callers import submission_of
 from .jobs import GONE
@@ -92,11 +92,11 @@ def corrections_of(job: Job) -> Corrections:
     if kept is None or (rows and rows[0].previous != kept.hash):
         kept, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
-        found = kept.corrections.followed_by(row.step for row in rows)
+        corrections = kept.corrections.followed_by(row.step for row in rows)
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
-    _recent.keep(job, found)
-    return found
+    _recent.keep(job, corrections)
+    return corrections
 
 
 def _rows_after(job: Job, count: int) -> list[Edit]:
@@ -271,22 +271,10 @@ def log_of(job: Job, since: int = 0) -> Log:
 
 def broken_edits(job: Job) -> list[str]:
     """What is wrong with the log of a job, a sentence each; empty where it is whole."""
-    found = _broken(job)
-    return _broken(_again(job)) if found else found  # an edit may have been stored meanwhile
+    faults = _broken(job)
+    return _broken(_again(job)) if faults else faults  # an edit may have been stored meanwhile
 
 
 def _broken(job: Job) -> list[str]:
-    found, previous, count = [], FIRST, 0
-    for count, row in enumerate(job.edits.filter(sequence__lte=max(job.edit_count, 1)), 1):
-        if row.sequence != count:
-            return [*found, f"Edit {count} is missing."]
-        if row.previous != previous:
-            found.append(f"Edit {row.sequence} does not follow the edit before it.")
-        if row.own_hash() != row.hash:
-            found.append(f"Edit {row.sequence} was altered.")
-        previous = row.hash
-    if count < job.edit_count:
-        found.append(f"Edit {count + 1} is missing.")
-    elif previous != job.edit_hash:
-        found.append(f"Edit {count} is not the one that was stored last.")
-    return found
+    rows = job.edits.filter(sequence__lte=max(job.edit_count, 1))
+    return list(chain_faults(rows, "Edit", job.edit_hash, job.edit_count))

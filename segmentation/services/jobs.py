@@ -272,10 +272,10 @@ def _locked(job: Job) -> Micrograph:
 
     Raises Refused if it is gone.
     """
-    found = Micrograph.objects.select_for_update().filter(pk=job.micrograph_id).first()
-    if found is None:
+    micrograph = Micrograph.objects.select_for_update().filter(pk=job.micrograph_id).first()
+    if micrograph is None:
         raise Refused(GONE, 404)
-    return found
+    return micrograph
 
 
 def check_model(name: str) -> None:

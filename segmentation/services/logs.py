@@ -21,7 +21,7 @@ from ..core.labels.segmentation import Segmentation, UnusableSegmentation
 from ..core.report.cells import lines, name_cell
 from ..core.report.exports.bundle import CHECKSUMS
 from ..models import Edit, Job
-from ..models.edits import FIRST
+from ..models.edits import chain_faults
 from .segmentations import NAME
 
 BEFORE, LOG, LOG_CSV = "uncorrected.npz", "corrections.json", "corrections.csv"
@@ -72,13 +72,13 @@ def repeated(bundle: Path) -> list[str]:
                 raise NotRepeated(NO_BUNDLE.format(missing=" and ".join(missing)))
             wrong = list(_wrong_sums(archive, names))
             before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, NAME))
-            said = json.loads(archive.read(LOG))
-            rows = [_row(each) for each in (said if isinstance(said, list) else [said])]
+            payload = json.loads(archive.read(LOG))
+            rows = [_row(each) for each in (payload if isinstance(payload, list) else [payload])]
     except (UnusableSegmentation, NotRepeated) as error:
         raise NotRepeated(str(error)) from error
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise NotRepeated(DAMAGED) from error
-    wrong += _wrong_chain(rows)
+    wrong += chain_faults(rows, "Edit")
     try:
         made = finished(before, [row.step for row in rows])
     except (BadEdit, KeyError, TypeError, IndexError) as error:
@@ -93,20 +93,10 @@ def _wrong_sums(archive: zipfile.ZipFile, names: set[str]) -> Iterator[str]:
             yield f"{name} is not the file of {CHECKSUMS}."
 
 
-def _row(said: dict[str, Any]) -> Edit:
-    known = {name: said[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
-    visitor = UUID(said["visitor"]) if said["visitor"] else None
-    return Edit(job_id=UUID(said["job"]), visitor=visitor, created=datetime.fromisoformat(said["time"]), **known)
-
-
-def _wrong_chain(rows: list[Edit]) -> Iterator[str]:
-    previous = FIRST
-    for count, row in enumerate(rows, 1):
-        if (row.sequence, row.previous) != (count, previous):
-            yield f"Edit {row.sequence} does not follow the edit before it."
-        if row.own_hash() != row.hash:
-            yield f"Edit {row.sequence} was altered."
-        previous = row.hash
+def _row(payload: dict[str, Any]) -> Edit:
+    known = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
+    visitor = UUID(payload["visitor"]) if payload["visitor"] else None
+    return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **known)
 
 
 def _differences(made: Segmentation, stored: Segmentation) -> Iterator[str]:
@@ -135,6 +125,6 @@ def _differences(made: Segmentation, stored: Segmentation) -> Iterator[str]:
             yield f"Not equal: {what}."
 
 
-def _rest(found: Segmentation) -> Any:
-    images = {**found.layers, **{f"map {name}": each for name, each in found.maps.items()}}
-    return found.rows, found.class_names, {name: each.tobytes() for name, each in images.items()}
+def _rest(segmentation: Segmentation) -> Any:
+    images = {**segmentation.layers, **{f"map {name}": each for name, each in segmentation.maps.items()}}
+    return segmentation.rows, segmentation.class_names, {name: each.tobytes() for name, each in images.items()}

@@ -29,13 +29,13 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     for artifact in stored:
         try:
             with bundles.opened(artifact) as file:
-                said = json.load(file)
-            ours = {each["id"]: _numbered(categories, each) for each in said["categories"]}
-            image = {**said["images"][0], "id": len(images) + 1, "sha256": said.get("info", {}).get("sha256", "")}
+                payload = json.load(file)
+            ours = {each["id"]: _numbered(categories, each) for each in payload["categories"]}
+            image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
             image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
             lines = [
                 {**each, "id": number, "label": each["id"], "image_id": image["id"]}
-                for number, each in enumerate(said["annotations"], count + 1)
+                for number, each in enumerate(payload["annotations"], count + 1)
             ]
             lines = [{**each, "category_id": ours[each["category_id"]]} for each in lines]
         except (OSError, ValueError, KeyError, IndexError, TypeError):

@@ -29,11 +29,11 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
     Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
     """
-    found = job.segmentation
+    segmentation = job.segmentation
     known = []
-    if found is not None:
-        row = {"job": job, "attempt": job.attempt, "name": NAME, "file": found.file.name}
-        known = [Artifact(**row, size=found.size, content_type="application/octet-stream")]
+    if segmentation is not None:
+        row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
+        known = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
     change = partial(job.finish, "done", stage="", progress=1.0, error="", summary=summary)
     _publish(job, Artifact, {"job": job}, files, change, known)
     refresh_after_commit(job.sample_id)

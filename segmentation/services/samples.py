@@ -358,8 +358,8 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
     calibration = (
         asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
     )
-    asked = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
-    job = _job(sample, micrograph, fitting(asked, None, micrograph), created=micrograph.created)
+    requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
+    job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
     try:
         limits.check_megapixels(micrograph, **sample.maker)
     except Refused as refusal:  # it may be tried again when there is room
@@ -375,13 +375,13 @@ def take_in(
     asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
     """
     now = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
-    ready, said = [], list(notes)
+    ready, remarks = [], list(notes)
     for micrograph in _with_contents(now[micrograph.pk] for micrograph in uploads if micrograph.pk in now):
         micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
         if micrograph.is_archive:
-            said += [Note(**note) for note in micrograph.notes]
+            remarks += [Note(**note) for note in micrograph.notes]
         if micrograph.state == Micrograph.State.FAILED:
-            said.append(Note(micrograph.name, micrograph.error, 422))
+            remarks.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
         elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
             ready.append(micrograph)
@@ -391,8 +391,8 @@ def take_in(
                 refresh_after_commit(micrograph.sample_id)
             micrograph.sample = sample
             micrograph.save(update_fields=["sample", "asked"])
-    remark(sample, said)
-    return [*said, *enrol(sample, ready)]
+    remark(sample, remarks)
+    return [*remarks, *enrol(sample, ready)]
 
 
 def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:

@@ -23,7 +23,7 @@ def keep_segmentation(
 
     parent: the one that it corrects.
     """
-    found = Segmentation(
+    row = Segmentation(
         micrograph_id=job.micrograph_id,
         parent=parent,
         task=provenance.task,
@@ -34,15 +34,15 @@ def keep_segmentation(
     )
     try:
         with file.open("rb") as opened:
-            found.file.name = default_storage.save(f"{found.folder}/{NAME}", LocalFile(opened))
+            row.file.name = default_storage.save(f"{row.folder}/{NAME}", LocalFile(opened))
         with transaction.atomic():
-            found.save(force_insert=True)
-            job.change(segmentation=found, model_name=found.model_name)
+            row.save(force_insert=True)
+            job.change(segmentation=row, model_name=row.model_name)
     except BaseException:
-        remove_folder(found.folder)
+        remove_folder(row.folder)
         raise
-    job.segmentation = found
-    return found
+    job.segmentation = row
+    return row
 
 
 def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:

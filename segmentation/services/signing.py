@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from ..core.report.exports.base import RESULT
 from ..core.report.wording import one_line
 from ..models import Artifact, Job, Signature
-from ..models.edits import FIRST, hash_of
+from ..models.edits import chain_faults, hash_of
 from ..models.signatures import LONGEST_NAME
 from ..plain import plain
 from . import bundles
@@ -111,35 +111,20 @@ def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
 
 def _digests(job: Job) -> dict[str, str]:
     """SHA-256 of the stored outlines, of result.json and of the numbers, as they are now; raises OSError."""
-    found = {}
+    digests = {}
     for name, file in (("labels", NAME), ("result", RESULT)):
         stored = job.artifact(file)
         if stored is None:
             raise FileNotFoundError(file)
         with bundles.opened(stored) as opened:
-            found[name] = hashlib.file_digest(opened, "sha256").hexdigest()
-    return {**found, "numbers": hash_of(job.summary)}
+            digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {**digests, "numbers": hash_of(job.summary)}
 
 
 def broken_signatures(job: Job) -> list[str]:
     """What is wrong with the signatures of a job, or with what they cover, a sentence each; empty where all hold."""
     rows = list(job.signatures.all())
-    return [*_broken_chain(job, rows), *(_changed(job, rows) if rows else ())]
-
-
-def _broken_chain(job: Job, rows: list[Signature]) -> Iterator[str]:
-    previous = FIRST
-    for count, row in enumerate(rows, 1):
-        if row.sequence != count:
-            yield f"Signature {count} is missing."
-            return
-        if row.previous != previous:
-            yield f"Signature {count} does not follow the signature before it."
-        if row.own_hash() != row.hash:
-            yield f"Signature {count} was altered."
-        previous = row.hash
-    if previous != job.signature_hash:
-        yield f"Signature {len(rows) + 1} is missing, or signature {len(rows)} is not the one that was stored last."
+    return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed(job, rows) if rows else ())]
 
 
 def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
@@ -156,12 +141,12 @@ def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
 
 def kept() -> set[UUID]:
     """The jobs that only an administrator may delete: signed ones, and those whose outlines or log they rest on."""
-    found = set(Signature.objects.values_list("job", flat=True))
-    while found:
-        same = Job.objects.filter(pk__in=found, segmentation__isnull=False).values("segmentation")
+    pks = set(Signature.objects.values_list("job", flat=True))
+    while pks:
+        same = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")
         makers = Job.objects.filter(corrects__isnull=False, segmentation__in=same).values_list("pk", "parent")
-        more = {pk for pair in makers for pk in pair if pk} - found
+        more = {pk for pair in makers for pk in pair if pk} - pks
         if not more:
             break
-        found |= more
-    return found
+        pks |= more
+    return pks

@@ -202,7 +202,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=staying.values("micrograph"))
     pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
     size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
-    found = Purged(jobs.count(), uploads.count(), size)
+    purged = Purged(jobs.count(), uploads.count(), size)
     if not dry_run:
         for sample in samples:
             delete_sample(sample=sample)
@@ -210,7 +210,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
             delete_job(job=job)
         with transaction.atomic():
             Micrograph.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
-    return found
+    return purged
 
 
 def tidy() -> Purged:
@@ -227,10 +227,10 @@ def tidy() -> Purged:
     unused = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
     # What was asked of an archive stands on it until its images are there.
     abandoned = unused.exclude(is_archive=True, state__in=Micrograph.UNFINISHED)
-    found = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + _bytes(abandoned))
+    tidied = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + _bytes(abandoned))
     with transaction.atomic():
         abandoned.delete()
-    return found
+    return tidied
 
 
 def storage_used() -> int:

@@ -17,7 +17,7 @@ from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.width import question
-from ..core.report.wording import capital, pixel_size, rounding_words, scale_words, trimmed
+from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import visible_upload
 from ..http.serving import serve
 from ..models import Artifact, Job, Micrograph
@@ -155,7 +155,8 @@ def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """The scale, instrument and settings from the file, in words; well-known facts first."""
     own = file_calibration(micrograph)
-    scale = [("Scale in the file", scale_words(own) + (f": {own.detail}" if own.detail else ""))] if own else []
+    words = (calibration_words(own, detail=False), own.detail) if own else ()
+    scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
     said = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
     first = [_fact(*FACTS[name], said[name]) for name in FACTS if name in said]
     others = [_fact(capital(name.replace("_", " ")), "", said[name]) for name in said if name not in FACTS]

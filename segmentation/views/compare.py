@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
-from ..core.report.wording import scale_words
+from ..core.report.wording import calibration_words
 from ..core.settings import task_of
 from ..core.tasks import find
-from ..http.access import gone, refused, visible
+from ..http.access import refused, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.comparisons import Compared
@@ -33,6 +33,7 @@ NO_SUCH = "The address names no result to compare: choose two in My results."
 
 @require_safe
 @never_cache
+@reload_if_gone
 def compare(request: HttpRequest) -> HttpResponse:
     """The comparison of the results a and b of the query; with one of them a list of what it can be compared with."""
     known = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
@@ -44,10 +45,6 @@ def compare(request: HttpRequest) -> HttpResponse:
             return _choose(request, first)
         second = visible(request, found_for(known[1]))
         row = comparison_of(first, second)
-    except Http404:
-        if not request.htmx:
-            raise
-        return gone()
     except Refused as refusal:
         return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, _page_of(first))
     found = ComparedResults(row)
@@ -74,7 +71,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
         files = files_of(side, "image", task_of(side.settings), "artifact", further)["files"]
         said["files"] = files if "outlines_json" in files else None
         said["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
-        said["scale"] = scale_words(used_calibration(side))
+        said["scale"] = calibration_words(used_calibration(side), detail=False)
         said["corrected"] = (side.summary.get("used") or {}).get("corrected")
     return said
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,9 +21,9 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
 from ..core.report.signatures import digests
-from ..core.report.wording import scale_words
+from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm
-from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visible_job
+from ..http.access import ask_to_delete, own_job, refused, reload_if_gone, see_other, visible_job
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -71,14 +73,10 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @never_cache
+@reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew."""
-    try:
-        found = visible_job(request, pk)
-    except Http404:
-        if not request.htmx:
-            raise
-        return gone()
+    found = visible_job(request, pk)
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
@@ -114,14 +112,25 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("results")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
+def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
+    """A form of a visible job that analyses or measures its image again, once that was read."""
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @wraps(view)
+    def answer(request: HttpRequest, pk: UUID) -> HttpResponse:
+        found, back = visible_job(request, pk), reverse("job", args=[pk])
+        if request.method != "POST":
+            return redirect(back)
+        if not found.micrograph.is_read:
+            return refused(request, Refused(found.micrograph.error or NOT_READ, 409), back)
+        return view(request, found)
+
+    return answer
+
+
+@of_read_image
+def rerun(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with other settings, as a new job."""
-    found = visible_job(request, pk)
-    if request.method != "POST":
-        return redirect("job", pk)
-    if not found.micrograph.is_read:
-        return _not_read(request, found)
     form = SettingsForm(request.POST, kept=found.get_settings())
     try:
         calibration = _calibration(request, found)
@@ -138,37 +147,27 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _again(request, found, settings)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def change(request: HttpRequest, pk: UUID) -> HttpResponse:
+@of_read_image
+def change(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
-    found = visible_job(request, pk)
-    if request.method != "POST":
-        return redirect("job", pk)
-    if not found.micrograph.is_read:
-        return _not_read(request, found)
     old = found.get_settings()
     form = SettingsForm({**SettingsForm(stands_for=old).initial, **request.POST.dict()}, kept=old)
     if not form.is_valid():
         sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
-        return refused(request, Refused(sentence), reverse("job", args=[pk]))
+        return refused(request, Refused(sentence), reverse("job", args=[found.pk]))
     return _again(request, found, form.settings(stated_calibration(found)))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def width(request: HttpRequest, pk: UUID) -> HttpResponse:
+@of_read_image
+def width(request: HttpRequest, found: Job) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
-    found = visible_job(request, pk)
-    if request.method != "POST":
-        return redirect("job", pk)
-    if not found.micrograph.is_read:
-        return _not_read(request, found)
     try:
         calibration = _chosen(_stated(request, found), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     settings = found.get_settings().with_(calibration=calibration)
     if led_to(settings, found.micrograph) == settings_calibration(found) and not is_assumed(found.summary):
-        return redirect("job", pk)
+        return redirect("job", found.pk)
     return _again(request, found, settings)
 
 
@@ -259,10 +258,6 @@ def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
     return redirect("job", pk)
 
 
-def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
-    return refused(request, Refused(found.micrograph.error or NOT_READ, 409), reverse("job", args=[found.pk]))
-
-
 def _again(request: HttpRequest, found: Job, settings: AnalysisSettings) -> HttpResponse:
     token = request.POST.get("token", "")[:64]
     try:
@@ -324,7 +319,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
-        "calibration_line": scale_words(used_calibration(found)),
+        "calibration_line": calibration_words(used_calibration(found), detail=False),
         "form": SettingsForm(stands_for=found.get_settings()),
         **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,

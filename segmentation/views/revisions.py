@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
-from ..core.report.wording import capital, corrected_words, scale_words
+from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import settings_of_task
@@ -87,12 +87,12 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     settings = job.get_settings()
     calibration = led_to(settings, micrograph)
     if before is None:
-        return scale_words(calibration)
+        return calibration_words(calibration, detail=False)
     old = before.get_settings()
     words = corrected_words(job.summary.get("used") or {})
     corrected = [f"outlines: {words}" if words else "corrected outlines"] if job.corrects is not None else []
     corrected += [f"outlines from {job.outlines['name']}"] if job.outlines else []
-    changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
+    changes = [calibration_words(calibration, detail=False)] if calibration != led_to(old, micrograph) else []
     return "; ".join([*corrected, *changes, *setting_changes(settings, old)]) or "the same settings once more"
 
 

@@ -23,7 +23,7 @@ from .. import services
 from ..core.settings import task_of
 from ..forms.samples import ScaleForm
 from ..http import access
-from ..http.access import gone, own_job, refused, see_other
+from ..http.access import own_job, refused, reload_if_gone, see_other
 from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
 from ..models import Job, Sample
@@ -64,14 +64,10 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @never_cache
+@reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended the page is asked to load anew."""
-    try:
-        found = visible(request, pk)
-    except Http404:
-        if not request.htmx:
-            raise
-        return gone()
+    found = visible(request, pk)
     pooled = PooledResult(found)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.

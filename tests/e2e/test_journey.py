@@ -71,7 +71,7 @@ def test_one_drag_and_one_click(visit, discs, size):
     width = page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
     assert 800 < width <= 1200
     assert fits(page)
-    assert f"{COLUMNS} × {ROWS} px · 10 nm/px, from the file" in page.locator(".head").inner_text()
+    assert f"{COLUMNS} × {ROWS} px · 10 nm/px (from the file)" in page.locator(".head").inner_text()
     kept = int(page.locator(".headline b").inner_text())
     assert DISCS * 0.6 <= kept <= DISCS * 1.4
 
@@ -208,7 +208,7 @@ def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
     page.locator("[data-pending], [data-upload]").first.wait_for()
     start(page)
     result(page)
-    assert "10 nm/px, from the file" in page.locator(".head").inner_text()
+    assert "10 nm/px (from the file)" in page.locator(".head").inner_text()
     assert jobs_of(page) == 1
 
 

@@ -158,7 +158,7 @@ def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, 
     files = write_all(golden, tmp_path / "files")
     listed = exports.listed("image", kind.task)
     assert set(files) == set(listed) and all(path.stat().st_size for path in files.values())
-    left_out = [each for each in exports.every() if each.image and each.said("image", kind.task).name not in listed]
+    left_out = [each for each in exports.every() if each.image and each.worded("image", kind.task).name not in listed]
     assert all(each.panel and each.panel not in kind.task.panels for each in left_out)
     assert {"labels.tif", "result.json", "report.pdf", "figure.png", "bundle.zip", "coco.json"} <= set(files)
     labels, used = tifffile.imread(files["labels.tif"]), golden.segmentation

@@ -13,6 +13,7 @@ from math import ceil, exp
 import numpy as np
 
 from ..flags import Flag
+from ..micrograph.types import LEAST_DOUBT
 from .bins import NANO_NM
 from .convergence import more_images, rounded_up
 from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
@@ -34,7 +35,6 @@ from .results import Nano, Sensitivity, Verdict
 from .table import Table
 
 THRESHOLD = 0.5
-LEAST_DOUBT = 0.001  # smaller errors come from rounding of a tag and change nothing
 ASSUMED = (0.01, 0.02, 0.05)  # errors of a magnification whose accuracy is not given, for the sensitivity
 LIKELY = 0.02  # the error that an unchecked microscope may well have
 MOST = 100_000  # particles; to ask for more would be useless advice

@@ -93,29 +93,23 @@ class Value:
 
 
 LONG_NM = 1000.0  # longer lengths are shown in µm
-_MICROMETRES = {f"nm{MARKS[power]}": power for power in (1, 2)}
-_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2, -3)}
+_POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}
 
 
 def in_micrometres(value: Value) -> Value:
-    """A length, area or volume in nm converted to µm; anything else unchanged."""
-    power = _MICROMETRES.get(value.unit)
+    """A length, an area or a density in nm converted to µm; anything else unchanged."""
+    power = _POWERS.get(value.unit)
     if power is None:
         return value
-    shown, low, high = (None if each is None else each * 1e-3**power for each in (value.value, value.low, value.high))
+    shown, low, high = (None if each is None else each * 1e3**-power for each in (value.value, value.low, value.high))
     return Value(shown, low, high, f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
     """The same in µm where nm would be long: 1 µm and more, and densities that would be zeros (0.000003 nm⁻²)."""
-    power = _MICROMETRES.get(value.unit)
-    if power is not None and value.value is not None and abs(value.value) >= LONG_NM**power:
-        return in_micrometres(value)
-    if value.unit not in _PER_MICROMETRE or value.value is None or not 0 < abs(value.value) < LEAST_READABLE:
-        return value
-    unit, factor = _PER_MICROMETRE[value.unit]
-    low, high = (None if each is None else factor * each for each in (value.low, value.high))
-    return Value(factor * value.value, low, high, unit)
+    power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
+    is_long = number >= LONG_NM**power if power > 0 else 0 < number < LEAST_READABLE
+    return in_micrometres(value) if is_long else value
 
 
 DOUBTFUL_FRACTIONS = {  # variants of the fraction from 1 to 100 nm

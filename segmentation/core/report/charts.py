@@ -12,12 +12,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
-from ..measure.quantities import DOUBTFUL_FRACTIONS, significant
+from ..measure.quantities import significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .lengths import in_readable_unit, nanometre_in, sizes_in
-from .wording import counted_from, per_cent, share_interval
+from .wording import counted_from, doubtful_shares, per_cent, share_interval
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -39,7 +39,7 @@ class Distribution:
     bars: None without objects.
     """
 
-    found: Statistics
+    statistics: Statistics
     sizes: WeightedSizes
     bars: Histogram | None
     task: Task
@@ -48,16 +48,16 @@ class Distribution:
     def of(cls, sample: SampleAnalysis) -> Distribution | None:
         """None without a size distribution. Lengths are in the unit that people read."""
         sample = in_readable_unit(sample)
-        found = sample.pooled
-        if found is None:
+        statistics = sample.pooled
+        if statistics is None:
             return None
         tables = [member.sized for _, member in sample.counted]
-        sizes = sizes_in(found.unit, WeightedSizes.of(*tables, edge=found.edge, by=found.size))
+        sizes = sizes_in(statistics.unit, WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size))
         bars = None
         if len(sizes):
-            edges = auto_edges(sizes.size, sizes.unit, sample.pixel_size * nanometre_in(found.unit))
+            edges = auto_edges(sizes.size, sizes.unit, sample.pixel_size * nanometre_in(statistics.unit))
             bars = histogram(sizes.size, sizes.weights["number"], edges)
-        return cls(found, sizes, bars, sample.task)
+        return cls(statistics, sizes, bars, sample.task)
 
     @property
     def few(self) -> bool:
@@ -67,15 +67,15 @@ class Distribution:
     @property
     def nano(self) -> float:
         """100 nm in the unit of the sizes."""
-        return NANO_NM * nanometre_in(self.found.unit)
+        return NANO_NM * nanometre_in(self.statistics.unit)
 
     @property
     def size_words(self) -> str:
         """The sizes one by one, or that there are none."""
-        aside, task = self.found.n_set_aside, self.task
+        aside, task = self.statistics.n_set_aside, self.task
         if len(self.sizes):
             sizes = ", ".join(significant(size) for size in self.sizes.size.tolist())
-            return f"{self.found.title}s ({self.found.unit}): {sizes}"
+            return f"{self.statistics.title}s ({self.statistics.unit}): {sizes}"
         if not aside:
             return f"No {task.things} were found"
         return f"All {aside} {task.things} were set aside" if aside > 1 else f"The only {task.thing} was set aside"
@@ -97,17 +97,17 @@ def set_title(ax: Axes, words: str) -> None:
     ax.set_title(fill(words, int(room(ax)[0] / TITLE_LETTER)), loc="left", fontsize=TITLE)
 
 
-def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
+def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
     """The sizes of what was kept, with the log-normal law where it fits; few as they are."""
-    found, things, bars = shown.found, shown.task.things, shown.bars
-    ax.set_xlabel(f"{found.title} ({found.unit})")
-    ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if found.edge == "weight" else ""))
+    statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
+    ax.set_xlabel(f"{statistics.title} ({statistics.unit})")
+    ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if statistics.edge == "weight" else ""))
     ax.spines[["top", "right"]].set_visible(False)
-    set_title(ax, f"{letter}{_histogram_title(found)}")
-    if bars is None or shown.few:
+    set_title(ax, f"{letter}{_histogram_title(statistics)}")
+    if bars is None or distribution.few:
         ax.set_axis_off()
-        said = fill(shown.size_words, int(room(ax)[0] / LETTER * 0.85))
-        ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", fontsize=10, color=INK)
+        text = fill(distribution.size_words, int(room(ax)[0] / LETTER * 0.85))
+        ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=10, color=INK)
         return
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
     highest = float(bars.sums.max())
@@ -115,25 +115,25 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
     lines = [ax.get_xlabel()]
-    ax.axvline(found.mean or 0.0, color=MEAN, linewidth=1.6, label=f"mean {significant(found.mean)}")
+    ax.axvline(statistics.mean or 0.0, color=MEAN, linewidth=1.6, label=f"mean {significant(statistics.mean)}")
     ax.axvline(
-        found.median or 0.0,
+        statistics.median or 0.0,
         color=MEDIAN,
         linewidth=1.6,
         linestyle="dashed",
-        label=f"median {significant(found.median)}",
+        label=f"median {significant(statistics.median)}",
     )
-    if found.fraction_100nm is not None:
-        lines.append(_nano_words(found, things))
-        if ax.get_xlim()[0] < shown.nano < ax.get_xlim()[1]:
-            ax.axvline(shown.nano, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
-    if found.fit is not None and not unfit(found.fit):
+    if statistics.fraction_100nm is not None:
+        lines.append(_nano_words(statistics, things))
+        if ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
+            ax.axvline(distribution.nano, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
+    if statistics.fit is not None and not unfit(statistics.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
-        expected = density(size, found.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
+        expected = density(size, statistics.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
         highest = max(highest, float(expected.max()))
-        ax.plot(size, expected, color=AREA, linewidth=1.4, label=f"log-normal, {chance_words(found.fit['p'])}")
-    elif found.fit is not None:
-        lines.append(unfit(found.fit))
+        ax.plot(size, expected, color=AREA, linewidth=1.4, label=f"log-normal, {chance_words(statistics.fit['p'])}")
+    elif statistics.fit is not None:
+        lines.append(unfit(statistics.fit))
     ax.set_ylim(0, 1.34 * highest)
     across = int(room(ax)[0] / LETTER)
     ax.set_xlabel("\n".join(fill(line, across) for line in lines))
@@ -141,20 +141,18 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
     ax.legend(loc="upper right", ncols=columns, fontsize=8, edgecolor="none", borderaxespad=0, columnspacing=1.2)
 
 
-def _nano_words(found: Statistics, things: str) -> str:
-    own = found.fraction_100nm
-    fraction = per_cent(own)
-    limits = share_interval(found.fraction_low or 0.0, found.fraction_high or 1.0)
-    counted = f"{things}{counted_from(found.nano)}"
-    shares = {words: getattr(found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
-    others = (f"; {words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
+def _nano_words(statistics: Statistics, things: str) -> str:
+    fraction = per_cent(statistics.fraction_100nm)
+    limits = share_interval(statistics.fraction_low or 0.0, statistics.fraction_high or 1.0)
+    counted = f"{things}{counted_from(statistics.nano)}"
+    others = (f"; {each}" for each in doubtful_shares(statistics))
     return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {limits}{''.join(others)})"
 
 
-def draw_cumulative(ax: Axes, shown: Distribution) -> None:
+def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
     """The share by number, of the area and of the volume up to each size."""
-    _prepare(ax, f"{shown.found.title} ({shown.found.unit})", "Share up to this size")
-    sizes = shown.sizes
+    _prepare(ax, f"{distribution.statistics.title} ({distribution.statistics.unit})", "Share up to this size")
+    sizes = distribution.sizes
     for (weighting, weights), colour, style in zip(
         sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True
     ):
@@ -170,17 +168,17 @@ def draw_cumulative(ax: Axes, shown: Distribution) -> None:
         )
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    if shown.found.fraction_100nm is not None and ax.get_xlim()[0] < shown.nano < ax.get_xlim()[1]:
-        ax.axvline(shown.nano, color=INK, linestyle="dotted", linewidth=1)
+    if distribution.statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
+        ax.axvline(distribution.nano, color=INK, linestyle="dotted", linewidth=1)
     ax.legend(frameon=False, fontsize=7.5, loc="lower right", handlelength=2.4)
 
 
-def draw_convergence(ax: Axes, found: Statistics, things: str) -> None:
+def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     """The median and its interval as more and more are counted, of one image objects, of several images."""
-    line = found.convergence
+    line = statistics.convergence
     assert line is not None
     by_image = line.get("by") == "image"
-    _prepare(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({found.unit})")
+    _prepare(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
     if by_image:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.fill_between(line["n"], line["low"], line["high"], color=MEDIAN, alpha=0.18, linewidth=0)
@@ -190,16 +188,16 @@ def draw_convergence(ax: Axes, found: Statistics, things: str) -> None:
     ax.set_xlim(0, line["n"][-1])
 
 
-def draw_sensitivity(ax: Axes, found: Statistics) -> None:
+def draw_sensitivity(ax: Axes, statistics: Statistics) -> None:
     """The fraction from 1 to 100 nm and its interval under each other setting, beside the threshold."""
-    assert found.nano is not None
-    lines = found.nano["sensitivity"]
+    assert statistics.nano is not None
+    lines = statistics.nano["sensitivity"]
     _prepare(ax, "Fraction by number from 1 to 100 nm", "")
     for y, line in enumerate(lines):
         colour = MEDIAN if y == 0 else BAR
         ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
         ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
-    ax.axvline(found.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
+    ax.axvline(statistics.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
     ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=6.5)
     ax.set_ylim(len(lines) - 0.5, -0.5)
     ax.set_xlim(0, 1)

@@ -104,8 +104,8 @@ class Context:
         sample, analysis = self.sample, self.sample.analysis
         warnings = [f"Warning: {each}" for each in shorts(sample.flags)]
         if analysis is None:
-            said = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warnings)
-            return [each for each in said if each]
+            lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warnings)
+            return [each for each in lines if each]
         rows, columns = analysis.micrograph.shape
         return [
             f"{sample.task.things.capitalize()} in {sample.name}",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..measure.quantities import COLUMNS, Kind, Quantity, UnknownQuantity, Value, number, readable, significant
-from .wording import capital, hundredths, interval_words, share_interval
+from .wording import capital, hundredths, interval_words
 
 NOTHING = Value(None)
 
@@ -39,14 +39,17 @@ class Entry:
         return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
 
     @property
+    def write(self) -> Callable[[float], str]:
+        """What writes a number of its kind, without unit."""
+        return {"integer": "{:,.0f}".format, "fraction": hundredths}.get(self.kind, significant)
+
+    @property
     def value(self) -> str:
         """As people read it, without unit."""
         shown = self.number.value
         if self.text or shown is None:
             return self.text or "–"
-        if self.kind == "integer":
-            return f"{shown:,.0f}"
-        return hundredths(shown) if self.kind == "fraction" else significant(shown)
+        return self.write(shown)
 
     @property
     def unit(self) -> str:
@@ -60,9 +63,7 @@ class Entry:
         low, high = self.number.low, self.number.high
         if low is None or high is None:
             return self.caution if self.number.value is not None else ""
-        if self.kind == "fraction":
-            return share_interval(low, high).removesuffix(" %")
-        return interval_words(low, high)
+        return interval_words(low, high, self.write)
 
     @property
     def words(self) -> str:

@@ -53,35 +53,35 @@ def model_words(card: Mapping[str, Any]) -> str:
 
 def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     """Every setting that changes the numbers, "auto" replaced by the used value; unknown settings are left out."""
-    found = member.record
-    said: dict[str, Any] = {"filter": on_off(found.settings.get("filter", sample.filter))}
-    if found.by_model:
-        task = tasks.find(found.task)
+    record = member.record
+    values: dict[str, Any] = {"filter": on_off(record.settings.get("filter", sample.filter))}
+    if record.by_model:
+        task = tasks.find(record.task)
         for name in task.settings.model_fields:
-            value = found.used.get(name, found.settings.get(name))
+            value = record.used.get(name, record.settings.get(name))
             if name not in HIDDEN_SETTINGS and value not in (None, ""):
-                said[NAMES.get(name, name.replace("_", " "))] = (
+                values[NAMES.get(name, name.replace("_", " "))] = (
                     on_off(value)
                     if isinstance(value, bool)
                     else f"{value} {task.things}"
                     if name == "polarity"
                     else value
                 )
-        if found.height is not None:
-            said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
-    if words := imported_words(found.used):
-        said["source"] = words
-    if words := corrected_words(found.used):
-        said["outlines"] = words
+        if record.height is not None:
+            values["data bar"] = "none" if record.data_bar is None else f"from row {record.data_bar}"
+    if words := imported_words(record.used):
+        values["source"] = words
+    if words := corrected_words(record.used):
+        values["outlines"] = words
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
     given = {
-        NAMES[name]: found.settings.get(name)
+        NAMES[name]: record.settings.get(name)
         for name in ("field_spread", "repeatability", "between_operators")[by_image:]
     }
     given = {name: value for name, value in given.items() if value is not None}
-    said |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **given}
+    values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **given}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
-    return {name: value for name, value in said.items() if name not in ignored}
+    return {name: value for name, value in values.items() if name not in ignored}
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:
@@ -91,37 +91,37 @@ def edge_of(sample: SampleAnalysis, member: Member) -> str:
 
 def brief(sample: SampleAnalysis) -> dict[str, str]:
     """The main settings of a sample's first image, as texts."""
-    said = settings(sample, sample.members[0])
+    values = settings(sample, sample.members[0])
     return {
         name: f"{value:.3g}" if isinstance(value, float) else str(value)
-        for name, value in said.items()
+        for name, value in values.items()
         if name not in IN_DETAIL
     }
 
 
 def facts(sample: SampleAnalysis, member: Member) -> Facts:
     """The known facts about one image, without its name and its numbers."""
-    found, calibration = member.record, member.calibration
-    said: Facts = {
-        ("image", "width (px)"): found.width,
-        ("image", "height (px)"): found.height,
+    record, calibration = member.record, member.calibration
+    known: Facts = {
+        ("image", "width (px)"): record.width,
+        ("image", "height (px)"): record.height,
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
         ("calibration", "source"): SOURCES[calibration.source],
         ("calibration", "detail"): calibration.detail,
         ("calibration", "uncertainty by reading and rounding"): doubt_words(calibration.relative_uncertainty),
         ("calibration", "uncertainty of the microscope"): instrument_words(calibration),
-        ("model", "model"): model_label(found.card),
-        ("model", "sha256 of the weights"): found.card.get("sha256", "") if found.by_model else "",
+        ("model", "model"): model_label(record.card),
+        ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.by_model else "",
         **{("settings", name): value for name, value in settings(sample, member).items()},
-        **{("report", title): found.settings.get(name) for name, title in REPORTED.items()},
+        **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},
         **{
             ("instrument", name): value if isinstance(value, int | float | str) else str(value)
-            for name, value in found.instrument.items()
+            for name, value in record.instrument.items()
         },
     }
     if calibration.nm_per_pixel is None:
-        said = {fact: value for fact, value in said.items() if "uncertainty" not in fact[1]}
-    return {fact: value for fact, value in said.items() if value is not None and value != ""}
+        known = {fact: value for fact, value in known.items() if "uncertainty" not in fact[1]}
+    return {fact: value for fact, value in known.items() if value is not None and value != ""}
 
 
 def common(sample: SampleAnalysis) -> Facts:
@@ -162,12 +162,12 @@ def unknown(sample: SampleAnalysis) -> str:
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     """settings, used and model of what all pooled images share; settings_differ: the names of the others, whose values
     are with the images. The scale of each image is with it in any case."""
-    asked = [dict(member.record.settings) for _, member in sample.counted]
+    requested = [dict(member.record.settings) for _, member in sample.counted]
     uses = [used(member.record) for _, member in sample.counted]
-    shared = {**(_shared(asked) if any(asked) else {"filter": sample.filter})}
+    shared = {**(_shared(requested) if any(requested) else {"filter": sample.filter})}
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
-    differ = {name for each in asked for name in each} - set(shared)
+    differ = {name for each in requested for name in each} - set(shared)
     differ |= {name for each in uses for name in each} - set(_shared(uses))
     models = sample.models
     return {
@@ -178,10 +178,10 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     }
 
 
-def used(found: AnalysisRecord) -> dict[str, Any]:
+def used(record: AnalysisRecord) -> dict[str, Any]:
     """What was used where the settings leave it open, by their names."""
-    names = (*tasks.find(found.task).settings.model_fields, "imported", "corrected", "reviewed")
-    return {name: found.used[name] for name in names if found.used.get(name) not in (None, "")}
+    names = (*tasks.find(record.task).settings.model_fields, "imported", "corrected", "reviewed")
+    return {name: record.used[name] for name in names if record.used.get(name) not in (None, "")}
 
 
 def model(card: Mapping[str, Any]) -> dict[str, Any]:

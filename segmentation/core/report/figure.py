@@ -72,20 +72,20 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None) -> Figure:
 
 def _draw_numbers(figure: Figure, sample: SampleAnalysis) -> None:
     """The numbers of all images together and, where there is one, their size distribution; each image below."""
-    shown = Distribution.of(sample)
-    if shown is not None:
-        draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), shown, "B  ")
+    distribution = Distribution.of(sample)
+    if distribution is not None:
+        draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
     _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
-    below = "B" if shown is None else "C"
+    below = "B" if distribution is None else "C"
     _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
-    draw_numbers(figure, sample, 2 if shown is None else 1)
+    draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 
 def _draw_images(figure: Figure, sample: SampleAnalysis) -> None:
     """A the pooled sizes, B the medians of the images, below the histograms of the images."""
-    shown = Distribution.of(sample)
-    if shown is not None:
-        draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), shown, "A  ")
+    distribution = Distribution.of(sample)
+    if distribution is not None:
+        draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), distribution, "A  ")
     medians = figure.add_axes((0.66, 0.6, 0.325, 0.295))
     draw_by_image(medians, sample, "median")
     medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=TITLE)
@@ -93,10 +93,10 @@ def _draw_images(figure: Figure, sample: SampleAnalysis) -> None:
 
 
 def _pooled(sample: SampleAnalysis) -> str:
-    said = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected)]
+    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected)]
     if (between := sample.between) is not None:
-        said.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
-    return "; ".join(each for each in said if each)
+        sentences.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
+    return "; ".join(each for each in sentences if each)
 
 
 def write(figure: Figure, file: Path | BinaryIO, format: Format = "png") -> None:

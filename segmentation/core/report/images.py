@@ -68,15 +68,15 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
 def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
     """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
     side."""
-    said = [(each.term, each.words) for each in answers(sample.quantities, every=True)]
-    lines = -(-len(said) // columns)
-    for place, (title, words) in enumerate(said):
+    numbers = [(each.term, each.words) for each in answers(sample.quantities, every=True)]
+    lines = -(-len(numbers) // columns)
+    for place, (title, words) in enumerate(numbers):
         left, y = 0.035 + 0.485 * (place // lines), 0.885 - 0.3 / max(lines, 6) * (place % lines)
         for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
             figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
     first = None
-    for place, name in enumerate(shown := sample.headline_quantities[:MOST_ABREAST]):
-        wide = 0.82 / len(shown)
+    for place, name in enumerate(names := sample.headline_quantities[:MOST_ABREAST]):
+        wide = 0.82 / len(names)
         ax = figure.add_axes((0.155 + wide * place, 0.12, 0.88 * wide, 0.4), sharey=first)
         draw_by_image(ax, sample, name)
         ax.tick_params(labelleft=first is None)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..measure.distribution import WeightedSizes
-from ..measure.quantities import LONG_NM, Unit, in_micrometres
+from ..measure.quantities import Unit, in_micrometres
 from ..measure.results import MICROMETRES, micrometres
 from ..sample import SampleAnalysis
 
 
 def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     """The same sample with its pooled sizes in µm where they are long; the tables of its images keep nm."""
-    found, bars = sample.pooled, sample.histogram
-    if found is None or found.readable_unit == found.unit:
+    statistics, bars = sample.pooled, sample.histogram
+    if statistics is None or statistics.readable_unit == statistics.unit:
         return sample
     return replace(
         sample,
-        pooled=found.in_readable_unit(),
+        pooled=statistics.in_readable_unit(),
         histogram=bars and {**bars, "edges": micrometres(bars["edges"])},
         images=tuple(
             replace(each, **{name: micrometres(getattr(each, name)) for name in ("median", "low", "high")})
@@ -27,14 +27,9 @@ def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
     )
 
 
-def nanometre_in(unit: Unit) -> float:
+def nanometre_in(unit: str) -> float:
     """A nanometre in µm or nm; 1 also in px."""
     return MICROMETRES if unit == "µm" else 1.0
-
-
-def readable_unit(unit: Unit, typical: float | None) -> Unit:
-    """µm in place of nm where the typical length is 1 µm or more."""
-    return "µm" if unit == "nm" and (typical or 0.0) >= LONG_NM else unit
 
 
 def sizes_in(unit: Unit, sizes: WeightedSizes) -> WeightedSizes:

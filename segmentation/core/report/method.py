@@ -28,7 +28,6 @@ from .wording import (
     instrument_words,
     one_line,
     per_cent,
-    pixel_size,
     scale_range,
 )
 
@@ -69,10 +68,10 @@ def method(sample: SampleAnalysis) -> str:
     return " ".join(_sentences(sample))
 
 
-def references(found: Statistics) -> list[str]:
+def references(statistics: Statistics) -> list[str]:
     """What the method rests on, as the paragraph and the numbers need it."""
-    several = [] if found.interval_basis == PER_IMAGE else [*IMAGES]
-    return [*REFERENCES, *several, *([EDGES] if found.edge == "weight" else [])]
+    several = [] if statistics.interval_basis == PER_IMAGE else [*IMAGES]
+    return [*REFERENCES, *several, *([EDGES] if statistics.edge == "weight" else [])]
 
 
 def _sentences(sample: SampleAnalysis) -> Iterator[str]:
@@ -83,7 +82,7 @@ def _sentences(sample: SampleAnalysis) -> Iterator[str]:
     if left_out:
         yield f"{left_out}."
     if alone is not None and alone.record.by_model:
-        yield from _found(sample, alone.record)
+        yield from _segmented(sample, alone.record)
     elif alone is None and all(member.record.by_model for member in members):
         with suppress(KeyError):  # of older results, which do not say what was used
             ways = {sample.task.method.format(**_known(member.record)) for member in members}
@@ -110,15 +109,13 @@ def _outlined(sample: SampleAnalysis, alone: Member | None) -> str:
     things = sample.task.things.capitalize()
     if alone is not None:
         pixel = alone.calibration.nm_per_pixel
-        how = SOURCES[alone.calibration.source]
-        size = "scale not known" if pixel is None else f"{pixel_size(pixel)}, {how}"
+        size = scale_range(pixel, pixel) + (f", {SOURCES[alone.calibration.source]}" if pixel else "")
         image = f"{one_line(alone.name, 60)}, {alone.record.width} × {alone.record.height} px, {size}"
         if not alone.record.by_model:
             source = "; ".join(filter(None, (imported_words(alone.record.used), image)))
             return f"{things} were outlined by another tool ({source}) and measured with DeepSegm {__version__}."
         return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
-    low, high = sample.calibration["low"], sample.calibration["high"]
-    scale = "scale not known" if low is None else scale_range(low, high)
+    scale = scale_range(sample.calibration["low"], sample.calibration["high"])
     counted = len(sample.counted)
     images = f"{counted} electron micrograph{'' if counted == 1 else 's'}"
     return f"{things} in {images} of one specimen ({scale}) were outlined {_with(sample)} and pooled."
@@ -132,32 +129,32 @@ def _with(sample: SampleAnalysis) -> str:
     return f"with DeepSegm {__version__}" + (f" (model {named})" if named else "")
 
 
-def _found(sample: SampleAnalysis, found: AnalysisRecord) -> Iterator[str]:
+def _segmented(sample: SampleAnalysis, record: AnalysisRecord) -> Iterator[str]:
     """How a network's maps became outlines, of one image."""
-    if found.data_bar is not None:
-        yield f"The data bar, from row {found.data_bar}, was left out."
+    if record.data_bar is not None:
+        yield f"The data bar, from row {record.data_bar}, was left out."
     if sample.task.method:
-        yield sample.task.method.format(**found.used)
-    second = found.used.get("second_scale", 1.0)
+        yield sample.task.method.format(**record.used)
+    second = record.used.get("second_scale", 1.0)
     larger = f"{second:.3g} times as large"
-    if found.settings.get("flips"):
+    if record.settings.get("flips"):
         yield f"The maps are averaged over the image and its mirror images{f', also {larger}' * (second > 1)}."
     elif second > 1:
         yield f"The maps are averaged over the image and its mirror image, {larger}."
 
 
-def _known(found: AnalysisRecord) -> dict[str, Any]:
+def _known(record: AnalysisRecord) -> dict[str, Any]:
     """The used values, or the requested settings where these are sufficient."""
-    return {name: value for name, value in {**found.settings, **found.used}.items() if value is not None}
+    return {name: value for name, value in {**record.settings, **record.used}.items() if value is not None}
 
 
 def _dropped(members: list[Member]) -> Iterator[str]:
     """How many outlines were dropped from the files, by the limit, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
-    for found in (member.record for member in members):
-        if dropped := found.used.get("dropped", 0):
-            least = least_chance(found.used.get("expected", 1.0), found.card.get("options", {}))
+    for record in (member.record for member in members):
+        if dropped := record.used.get("dropped", 0):
+            least = least_chance(record.used.get("expected", 1.0), record.card.get("options", {}))
             counts[least] += dropped
             images[least] += 1
     for least, count in sorted(counts.items()):
@@ -170,45 +167,46 @@ def _dropped(members: list[Member]) -> Iterator[str]:
         )
 
 
-def _after_outlining(sample: SampleAnalysis, found: Statistics) -> Iterator[str]:
+def _after_outlining(sample: SampleAnalysis, statistics: Statistics) -> Iterator[str]:
     """How outlines became numbers."""
-    judged = (*(FILTERED if sample.filter else ALWAYS), *(reason for reason in BY_IMAGE if reason in found.set_aside))
+    judged = (*(FILTERED if sample.filter else ALWAYS), *(each for each in BY_IMAGE if each in statistics.set_aside))
     reasons = [str(reason) for reason in judged]
-    edge = WEIGHTED if found.edge == "weight" else ", without a correction"
+    edge = WEIGHTED if statistics.edge == "weight" else ", without a correction"
     yield f"Outlines were set aside for these reasons: {', '.join(reasons)}."
     yield f"Sizes leave out what touches the frame{edge}."
-    kept = f"1 {sample.task.thing} was" if found.n_kept == 1 else f"{found.n_kept:,} {sample.task.things} were"
+    count = statistics.n_kept
+    kept = f"1 {sample.task.thing} was" if count == 1 else f"{count:,} {sample.task.things} were"
     yield (
         f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
-        f" its pixels' corners; {kept} kept and {found.n_set_aside:,} set aside."
+        f" its pixels' corners; {kept} kept and {statistics.n_set_aside:,} set aside."
     )
-    both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
+    both = statistics.fraction_100nm_with_doubtful, statistics.fraction_100nm_without_doubtful
     if None not in both and both[0] != both[1]:
         yield (
             f"The share from 1 to 100 nm is {per_cent(both[0])} with and {per_cent(both[1])} without outlines of a"
             f" calibrated chance under {100 * LEAST_CONFIDENCE:.0f} %."
         )
-    yield from _intervals(sample, found)
+    yield from _intervals(sample, statistics)
 
 
-def _intervals(sample: SampleAnalysis, found: Statistics) -> Iterator[str]:
+def _intervals(sample: SampleAnalysis, statistics: Statistics) -> Iterator[str]:
     """How the intervals of the distribution were found, or why there are none."""
-    if found.interval_note:
-        yield f"There are no intervals of sizes: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
+    if statistics.interval_note:
+        yield f"There are no intervals of sizes: {statistics.interval_note[:1].lower()}{statistics.interval_note[1:]}"
     law = "the beta-binomial law and the fractions of the images"
-    if found.interval_basis == PER_IMAGE:
+    if statistics.interval_basis == PER_IMAGE:
         spread = sample.members[0].record.settings.get("field_spread")
         law = "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
-    if found.interval_note:
-        if found.fraction_low is not None:
+    if statistics.interval_note:
+        if statistics.fraction_low is not None:
             yield f"The fraction has a 95 % interval by {law}. It {_included(sample, 'includes', 'does')}."
         return
-    fractions = f", for fractions by {law}" if found.fraction_low is not None else ""
+    fractions = f", for fractions by {law}" if statistics.fraction_low is not None else ""
     yield (
-        f"The 95 % intervals are by resampling ({REPEATS:,} draws, {found.interval_basis}, the same draws for the same"
-        f" files){fractions}. They {_included(sample)}."
+        f"The 95 % intervals are by resampling ({REPEATS:,} draws, {statistics.interval_basis}, the same draws for the"
+        f" same files){fractions}. They {_included(sample)}."
     )
-    yield from found.cautions
+    yield from statistics.cautions
 
 
 def _included(sample: SampleAnalysis, include: str = "include", do: str = "do") -> str:
@@ -224,8 +222,8 @@ def _included(sample: SampleAnalysis, include: str = "include", do: str = "do") 
     else:
         some = any(each.instrument_uncertainty for each in calibrations)
         missing.append(f"{own}, which was not provided{' for all of them' if some else ''}")
-    said = [f"{include} {' and '.join(known)}"] if known else []
-    return ", but ".join([*said, *([f"{do} not include {' or '.join(missing)}"] if missing else [])])
+    parts = [f"{include} {' and '.join(known)}"] if known else []
+    return ", but ".join([*parts, *([f"{do} not include {' or '.join(missing)}"] if missing else [])])
 
 
 def left_out_words(sample: SampleAnalysis) -> str:
@@ -234,6 +232,6 @@ def left_out_words(sample: SampleAnalysis) -> str:
     why = Counter({"excluded by the user": left_out.count(BY_USER)})
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
     why.update(WHY[reason] for reason in left_out if reason in WHY)
-    said = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
+    reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
     count = len(left_out)
-    return f"{count} image{' is' if count == 1 else 's are'} left out: {said}" if count else ""
+    return f"{count} image{' is' if count == 1 else 's are'} left out: {reasons}" if count else ""

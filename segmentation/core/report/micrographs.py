@@ -17,19 +17,19 @@ MOST = 48  # more would make a file too large to send
 
 def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Rows of small pictures under their names; nothing where there is none."""
-    shown = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
-    if not shown:
+    pictures = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
+    if not pictures:
         return
-    few = f" The first {MOST} of {len(shown)} images." if len(shown) > MOST else ""
+    few = f" The first {MOST} of {len(pictures)} images." if len(pictures) > MOST else ""
     first: list[Flowable] = [
         heading("Micrographs"),
         words(f"Each image as analysed, with the {sample.task.things} that were found in colours.{few}", SMALL),
         space(3),
     ]
     width = WIDTH / ABREAST - 8
-    for place in range(0, min(len(shown), MOST), ABREAST):
+    for place in range(0, min(len(pictures), MOST), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
-        for image, content in shown[place : min(place + ABREAST, MOST)]:
+        for image, content in pictures[place : min(place + ABREAST, MOST)]:
             remark = " (not counted)" if image.excluded else ""
             cells.append([picture(content, width, TALLEST), words(one_line(image.name, 45) + remark, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]

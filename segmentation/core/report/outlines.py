@@ -188,12 +188,12 @@ def _simple(ring: Ints) -> list[Ints]:
 def _grouped(rings: list[tuple[float, Ints]]) -> list[Polygon]:
     """The rings of one object, each with its signed area, as polygons."""
     outer = sorted(((size, i) for i, (size, _) in enumerate(rings) if size > 0), reverse=True)
-    found = [Polygon(rings[i][1], []) for _, i in outer]
+    polygons = [Polygon(rings[i][1], []) for _, i in outer]
     for hole in (ring for size, ring in rings if size < 0):
         # The smallest that holds it: an island may lie in another's hole.
-        around_it = [one for one in found if _holds(one.outer, hole)]
-        (around_it or found)[-1].holes.append(hole)
-    return found
+        around_it = [one for one in polygons if _holds(one.outer, hole)]
+        (around_it or polygons)[-1].holes.append(hole)
+    return polygons
 
 
 def _holds(outer: Ints, hole: Ints) -> bool:

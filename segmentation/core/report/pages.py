@@ -58,7 +58,7 @@ def write_report(context: Context, file: Path | BinaryIO) -> None:
 
 
 def _story(context: Context) -> Iterator[Flowable]:
-    sample, shown = in_readable_unit(context.sample), context.distribution
+    sample, distribution = in_readable_unit(context.sample), context.distribution
     summary = Summary.of(sample)
     yield words(one_line(sample.name), TITLE)
     yield words(_scale(sample), LEAD)
@@ -70,8 +70,8 @@ def _story(context: Context) -> Iterator[Flowable]:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
         yield facts([(each.term, each.words) for each in answers(sample.quantities, every=True)])
-    if shown is not None:
-        yield from _numbers(shown, summary)
+    if distribution is not None:
+        yield from _numbers(distribution, summary)
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
@@ -104,19 +104,16 @@ def _scale(sample: SampleAnalysis) -> str:
     low, high = sample.calibration["low"], sample.calibration["high"]
     counted = len(sample.counted)
     count = f"{counted} image{'' if counted == 1 else 's'}"
-    said = (left_out_words(sample), corrected_images_words(sample.corrected))
-    tail = "".join(f". {each}" for each in said if each)
-    if low is None:
-        return f"{count}, scale not known: lengths are in pixels{tail}"
-    sizes = scale_range(low, high)
+    remarks = (left_out_words(sample), corrected_images_words(sample.corrected))
+    tail = "".join(f". {each}" for each in remarks if each)
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
-    return f"{count}, {sizes} ({ways}){tail}"
+    return f"{count}, {scale_range(low, high)}{'' if low is None else f' ({ways})'}{tail}"
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
     """The first and the last of the task's panels that are pictures for the report."""
-    shown = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
-    pictures = [(content, caption) for content, caption in shown if content is not None and caption]
+    panels = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
+    pictures = [(content, caption) for content, caption in panels if content is not None and caption]
     if pictures:
         ends = (pictures[0], pictures[-1])
         yield abreast(*(picture(content, HALF, TALLEST) for content, _ in ends))
@@ -124,25 +121,25 @@ def _pictures(context: Context) -> Iterator[Flowable]:
         yield space(4)
 
 
-def _numbers(shown: Distribution, summary: Summary) -> Iterator[Flowable]:
+def _numbers(distribution: Distribution, summary: Summary) -> Iterator[Flowable]:
     if not summary.kept:
-        yield words(f"{shown.size_words}.", LEAD)
+        yield words(f"{distribution.size_words}.", LEAD)
         return
     parts = list(filter(None, (sections.key_numbers(summary), sections.nano_card(summary))))
     yield from [abreast(*parts)] if len(parts) > 1 else parts[0]
     yield space(4)
-    yield from sections.distribution(shown, summary)
-    yield from sections.sensitivity(shown.found)
+    yield from sections.distribution(distribution, summary)
+    yield from sections.sensitivity(distribution.statistics)
     yield from sections.budget(summary)
-    yield from sections.recommendation(shown.found)
+    yield from sections.recommendation(distribution.statistics)
 
 
 def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
     yield heading("Calibration, settings, instrument")
-    said = list(lines(common(sample)))
-    instrument = [line for line in said if line[0].startswith("Instrument: ")]
-    shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
+    rows = list(lines(common(sample)))
+    instrument = [line for line in rows if line[0].startswith("Instrument: ")]
+    shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
     known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
     halves = known[: (len(known) + 1) // 2], known[(len(known) + 1) // 2 :]
     if known:

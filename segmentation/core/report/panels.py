@@ -20,14 +20,14 @@ from ..measure.distribution import WeightedSizes
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL, by_reason
 from ..measure.fitting import LEAST
-from ..measure.quantities import column, in_micrometres, of_class, significant
+from ..measure.quantities import column, of_class, readable, significant
 from ..measure.table import Table
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
 from .entries import answers
-from .lengths import nanometre_in, readable_unit, sizes_in
+from .lengths import nanometre_in, sizes_in
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
@@ -192,12 +192,12 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
     apart = "\n" if is_narrow(ax) else "  "
     for place, name in enumerate(classes):
-        found = values[of_class("area_fraction", name)]
-        share, low, high = (100 * (each or 0.0) for each in (found.value, found.low, found.high))
+        fraction = values[of_class("area_fraction", name)]
+        share, low, high = (100 * (each or 0.0) for each in (fraction.value, fraction.low, fraction.high))
         ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
-        if found.low is not None:
+        if fraction.low is not None:
             ax.errorbar(share, place, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2)
-        words = f"{per_cent(found.value)}" + (f"{apart}({low:.1f} to {high:.1f})" if found.low is not None else "")
+        words = per_cent(fraction.value) + ("" if fraction.low is None else f"{apart}({low:.1f} to {high:.1f})")
         ax.annotate(words, (max(share, high), place), (6, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set(
@@ -213,14 +213,13 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The thickness of the layer along its length, with the mean and its 95 % interval."""
     layer, readings = readings_of(drawing.analysis.segmentation)
-    mean = drawing.sample.quantities[of_class("thickness_mean", layer)]
-    unit = readable_unit(drawing.analysis.table.unit, mean.value)
-    mean = in_micrometres(mean) if unit == "µm" else mean
+    mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)])
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:
         ax.set_axis_off()
         ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
         return
+    unit = mean.unit
     size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
     ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
@@ -243,20 +242,20 @@ def _make_room(ax: Axes, letters: int) -> None:
 
 def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The size distribution, where there is one."""
-    shown = Distribution.of(drawing.sample)
-    if shown is None:
+    distribution = Distribution.of(drawing.sample)
+    if distribution is None:
         ax.set_axis_off()
     else:
-        draw_histogram(ax, shown, letter)
+        draw_histogram(ax, distribution, letter)
 
 
 def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
     table, measure = whole(drawing.analysis.table), column(drawing.task.size)
     edge = drawing.analysis.settings.measurement.border_correction
-    found = drawing.sample.pooled
-    mean, median = (None, None) if found is None else (found.mean, found.median)
-    unit = readable_unit(table.unit, median)
+    statistics = drawing.sample.pooled
+    mean, median = (None, None) if statistics is None else (statistics.mean, statistics.median)
+    unit = table.unit if statistics is None else statistics.readable_unit
     nanometre = nanometre_in(unit)
     sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
     weighted = ",\nedge-weighted" if edge == "weight" else ""
@@ -275,9 +274,9 @@ def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
     if len(sizes) < LEAST:
         ax.set_axis_off()
         listed = ", ".join(map(significant, sizes.size.tolist()))
-        said = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
+        text = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
         across = room(ax)[0] * (1.0 if is_narrow(ax) else 0.5)
-        ax.text(0, 0.95, fill(said, int(across / (1.15 * LETTER))), transform=ax.transAxes, va="top")
+        ax.text(0, 0.95, fill(text, int(across / (1.15 * LETTER))), transform=ax.transAxes, va="top")
         return
     edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
     bars = histogram(sizes.size, sizes.weights["number"], edges)
@@ -295,12 +294,12 @@ def _write_rows(ax: Axes, rows: Mapping[str, str], across: tuple[float, float], 
     left, right = across
     inches = (right - left) * ax.get_position().width / ax.get_position(original=True).width * room(ax)[0]
     step = (down[1] - down[0]) / max(len(rows), 8)
-    together = all(len(name) + len(said) + 3 <= inches / LETTER for name, said in rows.items())
-    for place, (name, said) in enumerate(rows.items()):
+    together = all(len(name) + len(value) + 3 <= inches / LETTER for name, value in rows.items())
+    for place, (name, value) in enumerate(rows.items()):
         at = down[0] + place * step
         ax.text(left, at, name, transform=ax.transAxes, fontsize=8, va="top")
         lower = at if together else at + 0.47 * step
-        ax.text(right, lower, said, transform=ax.transAxes, fontsize=8, va="top", ha="right")
+        ax.text(right, lower, value, transform=ax.transAxes, fontsize=8, va="top", ha="right")
 
 
 def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -308,9 +307,9 @@ def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.set_axis_off()
     intervals = any(value.low is not None for value in drawing.sample.quantities.values())
     ax.set_title(f"{letter}Numbers{', with 95 % intervals' if intervals else ''}", loc="left", fontsize=TITLE)
-    said = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
-    height = 1 / max(len(said) + 1, 8)
-    for i, (title, words) in enumerate(said.items(), 1):
+    rows = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
+    height = 1 / max(len(rows) + 1, 8)
+    for i, (title, words) in enumerate(rows.items(), 1):
         ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")
         ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=9, va="center", ha="right")
 

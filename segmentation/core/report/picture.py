@@ -108,11 +108,11 @@ def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
     """Pairs of labels within a few pixels of each other: the greater (sorted), the smaller, and the weight
     of the pair, the greater the nearer they are."""
     coarse = np.ascontiguousarray(labels[::2, ::2])
-    found = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
-    found += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
+    near = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
+    near += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
     # Nearest first, so that of a pair met at several distances the greatest weight stays.
-    pairs = np.concatenate([each for each, _ in found])
-    weights = np.repeat([weight for _, weight in found], [len(each) for each, _ in found])
+    pairs = np.concatenate([each for each, _ in near])
+    weights = np.repeat([weight for _, weight in near], [len(each) for each, _ in near])
     met, first = np.unique(pairs, return_index=True)
     return met >> 32, met & (2**32 - 1), weights[first]
 
@@ -134,10 +134,10 @@ def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:
 
 def between(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(H, W): what lies between objects: pixels of none, and where two touch those on one side of their border."""
-    found = np.asarray(labels == 0)
+    edges = np.asarray(labels == 0)
     for one, other in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
         ((slice(None, -1),), (slice(1, None),)),
     ):
-        found[one] |= (labels[one] != labels[other]) & (labels[one] > 0) & (labels[other] > 0)
-    return found
+        edges[one] |= (labels[one] != labels[other]) & (labels[one] > 0) & (labels[other] > 0)
+    return edges

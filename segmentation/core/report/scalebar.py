@@ -18,15 +18,15 @@ FAINT = 40  # grey levels; lesser steps may be noise
 
 
 def draw_scale_bar(
-    ax: Axes, inches: tuple[float, float], nm: float, picture: NDArray[np.uint8], found: NDArray[np.bool_]
+    ax: Axes, inches: tuple[float, float], nm: float, picture: NDArray[np.uint8], objects: NDArray[np.bool_]
 ) -> None:
-    """inches, nm: width and height of the picture (h, w) on paper, and the width of what it shows. found: (h, w),
-    where objects are."""
+    """inches, nm: width and height of the picture (h, w) on paper, and the width of what it shows. objects: (h, w),
+    where they are."""
     across, up = inches
     value = round_length(min(across / 4, LONGEST) * nm / across)
     length = value * across / nm
     wide = max(length + 0.1, NARROWEST)
-    corner = free_corner(picture, found, (wide + 2 * APART) / across, (HIGH + 2 * APART) / up)
+    corner = free_corner(picture, objects, (wide + 2 * APART) / across, (HIGH + 2 * APART) / up)
     if corner is None:
         _add(ax, (0, 0), (0, -BELOW, across, BELOW), facecolor="white")
         _add(ax, (0, 0), (0, -0.15, length, 0.055), facecolor="black")
@@ -54,20 +54,20 @@ def _add(ax: Axes, corner: tuple[int, int], box: tuple[float, float, float, floa
 
 
 def free_corner(
-    picture: NDArray[np.uint8], found: NDArray[np.bool_], wide: float, high: float
+    picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: float, high: float
 ) -> tuple[int, int] | None:
     """The evenest corner of `wide` x `high`, shares of the picture (h, w), in which nothing was found and nothing
     stands out, such as a scale bar of the image's own: (0 left or 1 right, 0 bottom or 1 top); None without one."""
     rows, columns = round(high * len(picture)), round(wide * picture.shape[1])
-    if not (0 < rows <= len(picture) and 0 < columns <= picture.shape[1]) or found.all():
+    if not (0 < rows <= len(picture) and 0 < columns <= picture.shape[1]) or objects.all():
         return None
     grey = picture.astype(np.int16)
     steps = np.maximum(*(np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (0, 1)))
-    usual = max(FAINT, 1.5 * float(np.percentile(steps[~found][::7], 99)))
+    usual = max(FAINT, 1.5 * float(np.percentile(steps[~objects][::7], 99)))
     free = {}
     for right, top in ((0, 0), (1, 0), (0, 1), (1, 1)):
         place = np.s_[:rows] if top else np.s_[-rows:], np.s_[-columns:] if right else np.s_[:columns]
-        if not found[place].any() and steps[place].max() <= usual:
+        if not objects[place].any() and steps[place].max() <= usual:
             free[right, top] = float(grey[place].std())
     return min(free, key=lambda each: free[each]) if free else None
 

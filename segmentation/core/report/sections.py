@@ -77,8 +77,8 @@ def key_numbers(summary: Summary) -> list[Flowable]:
         lines = [(summary.things.capitalize(), kept)]
     lines += [(each.term, each.words) for each in summary.sizes if each.name in KEY_NUMBERS]
     whole = summary.budget and f"The whole budget gives the median {summary.whole('median')}."
-    said = (words(sentence, SMALL) for sentence in (summary.interval_line, whole) if sentence)
-    return [heading(f"{summary.size.title}, by number"), facts(lines, HALF if summary.nano else WIDTH), *said]
+    sentences = (words(sentence, SMALL) for sentence in (summary.interval_line, whole) if sentence)
+    return [heading(f"{summary.size.title}, by number"), facts(lines, HALF if summary.nano else WIDTH), *sentences]
 
 
 def nano_card(summary: Summary) -> list[Flowable]:
@@ -97,19 +97,19 @@ def nano_card(summary: Summary) -> list[Flowable]:
     return parts
 
 
-def distribution(shown: Distribution, summary: Summary) -> list[Flowable]:
+def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     """Histogram, cumulative curves, convergence, and every figure by number, area and volume; few sizes as they are."""
-    found = shown.found
-    if shown.few:
-        return [words(f"{shown.size_words}.")]
-    charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, shown), 0.17)]
-    curve = found.convergence is not None and len(found.convergence["n"]) > 1
+    statistics = drawn.statistics
+    if drawn.few:
+        return [words(f"{drawn.size_words}.")]
+    charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
+    curve = statistics.convergence is not None and len(statistics.convergence["n"]) > 1
     if curve:
-        charts.append(chart(lambda ax: draw_convergence(ax, found, shown.task.things), 0.15))
-    beside = f" {CONVERGENCE.format(things=_counted(found, shown.task.things))}" * curve
+        charts.append(chart(lambda ax: draw_convergence(ax, statistics, drawn.task.things), 0.15))
+    beside = f" {CONVERGENCE.format(things=_counted(statistics, drawn.task.things))}" * curve
     definitions = (f"{term}: {definition}" for term, definition in _definitions(summary))
     return [
-        Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM)),
+        Chart(drawn_alone(lambda ax: draw_histogram(ax, drawn), HISTOGRAM)),
         heading("Size distribution"),
         _weighted(summary),
         *(words(note, SMALL) for note in summary.weighted_notes),
@@ -123,8 +123,8 @@ def distribution(shown: Distribution, summary: Summary) -> list[Flowable]:
     ]
 
 
-def _counted(found: Statistics, things: str) -> str:
-    return "images" if found.convergence and found.convergence.get("by") == "image" else things
+def _counted(statistics: Statistics, things: str) -> str:
+    return "images" if statistics.convergence and statistics.convergence.get("by") == "image" else things
 
 
 def _definitions(summary: Summary) -> Iterator[tuple[str, str]]:
@@ -134,9 +134,9 @@ def _definitions(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def _weighted(summary: Summary) -> Flowable:
-    found = summary.statistics
-    assert found is not None
-    head = [f"{summary.size.title} ({found.unit})", *WEIGHTINGS.values()]
+    statistics = summary.statistics
+    assert statistics is not None
+    head = [f"{summary.size.title} ({statistics.unit})", *WEIGHTINGS.values()]
     lines = []
     for line in summary.weighted:
         bare = (replace(each, number=replace(each.number, unit="")) for each in line.cells)
@@ -146,9 +146,9 @@ def _weighted(summary: Summary) -> Flowable:
     return table(head, lines, (1.5, 1, 1, 1))
 
 
-def sensitivity(found: Statistics) -> list[Flowable]:
+def sensitivity(statistics: Statistics) -> list[Flowable]:
     """How settings and calibration change the fraction."""
-    if found.nano is None or not found.nano["sensitivity"]:
+    if statistics.nano is None or not statistics.nano["sensitivity"]:
         return []
     lines = [
         [
@@ -157,14 +157,14 @@ def sensitivity(found: Statistics) -> list[Flowable]:
             share_interval(line["low"], line["high"]),
             f"{line['n']:,}",
         ]
-        for line in found.nano["sensitivity"]
+        for line in statistics.nano["sensitivity"]
     ]
     tall = SENSITIVITY[0] + SENSITIVITY[1] * len(lines)
     numbers = table(["Setting", "1 to 100 nm", "95 % interval", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
     return [
         together(
             heading("How settings change the fraction"),
-            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.43, (HALF / 72, tall))),
+            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, statistics), 0.43, (HALF / 72, tall))),
             words(SENSITIVITY_WORDS, SMALL),
         )
     ]
@@ -172,31 +172,31 @@ def sensitivity(found: Statistics) -> list[Flowable]:
 
 def budget(summary: Summary) -> list[Flowable]:
     """The uncertainty budget of both answers; nothing if sizes are in pixels."""
-    found = summary.budget
-    if found is None:
+    stored = summary.budget
+    if stored is None:
         return []
     heads = {"median": "Median", "fraction_100nm": "1 to 100 nm"}
-    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(found.answers)]
+    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(stored.answers)]
     return [
         heading("Uncertainty budget (JCGM 100:2008, GUM)"),
         table(
-            ["Contribution", "Source", *(heads[name] for name in found.answers)],
-            [[title, source, *effects] for title, source, effects in found.rows],
+            ["Contribution", "Source", *(heads[name] for name in stored.answers)],
+            [[title, source, *effects] for title, source, effects in stored.rows],
             widths,
             2,
         ),
-        *(words(sentence) for sentence in found.sentences),
+        *(words(sentence) for sentence in stored.sentences),
         words(BUDGET if summary.nano else BUDGET_OF_MEDIAN, SMALL),
     ]
 
 
-def recommendation(found: Statistics) -> list[Flowable]:
+def recommendation(statistics: Statistics) -> list[Flowable]:
     """What an image can say of each point of the recommendation."""
-    if found.recommendation is None or found.nano is None:
+    if statistics.recommendation is None or statistics.nano is None:
         return []
     return [
         heading("EC Recommendation 2022/C 229/01, point by point"),
-        facts([(point["title"], point["said"]) for point in found.recommendation["points"]]),
+        facts([(point["title"], point["said"]) for point in statistics.recommendation["points"]]),
     ]
 
 
@@ -212,19 +212,19 @@ def set_aside(summary: Summary) -> list[Flowable]:
 
 def shape(summary: Summary) -> list[Flowable]:
     """Descriptors of shape (ISO 9276-6) and groups of touching objects."""
-    found = summary.shape
-    if not found:
+    descriptors = summary.shape
+    if not descriptors:
         return []
     lines = [
-        [label, *(line.cells[place].value for line in found)]
+        [label, *(line.cells[place].value for line in descriptors)]
         for place, label in enumerate(("D10", "median", "D90"))
-        if found[0].cells[place].text
+        if descriptors[0].cells[place].text
     ]
     return [
         together(
             heading("Shape and agglomeration" if summary.groups else "Shape"),
-            table(["", *(line.term for line in found)], lines, (0.6, *[1] * len(found))),
-            words(" ".join(f"{line.term}: {line.definition}" for line in found) + NO_SHAPE_INTERVALS, SMALL),
+            table(["", *(line.term for line in descriptors)], lines, (0.6, *[1] * len(descriptors))),
+            words(" ".join(f"{line.term}: {line.definition}" for line in descriptors) + NO_SHAPE_INTERVALS, SMALL),
             words(summary.groups),
         )
     ]

@@ -24,9 +24,17 @@ from ..measure.quantities import (
     significant,
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics, Verdict
-from ..micrograph.types import NO_INTERVALS
+from ..micrograph.types import LEAST_DOUBT, NO_INTERVALS
 from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
-from .wording import LEAST_DOUBT, capital, counted_from, interval_words, per_cent, share_interval
+from .wording import (
+    capital,
+    counted_from,
+    doubt_words,
+    doubtful_shares,
+    interval_words,
+    per_cent,
+    share_interval,
+)
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -142,8 +150,8 @@ class Summary:
         terms = {"median": "Median min. Feret", "fraction_100nm": f"1–100 nm{self.counted_from}"}
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
-        found = {name: replace(self.by_number(name), term=terms[name], below=below[name]) for name in names}
-        return [replace(each, holds=self.holds(name), whole=self.whole(name)) for name, each in found.items()]
+        entries = {name: replace(self.by_number(name), term=terms[name], below=below[name]) for name in names}
+        return [replace(each, holds=self.holds(name), whole=self.whole(name)) for name, each in entries.items()]
 
     def holds(self, answer: str) -> str:
         """What the interval of an answer includes: "counting only"."""
@@ -175,15 +183,13 @@ class Summary:
     def doubtful(self) -> str:
         """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
         assert self.statistics is not None
-        own = self.statistics.fraction_100nm
-        shares = {words: getattr(self.statistics, name) for name, words in DOUBTFUL_FRACTIONS.items()}
-        return ", ".join(f"{words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
+        return ", ".join(doubtful_shares(self.statistics))
 
     @property
     def counted_from(self) -> str:
         """From which size on particles are in the fraction; older results do not say."""
-        least = self.statistics.nano.get("least_nm") if self.statistics and self.statistics.nano else None
-        return "" if least is None else f", of ≥ {significant(least)} nm"
+        words = counted_from(self.statistics.nano if self.statistics else None)
+        return f",{words}" if words else ""
 
     @property
     def few(self) -> str:
@@ -241,16 +247,16 @@ class Summary:
     @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers are, or why there are none; older results say nothing."""
-        found = self.statistics
-        if not found or not self.kept or not (found.intervals or found.interval_note):
+        statistics = self.statistics
+        if not statistics or not self.kept or not (statistics.intervals or statistics.interval_note):
             return ""
-        if found.interval_note:
-            return found.interval_note
-        basis = "images" if found.interval_basis == BY_IMAGE else self.things
-        doubt = found.relative_uncertainty or 0.0
-        scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
+        if statistics.interval_note:
+            return statistics.interval_note
+        basis = "images" if statistics.interval_basis == BY_IMAGE else self.things
+        doubt = statistics.relative_uncertainty or 0.0
+        scale = f", including {doubt_words(doubt)} uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
         beside = f"Each number has its 95 % interval. Intervals of sizes come from resampling the {basis}{scale}."
-        return " ".join([beside, *found.cautions])
+        return " ".join([beside, *statistics.cautions])
 
     @property
     def edge_line(self) -> str:
@@ -276,25 +282,25 @@ class Summary:
     @property
     def groups(self) -> str:
         """Objects and the groups in which they touch."""
-        found = self.statistics.agglomerates if self.statistics else None
-        if not found or not self.kept:
+        agglomerates = self.statistics.agglomerates if self.statistics else None
+        if not agglomerates or not self.kept:
             return ""
-        if not found["groups"]:
+        if not agglomerates["groups"]:
             return f"No two {self.things} touch."
-        groups = "1 group" if found["groups"] == 1 else f"{found['groups']:,} groups"
-        largest = f" The largest has {found['largest']:,}." if found["groups"] > 1 else ""
-        touching = f"{found['primaries_in_groups']:,} {self.things} touch others, in {groups}"
-        return f"{touching}; {found['singles']:,} stand alone.{largest}"
+        groups = "1 group" if agglomerates["groups"] == 1 else f"{agglomerates['groups']:,} groups"
+        largest = f" The largest has {agglomerates['largest']:,}." if agglomerates["groups"] > 1 else ""
+        touching = f"{agglomerates['primaries_in_groups']:,} {self.things} touch others, in {groups}"
+        return f"{touching}; {agglomerates['singles']:,} stand alone.{largest}"
 
     @property
     def enough(self) -> str:
         """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
-        found = self.statistics.convergence if self.statistics and self.kept else None
-        if not found:
+        convergence = self.statistics.convergence if self.statistics and self.kept else None
+        if not convergence:
             return ""
         assert self.statistics is not None
-        wanted, more = found.get("wanted") or 0.05, found.get("more")
-        if found.get("by") == "image":
+        wanted, more = convergence.get("wanted") or 0.05, convergence.get("more")
+        if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, wanted, self.statistics.relative_uncertainty))}."
         aim = f"± {per_cent(wanted)}"
         if more is None:
@@ -306,10 +312,10 @@ class Summary:
     @cached_property
     def nano(self) -> Nano | None:
         """The screening as a nanomaterial; of an older result its verdict follows from the interval alone."""
-        found = self.statistics
-        if not found or not self.kept or found.nano:
-            return found.nano if found and self.kept else None
-        share, low, high = found.fraction_100nm, found.fraction_low, found.fraction_high
+        statistics = self.statistics
+        if not statistics or not self.kept or statistics.nano:
+            return statistics.nano if statistics and self.kept else None
+        share, low, high = statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high
         if share is None or low is None or high is None:
             return None
         verdict: Verdict = "above" if low >= THRESHOLD else "below" if high < THRESHOLD else "undecided"
@@ -339,14 +345,14 @@ class Summary:
     @property
     def budget(self) -> BudgetTable | None:
         """None of pixels, and of older results."""
-        found = self.statistics.budget if self.statistics else None
-        if not found:
+        stored = self.statistics.budget if self.statistics else None
+        if not stored:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(found)
+            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(stored)
         ]
-        totals: Mapping[str, Any] = found
+        totals: Mapping[str, Any] = stored
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
@@ -393,36 +399,36 @@ class Summary:
             for of, share in spread.items():
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[of].label}", Value(share), group="shape")
 
-    def _others(self, found: Statistics) -> Iterator[Entry]:
-        if found.size != "ecd":
+    def _others(self, statistics: Statistics) -> Iterator[Entry]:
+        if statistics.size != "ecd":
             yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
-        if not found.screened:
+        if not statistics.screened:
             return
-        counted = f", of {self.things}{counted_from(found.nano)}" if found.nano else ""
+        counted = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
         yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
         for name in DOUBTFUL_FRACTIONS:
             yield replace(self.by_number(name), term=NUMBERS[name].label)
-        if found.recommendation is not None:
-            vssa = Value(found.recommendation["vssa"], unit="m²/cm³")
+        if statistics.recommendation is not None:
+            vssa = Value(statistics.recommendation["vssa"], unit="m²/cm³")
             yield Entry("vssa", "volume-specific surface area", vssa)
 
     @staticmethod
-    def _fit_numbers(found: Statistics) -> Iterator[tuple[str, Value, str]]:
-        fit = found.fit
+    def _fit_numbers(statistics: Statistics) -> Iterator[tuple[str, Value, str]]:
+        fit = statistics.fit
         if fit is None:
             return
-        yield "median", Value(fit["median"], unit=found.unit), ""
+        yield "median", Value(fit["median"], unit=statistics.unit), ""
         yield "geometric standard deviation", Value(fit["gsd"]), ""
         yield "greatest distance of the cumulative curves", Value(fit["ks"]), ""
         yield "p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"
         yield "fit", Value(None), fit["word"]
 
 
-def _without_intervals(found: Statistics) -> Statistics:
+def _without_intervals(statistics: Statistics) -> Statistics:
     """In pixels: without what looks like a measurement, which earlier versions stored."""
-    weighted: Any = {way: {**of, "intervals": {}, "note": NO_INTERVALS} for way, of in found.weighted.items()}
+    weighted: Any = {way: {**of, "intervals": {}, "note": NO_INTERVALS} for way, of in statistics.weighted.items()}
     nothing = {"nano": None, "budget": None, "convergence": None}
-    return replace(found, intervals={}, interval_note=NO_INTERVALS, weighted=weighted, **nothing)  # type: ignore[arg-type]
+    return replace(statistics, intervals={}, interval_note=NO_INTERVALS, weighted=weighted, **nothing)  # type: ignore[arg-type]
 
 
 def _hundredths(name: str, of: Mapping[str, float], end: str) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import floor, log10
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.quantities import Value, number, significant
-from ..measure.results import Corrected
-from ..micrograph.types import SOURCES, Calibration
+from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, number, significant
+from ..measure.results import Corrected, Statistics
+from ..micrograph.types import LEAST_DOUBT, SOURCES, Calibration
 
-LEAST_DOUBT = 0.001
 MOST_DECIMALS = 6
 MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
+UNKNOWN_SCALE = "scale not known: lengths are in pixels"
 
 
 def version() -> str:
@@ -51,9 +51,14 @@ def hundredths(fraction: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
+    """Such as "148–163"."""
+    return f"{write(low)}–{write(high)}"
+
+
 def share_interval(low: float, high: float) -> str:
     """Such as "17.3–27.3 %"."""
-    return f"{hundredths(low)}–{per_cent(high)}"
+    return f"{interval_words(low, high, hundredths)} %"
 
 
 def per_cent(fraction: float | None) -> str:
@@ -64,6 +69,12 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
     """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
+
+
+def doubtful_shares(statistics: Statistics) -> list[str]:
+    """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
+    shares = ((words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items())
+    return [f"{words} {per_cent(share)}" for words, share in shares if share not in (None, statistics.fraction_100nm)]
 
 
 def doubt_words(fraction: float | None) -> str:
@@ -100,24 +111,15 @@ def doubt_line(calibration: Calibration) -> str:
     return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {own}."
 
 
-def scale_words(calibration: Calibration) -> str:
-    """Such as "7.344 nm/px, read from the data bar (± 0.5 %)"."""
+def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
+    """Such as "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)"; without detail "7.344 nm/px (from the
+    file)"."""
     if calibration.nm_per_pixel is None:
-        return "scale not known, sizes in pixels"
+        return UNKNOWN_SCALE
     doubt = rounding_words(calibration) if calibration.source in MEASURED else ""
-    said = f"{pixel_size(calibration.nm_per_pixel)}, {SOURCES[calibration.source]}"
-    return f"{said} ({doubt})" if doubt else said
-
-
-def calibration_words(calibration: Calibration) -> str:
-    """Such as "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)"."""
-    if calibration.nm_per_pixel is None:
-        return "scale not known: lengths are in pixels"
-    how = SOURCES[calibration.source]
-    if calibration.source in MEASURED:
-        how += f", ± {doubt_words(calibration.relative_uncertainty)}"
-    detail = f": {one_line(calibration.detail, 60)}" if calibration.detail else ""
-    return f"{pixel_size(calibration.nm_per_pixel)} ({how}{detail})"
+    how = ", ".join(filter(None, (SOURCES[calibration.source], doubt)))
+    more = f": {one_line(calibration.detail, 60)}" if detail and calibration.detail else ""
+    return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
 
 
 def corrected_words(used: Mapping[str, Any]) -> str:
@@ -152,11 +154,6 @@ def in_hundredths(name: str, value: Value) -> Value:
     return Value(shown, low, high, "%")
 
 
-def interval_words(low: float, high: float) -> str:
-    """Such as "148–163"."""
-    return f"{significant(low)}–{significant(high)}"
-
-
 def pixel_size(nm_per_pixel: float) -> str:
     """Such as "7.344 nm/px"."""
     return f"{trimmed(nm_per_pixel)} nm/px"
@@ -168,8 +165,10 @@ def trimmed(value: float) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-def scale_range(low: float, high: float) -> str:
-    """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px"."""
+def scale_range(low: float | None, high: float | None) -> str:
+    """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px"; None where no image has a scale."""
+    if low is None or high is None:
+        return UNKNOWN_SCALE
     return pixel_size(high) if high <= low * 1.001 else f"{trimmed(low)} to {pixel_size(high)}"
 
 

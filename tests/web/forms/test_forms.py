@@ -84,7 +84,7 @@ class TestBadge:
             ("", "", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
             ("", "", NOTHING, UNSCALED),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
-            ("12 mm", "typed", ZEISS, "typed: 1.172e+04 nm/px; did you mean 12 µm?"),
+            ("12 mm", "typed", ZEISS, "typed: 11,720 nm/px; did you mean 12 µm?"),
             ("", "typed", ZEISS, "measured in pixels"),
             ("wide", "typed", ZEISS, "not a width"),
         ],

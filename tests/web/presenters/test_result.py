@@ -93,7 +93,7 @@ class TestSizes:
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
-        assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("21.9", "17.3–27.3")
+        assert shown["Number 1–100 nm, of 22.5 nm and more"] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
         shown = [*numbers().sizes, *numbers().weighted, *numbers().shape]
@@ -370,7 +370,7 @@ class TestComparison:
             *("261", "270", "+9 (+3.4 %)"),
         )
         assert shown["Median"].difference == "−5.43 nm (−3.5 %)"
-        assert shown["Number 1–100 nm, of ≥ 22.5 nm"].difference == "+3.13 points"
+        assert shown["Number 1–100 nm, of 22.5 nm and more"].difference == "+3.13 points"
         assert shown["D10"].difference == "±0 nm"
         page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
         assert 'id="comparison"' in page and "−5.43 nm (−3.5 %)" in page

@@ -219,7 +219,7 @@ class TestAcquired:
     def test_facts_have_names_and_units(self):
         metadata = {"operator": "x", "voltage_kv": 5.0, "instrument": "Sigma", "working_distance_mm": 4.25}
         assert acquired(micrograph(ZEISS, metadata=metadata)) == [
-            ("Scale in the file", "7.344 nm/px, from the file: Zeiss tag 34118, Image Pixel Size"),
+            ("Scale in the file", "7.344 nm/px (from the file): Zeiss tag 34118, Image Pixel Size"),
             ("Instrument", "Sigma"),
             ("Voltage", "5 kV"),
             ("Working distance", "4.25 mm"),

@@ -391,7 +391,7 @@ class TestResult:
             "Below 50 %",
             "34 set aside",
             "Touches the frame",
-            "7.344 nm/px, from the file",
+            "7.344 nm/px (from the file)",
             "Zeiss tag 34118",
             "Particles, version 1.2",
             "cut off from row 40 (8 rows)",
@@ -425,7 +425,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert "scale not known, sizes in pixels" in page
+        assert "scale not known: lengths are in pixels" in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))

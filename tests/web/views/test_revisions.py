@@ -64,8 +64,8 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     revise(second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING)
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
-        (1, "7.344 nm/px, from the file", False, False),
-        (2, "10 nm/px, typed by the user", False, True),
+        (1, "7.344 nm/px (from the file)", False, False),
+        (2, "10 nm/px (typed by the user)", False, True),
         (
             3,
             "Segmentation filter: on; border correction: sizes without what touches the frame, the others weighted"
@@ -100,7 +100,7 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     micrograph.refresh_from_db()
     third.refresh_from_db()
     assert set(Job.objects.all()) == {first, third}
-    assert [each.changed for each in listed(third)] == ["7.344 nm/px, from the file", "Threshold: 0.3"]
+    assert [each.changed for each in listed(third)] == ["7.344 nm/px (from the file)", "Threshold: 0.3"]
     assert browser.get(f"/jobs/{third.pk}/").status_code == 200
     browser.post(f"/jobs/{first.pk}/delete/")
     assert [each.number for each in listed(Job.objects.get())] == [1]

@@ -50,7 +50,7 @@ class Export:
     def holds(self, of: Of, *, all: bool = False) -> str:
         return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image
 
-    def said(self, of: Of, task: Task, *, all: bool = False) -> Export:
+    def worded(self, of: Of, task: Task, *, all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         of_classes = self.image_classes if of == "image" and task.semantic else ""

@@ -18,10 +18,10 @@ def _write(context: Context, path: Path) -> None:
 
     from ..picture import between
 
-    found = context.analysis.segmentation
-    written = np.zeros(found.labels.shape, np.uint8)
-    if len(found):
-        written[: found.rows][between(found.labels[: found.rows])] = 255
+    segmentation = context.analysis.segmentation
+    written = np.zeros(segmentation.labels.shape, np.uint8)
+    if len(segmentation):
+        written[: segmentation.rows][between(segmentation.labels[: segmentation.rows])] = 255
     tifffile.imwrite(path, written, compression="zlib")
 
 

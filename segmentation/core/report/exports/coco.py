@@ -29,16 +29,16 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     """
     size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
-    found = Objects.of(analysis)
+    objects = Objects.of(analysis)
     categories = [*analysis.segmentation.class_names, POSSIBLY_WRONG]
     annotations = [
         {
-            "id": int(found.ids[i]),
+            "id": int(objects.ids[i]),
             "image_id": 1,
-            "category_id": 1 + categories.index(found.classes[i]) if found.kept[i] else len(categories),
+            "category_id": 1 + categories.index(objects.classes[i]) if objects.kept[i] else len(categories),
             **_geometry(shape, size),
-            "reason": found.reasons[i],
-            "confidence": found.confidence[i],
+            "reason": objects.reasons[i],
+            "confidence": objects.confidence[i],
         }
         for i, shape in enumerate(shapes)
     ]

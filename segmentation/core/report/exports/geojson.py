@@ -30,20 +30,20 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
 
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
     """
-    found, table = Objects.of(analysis), analysis.table
+    objects, table = Objects.of(analysis), analysis.table
     task = tasks.find(analysis.segmentation.provenance.task)
     measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(shapes) else ()
     names = [column_name(measure, table.unit) for measure in measures]
     columns = {name: _plain(table[name]) for name in names if name in table.columns}
     columns = {
-        "label": found.ids.tolist(),
+        "label": objects.ids.tolist(),
         **columns,
-        **({"class": found.classes} if len(analysis.segmentation.class_names) > 1 else {}),
+        **({"class": objects.classes} if len(analysis.segmentation.class_names) > 1 else {}),
     }
     features = [
         {
             "type": "Feature",
-            "id": int(found.ids[i]),
+            "id": int(objects.ids[i]),
             "properties": {name: values[i] for name, values in columns.items()},
             "geometry": _geometry(shape),
         }

@@ -79,18 +79,18 @@ def _how(image: SampleImage) -> tuple[Any, ...]:
     """The cells of HOW, empty for what is not known."""
     if image.member is None:
         return ("",) * len(HOW)
-    found, calibration = image.member.record, image.member.calibration
+    record, calibration = image.member.record, image.member.calibration
     return (
         name_cell(calibration.detail),
         number(calibration.relative_uncertainty),
         number(calibration.instrument_uncertainty),
-        name_cell(found.card.get("name", "")),
-        found.card.get("sha256", ""),
-        number(found.used.get("threshold")),
-        found.used.get("polarity", ""),
-        number(found.used.get("scale")),
-        found.used.get("corrected", 0),
-        found.used.get("reviewed", 0),
+        name_cell(record.card.get("name", "")),
+        record.card.get("sha256", ""),
+        number(record.used.get("threshold")),
+        record.used.get("polarity", ""),
+        number(record.used.get("scale")),
+        record.used.get("corrected", 0),
+        record.used.get("reviewed", 0),
     )
 
 

@@ -44,9 +44,9 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
     if tasks.find(analysis.segmentation.provenance.task).semantic:
         written = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
     else:
-        found = Objects.of(analysis)
-        written = np.zeros(len(found.ids) + 1, _type(int(found.ids.max(initial=0))))
-        written[1:] = np.where(found.kept | all, found.ids, 0)
+        objects = Objects.of(analysis)
+        written = np.zeros(len(objects.ids) + 1, _type(int(objects.ids.max(initial=0))))
+        written[1:] = np.where(objects.kept | all, objects.ids, 0)
     tifffile.imwrite(
         file,
         written[analysis.segmentation.dense],

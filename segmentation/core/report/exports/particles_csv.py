@@ -50,11 +50,11 @@ def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     from ..facts import brief, model_words
 
     member = sample.members[0]
-    calibration, found = member.calibration, member.record
+    calibration, record = member.calibration, member.record
     yield "software", version()
     yield "file", member.name
     yield "sha256", member.sha256
-    yield "image size (px)", f"{found.width} x {found.height}"
+    yield "image size (px)", f"{record.width} x {record.height}"
     yield "nm per pixel", number(calibration.nm_per_pixel) or "not known"
     yield "calibration source", SOURCES[calibration.source]
     if calibration.detail:
@@ -62,7 +62,7 @@ def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     if calibration.nm_per_pixel is not None:
         yield "uncertainty by reading and rounding", doubt_words(calibration.relative_uncertainty)
         yield "uncertainty of the calibration of the microscope", instrument_words(calibration)
-    yield "model", model_words(found.card)
+    yield "model", model_words(record.card)
     yield from brief(sample).items()
     for warning in shorts(sample.flags):
         yield "warning", warning
@@ -70,41 +70,41 @@ def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
 
 
 def _numbers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
-    found, things = sample.pooled, sample.task.things
+    statistics, things = sample.pooled, sample.task.things
     own = not sample.task.screened
     if own:
         yield from _answers(sample)
-    if found is None:
+    if statistics is None:
         from ..facts import edge_of
 
         if edge_of(sample, sample.members[0]) == "weight":
             yield "edges", WEIGHTED.format(thing=sample.task.thing)
         return
     if not own:
-        yield f"{things} kept", found.n_kept
-        yield f"{things} set aside", found.n_set_aside
-        for reason, count in found.set_aside.items():
+        yield f"{things} kept", statistics.n_kept
+        yield f"{things} set aside", statistics.n_set_aside
+        for reason, count in statistics.set_aside.items():
             yield f"set aside because: {reason}", count
     which = "whole" if own else "kept"
-    yield "the sizes below", f"{COLUMNS[found.size].label}s of the {which} {things} by number"
-    if found.edge == "weight":
+    yield "the sizes below", f"{COLUMNS[statistics.size].label}s of the {which} {things} by number"
+    if statistics.edge == "weight":
         yield "edges", WEIGHTED.format(thing=sample.task.thing)
     for name in ("mean", "median", "sd", "d10", "d50", "d90"):
-        if found.n_kept == 1 and getattr(found, name) is None:
+        if statistics.n_kept == 1 and getattr(statistics, name) is None:
             continue
         label = {"sd": "sample standard deviation"}.get(name, name.upper() if name[0] == "d" else name)
-        yield f"{label} ({found.unit})", number(getattr(found, name))
-        limits = found.intervals[name]
+        yield f"{label} ({statistics.unit})", number(getattr(statistics, name))
+        limits = statistics.intervals[name]
         if limits is not None:
-            yield f"{label} 95 % interval ({found.unit})", f"{number(limits[0])} to {number(limits[1])}"
-    if found.fraction_100nm is not None:
-        yield f"fraction from 1 to 100 nm of {things}{counted_from(found.nano)}", number(found.fraction_100nm)
-        low, high = number(found.fraction_low), number(found.fraction_high)
+            yield f"{label} 95 % interval ({statistics.unit})", f"{number(limits[0])} to {number(limits[1])}"
+    if statistics.fraction_100nm is not None:
+        yield f"fraction from 1 to 100 nm of {things}{counted_from(statistics.nano)}", number(statistics.fraction_100nm)
+        low, high = number(statistics.fraction_low), number(statistics.fraction_high)
         yield "fraction from 1 to 100 nm 95 % interval", f"{low} to {high}"
         for name, words in DOUBTFUL_FRACTIONS.items():
-            yield f"fraction from 1 to 100 nm {words}", number(getattr(found, name))
-    if found.without_filter is not None:
-        others: dict[str, Any] = {**found.without_filter}
+            yield f"fraction from 1 to 100 nm {words}", number(getattr(statistics, name))
+    if statistics.without_filter is not None:
+        others: dict[str, Any] = {**statistics.without_filter}
         known = (f"{name}={number(value)}" for name, value in others.items() if value is not None)
         yield "without the filter", " ".join(known)
 

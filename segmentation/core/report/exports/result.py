@@ -49,31 +49,31 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
 def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
     from ..facts import model, used
 
-    micrograph, found = analysis.micrograph, sample.members[0].record
+    micrograph, record = analysis.micrograph, sample.members[0].record
     return {
         "format": FORMAT,
         "settings": analysis.settings.as_dict(),
-        "used": used(found),
+        "used": used(record),
         "calibration": asdict(analysis.calibration),
-        "quantities": _answers(analysis.quantities, found),
+        "quantities": _answers(analysis.quantities, record),
         "set_aside": by_reason([analysis.table]),
-        "model": model(found.card),
+        "model": model(record.card),
         "image": {
             "name": micrograph.name,
             "sha256": micrograph.sha256,
-            "width": found.width,
-            "height": found.height,
-            "data_bar": found.data_bar,
+            "width": record.width,
+            "height": record.height,
+            "data_bar": record.data_bar,
             "notes": list(micrograph.notes),
         },
         "metadata": micrograph.metadata,
     }
 
 
-def _answers(quantities: Mapping[str, Value], found: AnalysisRecord) -> Any:
+def _answers(quantities: Mapping[str, Value], record: AnalysisRecord) -> Any:
     """The quantities: by name, as programs know them, where objects are screened; else a list of them."""
     named = {name: value.as_dict() for name, value in quantities.items()}
-    return named if tasks.find(found.task).screened else [{"name": name, **value} for name, value in named.items()]
+    return named if tasks.find(record.task).screened else [{"name": name, **value} for name, value in named.items()]
 
 
 def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
@@ -97,33 +97,33 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
     from ..facts import model, used
 
     member = image.member
-    found = AnalysisRecord() if member is None else member.record
+    record = AnalysisRecord() if member is None else member.record
     names = ("name", "n", "n_set_aside", "median", "low", "high", "outlier", "excluded", "warning", "sha256")
     return {
         **{name: getattr(image, name) for name in names},
         "calibration": None if member is None else asdict(member.calibration),
         "clarity": None if member is None else member.clarity,
-        "quantities": None if member is None else _answers(member.quantities, found),
-        "settings": dict(found.settings) or None,
-        "used": used(found) or None,
-        "model": model(found.card) if found.card else None,
-        "width": found.width,
-        "height": found.height,
-        "data_bar": found.data_bar,
-        "metadata": dict(found.instrument),
+        "quantities": None if member is None else _answers(member.quantities, record),
+        "settings": dict(record.settings) or None,
+        "used": used(record) or None,
+        "model": model(record.card) if record.card else None,
+        "width": record.width,
+        "height": record.height,
+        "data_bar": record.data_bar,
+        "metadata": dict(record.instrument),
     }
 
 
 @cache
 def versions() -> dict[str, str]:
     """Of what decides the numbers; a package that is not installed is left out, none is imported."""
-    found = {"deepsegm": __version__, "python": platform.python_version()}
+    known = {"deepsegm": __version__, "python": platform.python_version()}
     for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "torch"):
         try:
-            found[package] = metadata.version(package)
+            known[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return known
 
 
 def plain(value: Any) -> Any:

@@ -31,13 +31,13 @@ MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 
 def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, all: bool = False) -> None:
     """Write one ROI per kept object, named by its id; `all` adds the set-aside ones, in red, with the reason."""
-    found = Objects.of(analysis)
-    digits = max(4, len(str(found.ids.max(initial=0))))
+    objects = Objects.of(analysis)
+    digits = max(4, len(str(objects.ids.max(initial=0))))
     entries = []
-    for i in np.flatnonzero(found.kept | all).tolist():
-        title = f"{found.ids[i]:0{digits}d} {found.reasons[i]}".strip()
+    for i in np.flatnonzero(objects.kept | all).tolist():
+        title = f"{objects.ids[i]:0{digits}d} {objects.reasons[i]}".strip()
         roi = _roi(shapes[i])
-        roi.name, roi.stroke_color = title, KEPT if found.kept[i] else ASIDE
+        roi.name, roi.stroke_color = title, KEPT if objects.kept[i] else ASIDE
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
     write_zip(file, entries)
 

@@ -52,7 +52,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     drawing: what the figure draws, where it is known.
     """
     rows, columns = analysis.micrograph.shape
-    found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
+    objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
     known = _columns(analysis) if len(table) == len(used) else {}
     task = tasks.find(used.provenance.task)
     cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
@@ -60,10 +60,10 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     cut = table.kept & ~table.whole if known and task.size and not task.screened else np.zeros(len(lines), bool)
     particles: list[dict[str, Any]] = [
         {
-            "id": int(found.ids[i]),
-            **({"class": found.classes[i]} if len(used.class_names) > 1 else {}),
-            "kept": bool(found.kept[i]),
-            "reason": found.reasons[i],
+            "id": int(objects.ids[i]),
+            **({"class": objects.classes[i]} if len(used.class_names) > 1 else {}),
+            "kept": bool(objects.kept[i]),
+            "reason": objects.reasons[i],
             **({"cut": True} if cut[i] else {}),
             **{name: values[i] for name, values in known.items()},
             "outline": _whole(thinned(line, TOLERANCE)),
@@ -99,15 +99,15 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     measured = {each.name for each in table.quantities}
     own = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
-    found = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
+    columns = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
     shapes = [
         name
         for name in (*DESCRIPTORS, "confidence", "relative_contrast")
         if name in measured and np.isfinite(table[name]).any()
     ]
-    found |= {name: _short(table[name]) for name in shapes}
+    columns |= {name: _short(table[name]) for name in shapes}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return found | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
 
 
 def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:

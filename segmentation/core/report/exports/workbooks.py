@@ -59,8 +59,8 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO) -> None:
             head = ["contribution", "from", "of the median, relative", "of the fraction 1-100 nm"]
             _add_sheet(book, "uncertainty", head, _budget(sample.pooled.budget, sample.pooled.nano), BUDGET)
         width = 4 if sample.analysis is None else 3
-        said = (line[:width] for line in _metadata(sample))
-        _add_sheet(book, "metadata", ["group", "name", "value", "image"][:width], said, METADATA[:width])
+        metadata = (line[:width] for line in _metadata(sample))
+        _add_sheet(book, "metadata", ["group", "name", "value", "image"][:width], metadata, METADATA[:width])
         if sample.analysis is None:
             _add_sheet(book, "notes", ["note"], [(each,) for each in _notes(sample)], (120,))
 
@@ -163,8 +163,8 @@ def _notes(sample: SampleAnalysis) -> list[str]:
     from ..facts import unknown
     from ..method import left_out_words
 
-    said = (left_out_words(sample), unknown(sample))
-    return [*(f"{each.removesuffix('.')}." for each in said if each), *map(str, sample.flags)]
+    sentences = (left_out_words(sample), unknown(sample))
+    return [*(f"{each.removesuffix('.')}." for each in sentences if each), *map(str, sample.flags)]
 
 
 def _write(context: Context, path: Path) -> None:
