@@ -15,7 +15,7 @@ from PIL import Image
 
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.drawn import Drawn
-from segmentation.core.measure.quantities import significant
+from segmentation.core.measure.quantities import COLUMNS, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, pages
@@ -145,7 +145,7 @@ def test_its_numbers_are_those_of_the_result():
 
 def test_without_calibration_nothing_is_in_nanometres():
     words = said(written(made("pixels")))
-    assert "scale not known" in words and "Minimum Feret diameter (px)" in words
+    assert "scale not known" in words and "diameter (px)" in words
     # The definition speaks of 100 nm; no measure does.
     assert not re.search(r"\d nm", re.sub(r"(to|about) 100 nm", "", words))
 
@@ -188,7 +188,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
     assert wild.limits(0) is None
     assert Drawn(wild.draws / 8).limits(0) is not None
     words = said(written(make_analysis(14, (200, 260))))
-    assert "(too few particles)" in words and "Elongation: Width / length of the rectangle" in words
+    assert "(too few particles)" in words and f"Elongation: {COLUMNS['elongation'].definition}"[:30] in words
 
 
 @pytest.mark.slow
@@ -209,7 +209,7 @@ def test_edge_weights_are_said():
     analysis = make_analysis(40)
     weighted = replace(analysis, statistics=replace(analysis.statistics, edge="weight"))
     assert WEIGHTED in method(weighted)
-    assert "Number of particles, edge-weighted" in said(written(weighted))
+    assert "edge-weighted" in said(written(weighted))
 
 
 @pytest.mark.parametrize(
@@ -236,14 +236,14 @@ def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
     words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
-    assert said in words and ("chance of being right under" in words) == bool(said)
+    assert said in words and ("outlines were removed" in words or "outline was removed" in words) == bool(said)
 
 
 def test_a_model_of_faint_things_says_the_limit_that_it_used():
     analysis = make_analysis(4)
     card = {**analysis.segmentation.provenance.card, "options": {"noise": 0.0}}
     words = method(refound(analysis, dropped=7, expected=0.3, card=card))
-    assert "7 outlines were removed, with a calibrated chance of being right under 10 %." in words
+    assert re.search(r"\b7 outlines were removed.* 10 %\.", words)
 
 
 def test_same_analysis_same_bytes():
@@ -252,5 +252,5 @@ def test_same_analysis_same_bytes():
 
 def test_masks_of_other_tools_have_no_model():
     words = said(written(refound(make_analysis(12), card={"name": MASKS})))
-    assert "outlined by another tool" in words
-    assert "convolutional" not in words and "SHA-256 of the weights" not in words and "polarity" not in words
+    assert "another tool" in words
+    assert "convolutional" not in words and "of the weights" not in words and "polarity" not in words
