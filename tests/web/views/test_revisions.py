@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import SOURCES, Calibration
+from segmentation.core.report.wording import capital
 from segmentation.models import Job
 from segmentation.views.revisions import revisions, setting_changes
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
@@ -48,6 +49,10 @@ def revise(make_job, micrograph):
     return make
 
 
+def changed(new, old):
+    return capital("; ".join(setting_changes(new.get_settings(), old.get_settings())))
+
+
 def listed(job, visitor=VISITOR, user=None):
     return revisions(job, user or AnonymousUser(), visitor)
 
@@ -62,19 +67,15 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     second = revise(
         first, AnalysisSettings.of(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7)
     )
-    revise(second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING)
+    third = revise(
+        second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING
+    )
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
         (1, FROM_FILE, False, False),
         (2, f"10 nm/px, {SOURCES['typed']}", False, True),
-        (
-            3,
-            "Segmentation filter: on; border correction: sizes without what touches the frame, the others weighted"
-            " for it",
-            False,
-            False,
-        ),
-        (4, "Data bar: 8 rows; threshold: 0.4; working scale: 0.5 ×; mirrored images: on", True, False),
+        (3, changed(third, second), False, False),
+        (4, changed(fourth, first), True, False),
     ]
     outcomes = [(each.outcome, each.median) for each in listed(fourth)]
     assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Under way", "")]
@@ -139,6 +140,8 @@ class TestAccess:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"filter": True}, "segmentation filter: on"),
+        ({"flips": True}, "mirrored images: on"),
         ({"polarity": "dark"}, "particles are: darker than their surroundings"),
         ({"threshold": 0.4}, "threshold: 0.4"),
         ({"data_bar": 0}, "data bar: there is none"),
