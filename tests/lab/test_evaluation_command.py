@@ -122,7 +122,7 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     written = read_card(card)
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
-    assert f"-> {chosen:g}" in said and "0_m: IoU" in said and "all 6 " in said
+    assert f"-> {chosen:g}" in said and "fitted on, 0_m" in said and "all 6 fitted on" in said
     page = (tmp_path / "report" / "report.html").read_text()
     assert re.search(rf"best here .*\b{chosen:g}\b", page) and "As a table" in page and "chosen:" not in page
 
@@ -309,7 +309,7 @@ def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able,
     assert weights["limit"] in separation.LIMITS and weights["saddle"] < 0
     assert read_card(card).training["region_merging_rule"] == separation.RULE
     said = capsys.readouterr().out
-    assert f"into {card}" in said and "all 6 " in said
+    assert f"into {card}" in said and "all 6 fitted on" in said
     assert "are few to" in said
     assert card.with_name(f"{card.name}.before").read_text() == before and card.read_text() != before
 

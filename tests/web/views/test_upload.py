@@ -256,7 +256,7 @@ class TestScript:
         page = self.asked(client)
         assert page.startswith("<article")
         assert f'data-upload="{micrograph.pk}"' in page
-        assert re.search("from the file .*tag 34118, .*: 7.344 nm/px", page)
+        assert re.search("from the file [^<]*tag 34118, [^<]*: 7.344 nm/px", page)
         assert 'value="7520"' in page
         assert 'value="file"' in page
         assert "last 8 rows" in page
