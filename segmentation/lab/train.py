@@ -28,6 +28,7 @@ from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
 from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
 
+CHOSEN_ON = "held out, but the checkpoint was chosen on them"  # a card's split of the scores by which it was chosen
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
 Batch = tuple[Tensor, Tensor]
@@ -106,7 +107,7 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     if row is None:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
-    split = "held out, but the checkpoint was chosen on them" if recipe.rule else "held out"
+    split = CHOSEN_ON if recipe.rule else "held out"
     about = {"data": "validation crops", "split": split, "step": row.step}
     return [{**about, **_figures(row, recipe), **before}]
 

@@ -137,7 +137,7 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
 def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings):
     settings.DEEPSEGM_DEVICE = "abacus"
     done = manage("analyse", SAMPLE, "--out", tmp_path / "out")
-    assert done.returncode == 2 and "There is no device 'abacus'" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "'abacus'" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [analyse.Command(), measure.Command()], ids=["analyse", "measure"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -87,14 +88,14 @@ def test_negative_labels_are_background_and_counted():
     marked[0, :9] = -1
     labels, (note,) = as_labels(marked)
     np.testing.assert_array_equal(labels, TWO)
-    assert note.startswith("9 pixels with negative labels")
+    assert note.startswith("9 pixels ") and "negative" in note
 
 
 def test_a_label_in_pieces_stays_one_particle():
     torn = TWO.copy()
     torn[:, 25] = 0
     labels, (note,) = as_labels(torn)
-    assert labels.max() == 2 and "2 labels are 3 separate pieces" in note
+    assert labels.max() == 2 and re.search(r"\b2 labels .*\b3 separate pieces", note)
 
 
 @pytest.mark.parametrize("value", [np.zeros((40, 60)), np.zeros((40, 60), bool), np.full((40, 60), -1)])
@@ -210,7 +211,7 @@ def test_scales_of_image_and_mask_that_contradict_each_other(mask):
     assert found.calibration.nm_per_pixel == 10.0
     found = analyse_mask(scaled, AnalysisSettings.of(), image=replace(image, calibration=Calibration(2.5, "metadata")))
     assert found.calibration.nm_per_pixel is None
-    assert any("The image gives 2.5 nm per pixel but the mask 10 nm" in flag.text for flag in found.flags)
+    assert any(re.search(r"image gives 2\.5 nm.*mask 10 nm", flag.text) for flag in found.flags)
 
 
 def test_files_for_training_name_the_image_and_not_the_mask(mask):
@@ -233,7 +234,7 @@ def test_our_own_label_images_keep_their_scale(tmp_path, mask):
 
 def test_an_image_of_another_size(mask):
     image = Micrograph(np.zeros((40, 61), np.uint8), "x.tif", "c" * 64, Calibration.absent())
-    with pytest.raises(UnreadableImage, match="61 × 40 px and the mask 60 × 40"):
+    with pytest.raises(UnreadableImage, match=r"61 × 40 .*mask 60 × 40"):
         analyse_mask(mask, AnalysisSettings.of(), image=image)
 
 

@@ -99,7 +99,7 @@ def test_calibrations_that_disagree_are_a_warning_that_names_both():
     micrograph, segmentation = scene()
     typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
     said = " ".join(map(str, measure(micrograph, segmentation, typed).flags))
-    assert "The file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
+    assert "file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
     near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
     assert not any("typed width" in each.text for each in measure(micrograph, segmentation, near).flags)
     assert not any("metadata" in each.text for each in measure(micrograph, segmentation, AnalysisSettings.of()).flags)

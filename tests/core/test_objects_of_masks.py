@@ -18,7 +18,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.facts import settings as said_settings
 from segmentation.core.report.files import write_all
-from segmentation.core.report.method import method
+from segmentation.core.report.method import WEIGHTED, method
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks.bubbles import swelling
 
@@ -60,7 +60,7 @@ def test_the_pieces_of_a_line_may_share_a_corner():
     mask[np.arange(5, 30), np.arange(5, 30)] = 255
     apart, (note,) = as_labels(mask)
     whole, (other,) = as_labels(mask, corners=True)
-    assert (apart.max(), whole.max()) == (25, 1) and "share a side is" in note and "a corner" in other
+    assert (apart.max(), whole.max()) == (25, 1) and "a side" in note and "a corner" in other
 
 
 def test_grains_that_touch_have_a_boundary(tmp_path):
@@ -74,7 +74,7 @@ def test_weighting_for_the_frame_is_said():
     for edge, word in (("weight", "weighted"), ("exclude", "excluded")):
         sample = SampleAnalysis.of(measured(labels, "lines", border_correction=edge))
         assert said_settings(sample, sample.members[0])["edges"] == word
-        assert ("weighted by the inverse" in method(sample)) == (edge == "weight") == ("# edges: " in as_text(sample))
+        assert (WEIGHTED in method(sample)) == (edge == "weight") == ("# edges: " in as_text(sample))
 
 
 def test_the_table_of_a_sample_is_in_the_unit_of_the_images_that_count():

@@ -54,9 +54,9 @@ def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
     pairs = found.complete(only_labelled=True)
     assert [(p.name, p.group) for p in pairs] == [("a_b_m", "a_b"), ("a_m", "10.1000/1")]
     assert [image.name for image in found.unlabelled] == ["c.png"]
-    with pytest.raises(BadDataset, match=r"c\.png has no labels"):
+    with pytest.raises(BadDataset, match=r"c\.png .*no labels"):
         found.complete()
-    with pytest.raises(BadDataset, match="No image has labels"):
+    with pytest.raises(BadDataset, match="No image"):
         find_pairs(folder, suffix="_other").complete(only_labelled=True)
     assert len(find_pairs(folder, labels="none").pairs) == 3
     assert not find_pairs(folder, labels="none").pairs[0].load()[1].any()
@@ -82,10 +82,10 @@ def test_what_cannot_be_paired_is_explained(tmp_path):
     with pytest.raises(BadDataset, match="no folder"):
         find_pairs(tmp_path / "nosuch")
     folder = folder_of(tmp_path, shape=(40, 49))
-    with pytest.raises(BadDataset, match="50 x 40 pixels, its labels a_m are 49 x 40"):
+    with pytest.raises(BadDataset, match=r"50 x 40 .* a_m .* 49 x 40"):
         find_pairs(folder).pairs[0].load()
     written(folder / "masks", "z.tif", np.zeros((4, 4), np.uint8))
-    with pytest.raises(BadDataset, match=r"z\.tif have no image"):
+    with pytest.raises(BadDataset, match=r"z\.tif .*no image"):
         find_pairs(folder).complete()
     with pytest.raises(BadDataset, match=r"groups"):
         find_pairs(folder, labels="none", groups=folder / "nosuch.csv")
@@ -93,7 +93,7 @@ def test_what_cannot_be_paired_is_explained(tmp_path):
     with pytest.raises(BadDataset, match=r"a\.png: "):
         find_pairs(folder).pairs[0].load()
     written(folder / "masks", "a-2.png", np.zeros((40, 50), np.uint8))
-    with pytest.raises(BadDataset, match=r"several files of labels for a\.png: a-2\.png, a_m\.tif"):
+    with pytest.raises(BadDataset, match=r"several files .*a\.png: a-2\.png, a_m\.tif"):
         find_pairs(folder)
 
 

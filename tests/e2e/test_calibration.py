@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segmentation.core.micrograph.crosscheck import CALLED
+from segmentation.core.micrograph.types import SOURCES
+
 from .conftest import REPOSITORY, SIZES
 from .test_journey import choose, fits, result, start
 
@@ -55,7 +58,7 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     page = visit()
     choose(page, SAMPLE)
     badge = page.locator("#width_badge").inner_text()
-    assert badge.startswith("read from the image:")
+    assert badge.startswith(f"{SOURCES['read']}:")
     assert pixel_size(badge) == pytest.approx(5, rel=0.02)
     crop = page.locator(".read-shot img")
     assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") > 20
@@ -63,13 +66,13 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
 
     page.fill("#id_width", "9000")
     assert page.locator("#width_badge").inner_text().startswith("typed")
-    page.locator(".doubts li", has_text="bar in the image").wait_for()
+    page.locator(".doubts li", has_text=CALLED["read"]).wait_for()
     page.get_by_role("button", name="Yes, it is").click()
     page.locator(".doubts li").wait_for(state="detached")
 
     start(page)
     first = result(page)
-    assert "read from the image" in page.locator(".head").first.inner_text()
+    assert SOURCES["read"] in page.locator(".head").first.inner_text()
     assert page.locator(".revisions").count() == 0
 
     page.get_by_role("button", name="Draw on the scale bar").click()
@@ -79,16 +82,16 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     page.get_by_role("button", name="Use this scale").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
-    assert "drawn on the scale bar" in page.locator(".head").first.inner_text()
+    assert SOURCES["drawn"] in page.locator(".head").first.inner_text()
     lines = page.locator(".revisions li").all_inner_texts()
     assert len(lines) == 2
-    assert "read from the image" in lines[0]
-    assert "newest" in lines[1] and "drawn on the scale bar" in lines[1]
+    assert SOURCES["read"] in lines[0]
+    assert "newest" in lines[1] and SOURCES["drawn"] in lines[1]
     assert "the scale is not known" not in page.locator("main").inner_text().lower()
 
     page.get_by_role("link", name="Revision 1").click()
     page.wait_for_url(first)
-    assert "This is revision 1 of 2" in page.locator("main").inner_text()
+    assert "revision 1 of 2" in page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -108,7 +111,7 @@ def test_a_line_on_the_preview_counts_in_pixels_of_the_upload(visit, large, size
     assert fits(page)
     page.get_by_role("button", name="Use this scale").click()
     badge = page.locator("#width_badge").inner_text()
-    assert badge.startswith("drawn on the scale bar")
+    assert badge.startswith(SOURCES["drawn"])
     assert pixel_size(badge) == pytest.approx(2, rel=0.03)
     assert float(page.input_value("#id_width")) == pytest.approx(2 * COLUMNS, rel=0.03)
 
@@ -137,7 +140,7 @@ def test_the_line_is_drawn_by_keyboard(visit, large):
     length = page.get_by_label("Length written there")
     length.fill("1,000")
     length.press("Enter")
-    assert "leave the comma or point out" in page.locator("#ruler-readout").inner_text()
+    assert "comma or point" in page.locator("#ruler-readout").inner_text()
     length.fill(f"{across:.0f} nm")
     length.press("Enter")
     page.locator("dialog").wait_for(state="detached")

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from segmentation.core.micrograph.types import SOURCES
+
 from .conftest import PATIENCE, SIZES
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
@@ -71,7 +73,7 @@ def test_one_drag_and_one_click(visit, discs, size):
     width = page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
     assert 800 < width <= 1200
     assert fits(page)
-    assert f"{COLUMNS} × {ROWS} px · 10 nm/px (from the file)" in page.locator(".head").inner_text()
+    assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
     kept = int(page.locator(".headline b").inner_text())
     assert DISCS * 0.6 <= kept <= DISCS * 1.4
 
@@ -208,7 +210,7 @@ def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
     page.locator("[data-pending], [data-upload]").first.wait_for()
     start(page)
     result(page)
-    assert "10 nm/px (from the file)" in page.locator(".head").inner_text()
+    assert f"10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
     assert jobs_of(page) == 1
 
 
@@ -323,7 +325,7 @@ def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_pa
 def test_pressing_the_button_too_early_is_explained(visit):
     page = visit()
     start(page)
-    assert "Choose at least one image" in page.locator("#why").inner_text()
+    assert "at least one image" in page.locator("#why").inner_text()
     assert page.url.endswith("/")
 
 

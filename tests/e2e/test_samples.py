@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from segmentation.presenters.sample import EXCLUDED
+
 from . import specimen
 from .conftest import SIZES
 from .test_journey import fits, start
@@ -66,7 +68,7 @@ def test_a_zip_is_one_sample(visit, batch, size):
     page.get_by_role("button", name="Exclude 2.png").click()
     page.get_by_text("particles of 2 images").wait_for()
     assert 0 < int(page.locator("#pooled .headline b").inner_text()) < everything
-    assert "left out by you" in page.locator("tr.out").inner_text()
+    assert EXCLUDED in page.locator("tr.out").inner_text()
     page.get_by_role("button", name="Include 2.png").click()
     page.get_by_text("particles of 3 images").wait_for()
     assert int(page.locator("#pooled .headline b").inner_text()) == everything

@@ -1,6 +1,7 @@
 """What is measured at each checkpoint, by which rule one is chosen, and which part of the encoder learns when."""
 
 import math
+import re
 import tomllib
 
 import numpy as np
@@ -15,7 +16,7 @@ from segmentation.lab.publish import publish_run
 from segmentation.lab.runs import CheckpointScores, best_of, read_metrics
 from segmentation.lab.settings import BadRecipe
 from segmentation.lab.start import encoder_stages, start_run, unfreeze
-from segmentation.lab.train import Training, patience_is_over, train
+from segmentation.lab.train import CHOSEN_ON, Training, patience_is_over, train
 from tests.lab.folders import quietly, tiny
 from tests.tasks.conftest import draw_folder
 
@@ -99,11 +100,11 @@ def test_the_card_tells_which_checkpoint_was_chosen_and_what_the_others_reached(
     step, split = {"": (3, "held out"), "score": (1, None), "quantity": (2, None)}[rule]
     (score,) = card.scores
     assert score["step"] == step and score["dice"] == step / 10
-    assert score["split"] == (split or "held out, but the checkpoint was chosen on them")
+    assert score["split"] == (split or CHOSEN_ON)
     choices = card.training["choices"]
-    assert choices[0].startswith("step 3 by loss: loss 1, dice 0.3")
-    assert "step 1 by score (F1 at 0.5): loss 3, dice 0.1, f50 0.9, count off 9" in choices[1]
-    assert choices[2].startswith("step 2 by quantity (Error of the number, %)")
+    assert re.match(r"step 3 by loss\b.*loss 1\b.*dice 0\.3\b", choices[0])
+    assert re.search(r"step 1 by score\b.*loss 3\b.*dice 0\.1\b.*f50 0\.9\b.*off 9", choices[1])
+    assert choices[2].startswith("step 2 by") and "quantity" in choices[2]
     assert [place for place, each in enumerate(choices) if "published" in each] == [
         {"": 3, "score": 1, "quantity": 2}[rule]
     ]
@@ -152,5 +153,5 @@ def test_what_rests_keeps_its_weights(folder, tmp_path, base):
     assert any(name.startswith("blocks.6") for name in moved) and not any(
         name.startswith(("conv_stem", "blocks.2")) for name in moved
     )
-    with pytest.raises(BadRecipe, match="need a network with an encoder"):
+    with pytest.raises(BadRecipe, match=r"unfreeze.* encoder"):
         encoder_stages(start_run(tiny(folder), CPU).network, 64, CPU)

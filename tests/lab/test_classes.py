@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_numbers_become_contiguous_classes(tmp_path, values, count, classes):
 
 
 def test_numbers_that_fit_no_classes_are_named(tmp_path):
-    with pytest.raises(BadDataset, match="numbers 3, 7, 9, and heads names 2 classes: name every class in heads"):
+    with pytest.raises(BadDataset, match=r"3, 7, 9,.* 2 classes.*heads"):
         load_folder(drawn(tmp_path, (3, 7, 9)), FolderEntry(path=""), 2)
 
 
@@ -66,9 +67,7 @@ def test_a_number_that_stands_for_no_class_is_an_error(tmp_path):
     labels[:2, :3], labels[5] = 77, 1
     save(folder / "labels" / "m0.png", labels)
     checked = check_folder(folder, classes=(0, 1, 2))
-    assert any(
-        "The number 77 stands for no class; its 6 pixels are labelled wrongly" in each for each in checked.errors
-    )
+    assert any(re.search(r"\b77\b.* 6 pixels", each) for each in checked.errors)
     assert "m0.png (6)" in " ".join(checked.errors)
 
 
@@ -76,7 +75,7 @@ def test_the_share_of_each_class_is_told(tmp_path, capsys):
     folder = drawn(tmp_path / "data", (0, 1, 255))
     call_command("dataset", "check", str(folder), "--classes", "0", "1", "--out", str(tmp_path / "out"))
     said = capsys.readouterr().out
-    assert "The number 255 stands for no class" in said and "4 images with labels (2 classes)." in said
+    assert re.search(r"\b255\b.* no class", said) and re.search(r"\b4 images.*2 classes", said)
     row = next(line.split() for line in said.splitlines() if line.split()[:2] == ["1", "1"])
     assert float(row[2].rstrip("%")) == pytest.approx(100 * 21 / 43, abs=1.5) and row[-1] == "4"
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"contact-sheet.png", "fractions.png"}
@@ -115,7 +114,7 @@ class TestTiles:
             rows.append(f"{pair.image.name},{'leak' if pair.group == 'm2' and block > 2 else pair.group}")
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(rows))
         (said,) = [each for each in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in each]
-        assert "Pieces of m2 are of several groups" in said
+        assert "m2" in said and "several groups" in said
 
     def test_a_turned_copy_under_another_name_is_caught(self, tmp_path):
         folder = drawn(tmp_path)
@@ -123,9 +122,7 @@ class TestTiles:
         micrograph, labels = pair.load()
         save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
         save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
-        assert any(
-            "show the same picture but are of two groups" in each for each in check_folder(folder, count=3).errors
-        )
+        assert any("same picture" in each and "two groups" in each for each in check_folder(folder, count=3).errors)
 
 
 def spotted(folder: Path, images: int = 4) -> Path:
@@ -159,7 +156,7 @@ class TestSlipsOfClasses:
         labels = np.roll(np.asarray(Image.open(folder / "labels" / "s1.png")), (0, 30), (0, 1))
         save(folder / "labels" / "s1.png", labels)
         (told,) = check_folder(folder, classes=(0, 1)).errors
-        assert "s1.png fits its image when moved by 30 px left" in told
+        assert told.startswith("s1.png") and "30 px left" in told
 
     def test_one_wrong_table_is_one_finding(self, tmp_path):
         """Eight forms of four tiles, each a group of its own."""

@@ -40,7 +40,7 @@ def relabel(folder, change, number=0):
 def test_a_good_folder_has_no_errors(folder):
     checked = check_folder(folder)
     assert not checked.findings
-    assert checked.summary == ("6 images with labels (one number per particle), 60 particles, median diameter 17.9 px.")
+    assert re.search(r"\b6 images.*60 particles.*17\.9 px", checked.summary) and "binary" not in checked.summary
 
 
 def test_the_command_draws_and_exits_with_zero(folder, tmp_path, capsys):
@@ -58,11 +58,10 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
     save(folder / "labels" / "stray.png", np.zeros((5, 5), np.uint8))
     done = manage("dataset", "check", folder)
     assert done.returncode == 1
-    assert done.stdout.splitlines()[:2] == [
-        "error: 0.png has no labels.",
-        "error: stray.png are labels without an image.",
-    ]
-    assert "2 errors must be corrected" in done.stderr and "Traceback" not in done.stderr
+    unlabelled, stray = done.stdout.splitlines()[:2]
+    assert unlabelled.startswith("error: 0.png") and "no labels" in unlabelled
+    assert stray.startswith("error: stray.png") and "without an image" in stray
+    assert "2 errors" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_wrong_labels_is_an_error(folder, change, reason):
 def test_labels_with_fractions_is_an_error(folder):
     (folder / "labels" / "0.png").unlink()
     save(folder / "labels" / "0.tif", np.linspace(0, 3, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE))
-    assert ["a label is a whole number" in sentence for sentence in sentences(folder, error=True)] == [True]
+    assert ["whole number" in sentence for sentence in sentences(folder, error=True)] == [True]
 
 
 def test_a_mask_that_was_scaled_has_soft_edges(folder):
@@ -104,7 +103,8 @@ def test_a_mask_that_was_scaled_has_soft_edges(folder):
 
 def test_a_picture_of_nothing_is_an_error(folder):
     save(folder / "images" / "0.png", np.zeros((SIDE, SIDE), np.uint8))
-    assert sentences(folder, error=True) == ["0.png is all black: there is nothing to see."]
+    (told,) = sentences(folder, error=True)
+    assert told.startswith("0.png") and "black" in told
 
 
 @pytest.mark.parametrize("turn", [lambda p: p, np.rot90, np.fliplr, lambda p: np.rot90(np.fliplr(p), 3)])
@@ -112,11 +112,13 @@ def test_one_picture_in_two_groups_is_an_error(folder, turn):
     for kind in ("images", "labels"):
         source = np.asarray(Image.open(folder / kind / "0.png"))
         save(folder / kind / "copy.png", np.ascontiguousarray(turn(source)))
-    assert "0.png and copy.png show the same picture" in sentences(folder, error=True)[0]
+    told = sentences(folder, error=True)[0]
+    assert told.startswith("0.png and copy.png") and "same picture" in told and "groups" in told
     rows = [f"{name}.png,{group}" for name, group in [("copy", "0"), *((n, n) for n in range(6))]]
     (folder / "groups.csv").write_text("image,group\n" + "\n".join(rows) + "\n")
     assert not sentences(folder, error=True)
-    assert "show the same picture" in sentences(folder, error=False)[0]
+    told = sentences(folder, error=False)[0]
+    assert "same picture" in told and "groups" not in told
 
 
 def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
@@ -130,7 +132,7 @@ def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
         save(tmp_path / "masks" / f"{number}_mask.png", labels)
     checked = check_folder(tmp_path)
     assert not checked.errors and len(checked.pairs) == 6
-    assert any("shaped like several particles in one" in str(finding) for finding in checked.findings)
+    assert any("several particles" in str(finding) for finding in checked.findings)
     assert "binary masks" in checked.summary
 
 
@@ -170,10 +172,9 @@ def test_too_few_and_too_small_is_said(tmp_path, count, options, reason):
 def test_shared_numbers_and_empty_labels_are_worth_a_look(folder):
     relabel(folder, lambda labels: np.where(labels == 2, 1, labels), 1)
     relabel(folder, np.zeros_like, 2)
-    assert [sentence.partition(":")[0] for sentence in sentences(folder, error=False)] == [
-        "1 images have no particles and are left out of training",
-        "1 numbers belong to several separate pieces, each taken as a particle",
-    ]
+    empty, shared = sentences(folder, error=False)
+    assert empty.startswith("1 images") and "no particles" in empty
+    assert shared.startswith("1 numbers") and "separate pieces" in shared
 
 
 def test_labels_of_another_image_is_an_error(folder):
@@ -185,19 +186,19 @@ def test_labels_of_another_image_is_an_error(folder):
     assert len(found) >= 4
     for sentence in found:
         own, other = map(int, re.findall(r"(\d)\.png", sentence))
-        assert "not their own image: they were exchanged" in sentence and other == (own + 1) % 6
+        assert "exchanged" in sentence and other == (own + 1) % 6
 
 
 def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
     truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in (1, 4)]
     for number, truth in zip((4, 1), truths, strict=True):
         save(folder / "labels" / f"{number}.png", truth)
-    assert [sentence.split(",")[0] for sentence in sentences(folder, error=True)] == [
-        "The labels of 1.png fit 4.png",
-        "The labels of 4.png fit 1.png",
+    assert [re.findall(r"\d\.png", sentence) for sentence in sentences(folder, error=True)] == [
+        ["1.png", "4.png"],
+        ["4.png", "1.png"],
     ]
     assert not sentences(folder, error=False)
-    with pytest.raises(BadDataset, match=r"The labels of 1\.png fit 4\.png"):
+    with pytest.raises(BadDataset, match=r"1\.png fit 4\.png"):
         fine_tuning(folder, str(base))
 
 
@@ -205,7 +206,7 @@ def test_maps_of_classes_are_told_from_particles(folder, base):
     for number in range(6):
         relabel(folder, lambda labels: np.where(labels > 0, 1 + labels % 2, 0).astype(np.uint8), number)
     (told,) = sentences(folder, error=False)
-    assert "same few numbers in every image (1, 2)" in told and "train phases" in told
+    assert "(1, 2)" in told and "train phases" in told
     assert not check_folder(folder, classes=(0, 1, 2)).findings, "as classes they are what they should be"
     with pytest.raises(BadDataset, match="look like classes"):
         fine_tuning(folder, str(base))
@@ -218,7 +219,7 @@ def test_boundaries_of_grains_are_told_from_particles_and_are_not_inverted(folde
         save(folder / "images" / f"{number}.png", grey.clip(0, 255).astype(np.uint8))
         save(folder / "labels" / f"{number}.png", (255 * lines).astype(np.uint8))
     told = " ".join(map(str, check_folder(folder).findings))
-    assert "warning: 6 masks are thin connected lines, as grain boundaries are drawn: train grains" in told
+    assert re.search("warning: 6 masks .*lines.* train grains", told)
     assert "inverted" not in told
     with pytest.raises(BadDataset, match="thin connected lines"):
         fine_tuning(folder, str(base))
@@ -240,9 +241,8 @@ def test_labels_in_one_image_of_four_are_not_enough(tmp_path):
     make_folder(tmp_path, 4)
     for number in (0, 1, 3):
         relabel(tmp_path, np.zeros_like, number)
-    assert sentences(tmp_path, error=True) == [
-        "One image with particles: a training needs two at least, one to train on and one to validate on."
-    ]
+    (told,) = sentences(tmp_path, error=True)
+    assert told.startswith("One image") and "two at least" in told
     with pytest.raises(CommandError):
         call_command("dataset", "check", tmp_path)
 
@@ -304,10 +304,11 @@ def test_labels_of_real_dense_images_fit_and_are_found_inverted_shifted_and_exch
 
 
 def test_missing_folders_are_named(tmp_path, folder):
-    with pytest.raises(CommandError, match="1 error must be corrected"):
+    with pytest.raises(CommandError, match="1 error "):
         call_command("dataset", "check", tmp_path / "nosuch")
     (folder / "labels").rename(folder / "truth")
-    assert sentences(folder, error=True) == [f"There is no folder 'labels' in {folder}."]
+    (told,) = sentences(folder, error=True)
+    assert "no folder 'labels'" in told and str(folder) in told
     assert not check_folder(folder, labels="truth").findings
 
 

@@ -60,7 +60,7 @@ def test_a_rendered_source_is_checked():
         source({"settings": {"colour": 1}})
     with pytest.raises(BadRecipe, match="cover cannot be 9"):
         source({"settings": {"cover": 9}})
-    with pytest.raises(BadRecipe, match="diameters is the smallest"):
+    with pytest.raises(BadRecipe, match=r"diameters .*smallest.*largest"):
         source({"diameters": [40, 10]})
 
 
@@ -78,7 +78,7 @@ def test_squares_without_particles_are_cut(tmp_path, capsys):
 
 def test_a_folder_full_of_particles_has_none(tmp_path):
     folder = make_folder(tmp_path / "set", images=1)
-    with pytest.raises(CommandError, match="No square of 96 px"):
+    with pytest.raises(CommandError, match=r"96 px.*--side"):
         call_command("dataset", "empty", str(folder), "--out", str(tmp_path / "empty"), "--side", "96")
     with pytest.raises(CommandError, match="--out"):
         call_command("dataset", "empty", str(folder))

@@ -90,7 +90,7 @@ def test_a_folder_becomes_a_page_and_a_json(card, folder, tmp_path, able, capsys
     assert figures["f50"]["value"] > 0.95
     assert figures["f50"]["low"] is None  # two groups are too few for an interval
     assert figures["nano_error"]["value"] is not None and report["data"]["unit"] == "nm"
-    assert "TP / (TP + FP + FN)" in report["definitions"]["ap50"]
+    assert "TP" in report["definitions"]["ap50"] and "FN" in report["definitions"]["ap50"]
     assert [group["name"] for group in report["groups"]] == ["source 0", "source 1", "source 2"]
     assert [image["name"] for image in report["images"]] == [f"{n}_m" for n in range(6)]
     assert set(report["postprocess"]) == set(report["truth_through"]) == {"own", "published"}
@@ -122,14 +122,14 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     written = read_card(card)
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
-    assert f"-> {chosen:g}" in said and "fitted on, 0_m: IoU" in said and "all 6 fitted on: IoU" in said
+    assert f"-> {chosen:g}" in said and "fitted on, 0_m" in said and "all 6 fitted on" in said
     page = (tmp_path / "report" / "report.html").read_text()
-    assert f"the best here would be {chosen:g}" in page and "As a table" in page and "chosen:" not in page
+    assert re.search(rf"best here .*\b{chosen:g}\b", page) and "As a table" in page and "chosen:" not in page
 
 
 @pytest.mark.parametrize("asked", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"]])
 def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, asked):
-    with pytest.raises(CommandError, match=f"leave out --write-score or {asked[0]}"):
+    with pytest.raises(CommandError, match=rf"--write-score or {asked[0]}"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *asked)
 
 
@@ -163,7 +163,7 @@ def test_a_full_disk_is_said_of_the_report(card, folder, tmp_path, able, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("segmentation.lab.evaluation.report.tifffile.imwrite", full)
-    with pytest.raises(CommandError, match=r"^The report in .*report cannot be written .No space left on device"):
+    with pytest.raises(CommandError, match=r"report cannot be .*No space left"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
 
 
@@ -248,14 +248,14 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
             call_command("evaluate", str(model), str(dataset), "--out", str(tmp_path / out))
         return str(error.value)
 
-    assert "no model named 'nosuch'" in refused("nosuch", folder)
-    assert "There is no card" in refused(tmp_path / "nosuch.toml", folder)
+    assert "'nosuch'" in refused("nosuch", folder)
+    assert "no card" in refused(tmp_path / "nosuch.toml", folder)
     assert "nosuch" in refused(card, tmp_path / "nosuch")
     assert "nosuch.toml" in refused(card, tmp_path / "nosuch.toml")
     assert "is a file" in refused(card, folder, out="set/groups.csv")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "masks" / "3_m.png")
-    assert "its labels 3_m are 9 x 9" in refused(card, folder)
-    with pytest.raises(CommandError, match="names its own folders"):
+    assert re.search("3_m .*9 x 9", refused(card, folder))
+    with pytest.raises(CommandError, match="own folders"):
         call_command("evaluate", str(card), "r.toml", "--labels", "masks", "--out", str(tmp_path / "report"))
     card.with_suffix(".safetensors").write_bytes(b"altered")
     (folder / "masks" / "3_m.png").unlink()
@@ -293,7 +293,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
     monkeypatch.setattr(confidence, "FEWEST", 1000)
     monkeypatch.setattr(confidence, "EMPTY", 2)
     monkeypatch.setattr(confidence, "RENDERED", 1)
-    with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
+    with pytest.raises(CommandError, match=r"calibrated|judged"):
         call_command("fit", str(card), str(folder), "confidence")
 
 
@@ -309,8 +309,8 @@ def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able,
     assert weights["limit"] in separation.LIMITS and weights["saddle"] < 0
     assert read_card(card).training["region_merging_rule"] == separation.RULE
     said = capsys.readouterr().out
-    assert f"separation written into {card}" in said and "all 6 fitted on: IoU" in said
-    assert "particles are few to fit a card to" in said
+    assert f"into {card}" in said and "all 6 fitted on" in said
+    assert "are few to" in said
     assert card.with_name(f"{card.name}.before").read_text() == before and card.read_text() != before
 
 
@@ -320,7 +320,7 @@ def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able,
     monkeypatch.setattr(confidence, "RENDERED", 1)
     monkeypatch.setattr(separation, "FEWEST", 10_000)
     before = card.read_text()
-    with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
+    with pytest.raises(CommandError, match=r"10000 .*between .* 10000 within"):
         call_command("fit", str(card), str(folder), "separation")
     assert card.read_text() == before
 
@@ -332,10 +332,10 @@ def test_a_score_on_images_that_were_trained_on_is_warned_of(tmp_path, folder, c
     images = sorted((folder / "images").iterdir())
     note_images(card, tiny(folder), images[:2])
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
-    assert "Warning: tiny was trained on 2 of these images" in capsys.readouterr().out
+    assert re.search(r"Warning: tiny .*\b2 of", capsys.readouterr().out)
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["data"]["trained_on"] == [f"{image.stem}_m" for image in images[:2]]
-    assert "was trained on 2 of these images" in (tmp_path / "report" / "report.html").read_text()
+    assert re.search(r"trained on 2\b", (tmp_path / "report" / "report.html").read_text())
 
 
 @pytest.mark.parametrize("place", ["inside", "elsewhere"])

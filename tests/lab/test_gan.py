@@ -147,7 +147,7 @@ def test_all_stages_lead_to_a_model(work, trained_generator):
     assert np.array_equal(
         np.asarray(Image.open(labels[0])), np.asarray(Image.open(numbered(work.out / "masks" / "labels")[0]))
     )
-    assert read_card(work.out / "unet" / "tiny.toml").data[0]["title"].endswith("a CycleGAN that saw own (unknown)")
+    assert read_card(work.out / "unet" / "tiny.toml").data[0]["title"].endswith(" own (unknown)")
     summary = json.loads((work.out / "summary.json").read_text())
     assert list(summary) == list(STAGES) and all(stage["finished"] for stage in summary.values())
     before = (work.out / "cyclegan" / "checkpoint.pt").stat().st_mtime_ns
@@ -160,9 +160,7 @@ def test_all_stages_lead_to_a_model(work, trained_generator):
     [("masks", "outlines"), ("cyclegan", "masks"), ("translate", "cyclegan"), ("unet", "translate")],
 )
 def test_a_stage_says_what_it_lacks(work, stage, before):
-    with pytest.raises(
-        MissingStage, match=f"The {stage} stage needs what the {before} stage makes.*run {before} first"
-    ):
+    with pytest.raises(MissingStage, match=rf"{stage} stage .*run {before} first"):
         run_stage(stage, work)
 
 
@@ -202,7 +200,7 @@ def test_more_steps_continue_a_run_and_other_settings_do_not(work):
     run_stage("outlines", longer)
     assert load_state(work.out / "outlines" / "checkpoint.pt")["step"] == 6
     wider = replace(work, recipe=work.recipe.replaced(outlines=work.recipe.outlines.replaced(filters=8)))
-    with pytest.raises(BadRecipe, match=r"another recipe \(filters differ\)"):
+    with pytest.raises(BadRecipe, match="filters differ"):
         run_stage("outlines", wider)
 
 
@@ -242,7 +240,7 @@ def test_a_translation_that_paints_nothing_is_said(work, trained_generator):
     run_stage("translate", strict)
     rows = rows_of(work.out / "translate" / "metrics.csv")
     assert [row["rejected"] for row in rows] == [row["particles"] for row in rows]
-    with pytest.raises(MissingStage, match="hardly any particle bright enough"):
+    with pytest.raises(MissingStage, match="bright enough"):
         run_stage("unet", strict)
 
 
@@ -278,7 +276,7 @@ def test_micrographs_are_brought_to_the_masks_diameter_and_dark_ones_inverted(wo
     assert halved[0].shape == (48, 48)
     assert halved[0].mean() == pytest.approx(-as_it_is[0].mean(), abs=0.02)
     tiny = source.replaced(diameter=90.0)
-    with pytest.raises(BadDataset, match="smaller than a crop"):
+    with pytest.raises(BadDataset, match="than a crop"):
         micrograph_stock(work.recipe.replaced(cyclegan=work.recipe.cyclegan.replaced(sources=[tiny])), work.base)
 
 
@@ -298,7 +296,7 @@ def test_folders_are_checked_before_any_hour_is_spent(work, folder, tmp_path):
     with pytest.raises(BadRecipe, match="never trained on"):
         check_sources(work.recipe, work.base)
     shutil.rmtree(folder)
-    with pytest.raises(BadDataset, match="There is no folder"):
+    with pytest.raises(BadDataset, match="no folder"):
         check_sources(work.recipe, work.base)
 
 

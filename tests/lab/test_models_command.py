@@ -1,5 +1,6 @@
 """A run becomes a choice of the form, and stops being one."""
 
+import re
 import shutil
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_a_model_may_be_given_another_name(run, shelf):
 
 
 def test_a_title_has_one_line(run, shelf):
-    with pytest.raises(CommandError, match="title is one line of text"):
+    with pytest.raises(CommandError, match=r"title .*one line"):
         call_command("models", "add", run, "--name", "mine", "--title", "My\nown")
     assert not list(shelf.glob("mine*"))
 
@@ -83,7 +84,7 @@ def test_a_replaced_model_is_noticed(run, shelf):
 
 def test_a_name_that_is_taken_is_refused(run, shelf):
     call_command("models", "add", run)
-    with pytest.raises(CommandError, match="a model named 'tiny' already"):
+    with pytest.raises(CommandError, match="'tiny' already"):
         call_command("models", "add", run)
 
 
@@ -94,7 +95,7 @@ def test_a_released_name_is_taken_and_a_released_model_stays(run, shelf, tmp_pat
     monkeypatch.setattr(cards, "CARDS", released)
     with pytest.raises(CommandError, match="already"):
         call_command("models", "add", run)
-    with pytest.raises(CommandError, match="is a released model"):
+    with pytest.raises(CommandError, match="released model"):
         call_command("models", "remove", "tiny")
 
 
@@ -158,25 +159,25 @@ def test_a_broken_card_hides_itself_and_nothing_else(run, shelf, capsys):
     assert "tiny" in names() and not {"broken", "alone", "zz-copy"} & set(names())
     call_command("models", "list")
     said = capsys.readouterr().out
-    assert "broken.toml is left out" in said and "alone.toml is left out: its weights are missing" in said
-    assert "zz-copy.toml is left out: zz-copy.toml: name is that of the file, zz-copy, not tiny." in said
+    assert "broken.toml" in said and re.search(r"alone\.toml .*weights", said)
+    assert re.search(r"zz-copy\.toml .*name .*not tiny", said)
     assert names().count("tiny") == 1
 
 
 def test_nothing_of_this_name_cannot_be_removed(shelf):
     for name in ("nosuch", "../run/tiny"):
-        with pytest.raises(CommandError, match="cannot be removed: there is none"):
+        with pytest.raises(CommandError, match="cannot be removed"):
             call_command("models", "remove", name)
 
 
 @pytest.mark.parametrize("said", ["particles", "particles=", "particles=nowhere"])
 def test_textures_ask_for_folders(said):
-    with pytest.raises(CommandError, match="names no folder: write NAME=FOLDER"):
+    with pytest.raises(CommandError, match="NAME=FOLDER"):
         call_command("models", "textures", said)
 
 
 def test_textures_ask_for_three_images(tmp_path):
-    with pytest.raises(CommandError, match="has 0 images; a model's textures need three or more"):
+    with pytest.raises(CommandError, match=r"0 images.* three"):
         call_command("models", "textures", f"particles={tmp_path}")
 
 
@@ -203,6 +204,6 @@ def test_a_card_learns_what_it_was_trained_on(run, shelf, capsys):
     noted = set(cards.read_card(card).training.get("images", ()))
     set_entries(card, {"training": {"images": ["0123456789ab"]}})
     call_command("models", "images", "tiny", str(run / "recipe.toml"))
-    assert "tiny was trained on " in capsys.readouterr().out
+    assert "tiny was trained" in capsys.readouterr().out
     found = set(cards.read_card(card).training["images"])
     assert "0123456789ab" in found and len(found) > 1 and noted <= found

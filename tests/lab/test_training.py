@@ -152,10 +152,10 @@ def test_bad_labels_are_named(tmp_path, name, labels, reason):
 def test_damaged_files_are_named(tmp_path):
     folder = make_folder(tmp_path, 1)
     (folder / "labels" / "0.png").write_bytes(b"\x89PNG damaged")
-    with pytest.raises(BadDataset, match=r"labels/0\.png: The file is damaged or is no label image"):
+    with pytest.raises(BadDataset, match=r"labels/0\.png: .*damaged"):
         load_folder(folder, FolderEntry(path=""))
     (folder / "images" / "0.png").write_bytes(b"")
-    with pytest.raises(BadDataset, match=r"images/0\.png: The file is empty"):
+    with pytest.raises(BadDataset, match=r"images/0\.png: .*empty"):
         load_folder(folder, FolderEntry(path=""))
 
 
@@ -304,9 +304,9 @@ def test_as_many_images_are_trained_on_as_count_says(two_sorts):
     drawn = {tuple(sourced(two_sorts, {"count": 3}, seed=seed)[0][0]) for seed in range(6)}
     assert all(len(some) == 3 and set(some) <= set(every) for some in drawn) and len(drawn) > 1
     assert sourced(two_sorts, {"count": 3})[0][1] == out
-    with pytest.raises(BadDataset, match=r"leaves \d images to train on, and count asks for 9"):
+    with pytest.raises(BadDataset, match=r"\d images.*count .* 9\."):
         sourced(two_sorts, {"count": 9})
     save(two_sorts / "few" / "images" / "0.png", discs(0)[0])
     save(two_sorts / "few" / "labels" / "0.png", discs(0)[1].astype(np.uint16))
-    with pytest.raises(BadDataset, match="holds no dark particles"):
+    with pytest.raises(BadDataset, match="no dark particles"):
         sourced(two_sorts / "few", {"polarity": "dark"})

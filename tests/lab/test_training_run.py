@@ -29,7 +29,7 @@ from segmentation.lab.publish import publish
 from segmentation.lab.runs import best_of
 from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
-from segmentation.lab.train import EXAMPLES, ROOM, Training, scores_of, train
+from segmentation.lab.train import CHOSEN_ON, EXAMPLES, ROOM, Training, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 from tests.shell import manage
 
@@ -139,14 +139,14 @@ def test_what_is_for_evaluation_only_is_never_trained_on(tmp_path, folder, base,
     place.symlink_to(hidden)
     (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).model_dump()))
     for what in ([tmp_path / "recipe.toml"], [folder, "--fine-tune", base]):
-        with pytest.raises(CommandError, match=r"lies in evaluation-only: what is there is never trained on"):
+        with pytest.raises(CommandError, match="evaluation-only"):
             call_command("train", *what, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
 def test_one_image_cannot_be_split(tmp_path):
     recipe = tiny(make_folder(tmp_path, 1))
-    with pytest.raises(BadDataset, match="two groups at least"):
+    with pytest.raises(BadDataset, match="two groups"):
         make_sources(recipe, tmp_path)
 
 
@@ -259,14 +259,14 @@ def test_the_number_of_workers_changes_nothing(folder, tmp_path):
 
 def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
     train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
-    with pytest.raises(BadRecipe, match=r"another recipe \(learning_rate differ"):
+    with pytest.raises(BadRecipe, match="learning_rate differ"):
         train(tiny(folder, learning_rate=1e-4), tmp_path / "run", tmp_path, say=quietly)
     train(tiny(folder, workers=2), tmp_path / "run", tmp_path, say=quietly)
 
 
 def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path):
     with alone_in(tmp_path / "run"):
-        with pytest.raises(InUse, match=r"Another training writes into .*run"):
+        with pytest.raises(InUse, match=r"writes into .*run"):
             train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
         with pytest.raises(CommandError, match="Another training"):
             call_command("train_gan", "masks", "--out", tmp_path / "run")
@@ -301,7 +301,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
         done = manage("train", recipe, "--out", tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert done.returncode == 1 and "checkpoint.pt cannot be written" in done.stderr
+    assert done.returncode == 1 and re.search(r"checkpoint\.pt cannot", done.stderr)
     assert "Traceback" not in done.stderr
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
     assert not list((tmp_path / "run").glob(".*"))
@@ -315,7 +315,7 @@ def test_writing_to_a_full_disk_says_so(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(CannotWrite, match=r"No space left on device.*earlier files are kept"):
+    with pytest.raises(CannotWrite, match=r"No space left.* kept"):
         write_whole(tmp_path / "a", b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
 
@@ -374,7 +374,7 @@ def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
     best = best_of(run.rows)
     assert run.step < 400 and run.rows[-1].step == best.step + 2 * recipe.checkpoint
     assert "nothing better" in said[-1]
-    assert scores_of(run, recipe)[0]["split"] == "held out, but the checkpoint was chosen on them"
+    assert scores_of(run, recipe)[0]["split"] == CHOSEN_ON
     assert scores_of(run, recipe.replaced(patience=0))[0]["split"] == "held out"
     again = train(recipe, tmp_path / "run", tmp_path, say=quietly)
     assert again.step == run.step
@@ -420,7 +420,8 @@ def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     file = publish(run.averaged, recipe, tmp_path, version="1.2.3", extra={"threshold": 0.4, "limits": ["none"]})
     card = cards.read_card(file)
     assert (card.version, card.threshold, card.limits) == ("1.2.3", 0.4, ["none"])
-    assert card.data == [{"title": "data", "licence": "unknown", "split": "30% of the images held out, fold 0"}]
+    (entry,) = card.data
+    assert (entry["title"], entry["licence"]) == ("data", "unknown") and re.search("30%.* fold 0", entry["split"])
     assert card.maps == list(particles.TASK.channels(card).names) == [*CHANNELS, *OPTIONAL]
     network = load_network(card, Runtime("cpu", "float32"), 3)
     with torch.inference_mode():
@@ -443,7 +444,7 @@ def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, chang
         mask = (255 * (np.asarray(Image.open(folder / "labels" / f"{number}.png")) > 0)).astype(np.uint8)
         save(folder / "labels" / f"{number}.png", change(mask))
     (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).model_dump()))
-    with pytest.raises(CommandError, match=f"data: 0.png.*{reason}.*, and 3 more"):
+    with pytest.raises(CommandError, match=rf"0.png.*{reason}.* 3 more"):
         call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert capsys.readouterr().out.count("error: ") == 4
     assert not (tmp_path / "run").exists()
@@ -459,9 +460,7 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
     (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder, sources=[source]).model_dump()))
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
-    assert (
-        "warning: 3 numbers belong to several separate pieces" in said and "error: " not in said and "step 4/4" in said
-    )
-    assert "step 4 is published: the last" in said
+    assert "warning: 3 numbers" in said and "error: " not in said and "step 4/4" in said
+    assert re.search("step 4 .*published", said)
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert "warning:" not in capsys.readouterr().out

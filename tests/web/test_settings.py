@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec, module_from_spec
@@ -105,28 +106,29 @@ def test_a_folder_of_any_name_will_do(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "told"),  # …: words that may change
     [
-        ("DEEPSEGM_PORT", "http", "DEEPSEGM_PORT must be a whole number, not 'http'"),
-        ("DEEPSEGM_PORT", "99999", "DEEPSEGM_PORT must be 65535 or less, not 99999"),
-        ("DEEPSEGM_TIME_ZONE", "Berlin", "DEEPSEGM_TIME_ZONE must be a time zone such as Europe/Berlin"),
-        ("DEEPSEGM_DATABASE_URL", "host/name", "DEEPSEGM_DATABASE_URL must be an address such as postgres://"),
-        ("DEEPSEGM_MAX_UPLOAD_MB", "0", "DEEPSEGM_MAX_UPLOAD_MB must be 1 or more, not 0"),
-        ("DEEPSEGM_SCALE_UNCERTAINTY", "1 %", "DEEPSEGM_SCALE_UNCERTAINTY must be a number from 0 to 50, not '1 %'"),
-        ("DEEPSEGM_REQUIRE_LOGIN", "maybe", "DEEPSEGM_REQUIRE_LOGIN must be 1 or 0, not 'maybe'"),
-        ("DEEPSEGM_PRECISION", "half", "DEEPSEGM_PRECISION must be auto, bfloat16 or float32, not 'half'"),
+        ("DEEPSEGM_PORT", "http", "DEEPSEGM_PORT must … whole number, not 'http'"),
+        ("DEEPSEGM_PORT", "99999", "DEEPSEGM_PORT must … 65535 …, not 99999"),
+        ("DEEPSEGM_TIME_ZONE", "Berlin", "DEEPSEGM_TIME_ZONE must … Europe/Berlin"),
+        ("DEEPSEGM_DATABASE_URL", "host/name", "DEEPSEGM_DATABASE_URL must … postgres://"),
+        ("DEEPSEGM_MAX_UPLOAD_MB", "0", "DEEPSEGM_MAX_UPLOAD_MB must … 1 …, not 0"),
+        ("DEEPSEGM_SCALE_UNCERTAINTY", "1 %", "DEEPSEGM_SCALE_UNCERTAINTY must … 0 to 50, not '1 %'"),
+        ("DEEPSEGM_REQUIRE_LOGIN", "maybe", "DEEPSEGM_REQUIRE_LOGIN must … 1 or 0, not 'maybe'"),
+        ("DEEPSEGM_PRECISION", "half", "DEEPSEGM_PRECISION must … auto, bfloat16 or float32, not 'half'"),
         (
             "DEEPSEGM_LOG_LEVEL",
             "loud",
-            "DEEPSEGM_LOG_LEVEL must be info, debug, warning",
+            "DEEPSEGM_LOG_LEVEL must … info, debug, warning",
         ),
-        ("DEEPSEGM_URL", "sem.example.org", "DEEPSEGM_URL must be an address such as"),
-        ("DEEPSEGM_SECRET_KEY_FILE", "/no/such/file", "DEEPSEGM_SECRET_KEY_FILE names /no/such/file"),
+        ("DEEPSEGM_URL", "sem.example.org", "DEEPSEGM_URL must … address"),
+        ("DEEPSEGM_SECRET_KEY_FILE", "/no/such/file", "DEEPSEGM_SECRET_KEY_FILE … /no/such/file"),
     ],
 )
-def test_a_mistake_is_named(name, value, said):
+def test_a_mistake_is_named(name, value, told):
     done = run("manage.py", "check", **{name: value})
-    assert done.returncode and said in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode and done.stderr.count("\n") == 1
+    assert re.search(".*".join(map(re.escape, told.split("…"))), done.stderr)
 
 
 def test_readers(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from django.urls import reverse
 
+from segmentation.core.report.wording import corrected_images_words
 from segmentation.models import Job, Sample
 from segmentation.services import bundles
 from tests.core.builders import disc_labels
@@ -85,7 +86,7 @@ def test_every_file_of_the_sample_says_so(sample, corrected, client):
     assert json.loads(content(sample, "result.json"))["corrected"] == told
     rows = list(csv.DictReader(io.StringIO(content(sample, "images.csv"))))
     assert [row["corrected_by_hand"] for row in rows].count("7") == 1
-    assert "1 of 3 images corrected by hand: 7 of 29 outlines" in content(sample, "figure.svg")
+    assert corrected_images_words({**told, "reviewed": 0}) in content(sample, "figure.svg")
     answer = client.get(reverse("api:sample", args=[sample.pk])).json()
     assert answer["result"]["corrected"] == told
 

@@ -25,6 +25,7 @@ from segmentation import services
 from segmentation.core.labels.operations import correct
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import STRIP, WorkingLabels
+from segmentation.core.report.wording import corrected_words
 from segmentation.http.serving import serve_labels
 from segmentation.models import Edit, Job
 from segmentation.models import Segmentation as Stored
@@ -199,7 +200,7 @@ def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, re
     assert (labels_of(script, result) == squares()).all()
     assert [row.undoes for row in Edit.objects.all()] == [None, None, 2, 1]
     answer = send(4, UNDO)
-    assert answer.status_code == 422 and answer.json()["error"] == "Operation 1: There is nothing to undo."
+    assert answer.status_code == 422 and re.match("Operation 1: .*undo", answer.json()["error"])
 
 
 def test_the_later_one_is_told_and_loses_nothing(send, script, result):
@@ -358,11 +359,13 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     used = job.summary["used"]
     assert job.summary["found"] == 3 and (used["corrected"], used["reviewed"]) == (3, 1)
     page = script.get(f"/jobs/{job.pk}/").content.decode()
-    assert page.count("3 corrected by hand, 1 reviewed") == 2, "below the name and in the list of revisions"
+    told = corrected_words({"corrected": 3, "reviewed": 1})
+    assert page.count(told) == 2, "below the name and in the list of revisions"
+    )
     assert 'id="comparison"' not in page, "the automatic result has no numbers in this test"
     with job.artifact("particles.csv").file.storage.open(job.artifact("particles.csv").file.name) as packed:
         table = gzip.decompress(packed.read()).decode()
-    assert "# outlines: 3 corrected by hand%2C 1 reviewed" in table
+    assert f"# outlines: {told.replace(',', '%2C')}" in table
     child = job.segmentation
     assert child.parent == result.segmentation and len(child.provenance["edits"]) == 3
     with child.file.open("rb") as file, result.segmentation.file.open("rb") as before:
@@ -375,7 +378,7 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
 def test_the_page_measures_what_was_corrected(send, result, client):
     send(0, DELETE)
     page = visit(client, visitor_of(SECRET))
-    assert "1 correction of these outlines is stored." in words(page.get(f"/jobs/{result.pk}/"))
+    assert "1 correction of" in words(page.get(f"/jobs/{result.pk}/"))
     first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
     assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
     assert Job.objects.exclude(pk=result.pk).get().corrects == 1
@@ -420,13 +423,13 @@ def test_the_log_is_verified_and_exported_from_the_shell(send, result, tmp_path,
     assert audit("verify", result.pk)[0] == 0
     Edit.objects.filter(sequence=1).update(author="=1+1")
     status, said = audit("verify")
-    assert status == 1 and f"{result.pk}: Edit 1 was altered." in said
+    assert status == 1 and f"{result.pk}: Edit 1 " in said and "altered" in said
     rows = json.loads(audit("export", result.pk)[1])
     assert [row["operation"] for row in rows] == [DELETE, SPLIT] and rows[0]["author"] == "=1+1"
     assert audit("export", result.pk, "--csv", "--out", tmp_path / "log.csv") == (0, "")
     table = pandas.read_csv(tmp_path / "log.csv")
     assert list(table["sequence"]) == [1, 2] and not table["author"][0].startswith("=")
-    with pytest.raises(CommandError, match="There is no result"):
+    with pytest.raises(CommandError, match="no result"):
         audit("verify", uuid4())
     with pytest.raises(CommandError, match="Name the JOB"):
         audit("export")

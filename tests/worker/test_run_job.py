@@ -187,7 +187,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
         change(row, **fields)
 
     def segment(*args, **kwargs):
-        raise UnreadableImage("The file is damaged.")
+        raise UnreadableImage("Damaged.")
 
     science.segment = segment
     monkeypatch.setattr(Job, "change", away)
@@ -196,7 +196,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
     job = make_job()
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.state, job.error, slept) == ("failed", "The file is damaged.", [1, 2, 5, 10, 10])
+    assert (job.state, job.error, slept) == ("failed", "Damaged.", [1, 2, 5, 10, 10])
 
 
 def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):

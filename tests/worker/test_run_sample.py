@@ -16,10 +16,11 @@ from segmentation import services
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.sample import BY_USER
+from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import Artifact, Job, Sample
 from segmentation.services import bundles, tables
 from worker.failures import BROKEN, POOLING_MEMORY
-from worker.samples import NONE_LEFT
+from worker.samples import CANCELLED, NONE_LEFT, OTHERWISE, UNREAD
 from worker.tasks import run_job, run_sample
 
 from . import fake
@@ -120,7 +121,7 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     _, excluded, failed, cancelled, lost = sample.jobs.order_by("created")
     services.include_image(sample=sample, job=excluded, included=False)
     services.include_image(sample=sample, job=failed, included=False)
-    Job.objects.filter(pk=failed.pk).update(error="The file is damaged: export it again.")
+    Job.objects.filter(pk=failed.pk).update(error="Damaged: export it.")
     Job.objects.filter(pk=cancelled.pk).update(state=Job.State.CANCELLED)
     (own_storage / lost.artifact(tables.NAME).file.name).unlink()
     said = run(sample)
@@ -130,9 +131,9 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     assert {name: row["excluded"] for name, row in rows.items()} == {
         "0.png": "",
         "1.png": BY_USER,
-        "2.png": "Not analysed: The file is damaged: export it again.",
-        "3.png": "Not analysed: it was cancelled.",
-        "4.png": "Not analysed: its stored table cannot be read; run it again.",
+        "2.png": f"{NOT_ANALYSED}: Damaged: export it.",
+        "3.png": f"{NOT_ANALYSED}: {CANCELLED}",
+        "4.png": f"{NOT_ANALYSED}: {UNREAD}",
     }
     assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("2", "34", "")
     assert rows["2.png"]["sha256"] == failed.micrograph.sha256
@@ -173,9 +174,7 @@ def test_an_image_of_other_settings_is_named(pooled, no_files):
     job.settings = job.get_settings().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
     job.save(update_fields=["settings"])
     said = run(sample)["warnings"]
-    assert [each for each in said if "other settings" in each] == [
-        "1.png was analysed with other settings than the sample's."
-    ]
+    assert [each for each in said if "other settings" in each] == [OTHERWISE.format(name="1.png")]
 
 
 def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_files):
@@ -183,7 +182,7 @@ def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_fi
     assert said["n_kept"] == 2
     assert [bool(row["excluded"]) for row in said["images"]] == [False, True]
     assert any("without a scale" in warning for warning in said["warnings"])
-    assert any("not known in the same way" in warning for warning in said["warnings"])
+    assert any("the same way" in warning for warning in said["warnings"])
 
 
 def test_two_images_of_one_name_keep_apart(pooled, no_files):

@@ -162,7 +162,7 @@ def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one
     signed = Job.objects.get(pk=finished.pk)
     assert (signed.summary, signed.signatures.get().as_dict()) == before and not made.signatures.exists()
     assert services.broken_signatures(signed) == []
-    assert "do not cover the 1 correction" in words(signed_in.get(f"/jobs/{finished.pk}/"))
+    assert "the 1 correction" in words(signed_in.get(f"/jobs/{finished.pk}/"))
 
 
 def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finished, signed_in, ada):
@@ -275,7 +275,7 @@ def test_a_changed_result_or_number_is_found_and_named(sign, finished):
     change_file(file, bundles.packed(content))
     Job.objects.filter(pk=finished.pk).update(summary={**finished.summary, "found": 99})
     code, said = audit("verify")
-    assert code == 1 and "result.json" in said and "numbers on the page" in said and "segmentation.npz" not in said
+    assert code == 1 and "result.json" in said and signing.ORDER["numbers"] in said and "segmentation.npz" not in said
 
 
 @pytest.mark.parametrize("field", ["name", "account", "meaning", "labels_sha256", "created", "hash", "previous"])
@@ -329,7 +329,8 @@ def test_a_bundle_repeats_its_corrections_bit_for_bit(bundle):
         names = set(archive.namelist())
         assert {"uncorrected.npz", "segmentation.npz", "corrections.json", "corrections.csv"} <= names
         assert "signatures.json" not in names and "corrections.csv" in archive.read("README.txt").decode()
-    assert audit("replay", bundle) == (0, "The corrected outlines are equal, bit for bit.\n")
+    code, said = audit("replay", bundle)
+    assert code == 0 and "equal" in said
 
 
 def test_a_bundle_that_was_changed_is_named(bundle, finished):

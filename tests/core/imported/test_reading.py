@@ -272,7 +272,7 @@ def test_another_scale_is_refused(tmp_path):
     tifffile.imwrite(file, found, **how)
     assert read(tmp_path, file.getvalue(), ".tif", nm_per_pixel=5.04).classes
     assert read(tmp_path, file.getvalue(), ".tif").classes
-    with pytest.raises(UnreadableImage, match=r"5 nm per pixel and this result 7\.344"):
+    with pytest.raises(UnreadableImage, match=r"\b5 nm .*\b7\.344 nm"):
         read(tmp_path, file.getvalue(), ".tif", nm_per_pixel=7.34375)
 
 
@@ -362,4 +362,4 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     files = write_all(analysis, tmp_path / "out")
     said = json.loads(files["result.json"].read_text())
     assert said["used"]["imported"]["outlines"] == 2 and said["model"]["name"] == MASKS
-    assert imported_words(segmentation.used) == "2 outlines from cells, 1.png (PNG labels)"
+    assert imported_words(segmentation.used).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]

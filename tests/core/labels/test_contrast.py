@@ -6,6 +6,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.contrast import contrasts
 from segmentation.core.labels.options import FAINT
+from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.pipeline import measure
@@ -97,7 +98,7 @@ def test_a_model_may_have_a_limit_of_its_own():
 
 
 def test_outlines_of_other_tools_are_never_faint():
-    assert analysed([180] * 6 + [64] * 3, model="masks of other tools").statistics.n_kept == 9
+    assert analysed([180] * 6 + [64] * 3, model=MASKS).statistics.n_kept == 9
 
 
 def test_a_second_kind_of_particles_counts_and_is_named():

@@ -135,14 +135,14 @@ def test_a_click_on_what_has_no_end_is_refused_before_all_of_it_is_looked_at(fou
     wide = replace(
         segmentation_of(np.zeros((16, 6000), np.int32)), maps={"foreground": np.full((16, 6000), 90, np.uint8)}
     )
-    with pytest.raises(BadEdit, match="no object with an edge"):
+    with pytest.raises(BadEdit, match="an edge"):
         guided.add(working(wide), [3000, 8])
-    with pytest.raises(BadEdit, match="leaves out these points"):
+    with pytest.raises(BadEdit, match="these points"):
         guided.add(working(wide), [3000, 8], [[10, 8]])
 
 
 def test_without_maps_nothing_is_added_by_a_click(found):
-    with pytest.raises(BadEdit, match="draw the outline instead"):
+    with pytest.raises(BadEdit, match="draw the outline"):
         guided.add(working(replace(found, maps={})), [100, 40])
 
 
@@ -181,5 +181,5 @@ def test_they_are_written_as_json(found):
     ]
     after = correct(found, said)
     assert after.ids.tolist() == [1, 2, 3] and after.used["corrected"] == 3
-    with pytest.raises(BadEdit, match="a line or points"):
+    with pytest.raises(BadEdit, match="line or points"):
         correct(found, [{"op": "split", "id": 1}])

@@ -12,7 +12,7 @@ import pytest
 from segmentation.core.labels import stored
 from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.segmentation import DAMAGED, FOREIGN, UnusableSegmentation
-from segmentation.core.labels.working import MOST_CROPPED, WorkingLabels
+from segmentation.core.labels.working import MOST_CROPPED, TOO_WIDE, WorkingLabels
 from tests.core.builders import disc_labels, segmentation_of
 
 
@@ -126,6 +126,6 @@ def test_no_operation_makes_an_image_of_almost_everything():
     labels[5:9, 5:9] = labels[-9:-5, -9:-5] = 1
     now = WorkingLabels.of(segmentation_of(labels))
     said = Corrections(now)
-    with pytest.raises(ValueError, match="too large a part"):
+    with pytest.raises(ValueError, match=TOO_WIDE):
         said.do({"op": "split", "id": 1, "line": [[0, 0], [side, side]]})
     assert len(said.do({"op": "delete", "ids": [1]}).patch.runs) == 8

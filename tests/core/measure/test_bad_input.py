@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import NO_INTERVALS, Calibration
 from segmentation.core.report.sections import nano_card
 from segmentation.core.report.summary import Summary
 from tests.core.measure.particle_tables import log_normal, table_of
@@ -32,14 +34,14 @@ def test_what_is_changed_below_would_else_be_firm():
 def test_one_particle():
     found = summarise(table_of([50]), calibration=SURE)
     assert found.nano["verdict"] == "undecided"
-    assert found.nano["decides"] == "More particles: a verdict needs at least 30, and there are 1."
+    assert re.match(r"More particles.*\b30\b.*\b1\.$", found.nano["decides"])
     assert "at least 6 sizes" in found.interval_note
 
 
 def test_all_sizes_equal():
     found = summarise(table_of([50] * 200), calibration=SURE)
     assert found.nano["verdict"] == "undecided" and "all sizes" in found.nano["decides"]
-    assert found.interval_note == "95 % intervals are not defined: all sizes are equal."
+    assert "sizes are equal" in found.interval_note
 
 
 def test_all_set_aside():
@@ -53,16 +55,16 @@ def test_one_image_in_ten_without_particles(reason):
     empty = table_of([50.0], [reason]) if reason else table_of([])
     found = sample([*images(9), empty])
     assert found.nano["verdict"] == "undecided"
-    assert found.nano["decides"].startswith("A check of the images without particles")
-    assert "1 of 10 images contributes no object." in found.notes
+    assert "without particles" in found.nano["decides"]
+    assert any("1 of 10 images" in note for note in found.notes)
 
 
 def test_mixed_scales():
     found = sample([*images(5), *images(5, nm_per_pixel=2.0)])
     assert found.nano["verdict"] == "undecided" and "one magnification" in found.nano["decides"]
-    assert any("1 to 2 nm per pixel" in note for note in found.notes)
+    assert any("1 to 2 nm" in note for note in found.notes)
     found = sample([*images(5), table_of(log_normal(60), nm_per_pixel=None)])
-    assert found.nano["verdict"] == "undecided" and "scale of every image" in found.nano["decides"]
+    assert found.nano["verdict"] == "undecided" and "scale of every" in found.nano["decides"]
     assert "without a scale" in found.notes[0]
 
 
@@ -72,4 +74,4 @@ def test_pixels_without_a_scale():
         sample([table_of(log_normal(60), nm_per_pixel=None)] * 2),
     ):
         assert found.nano is None and found.fraction_100nm is None
-        assert found.interval_note == "Intervals are given once the scale is known."
+        assert found.interval_note == NO_INTERVALS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,7 +12,14 @@ from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason, set_aside
 from segmentation.core.measure.fractions import Fraction, nano_fraction, wilson
-from segmentation.core.measure.nano import Terms, images_to_decide, nano_card, particles_to_decide, variants_of
+from segmentation.core.measure.nano import (
+    SMALL_COUNTED,
+    Terms,
+    images_to_decide,
+    nano_card,
+    particles_to_decide,
+    variants_of,
+)
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
@@ -105,12 +114,12 @@ def test_one_more_image_is_one_and_a_half_is_never_decided():
 
 def test_particles_and_calibration_together():
     found = card(log_normal(60, 96, 1.5, seed=4), Calibration(2.0, "drawn", relative_uncertainty=0.1))
-    assert "more particles and a better calibration" in found["decides"]
+    assert "more particles" in found["decides"] and "better calibration" in found["decides"]
 
 
 def test_nothing_decides_exactly_one_half():
     assert particles_to_decide(Fraction(0.5, 0.4, 0.6, 100)) is None
-    assert "More particles would hardly help" in card([50] * 500 + [150] * 500)["decides"]
+    assert "would hardly help" in card([50] * 500 + [150] * 500)["decides"]
 
 
 def test_a_better_calibration_would_decide():
@@ -148,7 +157,7 @@ def test_sensitivity_tells_each_setting_by_name():
     assert [row["name"] for row in found] == [
         "as analysed",
         "filter off",
-        "small outlines also counted",
+        SMALL_COUNTED,
         "threshold −0.1",
         "calibration −3 %",
         "calibration +3 %",
@@ -185,7 +194,7 @@ def test_a_verdict_that_2_per_cent_would_end_says_so():
     sizes = [60.0] * 350 + [99.0] * 340 + [160.0] * 310
     unchecked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6))
     assert unchecked["verdict"] == "above"
-    assert "an error of 2 % would change this verdict" in unchecked["sentence"]
+    assert "error of 2 %" in unchecked["sentence"]
     checked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.001))
     assert checked["verdict"] == "above" and "accuracy" not in checked["sentence"]
     assert "accuracy" not in card([60.0] * 690 + [160.0] * 310, Calibration(2.0, "typed"))["sentence"]
@@ -203,7 +212,7 @@ def test_a_firm_verdict_names_what_would_turn_it():
     table = set_aside(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
     found = summarise(table, calibration=SURE).nano
     assert found["verdict"] == "above"
-    assert "verdict reverses with: filter on" in found["sentence"]
+    assert re.search("reverses with: .*filter on", found["sentence"])
 
 
 @pytest.mark.parametrize(("number", "rounded"), [(1, 1), (99, 99), (101, 110), (1234, 1300), (1200, 1200)])
@@ -226,12 +235,12 @@ def test_what_is_too_small_to_count_enters_the_verdict_as_a_bound(filter):
     assert found["verdict"] == "undecided"
     assert (
         "120 small outlines" in found["reason"]
-        and "120 small outlines were set aside" in found["decides"]
+        and "120 small outlines" in found["decides"]
         and "75.0 % are" in found["decides"]
     )
     assert found["decides"].startswith("A higher magnification")
     assert found["least_nm"] == (pytest.approx(37.5) if filter else None)
-    assert f"40 particles of {'37.5 nm' if filter else '9 px'} and more" in found["sentence"]
+    assert f"40 particles of {'37.5 nm' if filter else '9 px'} " in found["sentence"]
 
 
 def test_rods_that_the_filter_would_set_aside_are_not_said_to_be_left_out():
@@ -239,9 +248,9 @@ def test_rods_that_the_filter_would_set_aside_are_not_said_to_be_left_out():
     widths = [2.0 + i % 2 / 10 for i in range(40)]
     table = set_aside(table_of(widths, area=[40.0] * 40, nm_per_pixel=5.0), False)
     statistics = summarise(table, calibration=Calibration(5.0, "metadata"))
-    assert "40 particles of 9 px and more in area" in statistics.nano["sentence"]
+    assert re.search("40 particles of 9 px .*area", statistics.nano["sentence"])
     points = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
-    assert "Outlines under 9 px in area are too small" in points["External dimension"]
+    assert "under 9 px" in points["External dimension"]
 
 
 def test_doubtful_outlines_that_the_filter_rejects_anyway_change_nothing():
@@ -277,13 +286,13 @@ def test_a_few_that_are_too_small_turn_nothing():
     found = set_aside_card(4, 160, True)
     assert found["verdict"] == "below" and found["decides"] == ""
     rows = {row["name"]: row["n"] for row in found["sensitivity"]}
-    assert rows["small outlines also counted"] == 164
+    assert rows[SMALL_COUNTED] == 164
 
 
 def test_few_particles_give_no_verdict():
     assert card([50] * 4)["verdict"] == "undecided"
-    assert "needs at least 30, and there are 4" in card([50] * 4)["decides"]
-    assert card([50] * 4)["reason"] == "4 of at least 30 particles"
+    assert re.search(r"\b30\b.*\b4\.$", card([50] * 4)["decides"])
+    assert re.match(r"4 of .*\b30\b", card([50] * 4)["reason"])
     assert card([50, 60] * 15)["verdict"] == "above" and card([50, 60] * 15)["reason"] == ""
 
 
@@ -296,7 +305,7 @@ def test_one_field_gives_no_firm_verdict_near_the_threshold():
     assert assumed["verdict"] == "undecided"
     assert "other fields" in assumed["decides"] and "15 %" in assumed["decides"]
     assert assumed["low"] < alone["low"] < alone["high"] < assumed["high"]
-    assert "how fields differ; we assume 15 %" in assumed["sentence"]
+    assert "assume 15 %" in assumed["sentence"]
     assert card(log_normal(300, median=40, gsd=1.4), field_spread=0.15)["verdict"] == "above"
 
 
@@ -370,4 +379,4 @@ def test_that_no_image_shows_any_is_no_proof():
     assert limits[5] > limits[10] > limits[40] > 0.05
     found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
     assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
-    assert "5 images may all miss a kind of field that makes up less than 45 % of the specimen" in found["sentence"]
+    assert re.search(r"\b5 images .*miss.* 45 %", found["sentence"])

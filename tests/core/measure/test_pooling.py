@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,15 @@ from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import between_images, find_outliers, holm, kolmogorov, pool
+from segmentation.core.measure.pooling import (
+    NO_PIXEL_SIZE,
+    WHY,
+    between_images,
+    find_outliers,
+    holm,
+    kolmogorov,
+    pool,
+)
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.sample import Member, common_calibration
@@ -94,7 +103,7 @@ def test_the_odd_image_is_named_and_no_other():
     tables[4] = table_of(log_normal(60, 110, 1.4, seed=99), nm_per_pixel=2.0)
     rows = pooled(tables).images
     assert [bool(row["outlier"]) for row in rows] == [i == 4 for i in range(12)]
-    assert "above that of the other images" in rows[4]["outlier"] and rows[4]["name"] == "4.tif"
+    assert " above " in rows[4]["outlier"] and rows[4]["name"] == "4.tif"
 
 
 def test_images_alike_have_no_outlier():
@@ -121,7 +130,7 @@ def test_images_without_calibration_are_left_out_where_others_have_one():
     assert found.unit == "nm" and found.n_kept == 180
     assert [bool(row["excluded"]) for row in found.images] == [False, False, False, True]
     assert found.images[3]["n"] == 30
-    assert any("1 image is not in the pooled numbers" in note for note in found.notes)
+    assert any(re.match(f"1 image .*{WHY[NO_PIXEL_SIZE]}", note) for note in found.notes)
 
 
 def test_images_without_any_calibration_are_pooled_in_pixels():
@@ -134,7 +143,7 @@ def test_images_without_any_calibration_are_pooled_in_pixels():
 def test_images_of_unlike_magnification_are_pooled_in_nanometres():
     found = pooled([*images(2, nm_per_pixel=1.0), *images(2, seed=9, nm_per_pixel=4.0)])
     assert found.median == pytest.approx(110, rel=0.1)
-    assert any("1 to 4 nm per pixel" in note for note in found.notes)
+    assert any("1 to 4 nm" in note for note in found.notes)
 
 
 def test_empty_images_count_nothing():
@@ -142,7 +151,7 @@ def test_empty_images_count_nothing():
     assert found.n_kept == 180 and found.n_set_aside == 1
     assert [row["n"] for row in found.images] == [60, 60, 60, 0, 0]
     assert found.images[3]["median"] is None
-    assert any("2 of 5 images contribute no object" in note for note in found.notes)
+    assert any(note.startswith("2 of 5 images") for note in found.notes)
 
 
 def test_nothing_at_all():
@@ -228,9 +237,9 @@ def test_the_calibrations_part_does_not_shrink():
     assert more_images(8, 0.06, 0.05, fixed=0.04) > 2 * more_images(8, 0.06, 0.05)
     assert more_images(8, 100.0, 0.05) is None and more_images(8, 1.0, 0.05) < MOST_IMAGES
     words = more_images_words(None, 0.05, 0.03)
-    assert "the scale alone adds ±5.9 %" in words
+    assert "scale alone" in words and "±5.9 %" in words
     assert "differ too much" in more_images_words(None, 0.05, None)
-    assert more_images_words(1, 0.05, None).startswith("about 1 more image would")
+    assert more_images_words(1, 0.05, None).startswith("about 1 more image ")
     assert "enough" in more_images_words(0, 0.05, None)
 
 
@@ -241,7 +250,7 @@ def test_one_image_settles_by_particle():
 
 def test_two_images_have_no_interval_but_that_of_the_fraction():
     found = pooled(images(2, between=1.2))
-    assert found.interval_note == "95 % intervals need at least 3 images; there are 2."
+    assert re.search(r"\b3 images\b.*\b2\.$", found.interval_note)
     assert found.convergence is None and found.intervals["mean"] is found.intervals["median"] is None
     assert found.fraction_high - found.fraction_low > 0.3
 
@@ -290,7 +299,7 @@ def test_warnings_of_images_are_named_and_stand_in_their_rows():
     sample = combine("lot", [*told, members[7]])
     first, *named, more = sample.flags[-7:]
     assert first.doubt and first.short == "7 images have warnings"
-    assert [each.text for each in named] == [f"{i}.tif: The file gives 2 nm." for i in range(5)]
+    assert [each.text for each in named] == [f"{i}.tif: {flag.text}" for i in range(5)]
     assert "other 2 images" in more.text
     assert [image.warning for image in sample.images] == ["Scale doubtful"] * 7 + [""]
     assert [row["warning"] for row in sample.as_dict()["images"]] == ["Scale doubtful"] * 7 + [""]

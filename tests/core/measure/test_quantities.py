@@ -35,11 +35,14 @@ PHASES = {
 }
 
 
+ROUGH = "How rough the outline is."
+
+
 @pytest.fixture
 def roughness():
     """A descriptor of shape that is not in the house: one function."""
 
-    @descriptor("How rough the outline is.", source="this test")
+    @descriptor(ROUGH, source="this test")
     def roughness(of):
         return of.perimeter / of.hull_perimeter - 1
 
@@ -60,10 +63,10 @@ def test_a_new_descriptor_is_one_function(roughness):
     said = result.as_dict(SampleAnalysis.of(analysis))["statistics"]
     assert said["shape"]["roughness"]["median"] == pytest.approx(np.median(values[analysis.table.kept]))
     known = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]
-    assert known["roughness"]["description"] == "How rough the outline is."
+    assert known["roughness"]["description"] == ROUGH
     assert any("`roughness`" in line for line in definitions(COLUMNS))
     shown = {row.term: row.definition for row in Summary(Statistics.from_dict(said), {}).shape}
-    assert shown["Roughness"] == "How rough the outline is."
+    assert shown["Roughness"] == ROUGH
 
 
 @pytest.mark.parametrize("registry", [COLUMNS, NUMBERS])
@@ -78,7 +81,7 @@ def test_every_number_of_a_task_is_known():
 
 
 def test_one_name_has_one_definition():
-    with pytest.raises(ValueError, match="two definitions of the quantity 'area'"):
+    with pytest.raises(ValueError, match=r"two definitions.* 'area'"):
         add(COLUMNS, Quantity("area", "Area", "Something else."))
     add(COLUMNS, COLUMNS["area"])
 
@@ -111,7 +114,7 @@ def test_an_unknown_column_is_refused(name):
 
 @pytest.mark.parametrize("gone", ["kept", "reason"])
 def test_a_table_says_what_is_kept_and_why(gone):
-    with pytest.raises(ValueError, match="needs the columns kept and reason"):
+    with pytest.raises(ValueError, match="kept and reason"):
         Table({name: values for name, values in Table.of_pixels(PHASES, None).columns.items() if name != gone})
 
 

@@ -90,7 +90,7 @@ def test_images_of_one_step_have_a_span():
 def test_the_same_image_many_times_is_said_to_be():
     table = table_of(log_normal(50))
     found = pool([table, table, table], names=["a", "b", "c"], calibration=Calibration(1.0, "drawn", "", 0.05))
-    assert found.interval_note == "95 % intervals are not defined: all images have the same sizes."
+    assert "not defined" in found.interval_note and "same sizes" in found.interval_note
     assert {limits for name, limits in found.intervals.items() if not name.startswith("fraction_100nm")} == {None}
     other = pool([table, table, table_of(log_normal(50, seed=1))], names=["a", "b", "c"])
     assert other.interval_note == "" and other.intervals["mean"] is not None

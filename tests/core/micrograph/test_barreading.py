@@ -187,7 +187,7 @@ def test_a_third_text_that_contradicts_two_is_told() -> None:
     assert reading_of(strip, texts).sure
     found = reading_of(strip, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
     assert found.nm_per_pixel == pytest.approx(5) and not found.sure
-    assert "“HFW 10.24 µm” gives 10 nm/px" in contradictions(asdict(found))
+    assert "“HFW 10.24 µm” gives 10 nm" in contradictions(asdict(found))
 
 
 def test_ends_with_ticks_are_measured_between_their_centres() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_cropped_or_resized_is_not_calibrated(tmp_path: Path, rows: int, columns
 def test_neither_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
     found = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
     assert found.calibration.nm_per_pixel is None
-    assert "type the image width" in found.notes[0]
+    assert "the image width" in found.notes[0]
 
 
 def test_a_cut_off_data_bar_changes_nothing(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_zeiss_images_of_another_size(tmp_path: Path) -> None:
 def test_pixels_that_are_not_square_say_how_far_off(tmp_path: Path) -> None:
     found = headed(tmp_path, 48, 64, fei("10e-9", "8e-9"))
     assert found.calibration.nm_per_pixel == pytest.approx(10)
-    assert "10 nm wide, 8 nm high" in found.notes[0]
+    assert re.search(r"\b10 nm wide.*\b8 nm high", found.notes[0])
     assert "25 % too large" in found.notes[0]
     assert headed(tmp_path, 48, 64, fei("10e-9", "10.01e-9")).notes == ()
 
@@ -189,15 +190,13 @@ def test_calibrations_that_agree_say_nothing() -> None:
 
 def test_calibrations_that_differ_are_both_named() -> None:
     (sentence,) = crosscheck(known(metadata=10.0, data_bar=10.21))
-    assert sentence == (
-        "The metadata gives 10 nm per pixel but the data bar 10.21 nm, 2.1 % apart: check which is right."
-    )
-    assert crosscheck(known(data_bar=10.21, metadata=10.0))[0].startswith("The data bar gives 10.21")
-    assert "a factor of 1e+03 apart" in crosscheck(known(metadata=1.0, typed_width=1000.0))[0]
+    assert re.search(r"metadata gives 10 nm\b.* data bar 10\.21 nm\b.* 2\.1 % apart", sentence)
+    assert crosscheck(known(data_bar=10.21, metadata=10.0))[0].startswith("The data bar")
+    assert "factor of 1e+03" in crosscheck(known(metadata=1.0, typed_width=1000.0))[0]
     assert len(crosscheck(known(metadata=1.0, data_bar=2.0, typed_width=3.0))) == 3
     assert len(crosscheck(known(metadata=1.0, data_bar=1.0, typed_width=3.0))) == 2
 
 
 def test_a_difference_within_the_uncertainties_is_said_to_be() -> None:
     bar = {"metadata": Calibration(10.0, "metadata"), "data bar": Calibration(10.3, "data bar", "", 0.02)}
-    assert crosscheck(bar)[0].endswith("no more than their uncertainties allow.")
+    assert crosscheck(bar)[0].endswith("uncertainties allow.")

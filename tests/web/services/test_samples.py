@@ -13,7 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services import Note, Refused, Scale, bundles
-from segmentation.services.samples import NO_IMAGES, UNDER_WAY
+from segmentation.services.samples import FULL, NO_IMAGES, UNDER_WAY
 from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db
@@ -60,12 +60,12 @@ class TestCreate:
         sample = create([first, second])
         assert [job.micrograph for job in sample.jobs.all()] == [first]
         ((note),) = sample.notes
-        assert note["name"] == "b.png" and "same file as a.png" in note["sentence"]
+        assert note["name"] == "b.png" and "a.png" in note["sentence"]
         assert not Micrograph.objects.filter(pk=second.pk).exists()
 
     def test_what_intake_said_is_kept(self, make_micrograph):
-        sample = create([make_micrograph()], notes=[Note("a.doc", "This is no image.", 422)])
-        assert sample.notes == [{"name": "a.doc", "sentence": "This is no image."}]
+        sample = create([make_micrograph()], notes=[Note("a.doc", "No image.", 422)])
+        assert sample.notes == [{"name": "a.doc", "sentence": "No image."}]
 
     def test_sent_twice_it_is_one(self, make_micrograph):
         first = create(different(make_micrograph, 2), token="t")
@@ -86,7 +86,7 @@ class TestCreate:
         settings.DEEPSEGM_SAMPLE_IMAGES = 2
         sample = create(different(make_micrograph, 3))
         assert sample.jobs.count() == Micrograph.objects.count() == 2
-        assert sample.notes[0]["name"] == "2.png" and "2 images are the limit" in sample.notes[0]["sentence"]
+        assert sample.notes == [{"name": "2.png", "sentence": FULL.format(limit=2)}]
 
     def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_micrograph):
         tall = make_micrograph(name="tall.png", sha256="c" * 64, height=480)

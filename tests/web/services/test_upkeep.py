@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from io import StringIO
 
@@ -159,7 +160,7 @@ class TestDeaths:
         job = make_job()
         self.begin(job)
         assert died(job, too_long=True)[0] == "failed"
-        assert "longer than is allowed" in job.error
+        assert "took longer" in job.error
 
 
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
@@ -296,15 +297,15 @@ def test_the_command_says_what_it_does(make_job):
     age_uploads(days=40)
     out = StringIO()
     call_command("purge_jobs", "--older-than", "30d", "--dry-run", stdout=out)
-    assert out.getvalue().startswith("Would delete 1 job and 1 micrograph, ")
+    assert re.match("Would .*1 job and 1 micrograph", out.getvalue())
     call_command("purge_jobs", "--older-than", "4w", stdout=out)
-    assert "\nDeleted 2 jobs and 2 micrographs, " in out.getvalue()
+    assert re.search("\nDeleted .*2 jobs and 2 micrographs", out.getvalue())
     assert Job.objects.count() == 1
 
 
 @pytest.mark.parametrize("text", ["30", "d", "-1d", "1y", "999999999d"])
 def test_the_command_explains_an_age_it_cannot_read(text):
-    with pytest.raises(CommandError, match="write it as 30d"):
+    with pytest.raises(CommandError, match="30d"):
         call_command("purge_jobs", f"--older-than={text}")
 
 

@@ -116,7 +116,7 @@ class TestClosedSite:
         assert response["Location"].startswith("/accounts/login/?next=/")
 
     def test_the_sign_in_page_says_why(self, client):
-        assert "open to account holders only" in words(client.get("/accounts/login/"))
+        assert "account holders only" in words(client.get("/accounts/login/"))
 
     def test_monitors_still_get_an_answer(self, client):
         assert client.get("/healthz").json() == {"ok": True}

