@@ -361,7 +361,6 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     page = script.get(f"/jobs/{job.pk}/").content.decode()
     told = corrected_words({"corrected": 3, "reviewed": 1})
     assert page.count(told) == 2, "below the name and in the list of revisions"
-    )
     assert 'id="comparison"' not in page, "the automatic result has no numbers in this test"
     with job.artifact("particles.csv").file.storage.open(job.artifact("particles.csv").file.name) as packed:
         table = gzip.decompress(packed.read()).decode()
