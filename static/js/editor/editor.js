@@ -358,7 +358,7 @@ export class Editor {
   }
 
   widen(factor) {
-    this.radius = Math.min(RADIUS.most, Math.max(RADIUS.least, Math.round(this.radius * factor * 2) / 2 + (factor > 1 ? 0.5 : 0)));
+    this.radius = Math.min(RADIUS.most, Math.max(RADIUS.least, Math[factor > 1 ? "ceil" : "floor"](this.radius * factor * 2) / 2));
     this.panel.radius();
     this.stage.draw();
   }
