@@ -309,10 +309,11 @@ export class Editor {
   async act(name) {
     await this.gesture;
     const ids = [...this.selected];
+    if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Choose an object first.");
     const actions = {
-      delete: () => ids.length && this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
+      delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
       merge: () => this.run({ op: "merge", ids }, { select: false }).then((made) => made && this.select(made)),
-      count: () => ids.length && this.count(ids).then(() => this.panel.review.after()),
+      count: () => this.count(ids).then(() => this.panel.review.after()),
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
@@ -357,7 +358,7 @@ export class Editor {
   }
 
   widen(factor) {
-    this.radius = Math.min(RADIUS.most, Math.max(RADIUS.least, Math.round(this.radius * factor * 2) / 2 + (factor > 1 ? 0.5 : 0)));
+    this.radius = Math.min(RADIUS.most, Math.max(RADIUS.least, Math[factor > 1 ? "ceil" : "floor"](this.radius * factor * 2) / 2));
     this.panel.radius();
     this.stage.draw();
   }
