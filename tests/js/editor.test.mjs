@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Labels, Impossible, checksum, closed, crossesItself, thinned } from "../../static/js/editor/labels.js";
+import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
+import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
-import { counterparts, renamed } from "../../static/js/editor/editor.js";
+import { counterparts, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { sizesOf } from "../../static/js/editor/shapes.js";
 import { TOOLS } from "../../static/js/editor/tools.js";
@@ -123,8 +124,8 @@ test("a size beyond the bins gets a bin of its own", () => {
 });
 
 test("the review begins with what is least certain, and leaves out what is checked", () => {
-  const objects = [object(1, 200, { confidence: 0.9 }), object(2, 200, { confidence: 0.5 }), object(3, 200, { confidence: 0.1, byHand: true })];
-  assert.deepEqual(reviewQueue(objects, "min_feret", "px"), [2, 1]);
+  const objects = [object(1, 200, { confidence: 0.9 }), object(2, 200, { confidence: 0.5 }), object(3, 200, { confidence: 0.1 })];
+  assert.deepEqual(reviewQueue(objects, objects.slice(0, 2), "min_feret", "px"), [2, 1]);
 });
 
 // ---- sending ------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 // stdin: { width, height, rows, next, classes, pairs: [id, count, ...], operations, objects }, the last for the numbers.
 // stdout: { steps, pairs, sizes, numbers }.
 
-import { Impossible, Labels, checksum } from "../../static/js/editor/labels.js";
+import { Impossible } from "../../static/js/editor/drawn.js";
+import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { numbersOf } from "../../static/js/editor/numbers.js";
 import { sizesOf } from "../../static/js/editor/shapes.js";
 

@@ -1,48 +1,17 @@
 // The editor of a result's outlines: opened by the page when somebody presses Correct.
 
+import { Calls, PAGE, json } from "./calls.js";
+import { counterparts, others, paired, renamed, wordsOf } from "./history.js";
+import { listen } from "./keys.js";
 import { standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
 import { Stage } from "./stage.js";
 import { TOOLS } from "./tools.js";
-import { modified } from "../viewport.js";
 
-const RADIUS = { first: 6, least: 0.5, most: 500, step: 1.25 }; // px of the upload
+const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
-const PAGE = { "X-Requested-With": "DeepSegm" };
-const KEYS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", a: "add" };
-const HELD = /^(arrow.*|[[\]zy ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-
-// A worker that answers calls in their order.
-class Calls {
-  constructor(address, heard) {
-    this.worker = new Worker(address, { type: "module" });
-    this.waiting = new Map();
-    this.number = 0;
-    this.worker.onmessage = ({ data }) => {
-      if (data.loaded !== undefined) return heard(data.loaded);
-      const { resolve, reject } = this.waiting.get(data.number);
-      this.waiting.delete(data.number);
-      if (data.problem === undefined) return resolve(data.value);
-      return reject(Object.assign(new Error(data.problem), { impossible: data.impossible }));
-    };
-  }
-
-  call(call, said) {
-    return new Promise((resolve, reject) => {
-      this.number += 1;
-      this.waiting.set(this.number, { resolve, reject });
-      this.worker.postMessage({ number: this.number, call, said });
-    });
-  }
-}
-
-async function json(address) {
-  const answer = await fetch(address, { headers: PAGE, cache: "no-store" });
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
-  return answer.json();
-}
 
 export class Editor {
   // section: the viewer, with the addresses; data: its outlines; dialog: the editor's.
@@ -65,7 +34,7 @@ export class Editor {
     this.stage = new Stage(canvas, { ...data, tiles: section.dataset.tiles, paintLabels, heard });
     Object.assign(this.stage.layers, { outlines: !this.semantic, colours: this.semantic });
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
-    this.listen();
+    listen(this);
     this.use(this.semantic ? "brush" : "select");
   }
 
@@ -285,9 +254,9 @@ export class Editor {
     if (box) this.stage.reveal(box);
   }
 
-  // The next object in the order of the table, or the one before.
+  // The next object by its number, or the one before.
   step(by) {
-    const order = [...this.objects.keys()];
+    const order = [...this.objects.keys()].sort((a, b) => a - b);
     const [current] = this.selected;
     const at = order.indexOf(current);
     const id = order[(at + by + order.length) % order.length] ?? order[0];
@@ -405,101 +374,11 @@ export class Editor {
     location.reload();
   }
 
-  // ---- keys -------------------------------------------------------------------------------------
-
-  listen() {
-    const { dialog } = this;
-    dialog.addEventListener("keydown", (event) => this.key(event), true);
-    dialog.addEventListener("keyup", (event) => event.key === " " && this.pan(false));
-    // After a press of the mouse the keys belong to the picture again; who goes by Tab stays where they are.
-    dialog.addEventListener("click", ({ detail, target }) => detail && target.closest("button:not([role=tab], [data-keys])") && this.stage.canvas.focus());
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
-    globalThis.addEventListener("beforeunload", (event) => this.sender && !this.sender.settled && !this.leaving && event.preventDefault());
-  }
-
-  pan(on) {
-    this.stage.panning = on;
-    this.stage.canvas.classList.toggle("panning", on);
-  }
-
-  key(event) {
-    if (event.target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea")) return;
-    const act = this.action(event);
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!event.repeat || HELD.test(event.key)) act();
-  }
-
-  action(event) {
-    const key = event.key.toLowerCase();
-    if ((event.ctrlKey || event.metaKey) && !event.altKey) {
-      if (key === "z") return () => (event.shiftKey ? this.redo() : this.undo());
-      return key === "y" ? () => this.redo() : null;
-    }
-    if (modified(event)) return null;
-    const onCanvas = event.target === this.stage.canvas || event.target === this.dialog;
-    const pressed = event.target.closest("button, summary, a, input, [tabindex]:not(canvas, dialog)");
-    if ((key === " " || key === "enter") && pressed && !onCanvas) return null;
-    if (key.startsWith("arrow")) return onCanvas ? () => this.step(key === "arrowright" || key === "arrowdown" ? 1 : -1) : null;
-    if (KEYS[key] && this.tools[KEYS[key]] && this.panel.offers(KEYS[key])) return () => this.use(KEYS[key]);
-    return {
-      " ": () => this.pan(true),
-      delete: () => this.act("delete"),
-      backspace: () => this.act("delete"),
-      m: () => this.act("merge"),
-      f: () => this.act("fill"),
-      g: () => this.act("smooth"),
-      r: () => this.act("redraw"),
-      enter: () => this.act("count"),
-      n: () => this.panel.review.go(),
-      x: () => this.panel.toggle("outlines"),
-      c: () => this.panel.toggle("colours"),
-      "[": () => this.widen(1 / RADIUS.step),
-      "]": () => this.widen(RADIUS.step),
-      "?": () => this.panel.help(),
-      escape: () => this.escape(),
-    }[key];
-  }
-
   escape() {
     if (this.panel.helpIsOpen) return this.panel.help();
     this.use(this.name);
     return this.select([]);
   }
-}
-
-const others = (count) => `Somebody else made ${count} correction${count === 1 ? "" : "s"} meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
-
-export function wordsOf({ op, ids = [], id, reason }) {
-  const many = id !== undefined ? [id] : ids;
-  const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
-  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", add: "added object" };
-  return `${words[op] ?? op}${of}`;
-}
-
-// What was not stored, without corrections that were taken back before they were; an undo of earlier ones is left out,
-// as it would now take back what somebody else did.
-export function paired(unsent) {
-  const kept = [];
-  for (const each of unsent) {
-    if (each.operation.op === "undo") kept.pop();
-    else kept.push(each);
-  }
-  return kept;
-}
-
-// The ids that objects have once they are made again: an id is never given twice.
-export function counterparts(before, now) {
-  const [old, made] = [before, now].map((ids) => [...ids].sort((a, b) => a - b));
-  return new Map(old.map((id, i) => [id, made[i] ?? id]));
-}
-
-// An operation that means the same objects by their new ids.
-export function renamed(operation, ids) {
-  const now = (id) => ids.get(id) ?? id;
-  const { id, ids: many } = operation;
-  return { ...operation, ...(id === undefined ? {} : { id: now(id) }), ...(many ? { ids: many.map(now) } : {}) };
 }
 
 export async function open(section, data, template) {

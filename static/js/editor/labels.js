@@ -2,11 +2,7 @@
 // The same rules as segmentation/core/labels (patches.py, edits.py, geometry.py), which decide in the end: the
 // server's checksum of each patch is compared with `checksum`. Places are [x, y] in pixels of the upload.
 
-const SMALLEST_RADIUS = 0.5;
-export const MOST_POINTS = 2000;
-
-// What an operation would do is impossible; the message is the sentence for the user.
-export class Impossible extends Error {}
+import { Impossible, brushShape, polygonShape } from "./drawn.js";
 
 export class Labels {
   // rows: how many of the image's rows were analysed.
@@ -296,101 +292,7 @@ function boxOf(start, count, width) {
   return top === bottom ? [top, start % width, bottom + 1, (last % width) + 1] : [top, 0, bottom + 1, width];
 }
 
-// ---- shapes: a box [top, left, bottom, right], and which pixels of it are inside --------------------
-
-// Pixels whose centres lie in a closed polygon (even-odd).
-export function polygonShape(polygon) {
-  if (polygon.length < 3 || polygon.length > MOST_POINTS) throw new Impossible(`It takes 3 to ${MOST_POINTS} points.`);
-  if (crossesItself(polygon)) throw new Impossible("The outline crosses itself: draw it without a loop.");
-  const box = around(polygon, 0);
-  const columns = new Map(); // of a row: where it enters and leaves, in order
-  const crossings = (row) => {
-    if (!columns.has(row)) columns.set(row, edgesIn(polygon, row + 0.5));
-    return columns.get(row);
-  };
-  return { box, inside: (row, column) => crossings(row).filter((edge) => edge <= column).length % 2 === 1 };
-}
-
-// The first columns whose centres lie right of each edge that a row of centres crosses.
-function edgesIn(polygon, centre) {
-  const found = [];
-  polygon.forEach(([x0, y0], i) => {
-    const [x1, y1] = polygon[(i + 1) % polygon.length];
-    if (centre >= Math.min(y0, y1) && centre < Math.max(y0, y1)) found.push(Math.ceil(x0 + ((centre - y0) * (x1 - x0)) / (y1 - y0) - 0.5));
-  });
-  return found;
-}
-
-// Pixels whose centres lie within a radius of a line of points.
-export function brushShape(points, radius) {
-  if (!points.length || points.length > MOST_POINTS || radius < SMALLEST_RADIUS) throw new Impossible(`A stroke has 1 to ${MOST_POINTS} points.`);
-  const box = around(points, radius);
-  const width = box[3] - box[1];
-  const reached = new Uint8Array(Math.max(0, (box[2] - box[0]) * width));
-  const pairs = points.length > 1 ? points.slice(1).map((point, i) => [points[i], point]) : [[points[0], points[0]]];
-  for (const [a, b] of pairs) reach(reached, box, width, a, b, radius);
-  return { box, inside: (row, column) => reached[(row - box[0]) * width + column - box[1]] === 1 };
-}
-
-function reach(reached, box, width, a, b, radius) {
-  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-  const length = dx * dx + dy * dy;
-  const [top, left, bottom, right] = around([a, b], radius);
-  for (let row = top; row < bottom; row++) {
-    for (let column = left; column < right; column++) {
-      const [x, y] = [column + 0.5, row + 0.5];
-      const t = length > 0 ? Math.min(1, Math.max(0, ((x - a[0]) * dx + (y - a[1]) * dy) / length)) : 0;
-      const [ex, ey] = [x - (a[0] + t * dx), y - (a[1] + t * dy)];
-      if (ex * ex + ey * ey <= radius * radius) reached[(row - box[0]) * width + column - box[1]] = 1;
-    }
-  }
-}
-
-function around(points, margin) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of points) {
-    [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
-  }
-  return [Math.floor(top - margin), Math.floor(left - margin), Math.ceil(bottom + margin), Math.ceil(right + margin)];
-}
-
-const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]));
-
-// Whether two lines cross in their insides.
-export const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
-
-export function crossesItself(polygon) {
-  const count = polygon.length;
-  const end = (i) => polygon[(i + 1) % count];
-  for (let i = 0; i < count; i++) {
-    for (let j = i + 2; j < count; j++) {
-      if (cross(polygon[i], end(i), polygon[j], end(j))) return true;
-    }
-  }
-  return false;
-}
-
-// A line drawn by hand as an outline: where its end runs over its beginning, what hangs over is cut off.
-export function closed(line) {
-  for (let i = 0; i < line.length - 1; i++) {
-    for (let j = line.length - 2; j > i + 1; j--) {
-      if (cross(line[i], line[i + 1], line[j], line[j + 1])) return line.slice(i + 1, j + 1);
-    }
-  }
-  return line;
-}
-
-// Points at least so far apart, and not more than a request may hold.
-export function thinned(points, apart) {
-  const kept = points.filter((point, i) => i === 0);
-  for (const point of points.slice(1)) {
-    const last = kept[kept.length - 1];
-    if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= apart) kept.push(point);
-  }
-  return kept.length <= MOST_POINTS ? kept : thinned(points, apart * 1.5);
-}
-
-// ---- the checksum that the server sends of each patch: CRC-32 of its runs as 32-bit integers ---------
+// The checksum that the server sends of each patch: CRC-32 of its runs as 32-bit integers.
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   let value = n;

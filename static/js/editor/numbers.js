@@ -64,15 +64,14 @@ export function binned(objects, size, edges) {
   return { edges: wider, heights };
 }
 
-// Objects to be looked at, the one first whose wrong state would move the reported number most: how likely the state
-// is wrong, times how far the number would move. settled: reasons that no look changes.
-export function reviewQueue(objects, size, unit, settled = []) {
-  const every = [...objects].filter((each) => !each.byHand && !each.cut && !settled.includes(each.reason));
+// The ids of what waits for a look, the one first whose wrong state would move the reported number most: how likely the
+// state is wrong, times how far the number would move. objects: all of them; open: those that wait.
+export function reviewQueue(objects, open, size, unit) {
   const { fraction } = numbersOf(objects, size, unit);
   const effect = (each) => (fraction === null || !Number.isFinite(each[size]) ? 1 : Math.abs(Number(isNano(each[size])) - fraction));
   const wrong = ({ kept, confidence }) => {
     const right = Number.isFinite(confidence) ? confidence : 0.5;
     return kept ? 1 - right : right;
   };
-  return every.map((each) => [wrong(each) * effect(each), each.id]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, id]) => id);
+  return open.map((each) => [wrong(each) * effect(each), each.id]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, id]) => id);
 }

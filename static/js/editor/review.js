@@ -4,6 +4,8 @@ import { reviewQueue } from "./numbers.js";
 import { TOUCH } from "./tools.js";
 import { significant } from "../chart-scale.js";
 
+const MOST_ALONE = 200; // requests
+
 export class Review {
   constructor(editor, panel) {
     Object.assign(this, { editor, panel, on: false, current: null, passed: new Set() });
@@ -11,12 +13,14 @@ export class Review {
   }
 
   get queue() {
-    return this.queueOf(this.editor.objects);
+    const { size, data, objects } = this.editor;
+    return reviewQueue(objects.values(), this.open(objects), size, data.unit);
   }
 
-  queueOf(objects) {
-    const { size, data, facts } = this.editor;
-    return reviewQueue(objects.values(), size, data.unit, [facts.frame, facts.slip]);
+  // What waits for a look: no look changes the two reasons.
+  open(objects) {
+    const { frame, slip } = this.editor.facts;
+    return [...objects.values()].filter((each) => !each.byHand && !each.cut && each.reason !== frame && each.reason !== slip);
   }
 
   // The next object of the queue that was not passed by.
@@ -47,8 +51,8 @@ export class Review {
   }
 
   changed() {
-    const left = this.queue.length;
-    this.of ??= this.queueOf(this.editor.automatic).length;
+    const left = this.open(this.editor.objects).length;
+    this.of ??= this.open(this.editor.automatic).length;
     const done = Math.max(0, this.of - left);
     this.panel.one("[data-reviewed]").textContent = `${done} of ${this.of} reviewed${this.moved()}.`;
     const bar = this.panel.one("[data-review-bar]");
@@ -94,10 +98,10 @@ export class Chooser {
     this.limits();
   }
 
-  // Deleted objects come back where nothing else lies; merged ones lie under what they became, so each is tried alone.
+  // Deleted objects come back where nothing else lies. Merged ones lie under what they became: then each is tried alone.
   async restore(gone) {
-    const back = [];
-    for (const id of gone) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
+    const back = (await this.editor.run({ op: "restore", ids: gone })) ?? [];
+    if (!back.length) for (const id of gone.slice(0, MOST_ALONE)) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
     this.editor.select(back);
     this.panel.say(`${back.length} of ${gone.length} came back${back.length < gone.length ? "; other objects lie where the others were" : ""}.`);
     this.fill();

@@ -1,6 +1,6 @@
 // What a press, a drag and a tap do with each tool. A tool's gesture ends in one operation, which is one correction.
 
-import { closed, thinned } from "./labels.js";
+import { closed, thinned } from "./drawn.js";
 
 const STILL = 4; // CSS pixels that a press may wander and still be a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;

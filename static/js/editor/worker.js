@@ -1,6 +1,7 @@
 // Holds the label image away from the page: decodes it, corrects it, measures what was touched, draws it.
 
-import { Impossible, Labels, checksum } from "./labels.js";
+import { Impossible } from "./drawn.js";
+import { Labels, checksum } from "./labels.js";
 import { Looks, painted } from "./painting.js";
 import { sizesOf } from "./shapes.js";
 

@@ -1,0 +1,34 @@
+// Corrections in words, and which of them can be made again.
+
+export const others = (count) => `Somebody else made ${count} correction${count === 1 ? "" : "s"} meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
+
+export function wordsOf({ op, ids = [], id, reason }) {
+  const many = id !== undefined ? [id] : ids;
+  const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
+  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", add: "added object" };
+  return `${words[op] ?? op}${of}`;
+}
+
+// What was not stored, without corrections that were taken back before they were; an undo of earlier ones is left out,
+// as it would now take back what somebody else did.
+export function paired(unsent) {
+  const kept = [];
+  for (const each of unsent) {
+    if (each.operation.op === "undo") kept.pop();
+    else kept.push(each);
+  }
+  return kept;
+}
+
+// The ids that objects have once they are made again: an id is never given twice.
+export function counterparts(before, now) {
+  const [old, made] = [before, now].map((ids) => [...ids].sort((a, b) => a - b));
+  return new Map(old.map((id, i) => [id, made[i] ?? id]));
+}
+
+// An operation that means the same objects by their new ids.
+export function renamed(operation, ids) {
+  const now = (id) => ids.get(id) ?? id;
+  const { id, ids: many } = operation;
+  return { ...operation, ...(id === undefined ? {} : { id: now(id) }), ...(many ? { ids: many.map(now) } : {}) };
+}
