@@ -208,10 +208,10 @@ export class Editor {
     });
   }
 
-  refused(sentence, unsent) {
-    this.say(sentence.replace(/^Operation \d+: /, ""));
+  async refused(sentence, unsent) {
     const [first, ...rest] = unsent;
-    return first.answered && !rest.length ? Promise.resolve() : this.again(rest, "");
+    if (!first.answered || rest.length) await this.again(rest, "");
+    this.say(sentence.replace(/^Operation \d+: /, ""));
   }
 
   // Of the page as it is now: another one since somebody signed in again.
