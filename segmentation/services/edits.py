@@ -109,7 +109,7 @@ def corrected(job: Job, count: int) -> Segmentation:
         raise Refused(NO_OUTLINES, 409)
     try:
         with job.segmentation.file.open("rb") as file:
-            original = Segmentation.load(file, job.segmentation.get_provenance())
+            original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not count)
         return finished(original, [row.step for row in job.edits.filter(sequence__lte=count)])
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error

@@ -141,16 +141,17 @@ class Segmentation:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
-    def load(cls, file: Path | BinaryIO, known: Provenance | None = None) -> Segmentation:
+    def load(cls, file: Path | BinaryIO, known: Provenance | None = None, *, alternatives: bool = True) -> Segmentation:
         """The segmentation in a file; raises UnusableSegmentation if it is damaged, newer or of another image.
 
+        alternatives: whether to read these, too; corrected outlines have none.
         known: its provenance from elsewhere. Files from before FORMAT do not contain it; for other files the image
         must be the same. Disk errors while reading are raised unchanged.
         """
         content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
         try:
             with np.load(content, allow_pickle=False) as data:
-                found = _current(data) if "header" in data.files else _before_formats(data, known)
+                found = _current(data, alternatives) if "header" in data.files else _before_formats(data, known)
         except UnusableSegmentation:
             raise
         except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
@@ -160,11 +161,11 @@ class Segmentation:
         return found
 
 
-def _current(data: Any) -> Segmentation:
+def _current(data: Any, alternatives: bool) -> Segmentation:
     found = replace(
         without_images(data),
         labels=data["labels"],
-        alternatives=_named(data, ALTERNATIVE),
+        alternatives=_named(data, ALTERNATIVE) if alternatives else {},
         layers=_named(data, LAYER),
         maps=_named(data, MAP),
     )
