@@ -246,6 +246,27 @@ def test_without_a_network_corrections_wait_and_follow(opened, visit):
     visit.complaints.clear()  # the browser complains of each request without a network
 
 
+def test_a_label_image_dropped_on_the_page_becomes_a_revision(opened):
+    page = opened
+    labels = page.request.get(page.url.replace("/jobs/", "/api/v1/jobs/") + "labels").body()
+    dropped = page.evaluate_handle(
+        """numbers => {
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([new Uint8Array(numbers)], "mine.tif", { type: "image/tiff" }));
+            return dropped;
+        }""",
+        list(labels),
+    )
+    page.dispatch_event("h1", "drop", {"dataTransfer": dropped})
+    assert page.locator("#outlines_file").evaluate("field => field.files[0].name") == "mine.tif"
+    before = page.url
+    page.get_by_role("button", name="Measure these outlines").click()
+    page.wait_for_url(lambda address: address != before)
+    result(page)
+    expect(page.locator(".answer .headline b")).to_have_text(str(DISCS))
+    expect(page.locator(".head").first).to_contain_text("mine.tif")
+
+
 def test_fingers_draw_and_move(visit, discs):
     page = visit("phone")
     choose(page, discs)
