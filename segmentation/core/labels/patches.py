@@ -39,6 +39,10 @@ class Object(NamedTuple):
         """Confirmed by a person, so that it counts."""
         return self._replace(confidence=nan, by_hand=True, reason="")
 
+    def changed(self) -> Object:
+        """With other pixels: what a person set aside stays so."""
+        return self._replace(confidence=nan, by_hand=True)
+
     def as_list(self) -> list[Any]:
         """Plain JSON types; an unknown confidence is None."""
         return [self.place, float(self.confidence) if isfinite(self.confidence) else None, self.by_hand, self.reason]

@@ -157,7 +157,7 @@ class WorkingLabels:
 
     def patch_to(self, wanted: Runs, known: Mapping[int, Object | None]) -> Patch:
         """The patch that gives pixels these ids. known: the new data of some objects; others that gain or lose pixels
-        are confirmed."""
+        are by hand, too."""
         here, new = self.under(wanted)
         changed = here[:, 2] != new
         here, new = here[changed], new[changed]
@@ -165,9 +165,9 @@ class WorkingLabels:
         lost = np.setdiff1d(here[:, 2], [0, *objects])
         left = _areas(self.runs_of(lost.tolist()), lost) - _areas(here, lost) if len(lost) else lost
         for number, area in zip(lost.tolist(), left.tolist(), strict=True):
-            objects[number] = self.objects[number].confirmed() if area > 0 else None
+            objects[number] = self.objects[number].changed() if area > 0 else None
         for number in np.setdiff1d(new, [0, *objects]).tolist():
-            objects[number] = self.objects[number].confirmed()
+            objects[number] = self.objects[number].changed()
         runs = joined(np.column_stack([here[:, :2], new]), self.width)
         return Patch(runs, objects, max(self.next_id, 1 + max(objects, default=0)))
 

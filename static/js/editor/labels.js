@@ -42,7 +42,7 @@ export class Labels {
   // ---- patches ----------------------------------------------------------------------------------
 
   // A patch is { runs: [start, count, id, ...] of changed pixels in order, objects: { id: data or null }, next }.
-  // known: the data of objects that the operation decides; others that it touches are confirmed, or gone.
+  // known: the data of objects that the operation decides; others that it touches are by hand, too, or gone.
   patch(runs, known = {}) {
     const change = new Map(); // id: pixels gained or lost
     const objects = { ...known };
@@ -57,7 +57,7 @@ export class Labels {
     for (const [id, gained] of change) {
       if (id in objects) continue;
       const left = (this.objects.get(id)?.area ?? 0) + gained;
-      objects[id] = left > 0 ? this.confirmed(id) : null;
+      objects[id] = left > 0 ? [this.objects.get(id)?.place ?? 0, null, true, this.objects.get(id)?.aside ?? ""] : null;
     }
     const highest = Object.keys(objects).reduce((most, id) => Math.max(most, Number(id)), 0);
     return { runs, objects, next: Math.max(this.next, highest + 1) };

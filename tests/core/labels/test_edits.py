@@ -305,6 +305,16 @@ def test_painting_and_erasing_with_a_brush():
     assert area(apply(FOUND, [edits.erase(working(FOUND), square, number=5)]), 9) == 50
 
 
+def test_what_a_person_set_aside_stays_so_where_others_take_its_pixels():
+    aside = apply(FOUND, [edits.set_aside(working(FOUND), [9], "charging")])
+    for patch in (
+        edits.draw(working(aside), [(18, 20), (22, 20), (22, 30), (18, 30)], 5),
+        edits.erase(working(aside), points=[(24, 25)], radius=2),
+    ):
+        after = apply(aside, [patch])
+        assert area(after, 9) < 50 and 9 in after.by_hand and after.set_aside == {9: "charging"}
+
+
 SQUARE = [(30, 2), (40, 2), (40, 7), (30, 7)]
 
 
