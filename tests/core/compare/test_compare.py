@@ -95,6 +95,7 @@ class TestAgreement:
             "iou": 0.5, "hits": 0, "precision": None, "recall": 0, "f1": 0
         }  # fmt: skip
 
+    @pytest.mark.slow
     def test_thousands_of_objects_need_no_square_of_memory(self):
         import tracemalloc
 
