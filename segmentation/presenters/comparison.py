@@ -217,8 +217,8 @@ def _main(result: ChartedSummary) -> dict[Any, Entry]:
 def _differences(
     before: Mapping[Any, Entry], after: Mapping[Any, Entry], stored: Mapping[str, Limits], independent: bool = False
 ) -> Iterator[Difference]:
-    """The numbers that both have. stored: known intervals of differences by name, in the unit of the files;
-    independent: whether that of any other number follows from the intervals of both."""
+    """The numbers that both results have. stored: known intervals of differences by name, in the unit of the files.
+    independent: other intervals of differences are computed from the intervals of both numbers."""
     for key, each in after.items():
         other = before.get(key)
         if other is None or each.text or other.text:

@@ -241,9 +241,9 @@ def _clean(operation: Any) -> Any:
 
 
 class Log(NamedTuple):
-    """What the log of a job says. base: the number of its last edit. edits: those that were asked for. objects: the
-    present data of every id that any edit touched, as in a patch. next_id: the next free id; None where no outlines
-    are stored. standing: how many edits can still be undone."""
+    """The log of a job. base: number of its last edit. edits: the requested ones. objects: the present data of every
+    touched id, as in a patch. next_id: the next free id, None without stored outlines. standing: how many edits can
+    still be undone."""
 
     base: int
     edits: list[Edit]

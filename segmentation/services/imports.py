@@ -23,7 +23,7 @@ from .uploads import sha256_of
 
 
 def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: Any) -> Job:
-    """A revision that measures the outlines in a file instead of those of a finished job.
+    """A revision of a finished job that measures the outlines in a file.
 
     file: a Django `File` with `name` and `size`. who: user, visitor, address, token and key, as for `create_job`.
     Raises Refused (409 of a result without outlines, 413 too large, 422 no file of outlines or settings that would

@@ -82,7 +82,10 @@ HEADS = {
 }
 LEFT = "claiming-left"  # in the session: the browser whose results this user refused to take over
 NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
-KEPT = "Signed results, and those that they rest on, were not deleted: only an administrator may do that."
+KEPT = (
+    "Signed results were not deleted, and neither were the results that were corrected for them. Only an administrator"
+    " may delete these."
+)
 TWO = "Tick exactly two results to compare them."
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 

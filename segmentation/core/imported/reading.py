@@ -46,7 +46,7 @@ class Outlines:
     def segmentation(
         self, parent: Segmentation, *, name: str, sha256: str, version: str, of: str = "", semantic: bool = False
     ) -> Segmentation:
-        """These outlines in place of those of another segmentation of the image; all are by hand.
+        """A copy of another segmentation of the image with these outlines, all by hand.
 
         name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone; its
         maps stay, from which missed objects can be added and joined ones split.

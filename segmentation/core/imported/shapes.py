@@ -25,7 +25,7 @@ Shape = tuple[int, int]
 
 
 class Frame(NamedTuple):
-    """An image of `height` rows, of which the first `rows` are analysed: below them is the data bar."""
+    """The size of an image. The first `rows` of its `height` rows are analysed; the data bar lies below them."""
 
     height: int
     columns: int

@@ -148,7 +148,7 @@ class Corrections:
 
 def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
     """The corrected segmentation, with the operations in its provenance; `used` counts the objects that people changed
-    (deleted ones among them) and those that they only reviewed."""
+    (deleted ones included) and the objects that they only reviewed."""
     operations = tuple(step.operation for step in steps)
     changed: set[int] = set()
     reviewed: set[int] = set()

@@ -98,8 +98,7 @@ class Strip(NamedTuple):
         return cls((places + first).astype(np.int32), flat[places], first + flat.size)
 
     def under(self, starts: Numbers, ends: Numbers) -> tuple[Runs, NDArray[np.int64]]:
-        """What lies under some runs within the strip: runs, none across the end of one of those, and of each the
-        place of the one it lies under."""
+        """The strip's runs under some given runs, cut at their ends. The second list says under which one each lies."""
         first = np.searchsorted(self.starts, starts, "right") - 1
         numbers = np.searchsorted(self.starts, ends, "left") - first
         which = np.repeat(np.arange(len(starts)), numbers)

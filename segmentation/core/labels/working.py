@@ -15,7 +15,7 @@ from .runs import Numbers, Runs, Strip, in_rows, joined, no_runs, runs_of
 from .segmentation import Segmentation
 
 STRIP = 256  # rows
-MOST_CROPPED = 1 << 23  # px of which one operation may make an image
+MOST_CROPPED = 1 << 23  # px; one operation unpacks no larger part of the image
 TOO_WIDE = "The object reaches over too large a part of the image for this: draw or erase instead."
 NetworkMap = Callable[[Box], NDArray[np.uint8]]  # its part in a box (h, w)
 

@@ -13,7 +13,7 @@ export class Calls {
       const { resolve, reject } = this.waiting.get(data.number);
       this.waiting.delete(data.number);
       if (data.problem === undefined) return resolve(data.value);
-      return reject(Object.assign(new Error(data.problem), { impossible: data.impossible }));
+      return reject(new Error(data.problem));
     };
   }
 

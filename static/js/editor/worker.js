@@ -1,6 +1,5 @@
 // Holds the label image away from the page: decodes it, corrects it, measures what was touched, draws it.
 
-import { Impossible } from "./drawn.js";
 import { Labels, checksum } from "./labels.js";
 import { Looks, painted } from "./painting.js";
 import { sizesOf } from "./shapes.js";
@@ -150,6 +149,6 @@ self.onmessage = async ({ data: { number, call, said } }) => {
     const value = await answers[call](said ?? {});
     postMessage({ number, value }, value?.bitmap ? [value.bitmap] : []);
   } catch (error) {
-    postMessage({ number, problem: error.message, impossible: error instanceof Impossible });
+    postMessage({ number, problem: error.message });
   }
 };
