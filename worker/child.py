@@ -13,15 +13,17 @@ import warnings
 from celery.app.utils import find_app
 
 SECONDS = 1.0
-ANALYSES, INSPECTIONS = "analyses", "inspections"
+ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
 # With one machine and one worker of each kind gossip is useless.
 QUIET = ("--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 # Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
 OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
     INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=2"),
+    TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1"),
 }
-NICENESS = 5  # the pages come first
+NICENESS = {TRAINING: 15}  # the pages come first, trainings last
+USUAL_NICENESS = 5
 
 _in_pool = threading.Event()
 
@@ -61,7 +63,7 @@ def die_with_parent(parent: int) -> None:
 
 def main(queue: str) -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
-    os.nice(NICENESS)
+    os.nice(NICENESS.get(queue, USUAL_NICENESS))
     # Our messages are JSON, which root may read as safely as anyone; the address of the site should stay in sight.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
     find_app("deepsegm").worker_main(list(QUIET + OPTIONS[queue]))

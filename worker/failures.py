@@ -12,7 +12,8 @@ from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.tasks import UnknownTask
-from segmentation.models import Attempted, Comparison, ExportJob, Job, Micrograph, Sample
+from segmentation.models import Attempted, Sample
+from segmentation.services.kinds import KINDS
 
 from .inspection import Unreadable
 
@@ -27,20 +28,12 @@ BROKEN = (
     "administrator the number of this {what}, {id}."
 )
 
-WHAT: dict[type[Attempted], str] = {
-    Job: "analysis",
-    Sample: "sample",
-    Micrograph: "upload",
-    ExportJob: "writing of files",
-    Comparison: "comparison",
-}
-
 
 def sentence_for(row: Attempted, error: Exception) -> str:
     """The message to the user; errors not caused by the image or the settings are also logged."""
     if isinstance(error, (UnreadableImage, Unreadable, UnusableSegmentation, services.Refused)):
         return str(error)
-    what = WHAT[type(row)]
+    what = KINDS[type(row)].noun
     context = what.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):

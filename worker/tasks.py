@@ -50,6 +50,7 @@ from segmentation.core.labels.segmentation import Segmentation, UnusableSegmenta
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded
 from segmentation.services import outlines, tables
+from segmentation.services.kinds import INSPECTIONS, KINDS
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
@@ -111,12 +112,7 @@ def inspect_uploads() -> None:
     services.enqueue_inspection()
 
 
-IN_A_CHILD: dict[str, type[Attempted]] = {
-    run_job.name: Job,
-    run_sample.name: Sample,
-    write_files.name: ExportJob,
-    compare.name: Comparison,
-}
+IN_A_CHILD = {kind.task: row for row, kind in KINDS.items() if kind.queue != INSPECTIONS}
 
 
 @task_failure.connect

@@ -29,9 +29,12 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 
 from .base import AFRESH, AGAIN, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
 from .comparisons import Comparison
+from .datasets import Dataset, DatasetImage
 from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, recent_pace
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
 from .signatures import Signature
+from .tokens import Delivery, Token, Webhook
+from .trainings import ModelDefault, Training, TrainingFile

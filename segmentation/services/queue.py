@@ -11,15 +11,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Attempted, Comparison, ExportJob, Job, Sample
+from ..models import Attempted, Job
+from .kinds import KINDS
 
 logger = logging.getLogger(__name__)
-TASKS: dict[type[Attempted], str] = {
-    Job: "worker.run_job",
-    Sample: "worker.run_sample",
-    ExportJob: "worker.write_files",
-    Comparison: "worker.compare",
-}
 INSPECT = "worker.inspect_uploads"
 
 
@@ -32,7 +27,7 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
     """Send each queued row of a kind to the broker and note when; returns how many."""
     enqueued = []
     for pk in pks:
-        if not _send(TASKS[kind], str(pk)):
+        if not _send(KINDS[kind].task, str(pk)):
             break
         enqueued.append(pk)
     kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())

@@ -19,8 +19,6 @@ from ..models import (
     Arrival,
     Artifact,
     Attempted,
-    Comparison,
-    ExportJob,
     Job,
     Micrograph,
     Sample,
@@ -31,6 +29,7 @@ from ..models import (
 )
 from . import bundles
 from .jobs import delete_job
+from .kinds import KINDS
 from .limits import AN_HOUR
 from .pooling import stuck
 from .publishing import fail, requeue
@@ -44,21 +43,8 @@ LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
 UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
-_DIED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory: "
-GAVE_UP: dict[type[Attempted], str] = {
-    Job: f"The analysis {_DIED}try a smaller or cropped image, or ask the administrator.",
-    Sample: f"The pooling {_DIED}exclude images, or ask the administrator.",
-    ExportJob: f"Writing the files {_DIED}crop the image, or ask the administrator.",
-    Comparison: f"The comparison {_DIED}ask the administrator.",
-}
-TOO_LONG: dict[type[Attempted], str] = {
-    Job: "The analysis took longer than is allowed and could not be stopped: crop the image, or ask the administrator.",
-    Sample: "The pooling took longer than is allowed and could not be stopped: exclude images, or make two samples.",
-    ExportJob: "Writing the files took longer than is allowed: crop the image, or ask the administrator.",
-    Comparison: "The comparison took longer than is allowed: ask the administrator.",
-}
-BESIDES: tuple[type[Attempted], ...] = (Sample, ExportJob, Comparison)
-ATTEMPTED: tuple[type[Attempted], ...] = (Job, Micrograph, *BESIDES)
+ATTEMPTED = tuple(KINDS)
+BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (Job, Micrograph))
 
 
 class Purged(NamedTuple):
@@ -151,13 +137,13 @@ def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -
         return
     with suppress(Superseded):
         if too_long:
-            fail(row=row, sentence=TOO_LONG[kind])
+            fail(row=row, sentence=KINDS[kind].too_long)
         elif row.stage == STARTING:
             row.change(**_after_a_loss(row))
         elif row.deaths < MAX_DEATHS - 1:
             requeue(row=row)
         else:
-            fail(row=row, sentence=GAVE_UP[kind].format(deaths=MAX_DEATHS))
+            fail(row=row, sentence=KINDS[kind].gave_up.format(deaths=MAX_DEATHS))
 
 
 def put_back() -> int:

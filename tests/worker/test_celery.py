@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from deepsegm.celery import app
-from segmentation import services
 from segmentation.models import Job
+from segmentation.services.kinds import KINDS
 
 from .lab import REPOSITORY
 
@@ -19,7 +19,7 @@ HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch
 def test_the_tasks_have_the_names_that_the_queue_uses():
     import worker.tasks  # noqa: F401
 
-    assert {*services.queue.TASKS.values(), *app.conf.task_routes} <= set(app.tasks)
+    assert {*(kind.task for kind in KINDS.values() if kind.task), *app.conf.task_routes} <= set(app.tasks)
 
 
 def test_looking_into_uploads_does_not_wait_behind_an_analysis():
@@ -60,7 +60,7 @@ def test_the_message_goes_through_the_spool(make_job, settings, tmp_path, monkey
     sender = Celery("sender", broker="spool://localhost", set_as_current=False)
     sender.conf.broker_transport_options = {"folder": str(tmp_path / "spool")}
     sender.conf.task_default_queue = "analyses"
-    sender.send_task(services.queue.TASKS[Job], args=["number"])
+    sender.send_task(KINDS[Job].task, args=["number"])
     with sender.connection_for_read() as connection, connection.channel() as channel:
         message = channel.Message(channel._get("analyses"), channel=channel)
     assert message.headers["task"] == "worker.run_job"

@@ -28,11 +28,11 @@ from waitress.task import ErrorTask
 
 from segmentation import services
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
-from segmentation.models import Attempted, Comparison, ExportJob, Job, Micrograph, Sample
+from segmentation.models import Attempted
+from segmentation.services.kinds import KINDS
 from segmentation.services.space import keep_reserve
 from segmentation.static_files import collect
 from worker import data_directory
-from worker.child import ANALYSES, INSPECTIONS
 from worker.scratch import sweep
 from worker.supervise import COMMAND, Supervisor
 
@@ -40,10 +40,6 @@ logger = logging.getLogger("worker.up")
 
 THREADS = 16
 RESCUE_SECONDS = 3.0
-KINDS: dict[str, tuple[type[Attempted], ...]] = {
-    ANALYSES: (Job, Sample, ExportJob, Comparison),
-    INSPECTIONS: (Micrograph,),
-}
 TIDY_SECONDS = 3600.0
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -162,17 +158,17 @@ def address(server: Any) -> tuple[str, int]:
 
 @contextmanager
 def working(wanted: bool) -> Iterator[None]:
-    """Two supervised workers, for analyses and for inspections; embedded, no job that they leave stays behind."""
+    """A supervised worker for each queue; embedded, no job that they leave stays behind."""
     if not wanted:
         yield
         return
     if settings.DEEPSEGM_EMBEDDED:
         data_directory.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        services.rescue(died=(Job, Sample, Micrograph))
+        services.rescue(died=tuple(KINDS))
         services.enqueue_all()
     supervisors = [
         Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, kinds))
-        for queue, kinds in KINDS.items()
+        for queue, kinds in by_queue().items()
     ]
     for supervisor in supervisors:
         supervisor.start()
@@ -188,6 +184,12 @@ def working(wanted: bool) -> Iterator[None]:
         if settings.DEEPSEGM_EMBEDDED:
             services.put_back()
         _safely(sweep)
+
+
+def by_queue() -> dict[str, tuple[type[Attempted], ...]]:
+    """The kinds of rows that each queue's worker takes."""
+    queues = dict.fromkeys(kind.queue for kind in KINDS.values())
+    return {queue: tuple(row for row, kind in KINDS.items() if kind.queue == queue) for queue in queues}
 
 
 def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:

@@ -1,0 +1,98 @@
+"""Datasets: images with outlines that a person has checked, from which a model may learn."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
+from .jobs import Job
+
+
+class Dataset(Owned, Attempted):
+    """Images with checked outlines of one kind of analysis.
+
+    A change of its images queues it: a worker then writes the files of new images, takes in `incoming` archives and
+    checks the whole (`worker.datasets`).
+
+    task, class_names: as of its segmentations; class_names is empty where each label is an object.
+    material, instrument, licence: as the owner describes them. shared: whether every account may see and train on it.
+    incoming: archives that are to be taken in, as {"name", "file", "size", "sha256", "by"}.
+    summary: what the page shows: counts, sizes, findings of the check.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting"
+        RUNNING = "running", "being checked"
+        DONE = "done", "checked"
+        FAILED = "failed", "failed"
+
+    name = models.CharField(max_length=SHOWN_NAME)
+    task = models.CharField(max_length=100, db_index=True)
+    class_names = models.JSONField(default=list, blank=True)
+    material = models.CharField(max_length=200, blank=True, default="")
+    instrument = models.CharField(max_length=200, blank=True, default="")
+    licence = models.CharField(max_length=200, blank=True, default="")
+    shared = models.BooleanField(default=False)
+    incoming = models.JSONField(default=list, blank=True, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DONE, db_index=True)
+    summary = models.JSONField(default=dict, blank=True)
+
+    objects = AttemptedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> str:
+        return f"datasets/{self.pk}"
+
+
+class DatasetImage(models.Model):
+    """One image of a dataset with its outlines, in files of its own, so that it outlives the result it comes from.
+
+    job: the result whose outlines are learnt from; None for an import, or once the result is deleted.
+    sha256: of the image file; an image is in a dataset once. labels_sha256: of the file of labels.
+    group: specimen or session; images of one group are never parted by a split.
+    region: [top, left, bottom, right] in px of the part that was checked, ends exclusive; None for the whole image.
+    by, consented: who allowed that models learn from it, and when.
+    image, labels, preview: files, "" until a worker has written them. size: their bytes. error: why it could not.
+    summary: {"objects", "median_px", ...} for the page.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="images")
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="dataset_images")
+    name = models.CharField(max_length=SHOWN_NAME)
+    sha256 = models.CharField(max_length=64, db_index=True, editable=False)
+    labels_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    nm_per_pixel = models.FloatField(null=True, blank=True)
+    group = models.CharField("specimen or session", max_length=SHOWN_NAME, blank=True, default="")
+    region = models.JSONField(null=True, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    consented = models.DateTimeField(default=timezone.now, editable=False)
+    image = models.FileField(max_length=200, blank=True)
+    labels = models.FileField(max_length=200, blank=True)
+    preview = models.FileField(max_length=200, blank=True)
+    size = models.BigIntegerField("size in bytes", default=0)
+    error = models.TextField(blank=True)
+    summary = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["consented", "pk"]
+        constraints = [models.UniqueConstraint(fields=["dataset", "sha256"], name="one_image_of_a_dataset")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> str:
+        return f"datasets/{self.dataset_id}/{self.pk}"

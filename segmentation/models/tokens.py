@@ -1,0 +1,87 @@
+"""Tokens of scripts, and the addresses that are told when something is done."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from .base import Attempted, AttemptedQuerySet
+
+NAME = 100
+
+
+class Token(models.Model):
+    """What a script sends in place of a name and a password. The token itself is stored nowhere.
+
+    key: its keyed hash. start: its first characters, by which its owner recognises it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=NAME)
+    key = models.CharField(max_length=64, unique=True, editable=False)
+    start = models.CharField(max_length=16, editable=False)
+    read_only = models.BooleanField(default=False)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    expires = models.DateTimeField(null=True, blank=True)
+    used = models.DateTimeField("last used", null=True, blank=True, editable=False)
+    revoked = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Webhook(models.Model):
+    """An address that is told when an account's work is done or has failed (Standard Webhooks).
+
+    secret: for the signature; a receiver needs it, so it is stored as it is, and shown once. stopped: since when
+    nothing is sent any more, because deliveries failed for too long.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="webhooks")
+    url = models.URLField(max_length=500)
+    secret = models.CharField(max_length=100, editable=False)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    stopped = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(Attempted):
+    """One message to one webhook. Its id is that of the message, equal for each try.
+
+    event: such as "job.done". payload: the body. answer: HTTP status of the last try, or what went wrong.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting"
+        RUNNING = "running", "being sent"
+        DONE = "done", "delivered"
+        FAILED = "failed", "given up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=50)
+    payload = models.JSONField(default=dict)
+    answer = models.CharField(max_length=200, blank=True, default="")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = AttemptedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook}"
