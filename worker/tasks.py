@@ -45,7 +45,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from segmentation import services
+from segmentation import log_context, services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded
@@ -54,6 +54,7 @@ from segmentation.services.kinds import INSPECTIONS, KINDS
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
+from . import presence  # noqa: F401  its signals
 from .comparing import compare_results
 from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
@@ -142,6 +143,7 @@ def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
     row = kind.objects.claim(pk, message=current_task.request.id or "")
     if row is None:
         return
+    log_context.row.set(f"{kind.__name__} {pk}")
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
         if kind is not Micrograph and is_scarce():
