@@ -319,7 +319,7 @@ class TestSignIn:
 @pytest.mark.parametrize(
     ("method", "address"),
     [
-        ("get", JOBS),
+        ("put", JOBS),
         ("put", f"{JOBS}/{NOBODYS}"),
         ("get", f"{JOBS}/{NOBODYS}/cancel"),
         ("post", f"{JOBS}/{NOBODYS}/files/a"),
