@@ -178,6 +178,7 @@ def name(request: HttpRequest, pk: UUID) -> Any:
 )
 def scale(request: HttpRequest, pk: UUID) -> Any:
     """Measure all images with another scale, from their outlines."""
+    own(request, _sample(pk))
     body = json_body(request, SampleScale)
     try:
         value = (parse_pixel if body.rule == Sample.Rule.PIXEL else parse_width)(body.value)
