@@ -10,6 +10,7 @@ from uuid import UUID
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.http import HttpRequest
 from django.utils import timezone
@@ -38,6 +39,7 @@ GUESSED = "Too many wrong tokens came from your address: wait 15 minutes, then t
 OFTEN = "This token may send {limit} requests a minute, and it has: try again in {seconds} s."
 
 
+@transaction.atomic
 def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk: UUID) -> tuple[Token, str]:
     """A new token and its text, which cannot be found out later.
 

@@ -44,6 +44,7 @@ FULL = f"You have {MOST} webhooks, which is the limit: delete one that you no lo
 NOT_SENT = "not sent: the webhook was stopped"
 
 
+@transaction.atomic
 def create_webhook(*, user: Any, url: str, pk: UUID) -> Webhook:
     """An address that is told from now on; raises Refused (400 no such address is taken, 409 too many)."""
     url = url.strip()

@@ -179,8 +179,7 @@ def test_a_webhook_stops_after_five_days_and_starts_again(hook, receiver, alice)
     try_all()
     hook.refresh_from_db()
     assert hook.stopped and len(receiver.got) == 1
-    assert set(Delivery.objects.values_list("state", flat=True)) == {"failed", "queued"} - {"queued"} or True
-    assert not Delivery.objects.filter(state="running").exists()
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}
     with pytest.raises(services.Refused):
         webhooks.send_test(webhook=hook)
     webhooks.start_again(webhook=hook)

@@ -88,8 +88,8 @@ def filled(route, own):
 def ask(method, address, headers):
     """The status of an answer; what the request changed is taken back."""
     client = Client(raise_request_exception=False)
-    bodies = [{"data": {}}, {"data": "{}", "content_type": "application/json"}] if method in UNSAFE else [{}]
-    bodies = bodies[1:] if method in ("put", "patch", "delete") else bodies
+    bodies = [{"data": "{}", "content_type": "application/json"}] if method in UNSAFE else [{}]
+    bodies = [{"data": {}}] if method == "post" and not address.startswith("/api/") else bodies
     found = set()
     for body in bodies:
         with transaction.atomic():
@@ -120,10 +120,10 @@ def test_scripts(cast, route):
     own, callers = cast
     address = filled(route, own)
     for method in ("get", *UNSAFE):
+        if ask(method, address, callers["owner's token"]) == {405}:
+            continue
         told = {caller: ask(method, address, headers) for caller, headers in callers.items()}
         assert not any(500 in each for each in told.values()), (method, told)
-        if told["owner's token"] == {405}:
-            continue
         assert told["expired"] == told["revoked"] == {401}, (method, told)
         assert told["owner's token"] == told["owner"], (method, told)
         if method in UNSAFE:

@@ -48,7 +48,7 @@ def test_a_token_is_shown_once(browser, alice):
 
 
 @pytest.mark.parametrize(
-    "said", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\nb\x07"}]
+    "said", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}]
 )
 def test_a_token_that_is_not_made(browser, said):
     answer, _ = make_token(browser, **said)
