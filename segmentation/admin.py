@@ -366,10 +366,9 @@ class WebhookAdmin(LookOnly):
 
     @admin.display(description="last messages")
     def last(self, webhook: Webhook) -> SafeString:
-        said = (
-            (each.created, each.event, each.get_state_display(), each.answer) for each in webhook.deliveries.all()[:20]
-        )
-        return format_html_join("", "<div>{:%Y-%m-%d %H:%M} {}: {} {}</div>", said)
+        rows = webhook.deliveries.all()[:20]
+        said = ((f"{each.created:%Y-%m-%d %H:%M}", each.event, each.get_state_display(), each.answer) for each in rows)
+        return format_html_join("", "<div>{} {}: {} {}</div>", said)
 
     @admin.display(description="")
     def stored(self, webhook: Webhook) -> str:

@@ -47,9 +47,7 @@ def test_a_token_is_shown_once(browser, alice):
     assert again.status_code == 303 and Token.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "said", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}]
-)
+@pytest.mark.parametrize("said", [{"name": " "}, {"name": "a" * 101}, {"days": "7"}, {"days": ""}, {"name": "a\x07"}])
 def test_a_token_that_is_not_made(browser, said):
     answer, _ = make_token(browser, **said)
     assert answer.status_code == 400 and 'role="alert"' in words(answer)
