@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import os
 import secrets
 import time
@@ -440,7 +441,10 @@ class Sample(_Work[M]):
 
     def _finished(self, timeout: float | None, progress: Progress | None) -> Steps[SampleResult[M]]:
         yield from self._wait(timeout, progress)
-        return SampleResult(self._client, self.data)
+        result = SampleResult(self._client, self.data)
+        stored = json.loads((yield from result._read("result.json")))["quantities"]  # the row has not all intervals
+        result._numbers = stored if isinstance(stored, dict) else {each.pop("name"): each for each in stored}
+        return result
 
     @_step
     def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[SampleResult[M]]:
@@ -459,6 +463,12 @@ class SampleResult(_Measured[M]):
     """The pooled result of a sample."""
 
     kind = "samples"
+    _numbers: dict[str, dict[str, Any]]
+
+    @property
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        """The pooled numbers by name, each with value, low and high (ends of the 95 % interval) and unit."""
+        return self._numbers
 
     @property
     def images(self) -> list[dict[str, Any]]:
