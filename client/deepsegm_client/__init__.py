@@ -451,6 +451,17 @@ class Sample(_Work[M]):
         """Wait for its pooled result; raises Failed with the reason, or TimedOut after so many seconds."""
         return (yield from self._finished(timeout, progress))
 
+    @property
+    def images(self) -> list[dict[str, Any]]:
+        """Each image: id, name, state, error, n, and why it is left out or may not belong to the sample."""
+        return list(self.data["images"])
+
+    @_step
+    def include(self, image: str, included: bool) -> Steps[None]:
+        """Count an image, by its id, or leave it out; wait for the pooled result once more."""
+        fields = _form({"included": included})
+        self.data = yield from self._client._json("POST", f"{self.path}/images/{image}", data=fields)
+
     @_step
     def add(self, files: Iterable[Image]) -> Steps[None]:
         """Add images, which get the settings of the sample; wait for the pooled result once more."""
