@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import itertools
 import json
 import os
 import secrets
@@ -166,7 +167,7 @@ class _asked(Generic[T]):  # noqa: N801
 class _paged(Generic[T]):  # noqa: N801
     """A list of the site; the steps give one page of it. With an AsyncClient it takes `async for`."""
 
-    def __init__(self, method: Callable[[Any, int], Steps[list[T]]]) -> None:
+    def __init__(self, method: Callable[[Any, int], Steps[_Page[T]]]) -> None:
         self.method, self.__doc__ = method, method.__doc__
 
     @overload
@@ -179,6 +180,14 @@ class _paged(Generic[T]):  # noqa: N801
         if thing is None:
             return self
         return lambda: thing._client._pages(lambda page: self.method(thing, page))
+
+
+@dataclass(frozen=True)
+class _Page(Generic[T]):
+    """count: of all pages; None where the site does not say, so that the first empty page is the last."""
+
+    rows: list[T]
+    count: int | None
 
 
 class _Row(_Bound[M]):
@@ -220,7 +229,9 @@ class _Row(_Bound[M]):
 
 
 class _Work(_Row[M]):
-    """A row that a worker works at."""
+    """A row that a worker works at. whole: an entry that lists of rows leave out."""
+
+    whole = "files"
 
     @property
     def state(self) -> str:
@@ -238,6 +249,8 @@ class _Work(_Row[M]):
     def _wait(self, timeout: float | None, progress: Progress | None) -> Steps[None]:
         end = time.monotonic() + timeout if timeout is not None else float("inf")
         pause = 0.2
+        if self.whole not in self.data:
+            yield from self._refresh()
         while True:
             if progress:
                 progress(*self._how_far())
@@ -252,6 +265,8 @@ class _Work(_Row[M]):
         if self.state != "done":
             raise Failed(self.data)
 
+
+class _Stoppable(_Work[M]):
     def _do(self, action: str, **fields: Any) -> Steps[None]:
         self.data = yield from self._client._json("POST", f"{self.path}/{action}", json=fields or None)
 
@@ -271,7 +286,9 @@ class _Files(_Row[M]):
 
     def _read(self, name: str) -> Steps[bytes]:
         while True:
-            answer = yield from self._client._ask("GET", f"{self.path}/files/{quote(name)}", params={"wait": "20"})
+            answer = yield from self._client._ask(
+                "GET", f"{self.path}/files/{quote(name, safe='')}", params={"wait": "20"}
+            )
             if answer.status_code != 202:
                 return answer.content
             yield _retry_after(answer) or 1.0
@@ -320,7 +337,7 @@ class _Measured(_Files[M]):
         return cast("pandas.DataFrame", read_csv(io.StringIO((yield from self._table()))))
 
 
-class Job(_Work[M]):
+class Job(_Stoppable[M]):
     """The analysis of one image."""
 
     kind = "jobs"
@@ -430,7 +447,7 @@ class Result(_Measured[M]):
             return (yield from self._revise(timeout, progress, key, files, **settings))
 
 
-class Sample(_Work[M]):
+class Sample(_Stoppable[M]):
     """Several images of one material, pooled."""
 
     kind = "samples"
@@ -492,53 +509,56 @@ class SampleResult(_Measured[M]):
         return list(self.data["notes"])
 
 
-class Dataset(_Row[M]):
-    """Corrected images that a model may be trained on."""
+class Dataset(_Work[M]):
+    """Corrected images that a model may be trained on. A worker writes and checks what is added; wait for it."""
 
     kind = "datasets"
+    whole = "images"
 
     @property
     def images(self) -> list[dict[str, Any]]:
         return list(self.data["images"])
 
     @_step
+    def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[None]:
+        """Wait until what was added is written and checked."""
+        yield from self._wait(timeout, progress)
+
+    @_step
     def add(
         self,
         result: Result[M] | Job[M] | str,
         *,
+        reviewed: bool,
         consent: bool,
         group: str = "",
         region: Sequence[int] | None = None,
-    ) -> Steps[dict[str, Any]]:
-        """Add a corrected result whose outlines you have checked as a whole.
+    ) -> Steps[None]:
+        """Add a finished result of yours, or put a newer result of an image in the place of the older one.
 
-        consent: whether the image may be used for training. group: its specimen or session. region: top, left, bottom
-        and right of the part that was checked, where it is not the whole image.
+        reviewed: a person has checked every outline of the image, or of its region (top, left, bottom, right in px).
+        consent: models may learn from it. group: its specimen or session.
         """
-        sent = {"job": _id(result), "consent": consent, "group": group}
-        sent |= {"region": list(region)} if region is not None else {}
-        answer: dict[str, Any] = yield from self._client._json("POST", f"{self.path}/images", json=sent)
-        yield from self._refresh()
-        return answer
+        sent = {"job": _id(result), "reviewed": reviewed, "consent": consent, "group": group}
+        sent["region"] = None if region is None else list(region)
+        self.data = yield from self._client._json("POST", f"{self.path}/images", json=sent)
 
     @_step
-    def add_zip(self, file: Image) -> Steps[dict[str, Any]]:
+    def add_zip(self, file: Image, *, reviewed: bool, consent: bool) -> Steps[None]:
         """Add images with outlines made elsewhere: a ZIP with the folders images and labels, as export gives it."""
         with ExitStack() as stack:
-            files = [("file", _part(file, "", stack))]
-            answer: dict[str, Any] = yield from self._client._json("POST", f"{self.path}/images", files=files)
-        yield from self._refresh()
-        return answer
+            files, data = [("file", _part(file, "", stack))], _form({"reviewed": reviewed, "consent": consent})
+            self.data = yield from self._client._json("POST", f"{self.path}/images", files=files, data=data)
 
     @_step
-    def remove(self, image: str | int) -> Steps[None]:
-        """Take an image out again."""
+    def remove(self, image: str) -> Steps[None]:
+        """Take an image, by its id, out again."""
         yield from self._client._ask("DELETE", f"{self.path}/images/{image}")
         yield from self._refresh()
 
     @_step
     def change(self, /, **fields: Any) -> Steps[None]:
-        """Change its name, material, instrument or licence."""
+        """Change its name, material, instrument or licence, or whether it is shared."""
         self.data = yield from self._client._json("PATCH", self.path, json=fields)
 
     @_step
@@ -548,14 +568,20 @@ class Dataset(_Row[M]):
         return _save(target, (yield from self._client._ask("GET", f"{self.path}/export.zip")).content)
 
     @_step
-    def train(self, /, base: str = "", **settings: Any) -> Steps[Training[M]]:
-        """Train a model on all of its images. base: the name of the model to go on from."""
-        sent = {"dataset": self.data["id"], **({"base": base} if base else {}), **settings}
-        return Training(self._client, (yield from self._client._json("POST", "/trainings", json=sent)))
+    def suggestions(self) -> Steps[list[dict[str, Any]]]:
+        """Your uncorrected results that would teach most, the best first."""
+        return list((yield from self._client._json("GET", f"{self.path}/suggestions")))
+
+    @_step
+    def train(self, /, base: str = "particles", *, key: str = "", **options: Any) -> Steps[Training[M]]:
+        """Train the model `base` further on all of its images. options: title, learning_curve."""
+        sent = {"dataset": self.id, "base": base, **options}
+        made = yield from self._client._json("POST", "/trainings", key=key or _new_key(), json=sent)
+        return Training(self._client, made)
 
 
-class Training(_Work[M], _Files[M]):
-    """A training on a dataset."""
+class Training(_Stoppable[M], _Files[M]):
+    """A training on a dataset; data["summary"] has the errors before and after, data["model"] the model's name."""
 
     kind = "trainings"
 
@@ -570,9 +596,9 @@ class Training(_Work[M], _Files[M]):
         yield from self._do("retry")
 
     @_step
-    def offer(self, /, **fields: Any) -> Steps[None]:
-        """Offer its model in the list of models."""
-        yield from self._do("offer", **fields)
+    def offer(self, overrule: bool = False) -> Steps[None]:
+        """Offer its model in the list of models, if its error fell; overrule: also if it did not."""
+        yield from self._do("offer", overrule=overrule)
 
     @_step
     def withdraw(self) -> Steps[None]:
@@ -580,9 +606,15 @@ class Training(_Work[M], _Files[M]):
         yield from self._do("withdraw")
 
     @_step
-    def share(self, /, **fields: Any) -> Steps[None]:
-        """Let others use its model, too."""
-        yield from self._do("share", **fields)
+    def share(self, shared: bool = True) -> Steps[None]:
+        """Let every account use its model, or its owner alone; staff only."""
+        yield from self._do("share", shared=shared)
+
+    @_step
+    def run_again(self, jobs: Iterable[Job[M] | Result[M] | str] | None = None) -> Steps[dict[str, Any]]:
+        """Analyse finished results again with its model; without `jobs` all that another model found."""
+        sent = {"jobs": None if jobs is None else [_id(each) for each in jobs]}
+        return dict((yield from self._client._json("POST", f"{self.path}/revisions", json=sent)))
 
 
 class _Client(_Bound[M]):
@@ -626,7 +658,7 @@ class _Client(_Bound[M]):
     def _run(self, steps: Steps[T]) -> Any:
         raise NotImplementedError
 
-    def _pages(self, page: Callable[[int], Steps[list[T]]]) -> Any:
+    def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> Any:
         raise NotImplementedError
 
     def _ask(self, method: str, path: str, *, key: str = "", **options: Any) -> Steps[httpx.Response]:
@@ -767,19 +799,30 @@ class _Client(_Bound[M]):
         """A sample by its id; wait gives its pooled result."""
         return Sample(self, (yield from self._json("GET", f"/samples/{id}")))
 
-    def _list(self, kind: str, page: int) -> Steps[list[Any]]:
+    def _list(self, row: Callable[[_Client[M], dict[str, Any]], T], kind: str, page: int) -> Steps[_Page[T]]:
         found = yield from self._json("GET", f"/{kind}", params={"page": page})
-        return list(found["items"])
+        rows, count = (found, None) if isinstance(found, list) else (found[kind], found["count"])
+        return _Page([row(self, each) for each in rows], count)
 
     @_paged
-    def jobs(self, page: int) -> Steps[list[Job[M]]]:
+    def jobs(self, page: int) -> Steps[_Page[Job[M]]]:
         """Your jobs, the newest first."""
-        return [Job(self, each) for each in (yield from self._list("jobs", page))]
+        return (yield from self._list(Job[M], "jobs", page))
 
     @_paged
-    def samples(self, page: int) -> Steps[list[Sample[M]]]:
+    def samples(self, page: int) -> Steps[_Page[Sample[M]]]:
         """Your samples, the newest first."""
-        return [Sample(self, each) for each in (yield from self._list("samples", page))]
+        return (yield from self._list(Sample[M], "samples", page))
+
+    @_paged
+    def datasets(self, page: int) -> Steps[_Page[Dataset[M]]]:
+        """Your datasets and those that are shared, the newest first."""
+        return (yield from self._list(Dataset[M], "datasets", page))
+
+    @_paged
+    def trainings(self, page: int) -> Steps[_Page[Training[M]]]:
+        """Your trainings, the newest first."""
+        return (yield from self._list(Training[M], "trainings", page))
 
     @_step
     def compare(self, a: _Measured[M] | str, b: _Measured[M] | str) -> Steps[dict[str, Any]]:
@@ -791,24 +834,14 @@ class _Client(_Bound[M]):
             yield _retry_after(answer) or 1.0
 
     @_step
-    def datasets(self) -> Steps[list[Dataset[M]]]:
-        """The datasets that you may see."""
-        return [Dataset(self, each) for each in (yield from self._json("GET", "/datasets"))]
-
-    @_step
     def dataset(self, id: str | int) -> Steps[Dataset[M]]:
         """A dataset by its id."""
         return Dataset(self, (yield from self._json("GET", f"/datasets/{id}")))
 
     @_step
-    def create_dataset(self, /, name: str, **fields: Any) -> Steps[Dataset[M]]:
-        """A new dataset. fields: task, material, instrument, licence."""
-        return Dataset(self, (yield from self._json("POST", "/datasets", json={"name": name, **fields})))
-
-    @_step
-    def trainings(self) -> Steps[list[Training[M]]]:
-        """The trainings that you may see."""
-        return [Training(self, each) for each in (yield from self._json("GET", "/trainings"))]
+    def create_dataset(self, /, name: str, task: str = "particles", **fields: Any) -> Steps[Dataset[M]]:
+        """A new dataset of one kind of analysis. fields: material, instrument, licence, class_names."""
+        return Dataset(self, (yield from self._json("POST", "/datasets", json={"name": name, "task": task, **fields})))
 
     @_step
     def training(self, id: str | int) -> Steps[Training[M]]:
@@ -821,14 +854,19 @@ class _Client(_Bound[M]):
         return list((yield from self._json("GET", "/models")))
 
     @_step
-    def set_default(self, model: str) -> Steps[None]:
-        """Use a model where none is named, from now on."""
-        yield from self._ask("PUT", "/models/default", json={"model": model})
+    def model(self, name: str) -> Steps[dict[str, Any]]:
+        """A model, with its whole card."""
+        return dict((yield from self._json("GET", f"/models/{quote(name, safe='')}")))
 
     @_step
-    def restore_default(self, task: str = "particles") -> Steps[None]:
+    def set_default(self, model: str, site: bool = False) -> Steps[None]:
+        """Use a model where none is named, from now on. site: for everybody (staff only)."""
+        yield from self._ask("PUT", "/models/default", json={"model": model, "site": site})
+
+    @_step
+    def restore_default(self, task: str = "particles", site: bool = False) -> Steps[None]:
         """Use the model again that was used before the last set_default."""
-        yield from self._ask("POST", "/models/default/back", json={"task": task})
+        yield from self._ask("POST", "/models/default/back", json={"task": task, "site": site})
 
 
 class Client(_Client[Sync]):
@@ -863,11 +901,14 @@ class Client(_Client[Sync]):
         finally:
             steps.close()
 
-    def _pages(self, page: Callable[[int], Steps[list[T]]]) -> Iterator[T]:
-        number = 1
-        while rows := self._run(page(number)):
-            yield from rows
-            number += 1
+    def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> Iterator[T]:
+        seen = 0
+        for number in itertools.count(1):
+            found = self._run(page(number))
+            yield from found.rows
+            seen += len(found.rows)
+            if not found.rows or seen == found.count:
+                break
 
 
 class AsyncClient(_Client[Async]):
@@ -902,12 +943,15 @@ class AsyncClient(_Client[Async]):
         finally:
             steps.close()
 
-    async def _pages(self, page: Callable[[int], Steps[list[T]]]) -> AsyncIterator[T]:
-        number = 1
-        while rows := await self._run(page(number)):
-            for row in rows:
+    async def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> AsyncIterator[T]:
+        seen = 0
+        for number in itertools.count(1):
+            found = await self._run(page(number))
+            for row in found.rows:
                 yield row
-            number += 1
+            seen += len(found.rows)
+            if not found.rows or seen == found.count:
+                break
 
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ def json_answer(status: int, content: Any, **headers: str) -> httpx.Response:
 
 
 class Site:
-    """asked: the requests so far, as "GET /jobs". answers: to one of them, instead of what the site would say; a list is
-    said one after the other, and an error of httpx is raised."""
+    """asked: the requests so far, as "GET /jobs". answers: what it says to one of them, one answer after the other,
+    before its usual one; an error of httpx is raised."""
 
-    def __init__(self, **rows: Any) -> None:
+    def __init__(self) -> None:
         self.asked: list[str] = []
         self.requests: list[httpx.Request] = []
         self.bodies: list[bytes] = []
@@ -47,12 +47,12 @@ class Site:
         return self.usual(request, asked)
 
     def usual(self, request: httpx.Request, asked: str) -> httpx.Response:
-        dataset = {"id": 7, "name": "TiO2", "images": []}
-        training = {"id": 8, "state": "done", "error": None, "progress": 1.0, "stage": "", "files": {"card.json": ""}}
+        dataset = {"id": "7", "name": "TiO2", "images": [], "state": "done", "progress": 1.0}
+        training = {"id": "8", "state": "done", "progress": 1.0, "files": {"card.json": ""}, "model": "tio2-1"}
         said: dict[str, Callable[[], httpx.Response]] = {
             "POST /datasets": lambda: json_answer(201, dataset),
             "GET /datasets/7": lambda: json_answer(200, dataset),
-            "POST /datasets/7/images": lambda: json_answer(201, {"id": 1}),
+            "POST /datasets/7/images": lambda: json_answer(202, {**dataset, "state": "queued"}),
             "GET /datasets/7/export.zip": lambda: httpx.Response(200, content=b"PK"),
             "POST /trainings": lambda: json_answer(202, {**training, "state": "queued"}),
             "GET /trainings/8": lambda: json_answer(200, training),

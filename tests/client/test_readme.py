@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "client" / "README.md").read_text(encoding="utf-8")
 NOTEBOOK = json.loads((ROOT / "docs" / "use" / "notebook.ipynb").read_text(encoding="utf-8"))
 LOCAL = "http://127.0.0.1:8000"
-pytestmark = [pytest.mark.slow, pytest.mark.drawn]
+live = pytest.mark.slow
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def run(code: list[str], site: str, **known) -> dict:
     return known
 
 
+@live
 def test_the_readme_on_a_live_site(site, folder, capsys):
     made = run(re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL), site)
     assert made["result"].numbers["median"] == {**made["result"].numbers["median"], "unit": "nm"}
@@ -53,7 +54,7 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
     assert "'op': 'delete'" in said and "not analysed" not in said
 
 
-def test_the_part_on_trainings_asks_only_for_addresses_of_the_contract():
+def test_the_part_on_trainings_asks_for_the_addresses_of_the_api():
     (block,) = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     site = Site()
     client = site.client()
@@ -70,6 +71,7 @@ def test_the_part_on_trainings_asks_only_for_addresses_of_the_contract():
     ]
 
 
+@live
 def test_the_notebook_holds_no_outputs_and_runs(site, folder, monkeypatch):
     import matplotlib
 

@@ -224,14 +224,20 @@ class Measuring(BaseCommand):
             if options["sample"]:  # what pooling needs of it: its pictures may go
                 members.append(Member.of(analysis, thumbnail(analysis)))
         if options["sample"]:
-            self._pool(options["sample"], options["out"], settings.measurement, members, failed)
+            self.pool(options["sample"], options["out"], settings.measurement, members, failed)
         if failed:
             sys.exit(BAD_INPUT)
 
-    def _pool(
-        self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[tuple[Path, str]]
+    def pool(
+        self,
+        name: str,
+        out: Path,
+        settings: MeasurementSettings,
+        members: list[Any],
+        failed: list[tuple[Path, str]],
+        place: Path | None = None,
     ) -> None:
-        """Write the pooled files into `out`."""
+        """Write the pooled files into `out`. place: where they will lie then."""
         from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut
@@ -251,7 +257,7 @@ class Measuring(BaseCommand):
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
-        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
+        self.stdout.write(f"{name} -> {place or out}: {sample.extent}, pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

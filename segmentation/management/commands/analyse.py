@@ -50,6 +50,12 @@ class Command(inputs.Measuring):
         return micrograph, settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        analysis = self.written(file, folder, settings, options)
+        self.tell(file, folder, analysis)
+        return analysis
+
+    def written(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        """The analysis of a file, after its results were written into the folder."""
         from segmentation.core.pipeline import Runtime, analyse
 
         micrograph, settings = self.opened(file, settings, options)
@@ -57,10 +63,12 @@ class Command(inputs.Measuring):
             runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
             analysis = analyse(micrograph, settings, bar, runtime=runtime)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
+        return analysis
+
+    def tell(self, file: Path, folder: Path, analysis: Any) -> None:
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.flags:
             self.stdout.write(f"  {warning}")
-        return analysis
 
 
 def every_setting() -> list[Setting]:

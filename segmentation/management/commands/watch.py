@@ -118,8 +118,6 @@ class Command(analyse.Command):
             return False
         if "error" in note:
             self.stderr.write(f"{image}: {note['error']}")
-        else:
-            self.stdout.write(f"{image} -> {folder.place(image)}")
         return True
 
     def say(self, about: Path, sentence: str) -> None:
@@ -143,11 +141,12 @@ class Here:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
         self.settings = inputs.settings(task, analyse.every_setting(), options)
         self.members: dict[Path, tuple[str, Member]] = {}
-        self.pooled: list[Any] = []
+        self.pooled = (folder.out or folder.path) / POOLED
 
     def measure(self, image: Path, part: Path, note: dict[str, Any]) -> None:
         try:
-            analysis = self.command.analysed(image, part, self.settings, self.options)
+            analysis = self.command.written(image, part, self.settings, self.options)
+            self.command.tell(image, self.folder.place(image), analysis)
             if self.options["sample"]:
                 analysis.segmentation.save(part / STORED)
         except (UnreadableImage, MemoryError) as error:
@@ -161,20 +160,21 @@ class Here:
             return
         states = {image: self.folder.state(image) for image in self.folder.images()}
         states = {image: state for image, state in states.items() if "sha256" in state}
-        now = sorted((str(image), state["sha256"]) for image, state in states.items())
-        if now == self.pooled or not now:
+        now = [self.options["sample"], *sorted([str(image), str(state)] for image, state in states.items())]
+        if now == _noted(self.pooled).get("images") or not states:
             return
         try:
             members = [self._member(image, state) for image, state in states.items() if "error" not in state]
             failed = [(image, state["error"]) for image, state in states.items() if "error" in state]
-            with appearing((self.folder.out or self.folder.path) / POOLED) as part:
-                self.command._pool(self.options["sample"], part, self.settings.measurement, members, failed)
+            with appearing(self.pooled) as part:
+                name, settings = self.options["sample"], self.settings.measurement
+                self.command.pool(name, part, settings, members, failed, self.pooled)
+                (part / STATE).write_text(json.dumps({"images": now}), encoding="utf-8")
         except (OSError, UnreadableImage) as error:
             raise Later(inputs.sentence(error)) from None
-        self.pooled = now
 
     def _member(self, image: Path, state: dict[str, Any]) -> Member:
-        """What pooling needs of an image; measured again, without the network, where its result is of an earlier run."""
+        """What pooling needs of an image; the outlines of an earlier run are measured again, without the network."""
         from segmentation.core.labels.segmentation import Segmentation
         from segmentation.core.pipeline import measure
         from segmentation.core.report.exports.viewer import thumbnail
@@ -193,6 +193,7 @@ class Site:
     """Has a site measure."""
 
     def __init__(self, command: Command, folder: Folder, options: dict[str, Any], stack: ExitStack) -> None:
+        self.command = command
         # The client lies beside the server, which does not depend on it.
         sys.path.append(str(configured.BASE_DIR / "client"))
         from deepsegm_client import Client
@@ -223,6 +224,7 @@ class Site:
         except DeepSegmError as error:
             raise _meant(error, self.pooled) from None
         _unpack(bundle, part)
+        self.command.stdout.write(f"{image} -> {self.folder.place(image)}: {job.page}")
 
     def _key(self, note: dict[str, Any]) -> str:
         """The same for the same image, folder and settings, so that a killed watcher has nothing measured twice."""
@@ -258,11 +260,8 @@ class Site:
 
     def _sample(self) -> Sample[Sync] | None:
         """The sample of this folder; None before the first image."""
-        try:
-            noted = json.loads((self.pooled / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return self.client.sample_by_id(noted["sample"])
+        known = _noted(self.pooled).get("sample")
+        return self.client.sample_by_id(known) if known else None
 
     def finish(self) -> None:
         """Fetch the pooled files where an image is new or changed."""
@@ -281,6 +280,16 @@ class Site:
             _unpack(bundle, part)
             (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
         self.changed = False
+        self.command.stdout.write(f"{self.name} -> {self.pooled}: {row.page}")
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """What was noted with the pooled files; {} where there are none."""
+    try:
+        found: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def _unpack(bundle: bytes, part: Path) -> None:
