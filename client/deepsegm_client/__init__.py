@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import io
 import itertools
 import json
@@ -49,6 +50,7 @@ __all__ = [
 ENDED = ("done", "failed", "cancelled")
 TABLES = ("particles.csv", "objects.csv", "classes.csv")
 SAFE = ("GET", "PUT", "DELETE")  # twice is as good as once
+MOST_OF_A_KEY = 200  # characters that a site reads of it
 LONGEST_PAUSE = 60.0  # seconds that a site may ask us to wait before we give up
 NEW_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing has been sent yet
 
@@ -667,6 +669,8 @@ class _Client(_Bound[M]):
         key: makes two requests one, so that it may be sent again after its answer was lost.
         """
         repeatable = bool(key) or method in SAFE
+        if len(key) > MOST_OF_A_KEY or not key.isascii():
+            key = hashlib.sha256(key.encode()).hexdigest()
         options["headers"] = {"Idempotency-Key": key} if key else {}
         for attempt in range(self.retries + 1):
             pause = min(0.5 * 2**attempt, 15.0)

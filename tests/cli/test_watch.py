@@ -158,6 +158,24 @@ def test_bad_options_are_explained(folder, options, word):
     assert done.returncode == 2 and word in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_share_that_goes_away_is_waited_for(folder, counted, monkeypatch):
+    def gone(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(_watching.Folder, "images", gone)
+    with pytest.raises(OSError):
+        _watching.Folder(folder, None, 0, {}).ready()
+    turns = iter([None, KeyboardInterrupt])
+
+    def sleep(seconds):
+        if error := next(turns):
+            raise error
+
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+    done = manage("watch", folder)
+    assert done.returncode == 0 and done.stderr.count("tried again") == 1 and "Stopped." in done.stdout
+
+
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     done = manage("watch", tmp_path / "none", *QUICK)
     assert done.returncode == 2 and "no folder" in done.stderr

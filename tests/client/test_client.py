@@ -101,6 +101,14 @@ def test_an_upload_whose_answer_was_lost_is_sent_again_whole_and_with_its_key(si
     assert first.headers["Authorization"] == second.headers["Authorization"]  # the secret, without which no key counts
 
 
+def test_a_key_may_be_any_text(site):
+    site.answers["POST /jobs"] *= 3
+    for key in ("a", "µ", "b" * 300):
+        site.client().submit(b"II*", key=key)
+    sent = [request.headers["Idempotency-Key"] for request in site.requests]
+    assert sent[0] == "a" and len(sent[1]) == len(sent[2]) == 64
+
+
 def test_what_could_happen_twice_is_not_sent_again(site):
     site.answers["POST /jobs/j1/cancel"] = [httpx.ReadTimeout("lost")]
     job = site.client().submit(b"II*")

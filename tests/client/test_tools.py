@@ -102,6 +102,7 @@ def test_a_labels_layer_goes_back_pixel_by_pixel(result, discs):
 def test_napari_itself(result, discs):
     """Where napari is installed: its own viewer and its own reader."""
     components = pytest.importorskip("napari.components")
+    importlib.import_module("napari.plugins")._initialize_plugins()  # as napari.Viewer does, which needs Qt
     made, viewer = snippet(), components.ViewerModel()
     layer = made.show(viewer, result, str(discs))
     assert viewer.layers["outlines"] is layer and viewer.layers[0].data.shape == layer.data.shape

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 TOKEN = "DEEPSEGM_TOKEN"
 POOLED = f"sample{inputs.RESULTS}"  # the folder of the pooled files
 STORED = "segmentation.npz"
-OURS = (400, 413, 422)  # a site that answers so does not like the image
+OURS = (400, 409, 413, 422)  # a site that answers so does not like the image
 NO_TOKEN = (
     f"Give --token or the environment variable {TOKEN}: a token of your account page, or a secret of your own of 16"
     " characters or more."
@@ -90,12 +90,15 @@ class Command(analyse.Command):
     def watch(self, folder: Folder, measured: Here | Site, options: dict[str, Any]) -> None:
         """Look and measure until nothing is left (--once) or forever."""
         while True:
-            images, waiting = folder.ready() if folder.path.is_dir() else ([], False)
-            late = [image for image in images if not self.measured(folder, measured, image)]
+            late, waiting = [], False
             try:
+                if not folder.path.is_dir():
+                    raise Later("The folder cannot be reached.")
+                images, waiting = folder.ready()
+                late = [image for image in images if not self.measured(folder, measured, image)]
                 measured.finish()
-            except Later as later:
-                self.say(folder.path, str(later))
+            except (Later, OSError) as problem:
+                self.say(folder.path, _why(problem))
                 late.append(folder.path)
             if options["once"] and not waiting:
                 unread = [image for image in folder.images() if image not in late and not folder.state(image)]
@@ -114,7 +117,7 @@ class Command(analyse.Command):
             with folder.results(image, sha256) as (part, note):
                 measured.measure(image, part, note)
         except (Later, OSError) as problem:
-            self.say(image, str(problem) if isinstance(problem, Later) else inputs.sentence(problem))
+            self.say(image, _why(problem))
             return False
         if "error" in note:
             self.stderr.write(f"{image}: {note['error']}")
@@ -319,11 +322,15 @@ def _meant(error: DeepSegmError, pooled: Path) -> Exception:
     status = error.status if isinstance(error, Refused) else 0
     if isinstance(error, Failed) or status in OURS:
         return Bad(str(error))
-    if status == 404:
+    if status == 404 and _noted(pooled):
         return CommandError(GONE.format(pooled), returncode=inputs.BAD_INPUT)
     if status in (401, 403):
         return CommandError(str(error), returncode=inputs.BAD_INPUT)
     return Later(str(error))
+
+
+def _why(problem: Later | OSError) -> str:
+    return str(problem) if isinstance(problem, Later) else inputs.sentence(problem)
 
 
 def _end(*signal: Any) -> None:
