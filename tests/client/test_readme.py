@@ -39,7 +39,7 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
     assert made["result"].numbers["median"] == {**made["result"].numbers["median"], "unit": "nm"}
     ratio = made["wider"].numbers["median"]["value"] / made["result"].numbers["median"]["value"]
     assert ratio == pytest.approx(2, rel=1e-6)
-    assert made["same"].id == made["job"].id == made["result"].id
+    assert made["same"].id == made["result"].id
     assert {file.name for file in folder.glob("[!.]*")} == {
         "sem-sample.tif",
         "second.tif",
@@ -51,7 +51,7 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
     assert len(made["sample"].images) == 2
     assert len(made["again"].rows) == len(set(made["outlines"].flat)) - 1
     said = capsys.readouterr().out
-    assert "'op': 'delete'" in said and "not analysed" not in said
+    assert "'op': 'delete'" in said and "second.tif done" in said
 
 
 def test_the_part_on_trainings_asks_for_the_addresses_of_the_api():
