@@ -1,4 +1,4 @@
-"""Django's admin for jobs, samples, uploads and segmentations: to look, retry, cancel and delete, not to edit."""
+"""Django's admin for jobs, samples, datasets, uploads and segmentations: to look, retry, cancel and delete, not to edit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from .core import tasks
 from .core.report.exports.viewer import THUMBNAILS
 from .core.report.wording import calibration_words, capital
 from .core.typed import settings_of_task
-from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, Signature, StoredFile
+from .models import Artifact, Dataset, Job, Micrograph, Sample, SampleArtifact, Segmentation, Signature, StoredFile
+from .presenters.dataset import DatasetPage
 from .presenters.result import main_number
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
@@ -191,6 +192,49 @@ class JobAdmin(LookOnly):
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         services.delete_job(job=obj, signed=True)
+
+
+@admin.register(Dataset)
+class DatasetAdmin(LookOnly):
+    list_display = ("name", "owner", "task", "status", "images", "shared", "created", "page")
+    list_filter = ("task", "state", "shared", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "material", "instrument", "owner__username", "images__name", "images__sha256")
+    search_help_text = "Name, material, instrument or user, or the name or sha256 of one of its images"
+    summary_fields = (
+        *("name", "page", "owner", "task", "material", "instrument", "licence", "shared", "state", "error"),
+        *("counted", "errors", "warnings", "created"),
+    )
+    actions = ("check",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("owner").annotate(images_count=Count("images"))
+
+    @admin.display(ordering="images_count")
+    def images(self, dataset: Any) -> int:
+        return dataset.images_count
+
+    @admin.display(description="holds")
+    def counted(self, dataset: Dataset) -> str:
+        return DatasetPage(dataset).counted
+
+    @admin.display(description="must be corrected before a training")
+    def errors(self, dataset: Dataset) -> str:
+        return " ".join(DatasetPage(dataset).errors)
+
+    @admin.display(description="worth a look")
+    def warnings(self, dataset: Dataset) -> str:
+        return " ".join(DatasetPage(dataset).warnings)
+
+    @admin.display
+    def page(self, dataset: Dataset) -> SafeString:
+        return format_html('<a href="{}">open the dataset</a>', reverse("dataset-page", args=[dataset.pk]))
+
+    @admin.action(description="Check selected datasets again", permissions=["change"])
+    def check(self, request: HttpRequest, datasets: QuerySet) -> None:
+        self._each(request, datasets, services.check_again, "waiting for the check")
+
+    def delete_model(self, request: HttpRequest, obj: Dataset) -> None:
+        services.delete_dataset(dataset=obj)
 
 
 @admin.register(Sample)

@@ -18,8 +18,8 @@
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
-micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`) and the comparison of
-two results (`comparing`).
+micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of two
+results (`comparing`) and the images of a dataset (`datasets`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -48,13 +48,14 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded
+from segmentation.models import AGAIN, Attempted, Comparison, Dataset, ExportJob, Job, Micrograph, Sample, Superseded
 from segmentation.services import outlines, tables
 from segmentation.services.kinds import INSPECTIONS, KINDS
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
 from .comparing import compare_results
+from .datasets import prepare_dataset
 from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
@@ -99,6 +100,12 @@ def write_files(pk: str) -> None:
 def compare(pk: str) -> None:
     """Compare two results."""
     _run(Comparison, pk, compare_results)
+
+
+@shared_task(name="worker.prepare_dataset")
+def prepare(pk: str) -> None:
+    """Write the new images of a dataset, and check the whole."""
+    _run(Dataset, pk, prepare_dataset)
 
 
 @shared_task(name="worker.inspect_uploads")
