@@ -1,4 +1,4 @@
-"""Django's admin for jobs, samples, datasets, uploads and segmentations: to look, retry, cancel and delete, not to edit."""
+"""Django's admin for jobs, samples, datasets, uploads, segmentations: to look, retry, cancel, delete, not to edit."""
 
 from __future__ import annotations
 

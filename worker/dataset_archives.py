@@ -15,6 +15,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core import dataset_files as files
 from segmentation.core import truth
+from segmentation.core.label_images import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import find
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
@@ -91,6 +92,9 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
             progress(f"reading {name}", at / len(contents.pairs))
 
         tell()
+        taken = dataset.images.filter(sha256=sha256_of(pair.image), job=None, consented__gte=said["sent"])
+        if taken.exclude(labels="").exists():  # by an attempt that was interrupted
+            continue
         try:
             _take_image(dataset, learning, pair, contents, by, tell)
         except (inspection.Unreadable, UnreadableImage, services.Refused) as error:
@@ -111,12 +115,19 @@ def _take_image(
         raise services.Refused(OUTSIDE)
     image = dataset.images.filter(sha256=facts["sha256"]).first()
     image = image or DatasetImage(dataset=dataset, sha256=facts["sha256"], name=unique_name(dataset, pair.name))
-    image.job, image.by, image.consented = None, by, timezone.now()
-    image.width, image.height, image.region = columns, rows, list(region) if region else None
     scale = contents.of.get(pair.name, {}).get("nm_per_pixel") or facts["calibration"]["nm_per_pixel"]
-    image.nm_per_pixel = scale if isinstance(scale, (int, float)) and 1e-4 <= scale <= 1e6 else None
-    image.group = visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name)
-    store(dataset, image, learning, read(pair.image, name=pair.name), pair.image, labels)
+    image.region = list(region) if region else None
+    fields = {
+        "job": None,
+        "by": by,
+        "consented": timezone.now(),
+        "width": columns,
+        "height": rows,
+        "region": image.region,
+        "nm_per_pixel": scale if isinstance(scale, (int, float)) and 1e-4 <= scale <= 1e6 else None,
+        "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
+    }
+    store(dataset, image, learning, read(pair.image, name=pair.name), pair.image, labels, {}, **fields)
 
 
 def _contents(found: dict[str, Path], notes: list[Note]) -> Contents:

@@ -106,7 +106,7 @@ def _write(dataset: Dataset, image: DatasetImage, learning: LearningTask, folder
         image.name = f"{PurePosixPath(image.name).stem}.tif"
     edited = (job.summary.get("used") or {}).get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
-    store(dataset, image, learning, micrograph, source, labels, further)
+    store(dataset, image, learning, micrograph, source, labels, further, name=image.name)
 
 
 def store(
@@ -116,9 +116,11 @@ def store(
     micrograph: Micrograph,
     source: Path,
     labels: Labels,
-    further: dict[str, Any] | None = None,
+    further: dict[str, Any],
+    **fields: Any,
 ) -> None:
-    """Write and publish the files of one image. labels: (H, W), of which only the region counts."""
+    """Write and publish the files of one image. labels: (H, W), of which only the region counts. further: entries of
+    its summary. fields: of its row."""
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
     labels = _within(labels, image.region, UNLABELLED if dataset.class_names else 0)
@@ -132,8 +134,8 @@ def store(
         kept = own / f"image{PurePosixPath(image.name).suffix.lower()}"
         shutil.copyfile(source, kept)
         rows = {"image": kept, "labels": named, "preview": preview, "coco": coco}
-        summary = plain({**_facts(dataset, learning, labels), **(further or {})})
-        publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary)
+        summary = plain({**_facts(dataset, learning, labels), **further})
+        publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
 
 
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:

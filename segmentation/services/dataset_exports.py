@@ -22,7 +22,7 @@ README = """{name}: {count} images of {things} with labels that a person has che
 images/       the images as acquired
 labels/       {labels}
 groups.csv    specimen or session of each image: keep images of one group together when you split the dataset
-regions.csv   the part of an image that was checked, in px, where it is not the whole image; the labels outside are empty
+regions.csv   the part of an image that was checked, in px, where it is not the whole image; outside there are no labels
 coco.json     the same labels as COCO annotations
 dataset.toml  description, licence, scale of each image, and who allowed that models learn from it
 

@@ -22,7 +22,7 @@ from ..core.measure.filters import Reason
 from ..models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
 from . import limits
 from .archives import DAMAGED, is_archive
-from .calibration import used_calibration
+from .calibration import is_assumed, used_calibration
 from .edits import NO_OUTLINES
 from .files import remove_folder
 from .jobs import GONE
@@ -132,7 +132,7 @@ def use_as_training_data(
         "job": job,
         "width": micrograph.width,
         "height": micrograph.height,
-        "nm_per_pixel": used_calibration(job).nm_per_pixel,
+        "nm_per_pixel": None if is_assumed(job.summary) else used_calibration(job).nm_per_pixel,
         "group": visible_text(group)[:SHOWN_NAME] or default_group(job),
         "region": _region(job, region),
         "by": user,
@@ -187,6 +187,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
         raise Refused(NO_ARCHIVE if file.size else DAMAGED, 422)
     Arrival.objects.create(**Arrival.fields_of(**sender))
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of(file), "by": user.pk}
+    entry["sent"] = timezone.now().isoformat()
     place = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
     try:
         entry["file"] = default_storage.save(place, file)
@@ -246,7 +247,8 @@ def check_room(dataset: Dataset, more: int) -> None:
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
     """Store the files of an image that a worker has written: "image", "labels", "preview" and "coco".
 
-    Raises `Superseded` where the dataset is no longer this attempt's.
+    fields: what changes in its row beside them; what people have changed meanwhile stays. Raises
+    `Superseded` where the dataset is no longer this attempt's.
     """
     try:
         stored = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
@@ -254,9 +256,10 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
         rows = {name: stored[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
             dataset.change()
-            for name, value in {**fields, **rows, "size": size, "error": ""}.items():
+            said = {**fields, **rows, "size": size, "error": ""}
+            for name, value in said.items():
                 setattr(image, name, value)
-            image.save()
+            image.save(update_fields=None if image._state.adding else said)
     except BaseException:
         if not DatasetImage.objects.filter(pk=image.pk).exists():
             remove_folder(image.folder)
