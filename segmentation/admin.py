@@ -204,7 +204,7 @@ class DatasetAdmin(LookOnly):
         *("name", "page", "owner", "task", "material", "instrument", "licence", "shared", "state", "error"),
         *("counted", "errors", "warnings", "created"),
     )
-    actions = ("check",)
+    actions = ("again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(images_count=Count("images"))
@@ -230,7 +230,7 @@ class DatasetAdmin(LookOnly):
         return format_html('<a href="{}">open the dataset</a>', reverse("dataset-page", args=[dataset.pk]))
 
     @admin.action(description="Check selected datasets again", permissions=["change"])
-    def check(self, request: HttpRequest, datasets: QuerySet) -> None:
+    def again(self, request: HttpRequest, datasets: QuerySet) -> None:
         self._each(request, datasets, services.check_again, "waiting for the check")
 
     def delete_model(self, request: HttpRequest, obj: Dataset) -> None:

@@ -155,10 +155,18 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     return _change_image(request, pk, image, partial(services.group_image, group=request.POST.get("group", "")))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
-    """Take an image out."""
-    return _change_image(request, pk, image, services.remove_image)
+    """Ask, then take an image out."""
+    if request.method == "POST":
+        return _change_image(request, pk, image, services.remove_image)
+    found = own(request, pk)
+    name = get_object_or_404(found.images, pk=image).name
+    sentence = (
+        f"“{name}” and its labels will be removed from the dataset “{found.name}”. Its result stays, if it is there."
+    )
+    return access.ask_to_delete(request, "Remove this image?", sentence, back=f"{_address(found)}#image-{image}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -129,6 +129,7 @@ def test_the_page_says_what_the_check_says(client, ada, dataset):
     assert "2 to 2.8 px: 3" in page and "Powder &lt;b&gt;" in page
     assert client.get(reverse("dataset-preview", args=[dataset.pk, image.pk])).status_code == 404
     assert client.post(reverse("dataset-group", args=[dataset.pk, image.pk]), {"group": "x"}).status_code == 303
+    assert "a.png" in words(client.get(reverse("dataset-remove", args=[dataset.pk, image.pk])))
     assert client.post(reverse("dataset-remove", args=[dataset.pk, image.pk])).status_code == 303
     assert client.post(reverse("dataset-remove", args=[dataset.pk, image.pk])).status_code == 404
 
