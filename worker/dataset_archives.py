@@ -18,6 +18,7 @@ from segmentation.core import truth
 from segmentation.core.label_images import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import find
+from segmentation.core.validation import UserError
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
 from segmentation.services.archives import Note, every_file, is_junk
 from segmentation.services.datasets import check_room, default_group_of, is_within, take_in_archive, unique_name
@@ -40,6 +41,8 @@ UNNAMED_CLASSES = "The archive names no classes: make a dataset with the names o
 NO_IMAGES = f"The archive has no folder images: put the images into one, and their labels into a folder {files.LABELS}."
 NO_LABELS = "It has no labels, so it was left out: its labels have its name, in the folder labels."
 STRAY = "These labels have no image of their name, so they were left out."
+SEVERAL = "There are several labels of {name}, so these were left out: leave one for each image."
+TWICE = "It is the same file as {name}, so it was left out."
 OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was left out."
 
 
@@ -82,17 +85,22 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
         contents = _contents(found, notes)
         _check_kind(dataset, contents)
         check_room(dataset, len(contents.pairs))
-    except (services.Refused, truth.BadDataset, UnreadableImage) as error:
+    except (services.Refused, UserError, UnreadableImage) as error:
         notes.append(Note("", str(error)))
         return
-    by = get_user_model().objects.filter(pk=said["by"]).first()
+    by, known = get_user_model().objects.filter(pk=said["by"]).first(), dict[str, str]()
     for number, pair in enumerate(contents.pairs):
 
         def tell(at: int = number, name: str = pair.name) -> None:
             progress(f"reading {name}", at / len(contents.pairs))
 
         tell()
-        taken = dataset.images.filter(sha256=sha256_of(pair.image), job=None, consented__gte=said["sent"])
+        sha256 = sha256_of(pair.image)
+        if sha256 in known:
+            notes.append(Note(pair.name, TWICE.format(name=known[sha256])))
+            continue
+        known[sha256] = pair.name
+        taken = dataset.images.filter(sha256=sha256, job=None, consented__gte=said["sent"])
         if taken.exclude(labels="").exists():  # by an attempt that was interrupted
             continue
         try:
@@ -131,14 +139,14 @@ def _take_image(
 
 
 def _contents(found: dict[str, Path], notes: list[Note]) -> Contents:
-    """The pairs of image and labels by the rule of a folder, and the tables; raises BadDataset."""
+    """The pairs of image and labels by the rule of a folder, and the tables; raises Refused or UserError."""
     tables = {PurePosixPath(name).name.lower(): path for name, path in found.items() if not is_junk(name)}
     regions = files.read_regions(tables[files.REGIONS]) if files.REGIONS in tables else {}
     facts, of = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
     images = {PurePosixPath(name): path for name, path in _in_folder(found, truth.IMAGES, truth.IMAGE_KINDS)}
     if not images:
-        raise truth.BadDataset(NO_IMAGES)
+        raise services.Refused(NO_IMAGES)
     labels = {PurePosixPath(name): path for name, path in _in_folder(found, truth.LABELS, truth.LABEL_KINDS)}
     coco = next((path for name, path in tables.items() if name.endswith(".json")), None)
     own = dict[PurePosixPath, Path]()
@@ -146,8 +154,10 @@ def _contents(found: dict[str, Path], notes: list[Note]) -> Contents:
         owner = truth.owner_of(Path(place), [Path(image) for image in images])
         if owner is None:
             notes.append(Note(place.name, STRAY))
+        elif PurePosixPath(owner) in own:
+            notes.append(Note(place.name, SEVERAL.format(name=owner.name)))
         else:
-            own.setdefault(PurePosixPath(owner), path)
+            own[PurePosixPath(owner)] = path
     if coco and not labels:
         own = dict.fromkeys(images, coco)
     notes += [Note(place.name, NO_LABELS) for place in images if place not in own]

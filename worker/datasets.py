@@ -146,7 +146,8 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
         return np.r_[UNLABELLED, found.classes].astype(np.int32)[found.dense], 0
     if learning.drawn:
         return learning.drawn(found.labels), 0
-    reasons = {each["id"]: each.get("reason", "") for each in objects_of_job(job) or _measured(job, found)}
+    known = objects_of_job(job)
+    reasons = {each["id"]: each.get("reason", "") for each in (_measured(job, found) if known is None else known)}
     true = [number for number in found.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
     return np.where(np.isin(found.labels, true), found.labels, 0), len(found) - len(true)
 

@@ -23,7 +23,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from .truth import UNLABELLED, BadDataset
+from .validation import UserError
 
 IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
@@ -47,7 +47,7 @@ def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
         tifffile.imwrite(file, labels, compression="zlib")
         return file
     file = folder / f"{stem}.png"
-    Image.fromarray(labels.astype(np.uint8 if largest <= UNLABELLED else np.uint16)).save(file)
+    Image.fromarray(labels.astype(np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16)).save(file)
     return file
 
 
@@ -67,26 +67,26 @@ def regions_table(regions: Mapping[str, Sequence[int]]) -> str:
 
 
 def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]:
-    """The rows of a CSV without its head; raises BadDataset. name: as its owner knows it."""
+    """The rows of a CSV without its head; raises UserError. name: as its owner knows it."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             rows = [row for row in csv.reader(io.StringIO(lines.read(LARGEST_TABLE))) if row]
     except (OSError, ValueError, csv.Error) as error:
-        raise BadDataset(TABLE.format(name=name, columns=",".join(columns))) from error
+        raise UserError(TABLE.format(name=name, columns=",".join(columns))) from error
     if any(len(row) < len(columns) for row in rows):
-        raise BadDataset(TABLE.format(name=name, columns=",".join(columns)))
+        raise UserError(TABLE.format(name=name, columns=",".join(columns)))
     return rows[1:] if rows and rows[0][0].strip().lower() == columns[0] else rows
 
 
 def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
-    """The checked part of each image of a table of regions; raises BadDataset."""
+    """The checked part of each image of a table of regions; raises UserError."""
     columns = ("image", *SIDES)
     try:
         return {row[0]: tuple(map(int, row[1:5])) for row in read_table(file, name, columns)}  # type: ignore[misc]
     except ValueError as error:
-        if isinstance(error, BadDataset):
+        if isinstance(error, UserError):
             raise
-        raise BadDataset(TABLE.format(name=name, columns=",".join(columns))) from error
+        raise UserError(TABLE.format(name=name, columns=",".join(columns))) from error
 
 
 def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> str:
@@ -102,10 +102,10 @@ def _entries(said: Mapping[str, Any]) -> list[str]:
 
 
 def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The entries on the dataset, and on each image by its name; raises BadDataset."""
+    """The entries on the dataset, and on each image by its name; raises UserError."""
     try:
         with file.open("rb") as opened:
             said = tomllib.loads(opened.read(LARGEST_TABLE).decode())
         return dict(said.get("dataset", {})), {str(each["name"]): dict(each) for each in said.get("images", [])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BadDataset(NO_FACTS) from error
+        raise UserError(NO_FACTS) from error

@@ -25,7 +25,7 @@ from .archives import DAMAGED, is_archive
 from .calibration import is_assumed, used_calibration
 from .edits import NO_OUTLINES
 from .files import remove_folder
-from .jobs import GONE
+from .jobs import GONE, is_corrected
 from .permissions import check_may_train
 from .queue import enqueue_after_commit
 from .refusal import Refused
@@ -49,6 +49,9 @@ NOBODYS = "This result belongs to no account: keep it in your account first, und
 UNREVIEWED = "Say that you have checked every outline: what nobody checked is not truth."
 NO_CONSENT = "Agree that models may learn from this image, or leave it out."
 NOT_DONE = "Only a finished result can be training data: wait until it is finished."
+UNMEASURED = (
+    "The outlines of this result have corrections that were not measured: finish them, and use the corrected result."
+)
 NOT_MEASURED = (
     "The image was taken for another kind, so its outlines were set aside: measure it all the same, correct its"
     " outlines, and use that result."
@@ -196,12 +199,15 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
         if is_full(error):
             raise Refused(NO_ROOM, 507) from error
         raise
-    with transaction.atomic():
-        _locked(dataset)
-        Dataset.objects.filter(pk=dataset.pk).update(
-            incoming=[*dataset.incoming, entry], summary={**dataset.summary, "notes": []}
-        )
-        _prepare(dataset)
+    try:
+        with transaction.atomic():
+            _locked(dataset)
+            waiting, said = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
+            Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=said)
+            _prepare(dataset)
+    except BaseException:
+        default_storage.delete(entry["file"])
+        raise
 
 
 @transaction.atomic
@@ -318,6 +324,8 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:
         raise Refused(NO_OUTLINES, 409)
+    if is_corrected(job) and not job.reruns.filter(corrects=job.edit_count).exists():
+        raise Refused(UNMEASURED, 409)
     aside = (job.summary.get("statistics") or {}).get("set_aside", {})
     if job.summary.get("refused") or str(Reason.UNLIKE) in aside:
         raise Refused(NOT_MEASURED, 409)

@@ -282,12 +282,15 @@ def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dat
                 "top/labels/alone.png": png(labels.astype(np.uint8)),
                 "top/images/e.png": png(squares(4)[1]),
                 "top/labels/e.png": png(np.zeros(SHAPE, np.uint8)),
+                "top/images/same.png": png(grey),
+                "top/labels/same.png": png(labels.astype(np.uint8)),
+                "top/labels/e_mask.png": png(np.zeros(SHAPE, np.uint8)),
             },
         )
     )
     assert dataset.state == "done"
     assert sorted(dataset.images.values_list("name", flat=True)) == ["a.png", "e.png"]
-    assert set(notes(dataset)) == {"b.png", "c.png", "text.png", "d.png", "alone.png"}
+    assert set(notes(dataset)) == {"b.png", "c.png", "text.png", "d.png", "alone.png", "same.png", "e_mask.png"}
     assert dataset.images.get(name="a.png").summary["objects"] == 4  # a mask without numbers
     assert dataset.images.get(name="e.png").summary["objects"] == 0
 

@@ -106,7 +106,8 @@ def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image
     frame.check(*numbers.shape)
     if numbers.max(initial=0) >= MOST_IDS:
         return as_labels(numbers)[0]
-    return np.maximum(numbers, 0).astype(np.int32)
+    labels: NDArray[np.int32] = np.maximum(numbers, 0).astype(np.int32)
+    return labels
 
 
 def _check_scale(path: Path, here: float | None) -> None:

@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.models import Dataset, DatasetImage, Job, Segmentation
+from segmentation.models import Dataset, DatasetImage, Edit, Job, Segmentation
 from segmentation.services import Refused
 from segmentation.services.datasets import default_group_of, unique_name
 from segmentation.services.permissions import check_may_train
@@ -97,6 +97,14 @@ def test_what_cannot_be_training_data_is_refused_in_a_sentence(ada, alice, resul
     settings.DEEPSEGM_TRAINING = "nobody"
     assert "switched" in refusal(403, give, result(ada), dataset, ada)
     assert DatasetImage.objects.count() == 0
+
+
+def test_corrections_must_be_measured_first(ada, result, dataset, make_job):
+    job = result(ada, edit_count=1)
+    Edit.objects.create(job=job, sequence=1, operation={"op": "delete", "ids": [1]})
+    assert "corrected result" in refusal(409, give, job, dataset, ada)
+    make_job(micrograph=job.micrograph, parent=job, corrects=1)
+    assert give(job, dataset, ada)
 
 
 def test_a_deleted_dataset_takes_nothing(ada, result, dataset):
