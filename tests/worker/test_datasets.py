@@ -219,6 +219,7 @@ def test_outlines_that_are_gone_are_said_on_the_page_and_the_rest_goes_on(result
     assert dataset.summary["images"] == 1 and "two at least" in said(dataset, error=True)
 
 
+@pytest.mark.slow
 def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
     client.force_login(ada)
     give(result(), region=[0, 0, 60, 160], group="Größe, “A”")
@@ -247,6 +248,7 @@ def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
     assert all((labels_of(a) == labels_of(b)).all() for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada, send, tmp_path):
     client.force_login(ada)
     give(result())
@@ -263,6 +265,7 @@ def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada
     assert notes(again) == {} and again.summary["objects"] == 8
 
 
+@pytest.mark.slow
 def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dataset, send):
     labels, grey = squares()
     other = squares(1)
@@ -330,6 +333,7 @@ def test_what_ended_the_worker_twice_does_not_end_it_again(dataset, ada):
     assert dataset.state == "done" and dataset.incoming == [] and "memory" in notes(dataset)[""]
 
 
+@pytest.mark.slow
 def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monkeypatch):
     from worker import dataset_archives
 
@@ -353,6 +357,7 @@ def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monk
     assert seen == ["0.png", "1.png", "1.png"] and dataset.summary["images"] == 2 and dataset.incoming == []
 
 
+@pytest.mark.slow
 def test_classes_are_taken_with_their_names_and_what_is_unknown_stays_unknown(ada, send):
     made = services.create_dataset(user=ada, name="Steel", task="phases", class_names=["ferrite", "carbide"])
     classes = (squares()[0] > 0).astype(np.uint8)
@@ -437,6 +442,7 @@ def test_a_change_supersedes_a_check_under_way(result, give, dataset, monkeypatc
     assert dataset.state == "done" and dataset.summary["images"] == 2
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_shell_and_a_dataset_are_the_same_thing(result, give, dataset, ada, tmp_path, capsys):
     give(result())
     give(result(1))
