@@ -1,4 +1,4 @@
-"""Django's admin for jobs, samples, uploads and segmentations: to look, retry, cancel and delete, not to edit."""
+"""Django's admin for jobs, samples, datasets, uploads, segmentations: to look, retry, cancel, delete, not to edit."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .core.report.wording import calibration_words, capital
 from .core.typed import settings_of_task
 from .models import (
     Artifact,
+    Dataset,
     Job,
     Micrograph,
     Sample,
@@ -32,6 +33,7 @@ from .models import (
     Token,
     Webhook,
 )
+from .presenters.dataset import DatasetPage
 from .presenters.result import main_number
 from .services import tokens
 
@@ -203,6 +205,49 @@ class JobAdmin(LookOnly):
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         services.delete_job(job=obj, signed=True)
+
+
+@admin.register(Dataset)
+class DatasetAdmin(LookOnly):
+    list_display = ("name", "owner", "task", "status", "images", "shared", "created", "page")
+    list_filter = ("task", "state", "shared", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "material", "instrument", "owner__username", "images__name", "images__sha256")
+    search_help_text = "Name, material, instrument or user, or the name or sha256 of one of its images"
+    summary_fields = (
+        *("name", "page", "owner", "task", "material", "instrument", "licence", "shared", "state", "error"),
+        *("counted", "errors", "warnings", "created"),
+    )
+    actions = ("again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("owner").annotate(images_count=Count("images"))
+
+    @admin.display(ordering="images_count")
+    def images(self, dataset: Any) -> int:
+        return dataset.images_count
+
+    @admin.display(description="holds")
+    def counted(self, dataset: Dataset) -> str:
+        return DatasetPage(dataset).counted
+
+    @admin.display(description="must be corrected before a training")
+    def errors(self, dataset: Dataset) -> str:
+        return " ".join(DatasetPage(dataset).errors)
+
+    @admin.display(description="worth a look")
+    def warnings(self, dataset: Dataset) -> str:
+        return " ".join(DatasetPage(dataset).warnings)
+
+    @admin.display
+    def page(self, dataset: Dataset) -> SafeString:
+        return format_html('<a href="{}">open the dataset</a>', reverse("dataset-page", args=[dataset.pk]))
+
+    @admin.action(description="Check selected datasets again", permissions=["change"])
+    def again(self, request: HttpRequest, datasets: QuerySet) -> None:
+        self._each(request, datasets, services.check_again, "waiting for the check")
+
+    def delete_model(self, request: HttpRequest, obj: Dataset) -> None:
+        services.delete_dataset(dataset=obj)
 
 
 @admin.register(Sample)

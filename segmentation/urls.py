@@ -4,7 +4,20 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import account, arriving, calibration, compare, histogram, jobs, pages, results, samples, upload, watch
+from .views import (
+    account,
+    arriving,
+    calibration,
+    compare,
+    datasets,
+    histogram,
+    jobs,
+    pages,
+    results,
+    samples,
+    upload,
+    watch,
+)
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -42,6 +55,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),
     path("jobs/<uuid:pk>/corrections.csv", jobs.log, {"kind": "csv"}, name="job-log-csv"),
     path("jobs/<uuid:pk>/sign/", jobs.sign, name="job-sign"),
+    path("jobs/<uuid:pk>/training-data/", datasets.use, name="job-training-data"),
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", jobs.tile, name="job-tile"),
@@ -50,6 +64,17 @@ urlpatterns = [
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),
     path("results/adopt/", results.claim, name="claim-results"),
+    path("datasets/", datasets.datasets, name="datasets"),
+    path("datasets/<uuid:pk>/", datasets.dataset, name="dataset-page"),
+    path("datasets/<uuid:pk>/status/", datasets.status, name="dataset-status"),
+    path("datasets/<uuid:pk>/export.zip", datasets.export, name="dataset-export"),
+    path("datasets/<uuid:pk>/describe/", datasets.describe, name="dataset-describe"),
+    path("datasets/<uuid:pk>/add/", datasets.add, name="dataset-add"),
+    path("datasets/<uuid:pk>/check/", datasets.check, name="dataset-check"),
+    path("datasets/<uuid:pk>/delete/", datasets.delete, name="dataset-delete"),
+    path("datasets/<uuid:pk>/images/<uuid:image>/preview.webp", datasets.preview, name="dataset-preview"),
+    path("datasets/<uuid:pk>/images/<uuid:image>/group/", datasets.group, name="dataset-group"),
+    path("datasets/<uuid:pk>/images/<uuid:image>/remove/", datasets.remove, name="dataset-remove"),
     path("models/", pages.models, name="models"),
     path("models/<str:name>/", pages.model, name="model"),
     path("models/files/<str:name>", pages.weights, name="model-file"),

@@ -53,7 +53,7 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     """pixels: whether its outlines are to be paired with those of another result of the image."""
     from segmentation.core.compare.sides import Side, Sizes
 
-    task, objects = find(job.get_settings().task), _objects(job)
+    task, objects = find(job.get_settings().task), objects_of_job(job)
     statistics = job.summary.get("statistics") or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
     sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
@@ -109,7 +109,7 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     return found
 
 
-def _objects(job: Job) -> list[dict[str, Any]] | None:
+def objects_of_job(job: Job) -> list[dict[str, Any]] | None:
     """What the viewer's file has; None where an older result has none that can be read."""
     from segmentation.core.report.exports.viewer import objects_of
 

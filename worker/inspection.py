@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from segmentation.plain import plain
 from segmentation.services.limits import most_pixels
@@ -84,6 +85,20 @@ def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) 
     """
     from segmentation.core.imported.reading import heard
 
+    labels, said = _outlines(path, asked, alive)
+    try:
+        return heard(said=said, labels=labels)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        logger.exception("Reading outlines said %r", said)
+        raise Unreadable(OUTLINES_DIED) from None
+
+
+def read_truth(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> NDArray[np.int32]:
+    """(H, W) the labels in a file of training data, read in the same way; raises Unreadable."""
+    return _outlines(path, {**asked, "truth": True}, alive)[0]
+
+
+def _outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
     with scratch() as folder:
         labels = folder / "labels.npy"
         command = [
@@ -94,7 +109,8 @@ def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) 
         ]
         output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
         try:
-            return heard(said=_said(output), labels=np.load(labels, allow_pickle=False))
+            said = _said(output)
+            return np.load(labels, allow_pickle=False), said
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             logger.exception("Reading outlines said %r", output[:2000])
             raise Unreadable(OUTLINES_DIED) from None

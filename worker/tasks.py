@@ -19,7 +19,7 @@
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
 micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of
-two results (`comparing`) and a message to a webhook (`delivering`).
+two results (`comparing`), the images of a dataset (`datasets`) and a message to a webhook (`delivering`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -49,7 +49,18 @@ from django.utils import timezone
 from segmentation import log_context, services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, Comparison, Delivery, ExportJob, Job, Micrograph, Sample, Superseded
+from segmentation.models import (
+    AGAIN,
+    Attempted,
+    Comparison,
+    Dataset,
+    Delivery,
+    ExportJob,
+    Job,
+    Micrograph,
+    Sample,
+    Superseded,
+)
 from segmentation.services import outlines, tables
 from segmentation.services.kinds import INSPECTIONS, KINDS
 from segmentation.services.queue import enqueue
@@ -58,6 +69,7 @@ from segmentation.services.upkeep import MAX_DEATHS
 
 from . import presence  # noqa: F401  its signals
 from .comparing import compare_results
+from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
 from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
@@ -82,7 +94,12 @@ _delivering = threading.Lock()
 Work = Callable[[Any, Progress, Path], None]
 
 
-SHORT: dict[type[Attempted], Work] = {ExportJob: write_further, Comparison: compare_results, Sample: pool_sample}
+SHORT: dict[type[Attempted], Work] = {
+    ExportJob: write_further,
+    Comparison: compare_results,
+    Sample: pool_sample,
+    Dataset: prepare_dataset,
+}
 
 
 @shared_task(name="worker.run_job")
@@ -120,6 +137,12 @@ def _short(kind: type[Attempted], pk: str) -> None:
     """Do short work, or what comes next if the message of a job has led to it already: each message does one thing."""
     if not _run(kind, pk, SHORT[kind]):
         run_job(pk)
+
+
+@shared_task(name="worker.prepare_dataset")
+def prepare(pk: str) -> None:
+    """Write the new images of a dataset, and check the whole."""
+    _short(Dataset, pk)
 
 
 @shared_task(name="worker.inspect_uploads")

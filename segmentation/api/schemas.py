@@ -347,6 +347,67 @@ class SampleStarted(Sample):
     secret: str = Field("", description=SECRET)
 
 
+class DatasetImage(Schema):
+    """An image of a dataset."""
+
+    id: str
+    name: str = Field(description="Of its file; no other of the dataset has its stem.")
+    sha256: str
+    labels_sha256: str = Field(description="Of the file of labels; empty until a worker has written it.")
+    width: int
+    height: int
+    nm_per_pixel: float | None
+    group: str = Field(description="Specimen or session.")
+    region: list[int] | None = Field(description="Top, left, bottom, right in px of the checked part; null: all of it.")
+    job: str | None = Field(description="The result that it comes from; null for an archive or a deleted result.")
+    by: str | None = Field(description="The account that allowed that models learn from it.")
+    consented: str
+    error: str | None = Field(description="Why its outlines could not be written.")
+    objects: int | None
+    median_px: float | None = Field(description="Median diameter of equal circles.")
+    shares: dict[str, float] | None = Field(description="Of the labelled pixels, by class.")
+
+
+class Growth(Schema):
+    day: str
+    images: int
+    objects: int
+
+
+class ArchiveNote(Note):
+    archive: str
+
+
+class Dataset(Schema):
+    """Images with outlines that a person has checked."""
+
+    id: str
+    url: str
+    page: str = Field(description="The page of the same dataset for people.")
+    export: str
+    name: str
+    task: str
+    class_names: list[str] = Field(description="Where each pixel has a class, in the order of the numbers from 0.")
+    material: str
+    instrument: str
+    licence: str
+    shared: bool = Field(description="Whether every account may see it and train on it.")
+    state: Literal["queued", "running", "done", "failed"]
+    stage: str
+    progress: float
+    error: str | None
+    images: list[DatasetImage]
+    errors: list[str] = Field(description="What must be corrected before a training, as of the last check.")
+    warnings: list[str]
+    notes: list[ArchiveNote] = Field(description="What was not taken from the last archives, and why.")
+    growth: list[Growth] = Field(description="How much there was at the end of each day on which something was added.")
+
+
+class Datasets(Schema):
+    count: int
+    datasets: list[Dataset]
+
+
 def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
     """The schemas of the document, with the types of stored results."""
     for kind in (JobResult, StoredSample):

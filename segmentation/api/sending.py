@@ -145,6 +145,53 @@ class Inclusion(Body):
     )
 
 
+class Described(Body):
+    name: str | None = None
+    material: str | None = None
+    instrument: str | None = None
+    licence: str | None = None
+    shared: bool | None = Field(None, description="Whether every account may see it and train on it.")
+
+
+class NewDataset(Body):
+    name: str
+    task: str = Field(description="The kind of analysis.")
+    class_names: list[str] = Field(
+        [],
+        description="Where each pixel has a class, in the order of the numbers from 0; empty: as in the first result.",
+    )
+    material: str = ""
+    instrument: str = ""
+    licence: str = ""
+
+
+class TrainingData(Body):
+    """A finished result of the caller's from which models may learn."""
+
+    job: UUID
+    group: str = Field("", description="Specimen or session; empty: from the sample or the name of the image.")
+    region: Annotated[list[int], Field(min_length=4, max_length=4)] | None = Field(
+        None, description="Top, left, bottom, right in px of the part that was checked; null: the whole image."
+    )
+    reviewed: bool = Field(description="A person has checked every outline of the image, or of the region.")
+    consent: bool = Field(description="Models may learn from this image.")
+
+
+class Archive(Body):
+    """A ZIP archive of images and labels."""
+
+    file: Upload = Field(
+        description="With the folders images and labels, or images and a COCO JSON file; beside them groups.csv"
+        " (image,group), regions.csv (image,top,left,bottom,right) and dataset.toml, as in an export."
+    )
+    reviewed: bool = Field(description="A person has checked every outline of these images.")
+    consent: bool = Field(description="Models may learn from these images.")
+
+
+class ImageGroup(Body):
+    group: str = Field(description="Specimen or session; images of one group are never parted by a split.")
+
+
 FORM, JSON = "multipart/form-data", "application/json"
 
 

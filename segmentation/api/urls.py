@@ -24,6 +24,7 @@ from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from .auth import sign_in
 from .compare import router as compare
+from .datasets import router as datasets
 from .jobs import router as jobs
 from .samples import router as samples
 from .scales import router as scales
@@ -70,6 +71,7 @@ api.add_router("/jobs", several)
 api.add_router("/samples", samples)
 api.add_router("", site)
 api.add_router("/compare", compare)
+api.add_router("/datasets", datasets)
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:

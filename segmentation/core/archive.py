@@ -22,22 +22,32 @@ def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]]) -> No
             _add(archive, name, content)
 
 
-def streamed_zip(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """The bytes of such a ZIP file, entry by entry; only one entry at a time is in memory."""
+def streamed_zip(entries: Iterable[tuple[str, bytes | Iterable[bytes]]]) -> Iterator[bytes]:
+    """The bytes of such a ZIP file, entry by entry; of an entry in pieces one piece at a time is in memory."""
     file = _Passed()
     with zipfile.ZipFile(file, "w") as archive:  # type: ignore[call-overload]
         for name, content in entries:
-            _add(archive, name, content)
+            if isinstance(content, bytes):
+                _add(archive, name, content)
+            else:
+                with archive.open(_entry(name), "w") as part:
+                    for piece in content:
+                        part.write(piece)
+                        yield file.taken()
             yield file.taken()
     yield file.taken()
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    archive.writestr(_entry(name), content, compresslevel=LEVEL)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, EARLIEST)
     entry.external_attr, entry.create_system = FILE_FOR_ALL_TO_READ, UNIX
     packed = PurePosixPath(name).suffix in PACKED
     entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-    archive.writestr(entry, content, compresslevel=LEVEL)
+    return entry
 
 
 class _Passed:

@@ -16,18 +16,20 @@ import numpy as np
 import tifffile
 from django.core.files.storage import Storage
 from django.db.models.fields.files import FieldFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
 
 from ..core import tasks
+from ..core.archive import streamed_zip
 from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAILS
-from ..models import Artifact, Micrograph, SampleArtifact, StoredFile
-from ..services import bundles
+from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile
+from ..services import bundles, dataset_exports
 from ..services.trouble import trouble
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
@@ -144,6 +146,23 @@ def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     return serve(
         request, lambda: micrograph.preview.open("rb"), "image/png", name, True, tag=f"{micrograph.pk}-preview"
     )
+
+
+def serve_dataset_preview(request: HttpRequest, image: DatasetImage) -> HttpResponse:
+    """An image of a dataset with its outlines, small."""
+    if not image.preview:
+        raise Http404
+    name, tag = f"{file_stem(image.name)}_outlines.webp", image.preview.name
+    return serve(request, lambda: image.preview.open("rb"), "image/webp", name, True, tag=tag)
+
+
+def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
+    """A dataset as one ZIP file."""
+    response = StreamingHttpResponse(streamed_zip(dataset_exports.entries(dataset)), content_type="application/zip")
+    stem = file_stem(f"{dataset.name.replace('/', '_')}.")
+    response["Content-Disposition"] = content_disposition_header(True, f"{stem}.zip")
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:

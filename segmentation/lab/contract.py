@@ -140,6 +140,7 @@ class LearningTask:
     scoring(names): the `Scoring` for maps with these names.
     classes: whether labels are numbers of classes (1, 2, ...) instead of objects. Each class has a map.
     learnt(pictures): entries of a card's options, from the pictures that the model was taught on.
+    drawn(labels): the mask (H, W) that is taught, from the objects of a result; None where the objects themselves are.
     """
 
     name: str
@@ -152,3 +153,4 @@ class LearningTask:
     scoring: Callable[[Sequence[str]], Scoring]
     classes: bool = False
     learnt: Callable[[Sequence[Labelled]], dict[str, Any]] = lambda pictures: {}
+    drawn: Callable[[Labels], Labels] | None = None

@@ -15,11 +15,22 @@ from .after_inspection import (
 from .archives import Note, is_archive
 from .combined import combined_table
 from .comparisons import comparison_of, found_for, publish_comparison
+from .datasets import (
+    add_archive,
+    change_dataset,
+    check_again,
+    create_dataset,
+    delete_dataset,
+    group_image,
+    remove_image,
+    use_as_training_data,
+)
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .exports import ask_for_files, file_of, publish_export, unwritten
 from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
+from .permissions import check_may_train, may_train
 from .pooling import refresh_sample
 from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection

@@ -117,6 +117,49 @@ def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator
     Raises Refused if nothing in the archive can be used (422).
     """
     done, began = done or Unpacked(), time.monotonic()
+    with _opened(path) as (archive, entries):
+        notes: list[Note] = []
+        usable = _usable(entries, notes)
+        pairing = pair(list(usable))
+        notes += [Note(_shown(name), ALONE, 422) for name in pairing.alone]
+        if time.monotonic() - began > DIRECTORY_SECONDS:
+            raise Refused(SLOW, 422)
+        if not done.entries:
+            yield from notes
+        yield from _images(archive, usable, pairing.images, folder, done)
+
+
+def every_file(path: Path, folder: Path) -> tuple[dict[str, Path], list[Note]]:
+    """All files of an archive, by their names with their folders, unpacked into `folder` under names of ours; and a
+    Note for everything that was left out. Raises Refused as `unpacked`."""
+    with _opened(path) as (archive, entries):
+        notes: list[Note] = []
+        files, done = dict[str, Path](), Unpacked()
+        usable = _usable(entries, notes)
+        for number, (name, info) in enumerate(usable.items()):
+            if done.is_slow:
+                notes.append(Note("", REST.format(**_counted(len(usable) - number)), 422))
+                break
+            began, place = time.monotonic(), folder / f"entry-{number}{_harmless(name)}"
+            try:
+                _extract(archive, info, place, done)
+                files[name] = place
+            except _Unusable as bad:
+                place.unlink(missing_ok=True)
+                notes.append(Note(_shown(name), str(bad), 422))
+            done.seconds += time.monotonic() - began
+    return files, notes
+
+
+def _harmless(name: str) -> str:
+    """The suffix of a name, where it is one."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """An archive and the files in it; raises Refused where there is none, or it is no archive of files."""
     _check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
@@ -128,15 +171,7 @@ def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator
             raise Refused(EMPTY, 422)
         if any(info.filename == "[Content_Types].xml" for info in entries):
             raise Refused(OFFICE, 422)
-        notes: list[Note] = []
-        usable = _usable(entries, notes)
-        pairing = pair(list(usable))
-        notes += [Note(_shown(name), ALONE, 422) for name in pairing.alone]
-        if time.monotonic() - began > DIRECTORY_SECONDS:
-            raise Refused(SLOW, 422)
-        if not done.entries:
-            yield from notes
-        yield from _images(archive, usable, pairing.images, folder, done)
+        yield archive, entries
 
 
 def _images(

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Micrograph, Sample, Segmentation, StoredFile
+from ..models import Dataset, DatasetImage, Job, Micrograph, Sample, Segmentation, StoredFile
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,9 @@ def remove_files_of(stored: Iterable[StoredFile]) -> None:
 @receiver(post_delete, sender=Sample)
 @receiver(post_delete, sender=Micrograph)
 @receiver(post_delete, sender=Segmentation)
-def remove_files(instance: Job | Sample | Micrograph | Segmentation, **kwargs: Any) -> None:
+@receiver(post_delete, sender=DatasetImage)
+@receiver(post_delete, sender=Dataset)
+def remove_files(instance: Any, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
     folder = instance.folder
     transaction.on_commit(lambda: remove_folder(folder))

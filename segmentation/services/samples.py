@@ -62,7 +62,7 @@ class Scale(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """The fields of the `Sample`."""
-        return {**self._asdict(), "typed": _visible(self.typed)[:TYPED]}
+        return {**self._asdict(), "typed": visible_text(self.typed)[:TYPED]}
 
 
 @transaction.atomic
@@ -296,10 +296,10 @@ def _let_go(arriving: Iterable[Micrograph]) -> int:
 
 def _clean(name: str) -> str:
     """A sample's name on one line, without what cannot be seen."""
-    return _visible(name)[:SHOWN_NAME] or UNNAMED
+    return visible_text(name)[:SHOWN_NAME] or UNNAMED
 
 
-def _visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """Text on one line, without what cannot be seen."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

@@ -19,6 +19,7 @@ from ..models import (
     Arrival,
     Artifact,
     Attempted,
+    DatasetImage,
     Job,
     Micrograph,
     Sample,
@@ -225,7 +226,7 @@ def tidy() -> Purged:
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
     shown = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
-    return shown + sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
+    return shown + sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact, DatasetImage))
 
 
 def _unheard(limit: object) -> QuerySet:

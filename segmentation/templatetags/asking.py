@@ -6,8 +6,9 @@ from typing import Any
 
 from django import template
 
+from ..forms import datasets
 from ..models import Job, Micrograph
-from ..services import claiming
+from ..services import claiming, permissions
 from ..services.calibration import disagreements, used_calibration
 from ..views import calibration
 from ..views.results import LEFT
@@ -51,3 +52,15 @@ def claimable(context: dict[str, Any]) -> int:
     if request.session.get(LEFT) == str(request.visitor):
         return 0
     return claiming.claimable(user=request.user, visitor=request.visitor)
+
+
+@register.filter
+def may_train(user: Any) -> bool:
+    """Whether this user may make datasets and train."""
+    return permissions.may_train(user)
+
+
+@register.simple_tag(takes_context=True)
+def training_data(context: dict[str, Any], job: Job) -> dict[str, Any] | None:
+    """What the form offers that makes a result training data; None where it is not for this user."""
+    return datasets.training_data(context["request"].user, job)

@@ -103,7 +103,9 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         others = len(revisions(found, request.user, request.visitor)) - 1
         stay = f" Its other revisions ({others}) and the image stay." if others else ""
         pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
-        sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}"
+        taught = found.dataset_images.count()
+        learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
+        sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
     try:
         delete_job(job=found)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer
 from ..tasks import find
-from .reading import read_outlines, said
+from .reading import read_outlines, read_truth, said
 from .shapes import Frame
 
 MEMORY = "The file of outlines needs more memory than there is: split it into parts."
@@ -36,6 +36,9 @@ def main() -> int:
 def _read(options: argparse.Namespace) -> dict[str, Any]:
     asked = options.asked
     frame, task = Frame(*asked["frame"]), find(asked["task"])
+    if asked.get("truth"):
+        np.save(options.labels, read_truth(options.input, frame, task, asked["names"], asked["image"]))
+        return {"ok": True}
     known = {"image": asked["image"], "nm_per_pixel": asked["nm_per_pixel"]}
     found = read_outlines(options.input, frame, task, asked["names"], **known)
     np.save(options.labels, found.labels, allow_pickle=False)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..label_images import calibration_of
-from ..labels.segmentation import MASKS, Provenance, Segmentation
+from ..label_images import as_labels, calibration_of, read_numbers
+from ..labels.segmentation import MASKS, MOST_IDS, Provenance, Segmentation
 from ..micrograph.types import UnreadableImage
 from ..tasks.base import Task
+from ..truth import UNLABELLED
 from . import coco, images
 from .imagej import read_rois
 from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, kind_of
@@ -89,6 +90,24 @@ def read_outlines(
     whole = np.zeros((frame.height, frame.columns), np.int32)
     whole[: frame.rows] = found.labels
     return replace(found, labels=whole)
+
+
+def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image: str) -> NDArray[np.int32]:
+    """(H, W) what a training learns from, with the numbers of the file: of an object, or the class of a pixel and
+    UNLABELLED. The file may show nothing. Raises UnreadableImage."""
+    with path.open("rb") as file:
+        _, kind = kind_of(file.read(HEAD_BYTES))
+    if task.semantic:
+        found = _classes(path, frame, kind, task, names, image).labels
+        return np.where(found > 0, found - 1, UNLABELLED).astype(np.int32)
+    if kind != IMAGES:
+        return paint(_shapes(path, frame, kind, image, []), frame.canvas).labels
+    numbers = read_numbers(path)
+    frame.check(*numbers.shape)
+    if numbers.max(initial=0) >= MOST_IDS:
+        return as_labels(numbers)[0]
+    labels: NDArray[np.int32] = np.maximum(numbers, 0).astype(np.int32)
+    return labels
 
 
 def _check_scale(path: Path, here: float | None) -> None:

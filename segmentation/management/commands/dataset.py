@@ -1,10 +1,15 @@
-"""Say what is wrong with a folder of one's own images and labels before any training starts."""
+"""Folders of one's own images and labels: checked before a training, and exchanged with the datasets of the site."""
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from ._lab import BASE, LabCommand
@@ -16,12 +21,20 @@ class Command(LabCommand):
         "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 where there is an error. "
         "`dataset empty FOLDER --out DIR`: cut squares without particles from its images, to score a model on; in "
         "place of FOLDER a training RECIPE.toml means what it holds out. `dataset tiles FOLDER --out DIR --side PX`: "
-        "cut images and labels of classes into blocks, with --variants in their eight turned and mirrored forms."
+        "cut images and labels of classes into blocks, with --variants in their eight turned and mirrored forms. "
+        "`dataset export NAME FOLDER`: write a dataset of the site, by its name or id, as such a folder. "
+        "`dataset import FOLDER --name NAME --checked`: make such a folder a dataset of the site."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["check", "empty", "tiles"])
-        parser.add_argument("folder", type=Path, metavar="FOLDER")
+        parser.add_argument("action", choices=["check", "empty", "tiles", "export", "import"])
+        parser.add_argument("folder", type=Path, metavar="FOLDER", help="of an export: the dataset's name or id")
+        parser.add_argument("to", type=Path, nargs="?", metavar="FOLDER", help="of an export: the folder to write")
+        parser.add_argument("--name", default="", help="of the new dataset (import)")
+        parser.add_argument("--task", default="", help="its kind of analysis; else as dataset.toml says, or particles")
+        parser.add_argument("--owner", default="", metavar="USER", help="its account; else the first administrator")
+        checked = parser.add_argument("--checked", action="store_true")
+        checked.help = "a person has checked every outline, and models may learn from the images (import)"
         parser.add_argument("--out", type=Path, metavar="DIR", help="folder of what is written")
         parser.add_argument("--images", default="", metavar="NAME", help="the images' folder in FOLDER")
         parser.add_argument("--labels", default="", metavar="NAME", help="the labels' folder in FOLDER")
@@ -33,14 +46,61 @@ class Command(LabCommand):
         parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["action"] == "check":
-            self._check(options)
+        own = {"check": self._check, "export": self._export, "import": self._import}.get(options["action"])
+        if own:
+            own(options)
             return
         if options["out"] is None:
             raise CommandError("Say with --out where the squares go.")
         if min(options["side"], options["n"]) < 1:
             raise CommandError("--side and --n are at least 1.")
         (self._empty if options["action"] == "empty" else self._tiles)(options)
+
+    def _export(self, options: dict[str, Any]) -> None:
+        from segmentation.services.dataset_exports import entries
+
+        said, folder = str(options["folder"]), options["to"]
+        if folder is None:
+            raise CommandError("Say to which folder the dataset goes.")
+        if folder.exists() and any(folder.iterdir()):
+            raise CommandError(f"{folder} is not empty.")
+        dataset = _dataset(said)
+        for name, content in entries(dataset):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with (folder / name).open("wb") as file:
+                for piece in [content] if isinstance(content, bytes) else content:
+                    file.write(piece)
+        self.stdout.write(f"{dataset.name}: {dataset.images.exclude(labels='').count()} images in {folder}")
+
+    def _import(self, options: dict[str, Any]) -> None:
+        from django.core.files import File
+
+        from segmentation import services
+        from segmentation.core.dataset_files import FACTS, read_facts
+        from segmentation.core.settings import DEFAULT_TASK
+
+        folder = options["folder"]
+        if not options["checked"]:
+            raise CommandError("Say with --checked that every outline was checked and that models may learn from it.")
+        said = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
+        described = {name: str(said.get(name, "")) for name in ("material", "instrument", "licence")}
+        user, task = _owner(options["owner"]), options["task"] or said.get("task", DEFAULT_TASK)
+        with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
+            _pack(folder, packed.name, options)
+            try:
+                made = services.create_dataset(
+                    user=user,
+                    name=options["name"] or str(said.get("name", folder.resolve().name)),
+                    task=str(task),
+                    class_names=said.get("class_names", []),
+                    **described,
+                )
+                with Path(packed.name).open("rb") as opened:
+                    file = File(opened, name=f"{folder.resolve().name}.zip")
+                    services.add_archive(dataset=made, file=file, user=user, consent=True, reviewed=True)
+            except services.Refused as refusal:
+                raise CommandError(refusal.sentence) from None
+        self.stdout.write(f"{made.name} ({made.pk}): a worker of the site takes it in, see /datasets/{made.pk}/")
 
     def _tiles(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import find_pairs
@@ -75,6 +135,51 @@ class Command(LabCommand):
             self.stdout.write(f"picture: {file}")
         if count := len(checked.errors):
             raise CommandError(f"{count} error{'s' if count > 1 else ''} must be corrected before a training.")
+
+
+def _dataset(said: str) -> Any:
+    """The dataset of this id, or the only one of this name."""
+    from segmentation.models import Dataset
+
+    with suppress(ValueError):
+        if found := Dataset.objects.filter(pk=UUID(said)).first():
+            return found
+    named = list(Dataset.objects.filter(name=said)[:2])
+    if len(named) != 1:
+        why = "There are several datasets" if named else "There is no dataset"
+        raise CommandError(f"{why} named {said!r}: say the id that stands in the address of its page.")
+    return named[0]
+
+
+def _owner(name: str) -> Any:
+    from django.contrib.auth import get_user_model
+
+    known = get_user_model().objects.filter(is_active=True)
+    found = known.filter(username=name) if name else known.filter(is_superuser=True).order_by("pk")
+    if not found.exists():
+        raise CommandError(f"There is no account {name!r}." if name else "Say with --owner whose dataset it is.")
+    return found.first()
+
+
+def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
+    """Images, labels and tables of a folder as an archive that the site takes in."""
+    from segmentation.core import dataset_files as files
+    from segmentation.core import truth
+
+    parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.IMAGE_KINDS)]
+    coco: list[Path] = []
+    try:
+        parts.append((truth.folder_in(folder, options["labels"], truth.LABELS), files.LABELS, truth.LABEL_KINDS))
+    except truth.BadDataset:
+        if not (coco := list(folder.glob("*.json"))):
+            raise
+    with zipfile.ZipFile(to, "w") as archive:
+        for place, own, kinds in parts:
+            for file in truth.files_in(place, kinds):
+                archive.write(file, f"{own}/{file.name}")
+        for file in (folder / files.GROUPS, folder / files.REGIONS, folder / files.FACTS, *coco):
+            if file.is_file():
+                archive.write(file, file.name)
 
 
 def _labelled(options: dict[str, Any]) -> Any:

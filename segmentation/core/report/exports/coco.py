@@ -36,7 +36,7 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
             "id": int(objects.ids[i]),
             "image_id": 1,
             "category_id": 1 + categories.index(objects.classes[i]) if objects.kept[i] else len(categories),
-            **_geometry(shape, size),
+            **geometry(shape, size),
             "reason": objects.reasons[i],
             "confidence": objects.confidence[i],
         }
@@ -55,7 +55,8 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     }
 
 
-def _geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+def geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+    """Area, box and outline of an object, in COCO's keys. size: of the image (H, W)."""
     rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
     corners = np.concatenate([polygon.outer for polygon in shape])
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()

@@ -1,0 +1,209 @@
+"""Datasets for scripts: checked results in, a folder of images with labels out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Query, Router, Status
+
+from .. import services
+from ..http.access import visible
+from ..http.serving import serve_dataset
+from ..models import Dataset, DatasetImage, Job
+from ..presenters.dataset import DatasetPage
+from ..services import Refused
+from . import schemas
+from .auth import own
+from .sending import (
+    A_FILE,
+    FORM,
+    JSON,
+    Archive,
+    Described,
+    ImageGroup,
+    NewDataset,
+    TrainingData,
+    json_body,
+    refusals,
+    takes,
+)
+
+A_PAGE = 100
+SIGNED_IN = "Sign in: a dataset belongs to an account."
+NO_FILE = "Send the ZIP archive as a field named file."
+NO_SUCH_RESULT = "There is no result with this id that you can see."
+router = Router(tags=["Datasets"])
+ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
+
+
+@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401)})
+def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
+    """Your datasets and those that are shared with every account, newest first."""
+    if not request.user.is_authenticated:
+        raise Refused(SIGNED_IN, 401)
+    found = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
+    return {"count": found.paginator.count, "datasets": [described(request, each) for each in found]}
+
+
+@router.post(
+    "",
+    url_name="datasets",
+    response={201: schemas.Dataset, **refusals(401, 422)},
+    openapi_extra=takes(NewDataset, JSON),
+)
+def create(request: HttpRequest, response: HttpResponse) -> Any:
+    """Make an empty dataset."""
+    said = json_body(request, NewDataset).model_dump()
+    made = services.create_dataset(user=request.user, **said)
+    response["Location"] = reverse("api:dataset", args=[made.pk])
+    return Status(201, described(request, made))
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}", url_name="dataset", response={200: schemas.Dataset, **refusals(404)}
+)
+def dataset(request: HttpRequest, pk: UUID) -> Any:
+    """Description, images, counts, and what the check says."""
+    return described(request, visible(request, _dataset(pk)))
+
+
+@router.patch("/{uuid:pk}", url_name="dataset", response=ONE, openapi_extra=takes(Described, JSON))
+def describe(request: HttpRequest, pk: UUID) -> Any:
+    """Describe it otherwise, or share it; what is not sent stays as it is."""
+    found = own(request, _dataset(pk))
+    said = json_body(request, Described).model_dump(exclude_none=True)
+    return _changed(request, found, partial(services.change_dataset, dataset=found, **said))
+
+
+@router.delete("/{uuid:pk}", url_name="dataset", response={204: None, **refusals(403, 404)})
+def delete(request: HttpRequest, pk: UUID) -> Any:
+    """Delete a dataset with its images and labels; results and models stay."""
+    services.delete_dataset(dataset=own(request, _dataset(pk), "delete"))
+    return Status(204, None)
+
+
+@router.post(
+    "/{uuid:pk}/images",
+    url_name="dataset-images",
+    response={202: schemas.Dataset, **refusals(401, 403, 404, 409, 413, 422, 507)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": TrainingData.model_json_schema()},
+                FORM: {"schema": Archive.model_json_schema()},
+            },
+        }
+    },
+)
+def add(request: HttpRequest, pk: UUID) -> Any:
+    """Add a finished result of yours (JSON), or a ZIP archive of images with labels (form).
+
+    A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset once; a new
+    result of it takes the place of the old.
+    """
+    found = own(request, _dataset(pk))
+    if request.content_type == JSON:
+        said = json_body(request, TrainingData).model_dump()
+        job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=said.pop("job")).first()
+        if job is None or not job.is_visible_to(request.user, request.visitor):
+            raise Refused(NO_SUCH_RESULT, 404)
+        give = partial(services.use_as_training_data, job=job, **said)
+    else:
+        file = request.FILES.get("file")
+        if file is None:
+            raise Refused(NO_FILE, 422)
+        ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
+        give = partial(services.add_archive, file=file, **ticked)
+    return Status(202, _changed(request, found, partial(give, dataset=found, user=request.user)))
+
+
+@router.patch(
+    "/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response=ONE, openapi_extra=takes(ImageGroup, JSON)
+)
+def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
+    """Say which specimen or session an image is of."""
+    found, chosen = _image(request, pk, image)
+    said = json_body(request, ImageGroup)
+    return _changed(request, found, partial(services.group_image, image=chosen, group=said.group))
+
+
+@router.delete("/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response={204: None, **refusals(403, 404)})
+def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
+    """Take an image out of its dataset; its files are deleted."""
+    _, chosen = _image(request, pk, image)
+    services.remove_image(image=chosen)
+    return Status(204, None)
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/export.zip",
+    url_name="dataset-export",
+    response=refusals(404),
+    openapi_extra=A_FILE,
+)
+def export(request: HttpRequest, pk: UUID) -> Any:
+    """Images, labels, groups.csv, regions.csv, coco.json and dataset.toml as one ZIP file."""
+    return serve_dataset(visible(request, _dataset(pk)))
+
+
+def _dataset(pk: UUID) -> Dataset | None:
+    return Dataset.objects.filter(pk=pk).first()
+
+
+def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, DatasetImage]:
+    found = own(request, _dataset(pk))
+    return found, get_object_or_404(found.images.select_related("dataset"), pk=image)
+
+
+def _changed(request: HttpRequest, found: Dataset, service: Callable[[], object]) -> dict[str, Any]:
+    service()
+    found.refresh_from_db()
+    return described(request, found)
+
+
+def described(request: HttpRequest, found: Dataset) -> dict[str, Any]:
+    """A dataset in JSON."""
+    address, page = request.build_absolute_uri, DatasetPage(found)
+    return {
+        "id": str(found.pk),
+        "url": address(reverse("api:dataset", args=[found.pk])),
+        "page": address(reverse("dataset-page", args=[found.pk])),
+        "export": address(reverse("api:dataset-export", args=[found.pk])),
+        **{name: getattr(found, name) for name in ("name", "task", "class_names", "material", "instrument", "licence")},
+        "shared": found.shared,
+        "state": found.state,
+        "stage": found.stage,
+        "progress": found.progress,
+        "error": found.error or None,
+        "images": [_described_image(request, line.image) for line in page.images],
+        "errors": page.errors,
+        "warnings": page.warnings,
+        "notes": page.notes,
+        "growth": page.growth,
+    }
+
+
+def _described_image(request: HttpRequest, image: DatasetImage) -> dict[str, Any]:
+    job = reverse("api:job", args=[image.job_id]) if image.job_id else None
+    return {
+        "id": str(image.pk),
+        **{name: getattr(image, name) for name in ("name", "sha256", "labels_sha256", "width", "height")},
+        **{name: getattr(image, name) for name in ("nm_per_pixel", "group", "region")},
+        "job": request.build_absolute_uri(job) if job else None,
+        "by": image.by.get_username() if image.by else None,
+        "consented": image.consented.isoformat(),
+        "error": image.error or None,
+        "objects": image.summary.get("objects"),
+        "median_px": image.summary.get("median_px"),
+        "shares": image.summary.get("shares"),
+    }

@@ -1,0 +1,111 @@
+"""A dataset as a folder: what its files are called, and what the tables beside images and labels say.
+
+images/NAME        as acquired
+labels/STEM.png    whole numbers: an object each, or the class of each pixel from 0 on, 255 where it is not known
+groups.csv         image,group: specimen or session; images of one group stay on one side of every split
+regions.csv        image,top,left,bottom,right: the part that was checked, in px; only images checked in part
+dataset.toml       description, licence, and for each image its scale and who allowed that models learn from it
+coco.json          the same labels as annotations
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from .validation import UserError
+
+IMAGES, LABELS = "images", "labels"
+GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
+SIDES = ("top", "left", "bottom", "right")
+LARGEST_TABLE = 2**24  # bytes
+TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
+NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."
+Region = tuple[int, int, int, int]
+
+
+def labels_path(name: str, stored: str) -> str:
+    """Where the labels of an image lie. stored: a file whose suffix they have."""
+    return f"{LABELS}/{PurePosixPath(name).stem}{PurePosixPath(stored).suffix}"
+
+
+def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
+    """Write labels (H, W) as PNG of 8 or 16 bits, beyond 65,535 as TIFF of 32 bits."""
+    largest = int(labels.max(initial=0))
+    if largest > np.iinfo(np.uint16).max:
+        file = folder / f"{stem}.tif"
+        tifffile.imwrite(file, labels, compression="zlib")
+        return file
+    file = folder / f"{stem}.png"
+    Image.fromarray(labels.astype(np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16)).save(file)
+    return file
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue()
+
+
+def groups_table(groups: Mapping[str, str]) -> str:
+    return table(("image", "group"), groups.items())
+
+
+def regions_table(regions: Mapping[str, Sequence[int]]) -> str:
+    return table(("image", *SIDES), ((name, *region) for name, region in regions.items()))
+
+
+def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]:
+    """The rows of a CSV without its head; raises UserError. name: as its owner knows it."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = [row for row in csv.reader(io.StringIO(lines.read(LARGEST_TABLE))) if row]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(TABLE.format(name=name, columns=",".join(columns))) from error
+    if any(len(row) < len(columns) for row in rows):
+        raise UserError(TABLE.format(name=name, columns=",".join(columns)))
+    return rows[1:] if rows and rows[0][0].strip().lower() == columns[0] else rows
+
+
+def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
+    """The checked part of each image of a table of regions; raises UserError."""
+    columns = ("image", *SIDES)
+    try:
+        return {row[0]: tuple(map(int, row[1:5])) for row in read_table(file, name, columns)}  # type: ignore[misc]
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(TABLE.format(name=name, columns=",".join(columns))) from error
+
+
+def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> str:
+    """dataset.toml: texts, numbers and lists; entries of None are left out."""
+    parts = ["[dataset]", *_entries(dataset)]
+    for each in images:
+        parts += ["", "[[images]]", *_entries(each)]
+    return "\n".join(parts) + "\n"
+
+
+def _entries(said: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {json.dumps(value)}" for name, value in said.items() if value is not None]
+
+
+def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The entries on the dataset, and on each image by its name; raises UserError."""
+    try:
+        with file.open("rb") as opened:
+            said = tomllib.loads(opened.read(LARGEST_TABLE).decode())
+        return dict(said.get("dataset", {})), {str(each["name"]): dict(each) for each in said.get("images", [])}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(NO_FACTS) from error

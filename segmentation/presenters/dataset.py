@@ -1,0 +1,132 @@
+"""What the page of a dataset shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core import tasks
+from ..core.measure.quantities import significant
+from ..models import Dataset, DatasetImage
+
+WIDE, HIGH = 320, 96  # of the chart of sizes
+
+
+class Bar(NamedTuple):
+    """A bar of a chart in its own coordinates; title: for those who point at it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+class ImageLine(NamedTuple):
+    """One image of a dataset."""
+
+    image: DatasetImage
+    facts: str
+    part: str
+
+
+class DatasetPage:
+    """A dataset in words, numbers and bars."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset, self.said = dataset, dict(dataset.summary)
+        self.task = tasks.find(dataset.task)
+        every = dataset.images.select_related("by", "job__micrograph").order_by("-consented", "pk")
+        self.images = [ImageLine(each, self._facts(each), _part(each)) for each in every]
+
+    @property
+    def active(self) -> bool:
+        return not self.dataset.is_finished
+
+    @property
+    def counted(self) -> str:
+        """Such as "12 images of 3 specimens, 1,204 particles"."""
+        count, groups = len(self.images), len({line.image.group for line in self.images})
+        line = f"{_counted(count, 'image')} of {_counted(groups, 'specimen or session', 'specimens or sessions')}"
+        return line if self.task.semantic else f"{line}, {_counted(self.objects, self.task.thing, self.task.things)}"
+
+    @property
+    def objects(self) -> int:
+        return sum(line.image.summary.get("objects", 0) for line in self.images)
+
+    @property
+    def errors(self) -> list[str]:
+        return self._findings(True)
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._findings(False)
+
+    def _findings(self, error: bool) -> list[str]:
+        return [each["sentence"] for each in self.said.get("findings", []) if each["error"] == error]
+
+    @property
+    def notes(self) -> list[dict[str, str]]:
+        """What was not taken from the last archives."""
+        return list(self.said.get("notes", []))
+
+    @property
+    def growth(self) -> list[dict[str, Any]]:
+        return list(self.said.get("growth", []))
+
+    @property
+    def shares(self) -> list[tuple[str, str]]:
+        """Of classes, the mean share of each."""
+        known = [line.image.summary["shares"] for line in self.images if "shares" in line.image.summary]
+        if not known:
+            return []
+        return [
+            (name, f"{100 * sum(each.get(name, 0) for each in known) / len(known):.1f} %")
+            for name in self.dataset.class_names
+        ]
+
+    @property
+    def bars(self) -> list[Bar]:
+        """How many objects have which size in px."""
+        sizes = self.said.get("sizes") or {}
+        counts, edges = sizes.get("counts", []), sizes.get("edges", [])
+        top, wide = max(counts, default=0) or 1, WIDE / max(1, len(counts))
+        return [
+            Bar(number * wide, HIGH * (1 - n / top), wide - 1, HIGH * n / top, f"{low:g} to {high:g} px: {n:,}")
+            for number, (n, low, high) in enumerate(zip(counts, edges, edges[1:], strict=False))
+        ]
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        edges = (self.said.get("sizes") or {}).get("edges", [])
+        return [(WIDE * at / max(1, len(edges) - 1), f"{edges[at]:g}") for at in range(0, len(edges), 4)]
+
+    def _facts(self, image: DatasetImage) -> str:
+        return facts_of(image.summary, self.task.thing, self.task.things)
+
+
+def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
+    """Such as "212 particles, median 31.2 px"."""
+    if "shares" in summary:
+        return ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary["shares"].items())
+    if "objects" not in summary:
+        return ""
+    median = summary.get("median_px")
+    size = f", median diameter {significant(median, 3)} px" if median else ""
+    aside = summary.get("left_out")
+    left_out = f"; {aside:,} set aside are background" if aside else ""
+    return f"{_counted(summary['objects'], thing, things)}{size}{left_out}"
+
+
+def _part(image: DatasetImage) -> str:
+    """Which part counts; "" for the whole image."""
+    if not image.region:
+        return ""
+    top, left, bottom, right = image.region
+    if (top, left, right) == (0, 0, image.width):
+        return f"rows 0 to {bottom:,} of {image.height:,}"
+    return f"checked from {left:,}, {top:,} to {right:,}, {bottom:,} px"
+
+
+def _counted(count: int, one: str, several: str = "") -> str:
+    return f"{count:,} {one if count == 1 else several or one + 's'}"

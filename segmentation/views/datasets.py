@@ -1,0 +1,235 @@
+"""Datasets: the list, the page of one with its images, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from .. import services
+from ..core import tasks
+from ..forms.datasets import DatasetForm, DescriptionForm, TrainingDataForm
+from ..http import access
+from ..http.access import refused, reload_if_gone, see_other, visible_job
+from ..http.serving import serve_dataset, serve_dataset_preview
+from ..models import Dataset, DatasetImage
+from ..presenters.dataset import DatasetPage
+from ..services import Refused
+from ..services.datasets import UNNAMED
+from ..services.permissions import may_train
+
+NOT_FOUND = "This dataset is gone: choose another one."
+NO_FILE = "Choose the ZIP archive first."
+UNREADABLE = "The form is not complete: choose a dataset, and whether the whole image or a rectangle was checked."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def datasets(request: HttpRequest) -> HttpResponse:
+    """The list, newest first; a form for a new one."""
+    if request.method == "POST":
+        return _new(request)
+    shared = Q(shared=True) if request.user.is_authenticated else Q(pk=None)
+    mine = Dataset.objects.visible_to(request.user, None)
+    every = Dataset.objects.filter(Q(pk__in=mine.values("pk")) | shared).annotate(count=Count("images"))
+    if not every:
+        try:
+            services.check_may_train(request.user)
+        except Refused as refusal:
+            return refused(request, refusal)
+    rows = [(each, tasks.find(each.task).title) for each in every.select_related("owner")]
+    context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
+    return render(request, "datasets/list.html", context)
+
+
+def _new(request: HttpRequest) -> HttpResponse:
+    form = DatasetForm(request.POST)
+    form.is_valid()
+    try:
+        if form.errors:
+            raise Refused(UNNAMED, 422)
+        described = form.described()
+        made = services.create_dataset(
+            user=request.user, task=form.cleaned_data["task"], class_names=form.classes(), **described
+        )
+    except Refused as refusal:
+        return refused(request, refusal, reverse("datasets"))
+    return see_other(_address(made))
+
+
+@require_safe
+@never_cache
+def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One dataset: what it holds, what the check says, its images."""
+    found = visible(request, pk)
+    context = {
+        "dataset": found,
+        "page": DatasetPage(found),
+        "may_change": found.is_changeable_by(request.user),
+        "may_train": may_train(request.user),
+    }
+    return render(request, "datasets/dataset.html", context)
+
+
+@require_safe
+@never_cache
+@reload_if_gone
+def status(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The progress, asked for again and again; at its end the page loads anew."""
+    found = visible(request, pk)
+    if request.htmx and found.is_finished:
+        return HttpResponseClientRefresh()
+    return render(request, "datasets/_status.html", {"dataset": found, "page": DatasetPage(found)})
+
+
+@require_safe
+def preview(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
+    """An image with its outlines, small."""
+    return serve_dataset_preview(request, get_object_or_404(visible(request, pk).images, pk=image))
+
+
+@require_safe
+def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+    """Images, labels and tables as one ZIP file, made while it is sent."""
+    return serve_dataset(visible(request, pk))
+
+
+@require_POST
+def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Describe it otherwise, or share it."""
+    form = DescriptionForm(request.POST)
+    form.is_valid()
+    said = {name: str(form.cleaned_data.get(name, "")) for name in form.fields}
+    return _change(request, pk, partial(services.change_dataset, shared=request.POST.get("shared") == "on", **said))
+
+
+@require_POST
+def add(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take in an archive of images with labels."""
+    file, said = request.FILES.get("file"), request.POST
+
+    def take(dataset: Dataset) -> None:
+        if file is None:
+            raise Refused(NO_FILE)
+        services.add_archive(
+            dataset=dataset, file=file, user=request.user, consent="consent" in said, reviewed="reviewed" in said
+        )
+
+    return _change(request, pk, take)
+
+
+@require_POST
+def check(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Check once more."""
+    return _change(request, pk, services.check_again)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete."""
+    found = own(request, pk, "delete")
+    if request.method != "POST":
+        count = found.images.count()
+        sentence = (
+            f"The dataset “{found.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be"
+            " deleted. Results stay, and so do models that were trained on it."
+        )
+        return access.ask_to_delete(request, "Delete this dataset?", sentence, back=_address(found))
+    services.delete_dataset(dataset=found)
+    return redirect("datasets")
+
+
+@require_POST
+def group(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
+    """Say which specimen or session an image is of."""
+    return _change_image(request, pk, image, partial(services.group_image, group=request.POST.get("group", "")))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
+    """Ask, then take an image out."""
+    if request.method == "POST":
+        return _change_image(request, pk, image, services.remove_image)
+    found = own(request, pk)
+    name = get_object_or_404(found.images, pk=image).name
+    sentence = (
+        f"“{name}” and its labels will be removed from the dataset “{found.name}”. Its result stays, if it is there."
+    )
+    return access.ask_to_delete(request, "Remove this image?", sentence, back=f"{_address(found)}#image-{image}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def use(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Let models learn from a result."""
+    back = reverse("job", args=[pk])
+    if request.method != "POST":
+        return redirect(back)
+    job, form = visible_job(request, pk), TrainingDataForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise Refused(UNREADABLE, 422)
+        chosen = _chosen(request, form)
+        said = form.cleaned_data
+        given = {"group": said["group"], "consent": said["consent"], "reviewed": said["reviewed"]}
+        with transaction.atomic():  # a refused image leaves no empty dataset
+            if chosen is None:
+                described = form.described()
+                task = job.get_settings().task
+                chosen = services.create_dataset(user=request.user, task=task, **described)
+            services.use_as_training_data(job=job, dataset=chosen, user=request.user, region=form.region(), **given)
+    except Refused as refusal:
+        return refused(request, refusal, f"{back}#training-data")
+    return see_other(_address(chosen))
+
+
+def _chosen(request: HttpRequest, form: TrainingDataForm) -> Dataset | None:
+    try:
+        pk = form.chosen()
+    except ValueError:
+        raise Refused(UNREADABLE, 422) from None
+    if pk is None:
+        return None
+    try:
+        return own(request, pk)
+    except Http404:
+        raise Refused(NOT_FOUND, 404) from None
+
+
+def visible(request: HttpRequest, pk: UUID) -> Dataset:
+    """The dataset, or 404."""
+    return access.visible(request, Dataset.objects.filter(pk=pk).first())
+
+
+def own(request: HttpRequest, pk: UUID, action: str = "change") -> Dataset:
+    """The dataset of whoever made it; as `access.own`."""
+    return access.own(request, visible(request, pk), action)
+
+
+def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
+    found = own(request, pk)
+    try:
+        service(dataset=found)
+    except Refused as refusal:
+        return refused(request, refusal, _address(found))
+    return see_other(_address(found))
+
+
+def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
+    found = own(request, pk)
+    chosen: DatasetImage = get_object_or_404(found.images.select_related("dataset"), pk=image)
+    return _change(request, pk, lambda dataset: service(image=chosen))
+
+
+def _address(found: Dataset) -> str:
+    return reverse("dataset-page", args=[found.pk])

@@ -1,0 +1,54 @@
+// The form "Use as training data": a rectangle is drawn on the picture, and fields that do not count are hidden.
+
+const form = document.querySelector("#training-data form");
+
+export function marked(start, end, box, size) {
+  // The sides in px of the image of a rectangle drawn from one point to another of its picture.
+  const at = (value, low, length, px) => Math.round((Math.min(Math.max(value - low, 0), length) / length) * px);
+  const x = [start, end].map((each) => at(each.x, box.left, box.width, size.width));
+  const y = [start, end].map((each) => at(each.y, box.top, box.height, size.height));
+  return { left: Math.min(...x), top: Math.min(...y), right: Math.max(...x), bottom: Math.max(...y) };
+}
+
+if (form) {
+  const picture = form.querySelector(".marked");
+  const size = { width: Number(picture.dataset.width), height: Number(picture.dataset.height) };
+  const frame = picture.querySelector("i");
+  const sides = ["left", "top", "right", "bottom"].map((name) => form.elements[name]);
+  let start = null;
+
+  const show = () => {
+    form.querySelector("#teach_new").hidden = form.elements.dataset.value !== "new";
+    form.elements.name.required = form.elements.dataset.value === "new";
+    const part = form.elements.extent.value === "part";
+    form.querySelector("#teach_rectangle").hidden = !part;
+    for (const side of sides) side.required = part;
+    const [left, top, right, bottom] = sides.map((side) => Number(side.value));
+    frame.hidden = !(right > left && bottom > top);
+    const percent = (value, whole) => `${(100 * value) / whole}%`;
+    frame.style.left = percent(left, size.width);
+    frame.style.top = percent(top, size.height);
+    frame.style.width = percent(right - left, size.width);
+    frame.style.height = percent(bottom - top, size.height);
+  };
+
+  const draw = (event) => {
+    if (!start) return;
+    const found = marked(start, event, picture.getBoundingClientRect(), size);
+    for (const side of sides) side.value = found[side.name];
+    show();
+  };
+
+  picture.addEventListener("pointerdown", (event) => {
+    start = { x: event.clientX, y: event.clientY };
+    picture.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  picture.addEventListener("pointermove", draw);
+  picture.addEventListener("pointerup", (event) => {
+    draw(event);
+    start = null;
+  });
+  form.addEventListener("input", show);
+  show();
+}

@@ -1,0 +1,82 @@
+"""A result becomes training data in a browser: form, page of the dataset, export, removal."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import REPOSITORY, SIZES
+from .test_journey import choose, downloaded, fits, result, start
+from .test_looks import picture
+
+NAME, PASSWORD = "teacher", "one of the staff 7"
+
+
+@pytest.fixture(scope="module")
+def teacher(site, tmp_path_factory):
+    """An account of the staff on the running site."""
+    data = next(each for each in tmp_path_factory.getbasetemp().iterdir() if (each / "db.sqlite3").is_file())
+    env = {**os.environ, "DEEPSEGM_DATA": str(data), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    made = ["createsuperuser", "--noinput", "--username", NAME, "--email", "teacher@example.org"]
+    subprocess.run([sys.executable, "manage.py", *made], cwd=REPOSITORY, env=env, check=True, capture_output=True)
+    return NAME
+
+
+def sign_in(page):
+    page.goto("/accounts/login/")
+    page.fill("[name=username]", NAME)
+    page.fill("[name=password]", PASSWORD)
+    page.locator("main button").click()
+    page.wait_for_url("**/")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_result_is_taught_and_taken_back(visit, teacher, discs, size):
+    page = visit(size)
+    sign_in(page)
+    choose(page, discs)
+    start(page)
+    job = result(page)
+    form = page.locator("#training-data")
+    form.locator("summary").click()
+    form.locator("#teach_dataset").select_option("new")
+    form.locator("#teach_name").fill(f"Discs on a {size}")
+    form.get_by_label("a rectangle of it").check()
+    box = form.locator(".marked").bounding_box()
+    form.locator(".marked").scroll_into_view_if_needed()
+    box = form.locator(".marked").bounding_box()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"])
+    page.mouse.up()
+    assert abs(int(form.locator("[name=right]").input_value()) - 320) <= 4
+    assert fits(page)
+    form.locator("[name=reviewed]").check()
+    form.locator("[name=consent]").check()
+    form.get_by_role("button", name="Use as training data").click()
+    page.wait_for_url("**/datasets/**")
+    page.locator("#status").wait_for(state="detached")
+    page.locator(".shots img").wait_for()
+    assert fits(page) and page.get_by_text("not yet fit to train on").count() == 1
+    picture(page, f"dataset-{size}")
+
+    _, content = downloaded(page, "Export, ZIP")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        (name,) = [each for each in archive.namelist() if each.startswith("labels/")]
+        labels = np.asarray(Image.open(io.BytesIO(archive.read(name))))
+        assert archive.read("regions.csv").count(b"\n") == 2
+    assert labels.shape == (480, 640) and labels[:250, :300].any() and not labels[:, 330:].any()
+
+    page.get_by_role("link", name="Remove").click()
+    page.get_by_role("button", name="Delete").click()
+    page.locator("#status").wait_for(state="detached")
+    assert page.get_by_text("No image yet").count() == 1
+    page.goto(job)
+    assert page.locator("#training-data").count() == 1

@@ -1,0 +1,131 @@
+"""Datasets for scripts: who may do what, and every answer is JSON."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from segmentation import services
+from segmentation.models import Dataset, DatasetImage
+from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/api/v1/datasets"
+
+
+def basic(name):
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{name}'s password".encode()).decode()}
+
+
+@pytest.fixture
+def dataset(ada):
+    return services.create_dataset(user=ada, name="Powder", task="particles")
+
+
+@pytest.fixture
+def call(client, ada, alice):
+    def send(method, path, body=None, user="ada"):
+        headers = basic(user) if user else {}
+        kind = {"data": body, "content_type": "application/json"} if body is not None else {}
+        return getattr(client, method)(f"{ADDRESS}{path}", headers=headers, **kind)
+
+    return send
+
+
+def test_a_dataset_is_made_described_filled_and_deleted(call, ada, result):  # noqa: F811
+    made = call("post", "", {"name": "Powder", "task": "particles", "licence": "CC0"})
+    assert made.status_code == 201 and made["Location"].endswith(made.json()["id"])
+    one = f"/{made.json()['id']}"
+    assert call("patch", one, {"shared": True, "material": "TiO2"}).json()["material"] == "TiO2"
+    job = result(ada)
+    said = {"job": str(job.pk), "region": [0, 0, 40, 64], "reviewed": True, "consent": True}
+    answer = call("post", f"{one}/images", said)
+    assert answer.status_code == 202 and answer.json()["state"] == "queued"
+    (image,) = answer.json()["images"]
+    assert image["region"] == [0, 0, 40, 64] and image["job"].endswith(f"{job.pk}") and image["by"] == "ada"
+    changed = call("patch", f"{one}/images/{image['id']}", {"group": "batch 7"})
+    assert changed.json()["images"][0]["group"] == "batch 7"
+    assert call("get", "").json()["count"] == 1
+    assert call("delete", f"{one}/images/{image['id']}").status_code == 204
+    assert call("get", one).json()["images"] == []
+    assert call("delete", one).status_code == 204 and not Dataset.objects.exists()
+
+
+def test_the_matrix_of_rights(call, dataset, ada, result, settings):  # noqa: F811
+    one, job = f"/{dataset.pk}", result(ada)
+    image = services.use_as_training_data(job=job, dataset=dataset, user=ada, consent=True, reviewed=True)
+    new = {"name": "x", "task": "particles"}
+    said = {"job": str(job.pk), "reviewed": True, "consent": True}
+    every = [
+        ("get", "", None),
+        ("post", "", new),
+        ("get", one, None),
+        ("get", f"{one}/export.zip", None),
+        ("patch", one, {"name": "y"}),
+        ("post", f"{one}/images", said),
+        ("patch", f"{one}/images/{image.pk}", {"group": "g"}),
+        ("delete", f"{one}/images/{image.pk}", None),
+        ("delete", one, None),
+    ]
+
+    def statuses(user):
+        return [call(method, path, body, user=user).status_code for method, path, body in every]
+
+    assert statuses(None) == [401, 401, 404, 404, 404, 404, 404, 404, 404]
+    assert statuses("alice") == [200, 403, 404, 404, 404, 404, 404, 404, 404]
+    settings.DEEPSEGM_TRAINING = "accounts"
+    Dataset.objects.update(shared=True)
+    assert statuses("alice") == [200, 201, 200, 200, 403, 403, 403, 403, 403]
+    settings.DEEPSEGM_TRAINING = "nobody"
+    assert statuses("ada") == [200, 403, 200, 200, 200, 403, 200, 204, 204]
+
+
+def test_each_fault_is_one_sentence(call, client, dataset, result, alice):  # noqa: F811
+    images = f"/{dataset.pk}/images"
+    theirs = result(alice)
+    ticked = {"reviewed": True, "consent": True}
+    wrong = [
+        ("post", "", {"name": "x"}, 400),
+        ("post", "", {"name": "x", "task": "particles", "more": 1}, 400),
+        ("post", images, {"job": "no id", **ticked}, 400),
+        ("post", images, {"job": str(dataset.pk), **ticked}, 404),
+        ("post", images, {"job": str(theirs.pk), "region": [1, 2], **ticked}, 400),
+        ("post", images, {"job": str(theirs.pk), "consent": True}, 400),
+        ("patch", f"/{dataset.pk}", {"name": ""}, 422),
+        ("patch", f"{images}/{dataset.pk}", {"group": "g"}, 404),
+        ("get", "?page=abc", None, 422),
+    ]
+    for method, path, body, status in wrong:
+        answer = call(method, path, body)
+        assert (answer.status_code, list(answer.json())) == (status, ["error"]), (path, body, answer.json())
+    answer = call("post", images, {"job": str(theirs.pk), **ticked})
+    assert answer.status_code == 403 and "account" in answer.json()["error"]
+    assert call("post", f"{images}?", "[1").status_code in (400, 422)
+    answer = client.post(f"{ADDRESS}{images}", {"reviewed": "on"}, headers=basic("ada"))
+    assert answer.status_code == 422 and "file" in answer.json()["error"]
+
+
+def test_an_archive_is_taken_for_a_worker(client, dataset, ada):
+    file = SimpleUploadedFile("masks.zip", b"PK\x03\x04 and more")
+    said = {"file": file, "reviewed": "on", "consent": "true"}
+    answer = client.post(f"{ADDRESS}/{dataset.pk}/images", said, headers=basic("ada"))
+    assert answer.status_code == 202 and answer.json()["state"] == "queued"
+    dataset.refresh_from_db()
+    assert [each["name"] for each in dataset.incoming] == ["masks.zip"]
+
+
+def test_the_document_has_the_types(client):
+    made = client.get("/api/v1/openapi.json").json()
+    paths = {path: set(methods) for path, methods in made["paths"].items() if "/datasets" in path}
+    assert {len(methods) for methods in paths.values()} == {1, 2, 3} and len(paths) == 5
+    body = made["paths"]["/api/v1/datasets/{pk}/images"]["post"]["requestBody"]["content"]
+    assert set(body) == {"application/json", "multipart/form-data"}
+    assert made["components"]["schemas"]["DatasetImage"]["properties"]["region"]["description"]
+
+
+def test_an_image_that_is_not_written_yet_is_not_exported(client, dataset):
+    DatasetImage.objects.create(dataset=dataset, name="a.tif", sha256="1" * 64)
+    answer = client.get(f"{ADDRESS}/{dataset.pk}/export.zip", headers=basic("ada"))
+    assert answer.status_code == 200 and b"a.tif" not in b"".join(answer.streaming_content)

@@ -1,0 +1,467 @@
+"""Datasets: results and archives become images with labels, checked as a folder of the shell is."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tomllib
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from segmentation import services
+from segmentation.core.imported.coco import read_coco
+from segmentation.core.imported.shapes import Frame, paint
+from segmentation.models import Dataset, Job
+from tests.core.builders import segmentation_of
+from worker.datasets import contradicting_scales, lay_out
+from worker.tasks import prepare
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat"), pytest.mark.services]
+SHAPE = (120, 160)
+
+
+def squares(seed=0):
+    """Four squares on noise, at other places for each seed, one at the frame for seed 0; their picture."""
+    labels = np.zeros(SHAPE, np.int32)
+    labels[10:40, 10:45], labels[60:100, 20:60] = 3, 5
+    labels[20:50, 80:110], labels[70:110, 120:160] = 9, 12
+    labels = np.roll(labels, (17 * seed, 29 * seed), (0, 1))
+    grey = np.where(labels > 0, 180, 60) + np.random.default_rng(seed).normal(0, 6, SHAPE)
+    return labels, grey.clip(0, 255).astype(np.uint8)
+
+
+def png(values) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def result(make_micrograph, make_job, tmp_path, ada):
+    """Makes finished results of Ada's with stored outlines, and what the viewer knows of each object."""
+
+    def make(seed=0, name="", reasons=None, **fields):
+        labels, grey = squares(seed)
+        content = png(grey)
+        sha256 = hashlib.sha256(content).hexdigest()
+        micrograph = fields.pop("micrograph", None) or make_micrograph(
+            content=content, sha256=sha256, width=160, height=120, owner=ada, name=name or f"powder_{seed}.png"
+        )
+        found = segmentation_of(labels)
+        present = np.unique(labels)[1:].astype(np.int32)
+        parts = {name: getattr(found, name)[: len(present)] for name in ("classes", "confidence")}
+        origin = replace(found.provenance, micrograph=micrograph.sha256)
+        found = replace(found, ids=present, **parts, provenance=origin)
+        found.save(tmp_path / "segmentation.npz")
+        job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **fields)
+        services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=found.provenance)
+        why = {12: "touches the frame", **(reasons or {})}
+        known = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in found.ids.tolist()]
+        stored = job.artifacts.create(name="outlines.json", attempt=1, size=1, content_type="application/json")
+        stored.file.save(f"{job.folder}/1/outlines.json", io.BytesIO(json.dumps({"particles": known}).encode()))
+        Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
+        return Job.objects.select_related("micrograph", "segmentation", "sample").get(pk=job.pk)
+
+    return make
+
+
+@pytest.fixture
+def dataset(ada):
+    return services.create_dataset(user=ada, name="Powder", task="particles", material="TiO2", licence="CC BY 4.0")
+
+
+@pytest.fixture
+def give(dataset, ada):
+    def add(job, **more):
+        return services.use_as_training_data(
+            job=job, dataset=dataset, user=ada, **{"consent": True, "reviewed": True, **more}
+        )
+
+    return add
+
+
+@pytest.fixture
+def send(dataset, ada):
+    def archive(content, name="own.zip", to=dataset):
+        file = SimpleUploadedFile(name, content)
+        services.add_archive(dataset=to, file=file, user=ada, consent=True, reviewed=True)
+        return prepared(to)
+
+    return archive
+
+
+def zipped(**files) -> bytes:
+    """files: contents by name, a double underscore for a slash."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "/"), text)
+    return content.getvalue()
+
+
+def prepared(dataset):
+    prepare(dataset.pk)
+    dataset.refresh_from_db()
+    return dataset
+
+
+def labels_of(image):
+    with image.labels.open("rb") as file:
+        return np.asarray(Image.open(file)).astype(np.int32)
+
+
+def said(dataset, error=False):
+    return " ".join(each["sentence"] for each in dataset.summary["findings"] if each["error"] == error)
+
+
+def notes(dataset):
+    return {each["name"]: each["sentence"] for each in dataset.summary["notes"]}
+
+
+def export(client, dataset):
+    answer = client.get(f"/datasets/{dataset.pk}/export.zip")
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content)
+
+
+def test_a_result_becomes_an_image_with_labels_that_the_check_likes(result, give, dataset):
+    for seed in range(5):
+        give(result(seed), group=f"specimen {seed}")
+    prepared(dataset)
+    assert (dataset.state, said(dataset, error=True)) == ("done", "")
+    assert dataset.summary["images"] == 5 and dataset.summary["objects"] == 20 and dataset.summary["groups"] == 5
+    assert sum(dataset.summary["sizes"]["counts"]) == 20
+    assert dataset.summary["growth"][-1]["images"] == 5
+    first = dataset.images.get(name="powder_0.png")
+    assert (labels_of(first) == squares()[0]).all() and first.preview.size and not first.error
+    with first.image.open("rb") as stored:
+        assert hashlib.sha256(stored.read()).hexdigest() == first.sha256
+    with first.labels.open("rb") as stored:
+        assert hashlib.sha256(stored.read()).hexdigest() == first.labels_sha256
+
+
+def test_what_a_person_set_aside_or_may_be_wrong_is_background_and_what_is_small_or_cut_is_not(result, give, dataset):
+    reasons = {3: "charging artefact", 5: "smaller than the filter", 9: "low confidence"}
+    image = give(result(reasons=reasons))
+    prepared(dataset)
+    image.refresh_from_db()
+    assert set(np.unique(labels_of(image))) == {0, 5, 12}
+    assert image.summary["left_out"] == 2
+
+
+def test_only_the_checked_rectangle_is_truth(result, give, dataset, tmp_path):
+    image = give(result(), region=[0, 0, 60, 160])
+    prepared(dataset)
+    image.refresh_from_db()
+    labels = labels_of(image)
+    assert not labels[60:].any() and (labels[:60] == squares()[0][:60]).all()
+    lay_out(dataset.images.all(), tmp_path / "folder")
+    assert (tmp_path / "folder" / "regions.csv").read_text().splitlines()[1] == "powder_0.png,0,0,60,160"
+    assert (tmp_path / "folder" / "groups.csv").read_text().splitlines() == ["image,group", "powder_0.png,powder"]
+    assert sorted(each.name for each in (tmp_path / "folder").rglob("*.png")) == ["powder_0.png"] * 2
+
+
+def test_a_new_revision_takes_the_place_of_the_old_and_its_files(result, give, dataset):
+    old = result()
+    image = give(old)
+    prepared(dataset)
+    new = result(micrograph=old.micrograph, reasons={3: "not a particle"})
+    assert give(new).pk == image.pk
+    prepared(dataset)
+    image.refresh_from_db()
+    assert image.job_id == new.pk and set(np.unique(labels_of(image))) == {0, 5, 9, 12}
+    _, names = default_storage.listdir(image.folder)
+    assert len(names) == 4 and dataset.images.count() == 1
+
+
+def test_purging_results_leaves_the_dataset_and_removing_an_image_deletes_its_files(result, give, dataset):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    image = give(result())
+    prepared(dataset)
+    Job.objects.update(finished=timezone.now() - timedelta(days=3))
+    assert services.purge(older_than=timedelta(days=1)).jobs == 1
+    image.refresh_from_db()
+    assert image.job is None and (labels_of(image) == squares()[0]).all()
+    assert services.storage_used() >= image.size > 0
+    services.remove_image(image=image)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_go_with_image_and_dataset(result, give, dataset):
+    image, other = give(result()), give(result(1))
+    prepared(dataset)
+    services.remove_image(image=image)
+    assert not default_storage.exists(image.folder) and default_storage.exists(other.folder)
+    services.delete_dataset(dataset=dataset)
+    assert not default_storage.exists(f"datasets/{other.dataset_id}")
+
+
+def test_outlines_that_are_gone_are_said_on_the_page_and_the_rest_goes_on(result, give, dataset):
+    gone, image = result(), None
+    image = give(gone)
+    give(result(1))
+    services.delete_job(job=gone)
+    prepared(dataset)
+    image.refresh_from_db()
+    assert dataset.state == "done" and "deleted" in image.error and "deleted" in said(dataset, error=True)
+    assert dataset.summary["images"] == 1 and "two at least" in said(dataset, error=True)
+
+
+@pytest.mark.slow
+def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
+    client.force_login(ada)
+    give(result(), region=[0, 0, 60, 160], group="Größe, “A”")
+    give(result(1))
+    prepared(dataset)
+    content = export(client, dataset)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        names = set(archive.namelist())
+        assert {"README.txt", "dataset.toml", "groups.csv", "regions.csv", "coco.json"} < names
+        facts = tomllib.loads(archive.read("dataset.toml").decode())
+        groups = dict(csv.reader(io.StringIO(archive.read("groups.csv").decode())))
+        coco = json.loads(archive.read("coco.json"))
+    assert facts["dataset"]["licence"] == "CC BY 4.0" and facts["images"][0]["consent"] == "ada"
+    assert groups["powder_0.png"] == "Größe, “A”"
+    assert (
+        len(coco["images"]) == 2 and len({each["id"] for each in coco["annotations"]}) == len(coco["annotations"]) == 6
+    )
+    again = services.create_dataset(user=ada, name="Again", task="particles")
+    send(content, to=again)
+    assert again.summary["notes"] == [] and again.state == "done"
+    facts_of = ("name", "sha256", "labels_sha256", "group", "region", "nm_per_pixel", "width", "height")
+    there, here = (list(each.images.order_by("name").values_list(*facts_of)) for each in (dataset, again))
+    assert there == here
+    pairs = zip(dataset.images.order_by("name"), again.images.order_by("name"), strict=True)
+    assert all((labels_of(a) == labels_of(b)).all() for a, b in pairs)
+
+
+@pytest.mark.slow
+def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada, send, tmp_path):
+    client.force_login(ada)
+    give(result())
+    give(result(1))
+    prepared(dataset)
+    with zipfile.ZipFile(io.BytesIO(export(client, dataset))) as archive:
+        (tmp_path / "coco.json").write_bytes(archive.read("coco.json"))
+        files = {f"images__{n}.png": archive.read(f"images/powder_{n}.png") for n in range(2)}
+    painted = paint(read_coco(tmp_path / "coco.json", Frame(*SHAPE, 120), "powder_0.png"), SHAPE).labels
+    assert ((painted > 0) == (squares()[0] > 0)).all()
+    coco = (tmp_path / "coco.json").read_text().replace("powder_", "")
+    again = services.create_dataset(user=ada, name="Again", task="particles")
+    send(zipped(**files, **{"coco.json": coco}), to=again)
+    assert notes(again) == {} and again.summary["objects"] == 8
+
+
+@pytest.mark.slow
+def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dataset, send):
+    labels, grey = squares()
+    other = squares(1)
+    send(
+        zipped(
+            images__a_1=b"",
+            **{
+                "top/images/a.png": png(grey),
+                "top/labels/a_mask.png": png(((labels > 0) * 255).astype(np.uint8)),
+                "top/images/b.png": png(other[1]),
+                "top/labels/b.png": png(np.zeros((5, 5), np.uint8)),
+                "top/images/c.png": png(squares(2)[1]),
+                "top/images/text.png": b"no image at all",
+                "top/labels/text.png": png(labels.astype(np.uint8)),
+                "top/images/d.png": png(squares(3)[1]),
+                "top/labels/d.png": b"\x89PNG\r\n\x1a\n broken",
+                "top/labels/alone.png": png(labels.astype(np.uint8)),
+                "top/images/e.png": png(squares(4)[1]),
+                "top/labels/e.png": png(np.zeros(SHAPE, np.uint8)),
+                "top/images/same.png": png(grey),
+                "top/labels/same.png": png(labels.astype(np.uint8)),
+                "top/labels/e_mask.png": png(np.zeros(SHAPE, np.uint8)),
+            },
+        )
+    )
+    assert dataset.state == "done"
+    assert sorted(dataset.images.values_list("name", flat=True)) == ["a.png", "e.png"]
+    assert set(notes(dataset)) == {"b.png", "c.png", "text.png", "d.png", "alone.png", "same.png", "e_mask.png"}
+    assert dataset.images.get(name="a.png").summary["objects"] == 4  # a mask without numbers
+    assert dataset.images.get(name="e.png").summary["objects"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (zipped(readme=b"x"), "no folder images"),
+        (b"PK\x03\x04" + bytes(200), "damaged"),
+        (zipped(**{"images/a.png": png(squares()[1]), "groups.csv": "one\n"}), "groups.csv"),
+        (zipped(**{"images/a.png": png(squares()[1]), "regions.csv": "a.png,1,2,x,4\n"}), "regions.csv"),
+        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "[["}), "dataset.toml"),
+        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": '[dataset]\ntask = "bubbles"'}), "bubbles"),
+    ],
+)
+def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send, content, words):
+    send(content)
+    assert dataset.state == "done" and dataset.incoming == [] and dataset.images.count() == 0
+    assert words in notes(dataset)[""]
+
+
+def test_a_bomb_is_left_out(dataset, send, settings):
+    settings.DEEPSEGM_MAX_UPLOAD_MB = settings.DEEPSEGM_MAX_ARCHIVE_MB = 1
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images/a.png", bytes(30 * 2**20))
+        archive.writestr("labels/a.png", png(squares()[0].astype(np.uint8)))
+    send(content.getvalue())
+    assert dataset.state == "done" and "times its size" in notes(dataset)["images/a.png"]
+
+
+def test_what_ended_the_worker_twice_does_not_end_it_again(dataset, ada):
+    file = SimpleUploadedFile("bad.zip", zipped(readme=b"x"))
+    services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
+    Dataset.objects.update(deaths=2)
+    prepared(dataset)
+    assert dataset.state == "done" and dataset.incoming == [] and "memory" in notes(dataset)[""]
+
+
+@pytest.mark.slow
+def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monkeypatch):
+    from worker import dataset_archives
+
+    files = {f"images/{n}.png": png(squares(n)[1]) for n in range(2)}
+    files |= {f"labels/{n}.png": png(squares(n)[0].astype(np.uint8)) for n in range(2)}
+    file = SimpleUploadedFile("two.zip", zipped(**files))
+    services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
+    real, seen = dataset_archives.inspection.inspect, []
+
+    def once(path, **more):
+        seen.append(more["name"])
+        if len(seen) == 2:
+            raise OSError(28, "full")
+        return real(path, **more)
+
+    monkeypatch.setattr(dataset_archives.inspection, "inspect", once)
+    prepared(dataset)
+    assert dataset.state == "queued" and len(dataset.incoming) == 1
+    Dataset.objects.update(due=None)
+    prepared(dataset)
+    assert seen == ["0.png", "1.png", "1.png"] and dataset.summary["images"] == 2 and dataset.incoming == []
+
+
+@pytest.mark.slow
+def test_classes_are_taken_with_their_names_and_what_is_unknown_stays_unknown(ada, send):
+    made = services.create_dataset(user=ada, name="Steel", task="phases", class_names=["ferrite", "carbide"])
+    classes = (squares()[0] > 0).astype(np.uint8)
+    classes[:5] = 255
+    send(zipped(**{"images/a.png": png(squares()[1]), "labels/a.png": png(classes)}), to=made)
+    assert notes(made) == {}
+    image = made.images.get()
+    assert (labels_of(image) == classes).all() and sum(image.summary["shares"].values()) == pytest.approx(1, abs=1e-3)
+    send(zipped(**{"images/b.png": png(squares(1)[1]), "labels/b.png": png(classes + np.uint8(7))}), to=made)
+    assert "number" in notes(made)["b.png"] and made.images.count() == 1
+
+
+def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, make_job, ada, tmp_path):
+    from segmentation.core.analysis import AnalysisSettings
+
+    labels, grey = squares()
+    content = png(grey)
+    micrograph = make_micrograph(
+        content=content, sha256=hashlib.sha256(content).hexdigest(), width=160, height=120, owner=ada
+    )
+    found = segmentation_of((labels > 0).astype(np.int32) + 1)
+    found = replace(
+        found,
+        class_names=("matrix", "pore"),
+        classes=np.array([0, 1], np.int32),
+        provenance=replace(found.provenance, micrograph=micrograph.sha256, task="phases"),
+    )
+    found.save(tmp_path / "segmentation.npz")
+    settings = AnalysisSettings.of("phases", model="uhcs-steel")
+    job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings)
+    services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=found.provenance)
+    Job.objects.update(state="done")
+    job = Job.objects.select_related("micrograph", "segmentation").get()
+    made = services.create_dataset(user=ada, name="Pores", task="phases")
+    give = {"job": job, "user": ada, "consent": True, "reviewed": True}
+    image = services.use_as_training_data(dataset=made, region=[0, 0, 60, 160], **give)
+    prepared(made)
+    image.refresh_from_db()
+    assert made.class_names == ["matrix", "pore"] and not image.error
+    assert (labels_of(image)[:60] == (labels > 0)[:60]).all() and (labels_of(image)[60:] == 255).all()
+    other = services.create_dataset(user=ada, name="Other", task="phases", class_names=["a", "b"])
+    with pytest.raises(services.Refused, match="classes"):
+        services.use_as_training_data(dataset=other, **give)
+
+
+def test_boundaries_between_grains_are_what_is_taught():
+    from segmentation.lab import tasks as taught
+
+    labels = np.zeros((40, 60), np.int32)
+    labels[:, :18], labels[:, 22:40], labels[:, 40:] = 1, 2, 3
+    boundary = taught.find("grains").drawn(labels)
+    assert boundary[:, 18:22].all() and boundary[:, 38:41].any(1).all() and not boundary[:, :17].any()
+    labels[labels == 1] = 0  # a grain that was deleted is no boundary
+    assert not taught.find("grains").drawn(labels)[:, :15].any()
+
+
+def test_contradicting_scales_are_a_warning(result, give, dataset):
+    for seed, nm in enumerate((2.0, 2.1, 20.0)):
+        image = give(result(seed))
+        type(image).objects.filter(pk=image.pk).update(nm_per_pixel=nm)
+    assert len(contradicting_scales(list(dataset.images.all()))) == 1
+    prepared(dataset)
+    assert "powder_2.png" in said(dataset) and "20 nm" in said(dataset)
+
+
+def test_a_change_supersedes_a_check_under_way(result, give, dataset, monkeypatch):
+    """A second message finds nothing to do, and an attempt that was overtaken publishes nothing."""
+    from worker import datasets as worker
+
+    give(result())
+    real = worker._checked
+
+    def meanwhile(*given):
+        give(result(1))
+        return real(*given)
+
+    monkeypatch.setattr(worker, "_checked", meanwhile)
+    prepared(dataset)
+    assert dataset.state == "queued" and dataset.summary == {}
+    monkeypatch.setattr(worker, "_checked", real)
+    prepared(dataset)
+    assert dataset.state == "done" and dataset.summary["images"] == 2
+
+
+@pytest.mark.slow
+def test_a_folder_of_the_shell_and_a_dataset_are_the_same_thing(result, give, dataset, ada, tmp_path, capsys):
+    give(result())
+    give(result(1))
+    prepared(dataset)
+    folder = tmp_path / "out"
+    call_command("dataset", "export", "Powder", str(folder))
+    assert sorted(each.name for each in folder.iterdir())[-1] == "labels"
+    with pytest.raises(CommandError, match="1 error"):
+        call_command("dataset", "check", str(folder))
+    printed = capsys.readouterr().out  # of one group nothing can be held out
+    assert "of one group" in printed and "of one group" in said(dataset, error=True)
+    with pytest.raises(CommandError, match="not empty"):
+        call_command("dataset", "export", "Powder", str(folder))
+    with pytest.raises(CommandError, match="--checked"):
+        call_command("dataset", "import", str(folder))
+    call_command("dataset", "import", str(folder), name="Back", checked=True)
+    back = prepared(Dataset.objects.get(name="Back"))
+    assert back.licence == "CC BY 4.0" and back.owner == ada
+    pairs = zip(dataset.images.order_by("name"), back.images.order_by("name"), strict=True)
+    assert all(a.labels_sha256 == b.labels_sha256 for a, b in pairs)
+    with pytest.raises(CommandError, match="no dataset"):
+        call_command("dataset", "export", "Nothing", str(tmp_path / "other"))

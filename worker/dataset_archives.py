@@ -1,0 +1,192 @@
+"""Archives of images with labels are taken into a dataset: our own exports, and masks that were made elsewhere.
+
+An archive is unpacked with the limits of every upload, and each file in it is decoded in a child process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from segmentation import services
+from segmentation.core import dataset_files as files
+from segmentation.core import truth
+from segmentation.core.label_images import sha256_of
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.tasks import find
+from segmentation.core.validation import UserError
+from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
+from segmentation.services.archives import Note, every_file, is_junk
+from segmentation.services.datasets import check_room, default_group_of, is_within, take_in_archive, unique_name
+from segmentation.services.samples import visible_text
+from segmentation.services.upkeep import MAX_DEATHS
+
+from . import inspection
+from .datasets import store
+from .fetching import fetch
+from .scratch import scratch
+
+if TYPE_CHECKING:
+    from segmentation.lab.contract import LearningTask
+
+Progress = Callable[[str, float], None]
+KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
+OTHER_TASK = "The archive holds a dataset of {other}, and this one is of {here}: make a new dataset for it."
+OTHER_CLASSES = "The archive has the classes {other}, and this dataset {here}: make a new dataset for it."
+UNNAMED_CLASSES = "The archive names no classes: make a dataset with the names of its classes, and send it there."
+NO_IMAGES = f"The archive has no folder images: put the images into one, and their labels into a folder {files.LABELS}."
+NO_LABELS = "It has no labels, so it was left out: its labels have its name, in the folder labels."
+STRAY = "These labels have no image of their name, so they were left out."
+SEVERAL = "There are several labels of {name}, so these were left out: leave one for each image."
+TWICE = "It is the same file as {name}, so it was left out."
+OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was left out."
+
+
+class Pair(NamedTuple):
+    """An image of an archive and the file with its labels. name: its own."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+class Contents(NamedTuple):
+    """What an archive holds. groups, regions: by the name of the image. facts: on the dataset. of: on each image."""
+
+    pairs: list[Pair]
+    groups: dict[str, str]
+    regions: dict[str, files.Region]
+    facts: dict[str, Any]
+    of: dict[str, dict[str, Any]]
+
+
+def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path) -> None:
+    """Take in the archives of a dataset, one after the other; what is not taken is noted on its page."""
+    while dataset.incoming:
+        notes: list[Note] = []
+        if dataset.deaths >= MAX_DEATHS - 1:  # what ended the worker twice must not end it a third time
+            notes.append(Note("", KILLING))
+        else:
+            with scratch() as unpacked:
+                _take_in(dataset, learning, progress, unpacked, notes)
+        take_in_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
+
+
+def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
+    said = dataset.incoming[0]
+    progress(f"reading {said['name']}", 0.0)
+    try:
+        found, left_out = every_file(fetch(said["file"], folder), folder)
+        notes += left_out
+        contents = _contents(found, notes)
+        _check_kind(dataset, contents)
+        check_room(dataset, len(contents.pairs))
+    except (services.Refused, UserError, UnreadableImage) as error:
+        notes.append(Note("", str(error)))
+        return
+    by, known = get_user_model().objects.filter(pk=said["by"]).first(), dict[str, str]()
+    for number, pair in enumerate(contents.pairs):
+
+        def tell(at: int = number, name: str = pair.name) -> None:
+            progress(f"reading {name}", at / len(contents.pairs))
+
+        tell()
+        sha256 = sha256_of(pair.image)
+        if sha256 in known:
+            notes.append(Note(pair.name, TWICE.format(name=known[sha256])))
+            continue
+        known[sha256] = pair.name
+        taken = dataset.images.filter(sha256=sha256, job=None, consented__gte=said["sent"])
+        if taken.exclude(labels="").exists():  # by an attempt that was interrupted
+            continue
+        try:
+            _take_image(dataset, learning, pair, contents, by, tell)
+        except (inspection.Unreadable, UnreadableImage, services.Refused) as error:
+            notes.append(Note(pair.name, str(error)))
+
+
+def _take_image(
+    dataset: Dataset, learning: LearningTask, pair: Pair, contents: Contents, by: Any, tell: Callable[[], None]
+) -> None:
+    from segmentation.core.micrograph import read
+
+    facts = inspection.inspect(pair.image, name=pair.name, read_bar=False, alive=tell).facts
+    rows, columns = facts["height"], facts["width"]
+    asked = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
+    labels = inspection.read_truth(pair.labels, asked, tell)
+    region = contents.regions.get(pair.name)
+    if region is not None and not is_within(region, rows, columns):
+        raise services.Refused(OUTSIDE)
+    image = dataset.images.filter(sha256=facts["sha256"]).first()
+    image = image or DatasetImage(dataset=dataset, sha256=facts["sha256"], name=unique_name(dataset, pair.name))
+    scale = contents.of.get(pair.name, {}).get("nm_per_pixel") or facts["calibration"]["nm_per_pixel"]
+    image.region = list(region) if region else None
+    fields = {
+        "job": None,
+        "by": by,
+        "consented": timezone.now(),
+        "width": columns,
+        "height": rows,
+        "region": image.region,
+        "nm_per_pixel": scale if isinstance(scale, (int, float)) and 1e-4 <= scale <= 1e6 else None,
+        "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
+    }
+    store(dataset, image, learning, read(pair.image, name=pair.name), pair.image, labels, {}, **fields)
+
+
+def _contents(found: dict[str, Path], notes: list[Note]) -> Contents:
+    """The pairs of image and labels by the rule of a folder, and the tables; raises Refused or UserError."""
+    tables = {PurePosixPath(name).name.lower(): path for name, path in found.items() if not is_junk(name)}
+    regions = files.read_regions(tables[files.REGIONS]) if files.REGIONS in tables else {}
+    facts, of = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
+    rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
+    images = {PurePosixPath(name): path for name, path in _in_folder(found, truth.IMAGES, truth.IMAGE_KINDS)}
+    if not images:
+        raise services.Refused(NO_IMAGES)
+    labels = {PurePosixPath(name): path for name, path in _in_folder(found, truth.LABELS, truth.LABEL_KINDS)}
+    coco = next((path for name, path in tables.items() if name.endswith(".json")), None)
+    own = dict[PurePosixPath, Path]()
+    for place, path in labels.items():
+        owner = truth.owner_of(Path(place), [Path(image) for image in images])
+        if owner is None:
+            notes.append(Note(place.name, STRAY))
+        elif PurePosixPath(owner) in own:
+            notes.append(Note(place.name, SEVERAL.format(name=owner.name)))
+        else:
+            own[PurePosixPath(owner)] = path
+    if coco and not labels:
+        own = dict.fromkeys(images, coco)
+    notes += [Note(place.name, NO_LABELS) for place in images if place not in own]
+    pairs = [Pair(place.name, images[place], path) for place, path in own.items()]
+    return Contents(sorted(pairs), {row[0]: row[1] for row in rows}, regions, facts, of)
+
+
+def _in_folder(found: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """The files below a folder of one of these names, by their names with their folders."""
+    for name, path in found.items():
+        place = PurePosixPath(name)
+        if {part.lower() for part in place.parts[:-1]} & set(folders) and place.suffix.lower() in kinds:
+            yield name, path
+
+
+def _check_kind(dataset: Dataset, contents: Contents) -> None:
+    """Raises Refused where the archive is of another kind of analysis, or of other classes."""
+    task = find(dataset.task)
+    other = str(contents.facts.get("task", task.name))
+    if other != task.name:
+        raise services.Refused(OTHER_TASK.format(other=visible_text(other)[:100], here=task.name))
+    names = contents.facts.get("class_names") or []
+    if not task.semantic:
+        return
+    if not dataset.class_names:
+        if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
+            raise services.Refused(UNNAMED_CLASSES)
+        dataset.class_names = names
+        dataset.change(class_names=names)
+    if names and names != dataset.class_names:
+        listed = [", ".join(map(str, each)) for each in (names, dataset.class_names)]
+        raise services.Refused(OTHER_CLASSES.format(other=listed[0], here=listed[1]))

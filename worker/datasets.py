@@ -1,0 +1,303 @@
+"""Datasets: the files of new images are written, archives taken in, and the whole is checked as by the shell."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation import services
+from segmentation.core import dataset_files as files
+from segmentation.core.labels.segmentation import UnusableSegmentation
+from segmentation.core.measure.filters import Reason
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.tasks import UnknownTask, find
+from segmentation.core.truth import IMAGE_KINDS, UNLABELLED
+from segmentation.models import Dataset, DatasetImage, Job
+from segmentation.plain import plain
+from segmentation.services.datasets import publish_dataset, publish_image
+
+from .comparing import objects_of_job
+from .exporting import stored_segmentation
+from .fetching import fetch, pixels_of
+from .scratch import scratch
+
+if TYPE_CHECKING:
+    from segmentation.core.micrograph.types import Micrograph
+    from segmentation.lab.check import CheckedFolder
+    from segmentation.lab.contract import LearningTask
+
+Progress = Callable[[str, float], None]
+Labels = NDArray[np.int32]
+TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7
+LONGEST = 480  # px of a preview
+BINS = np.geomspace(2, 2048, 21)  # px, two bins each time the diameter doubles
+OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
+# An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
+TRUE_ALL_THE_SAME = {str(each) for each in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
+NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
+UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
+
+
+def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
+    """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
+    from .dataset_archives import take_in
+
+    learning = _taught(dataset)
+    take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done), folder)
+    waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
+    for number, image in enumerate(waiting):
+        progress(f"writing the outlines of {image.name}", WRITING + (CHECKING - WRITING) * number / len(waiting))
+        try:
+            _write(dataset, image, learning, folder)
+        except UNSUITABLE as error:
+            dataset.change()
+            DatasetImage.objects.filter(pk=image.pk).update(error=str(error))
+    progress("checking the images", CHECKING)
+    every = list(dataset.images.all())
+    ready = [image for image in every if image.labels]
+    checked = _checked(dataset, learning, ready, folder, progress) if ready else None
+    publish_dataset(dataset=dataset, summary=plain(_summary(dataset, every, ready, checked)))
+
+
+def lay_out(images: Iterable[DatasetImage], folder: Path) -> None:
+    """Write images with their labels as a folder dataset, see `core.dataset_files`; raises UnreadableImage where a file
+    is gone."""
+    groups, regions = dict[str, str](), dict[str, list[int]]()
+    for name in (files.IMAGES, files.LABELS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for image in images:
+        for stored, place in (
+            (image.image.name, f"{files.IMAGES}/{image.name}"),
+            (image.labels.name, files.labels_path(image.name, image.labels.name)),
+        ):
+            shutil.copyfile(fetch(stored, folder), folder / place)
+        groups[image.name] = image.group
+        if image.region:
+            regions[image.name] = image.region
+    (folder / files.GROUPS).write_text(files.groups_table(groups), encoding="utf-8")
+    if regions:
+        (folder / files.REGIONS).write_text(files.regions_table(regions), encoding="utf-8")
+
+
+def _taught(dataset: Dataset) -> LearningTask:
+    from segmentation.lab import tasks as taught
+
+    return taught.find(dataset.task)
+
+
+def _write(dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path) -> None:
+    job = image.job
+    if job is None or job.segmentation is None:
+        raise services.Refused(NO_RESULT)
+    micrograph = pixels_of(job.micrograph, folder)
+    labels, left_out = _true_labels(job, learning)
+    source = fetch(job.micrograph.file.name, folder)
+    if PurePosixPath(image.name).suffix.lower() not in IMAGE_KINDS:
+        source = _as_tiff(micrograph, folder)
+        image.name = f"{PurePosixPath(image.name).stem}.tif"
+    edited = (job.summary.get("used") or {}).get("corrected") or {}
+    further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
+    store(dataset, image, learning, micrograph, source, labels, further, name=image.name)
+
+
+def store(
+    dataset: Dataset,
+    image: DatasetImage,
+    learning: LearningTask,
+    micrograph: Micrograph,
+    source: Path,
+    labels: Labels,
+    further: dict[str, Any],
+    **fields: Any,
+) -> None:
+    """Write and publish the files of one image. labels: (H, W), of which only the region counts. further: entries of
+    its summary. fields: of its row."""
+    if labels.shape != micrograph.shape:
+        raise UnreadableImage("The outlines are of another size than the image.")
+    labels = _within(labels, image.region, UNLABELLED if dataset.class_names else 0)
+    with scratch() as own:
+        written = files.write_labels(own, "labels", labels)
+        sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
+        named = written.rename(own / f"labels-{sha256[:16]}{written.suffix}")
+        preview, coco = own / f"preview-{sha256[:16]}.webp", named.with_suffix(".json.gz")
+        _draw(preview, dataset, image, micrograph, labels)
+        coco.write_bytes(gzip.compress(json.dumps(_annotations(dataset, labels)).encode(), 6, mtime=0))
+        kept = own / f"image{PurePosixPath(image.name).suffix.lower()}"
+        shutil.copyfile(source, kept)
+        rows = {"image": kept, "labels": named, "preview": preview, "coco": coco}
+        summary = plain({**_facts(dataset, learning, labels), **further})
+        publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
+
+
+def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
+    """What a result shows a training, and how many of its outlines are background to it: those that a person set aside,
+    and those that may be wrong and that nobody confirmed."""
+    found = stored_segmentation(job)
+    if find(found.provenance.task).semantic:
+        return np.r_[UNLABELLED, found.classes].astype(np.int32)[found.dense], 0
+    if learning.drawn:
+        return learning.drawn(found.labels), 0
+    known = objects_of_job(job)
+    reasons = {each["id"]: each.get("reason", "") for each in (_measured(job, found) if known is None else known)}
+    true = [number for number in found.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
+    return np.where(np.isin(found.labels, true), found.labels, 0), len(found) - len(true)
+
+
+def _measured(job: Job, found: Any) -> list[dict[str, Any]]:
+    """The objects of an older result, whose file of outlines cannot be read."""
+    from segmentation.core import pipeline
+    from segmentation.core.report.objects import Objects
+
+    with scratch() as folder:
+        objects = Objects.of(pipeline.measure(pixels_of(job.micrograph, folder), found, job.get_settings()))
+    return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]
+
+
+def _within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
+    if region is None:
+        return labels
+    top, left, bottom, right = region
+    found = np.full_like(labels, outside)
+    found[top:bottom, left:right] = labels[top:bottom, left:right]
+    return found
+
+
+def _as_tiff(micrograph: Micrograph, folder: Path) -> Path:
+    import tifffile
+
+    file = folder / "converted.tif"
+    tifffile.imwrite(file, micrograph.pixels, compression="zlib")
+    return file
+
+
+def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
+    """A small picture with outlines, darker where nobody has checked."""
+    from PIL import Image
+
+    from segmentation.core.micrograph import preview
+    from segmentation.core.report.picture import sampled
+    from segmentation.lab.classes import coloured
+    from segmentation.lab.sheets import TRUE, outlined
+
+    grey = preview(micrograph, LONGEST)
+    small = sampled(labels, grey.shape)
+    if dataset.class_names:
+        picture = coloured(grey, np.where(small == UNLABELLED, 0, small + 1))
+    else:
+        picture = outlined(grey, small, TRUE)
+    if image.region:
+        ones = np.ones(labels.shape, np.int32)
+        outside = sampled(_within(ones, image.region, 0), grey.shape) == 0
+        picture = np.where(outside[..., None], picture // 3, picture)
+    Image.fromarray(picture).save(file, "WEBP", quality=85)
+
+
+def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str, Any]:
+    """Counts and sizes of one image."""
+    from scipy import ndimage
+
+    if dataset.class_names:
+        pixels = np.bincount(labels.ravel(), minlength=UNLABELLED + 1)[: len(dataset.class_names)]
+        shares = pixels / max(1, pixels.sum())
+        return {"shares": dict(zip(dataset.class_names, shares.round(4).tolist(), strict=True))}
+    inside = labels == 0 if learning.drawn else labels > 0
+    alone = learning.drawn or len(np.unique(labels[inside])) <= 1
+    areas = np.bincount((ndimage.label(inside)[0] if alone else labels).ravel())[1:]
+    diameters = np.sqrt(4 * areas[areas > 0] / np.pi)
+    median = float(np.median(diameters)) if len(diameters) else None
+    return {
+        "objects": len(diameters),
+        "median_px": median,
+        "bins": np.histogram(diameters.clip(BINS[0], BINS[-1]), BINS)[0].tolist(),
+    }
+
+
+def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
+    """The labels as COCO annotations; an export adds the number of the image."""
+    from segmentation.core.report.exports.coco import geometry
+    from segmentation.core.report.outlines import polygons
+
+    if dataset.class_names:
+        labels = np.where(labels == UNLABELLED, 0, labels + 1)
+    ids = np.unique(labels[labels > 0])
+    dense = np.searchsorted(ids, labels).astype(np.int32) + 1
+    dense[labels == 0] = 0
+    return [
+        {"label": number, "category_id": number if dataset.class_names else 1, **geometry(shape, labels.shape)}
+        for number, shape in zip(ids.tolist(), polygons(dense, len(ids)), strict=True)
+    ]
+
+
+def _checked(
+    dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], folder: Path, progress: Progress
+) -> CheckedFolder:
+    """What the shell's `dataset check` says of these images."""
+    from segmentation.lab.check import check_folder
+
+    whole = folder / "dataset"
+    whole.mkdir()
+    lay_out(ready, whole)
+    classes = tuple(range(len(dataset.class_names))) or ((1,) if learning.classes else ())
+    return check_folder(
+        whole,
+        images=files.IMAGES,
+        labels=files.LABELS,
+        classes=classes,
+        task=dataset.task,
+        say=lambda line: progress("checking the images", CHECKING),
+    )
+
+
+def _summary(
+    dataset: Dataset, every: list[DatasetImage], ready: list[DatasetImage], checked: CheckedFolder | None
+) -> dict[str, Any]:
+    """What the page shows: totals, sizes, growth, and what the check says."""
+    errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
+    scales = [{"error": False, "sentence": each} for each in contradicting_scales(ready)]
+    found = [{"error": each.error, "sentence": _plainly(each.sentence)} for each in checked.findings] if checked else []
+    bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
+    growth = dict[str, dict[str, Any]]()
+    objects = 0
+    for number, image in enumerate(ready, 1):
+        objects += image.summary.get("objects", 0)
+        day = image.consented.date().isoformat()
+        growth[day] = {"day": day, "images": number, "objects": objects}
+    return {
+        "images": len(ready),
+        "objects": objects,
+        "groups": len({image.group for image in ready}),
+        "megapixels": round(sum(image.width * image.height for image in ready) / 1e6, 2),
+        "bytes": sum(image.size for image in ready),
+        "sizes": {"edges": BINS.round(1).tolist(), "counts": np.sum(bins, 0).tolist()} if bins else {},
+        "findings": [*errors, *scales, *found],
+        "growth": list(growth.values()),
+    }
+
+
+def _plainly(sentence: str) -> str:
+    """A sentence of the shell without its options."""
+    return sentence.replace(" (--groups)", "").replace(", or --classes lacks it", "")
+
+
+def contradicting_scales(images: list[DatasetImage]) -> list[str]:
+    """A sentence for each image whose pixels are many times larger or smaller than is usual in the dataset."""
+    known = [image for image in images if image.nm_per_pixel]
+    if len(known) < 2:
+        return []
+    logs = {image.pk: math.log(image.nm_per_pixel or 1) for image in known}
+    usual = float(np.median(list(logs.values()))) if len(known) > 2 else min(logs.values())
+    return [
+        f"A pixel of {image.name} is {image.nm_per_pixel:.3g} nm, and {math.exp(usual):.3g} nm is usual in this"
+        " dataset: check its scale, unless its magnification was so different."
+        for image in known
+        if abs(logs[image.pk] - usual) >= math.log(OTHER_SCALE)
+    ]
