@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, upload
+from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, trainings, upload
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -50,7 +50,19 @@ urlpatterns = [
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),
     path("results/adopt/", results.claim, name="claim-results"),
+    path("results/again/", trainings.again, name="results-again"),
+    path("datasets/<uuid:pk>/train/", trainings.new, name="training-new"),
+    path("trainings/<uuid:pk>/", trainings.training, name="training"),
+    path("trainings/<uuid:pk>/status/", trainings.status, name="training-status"),
+    path("trainings/<uuid:pk>/cancel/", trainings.cancel, name="training-cancel"),
+    path("trainings/<uuid:pk>/retry/", trainings.retry, name="training-retry"),
+    path("trainings/<uuid:pk>/offer/", trainings.offer, name="training-offer"),
+    path("trainings/<uuid:pk>/withdraw/", trainings.withdraw, name="training-withdraw"),
+    path("trainings/<uuid:pk>/share/", trainings.share, name="training-share"),
+    path("trainings/<uuid:pk>/delete/", trainings.delete, name="training-delete"),
+    path("trainings/<uuid:pk>/files/<str:name>", trainings.file, name="training-file"),
     path("models/", pages.models, name="models"),
+    path("default-model/", trainings.default, name="model-default"),
     path("models/<str:name>/", pages.model, name="model"),
     path("models/files/<str:name>", pages.weights, name="model-file"),
     path("models/<str:name>/small.jpg", pages.kind_picture, name="kind-picture"),

@@ -98,13 +98,15 @@ def queue(monkeypatch):
 
     What comes in is looked into at once, as by a worker that is faster than the page.
     """
+    from segmentation.services.kinds import KINDS
+
     enqueued: list[str] = []
 
     def send_task(name: str, args: tuple[str, ...] = (), **options: object) -> None:
         if name == "worker.inspect_uploads":
             inspect_now(monkeypatch)
             return
-        assert name in ("worker.run_job", "worker.run_sample")
+        assert name in {kind.task for kind in KINDS.values()}
         enqueued.append(args[0])
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)

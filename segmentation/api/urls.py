@@ -25,9 +25,12 @@ from ..services import Refused
 from .auth import sign_in
 from .compare import router as compare
 from .jobs import router as jobs
+from .models import router as models
 from .samples import router as samples
 from .schemas import with_results
 from .sending import WITH_SETTINGS, settings_fields
+from .trainings import router as trainings
+from .trainings import suggesting
 
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
@@ -63,6 +66,9 @@ api = Api(
 api.add_router("/jobs", jobs)
 api.add_router("/samples", samples)
 api.add_router("/compare", compare)
+api.add_router("/trainings", trainings)
+api.add_router("/models", models)
+api.add_router("/datasets", suggesting)
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:

@@ -24,6 +24,7 @@ from ..core.archive import streamed_zip
 from ..core.flags import one_line
 from ..core.report import exports
 from ..core.report.wording import capital
+from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, refused, see_other
 from ..http.serving import file_stem, thumbnails
 from ..middleware import sender
@@ -32,6 +33,7 @@ from ..presenters.result import flags_of, main_number
 from ..services import Refused, ask_for_files, bundles, combined_table, delete_job, sample_of_results, unwritten
 from ..services.calibration import is_assumed, is_scaled
 from ..services.claiming import claim_results
+from .trainings import start_again
 from .upload import to_uuid
 
 A_PAGE = 50
@@ -113,6 +115,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "sample")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
+        "models": models_by_task(request.user),
     }
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
@@ -124,7 +127,8 @@ def selected(request: HttpRequest) -> HttpResponse:
     heads = _ticked(request)
     if not heads:
         return refused(request, Refused(NOTHING_CHOSEN), reverse("results"))
-    other = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table}.get(request.POST.get("do", ""))
+    actions = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table, "again": _again}
+    other = actions.get(request.POST.get("do", ""))
     if other is not None:
         return other(request, heads)
     stored = [(job, files) for job in heads if (files := _files(job))]
@@ -277,6 +281,11 @@ def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     except Refused as refusal:
         return refused(request, refusal, reverse("results"))
     return see_other(reverse("sample-page", args=[made.pk]))
+
+
+def _again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+    """Each once more with another model, as a revision."""
+    return start_again(request, request.POST.get("model", "")[:100], heads[::-1], reverse("results"))
 
 
 def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:

@@ -22,13 +22,14 @@ document.addEventListener("change", (event) => {
   if (event.target.closest("#results")) count();
 });
 
-let kept = { ticked: [], opened: [], all: false };
+let kept = { ticked: [], opened: [], all: false, model: "" };
 
 document.addEventListener("htmx:beforeSwap", () => {
   kept = {
     ticked: ticks().filter((tick) => tick.checked).map((tick) => tick.id),
     opened: [...list().querySelectorAll("details[open]")].map((each) => each.id),
     all: every()?.checked ?? false,
+    model: list().querySelector("[name=model]")?.value,
   };
 });
 
@@ -36,6 +37,7 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const tick of ticks()) tick.checked = kept.ticked.includes(tick.id);
   for (const each of list().querySelectorAll("details")) each.open = kept.opened.includes(each.id);
   if (every()) every().checked = kept.all;
+  if (kept.model) list().querySelector("[name=model]").value = kept.model;
   count();
 });
 
