@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -55,7 +55,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
 )
 def listed(
     request: HttpRequest,
-    dataset: UUID | None = Query(None, description="Only those on this dataset."),
+    dataset: Annotated[UUID | None, Query(description="Only those on this dataset.")] = None,
     page: int = Query(1, ge=1, description=f"From 1; {A_PAGE} trainings a page."),
 ) -> Any:
     """The trainings of the account, the newest first."""

@@ -176,8 +176,8 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over one axis as paths in a box of 100 by 100, with their points, and whiskers (x, low, high). x goes right
-    and y down, all in per cent. words: the curves for those who cannot see them."""
+    """Curves over one axis as paths in a box of 100 by 100, with their points, and whiskers (x, low, high). x goes
+    right and y down, all in per cent. words: the curves for those who cannot see them."""
 
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float, str], ...]

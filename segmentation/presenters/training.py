@@ -23,6 +23,7 @@ from .status import Status
 
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
+WORTH = 0.1  # of the error: what the last step of the learning curve must take off for more images to be worth it
 STAYS_WITHIN = 0.01  # of AP50: a smaller loss on the base model's data is no forgetting
 
 
@@ -96,10 +97,8 @@ class Rerun:
     @classmethod
     def of(cls, new: Job) -> Rerun:
         old = new.parent
-        state = "" if new.is_done else capital(new.get_state_display())
-        return cls(
-            old, new, main_number(old.summary) or "–", state or main_number(new.summary) or "–", _change(old, new)
-        )
+        now = main_number(new.summary) if new.is_done else capital(new.get_state_display())
+        return cls(old, new, main_number(old.summary) or "–", now or "–", _change(old, new))
 
 
 class TrainingView:
@@ -162,12 +161,8 @@ class TrainingView:
     @property
     def which(self) -> str:
         """Which training the curve of the loss is of."""
-        count = len(self.held_out)
-        return (
-            "the last training, on all images"
-            if self._last_split == FINAL
-            else f"training {self._last_split + 1} of {count}"
-        )
+        split, count = self._last_split, len(self.held_out)
+        return "the last training, on all images" if split == FINAL else f"training {split + 1} of {count}"
 
     @property
     def learning_chart(self) -> Lines | None:
@@ -186,13 +181,13 @@ class TrainingView:
             return ""
         before, last = steps[-2], steps[-1]
         fell, more = before["error"] - last["error"], last["images"] - before["images"]
-        said = f"{_count(last['images'], 'image')} left an error of {significant(last['error'], 2)} %"
-        if fell > 0.1 * before["error"]:
+        said = f"With {_count(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
+        added = f"The last {_count(more, 'image')}"
+        if fell > WORTH * before["error"]:
             return (
-                f"{said}, and the last {_count(more, 'image')} took {significant(fell, 2)} points off it:"
-                " more images are probably worth the time."
+                f"{said} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
             )
-        return f"{said}, and the last {_count(more, 'image')} changed it little: more images like these will not help much."
+        return f"{said} {added} changed it little. More images like these will probably not help much."
 
     @property
     def pairs(self) -> list[Pair]:

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import tomlkit
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete
@@ -19,7 +21,6 @@ from ..core.network import cards
 from ..core.tasks import find
 from ..models import AFRESH, Dataset, Training
 from .callers import fingerprint, submission_of
-from .files import remove_folder
 from .models_offered import card_for, is_usable, offered, trained
 from .permissions import check_may_train
 from .queue import enqueue_after_commit
@@ -29,7 +30,7 @@ from .space import frees_room
 logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
 FEW, FEW_OBJECTS = 5, 100
-SECONDS_AN_IMAGE, LEAST_SECONDS = 120.0, 300.0  # measured with ten images of one megapixel on two cores
+USUAL_SECONDS = 1200.0  # that a training is planned for
 RECENT = 20
 NOT_THERE = "There is no such dataset."
 NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
@@ -142,7 +143,7 @@ def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
     if not improved and not overrule:
         raise Refused(NO_BETTER, 409)
     if not improved:
-        _say_overruled(row.model_name, user)
+        _say_overruled(row, user)
         row.overruled_by = user
     row.offered = True
     return _saved(training, row, "offered", "overruled_by")
@@ -199,13 +200,12 @@ def obstacle(dataset: Dataset, user: Any) -> str:
     return ""
 
 
-def expected_seconds(images: int) -> float:
+def expected_seconds() -> float:
     """About how long a training will take: as the recent ones of this site, before its own plan says it better."""
     done = Training.objects.filter(state=Training.State.DONE, started__isnull=False, finished__isnull=False)
-    rows = done.order_by("-finished").values_list("started", "finished", "frozen")[:RECENT]
-    paces = sorted((finished - started).total_seconds() / max(len(of), 1) for started, finished, of in rows)
-    pace = paces[len(paces) // 2] if paces else SECONDS_AN_IMAGE
-    return max(pace * images, 0.0 if paces else LEAST_SECONDS)
+    rows = done.order_by("-finished").values_list("started", "finished")[:RECENT]
+    spent = sorted((finished - started).total_seconds() for started, finished in rows)
+    return spent[len(spent) // 2] if spent else USUAL_SECONDS
 
 
 def sufficiency(dataset: Dataset) -> list[str]:
@@ -319,9 +319,10 @@ def _saved(training: Training, row: Training, *fields: str) -> Training:
     return training
 
 
-def _say_overruled(name: str, user: Any) -> None:
-    """Write into the limits of a card that a person overruled the outcome; raises Refused."""
-    who = user.get_full_name() or user.get_username()
+def _say_overruled(row: Training, user: Any) -> None:
+    """Write into the limits of a card that a person overruled the outcome, also of the stored copy, from which other
+    machines install it; raises Refused."""
+    who, name = user.get_full_name() or user.get_username(), row.model_name
     try:
         file = cards.find(name).weights.with_name(f"{name}.toml")
         document = tomlkit.parse(file.read_text(encoding="utf-8"))
@@ -332,6 +333,11 @@ def _say_overruled(name: str, user: Any) -> None:
             text = tomlkit.dumps(document)
         else:  # an entry of the card itself, so before its tables
             text = tomlkit.dumps({"limits": said}) + tomlkit.dumps(document)
+        stored = row.artifacts.filter(name=file.name).first()
+        if stored is not None:
+            stored.file.name = default_storage.save(stored.file.name, ContentFile(text.encode()))
+            stored.size = len(text.encode())
+            stored.save(update_fields=["file", "size"])
         aside = file.with_name(f".{name}.part")
         aside.write_text(text, encoding="utf-8")
         aside.replace(file)
@@ -341,13 +347,12 @@ def _say_overruled(name: str, user: Any) -> None:
 
 
 @receiver(post_delete, sender=Training)
-def remove_training(instance: Training, **kwargs: Any) -> None:
-    """Files and model go with their row, on cascades too; otherwise a private model would be open to all."""
-    folder, name = instance.folder, instance.model_name
+def remove_its_model(instance: Training, **kwargs: Any) -> None:
+    """A model goes with its row, on cascades too; otherwise a private model would be open to all."""
+    name = instance.model_name
     released = {card.name for card in cards.available(cards.CARDS)}
     if name and name not in released and not trained([name]):
         transaction.on_commit(lambda: remove_model(name))
-    transaction.on_commit(lambda: remove_folder(folder))
 
 
 def remove_model(name: str) -> None:

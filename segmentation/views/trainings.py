@@ -225,7 +225,7 @@ def _form(
         "startable": not trainings.obstacle(dataset, request.user) and bool(known),
         "images": count,
         "objects": trainings.objects_of(dataset),
-        "time": about(trainings.expected_seconds(count)),
+        "time": about(trainings.expected_seconds()),
         "notes": trainings.sufficiency(dataset) if count else [],
         "token": uuid4().hex,
     }
