@@ -135,6 +135,11 @@ def _round_steps(low: float, high: float) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
+def _few(steps: list[float]) -> list[float]:
+    """Every second one of many, so that their texts fit a phone."""
+    return steps[::2] if len(steps) > TICKS else steps
+
+
 @dataclass(frozen=True)
 class Overlay:
     """Two histograms by number over each other, as paths in a box of 100 by 100. at: where the cumulative curves differ
@@ -219,7 +224,7 @@ class Lines:
             tuple("M" + " L".join(f"{x} {y}" for x, y in each) if each else "" for each in places),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in known[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in bars),
-            tuple(Tick(right(x), f"{x:,.12g}") for x in _round_steps(first, last)),
+            tuple(Tick(right(x), f"{x:,.12g}") for x in _few(_round_steps(first, last))),
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
             title,
             across,

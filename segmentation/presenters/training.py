@@ -161,8 +161,8 @@ class TrainingView:
     @property
     def which(self) -> str:
         """Which training the curve of the loss is of."""
-        split, count = self._last_split, len(self.held_out)
-        return "the last training, on all images" if split == FINAL else f"training {split + 1} of {count}"
+        split = self._last_split
+        return "the last training, on all images" if split == FINAL else f"training {split + 1}"
 
     @property
     def learning_chart(self) -> Lines | None:
@@ -187,7 +187,7 @@ class TrainingView:
             return (
                 f"{said} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
             )
-        return f"{said} {added} changed it little. More images like these will probably not help much."
+        return f"{said} {added} made it no better. More images like these will probably help little."
 
     @property
     def pairs(self) -> list[Pair]:
