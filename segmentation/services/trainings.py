@@ -234,7 +234,7 @@ def check_errors(dataset: Dataset) -> list[str]:
 
 
 def _options(sent: Mapping[str, Any]) -> dict[str, Any]:
-    title = " ".join("".join(c for c in str(sent.get("title") or "") if c.isprintable()).split())
+    title = "".join(c for c in " ".join(str(sent.get("title") or "").split()) if c.isprintable())
     return {"title": title[:LONGEST_TITLE], "learning_curve": bool(sent.get("learning_curve"))}
 
 
