@@ -27,8 +27,9 @@ def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
     rows = rows.select_related("dataset", "owner")
     if names is not None:
         rows = rows.filter(model_name__in=names)
-    released = {card.name for card in cards.available(cards.CARDS)}
-    return {row.model_name: row for row in rows if row.model_name not in released}
+    known = {row.model_name: row for row in rows}
+    released = cards.released_names() if known else set()
+    return {name: row for name, row in known.items() if name not in released}
 
 
 def offered(user: Any) -> list[ModelCard]:
@@ -41,11 +42,16 @@ def card_for(user: Any, name: str) -> ModelCard:
     """The card of a model that a person may look at: also one that is not offered, to its owner and to staff. Raises
     UnknownModel, for another person's model as if it did not exist."""
     card = next((each for each in cards.available() if each.name == name), None)
-    row = trained([name]).get(name)
-    if card is None or not (_is_offered(row, user, _site_defaults()) or _is_visible(row, user)):
+    if card is None or not may_look_at(name, user):
         known = ", ".join(each.name for each in offered(user)) or "none"
         raise UnknownModel(f"There is no model named {name!r} here: the models are {known}.")
     return card
+
+
+def may_look_at(name: str, user: Any) -> bool:
+    """Whether a person may see the card and the weights of a model that is here."""
+    row = trained([name]).get(name)
+    return _is_offered(row, user, _site_defaults()) or (row is not None and row.is_visible_to(user))
 
 
 def check_model(name: str, user: Any) -> None:
@@ -162,7 +168,3 @@ def _is_offered(row: Training | None, user: Any, site: set[str]) -> bool:
     signed_in = user is not None and user.is_authenticated
     shared = row.shared and (signed_in or row.model_name in site)
     return row.offered and (shared or (signed_in and row.owner_id == user.pk))
-
-
-def _is_visible(row: Training | None, user: Any) -> bool:
-    return row is not None and row.is_visible_to(user)

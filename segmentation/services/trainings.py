@@ -350,8 +350,7 @@ def _say_overruled(row: Training, user: Any) -> None:
 def remove_its_model(instance: Training, **kwargs: Any) -> None:
     """A model goes with its row, on cascades too; otherwise a private model would be open to all."""
     name = instance.model_name
-    released = {card.name for card in cards.available(cards.CARDS)}
-    if name and name not in released and not trained([name]):
+    if name and name not in cards.released_names() and not trained([name]):
         transaction.on_commit(lambda: remove_model(name))
 
 
