@@ -34,7 +34,8 @@ def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
 
 def offered(user: Any) -> list[ModelCard]:
     """The cards of the models that forms and lists offer to a person, the default model of the release first."""
-    known, site = trained(), _site_defaults()
+    known = trained()
+    site = _site_defaults() if known else set()
     return [card for card in cards.available() if _is_offered(known.get(card.name), user, site)]
 
 
@@ -51,7 +52,7 @@ def card_for(user: Any, name: str) -> ModelCard:
 def may_look_at(name: str, user: Any) -> bool:
     """Whether a person may see the card and the weights of a model that is here."""
     row = trained([name]).get(name)
-    return _is_offered(row, user, _site_defaults()) or (row is not None and row.is_visible_to(user))
+    return row is None or row.is_visible_to(user) or _is_offered(row, user, _site_defaults())
 
 
 def check_model(name: str, user: Any) -> None:

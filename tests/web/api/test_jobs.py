@@ -341,7 +341,7 @@ class TestReference:
         assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
         assert "0.05 to 0.95" in fields["threshold"]["description"]
         routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
-        assert len(routes) == 21 and ("delete", "/api/v1/samples/{pk}") in routes
+        assert len(routes) == 37 and ("delete", "/api/v1/samples/{pk}") in routes
         schemas = said["components"]["schemas"]
         assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
         for methods in said["paths"].values():
