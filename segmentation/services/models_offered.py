@@ -74,7 +74,7 @@ def is_usable(name: str, user: Any) -> bool:
 
 def chosen_default(task: str, user: Any) -> str:
     """The model that the account, or else the site, uses where nobody chooses one; "" where none was set."""
-    return _defaults(user).get(task, "")
+    return chosen_defaults(user).get(task, "")
 
 
 def own_default(task: str, user: Any) -> str:
@@ -95,7 +95,7 @@ def default_model(task: str, user: Any) -> str:
 
 def default_first(names: dict[str, list[tuple[str, str]]], user: Any) -> dict[str, list[tuple[str, str]]]:
     """Models by kind of analysis, the default of each kind before the others."""
-    chosen = _defaults(user)
+    chosen = chosen_defaults(user)
     return {task: sorted(each, key=lambda one: one[0] != chosen.get(task)) for task, each in names.items()}
 
 
@@ -149,7 +149,7 @@ def _owner(user: Any, site: bool) -> Any:
     return None if site else user
 
 
-def _defaults(user: Any) -> dict[str, str]:
+def chosen_defaults(user: Any) -> dict[str, str]:
     """The usable defaults by kind of analysis: the account's own before the site's."""
     signed_in = user is not None and user.is_authenticated
     whose = Q(owner=None) | Q(owner=user) if signed_in else Q(owner=None)

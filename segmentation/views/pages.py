@@ -23,7 +23,7 @@ from ..core.measure.filters import Reason
 from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
-from ..core.settings import DEFAULT_MODEL
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
 from ..presenters.training import TrainedModel
@@ -31,7 +31,7 @@ from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.models_offered import (
     card_for,
-    default_model,
+    chosen_defaults,
     is_usable,
     may_set_for_all,
     offered,
@@ -84,11 +84,11 @@ def models(request: HttpRequest) -> HttpResponse:
         if card.name not in own:
             kinds.setdefault(card.task, []).append(card)
     known = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
-    defaults = {default_model(card.task, request.user) for card in here} or {DEFAULT_MODEL}
+    defaults = {DEFAULT_TASK: DEFAULT_MODEL, **chosen_defaults(request.user)}
     said = {
         "kinds": [*known, *kinds.items()],
         "trained": [TrainedModel(card, own[card.name]) for card in here if card.name in own],
-        "defaults": defaults,
+        "defaults": defaults.values(),
     }
     return render(request, "models.html", said)
 
