@@ -115,7 +115,6 @@ def results(request: HttpRequest) -> HttpResponse:
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "sample")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
-        "models": models_by_task(request.user),
     }
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
@@ -284,7 +283,15 @@ def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
 
 
 def _again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    """Each once more with another model, as a revision."""
+    """Each once more with another model, as a revision; first the model is asked for."""
+    if "model" not in request.POST:
+        context = {
+            "names": [job.micrograph.name for job in heads],
+            "jobs": ",".join(str(job.pk) for job in heads),
+            "models": models_by_task(request.user),
+            "back": reverse("results"),
+        }
+        return render(request, "trainings/choose.html", context)
     return start_again(request, request.POST.get("model", "")[:100], heads[::-1], reverse("results"))
 
 

@@ -22,14 +22,13 @@ document.addEventListener("change", (event) => {
   if (event.target.closest("#results")) count();
 });
 
-let kept = { ticked: [], opened: [], all: false, model: "" };
+let kept = { ticked: [], opened: [], all: false };
 
 document.addEventListener("htmx:beforeSwap", () => {
   kept = {
     ticked: ticks().filter((tick) => tick.checked).map((tick) => tick.id),
     opened: [...list().querySelectorAll("details[open]")].map((each) => each.id),
     all: every()?.checked ?? false,
-    model: list().querySelector("[name=model]")?.value,
   };
 });
 
@@ -37,7 +36,6 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const tick of ticks()) tick.checked = kept.ticked.includes(tick.id);
   for (const each of list().querySelectorAll("details")) each.open = kept.opened.includes(each.id);
   if (every()) every().checked = kept.all;
-  if (kept.model) list().querySelector("[name=model]").value = kept.model;
   count();
 });
 

@@ -208,6 +208,8 @@ class TestAgain:
         make_model(alice)
         job = make_job(owner=alice, state="done", summary=SUMMARY)
         sent = {"do": "again", "model": "tio2-1", "job": str(job.pk)}
+        asked = people["alice"].post("/results/selected/", {"do": "again", "job": str(job.pk)})
+        assert '<option value="tio2-1">' in words(asked)
         answer = people["alice"].post("/results/selected/", sent)
         assert (answer.status_code, answer["Location"]) == (303, "/results/again/?model=tio2-1")
         new = Job.objects.get(parent=job)
