@@ -21,7 +21,7 @@ class Dataset(Owned, Attempted):
 
     task, class_names: as of its segmentations; class_names is empty where each label is an object.
     material, instrument, licence: as the owner describes them. shared: whether every account may see and train on it.
-    incoming: archives that are to be taken in, as {"name", "file", "size", "sha256", "by"}.
+    incoming: archives that are to be taken in, as {"name", "file", "size", "sha256", "by", "sent"}.
     summary: what the page shows: counts, sizes, findings of the check.
     """
 

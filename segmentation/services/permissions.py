@@ -17,7 +17,7 @@ def check_may_train(user: Any) -> None:
     """Raises Refused (401, 403) where this user may not make datasets and train."""
     if settings.DEEPSEGM_TRAINING == "nobody":
         raise Refused(NOBODY, 403)
-    if user is None or not user.is_authenticated:
+    if not getattr(user, "is_authenticated", False):  # a page of errors knows no user
         raise Refused(SIGN_IN, 401)
     if settings.DEEPSEGM_TRAINING == "staff" and not user.is_staff:
         raise Refused(STAFF_ONLY, 403)
