@@ -251,3 +251,15 @@ def fragment(name, dataset, user, **context):
     request.user = user
     template = engines["django"].get_template(f"datasets/{name}.html")
     return template.render({"dataset": dataset, "request": request, **context}, request)
+
+
+def test_the_admin_lists_cancels_and_deletes(people, alice, ada):
+    training, running = make_model(alice), make_training(alice, state="running")
+    at = "/admin/segmentation/training/"
+    for address in (at, f"{at}{training.pk}/change/", "/admin/segmentation/modeldefault/"):
+        assert people["ada"].get(address).status_code == 200
+    people["ada"].post(at, {"action": "cancel", "_selected_action": [str(running.pk), str(training.pk)]})
+    running.refresh_from_db()
+    assert running.state == "cancelled"
+    people["ada"].post(f"{at}{training.pk}/delete/", {"post": "yes"})
+    assert not Training.objects.filter(pk=training.pk).exists()
