@@ -1,8 +1,8 @@
 """How well the expected number of wrong outlines tells how many are wrong, on true images. Prints; asserts that the
 suggested order finds more errors than chance.
 
-The images are the smallest of those of EMPS that the shipped model's recipe holds out (../shared/data/particles/emps-train); its
-confidences were calibrated on images of the same source. No image is looked at twice, and none was trained on.
+The images are the smallest of EMPS that the shipped model's recipe holds out (../shared/data/particles/emps-train). Its
+confidences were calibrated on images of the same source.
 
 Run: make benchmarks ARGS=tests/benchmarks/test_suggesting.py (about 5 minutes)
 """
