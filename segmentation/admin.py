@@ -25,17 +25,22 @@ from .models import (
     Dataset,
     Job,
     Micrograph,
+    ModelDefault,
     Sample,
     SampleArtifact,
     Segmentation,
     Signature,
     StoredFile,
     Token,
+    Training,
+    TrainingFile,
     Webhook,
 )
 from .presenters.dataset import DatasetPage
 from .presenters.result import main_number
+from .presenters.training import sentence_of
 from .services import tokens
+from .services.trainings import cancel_training, delete_training, retry_training
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
@@ -75,7 +80,7 @@ class LookOnly(admin.ModelAdmin):
                 service(**{kind: row})
                 count += 1
             except services.Refused as refused:
-                name = getattr(row, "micrograph", row).name
+                name = getattr(getattr(row, "micrograph", row), "name", row)
                 self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
         if count:
             self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
@@ -326,6 +331,66 @@ class UploadAdmin(LookOnly):
     @admin.display(ordering="analyses")
     def analyses(self, micrograph: Any) -> int:
         return micrograph.analyses
+
+
+@admin.register(Training)
+class TrainingAdmin(LookOnly):
+    list_display = (
+        "dataset",
+        "base",
+        "owner",
+        "status",
+        "model_name",
+        "version",
+        "offered",
+        "shared",
+        "created",
+        "page",
+    )
+    list_filter = ("state", "offered", "shared", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "dataset__name", "base", "model_name", "owner__username", "error")
+    summary_fields = (
+        *("page", "dataset", "base", "owner", "state", "stage", "error", "outcome", "model_name", "version"),
+        *("offered", "overruled_by", "shared", "results", "created", "started", "finished"),
+    )
+    files = TrainingFile
+    actions = ("retry", "cancel")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("dataset", "owner")
+
+    @admin.display
+    def outcome(self, training: Training) -> str:
+        return sentence_of(training)
+
+    @admin.display
+    def page(self, training: Training) -> SafeString:
+        return format_html('<a href="{}">open the training</a>', reverse("training", args=[training.pk]))
+
+    @admin.action(description="Try selected trainings again", permissions=["change"])
+    def retry(self, request: HttpRequest, rows: QuerySet) -> None:
+        self._each(request, rows, retry_training, "waiting again")
+
+    @admin.action(description="Cancel selected trainings", permissions=["change"])
+    def cancel(self, request: HttpRequest, rows: QuerySet) -> None:
+        self._each(request, rows, cancel_training, "cancelled")
+
+    def delete_model(self, request: HttpRequest, obj: Training) -> None:
+        delete_training(training=obj)
+
+
+@admin.register(ModelDefault)
+class ModelDefaultAdmin(LookOnly):
+    """Which model is used where nobody chooses one; deleting a row makes the choice automatic again."""
+
+    date_hierarchy = "changed"
+    list_display = ("task", "whose", "model_name", "changed")
+    list_filter = ("task",)
+    summary_fields = ("task", "whose", "model_name", "before", "changed")
+
+    @admin.display(description="of")
+    def whose(self, row: ModelDefault) -> str:
+        return str(row.owner) if row.owner else "the site"
 
 
 class GoesWithOthers(LookOnly):

@@ -144,7 +144,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     try:
         if "width" in sent:
             calibration = calibration_for(sent.pop("width"), "typed", parent.micrograph)
-        settings = changed_settings(parent.get_settings(), sent, calibration)
+        settings = changed_settings(parent.get_settings(), sent, calibration, request.user)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None

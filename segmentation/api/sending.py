@@ -192,6 +192,35 @@ class ImageGroup(Body):
     group: str = Field(description="Specimen or session; images of one group are never parted by a split.")
 
 
+class NewTraining(Body):
+    dataset: UUID = Field(description="Id of the dataset.")
+    base: str = Field(description="Name of the model that is trained further.")
+    title: str = Field("", max_length=80, description="Of the new model; empty: the name of the dataset.")
+    learning_curve: bool = Field(False, description="Also measure the error against the number of images.")
+
+
+class Offer(Body):
+    overrule: bool = Field(False, description="Offer it although the error on held-out images did not fall.")
+
+
+class Share(Body):
+    shared: bool = Field(True, description="Whether every account may use it.")
+
+
+class RunAgain(Body):
+    jobs: list[UUID] | None = Field(None, max_length=1000, description="Ids of finished jobs; null: all that fit.")
+
+
+class Default(Body):
+    model: str = Field(description="Name of a model, or an automatic one such as auto-particles.")
+    site: bool = Field(False, description="Of the whole site; staff only.")
+
+
+class Back(Body):
+    task: str = Field(description="Kind of analysis.")
+    site: bool = Field(False, description="Of the whole site; staff only.")
+
+
 FORM, JSON = "multipart/form-data", "application/json"
 
 
@@ -244,14 +273,16 @@ def refusals(*statuses: int) -> dict[int, Any]:
 
 def valid_settings(request: HttpRequest, body: type[Body]) -> AnalysisSettings:
     """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them."""
-    form = SettingsForm(request.POST)
+    form = SettingsForm(request.POST, user=request.user)
     _refuse_unknown(request.POST, body, form)
     return _checked(form).settings()
 
 
-def changed_settings(old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None) -> AnalysisSettings:
+def changed_settings(
+    old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None, user: Any
+) -> AnalysisSettings:
     """Settings with some of them as sent, by the names of the form; Refused with what is wrong with them."""
-    form = SettingsForm({**SettingsForm(stands_for=old).initial, **sent}, kept=old)
+    form = SettingsForm({**SettingsForm(stands_for=old, user=user).initial, **sent}, kept=old, user=user)
     _refuse_unknown(sent, Changes, form)
     return _checked(form).settings(calibration)
 

@@ -26,12 +26,15 @@ from .auth import sign_in
 from .compare import router as compare
 from .datasets import router as datasets
 from .jobs import router as jobs
+from .models import router as models
 from .samples import router as samples
 from .scales import router as scales
 from .schemas import with_results
 from .sending import WITH_SETTINGS, settings_fields
 from .several import router as several
 from .site import router as site
+from .trainings import router as trainings
+from .trainings import suggesting
 
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
@@ -72,6 +75,9 @@ api.add_router("/samples", samples)
 api.add_router("", site)
 api.add_router("/compare", compare)
 api.add_router("/datasets", datasets)
+api.add_router("/trainings", trainings)
+api.add_router("/models", models)
+api.add_router("/datasets", suggesting)
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:

@@ -17,27 +17,24 @@ from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
 from ..services.calibration import with_site_uncertainty
+from ..services.models_offered import default_first, offered
 
 BY_IMAGE = "Chosen by the image"
 NO_MODEL = "There is no such model here; choose one from the list."
 
 
-def models_by_task() -> list[tuple[Task, list[tuple[str, str]]]]:
-    """Name and title of every model that can be chosen, by kind of analysis; where a kind has several released models,
-    the choice by the image first."""
+def models_by_task(user: Any = None) -> list[tuple[Task, list[tuple[str, str]]]]:
+    """Name and title of every model that a person can choose, by kind of analysis; first the default that was set, then
+    the choice by the image where a kind has several released models."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for card in cards.available():
+    for card in offered(user):
         if card.task not in found and len(cards.released(cards.automatic(card.task))) > 1:
             found[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         found.setdefault(card.task, []).append((card.name, card.title))
+    found = default_first(found, user)
     known = [(task, found[task.name]) for task in every() if task.name in found]
     usual = every()[0]
     return known or [(usual, [(DEFAULT_MODEL, usual.title)])]
-
-
-def model_choices() -> list[tuple[str, str]]:
-    """Name and title of every model that can be chosen, the default one first."""
-    return [choice for _, choices in models_by_task() for choice in choices]
 
 
 def _with(
@@ -136,15 +133,16 @@ class SettingsForm(forms.Form):
         data: Mapping[str, str] | None = None,
         stands_for: AnalysisSettings | None = None,
         kept: AnalysisSettings | None = None,
+        user: Any = None,
     ) -> None:
         """stands_for: what the fields show. kept: settings of what was found already; their model may be chosen though
-        it is no longer here, as what it found can be measured."""
+        it is no longer here, as what it found can be measured. user: whose models can be chosen."""
         super().__init__()
-        self.offered = _with(kept or stands_for, models_by_task())
+        self.offered = _with(kept or stands_for, models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
         known = stands_for or kept
-        self._usual = known.segmentation.model if known else model_choices()[0][0]
+        self._usual = known.segmentation.model if known else self.offered[0][1][0][0]
         model = stands_for.segmentation.model if stands_for else (data or {}).get("model") or self._usual
         self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
@@ -258,12 +256,14 @@ class SettingsForm(forms.Form):
         return texts
 
     @classmethod
-    def asked(cls, query: Mapping[str, str]) -> SettingsForm:
+    def asked(cls, query: Mapping[str, str], user: Any = None) -> SettingsForm:
         """The form of a first visit; `?model=NAME` chooses an available model."""
         wanted = query.get("model", "")
-        model = wanted if wanted in dict(model_choices()) else model_choices()[0][0]
-        task = next(task for task, models in models_by_task() if model in dict(models))
-        return cls(stands_for=with_site_uncertainty(AnalysisSettings.of(task.name, model=model)))
+        known = models_by_task(user)
+        names = {name: task for task, models in known for name, _ in models}
+        model = wanted if wanted in names else known[0][1][0][0]
+        settings = with_site_uncertainty(AnalysisSettings.of(names[model].name, model=model))
+        return cls(stands_for=settings, user=user)
 
 
 def _validated(read: Callable[[], Any]) -> Any:

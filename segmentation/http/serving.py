@@ -28,7 +28,7 @@ from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAILS
-from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile
+from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
 from ..services import bundles, dataset_exports
 from ..services.trouble import trouble
 
@@ -112,6 +112,13 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
     tag = f"sample-{artifact.pk}-{artifact.attempt}"
     inline = kind in SHOWN_INLINE and not download
     return serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
+
+
+def serve_training_file(request: HttpRequest, artifact: TrainingFile, *, download: bool) -> HttpResponse:
+    """A picture, table or weights of a training, in the same way."""
+    kind, tag = artifact.content_type, f"training-{artifact.pk}-{artifact.attempt}"
+    inline = kind in SHOWN_INLINE and not download
+    return serve(request, lambda: bundles.opened(artifact), kind, artifact.name, inline, tag=tag)
 
 
 def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:

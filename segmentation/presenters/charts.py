@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
@@ -135,6 +135,11 @@ def _round_steps(low: float, high: float) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
+def _few(steps: list[float]) -> list[float]:
+    """Every second one of many, so that their texts fit a phone."""
+    return steps[::2] if len(steps) > TICKS else steps
+
+
 @dataclass(frozen=True)
 class Overlay:
     """Two histograms by number over each other, as paths in a box of 100 by 100. at: where the cumulative curves differ
@@ -171,6 +176,59 @@ class Overlay:
             ticks,
             None if at is None else across(at),
             title,
+        )
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves over one axis as paths in a box of 100 by 100, with their points, and whiskers (x, low, high). x goes
+    right and y down, all in per cent. words: the curves for those who cannot see them."""
+
+    paths: tuple[str, ...]
+    dots: tuple[tuple[float, float, str], ...]
+    whiskers: tuple[tuple[float, float, float], ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    title: str
+    across: str
+    words: str
+
+    @classmethod
+    def of(
+        cls,
+        series: Sequence[Sequence[tuple[float, float | None]]],
+        title: str,
+        across: str,
+        bars: Sequence[tuple[float, float, float]] = (),
+        *,
+        from_zero: bool = False,
+    ) -> Lines | None:
+        """None where no curve has two points. bars: intervals (x, low, high)."""
+        known = [[(x, y) for x, y in each if y is not None] for each in series]
+        if not any(len(each) > 1 for each in known):
+            return None
+        ys = [y for each in known for _, y in each] + [end for _, *ends in bars for end in ends]
+        first, last = (end(x for each in known for x, _ in each) for end in (min, max))
+        bottom, top = _room(0.0 if from_zero else min(ys), max(ys))
+        if last == first:
+            return None
+
+        def right(x: float) -> float:
+            return round(100 * (x - first) / (last - first), 2)
+
+        def down(y: float) -> float:
+            return round(100 * (top - y) / (top - bottom), 2)
+
+        places = [[(right(x), down(y)) for x, y in each] for each in known]
+        return cls(
+            tuple("M" + " L".join(f"{x} {y}" for x, y in each) if each else "" for each in places),
+            tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in known[0]),
+            tuple((right(x), down(low), down(high)) for x, low, high in bars),
+            tuple(Tick(right(x), f"{x:,.12g}") for x in _few(_round_steps(first, last))),
+            tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
+            title,
+            across,
+            f"{title}: " + "; ".join(f"from {significant(y[0][1])} to {significant(y[-1][1])}" for y in known if y),
         )
 
 

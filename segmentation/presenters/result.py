@@ -28,6 +28,7 @@ from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
 from ..services.calibration import is_assumed, used_calibration
+from ..services.models_offered import may_look_at
 from .charts import ChartedSummary, Convergence
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
@@ -300,7 +301,7 @@ class Result(ChartedSummary):
         used = self.summary.get("used", {})
         by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         named = imported_words(used) or by_model
-        if card := self._card:
+        if (card := self._card) and may_look_at(card.name, self.job.owner):
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
         if why := used.get("chosen"):
             named = format_html("{}. Chosen by the image. {}", named, why)

@@ -9,12 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
-from ..core.network import cards
 from ..models import AFRESH, Job, Micrograph, Segmentation
 from . import tables
 from .calibration import asked_calibration, refuse_tall_bar, waits_for_reading
 from .callers import fingerprint, submission_of
 from .limits import check_megapixels, check_waiting
+from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .queue import enqueue_after_commit, enqueue_inspection
 from .refusal import Refused
@@ -64,7 +64,7 @@ def create_job(
     not fit.
     """
     if segmentation is None and corrects is None and not outlines:
-        check_model(settings.segmentation.model)
+        check_model(settings.segmentation.model, user)
     known = [str(segmentation.pk)] if segmentation else []
     known += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
     known += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
@@ -288,13 +288,6 @@ def _locked(job: Job) -> Micrograph:
     if micrograph is None:
         raise Refused(GONE, 404)
     return micrograph
-
-
-def check_model(name: str) -> None:
-    """Raises Refused for a model that is not installed."""
-    names = [card.name for card in cards.available()]
-    if name not in names and not cards.released(name):
-        raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)
 
 
 def files_of(micrograph: Micrograph) -> list[str]:

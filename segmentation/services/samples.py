@@ -17,7 +17,8 @@ from . import limits, tables
 from .archives import Note
 from .calibration import asked_calibration, waits_for_reading
 from .callers import fingerprint, submission_of
-from .jobs import OTHER_CONTENT, check_model, files_of, fitting
+from .jobs import OTHER_CONTENT, files_of, fitting
+from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .refusal import Refused
 from .segmentations import segmentation_for
@@ -86,7 +87,7 @@ def create_sample(
     notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
     (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
-    check_model(settings.segmentation.model)
+    check_model(settings.segmentation.model, user)
     scale.check()
     uploads, asked = list(uploads), dict(asked or {})
     files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]

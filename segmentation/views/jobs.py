@@ -133,7 +133,7 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
 @of_read_image
 def rerun(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with other settings, as a new job."""
-    form = SettingsForm(request.POST, kept=found.get_settings())
+    form = SettingsForm(request.POST, kept=found.get_settings(), user=request.user)
     try:
         calibration = _calibration(request, found)
     except ValueError as error:
@@ -153,7 +153,8 @@ def rerun(request: HttpRequest, found: Job) -> HttpResponse:
 def change(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
     old = found.get_settings()
-    form = SettingsForm({**SettingsForm(stands_for=old).initial, **request.POST.dict()}, kept=old)
+    sent = {**SettingsForm(stands_for=old, user=request.user).initial, **request.POST.dict()}
+    form = SettingsForm(sent, kept=old, user=request.user)
     if not form.is_valid():
         sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
         return refused(request, Refused(sentence), reverse("job", args=[found.pk]))
@@ -322,7 +323,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": calibration_words(used_calibration(found), detail=False),
-        "form": SettingsForm(stands_for=found.get_settings()),
+        "form": SettingsForm(stands_for=found.get_settings(), user=request.user),
         **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,
         **_signatures(request, found),

@@ -23,11 +23,21 @@ from ..core.measure.filters import Reason
 from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
-from ..core.settings import DEFAULT_MODEL
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
+from ..presenters.training import TrainedModel
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
+from ..services.models_offered import (
+    card_for,
+    chosen_defaults,
+    is_usable,
+    may_set_for_all,
+    offered,
+    own_default,
+    trained,
+)
 
 FORMATS = ["WEBP"]
 CAPTION = 0x010E  # of EXIF, as core.report.example writes it
@@ -68,20 +78,33 @@ def help_page(request: HttpRequest) -> HttpResponse:
 def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
-    for card in _offered():
-        kinds.setdefault(card.task, []).append(card)
+    here = _offered(request.user)
+    own = trained([card.name for card in here])
+    for card in here:
+        if card.name not in own:
+            kinds.setdefault(card.task, []).append(card)
     known = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
-    return render(request, "models.html", {"kinds": [*known, *kinds.items()], "default": DEFAULT_MODEL})
+    defaults = {DEFAULT_TASK: DEFAULT_MODEL, **chosen_defaults(request.user)}
+    said = {
+        "kinds": [*known, *kinds.items()],
+        "trained": [TrainedModel(card, own[card.name]) for card in here if card.name in own],
+        "defaults": defaults.values(),
+    }
+    return render(request, "models.html", said)
 
 
 @require_safe
 def model(request: HttpRequest, name: str) -> HttpResponse:
     """One of them, as its card describes it."""
-    card = next((card for card in _offered() if card.name == name), None)
-    if card is None:
-        raise Http404
+    card = _card_for(request, name)
+    row = trained([name]).get(name)
     said = {
         "card": card,
+        "trained": TrainedModel(card, row) if row else None,
+        "mine": row is not None and row.is_visible_to(request.user),
+        "usable": is_usable(name, request.user),
+        "is_default": own_default(card.task, request.user) == name,
+        "may_set_for_all": may_set_for_all(request.user),
         "facts": _facts(card),
         "data": card.data,
         "figures": _figures(card),
@@ -98,7 +121,7 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
     if which not in cards.PICTURES:
         raise Http404
     try:
-        path = cards.picture_of(cards.find(name), which)
+        path = cards.picture_of(card_for(request.user, name), which)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
     return serve_picture(request, path)
@@ -108,7 +131,7 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
 def weights(request: HttpRequest, name: str) -> HttpResponse:
     """The weights of a model, or its card, as a file to put into the folder of models of another site."""
     try:
-        card = cards.find(PurePath(name).stem)
+        card = card_for(request.user, PurePath(name).stem)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
     paths = {path.name: path for path in (card.weights, card.weights.with_name(f"{card.name}.toml"))}
@@ -121,7 +144,8 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
 def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
     """What a kind of analysis finds, small: the second half of a model's first picture, else its drawn case."""
     try:
-        card = cards.stands_for(name)[0]  # a choice by the image shows what its first model finds
+        # A choice by the image shows what its first model finds.
+        card = next(iter(cards.released(name)), None) or card_for(request.user, name)
         path = cards.picture_of(card, "1")
         content = _small(path if path.is_file() else None, card.task)
     except (OSError, ValueError, cards.UnknownModel, tasks.UnknownTask, Image.DecompressionBombError):
@@ -147,12 +171,19 @@ def _drawn(case: Golden) -> Image.Image:
     return Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
 
 
-def _offered() -> list[cards.ModelCard]:
-    """Every card; none where a released card cannot be read. The system checks then say why."""
+def _offered(user: Any) -> list[cards.ModelCard]:
+    """The cards for this person; none where a released card cannot be read. The system checks then say why."""
     try:
-        return cards.available()
+        return offered(user)
     except (OSError, ValueError):
         return []
+
+
+def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
+    try:
+        return card_for(request.user, name)
+    except (OSError, ValueError, cards.UnknownModel):
+        raise Http404 from None
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..core.flags import one_line
 from ..core.report.wording import capital
+from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, refused, see_other
 from ..http.serving import thumbnails
 from ..http.zipped import Zipped
@@ -30,6 +31,7 @@ from ..presenters.result import flags_of, main_number
 from ..services import Refused, combined_table, delete_job, sample_of_results
 from ..services.calibration import is_scaled
 from ..services.claiming import claim_results
+from .trainings import start_again
 from .upload import to_uuid
 
 A_PAGE = 50
@@ -122,7 +124,8 @@ def selected(request: HttpRequest) -> HttpResponse:
     heads = _ticked(request)
     if not heads:
         return refused(request, Refused(NOTHING_CHOSEN), reverse("results"))
-    other = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table}.get(request.POST.get("do", ""))
+    actions = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table, "again": _again}
+    other = actions.get(request.POST.get("do", ""))
     if other is not None:
         return other(request, heads)
     zipped = Zipped(heads)
@@ -267,6 +270,19 @@ def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     except Refused as refusal:
         return refused(request, refusal, reverse("results"))
     return see_other(reverse("sample-page", args=[made.pk]))
+
+
+def _again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+    """Each once more with another model, as a revision; first the model is asked for."""
+    if "model" not in request.POST:
+        context = {
+            "names": [job.micrograph.name for job in heads],
+            "jobs": ",".join(str(job.pk) for job in heads),
+            "models": models_by_task(request.user),
+            "back": reverse("results"),
+        }
+        return render(request, "trainings/choose.html", context)
+    return start_again(request, request.POST.get("model", "")[:100], heads[::-1], reverse("results"))
 
 
 def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:

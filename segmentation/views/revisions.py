@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
+from ..core.network import cards
 from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import settings_of_task
-from ..forms.settings import model_choices
+from ..forms.settings import BY_IMAGE
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number
 from ..services.calibration import led_to
@@ -99,7 +100,8 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
     """Settings in which two analyses differ, in words; without the calibration."""
     values, before = settings.as_dict(), old.as_dict()
-    titles = dict(model_choices())
+    known = cards.available()
+    titles = {card.name: card.title for card in known} | {cards.automatic(card.task): BY_IMAGE for card in known}
     return [
         f"model {titles.get(values['model'], values['model'])}"
         if each.name == "model"

@@ -17,7 +17,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph import parse_width
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
-from ..core.settings import DEFAULT_WIDTH_NM
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, DEFAULT_WIDTH_NM
 from ..forms.samples import SampleForm
 from ..forms.settings import SettingsForm
 from ..http.access import refused, see_other, visible_upload
@@ -43,6 +43,7 @@ from ..services.calibration import (
     width_text,
     with_site_uncertainty,
 )
+from ..services.models_offered import chosen_default
 
 DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
 PASSED_ON = {413, 429, 503, 507}
@@ -115,8 +116,8 @@ class Submission:
 def home(request: HttpRequest) -> HttpResponse:
     """The upload page; POST starts one job for each image, or shows the page again with what is wrong."""
     if request.method != "POST":
-        return _page(request, SettingsForm.asked(request.GET))
-    sent = Submission(request, SettingsForm(request.POST), SampleForm(request.POST), _kept(request))
+        return _page(request, SettingsForm.asked(request.GET, request.user))
+    sent = Submission(request, SettingsForm(request.POST, user=request.user), SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
         sent.uploads = [micrograph for micrograph in sent.uploads if str(micrograph.pk) != request.POST["remove"]]
         return _again(sent, status=200)
@@ -148,7 +149,8 @@ def sample(request: HttpRequest) -> HttpResponse:
     who = sender(request)
     try:
         micrograph = sample_upload(**who)
-        settings = with_site_uncertainty(AnalysisSettings.of())
+        model = chosen_default(DEFAULT_TASK, request.user) or DEFAULT_MODEL
+        settings = with_site_uncertainty(AnalysisSettings.of(model=model))
         return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
     except Refused as refusal:
         return refused(request, refusal)

@@ -204,6 +204,11 @@ def released(name: str) -> list[ModelCard]:
     return [each for each in _in_order(_known(CARDS)) if name == automatic(each.task)]
 
 
+def released_names() -> set[str]:
+    """The names of the released models, which no other model can take."""
+    return set(_known(CARDS))
+
+
 def problems() -> list[str]:
     """One sentence for every card in an added folder that is not offered."""
     return [sentence for folder in _added for sentence in _read(folder, False, _signature(folder))[1]]

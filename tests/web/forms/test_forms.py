@@ -12,6 +12,7 @@ from segmentation.models import Micrograph
 from segmentation.services.calibration import UNSCALED, badge, calibration_for, refuse_tall_bar, width_text
 from tests.web.finished import ZEISS
 
+pytestmark = pytest.mark.django_db  # which models there are depends on who asks
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
 
 

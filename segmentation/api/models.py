@@ -1,0 +1,81 @@
+"""Models for scripts: those that the caller may use, and which is used where nobody chooses one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from ninja import Router
+
+from ..core.network.cards import ModelCard, UnknownModel
+from ..models import Training
+from ..services import models_offered
+from . import schemas
+from .sending import JSON, Back, Default, json_body, refusals, takes
+
+router = Router(tags=["Models"])
+
+
+@router.api_operation(["GET", "HEAD"], "", url_name="models", response={200: list[schemas.Model], **refusals()})
+def listed(request: HttpRequest) -> Any:
+    """Every model that the caller may use: released and installed ones, own and shared ones."""
+    rows = models_offered.trained()
+    return [_described(request, card, rows.get(card.name)) for card in models_offered.offered(request.user)]
+
+
+@router.put(
+    "/default",
+    url_name="model-default",
+    response={200: schemas.Default, **refusals(403, 409)},
+    openapi_extra=takes(Default, JSON),
+)
+def set_default(request: HttpRequest) -> Any:
+    """Use this model where nobody chooses one: in the account, or with site in the whole site (staff)."""
+    body = json_body(request, Default)
+    row = models_offered.set_default(name=body.model, user=request.user, site=body.site)
+    return {"task": row.task, "model": row.model_name, "site": body.site}
+
+
+@router.post(
+    "/default/back",
+    url_name="model-default-back",
+    response={200: schemas.Default, **refusals(403, 409)},
+    openapi_extra=takes(Back, JSON),
+)
+def back(request: HttpRequest) -> Any:
+    """Take the default that there was before; without one the choice is automatic again."""
+    body = json_body(request, Back)
+    name = models_offered.back(task=body.task, user=request.user, site=body.site)
+    return {"task": body.task, "model": name or None, "site": body.site}
+
+
+@router.api_operation(["GET", "HEAD"], "/{str:name}", url_name="model", response={200: schemas.Model, **refusals(404)})
+def model(request: HttpRequest, name: str) -> Any:
+    """One model, with the whole card."""
+    try:
+        card = models_offered.card_for(request.user, name)
+    except UnknownModel:
+        raise Http404 from None
+    return _described(request, card, models_offered.trained([name]).get(name))
+
+
+def _described(request: HttpRequest, card: ModelCard, row: Training | None) -> dict[str, Any]:
+    address, user = request.build_absolute_uri, request.user
+    mine = row is not None and row.is_visible_to(user)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "version": card.version,
+        "task": card.task,
+        "sha256": card.sha256,
+        "default": models_offered.default_model(card.task, user) == card.name,
+        "trained": row is not None,
+        "offered": row is None or row.offered,
+        "shared": row is None or row.shared,
+        "overruled": row is not None and row.overruled_by_id is not None,
+        "training": address(reverse("api:training", args=[row.pk])) if row is not None and mine else None,
+        "page": address(reverse("model", args=[card.name])),
+        "weights": address(reverse("model-file", args=[card.weights.name])),
+        "card": card.entries(),
+    }

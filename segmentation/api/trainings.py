@@ -1,0 +1,216 @@
+"""Trainings for scripts: a dataset and a base model in, a version of a model out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Query, Router, Status
+
+from ..http.access import visible
+from ..http.serving import serve_training_file
+from ..models import Dataset, Training
+from ..presenters.training import TrainingView, seconds_left
+from ..services import Refused, trainings
+from ..services.reruns import rerun_with, runnable_with
+from ..services.suggestions import SHOWN, suggestions
+from . import schemas
+from .auth import identify, key_of, own
+from .sending import A_FILE, JSON, NewTraining, Offer, RunAgain, Share, json_body, refusals, takes
+
+A_PAGE = 50
+MOST_SUGGESTED = 50
+router = Router(tags=["Trainings"])
+ONE = {200: schemas.Training, **refusals(403, 404, 409)}
+
+
+@router.post(
+    "",
+    url_name="trainings",
+    response={202: schemas.Training, **refusals(404, 409, 422)},
+    openapi_extra=takes(NewTraining, JSON),
+)
+def start(request: HttpRequest, response: HttpResponse) -> Any:
+    """Train a base model further on all images of a dataset, some of which are held out to judge it."""
+    body = json_body(request, NewTraining)
+    dataset = visible(request, Dataset.objects.filter(pk=body.dataset).first())
+    who = identify(request)
+    made = trainings.create_training(
+        dataset=dataset,
+        base=body.base,
+        options=body.model_dump(include={"title", "learning_curve"}),
+        user=who["user"],
+        address=who["address"],
+        key=key_of(request),
+    )
+    response["Location"] = reverse("api:training", args=[made.pk])
+    return Status(202, described(request, made))
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "", url_name="trainings", response={200: list[schemas.Training], **refusals(404)}
+)
+def listed(
+    request: HttpRequest,
+    dataset: Annotated[UUID | None, Query(description="Only those on this dataset.")] = None,
+    page: int = Query(1, ge=1, description=f"From 1; {A_PAGE} trainings a page."),
+) -> Any:
+    """The trainings of the account, the newest first."""
+    rows = Training.objects.visible_to(request.user, None).select_related("dataset").order_by("-created", "pk")
+    if dataset is not None:
+        rows = rows.filter(dataset=dataset)
+    return [described(request, row) for row in rows[(page - 1) * A_PAGE : page * A_PAGE]]
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}", url_name="training", response={200: schemas.Training, **refusals(404)}
+)
+def training(request: HttpRequest, pk: UUID) -> Any:
+    """How far a training is, and what came of it."""
+    return described(request, visible(request, _row(pk)))
+
+
+@router.delete("/{uuid:pk}", url_name="training", response={204: None, **refusals(403, 404)})
+def delete(request: HttpRequest, pk: UUID) -> Any:
+    """Delete a training with its files and its model. Results of the model stay."""
+    trainings.delete_training(training=own(request, _row(pk), "delete"))
+    return Status(204, None)
+
+
+@router.post("/{uuid:pk}/cancel", url_name="training-cancel", response=ONE)
+def cancel(request: HttpRequest, pk: UUID) -> Any:
+    """Stop a training."""
+    return described(request, trainings.cancel_training(training=own(request, _row(pk))))
+
+
+@router.post("/{uuid:pk}/retry", url_name="training-retry", response=ONE)
+def retry(request: HttpRequest, pk: UUID) -> Any:
+    """Let a failed or cancelled training go on."""
+    return described(request, trainings.retry_training(training=own(request, _row(pk))))
+
+
+@router.post("/{uuid:pk}/offer", url_name="training-offer", response=ONE, openapi_extra=takes(Offer, JSON))
+def offer(request: HttpRequest, pk: UUID) -> Any:
+    """Offer the model of a training, if its error on held-out images fell. Its card names who overruled this."""
+    found, body = own(request, _row(pk)), _optional(request, Offer)
+    return described(request, trainings.offer(training=found, user=request.user, overrule=body.overrule))
+
+
+@router.post("/{uuid:pk}/withdraw", url_name="training-withdraw", response=ONE)
+def withdraw(request: HttpRequest, pk: UUID) -> Any:
+    """Offer the model no longer. Its results stay."""
+    return described(request, trainings.withdraw(training=own(request, _row(pk))))
+
+
+@router.post("/{uuid:pk}/share", url_name="training-share", response=ONE, openapi_extra=takes(Share, JSON))
+def share(request: HttpRequest, pk: UUID) -> Any:
+    """Let every account use the model, or its owner alone; staff only."""
+    found, body = own(request, _row(pk)), _optional(request, Share)
+    return described(request, trainings.share(training=found, user=request.user, shared=body.shared))
+
+
+@router.post(
+    "/{uuid:pk}/revisions",
+    url_name="training-revisions",
+    response={202: schemas.RunAgain, **refusals(403, 404, 409, 422)},
+    openapi_extra=takes(RunAgain, JSON),
+)
+def run_again(request: HttpRequest, pk: UUID) -> Any:
+    """Run finished results again with the model of a training, each as a new revision.
+
+    Without jobs: all results of the account that another model of this kind found and nobody corrected.
+    """
+    found, body = visible(request, _row(pk)), _optional(request, RunAgain)
+    rows = runnable_with(found.model_name, request.user) if found.offered else None
+    if rows is None:
+        raise Refused(trainings.NO_MODEL, 409)
+    if body.jobs is not None:
+        rows = rows.filter(pk__in=body.jobs)
+    made = rerun_with(model=found.model_name, jobs=list(rows), **identify(request))
+    address = request.build_absolute_uri
+    jobs = [{"id": str(each.pk), "url": address(reverse("api:job", args=[each.pk]))} for each in made.jobs]
+    page = address(f"{reverse('results-again')}?model={found.model_name}")
+    return Status(202, {"jobs": jobs, "left_out": made.notes, "page": page})
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/files/{str:name}",
+    url_name="training-file",
+    response=refusals(404),
+    openapi_extra=A_FILE,
+)
+def file(request: HttpRequest, pk: UUID, name: str) -> Any:
+    """A picture, a table, the card or the weights of a training."""
+    stored = get_object_or_404(visible(request, _row(pk)).artifacts, name=name)
+    return serve_training_file(request, stored, download=True)
+
+
+suggesting = Router(tags=["Datasets"])
+
+
+@suggesting.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/suggestions",
+    url_name="suggestions",
+    response={200: list[schemas.Suggestion], **refusals(404)},
+)
+def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
+    """The uncorrected results of the account that would teach the model of a dataset most, the best first."""
+    dataset = visible(request, Dataset.objects.filter(pk=pk).first())
+    address = request.build_absolute_uri
+    return [
+        {
+            "job": str(each.job.pk),
+            "url": address(reverse("api:job", args=[each.job.pk])),
+            "page": address(reverse("job", args=[each.job.pk])),
+            "image": each.job.micrograph.name,
+            "expected_wrong": each.wrong.expected,
+            "of": each.wrong.of,
+            "is_share": each.wrong.share,
+            "unlike": each.unlike,
+            "gain": each.gain,
+        }
+        for each in suggestions(dataset, request.user, most)
+    ]
+
+
+def described(request: HttpRequest, row: Training) -> dict[str, Any]:
+    """A training in JSON."""
+    address = request.build_absolute_uri
+    names = row.artifacts.values_list("name", flat=True)
+    return {
+        "id": str(row.pk),
+        "url": address(reverse("api:training", args=[row.pk])),
+        "page": address(reverse("training", args=[row.pk])),
+        "title": TrainingView(row).title,
+        "dataset": str(row.dataset_id) if row.dataset_id else None,
+        "base": row.base,
+        "options": row.options,
+        "images": row.frozen,
+        "state": row.state,
+        "stage": row.stage,
+        "progress": row.progress,
+        "expected_seconds": seconds_left(row),
+        "error": row.error or None,
+        "created": row.created.isoformat(),
+        "summary": row.summary,
+        "model": row.model_name or None,
+        "version": row.version or None,
+        "offered": row.offered,
+        "overruled": row.overruled_by_id is not None,
+        "shared": row.shared,
+        "files": {name: address(reverse("api:training-file", args=[row.pk, name])) for name in names},
+    }
+
+
+def _optional(request: HttpRequest, body: Any) -> Any:
+    """The JSON body of a request; without one its defaults."""
+    return json_body(request, body) if request.body.strip() else body()
+
+
+def _row(pk: UUID) -> Training | None:
+    return Training.objects.select_related("dataset", "owner").filter(pk=pk).first()

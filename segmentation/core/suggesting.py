@@ -1,0 +1,99 @@
+"""Which images would teach a model most, from what is known of their results. Needs numpy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .measure.table import Table
+
+OCTAVES = 5
+SIDE = 256  # px, the longest side of a picture that is looked at
+USUAL = 0.5  # spread of each figure of a picture over kinds of micrographs, as in network.likeness
+UNLIKE = 1.0  # distance from which on we say that an image is unlike the others
+KNOWN_WORTH = 0.5  # of an image exactly like a known one, relative to one unlike all of them
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is probably wrong in a result: so many of all outlines, or this share of the area of all classes."""
+
+    expected: float
+    of: int
+    share: bool = False
+
+    @property
+    def words(self) -> str:
+        if self.share:
+            return f"about {100 * self.expected:.0f} % of the area is probably in the wrong class"
+        number = round(self.expected)
+        return f"about {number} of {self.of} outlines {'is' if number == 1 else 'are'} probably wrong"
+
+
+def expected_wrong(table: Table) -> Wrong | None:
+    """The expected number of wrong outlines: the sum of 1 - confidence, which is the chance that an outline is right.
+    None where the table knows no confidence. Outlines set aside count, because a person corrects them, too."""
+    confidence = table["confidence"].astype(float) if "confidence" in table.columns else np.zeros(0)
+    known = confidence[np.isfinite(confidence)]
+    if len(known):
+        return Wrong(float((1 - known).sum()), len(known))
+    if "certainty" not in table.columns or "area_fraction" not in table.columns:
+        return None
+    share, sure = (table[name].astype(float) for name in ("area_fraction", "certainty"))
+    good = np.isfinite(share) & np.isfinite(sure)
+    return Wrong(float((share * (1 - sure))[good].sum()), int(good.sum()), share=True) if good.any() else None
+
+
+def texture(grey: NDArray[np.uint8]) -> Floats:
+    """(OCTAVES + 1,) of a small picture (H, W): logarithms of its contrast at octaves, relative to the whole, and the
+    skewness of the greys. An empty picture gives zeros."""
+    picture = grey.astype(float) / 255
+    spread = float(picture.std())
+    if not spread:
+        return np.zeros(OCTAVES + 1)
+    levels = [picture]
+    while len(levels) <= OCTAVES and min(levels[-1].shape) >= 2:
+        height, width = (side // 2 * 2 for side in levels[-1].shape)
+        parts = levels[-1][:height, :width].reshape(height // 2, 2, width // 2, 2)
+        levels.append(parts.mean((1, 3)))
+    bands = [_band(fine, coarse) / spread for fine, coarse in pairwise(levels)]
+    bands += [1e-4] * (OCTAVES - len(bands))
+    skewness = float((((picture - picture.mean()) / spread) ** 3).mean())
+    return np.array([*(math.log(max(each, 1e-4)) for each in bands), skewness])
+
+
+def _band(fine: Floats, coarse: Floats) -> float:
+    """The standard deviation of what is lost in the step from one octave to the next."""
+    return math.sqrt(max(float(fine.var() - coarse.var()), 0.0))
+
+
+def distance(one: Floats, known: Sequence[Floats]) -> float:
+    """Root mean square difference from the nearest known picture, in USUAL; infinite without any."""
+    apart = ((np.reshape(known, (-1, len(one))) - one) / USUAL) ** 2
+    return float(np.sqrt(apart.mean(1)).min(initial=np.inf))
+
+
+def order(wrong: Sequence[float], textures: Sequence[Floats], known: Sequence[Floats]) -> list[tuple[int, float]]:
+    """Images by what they would teach, the best first, each with its distance from the known ones.
+
+    An image is worth its expected errors; one that looks like a known image is worth half of that. Each one that is
+    taken counts as known from then on, so that the next is not its twin.
+    """
+    left, seen, found = list(range(len(wrong))), list(known), list[tuple[int, float]]()
+    while left:
+        apart = {each: distance(textures[each], seen) for each in left}
+        best = max(left, key=lambda each: (wrong[each] * _worth(apart[each]), -each))
+        found.append((best, apart[best]))
+        seen.append(textures[best])
+        left.remove(best)
+    return found
+
+
+def _worth(apart: float) -> float:
+    return KNOWN_WORTH + (1 - KNOWN_WORTH) * (1 - math.exp(-apart))

@@ -1,0 +1,345 @@
+"""A training as its page, the API and the lists show it: how far it is, its curves, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from ..core.learning import Change, ImageChange, Kept, Point, TrainingSummary
+from ..core.measure.quantities import significant
+from ..core.network.cards import ModelCard
+from ..core.pace import about
+from ..core.report.summary import Summary
+from ..core.report.wording import capital, interval_words
+from ..models import Job, Training
+from .charts import Lines
+from .result import main_number, statistics_of, values_of
+from .status import Status
+
+FINAL = -1  # the split of the training on all images
+VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
+WORTH = 0.1  # of the error: what the last step of the learning curve must take off for more images to be worth it
+STAYS_WITHIN = 0.01  # of AP50: a smaller loss on the base model's data is no forgetting
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure before and after, in words. verdict: "better", "worse" or "same"."""
+
+    title: str
+    before: str
+    after: str
+    verdict: str
+    verdict_words: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Pictures of a held-out image before the training and as it is now. now: "" until there is a second one."""
+
+    image: str
+    before: str
+    now: str
+    step: int
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """What became of one held-out image. picture: the address of a picture of both, "" without one."""
+
+    image: str
+    picture: str
+    verdict: str
+    words: str
+    figures: str
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model in lists: its card, and the training that made it."""
+
+    card: ModelCard
+    training: Training
+
+    @property
+    def improved(self) -> str:
+        """Its outcome in a sentence."""
+        return sentence_of(self.training)
+
+    @property
+    def dataset(self) -> str:
+        return self.training.dataset.name if self.training.dataset else "a deleted dataset"
+
+    @property
+    def overruled(self) -> str:
+        return overruled_line(self.training)
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A result that a version made again: the main number of both, and the difference in per cent of the old one."""
+
+    old: Job
+    new: Job
+    before: str
+    after: str
+    change: str
+
+    @property
+    def comparable(self) -> bool:
+        return self.old.is_done and self.new.is_done
+
+    @classmethod
+    def of(cls, new: Job) -> Rerun:
+        old = new.parent
+        now = main_number(new.summary) if new.is_done else capital(new.get_state_display())
+        return cls(old, new, main_number(old.summary) or "–", now or "–", _change(old, new))
+
+
+class TrainingView:
+    """The page's view of a training."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.summary: TrainingSummary = training.summary  # type: ignore[assignment]
+
+    @property
+    def title(self) -> str:
+        """What it is called: its own title, else its dataset and version."""
+        named = str(self.training.options.get("title") or "")
+        dataset = self.training.dataset
+        return named or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
+
+    @property
+    def active(self) -> bool:
+        return not self.training.is_finished
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.training)
+
+    @property
+    def notes(self) -> list[str]:
+        return self._plan.get("notes", [])
+
+    @property
+    def plan_line(self) -> str:
+        """What it does, in a sentence; "" before the plan is made."""
+        if not self._plan:
+            return ""
+        trainings, held_out = self._plan["trainings"], self._plan["held_out"]
+        how = "one training on all images"
+        if held_out:
+            how = f"{_count(len(held_out), 'training')} with images held out, and one on all images for the model"
+        first = f"{_count(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
+        return f"{first}{how}. It takes {about(self._plan['seconds'])} in all."
+
+    @property
+    def held_out(self) -> list[str]:
+        return [", ".join(names) for names in self._plan.get("held_out", [])]
+
+    @property
+    def loss_chart(self) -> Lines | None:
+        """The loss of the training that ran last: on what is learnt from and on held-out images."""
+        last = self._last_split
+        points = [each for each in self._curve if each["split"] == last]
+        series = [[(each["step"], each[name]) for each in points] for name in ("loss", "validation_loss")]
+        return Lines.of(series, "Loss", "steps")
+
+    @property
+    def score_chart(self) -> Lines | None:
+        """The score on held-out images of every training with such images."""
+        splits = sorted({each["split"] for each in self._curve if each["split"] != FINAL})
+        series = [[(each["step"], each["score"]) for each in self._curve if each["split"] == split] for split in splits]
+        return Lines.of(series, "Score on held-out images", "steps")
+
+    @property
+    def which(self) -> str:
+        """Which training the curve of the loss is of."""
+        split = self._last_split
+        return "the last training, on all images" if split == FINAL else f"training {split + 1}"
+
+    @property
+    def learning_chart(self) -> Lines | None:
+        """The error against the number of images to learn from; 0 images is the base model."""
+        steps = sorted(self.summary.get("learning_curve", []), key=lambda step: step["images"])
+        points = [(step["images"], step["error"]) for step in steps]
+        bars = [(step["images"], *step["error_interval"]) for step in steps if step["error_interval"]]
+        return Lines.of([points], "Error of the reported number, %", "images", bars, from_zero=True)
+
+    @property
+    def learning_line(self) -> str:
+        """Whether more images are worth the time, by the last step of the learning curve."""
+        known = [step for step in self.summary.get("learning_curve", []) if step["error"] is not None]
+        steps = sorted(known, key=lambda step: step["images"])
+        if len(steps) < 2:
+            return ""
+        before, last = steps[-2], steps[-1]
+        fell, more = before["error"] - last["error"], last["images"] - before["images"]
+        said = f"With {_count(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
+        added = f"The last {_count(more, 'image')}"
+        if fell > WORTH * before["error"]:
+            return (
+                f"{said} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
+            )
+        return f"{said} {added} made it no better. More images like these will probably help little."
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Held-out images as they were and as they are now."""
+        by_image: dict[tuple[int, str], list[Any]] = {}
+        for each in self.summary.get("pictures", []):
+            by_image.setdefault((each["split"], each["image"]), []).append(each)
+        found = []
+        for (_, image), pictures in by_image.items():
+            first, last = (pick(pictures, key=lambda each: each["step"]) for pick in (min, max))
+            now = self._file(last["file"]) if last is not first else ""
+            found.append(Pair(image, self._file(first["file"]), now, last["step"]))
+        return found
+
+    @property
+    def sentence(self) -> str:
+        return sentence_of(self.training)
+
+    @property
+    def improved(self) -> bool:
+        return bool(self.summary.get("outcome", {}).get("improved"))
+
+    @property
+    def overruled(self) -> str:
+        return overruled_line(self.training)
+
+    @property
+    def table(self) -> list[Row]:
+        return [_row(each) for each in self.summary.get("table", [])]
+
+    @property
+    def images(self) -> list[ImageRow]:
+        """Held-out images: what got worse first, then what got better."""
+        order = {"worse": 0, "better": 1}
+        rows = sorted(self.summary.get("images", []), key=lambda each: order.get(each["verdict"], 2))
+        return [self._image(each) for each in rows]
+
+    @property
+    def forgetting(self) -> list[Row]:
+        return [_kept(each) for each in self.summary.get("forgetting", [])]
+
+    @cached_property
+    def _titles(self) -> dict[str, tuple[str, str]]:
+        return {each["name"]: (each["title"], each["unit"]) for each in self.summary.get("table", [])}
+
+    @property
+    def _plan(self) -> Mapping[str, Any]:
+        return self.summary.get("plan", {})  # type: ignore[return-value]
+
+    @property
+    def _curve(self) -> Sequence[Point]:
+        return self.summary.get("curve", [])
+
+    @property
+    def _last_split(self) -> int:
+        return self._curve[-1]["split"] if self._curve else FINAL
+
+    def _file(self, name: str) -> str:
+        return reverse("training-file", args=[self.training.pk, name])
+
+    def _image(self, change: ImageChange) -> ImageRow:
+        figures = []
+        for name, before in change["before"].items():
+            title, unit = self._titles.get(name, (name, ""))
+            figures.append(f"{title} {_value(before, unit)} → {_value(change['after'].get(name), unit)}")
+        picture = self._file(change["file"]) if change["file"] else ""
+        verdict = change["verdict"]
+        return ImageRow(change["image"], picture, verdict, VERDICTS.get(verdict, verdict), "; ".join(figures))
+
+
+def status_of(training: Training) -> Status:
+    """The state of a training in words."""
+    if training.state == Training.State.QUEUED and training.stage:
+        return Status(f"Waiting: {training.stage[:1].lower()}{training.stage[1:]}", "It goes on by itself.")
+    if training.state == Training.State.QUEUED:
+        ahead = Training.objects.filter(state__in=Training.UNFINISHED, queued__lt=training.queued).count()
+        turn = f"{_count(ahead, 'training')} before it" if ahead else "next in the queue"
+        return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
+    if training.state == Training.State.RUNNING:
+        done = round(100 * training.progress)
+        left = f", {about(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
+        return Status(capital(training.stage or "starting"), f"{done} % done{left}. You may close this page.", done)
+    if training.state == Training.State.FAILED:
+        return Status("The training failed", training.error)
+    if training.state == Training.State.CANCELLED:
+        return Status("Cancelled", "The training was stopped. Try again to let it go on.")
+    return Status("Done", sentence_of(training), 100)
+
+
+def seconds_left(training: Training) -> float | None:
+    """Of a running training; None where that is not known."""
+    if training.state != Training.State.RUNNING or training.ends is None:
+        return None
+    return max((training.ends - timezone.now()).total_seconds(), 0.0)
+
+
+def sentence_of(training: Training) -> str:
+    """The outcome in a sentence, "" before there is one."""
+    return str((training.summary.get("outcome") or {}).get("sentence", ""))
+
+
+def overruled_line(training: Training) -> str:
+    """Who offered the model although it was no better; "" otherwise."""
+    improved = (training.summary.get("outcome") or {}).get("improved")
+    if not training.offered or improved:
+        return ""
+    who = training.overruled_by.get_username() if training.overruled_by else "a deleted account"
+    return f"Offered by {who} although the error on held-out images did not fall."
+
+
+def _row(change: Change) -> Row:
+    before, after = change["before"], change["after"]
+    verdict = "same"
+    if before is not None and after is not None and before != after:
+        verdict = "better" if (after > before) == (change["better"] == "higher") else "worse"
+    sides = [
+        _value(change[side], change["unit"], change[f"{side}_interval"])  # type: ignore[literal-required]
+        for side in ("before", "after")
+    ]
+    return Row(change["title"], *sides, verdict, VERDICTS[verdict])
+
+
+def _kept(kept: Kept) -> Row:
+    lost = kept["before"] - kept["after"]
+    verdict = "same" if abs(lost) <= STAYS_WITHIN else "worse" if lost > 0 else "better"
+    title = f"{kept['data']} ({_count(kept['images'], 'image')}), {kept['figure']}"
+    return Row(title, _value(kept["before"], ""), _value(kept["after"], ""), verdict, VERDICTS[verdict])
+
+
+def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:
+    if value is None:
+        return "–"
+    text = f"{significant(value)} {unit}".strip()
+    return f"{text} ({interval_words(*interval)})" if interval else text
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _change(old: Job, new: Job) -> str:
+    """The difference of the main numbers in per cent of the old one; "" where they cannot be compared."""
+    if not (old.is_done and new.is_done):
+        return ""
+    (before, unit), (after, other) = _main(old.summary), _main(new.summary)
+    if before is None or after is None or unit != other:
+        return ""
+    return f"{100 * (after - before) / before:+.1f} %" if before else significant(after - before)
+
+
+def _main(summary: dict[str, Any]) -> tuple[float | None, str]:
+    """The value and the unit of the number by which a result is known."""
+    numbers = Summary(statistics_of(summary), values_of(summary))
+    entry = numbers.by_number("median") if numbers.screened else next(iter(numbers.quantities), None)
+    return (entry.number.value, entry.number.unit) if entry else (None, "")

@@ -1,0 +1,72 @@
+"""Which image to correct next: what is expected wrong, and whether the order finds errors sooner than chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segmentation.core.measure.table import Table
+from segmentation.core.suggesting import Wrong, distance, expected_wrong, order, texture
+
+
+def table(confidence):
+    many = len(confidence)
+    kept = {"kept": np.ones(many, bool), "reason": np.zeros(many, "U40")}
+    return Table({**kept, "confidence": np.asarray(confidence, float)})
+
+
+def test_expected_wrong_is_the_sum_of_the_chances():
+    assert expected_wrong(table([0.9, 0.5, np.nan, 1.0])) == Wrong(pytest.approx(0.6), 3)
+    assert expected_wrong(table([np.nan])) is None
+    assert expected_wrong(table([])) is None
+
+
+def test_classes_have_a_share_of_the_area():
+    columns = {"kept": np.ones(2, bool), "reason": np.zeros(2, "U40")}
+    columns |= {"area_fraction": np.array([0.7, 0.3]), "certainty": np.array([0.9, 0.8])}
+    assert expected_wrong(Table(columns)) == Wrong(pytest.approx(0.13), 2, share=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (Wrong(11.6, 230), "about 12 of 230 outlines are probably wrong"),
+        (Wrong(1.2, 5), "about 1 of 5 outlines is probably wrong"),
+        (Wrong(0.13, 2, share=True), "about 13 % of the area is probably in the wrong class"),
+    ],
+)
+def test_words(wrong, words):
+    assert wrong.words == words
+
+
+def test_texture_tells_kinds_of_pictures_apart_and_takes_any():
+    rng = np.random.default_rng(0)
+    fine = [rng.integers(0, 256, (120, 160), dtype=np.uint8) for _ in range(2)]
+    coarse = np.kron(rng.integers(0, 256, (8, 10), dtype=np.uint8), np.ones((16, 16), np.uint8))
+    one, other, blocks = (texture(each) for each in (*fine, coarse))
+    assert distance(one, [other]) < 0.2 < 1 < distance(one, [blocks])
+    assert np.isfinite(texture(np.zeros((1, 1), np.uint8))).all()
+    assert np.isfinite(texture(rng.integers(0, 256, (1, 9), dtype=np.uint8))).all()
+    assert distance(one, []) == np.inf
+
+
+def test_twins_are_not_suggested_one_after_the_other():
+    here, there = np.zeros(6), np.full(6, 2.0)
+    assert [place for place, _ in order([10, 9, 7], [here, here, there], [])] == [0, 2, 1]
+    assert [place for place, _ in order([10, 9], [here, there], [here])] == [1, 0]
+
+
+def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
+    """Forty images whose outlines are right with the chance that their confidence says: the first five suggested hold
+    more errors than five drawn by lot, in each of twenty draws of the whole."""
+    gains = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        sure = [rng.beta(rng.uniform(1, 12), 1.5, rng.integers(20, 300)) for _ in range(40)]
+        errors = np.array([(rng.random(len(each)) > each).sum() for each in sure])
+        expected = [expected_wrong(table(each)).expected for each in sure]
+        textures = list(rng.normal(0, 0.5, (40, 6)))
+        first = [place for place, _ in order(expected, textures, textures[:3])][:5]
+        gains.append(errors[first].sum() / (5 * errors.mean()))
+        assert np.corrcoef(expected, errors)[0, 1] > 0.9
+    assert min(gains) > 1.3

@@ -1,0 +1,106 @@
+"""A training from the form to its outcome in a browser; its row is moved on as a worker would move it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from segmentation.models import Training
+from tests.web.trained import CURVE, PLAN, add_pictures, install, make_dataset, outcome, with_own_models
+
+from .conftest import SIZES
+from .test_looks import SMALL_TARGETS, picture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def beside_the_browser():
+    """The browser's loop runs in the thread that asks the database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
+@pytest.fixture
+def site(live_server, settings, tmp_path, monkeypatch, own_storage, model, queue):
+    """The site without a worker, in this process."""
+    settings.DEEPSEGM_TRAINING = "accounts"
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    with_own_models(monkeypatch, model)
+    return live_server.url
+
+
+def seen(page, name: str) -> None:
+    picture(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
+    assert not page.evaluate(SMALL_TARGETS), name
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_from_the_form_to_a_version(visit, alice, size):
+    page = visit(size)
+    page.goto("/accounts/login/")
+    page.fill("[name=username]", "alice")
+    page.fill("[name=password]", "alice's password")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
+    dataset = make_dataset(alice, 3)
+    page.goto(f"/datasets/{dataset.pk}/train/")
+    page.fill("[name=title]", "Powder of June")
+    seen(page, f"training-form-{size}")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url("**/trainings/*/")
+    page.get_by_text("Waiting for its turn").wait_for()
+    seen(page, f"training-queued-{size}")
+    row = Training.objects.get()
+
+    ends = timezone.now() + timedelta(minutes=12)
+    said = {"plan": PLAN, "curve": CURVE[:7], "pictures": outcome()["pictures"]}
+    move(row, state="running", attempt=1, stage="training 2 of 4", progress=0.4, ends=ends, summary=said)
+    add_pictures(row)
+    page.get_by_text("12 minutes left").wait_for()
+    page.get_by_role("heading", name="Score on held-out images").wait_for()
+    assert page.locator(".lines path").count() >= 3
+    seen(page, f"training-running-{size}")
+
+    install("tio2-1")
+    row.artifacts.all().delete()
+    done = {"state": "done", "progress": 1.0, "model_name": "tio2-1", "version": 1, "offered": True}
+    move(row, **done, summary=outcome())
+    add_pictures(row)
+    page.get_by_role("heading", name="Better than the base model").wait_for()
+    assert page.locator("[hx-get]").count() == 0  # nothing is asked any more
+    seen(page, f"training-improved-{size}")
+    page.get_by_role("button", name="Make it my default").click()
+    page.get_by_text("now the default").wait_for()
+    page.goto("/")
+    assert page.locator("#id_model").input_value() == "tio2-1"
+    page.goto("/models/")
+    seen(page, f"training-models-{size}")
+    page.get_by_role("link", name="TiO2 powder, tio2-1").first.click()
+    seen(page, f"training-model-{size}")
+
+    move(row, offered=False, summary=outcome(improved=False))
+    page.goto(f"/trainings/{row.pk}/")
+    page.get_by_role("heading", name="No better than the base model").wait_for()
+    seen(page, f"training-no-better-{size}")
+    page.get_by_label("I have looked at the pictures below").check()
+    page.get_by_role("button", name="Offer it all the same").click()
+    page.get_by_text("Offered by alice although").first.wait_for()
+
+    move(row, state="failed", error="The disk was full: free some room, then try again.", model_name="", offered=False)
+    page.goto(f"/trainings/{row.pk}/")
+    page.get_by_text("The disk was full").wait_for()
+    seen(page, f"training-failed-{size}")
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("Waiting for its turn").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("The training was stopped").wait_for()
+
+
+def move(row: Training, **fields: object) -> None:
+    Training.objects.filter(pk=row.pk).update(**fields)
+    row.refresh_from_db()

@@ -1,0 +1,141 @@
+"""Trainings and models for scripts: the same rules as on the pages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+
+from segmentation.models import Job, Training
+from tests.web.finished import SUMMARY
+from tests.web.trained import add_pictures, make_dataset, make_model, make_training, with_own_models
+
+from .test_jobs import basic, send
+
+pytestmark = pytest.mark.django_db
+TRAININGS, MODELS = "/api/v1/trainings", "/api/v1/models"
+
+
+@pytest.fixture(autouse=True)
+def site(settings, tmp_path, monkeypatch, model, reader):
+    settings.DEEPSEGM_TRAINING = "accounts"
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    with_own_models(monkeypatch, model)
+
+
+@pytest.fixture
+def script():
+    return Client(enforce_csrf_checks=True)
+
+
+def call(script, method, address, who=None, body=None, **headers):
+    sent = json.dumps(body) if body is not None else ""
+    known = {**(basic(who) if who else {}), **headers}
+    return script.generic(method, address, sent, content_type="application/json", headers=known)
+
+
+class TestTrainings:
+    def test_from_a_dataset_to_a_version(self, script, alice):
+        dataset = make_dataset(alice)
+        body = {"dataset": str(dataset.pk), "base": "particles", "title": "Powder", "learning_curve": True}
+        key = {"Idempotency-Key": "one"}
+        first, again = (call(script, "POST", TRAININGS, "alice", body, **key) for _ in range(2))
+        assert (first.status_code, first.json()["id"]) == (202, again.json()["id"])
+        assert call(script, "POST", TRAININGS, "alice", body).status_code == 409
+        said = call(script, "GET", first["Location"], "alice").json()
+        assert (said["state"], said["title"], len(said["images"])) == ("queued", "Powder", 3)
+        assert call(script, "POST", f"{first['Location']}/cancel", "alice").json()["state"] == "cancelled"
+        assert call(script, "POST", f"{first['Location']}/retry", "alice").json()["state"] == "queued"
+        assert [each["id"] for each in call(script, "GET", TRAININGS, "alice").json()] == [said["id"]]
+        assert call(script, "DELETE", first["Location"], "alice").status_code == 204
+        assert not Training.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("who", "body", "status"),
+        [
+            (None, {}, 404),  # a dataset is only there for accounts
+            ("charlie", {}, 404),
+            ("alice", {"base": "nothing"}, 422),
+            ("alice", {"base": 7}, 400),
+            ("alice", {"dataset": "x"}, 400),
+            ("alice", {"steps": 9}, 400),
+            ("alice", {"title": "x" * 81}, 400),
+        ],
+    )
+    def test_refusals(self, script, alice, charlie, who, body, status):
+        known = {"dataset": str(make_dataset(alice).pk), "base": "particles"}
+        answer = call(script, "POST", TRAININGS, who, {**known, **body})
+        assert (answer.status_code, list(answer.json())) == (status, ["error"])
+
+    def test_others_find_nothing(self, script, alice, charlie):
+        training = make_model(alice, shared=True)
+        add_pictures(training)
+        at = f"{TRAININGS}/{training.pk}"
+        addresses = [("GET", at), ("GET", f"{at}/files/changed-a.webp"), ("DELETE", at)]
+        addresses += [("POST", f"{at}/{do}") for do in ("cancel", "retry", "offer", "withdraw", "share")]
+        for who in ("charlie", None):
+            assert {call(script, *each, who).status_code for each in addresses} == {404}
+        assert call(script, "GET", addresses[1][1], "alice").status_code == 200
+        assert call(script, "GET", TRAININGS).json() == []
+
+    def test_offered_shared_and_withdrawn(self, script, alice, ada):
+        training = make_model(alice, improved=False)
+        at = f"{TRAININGS}/{training.pk}"
+        assert call(script, "POST", f"{at}/offer", "alice").status_code == 409
+        said = call(script, "POST", f"{at}/offer", "alice", {"overrule": True}).json()
+        assert (said["offered"], said["overruled"]) == (True, True)
+        assert call(script, "POST", f"{at}/share", "alice").status_code == 403
+        assert call(script, "POST", f"{at}/share", "ada").json()["shared"]
+        assert not call(script, "POST", f"{at}/share", "ada", {"shared": False}).json()["shared"]
+        assert not call(script, "POST", f"{at}/withdraw", "alice").json()["offered"]
+
+    def test_results_run_again(self, script, alice, make_job):
+        training = make_model(alice)
+        job = make_job(owner=alice, state="done", summary=SUMMARY)
+        at = f"{TRAININGS}/{training.pk}/revisions"
+        said = call(script, "POST", at, "alice").json()
+        assert [each["id"] for each in said["jobs"]] == [str(Job.objects.get(parent=job).pk)]
+        assert call(script, "POST", at, "alice").status_code == 409  # nothing is left
+        unfinished = make_training(alice, dataset=training.dataset)
+        assert call(script, "POST", f"{TRAININGS}/{unfinished.pk}/revisions", "alice").status_code == 409
+
+    def test_suggestions(self, script, alice, charlie):
+        dataset = make_dataset(alice)
+        at = f"/api/v1/datasets/{dataset.pk}/suggestions"
+        assert call(script, "GET", at, "alice").json() == []
+        assert call(script, "GET", at, "charlie").status_code == 404
+
+
+class TestModels:
+    def test_each_sees_their_own(self, script, alice, charlie):
+        make_model(alice)
+        names = {who: [each["name"] for each in call(script, "GET", MODELS, who).json()] for who in ("alice", None)}
+        assert names == {"alice": ["particles", "tio2-1"], None: ["particles"]}
+        said = call(script, "GET", f"{MODELS}/tio2-1", "alice").json()
+        assert (said["version"], said["trained"], said["card"]["title"]) == ("1", True, "TiO2 powder, tio2-1")
+        for who in ("charlie", None):
+            assert call(script, "GET", f"{MODELS}/tio2-1", who).status_code == 404
+
+    def test_a_shared_ones_training_stays_its_makers(self, script, alice, charlie):
+        make_model(alice, shared=True)
+        assert call(script, "GET", f"{MODELS}/tio2-1", "charlie").json()["training"] is None
+
+    def test_jobs_with_anothers_model_are_refused_as_unknown(self, script, alice, charlie):
+        make_model(alice)
+        unknown = send(script, model="nothing-at-all", headers=basic("charlie")).json()
+        assert send(script, model="tio2-1", headers=basic("charlie")).json() == unknown
+        assert send(script, model="tio2-1").status_code == 400
+        assert send(script, model="tio2-1", headers=basic("alice")).status_code == 202
+
+    def test_default_and_back(self, script, alice):
+        make_model(alice)
+        at = f"{MODELS}/default"
+        assert call(script, "PUT", at, None, {"model": "particles"}).status_code == 401
+        assert call(script, "PUT", at, "alice", {"model": "tio2-1"}).json()["task"] == "particles"
+        send(script, headers=basic("alice"))
+        assert Job.objects.get().model_name == "tio2-1"
+        assert call(script, "PUT", at, "alice", {"model": "tio2-1", "site": True}).status_code == 403
+        back = call(script, "POST", f"{at}/back", "alice", {"task": "particles"})
+        assert back.json() == {"task": "particles", "model": None, "site": False}
+        assert call(script, "POST", f"{at}/back", "alice", {"task": "particles"}).status_code == 409

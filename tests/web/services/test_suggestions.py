@@ -1,0 +1,70 @@
+"""Suggestions of results to correct next, from what is stored of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+
+from segmentation.core.measure.table import Table
+from segmentation.models import Artifact
+from segmentation.services import tables
+from segmentation.services.suggestions import suggestions
+from tests.web.finished import SUMMARY
+from tests.web.trained import add_image, make_dataset
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    cache.clear()
+
+
+@pytest.fixture
+def result(make_job, make_micrograph, tmp_path):
+    """A finished result whose outlines have these confidences."""
+
+    def make(owner, name, confidence, **fields):
+        micrograph = make_micrograph(owner=owner, name=name, sha256=name.ljust(64, "0"))
+        job = make_job(micrograph=micrograph, owner=owner, state="done", summary=SUMMARY, attempt=1, **fields)
+        many = len(confidence)
+        columns = {"kept": np.ones(many, bool), "reason": np.zeros(many, "U40"), "confidence": np.array(confidence)}
+        path = tables.save(Table(columns), 1.0, tmp_path / "table.npz")
+        row = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="application/octet-stream")
+        row.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
+        return job
+
+    return make
+
+
+def test_the_most_errors_first_with_the_gain_in_words(alice, result):
+    few, many = result(alice, "few", [0.9] * 10), result(alice, "many", [0.4] * 10)
+    result(alice, "sure", [1.0] * 10)
+    found = suggestions(make_dataset(alice), alice)
+    assert [each.job for each in found] == [many, few]
+    assert found[0].gain.startswith("About 6 of 10 outlines are probably wrong")
+
+
+def test_only_own_uncorrected_results_of_the_kind_outside_the_dataset(alice, charlie, result):
+    dataset = make_dataset(alice)
+    result(charlie, "others", [0.1] * 9)
+    result(alice, "corrected", [0.1] * 9, edit_count=3)
+    taken = result(alice, "taken", [0.1] * 9)
+    add_image(dataset, 7, sha256=taken.micrograph.sha256, job=taken)
+    assert suggestions(dataset, alice) == []
+    assert suggestions(make_dataset(alice, task="phases"), alice) == []
+    good = result(alice, "good", [0.5] * 4)
+    assert [each.job for each in suggestions(dataset, alice)] == [good]
+
+
+def test_a_later_revision_counts_and_a_damaged_table_does_not(alice, result):
+    old = result(alice, "a", [0.1] * 9)
+    new = result(alice, "b", [0.5] * 9)
+    type(new).objects.filter(pk=new.pk).update(micrograph=old.micrograph)
+    assert [each.job.pk for each in suggestions(make_dataset(alice), alice)] == [new.pk]
+    cache.clear()
+    with new.artifact(tables.NAME).file.open("wb") as file:
+        file.write(b"torn")
+    assert suggestions(make_dataset(alice), alice) == []

@@ -1,0 +1,340 @@
+"""Trainings: who may ask for which, what is refused and why, and what becomes of the models."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.network import cards
+from segmentation.core.network.cards import UnknownModel
+from segmentation.models import Dataset, ModelDefault, Training
+from segmentation.services import Refused, create_job, models_offered, trainings
+from segmentation.services.reruns import made_again, rerun_with, runnable_with
+from tests.web.finished import SUMMARY
+from tests.web.trained import BASE, add_image, install, make_dataset, make_model, make_training, with_own_models
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def site(settings, tmp_path, monkeypatch, model):
+    settings.DEEPSEGM_TRAINING = "accounts"
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    with_own_models(monkeypatch, model)
+
+
+def ask(dataset, user, base=BASE, **more):
+    return trainings.create_training(dataset=dataset, base=base, options={"learning_curve": True}, user=user, **more)
+
+
+def refusal(dataset, user, **more):
+    with pytest.raises(Refused) as caught:
+        ask(dataset, user, **more)
+    return caught.value.status, caught.value.sentence
+
+
+class TestAsking:
+    def test_the_images_are_frozen_as_they_are(self, alice, queue, django_capture_on_commit_callbacks):
+        dataset = make_dataset(alice)
+        with django_capture_on_commit_callbacks(execute=True):
+            made = ask(dataset, alice)
+        dataset.images.all().delete()
+        made.refresh_from_db()
+        assert [each["name"] for each in made.frozen] == ["a.png", "b.png", "c.png"]
+        assert set(made.frozen[0]) == {"image", "name", "sha256", "labels_sha256", "group", "region"}
+        assert (made.owner, made.state, queue) == (alice, "queued", [str(made.pk)])
+
+    def test_a_double_click_makes_one(self, alice):
+        dataset = make_dataset(alice)
+        assert ask(dataset, alice, token="t") == ask(dataset, alice, token="t")
+        assert Training.objects.count() == 1
+
+    def test_a_key_stands_for_one_request(self, alice):
+        dataset = make_dataset(alice)
+        ask(dataset, alice, key="k")
+        install("other-1")
+        assert refusal(dataset, alice, key="k", base="other-1")[0] == 409
+
+    def test_two_at_once_are_refused(self, alice):
+        dataset = make_dataset(alice)
+        ask(dataset, alice, token="one")
+        assert refusal(dataset, alice, token="two") == (409, trainings.UNDER_WAY)
+
+    def test_an_account_has_few_under_way(self, alice, settings):
+        settings.DEEPSEGM_WAITING_TRAININGS = 1
+        ask(make_dataset(alice), alice)
+        assert refusal(make_dataset(alice), alice)[0] == 429
+
+    @pytest.mark.parametrize(
+        ("images", "fields", "status", "sentence"),
+        [
+            (0, {}, 422, trainings.NO_IMAGES),
+            (1, {}, 422, trainings.ONE_IMAGE),
+            (3, {"state": "queued"}, 409, trainings.UNCHECKED),
+            (3, {"state": "failed", "error": "Full."}, 409, "Full."),
+            (3, {"summary": {"findings": [{"error": True, "sentence": "a.png is torn."}]}}, 422, "a.png is torn."),
+        ],
+    )
+    def test_a_dataset_that_cannot_be_learnt_from(self, alice, images, fields, status, sentence):
+        found = refusal(make_dataset(alice, images, **fields), alice)
+        assert found[0] == status
+        assert sentence in found[1]
+
+    def test_images_without_outlines(self, alice):
+        dataset = make_dataset(alice)
+        dataset.images.update(summary={"objects": 0})
+        assert refusal(dataset, alice) == (422, trainings.NO_OUTLINES)
+
+    def test_images_that_are_not_written_yet(self, alice):
+        dataset = make_dataset(alice)
+        add_image(dataset, 5, labels="")
+        assert refusal(dataset, alice) == (409, trainings.UNCHECKED)
+
+    def test_a_warning_stops_nothing(self, alice):
+        ask(make_dataset(alice, summary={"findings": [{"error": False, "sentence": "Few."}]}), alice)
+
+    def test_base_models(self, alice):
+        dataset = make_dataset(alice)
+        install("phases-1", task="phases", maps=["a", "b"])
+        assert refusal(dataset, alice, base="nothing")[0] == 422
+        status, sentence = refusal(dataset, alice, base="phases-1")
+        assert (status, "phases" in sentence) == (422, True)
+        assert refusal(dataset, alice, base="auto-particles")[0] == 422
+
+    def test_classes_must_be_the_same(self, alice):
+        install("phases-1", task="phases", maps=["matrix", "carbide"])
+        same = make_dataset(alice, task="phases", class_names=["matrix", "carbide"])
+        other = make_dataset(alice, task="phases", class_names=["oxide", "metal"])
+        assert [card.name for card in trainings.bases_for(same, alice)] == ["phases-1"]
+        assert refusal(other, alice, base="phases-1")[0] == 422
+
+    def test_who_may(self, alice, charlie, settings):
+        dataset = make_dataset(alice)
+        assert refusal(dataset, AnonymousUser())[0] == 401
+        assert refusal(dataset, charlie)[0] == 404
+        Dataset.objects.update(shared=True)
+        assert ask(dataset, charlie).owner == charlie
+        settings.DEEPSEGM_TRAINING = "staff"
+        assert refusal(dataset, alice)[0] == 403
+
+    def test_a_private_model_is_no_base_for_others(self, alice, charlie):
+        make_model(charlie, "secret-1")
+        status, sentence = refusal(make_dataset(alice), alice, base="secret-1")
+        assert (status, "secret-1" not in sentence.partition("choose")[2]) == (422, True)
+
+
+class TestAfterwards:
+    def test_cancelled_tried_again_and_cancelled(self, alice):
+        made = ask(make_dataset(alice), alice)
+        assert trainings.cancel_training(training=made).state == "cancelled"
+        assert trainings.cancel_training(training=made).state == "cancelled"
+        assert trainings.retry_training(training=made).state == "queued"
+        Training.objects.update(state="done")
+        with pytest.raises(Refused):
+            trainings.cancel_training(training=made)
+        with pytest.raises(Refused):
+            trainings.retry_training(training=made)
+
+    def test_it_is_not_tried_again_beside_another_or_without_its_dataset(self, alice):
+        dataset = make_dataset(alice)
+        failed = make_training(alice, dataset, state="failed")
+        other = ask(dataset, alice)
+        with pytest.raises(Refused, match="already waiting"):
+            trainings.retry_training(training=failed)
+        other.delete()
+        dataset.delete()
+        failed.refresh_from_db()
+        with pytest.raises(Refused, match="deleted"):
+            trainings.retry_training(training=failed)
+
+    def test_a_cancelled_attempt_can_report_no_more(self, alice):
+        from segmentation.models import Superseded
+
+        made = ask(make_dataset(alice), alice)
+        mine = Training.objects.claim(made.pk)
+        trainings.cancel_training(training=made)
+        with pytest.raises(Superseded):
+            mine.report(stage="still here")
+
+    def test_a_model_that_is_no_better_needs_a_person(self, alice):
+        made = make_model(alice, improved=False)
+        with pytest.raises(Refused) as caught:
+            trainings.offer(training=made, user=alice)
+        assert (caught.value.status, made.offered) == (409, False)
+        trainings.offer(training=made, user=alice, overrule=True)
+        assert (made.offered, made.overruled_by) == (True, alice)
+        assert "alice" in cards.find("tio2-1").limits[-1]
+        trainings.withdraw(training=made)
+        trainings.offer(training=made, user=alice, overrule=True)
+        assert len(cards.find("tio2-1").limits) == 1
+
+    def test_a_card_with_limits_keeps_them(self, alice):
+        made = make_model(alice, improved=False)
+        install("tio2-1", limits=["Not for fibres."])
+        trainings.offer(training=made, user=alice, overrule=True)
+        assert [len(cards.find("tio2-1").limits), cards.find("tio2-1").limits[0]] == [2, "Not for fibres."]
+
+    def test_only_staff_shares(self, alice, ada):
+        made = make_model(alice)
+        with pytest.raises(Refused):
+            trainings.share(training=made, user=alice)
+        assert trainings.share(training=made, user=ada).shared
+        assert not trainings.withdraw(training=made).shared
+
+    def test_a_model_goes_with_its_training(self, alice, settings, django_capture_on_commit_callbacks):
+        made = make_model(alice)
+        with django_capture_on_commit_callbacks(execute=True):
+            trainings.delete_training(training=made)
+        assert not list(settings.DEEPSEGM_MODELS.iterdir())
+
+    def test_and_with_its_account(self, alice, settings, django_capture_on_commit_callbacks):
+        make_model(alice)
+        with django_capture_on_commit_callbacks(execute=True):
+            alice.delete()
+        assert not list(settings.DEEPSEGM_MODELS.iterdir())
+
+    def test_a_training_without_a_model_offers_nothing(self, alice):
+        with pytest.raises(Refused):
+            trainings.offer(training=make_training(alice), user=alice, overrule=True)
+
+
+class TestWhoseModels:
+    @pytest.fixture
+    def who(self, alice, charlie, ada):
+        return {"alice": alice, "charlie": charlie, "ada": ada, "nobody": AnonymousUser()}
+
+    @pytest.mark.parametrize(
+        ("fields", "listed", "seen", "usable"),
+        [
+            ({}, {"alice"}, {"alice", "ada"}, {"alice", "ada"}),
+            ({"shared": True}, {"alice", "charlie", "ada"}, {"alice", "charlie", "ada"}, {"alice", "charlie", "ada"}),
+            ({"offered": False}, set(), {"alice", "ada"}, set()),
+            ({"offered": False, "shared": True}, set(), {"alice", "ada"}, set()),
+        ],
+    )
+    def test_matrix(self, who, alice, fields, listed, seen, usable):
+        make_model(alice, **fields)
+        assert {name for name, user in who.items() if _lists(user)} == listed
+        assert {name for name, user in who.items() if _sees(user)} == seen
+        assert {name for name, user in who.items() if models_offered.is_usable("tio2-1", user)} == usable
+
+    def test_the_sites_default_is_open_to_visitors(self, alice, ada):
+        make_model(alice, shared=True)
+        assert not _lists(AnonymousUser())
+        models_offered.set_default(name="tio2-1", user=ada, site=True)
+        assert _lists(AnonymousUser())
+
+    def test_a_model_from_the_shell_is_everybodys(self, who):
+        install("tio2-1")
+        assert all(_lists(user) and models_offered.is_usable("tio2-1", user) for user in who.values())
+
+    def test_a_row_never_hides_a_released_model(self, alice, charlie):
+        make_training(alice, state="done", model_name=BASE)
+        assert models_offered.is_usable(BASE, charlie)
+
+    def test_no_job_is_made_with_anothers_model(self, alice, charlie, make_micrograph):
+        make_model(alice)
+        asked = {"settings": AnalysisSettings.of(model="tio2-1"), "visitor": None}
+        with pytest.raises(Refused) as caught:
+            create_job(micrograph=make_micrograph(owner=charlie), user=charlie, **asked)
+        assert (caught.value.status, "no model named 'tio2-1'" in caught.value.sentence) == (400, True)
+        create_job(micrograph=make_micrograph(owner=alice), user=alice, **asked)
+
+
+class TestDefaults:
+    def test_own_before_the_sites_before_the_automatic_one(self, alice, charlie, ada):
+        assert models_offered.default_model("particles", alice) == "auto-particles"
+        make_model(alice, "own-1")
+        make_model(ada, "ours-1", shared=True)
+        models_offered.set_default(name="ours-1", user=ada, site=True)
+        models_offered.set_default(name="own-1", user=alice)
+        names = [models_offered.default_model("particles", user) for user in (alice, charlie, AnonymousUser())]
+        assert names == ["own-1", "ours-1", "ours-1"]
+
+    def test_one_click_back_and_again_until_it_is_automatic(self, alice):
+        for name in ("one-1", "two-2"):
+            make_model(alice, name)
+            models_offered.set_default(name=name, user=alice)
+        models_offered.set_default(name="two-2", user=alice)  # twice is once
+        assert models_offered.back(task="particles", user=alice) == "one-1"
+        assert models_offered.back(task="particles", user=alice) == ""
+        assert models_offered.default_model("particles", alice) == "auto-particles"
+        with pytest.raises(Refused):
+            models_offered.back(task="particles", user=alice)
+
+    def test_a_withdrawn_default_counts_no_more_and_back_leaves_it_out(self, alice):
+        first, second = make_model(alice, "one-1"), make_model(alice, "two-2")
+        for name in ("one-1", "two-2"):
+            models_offered.set_default(name=name, user=alice)
+        trainings.withdraw(training=second)
+        assert models_offered.default_model("particles", alice) == "auto-particles"
+        trainings.withdraw(training=first)
+        assert models_offered.back(task="particles", user=alice) == ""
+        assert not ModelDefault.objects.exists()
+
+    def test_who_may(self, alice, ada, django_user_model):
+        make_model(alice, "own-1")
+        for user, site, status in ((AnonymousUser(), False, 401), (alice, True, 403), (ada, True, 409)):
+            with pytest.raises(Refused) as caught:
+                models_offered.set_default(name="own-1", user=user, site=site)
+            assert caught.value.status == status
+        staff = django_user_model.objects.create_user("staff", is_staff=True)
+        assert not models_offered.may_set_for_all(staff)
+        staff.user_permissions.add(Permission.objects.get(codename="change_modeldefault"))
+        assert models_offered.may_set_for_all(django_user_model.objects.get(username="staff"))
+
+
+class TestAgain:
+    @pytest.fixture
+    def done(self, make_job, make_micrograph):
+        def make(owner, name="a.png", **fields):
+            micrograph = make_micrograph(owner=owner, name=name, sha256=name.ljust(64, "0"))
+            return make_job(micrograph=micrograph, owner=owner, state="done", summary=SUMMARY, **fields)
+
+        return make
+
+    def test_a_batch_makes_revisions_once(self, alice, done):
+        make_model(alice)
+        jobs = [done(alice, "a.png"), done(alice, "b.png")]
+        assert list(runnable_with("tio2-1", alice)) == jobs[::-1]
+        made = rerun_with(model="tio2-1", jobs=jobs, user=alice)
+        assert rerun_with(model="tio2-1", jobs=jobs, user=alice).jobs == made.jobs
+        assert [job.parent for job in made.jobs] == jobs
+        assert {job.get_settings().segmentation.model for job in made.jobs} == {"tio2-1"}
+        assert set(made_again("tio2-1", alice)) == set(made.jobs)
+        assert not runnable_with("tio2-1", alice)
+
+    def test_what_cannot_is_left_out_with_a_sentence(self, alice, done):
+        make_model(alice)
+        corrected, running = done(alice, "c.png", edit_count=2), done(alice, "d.png")
+        type(running).objects.filter(pk=running.pk).update(state="running")
+        running.refresh_from_db()
+        phases = done(alice, "p.png", settings=AnalysisSettings.of("phases", model="uhcs-steel"))
+        made = rerun_with(model="tio2-1", jobs=[corrected, running, phases, done(alice)], user=alice)
+        assert (len(made.jobs), [note.partition(":")[0] for note in made.notes]) == (1, ["c.png", "d.png", "p.png"])
+
+    def test_limits_hold(self, alice, done, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        make_model(alice)
+        made = rerun_with(model="tio2-1", jobs=[done(alice, "a.png"), done(alice, "b.png")], user=alice)
+        assert (len(made.jobs), len(made.notes)) == (1, 1)
+        with pytest.raises(Refused) as caught:
+            rerun_with(model="tio2-1", jobs=[done(alice, "e.png")], user=alice)
+        assert caught.value.status == 429
+
+    def test_never_with_anothers_model(self, alice, charlie, done):
+        make_model(alice)
+        with pytest.raises(Refused):
+            rerun_with(model="tio2-1", jobs=[done(charlie)], user=charlie)
+
+
+def _lists(user):
+    return "tio2-1" in [card.name for card in models_offered.offered(user)]
+
+
+def _sees(user):
+    try:
+        return models_offered.card_for(user, "tio2-1").name == "tio2-1"
+    except UnknownModel:
+        return False

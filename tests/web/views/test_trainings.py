@@ -1,0 +1,265 @@
+"""The pages of trainings and models: who sees which, what they say, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.template import engines
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.models import Job, ModelDefault, Training
+from segmentation.services import trainings
+from tests.conftest import picture
+from tests.web.finished import SUMMARY, visible, words
+from tests.web.trained import add_pictures, make_dataset, make_model, make_training, outcome, with_own_models
+
+pytestmark = pytest.mark.django_db
+TRAINED = (
+    "/models/tio2-1/",
+    "/models/tio2-1/small.jpg",
+    "/models/files/tio2-1.safetensors",
+    "/models/files/tio2-1.toml",
+)
+
+
+@pytest.fixture(autouse=True)
+def site(settings, tmp_path, monkeypatch, model):
+    settings.DEEPSEGM_TRAINING = "accounts"
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    with_own_models(monkeypatch, model)
+
+
+@pytest.fixture
+def people(alice, charlie, ada):
+    """A browser for each of them."""
+    browsers = {"nobody": Client()}
+    for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
+        browsers[name] = Client()
+        browsers[name].force_login(user)
+    return browsers
+
+
+def opens(people, address):
+    return {name for name, browser in people.items() if browser.get(address).status_code == 200}
+
+
+class TestWhoseModel:
+    @pytest.mark.parametrize("address", TRAINED)
+    def test_a_private_one_is_not_there_for_others(self, people, alice, address):
+        training = make_model(alice)
+        assert opens(people, address) == {"alice", "ada"}
+        Training.objects.update(shared=True)
+        assert opens(people, address) == {"alice", "charlie", "ada"}
+        trainings.withdraw(training=training)
+        assert opens(people, address) == {"alice", "ada"}
+
+    def test_the_training_is_its_makers_and_staffs(self, people, alice):
+        training = make_model(alice, shared=True)
+        add_pictures(training)
+        for end in ("", "status/", "files/changed-a.webp"):
+            assert opens(people, f"/trainings/{training.pk}/{end}") == {"alice", "ada"}
+
+    def test_form_and_lists_name_it_only_to_those_who_may_use_it(self, people, alice):
+        make_model(alice)
+        for address in ("/", "/models/", "/results/", "/?model=tio2-1"):
+            named = {name for name, browser in people.items() if b"tio2-1" in browser.get(address).content}
+            assert named - {"nobody", "charlie"} <= {"alice"}, address
+            assert not named & {"nobody", "charlie"}, address
+
+    def test_nobody_starts_a_job_with_anothers_model(self, people, alice, queue, reader):
+        from django.core.files.uploadedfile import SimpleUploadedFile
+
+        make_model(alice)
+        for name, status in (("alice", 303), ("charlie", 400), ("nobody", 400)):
+            file = SimpleUploadedFile("a.png", picture())
+            assert people[name].post("/", {"file": file, "model": "tio2-1"}).status_code == status
+        assert [job.model_name for job in Job.objects.all()] == ["tio2-1"]
+
+    def test_results_stay_readable_without_their_model(self, people, alice, make_job):
+        training = make_model(alice)
+        made_by = SUMMARY | {"model": {"name": "tio2-1", "title": "TiO2", "version": "1", "sha256": "ab" * 32}}
+        settings = AnalysisSettings.of(model="tio2-1")
+        job = make_job(owner=alice, state="done", summary=made_by, settings=settings, files=("figure.png",))
+        trainings.withdraw(training=training)
+        page = people["alice"].get(f"/jobs/{job.pk}/")
+        assert page.status_code == 200
+        assert "TiO2, version 1" in visible(page)
+        training.delete()
+        assert people["alice"].get(f"/jobs/{job.pk}/").status_code == 200
+
+
+class TestStarting:
+    def test_the_form_says_what_it_takes_and_a_double_click_starts_one(self, people, alice):
+        dataset = make_dataset(alice)
+        address = f"/datasets/{dataset.pk}/train/"
+        page = people["alice"].get(address)
+        token = re.search(r'name="token" value="(\w+)"', page.content.decode())[1]
+        assert "20 minutes" in visible(page)
+        assert "held out once" in visible(page)
+        sent = {"base": "particles", "title": " My\tpowder ", "learning_curve": "on", "token": token}
+        first, second = (people["alice"].post(address, sent) for _ in range(2))
+        made = Training.objects.get()
+        assert (first.status_code, first["Location"]) == (303, f"/trainings/{made.pk}/")
+        assert second["Location"] == first["Location"]
+        assert made.options == {"title": "My powder", "learning_curve": True}
+
+    def test_a_refusal_keeps_what_was_typed(self, people, alice):
+        dataset = make_dataset(alice)
+        answer = people["alice"].post(f"/datasets/{dataset.pk}/train/", {"base": "nothing", "title": "Mine"})
+        assert answer.status_code == 422
+        assert 'value="Mine"' in words(answer)
+        assert not Training.objects.exists()
+
+    def test_a_dataset_that_cannot_be_trained_on_says_why(self, people, alice):
+        page = people["alice"].get(f"/datasets/{make_dataset(alice, 1).pk}/train/")
+        assert "One image is not enough" in visible(page)
+        assert "disabled" in words(page)
+
+    def test_strangers_find_no_form(self, people, alice, settings):
+        address = f"/datasets/{make_dataset(alice).pk}/train/"
+        assert opens(people, address) == {"alice", "ada"}
+        settings.DEEPSEGM_TRAINING = "nobody"
+        assert people["alice"].post(address, {"base": "particles"}).status_code == 403
+
+
+class TestPage:
+    @pytest.mark.parametrize("state", ["queued", "running", "failed", "cancelled", "done"])
+    def test_every_state_without_a_summary(self, people, alice, state):
+        training = make_training(alice, state=state, error="No room." if state == "failed" else "")
+        assert people["alice"].get(f"/trainings/{training.pk}/").status_code == 200
+
+    def test_polling_stops_when_it_is_over(self, people, alice):
+        training = make_training(alice, state="running")
+        assert "hx-get" in words(people["alice"].get(f"/trainings/{training.pk}/status/"))
+        Training.objects.update(state="done")
+        answer = people["alice"].get(f"/trainings/{training.pk}/status/", headers={"HX-Request": "true"})
+        assert answer["HX-Refresh"] == "true"
+        assert "hx-get" not in words(people["alice"].get(f"/trainings/{training.pk}/"))
+
+    @pytest.mark.parametrize("size", range(0, 12, 3))
+    def test_a_summary_that_has_just_begun(self, people, alice, size):
+        said = {name: outcome()[name] for name in list(outcome())[: 1 + size // 2]}
+        said["curve"] = said.get("curve", [])[:size]
+        training = make_training(alice, state="running", summary=said)
+        assert people["alice"].get(f"/trainings/{training.pk}/").status_code == 200
+
+    def test_the_outcome_stands_first_and_worse_images_are_shown(self, people, alice):
+        page = visible(people["alice"].get(f"/trainings/{make_model(alice).pk}/"))
+        assert page.index("fell from 13 %") < page.index("10.0–17.0")
+        assert page.index("b.png") < page.index("a.png")  # what got worse comes first
+        assert "More images are probably worth the time" in page
+
+    def test_only_a_person_offers_what_is_no_better(self, people, alice):
+        training = make_model(alice, improved=False)
+        address = f"/trainings/{training.pk}/offer/"
+        assert people["alice"].post(address).status_code == 409
+        assert people["charlie"].post(address, {"overrule": "on"}).status_code == 404
+        assert people["alice"].post(address, {"overrule": "on"}).status_code == 303
+        for where in (f"/trainings/{training.pk}/", "/models/", "/models/tio2-1/"):
+            assert "Offered by alice although" in visible(people["alice"].get(where))
+
+    def test_the_other_buttons(self, people, alice):
+        training = make_model(alice)
+        at = f"/trainings/{training.pk}/"
+        for name, end, status in (
+            ("alice", "share/", 403),
+            ("ada", "share/", 303),
+            ("charlie", "withdraw/", 404),
+            ("alice", "withdraw/", 303),
+            ("alice", "cancel/", 409),
+            ("alice", "retry/", 409),
+        ):
+            assert people[name].post(f"{at}{end}", {"shared": "on"}).status_code == status
+        assert "Delete this training?" in visible(people["alice"].get(f"{at}delete/"))
+        assert people["alice"].post(f"{at}delete/").status_code == 302
+        assert not Training.objects.exists()
+
+    def test_get_changes_nothing(self, people, alice):
+        training = make_model(alice)
+        for end in ("cancel", "retry", "offer", "withdraw", "share"):
+            assert people["alice"].get(f"/trainings/{training.pk}/{end}/").status_code == 405
+        assert people["alice"].get("/default-model/").status_code == 405
+
+
+class TestDefault:
+    def test_set_and_one_click_back(self, people, alice):
+        make_model(alice)
+        browser = people["alice"]
+        chosen = '<option value="tio2-1" selected>'
+        assert chosen not in words(browser.get("/"))
+        assert browser.post("/default-model/", {"model": "tio2-1"}).status_code == 303
+        assert chosen in words(browser.get("/"))
+        assert chosen not in words(people["charlie"].get("/"))
+        browser.post("/default-model/", {"do": "back", "task": "particles"})
+        assert not ModelDefault.objects.exists()
+
+    def test_refusals(self, people, alice):
+        make_model(alice)
+        assert people["nobody"].post("/default-model/", {"model": "particles"}).status_code == 401
+        assert people["charlie"].post("/default-model/", {"model": "tio2-1"}).status_code == 400
+        assert people["alice"].post("/default-model/", {"model": "tio2-1", "site": "on"}).status_code == 403
+
+
+class TestAgain:
+    def test_from_my_results_to_the_differences(self, people, alice, make_job):
+        make_model(alice)
+        job = make_job(owner=alice, state="done", summary=SUMMARY)
+        sent = {"do": "again", "model": "tio2-1", "job": str(job.pk)}
+        asked = people["alice"].post("/results/selected/", {"do": "again", "job": str(job.pk)})
+        assert '<option value="tio2-1">' in words(asked)
+        answer = people["alice"].post("/results/selected/", sent)
+        assert (answer.status_code, answer["Location"]) == (303, "/results/again/?model=tio2-1")
+        new = Job.objects.get(parent=job)
+        assert "Waiting" in visible(people["alice"].get(answer["Location"]))
+        statistics = SUMMARY["statistics"] | {"median": 171.0, "d50": 171.0}
+        Job.objects.filter(pk=new.pk).update(state="done", summary=SUMMARY | {"statistics": statistics})
+        page = people["alice"].get(answer["Location"])
+        assert "+10.0 %" in visible(page)
+        assert f"{reverse('compare')}?a={job.pk}&amp;b={new.pk}" in words(page)
+
+    def test_ticked_on_the_page_of_the_version(self, people, alice, make_job):
+        training = make_model(alice)
+        job = make_job(owner=alice, state="done", summary=SUMMARY)
+        assert "1 of your results" in visible(people["alice"].get(f"/trainings/{training.pk}/"))
+        people["alice"].post("/results/again/", {"model": "tio2-1", "job": str(job.pk)})
+        assert Job.objects.filter(parent=job).count() == 1
+
+    def test_not_with_anothers_model(self, people, alice):
+        make_model(alice)
+        for name in ("charlie", "nobody"):
+            assert people[name].get("/results/again/?model=tio2-1").status_code == 404
+
+
+class TestOnADatasetsPage:
+    def test_its_trainings_for_those_who_may_see_them(self, alice, charlie):
+        dataset = make_dataset(alice, shared=True)
+        make_model(alice, dataset=dataset)
+        assert "version 1" in fragment("_trainings", dataset, alice)
+        assert "version 1" not in fragment("_trainings", dataset, charlie)
+
+    def test_the_button_for_those_who_may_train(self, alice):
+        dataset = make_dataset(alice)
+        assert "Train a model" in fragment("_train", dataset, alice, may_train=True)
+        assert "Train a model" not in fragment("_train", dataset, alice, may_train=False)
+
+
+def fragment(name, dataset, user, **context):
+    request = RequestFactory().get("/")
+    request.user = user
+    template = engines["django"].get_template(f"datasets/{name}.html")
+    return template.render({"dataset": dataset, "request": request, **context}, request)
+
+
+def test_the_admin_lists_cancels_and_deletes(people, alice, ada):
+    training, running = make_model(alice), make_training(alice, state="running")
+    at = "/admin/segmentation/training/"
+    for address in (at, f"{at}{training.pk}/change/", "/admin/segmentation/modeldefault/"):
+        assert people["ada"].get(address).status_code == 200
+    people["ada"].post(at, {"action": "cancel", "_selected_action": [str(running.pk), str(training.pk)]})
+    running.refresh_from_db()
+    assert running.state == "cancelled"
+    people["ada"].post(f"{at}{training.pk}/delete/", {"post": "yes"})
+    assert not Training.objects.filter(pk=training.pk).exists()
