@@ -90,7 +90,9 @@ class Pair:
             return micrograph
         height, width = micrograph.shape
         if self.region[2] > height or self.region[3] > width:
-            raise BadDataset(f"The region of {self.image.name} in {REGIONS} reaches beyond its {width} x {height} pixels.")
+            raise BadDataset(
+                f"The region of {self.image.name} in {REGIONS} reaches beyond its {width} x {height} pixels."
+            )
         facts = {name: value for name, value in micrograph.metadata.items() if name != "image_rows"}
         bottom = min(self.region[2], data_bar(micrograph))
         if bottom <= self.region[0]:
