@@ -48,7 +48,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded
+from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded, Training
 from segmentation.services import outlines, tables
 from segmentation.services.kinds import INSPECTIONS, KINDS
 from segmentation.services.space import is_scarce
@@ -99,6 +99,18 @@ def write_files(pk: str) -> None:
 def compare(pk: str) -> None:
     """Compare two results."""
     _run(Comparison, pk, compare_results)
+
+
+@shared_task(
+    name="worker.train",
+    soft_time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS,
+    time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS + 60,
+)
+def train(pk: str) -> None:
+    """Train a model on a dataset."""
+    from .training import train as work
+
+    _run(Training, pk, work)
 
 
 @shared_task(name="worker.inspect_uploads")
