@@ -38,8 +38,9 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (UnreadableImage, Unreadable, UnusableSegmentation, services.Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        # The folder is ours: people know it as their dataset.
-        return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", str(error)).partition("; see `manage.py")[0]
+        # The folder is ours, and people have no shell: they know the dataset by its page.
+        said = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition("; see `manage.py")[0]
+        return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", said).rstrip(".") + "."
     what = KINDS[type(row)].noun
     context = what.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})

@@ -1,5 +1,5 @@
-"""A training from its row to its model. Its run folder outlives attempts: after a kill it goes on where it stopped, with
-a bucket also on another machine."""
+"""A training from its row to its model. Its run folder outlives attempts: after a kill it goes on where it stopped,
+with a bucket also on another machine."""
 
 from __future__ import annotations
 
@@ -177,18 +177,13 @@ def _data(training: Training, place: Path) -> Path:
     for row in chosen:
         (labels,) = (aside / "labels").glob(f"{Path(row.name).stem}.*")
         # A file of an unusual format was converted to TIFF, which its hash does not describe.
-        known = (
-            (labels, row.labels_sha256),
-            *([] if row.name.endswith(".tif") else [(_image(aside, row), row.sha256)]),
-        )
-        if any(hashlib.sha256(file.read_bytes()).hexdigest() != sha256 for file, sha256 in known):
+        known = {labels: row.labels_sha256}
+        if not row.name.endswith(".tif"):
+            known[aside / "images" / row.name] = row.sha256
+        if any(hashlib.sha256(file.read_bytes()).hexdigest() != sha256 for file, sha256 in known.items()):
             raise services.Refused(CHANGED.format(name=row.name))
     os.replace(aside, data)
     return data
-
-
-def _image(folder: Path, row: DatasetImage) -> Path:
-    return folder / "images" / row.name
 
 
 @contextmanager
@@ -226,8 +221,8 @@ def sweep_runs() -> None:
 
 
 def mirror_run(training: Training, run: Path, copied: dict[str, tuple[int, int]]) -> None:
-    """Copy what is new in a run to the storage, so that another machine may go on with it. Files that are only read back
-    with `pickle` stay: the other machine makes them again.
+    """Copy what is new in a run to the storage, so that another machine may go on with it. Files that are only read
+    back with `pickle` stay: the other machine makes them again.
 
     copied: time and size of what is there.
     """

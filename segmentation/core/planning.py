@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FEW = 5  # groups; with fewer each is held out once
+MANY = 15  # groups, from which on a fifth of them is enough to judge by
 STEPS = 300  # of the usual recipe
 CHECKPOINT = 25  # steps from one look at the held-out crops to the next
 LEAST_SHARE, LEAST_STEPS = 0.4, 50  # of the recipe's steps, from which on more splits are worth their time
@@ -35,13 +36,14 @@ def choose(
     usual: int = STEPS,
     curve: bool = False,
 ) -> Choice:
-    """The best that `minutes` allow: leave-one-out with fewer than FEW groups, else five parts, three, or one of five.
+    """The best that `minutes` allow: leave-one-out with fewer than FEW groups, else five parts, or three, or with MANY
+    groups one of five.
 
     groups: with objects, two or more. megapixels: of all images. pace: seconds of a step. steps: so many whatever they
     take; 0: as many as there is time for, at most `usual`. curve: whether a third and two thirds of the images are
     learnt from, too.
     """
-    possible = [(groups, groups)] if groups < FEW else [(5, 5), (3, 3), (5, 1)]
+    possible = [(groups, groups)] if groups < FEW else [(5, 5), (3, 3), *([(5, 1)] if groups >= MANY else [])]
     best = None
     for folds, splits in possible[:1] if steps else possible:
         trainings = splits * (3 if curve else 1) + 1
@@ -64,5 +66,5 @@ def notes(images: int, choice: Choice) -> list[str]:
     if images < TOLD_FEW:
         said.append(f"With {images} images the table on held-out images will be uncertain.")
     if choice.splits < choice.folds:
-        said.append("Time allows one training besides the final one: one fifth of the images is held out.")
+        said.append("There is time for one training besides the final one: one fifth of the images is held out.")
     return said

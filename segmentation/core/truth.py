@@ -48,8 +48,8 @@ class Pair:
 
     group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
     classes: the numbers in the file for the classes 1, 2, ...; empty if each number is an object.
-    region: (top, left, bottom, right) in px, ends exclusive, of the part that was checked: nothing else is read of image
-    and labels. None for the whole image.
+    region: (top, left, bottom, right) in px, ends exclusive, of the part that was checked: nothing else of image and
+    labels is read. None for the whole image.
     """
 
     name: str

@@ -273,7 +273,7 @@ class Adaptation:
         own, *others = self.recipe.sources
         limits = [
             f"Learnt from {count} images of {self.options.data}; it may do worse than {self.card.name} on others.",
-            "Its figures are those of trainings without the images that were scored; it learnt from all of them itself.",
+            "Its figures are those of trainings without the images that were scored; it learnt from all of them.",
         ]
         about = {"name": self.options.name, "title": self.options.title, "version": self.options.version}
         recipe = self.recipe.replaced(

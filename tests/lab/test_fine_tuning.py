@@ -115,7 +115,7 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monk
     few = {"batch": 2, "crop": 96, "validation_batches": 1}
     monkeypatch.setattr("segmentation.lab.finetune.DEFAULTS", {**DEFAULTS, **few})
     out = tmp_path / "run"
-    call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
+    call_command("train", folder, "--out", out, "--fine-tune", base, "--fold", 0, "--steps", 2, "--device", "cpu")
     said = capsys.readouterr().out
     assert "step 0/2" in said
     told = re.findall(r"^held out, (\d): IoU 0\.\d{3} -> 0\.\d{3}, Dice", said, re.M)

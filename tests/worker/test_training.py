@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -32,10 +33,8 @@ def training(base_model, no_heartbeat, monkeypatch, settings, tmp_path):  # noqa
     """A queued training of a tiny model on three images."""
     settings.DEEPSEGM_MODELS, settings.DEEPSEGM_TRAINING_THREADS = tmp_path / "models", 1
     settings.DEEPSEGM_TRAINING_MEMORY_MB = 0
-    trainable.install()
-    module = importlib.import_module("worker.training")
-    yield trainable.make_training(base_model)
-    importlib.reload(module)
+    trainable.install(monkeypatch.setattr)
+    return trainable.make_training(base_model)
 
 
 def run(row):
@@ -64,7 +63,7 @@ def test_a_dataset_becomes_a_model(training, settings, tmp_path):
     assert read_card(settings.DEEPSEGM_MODELS / f"{row.model_name}.toml") == card
     shutil.rmtree(settings.DEEPSEGM_MODELS)
     weights = row.artifacts.get(name=f"{row.model_name}.safetensors")
-    with open(weights.file.path, "r+b") as file:
+    with Path(weights.file.path).open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\1\1")
     with pytest.raises(services.Refused, match=r"safetensors .*altered"):
@@ -80,9 +79,8 @@ def test_a_dataset_becomes_a_model(training, settings, tmp_path):
 def test_deaths_count_only_while_nothing_is_gained(training, monkeypatch):
     Training.objects.filter(pk=training.pk).update(deaths=2, faults=1)
     seen = []
-    monkeypatch.setattr(
-        services, "report_training", lambda **said: seen.append(said) or trained.report_training(**said)
-    )
+    told = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **said: (seen.append(said), told(**said)))
     row = run(training)
     assert row.state == "done" and sum(said["brings_progress"] for said in seen) > 5
     Training.objects.filter(pk=row.pk).update(state="running", attempt=9, deaths=2)
@@ -120,9 +118,11 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
     monkeypatch.setattr("segmentation.lab.adaptation.write_whole", full)
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
-    monkeypatch.setattr(
-        "segmentation.lab.train.check_room", lambda *_: (_ for _ in ()).throw(files.CannotWrite("Full."))
-    )
+
+    def no_room(folder, needed):
+        raise files.CannotWrite("It needs more.")
+
+    monkeypatch.setattr("segmentation.lab.train.check_room", no_room)
     monkeypatch.setattr("segmentation.lab.adaptation.write_whole", files.write_whole)
     assert run(row).state == "queued"
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
     if what == "changed":
         DatasetImage.objects.filter(pk=image.pk).update(labels_sha256="0" * 64)
     if what == "altered":
-        with open(image.labels.path, "ab") as file:
+        with Path(image.labels.path).open("ab") as file:
             file.write(b"more")
     if what == "task":
         Dataset.objects.update(task="grains")
@@ -186,7 +186,7 @@ def _noting(began):
 
 @pytest.mark.slow
 def test_killed_five_times_it_comes_to_the_same_end(base_model, tmp_path):  # noqa: F811
-    ends, rng = [], random.Random(1)
+    ends, rng, took = [], random.Random(1), 0.0
     for kills in (0, 5):
         lab = Lab(tmp_path / f"lab {kills}")
         lab.env |= {"OMP_NUM_THREADS": "1", "DEEPSEGM_TRAINING_THREADS": "1", "DEEPSEGM_DEVICE": "cpu"}
@@ -203,11 +203,9 @@ def test_killed_five_times_it_comes_to_the_same_end(base_model, tmp_path):  # no
         subprocess.run([*command, "train"], check=True, **options)
         took = time.monotonic() - began
         with sqlite3.connect(lab.folder / "db.sqlite3") as database:
-            state, error, summary = database.execute(
-                "select state, error, summary from segmentation_training"
-            ).fetchone()
+            found = database.execute("select state, error, summary from segmentation_training").fetchone()
         database.close()
-        assert state == "done", error
+        assert found[0] == "done", found[1]
         card = next((lab.folder / "models").glob("*.toml"))
-        ends.append((json.loads(summary), read_card(card).sha256))
+        ends.append((json.loads(found[2]), read_card(card).sha256))
     assert ends[0] == ends[1]
