@@ -188,6 +188,7 @@ def _noting(began):
 def test_killed_five_times_it_comes_to_the_same_end(base_model, tmp_path):  # noqa: F811
     ends, rng, took = [], random.Random(1), 0.0
     for kills in (0, 5):
+        (tmp_path / f"lab {kills}").mkdir()
         lab = Lab(tmp_path / f"lab {kills}")
         lab.env |= {"OMP_NUM_THREADS": "1", "DEEPSEGM_TRAINING_THREADS": "1", "DEEPSEGM_DEVICE": "cpu"}
         lab.run("migrate")
