@@ -35,6 +35,9 @@ DEEPSEGM_WAITING_MEGAPIXELS = env.number("DEEPSEGM_WAITING_MEGAPIXELS", 1000, le
 DEEPSEGM_SAMPLE_IMAGES = env.number("DEEPSEGM_SAMPLE_IMAGES", 200, least=1)
 DEEPSEGM_WAITING_SAMPLES = env.number("DEEPSEGM_WAITING_SAMPLES", 3, least=1)
 DEEPSEGM_MAX_ARCHIVE_MB = env.number("DEEPSEGM_MAX_ARCHIVE_MB", 20 * DEEPSEGM_MAX_UPLOAD_MB, least=1)
+DEEPSEGM_METRICS_TOKEN = env.secret("DEEPSEGM_METRICS_TOKEN")
+DEEPSEGM_QUEUE_MINUTES = env.number("DEEPSEGM_QUEUE_MINUTES", 30, least=1)
+DEEPSEGM_STORED_GB = env.number("DEEPSEGM_STORED_GB", 0)
 DEEPSEGM_RETENTION_DAYS = env.number("DEEPSEGM_RETENTION_DAYS", 0)
 DEEPSEGM_SILENCE_SECONDS = env.number("DEEPSEGM_SILENCE_SECONDS", 30, least=5)
 DEEPSEGM_SOFT_LIMIT_SECONDS = env.number("DEEPSEGM_SOFT_LIMIT_SECONDS", 1800, least=10)
@@ -77,7 +80,7 @@ X_FRAME_OPTIONS = "DENY"
 if DEEPSEGM_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS and bool(DEEPSEGM_TRUSTED_PROXIES)
-SECURE_REDIRECT_EXEMPT = [r"^healthz"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz", r"^readyz", r"^metrics"]
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
 # HSTS speaks for this host only; its sister hosts and browsers' preload lists are their owner's business. The folder
 # for temporary files is made at the start.
@@ -99,6 +102,7 @@ INSTALLED_APPS = [
     "worker",
 ]
 MIDDLEWARE = [
+    "segmentation.measured.Measured",
     "segmentation.middleware.TrustedProxies",
     "segmentation.middleware.NoNulBytes",
     "django.middleware.security.SecurityMiddleware",
@@ -251,14 +255,40 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
 
+# Mail to the administrators
+DEEPSEGM_ALERT_MAILS = env.words("DEEPSEGM_ALERT_MAILS")
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = env.mail(
+    "DEEPSEGM_MAIL_URL"
+)
+DEFAULT_FROM_EMAIL = env.text("DEEPSEGM_MAIL_FROM", "deepsegm@localhost")
+EMAIL_TIMEOUT = 10
+
 # Logs go to standard error, where systemd, Docker and people look for them.
 LOG_LEVEL = env.one_of("DEEPSEGM_LOG_LEVEL", "info", "debug", "warning", "error", "critical").upper()
+DEEPSEGM_LOG_FORMAT = env.one_of("DEEPSEGM_LOG_FORMAT", "line", "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"throttle": {"()": "deepsegm.log_throttle.LogThrottle"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["throttle"]}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}{context}: {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": ["asctime", "levelname", "name", "message", "request", "row"],
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        },
+    },
+    "filters": {
+        "throttle": {"()": "deepsegm.log_throttle.LogThrottle"},
+        "context": {"()": "segmentation.log_context.LogContext"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": DEEPSEGM_LOG_FORMAT,
+            "filters": ["throttle", "context"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},

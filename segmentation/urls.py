@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, upload
+from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, upload, watch
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -56,7 +56,10 @@ urlpatterns = [
     path("models/<str:name>/small.jpg", pages.kind_picture, name="kind-picture"),
     path("models/<str:name>/pictures/<str:which>", pages.example, name="model-example"),
     path("help/", pages.help_page, name="help"),
-    path("healthz", pages.healthz, name="healthz"),
+    path("status/", watch.status, name="status"),
+    path("healthz", watch.healthz, name="healthz"),
+    path("readyz", watch.readyz, name="readyz"),
+    path("metrics", watch.metrics, name="metrics"),
     path("accounts/login/", pages.SignIn.as_view(), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path(

@@ -45,7 +45,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from segmentation import services
+from segmentation import log_context, services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded, Training
@@ -54,6 +54,7 @@ from segmentation.services.kinds import INSPECTIONS, KINDS
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
+from . import presence  # noqa: F401  its signals
 from .comparing import compare_results
 from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
@@ -77,28 +78,44 @@ Progress = Callable[[str, float], None]
 Work = Callable[[Any, Progress, Path], None]
 
 
+SHORT: dict[type[Attempted], Work] = {ExportJob: write_further, Comparison: compare_results, Sample: pool_sample}
+
+
 @shared_task(name="worker.run_job")
 def run_job(pk: str) -> None:
-    """Run one job until it is done, failed or superseded."""
-    _run(Job, pk, _attempt)
+    """Work on what comes next. The message only says that a job waits: short work comes first, because somebody waits
+    for it at a page, then the job of the sender whose turn it is."""
+    for kind, work in SHORT.items():
+        first = kind.objects.waiting().order_by("created").values_list("pk", flat=True).first()
+        if first is not None and _run(kind, first, work):
+            return
+    while (first := Job.objects.next_in_turn()) is not None:
+        if _run(Job, first, _attempt):
+            return
 
 
 @shared_task(name="worker.run_sample")
 def run_sample(pk: str) -> None:
     """Pool one sample."""
-    _run(Sample, pk, pool_sample)
+    _short(Sample, pk)
 
 
 @shared_task(name="worker.write_files")
 def write_files(pk: str) -> None:
     """Write the files of a finished job that are not stored with every result."""
-    _run(ExportJob, pk, write_further)
+    _short(ExportJob, pk)
 
 
 @shared_task(name="worker.compare")
 def compare(pk: str) -> None:
     """Compare two results."""
-    _run(Comparison, pk, compare_results)
+    _short(Comparison, pk)
+
+
+def _short(kind: type[Attempted], pk: str) -> None:
+    """Do short work, or what comes next if the message of a job has led to it already: each message does one thing."""
+    if not _run(kind, pk, SHORT[kind]):
+        run_job(pk)
 
 
 @shared_task(
@@ -133,9 +150,9 @@ def child_died(sender: Any, task_id: str, exception: BaseException, **signal: An
 
     A child that died together with its worker is not reported here: `services.rescue` finds its row.
     """
-    kind = IN_A_CHILD.get(sender.name)
-    if kind and isinstance(exception, WorkerLostError | TimeLimitExceeded):
-        services.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
+    if sender.name in IN_A_CHILD and isinstance(exception, WorkerLostError | TimeLimitExceeded):
+        for kind in IN_A_CHILD.values():
+            services.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
         connection.close()
 
 
@@ -143,17 +160,17 @@ def child_died(sender: Any, task_id: str, exception: BaseException, **signal: An
 def give_back(**signal: Any) -> None:
     """Queue this worker's present row again when the worker must stop; this never counts as a death."""
     for request in list(state.active_requests):
-        kind = IN_A_CHILD.get(request.name)
-        if kind and request.args:
-            kind.objects.filter(pk=request.args[0], state="running").update(**AGAIN)
+        for kind in IN_A_CHILD.values():
+            kind.objects.filter(message=request.id, state="running").update(**AGAIN)
     connection.close()
 
 
-def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
-    """Claim a row and make one attempt at it, until the row is done, failed or postponed."""
+def _run(kind: type[Attempted], pk: Any, work: Work) -> bool:
+    """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed."""
     row = kind.objects.claim(pk, message=current_task.request.id or "")
     if row is None:
-        return
+        return False
+    log_context.row.set(f"{kind.__name__} {pk}")
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
         if kind is not Micrograph and is_scarce():
@@ -165,6 +182,7 @@ def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
         logger.info("%s: attempt %s is over, the row was cancelled, changed, deleted or passed on.", pk, row.attempt)
     except Exception as error:
         _end(row, error)
+    return True
 
 
 class ProgressReporter:

@@ -38,3 +38,4 @@ from .segmentations import Segmentation
 from .signatures import Signature
 from .tokens import Delivery, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile
+from .workers import WorkerProcess

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 import uuid
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Min, Q
+from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
 SHOWN_NAME = 150
@@ -140,8 +142,32 @@ class Attempted(models.Model):
         self.change(**said)
 
 
+RECENT = timedelta(hours=1)
+
+
 class AttemptedQuerySet(OwnedQuerySet):
     related: tuple[str, ...] = ()
+
+    def by_sender(self) -> AttemptedQuerySet:
+        """With `sender`: an account or, without an account, a network address: cookies and secrets are easily made."""
+        text = models.CharField()
+        address = NullIf("address", models.Value(""))
+        return self.annotate(sender=Coalesce(Cast("owner", text), address, Cast("visitor", text), models.Value("")))
+
+    def sender_in_turn(self, waiting: AttemptedQuerySet, since: str) -> str | None:
+        """The sender of waiting rows whose last turn is longest ago, so that a hundred rows of one do not delay the
+        only row of another. since: the column that says since when a row waits. None if nothing waits."""
+        first = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
+        if len(first) < 2:
+            return next(iter(first), None)
+        served = self.last_turns()
+        never = min(first.values()) - RECENT
+        return min(first, key=lambda each: (served.get(each, never), first[each]))
+
+    def last_turns(self) -> dict[str, datetime]:
+        """When a row of each sender was last taken, as far as that is recent."""
+        recent = self.filter(started__gt=timezone.now() - RECENT).by_sender()
+        return dict(recent.values_list("sender").annotate(Max("started")).order_by())
 
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings as site
 from django.db import models
-from django.db.models import Q
+from django.db.models import Avg, Count, F, Q
 from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
@@ -17,6 +18,10 @@ from .samples import Sample
 from .segmentations import Segmentation
 
 RECENT_JOBS = 20
+# How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
+# and none waits for ever.
+LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
+COMPARED = 200  # jobs of a sender that are compared by this
 
 
 class JobQuerySet(AttemptedQuerySet):
@@ -24,6 +29,21 @@ class JobQuerySet(AttemptedQuerySet):
 
     def waiting(self) -> JobQuerySet:
         return super().waiting().filter(ready=True)
+
+    def next_in_turn(self) -> Any:
+        """Id of the job to take next; None if none waits. Senders take turns."""
+        waiting = self.waiting()
+        sender = self.sender_in_turn(waiting, "queued")
+        if sender is None:
+            return None
+        rows = waiting.by_sender().filter(sender=sender).order_by("queued", "pk")
+        sizes = "micrograph__width", "micrograph__height"
+        found = rows.values_list("pk", "queued", "sample", *sizes)[:COMPARED]
+        return min(found, key=lambda row: _due(*row[1:]), default=(None,))[0]
+
+
+def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
+    return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
 
 
 class ExportJobQuerySet(AttemptedQuerySet):
@@ -83,7 +103,7 @@ class Job(Owned, Attempted):
 
     class Meta:
         ordering = ["-created"]
-        indexes = [models.Index(fields=["state", "queued"])]
+        indexes = [models.Index(fields=["state", "queued"]), models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return f"{self.micrograph.name} ({self.get_state_display()})"
@@ -127,7 +147,7 @@ class Job(Owned, Attempted):
         """Place in the queue, 1 for the next one; None when the job does not wait."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
-        return self._ahead().count() + 1
+        return sum(count for count, _ in self._ahead()) + 1
 
     def expected_seconds(self) -> float | None:
         """Seconds until the job is done, from the pace of recent jobs; None if it is finished or no recent job is
@@ -145,9 +165,9 @@ class Job(Owned, Attempted):
             return mine
         running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
-        ahead = self._ahead().select_related("micrograph").defer("summary")
-        waiting = [*before, *(job._seconds(pace) for job in ahead)]
-        return sum(each or 0.0 for each in waiting) / site.DEEPSEGM_CONCURRENCY + mine
+        ahead = (count * (pace.seconds(megapixels) or 0.0) for count, megapixels in self._ahead())
+        waiting = sum(each or 0.0 for each in before) + sum(ahead)
+        return waiting / site.DEEPSEGM_CONCURRENCY + mine
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
@@ -158,11 +178,24 @@ class Job(Owned, Attempted):
         """Tells an attempt how long it will still take."""
         return Forecast(recent_pace(), self.micrograph.megapixels)
 
-    def _ahead(self) -> models.QuerySet:
+    def _ahead(self) -> list[tuple[int, float]]:
+        """How many jobs of each sender are taken before this one, and their mean megapixels; as senders take turns, no
+        more of another than of one's own."""
+        waiting = Job.objects.filter(state=self.State.QUEUED, ready=True).by_sender()
+        mine = waiting.filter(pk=self.pk).values_list("sender", flat=True).first()
+        size = Avg(F("micrograph__width") * F("micrograph__height") / 1e6)
         before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
-        if self.sample_id is None:  # of a sample only the images that were enqueued stand before a single one
-            before &= Q(sample=None) | Q(enqueued__isnull=False)
-        return Job.objects.filter(before, state=self.State.QUEUED, ready=True)
+        if self.sample_id is None:
+            before &= Q(sample=None) | Q(queued__lt=self.queued - LATER_IN_A_SAMPLE)
+        else:
+            before |= Q(sample=None, queued__lt=self.queued + LATER_IN_A_SAMPLE)
+        own = waiting.filter(before, sender=mine).aggregate(count=Count("pk"), size=size)
+        others = waiting.exclude(sender=mine).values_list("sender").annotate(count=Count("pk"), size=size).order_by()
+        turns, found = Job.objects.last_turns(), [(own["count"], own["size"] or 0.0)]
+        for sender, count, megapixels in others:
+            earlier = sender not in turns or (mine in turns and turns[sender] < turns[mine])
+            found.append((min(count, own["count"] + earlier), megapixels or 0.0))
+        return found
 
 
 def recent_pace() -> Pace:

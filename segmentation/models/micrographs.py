@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from pathlib import PurePosixPath
 
 from django.db import models
-from django.db.models import Max, Min, Q
-from django.db.models.functions import Cast, Coalesce, NullIf
-from django.utils import timezone
+from django.db.models import Q
 
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
-
-RECENT = timedelta(hours=1)
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
@@ -37,8 +32,7 @@ class MicrographQuerySet(AttemptedQuerySet):
     def next_in_turn(self) -> Micrograph | None:
         """The next upload to inspect: the first one of the sender whose last turn is longest ago.
 
-        So a sender of a hundred files does not delay a sender of one. A sender is an account or, without an account,
-        a network address: cookies and secrets are easily made.
+        So a sender of a hundred files does not delay a sender of one.
         """
         waiting = self.waiting().by_sender()
         # Images with only the data bar unread come last; among them, those with a waiting job come first.
@@ -46,24 +40,13 @@ class MicrographQuerySet(AttemptedQuerySet):
             if waiting.filter(first).exists():
                 waiting = waiting.filter(first)
                 break
-        first = dict(waiting.values_list("sender").annotate(Min("created")).order_by())
-        if not first:
-            return None
-        recent = self.filter(created__gt=timezone.now() - RECENT, started__isnull=False).by_sender()
-        served = dict(recent.values_list("sender").annotate(Max("started")).order_by())
-        never = min(first.values()) - RECENT
-        sender = min(first, key=lambda each: (served.get(each, never), first[each]))
-        return waiting.filter(sender=sender).order_by("created", "pk").first()
+        sender = self.sender_in_turn(waiting, "created")
+        return None if sender is None else waiting.filter(sender=sender).order_by("created", "pk").first()
 
     def others_wait(self, micrograph: Micrograph) -> bool:
         """Whether uploads of another sender wait for their first inspection."""
         mine = self.by_sender().filter(pk=micrograph.pk).values("sender")
         return self.waiting().filter(width=0).by_sender().exclude(sender__in=mine).exists()
-
-    def by_sender(self) -> MicrographQuerySet:
-        text = models.CharField()
-        address = NullIf("address", models.Value(""))
-        return self.annotate(sender=Coalesce(Cast("owner", text), address, Cast("visitor", text), models.Value("")))
 
 
 class Micrograph(Owned, Attempted):

@@ -20,6 +20,7 @@ from .segmentations import segmentation_for
 from .space import NO_ROOM, check_space
 from .trouble import is_full
 from .uploads import sha256_of
+from .usage import check_quota
 
 
 def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: Any) -> Job:
@@ -37,6 +38,7 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     limits.check_size(file.size)
     limits.check_uploads(**sender)
     check_space(file.size)
+    check_quota(file.size, **sender)
     suffix = _suffix(file)
     outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of(file), "size": file.size}
     Arrival.objects.create(**Job.fields_of(**sender))

@@ -37,7 +37,7 @@ def check_size(size: int) -> None:
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the hourly number of uploads, and state when to try again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
-    recent = Arrival.objects.filter(_sender(user, visitor, address), created__gt=now - AN_HOUR)
+    recent = Arrival.objects.filter(sender_of(user, visitor, address), created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
     if len(times) < limit:
         return
@@ -49,7 +49,7 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the permitted number of unfinished jobs; those of samples are counted by `check_samples`."""
     limit = settings.DEEPSEGM_WAITING_JOBS
-    mine = _sender(user, visitor, address)
+    mine = sender_of(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
             f"{limit} of your analyses are waiting or running, which is the limit: "
@@ -61,7 +61,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the permitted number of samples with images under way."""
     limit = settings.DEEPSEGM_WAITING_SAMPLES
-    mine = Sample.objects.filter(_sender(user, visitor, address))
+    mine = Sample.objects.filter(sender_of(user, visitor, address))
     jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
     arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
@@ -73,7 +73,7 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse an image if too many pixels of one sender would then wait, including those of samples."""
     limit = settings.DEEPSEGM_WAITING_MEGAPIXELS
-    waiting = Job.objects.filter(_sender(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
+    waiting = Job.objects.filter(sender_of(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
     if pixels / 1e6 + micrograph.megapixels > limit:
         raise Refused(
@@ -83,7 +83,7 @@ def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None,
         )
 
 
-def _sender(user: Any, visitor: UUID | None, address: str) -> Q:
+def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
     """Rows of this account; without an account, of this browser or address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)

@@ -22,6 +22,7 @@ from .queue import enqueue_inspection
 from .refusal import Refused
 from .space import NO_ROOM, check_space, frees_room
 from .trouble import is_full
+from .usage import check_quota
 
 SAMPLE = Path("sample", "sem-sample.tif")
 
@@ -50,6 +51,7 @@ def receive_upload(
     limits.check_uploads(user=user, visitor=visitor, address=address)
     size = sum(each.size for each in (file, *side))
     check_space(size)
+    check_quota(size, user=user, visitor=visitor, address=address)
     if not is_archive:
         _check_kind(file)
     sender = Micrograph.fields_of(user, visitor, address)

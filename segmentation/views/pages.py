@@ -1,4 +1,4 @@
-"""Help, models, sign-in, health."""
+"""Help, models, sign-in."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
-from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -28,10 +26,8 @@ from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.settings import DEFAULT_MODEL
 from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
-from ..models import Job
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
-from ..services.space import is_scarce
 
 FORMATS = ["WEBP"]
 CAPTION = 0x010E  # of EXIF, as core.report.example writes it
@@ -237,16 +233,3 @@ def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
             return {"width": picture.width, "height": picture.height, "text": caption or plain}
     except (OSError, ValueError, Image.DecompressionBombError):
         return {"width": "", "height": "", "text": plain}
-
-
-@require_safe
-@login_not_required
-def healthz(request: HttpRequest) -> JsonResponse:
-    """For monitors: whether the database answers and there is room for more images."""
-    try:
-        Job.objects.exists()
-    except DatabaseError:
-        return JsonResponse({"ok": False, "why": "the database does not answer"}, status=503)
-    if is_scarce():
-        return JsonResponse({"ok": False, "why": "the disk is full: no uploads are taken"}, status=503)
-    return JsonResponse({"ok": True})

@@ -218,8 +218,8 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
 
 
 def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
-    job, other = (make_job(state="running", attempt=2, deaths=1) for _ in range(2))
-    at_work = SimpleNamespace(name="worker.run_job", args=(str(job.pk),))
+    job, other = (make_job(state="running", attempt=2, deaths=1, message=message) for message in ("mine", "another's"))
+    at_work = SimpleNamespace(name="worker.run_job", id="mine")
     monkeypatch.setattr("worker.tasks.state.active_requests", [at_work])
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     give_back()

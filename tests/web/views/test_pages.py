@@ -388,7 +388,7 @@ class TestErrors:
             def exists(self):
                 raise DatabaseError
 
-        monkeypatch.setattr("segmentation.views.pages.Job.objects", Broken())
+        monkeypatch.setattr("segmentation.views.watch.Job.objects", Broken())
         assert client.get("/healthz").status_code == 503
 
 

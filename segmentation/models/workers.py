@@ -1,0 +1,33 @@
+"""The worker processes that are alive."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils import timezone
+
+ALIVE = timedelta(seconds=45)
+
+
+class WorkerProcess(models.Model):
+    """A worker, which says every few seconds that it is alive; gone once it ends as it should.
+
+    name: Celery's, such as "analyses@host". queues: names, parted by commas.
+    """
+
+    name = models.CharField(max_length=200, primary_key=True)
+    queues = models.CharField(max_length=200)
+    version = models.CharField(max_length=50)
+    started = models.DateTimeField(default=timezone.now)
+    seen = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_alive(self) -> bool:
+        return timezone.now() - self.seen < ALIVE

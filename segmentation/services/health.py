@@ -1,0 +1,177 @@
+"""What an administrator and a monitor need to know: what works, what waits, what failed, what is slow."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from celery import current_app
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+
+from ..models import Attempted, Job, Micrograph, WorkerProcess
+from ..models.workers import ALIVE
+from .kinds import KINDS
+from .space import free_bytes, is_scarce
+from .upkeep import storage_used
+
+KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
+A_WEEK = timedelta(days=7)
+MOST_REASONS = 10
+
+
+class Check(NamedTuple):
+    """One thing that must work. why: a sentence if it does not. needed: whether pages fail without it; the rest only
+    delays work."""
+
+    name: str
+    ok: bool
+    why: str = ""
+    needed: bool = True
+
+
+class Waiting(NamedTuple):
+    """A queue: how many rows wait and run, for how many seconds the first has waited, how many workers are alive."""
+
+    queue: str
+    waiting: int
+    running: int
+    oldest: float
+    workers: int
+
+
+_known: tuple[float, list[Check]] = (0.0, [])
+
+
+def readiness() -> list[Check]:
+    """Every check, made at most once in KEPT_SECONDS by this process."""
+    global _known
+    now = time.monotonic()
+    if not _known[1] or now - _known[0] > KEPT_SECONDS:
+        _known = now, [_made(*each) for each in _CHECKS]
+    return _known[1]
+
+
+def _made(name: str, needed: bool, check: Callable[[], str]) -> Check:
+    try:
+        why = check()
+    except Exception as error:
+        why = f"It does not answer ({type(error).__name__})."
+    return Check(name, not why, why, needed)
+
+
+def _database() -> str:
+    with transaction.atomic():
+        WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
+        transaction.set_rollback(True)
+    return ""
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(plan)} migrations are not applied: run manage.py migrate." if plan else ""
+
+
+def _storage() -> str:
+    name = default_storage.save(f"probe/{uuid4()}", ContentFile(b"probe"))
+    default_storage.delete(name)
+    return ""
+
+
+def _disk() -> str:
+    return "The disk is full: no uploads are taken." if is_scarce() else ""
+
+
+def _broker() -> str:
+    with current_app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1, timeout=3)
+    return ""
+
+
+def _workers() -> str:
+    idle = [each.queue for each in queues() if not each.workers]
+    return f"No worker takes the queue {', '.join(idle)}." if idle else ""
+
+
+def _age() -> str:
+    limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
+    late = [each for each in queues() if each.oldest > limit]
+    said = (f"{each.queue}: the first has waited {each.oldest / 60:.0f} minutes" for each in late)
+    return f"{'; '.join(said)}." if late else ""
+
+
+_CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
+    ("database", True, _database),
+    ("migrations", True, _migrations),
+    ("storage", True, _storage),
+    ("disk", True, _disk),
+    ("broker", False, _broker),
+    ("workers", False, _workers),
+    ("queue", False, _age),
+)
+
+
+def queues() -> list[Waiting]:
+    """Every queue of the broker, from the rows; what waits for a set time does not count as waiting."""
+    now = timezone.now()
+    alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
+    workers = Counter(name for each in alive for name in each.split(","))
+    found: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
+    for row, kind in KINDS.items():
+        rows = row.objects.waiting().aggregate(count=Count("pk"), since=Min(_since(row)))
+        mine = found[kind.queue]
+        mine[0] += rows["count"]
+        mine[1] += row.objects.filter(state="running").count()
+        mine[2] = min(mine[2], rows["since"] or now)
+    return [
+        Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
+        for name, (waiting, running, since) in found.items()
+    ]
+
+
+def _since(row: type[Attempted]) -> str:
+    """The column that says since when a row waits; of a micrograph no message tells."""
+    known = {field.name for field in row._meta.get_fields()}
+    return "queued" if "queued" in known else "created" if row is Micrograph else "enqueued"
+
+
+def states() -> Iterator[tuple[str, str, int]]:
+    """(noun, state, number) of the rows of each kind."""
+    for row, kind in KINDS.items():
+        for state, count in row.objects.order_by().values_list("state").annotate(count=Count("pk")):
+            yield kind.noun, state, count
+
+
+def failures(since: timedelta = A_WEEK) -> list[tuple[str, int]]:
+    """The sentences by which jobs failed, the most frequent first; "" of older versions left out."""
+    failed = Job.objects.filter(~Q(error=""), state=Job.State.FAILED, finished__gt=timezone.now() - since)
+    counted = failed.order_by().values_list("error").annotate(count=Count("pk")).order_by("-count", "error")
+    return list(counted[:MOST_REASONS])
+
+
+def slowest_stages(most: int = 1000) -> list[tuple[str, float]]:
+    """Mean seconds a job of each stage of the latest jobs, the longest first."""
+    recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
+    spent: Counter[str] = Counter()
+    timings = [each for each in recent.values_list("summary__timings", flat=True)[:most] if each]
+    for each in timings:
+        spent.update(each)
+    return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]
+
+
+def disk() -> dict[str, int | None]:
+    """Bytes: free and total of the disk (None where files lie elsewhere), and of all stored files."""
+    folder = settings.DEEPSEGM_DATA
+    total = shutil.disk_usage(folder).total if folder.is_dir() else None
+    return {"free": free_bytes(), "total": total, "stored": storage_used()}

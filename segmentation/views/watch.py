@@ -1,0 +1,120 @@
+"""For monitors and administrators: is it alive, is it ready, how much, how fast."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ..core.pace import about
+from ..models import Job, WorkerProcess
+from ..services import health
+from ..services.space import is_scarce
+
+FULL = "the disk is full: no uploads are taken"
+
+
+@require_safe
+@login_not_required
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Whether this process answers: the database can be read and there is room for more images."""
+    try:
+        Job.objects.exists()
+    except DatabaseError:
+        return JsonResponse({"ok": False, "why": "the database does not answer"}, status=503)
+    if is_scarce():
+        return JsonResponse({"ok": False, "why": FULL}, status=503)
+    return JsonResponse({"ok": True})
+
+
+@require_safe
+@never_cache
+@login_not_required
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Every check with its sentence; 503 if pages cannot work. Without a worker pages work, and work waits."""
+    made = health.readiness()
+    ready = all(each.ok for each in made if each.needed)
+    checks = {each.name: "ok" if each.ok else each.why for each in made}
+    said = {"ok": ready, "degraded": not all(each.ok for each in made), "checks": checks}
+    return JsonResponse(said, status=200 if ready else 503)
+
+
+@require_safe
+@never_cache
+@login_not_required
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Numbers for Prometheus, with the token of DEEPSEGM_METRICS_TOKEN; without that setting there are none."""
+    token = settings.DEEPSEGM_METRICS_TOKEN
+    if not token:
+        raise Http404
+    sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not secrets.compare_digest(sent.encode(), token.encode()):
+        return HttpResponse("Send the token of DEEPSEGM_METRICS_TOKEN as a bearer token.\n", "text/plain", 401)
+    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+@require_safe
+@never_cache
+@staff_member_required(login_url="login")
+def status(request: HttpRequest) -> HttpResponse:
+    """The same for people who run the site."""
+    queues = [(each, about(each.oldest) if each.waiting else "–") for each in health.queues()]
+    shown = {
+        "wrong": [each for each in health.readiness() if not each.ok],
+        "queues": queues,
+        "workers": WorkerProcess.objects.all(),
+        "failures": health.failures(),
+        "stages": health.slowest_stages(),
+        "disk": health.disk(),
+    }
+    return render(request, "status.html", shown)
+
+
+class Rows(Collector):
+    """What the rows say, counted when somebody asks."""
+
+    def collect(self) -> Iterator[Metric]:
+        rows = GaugeMetricFamily("deepsegm_rows", "Rows by kind and state.", labels=["kind", "state"])
+        for kind, state, count in health.states():
+            rows.add_metric([kind, state], count)
+        yield rows
+        fields = {"waiting": "Rows that wait.", "running": "Rows at work.", "workers": "Workers that are alive."}
+        families = {
+            name: GaugeMetricFamily(f"deepsegm_queue_{name}", words, labels=["queue"]) for name, words in fields.items()
+        }
+        oldest = GaugeMetricFamily("deepsegm_queue_oldest_seconds", "How long the first has waited.", labels=["queue"])
+        for each in health.queues():
+            for name, family in families.items():
+                family.add_metric([each.queue], getattr(each, name))
+            oldest.add_metric([each.queue], each.oldest)
+        yield from (*families.values(), oldest)
+        for name, size in health.disk().items():
+            if size is not None:
+                yield GaugeMetricFamily(f"deepsegm_disk_{name}_bytes", f"Bytes, {name}.", value=size)
+        checks = GaugeMetricFamily("deepsegm_check_ok", "1 if a check of /readyz is passed.", labels=["check"])
+        for check in health.readiness():
+            checks.add_metric([check.name], float(check.ok))
+        yield checks
+        stages = GaugeMetricFamily(
+            "deepsegm_stage_seconds", "Mean seconds a job, of the latest jobs.", labels=["stage"]
+        )
+        for stage, seconds in health.slowest_stages():
+            stages.add_metric([stage], seconds)
+        yield stages
+
+    def describe(self) -> list[Metric]:
+        return []  # so that registering it asks no database
+
+
+REGISTRY.register(Rows())

@@ -1,0 +1,146 @@
+"""What monitors and administrators are told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from segmentation.log_context import LogContext, row
+from segmentation.models import WorkerProcess
+from segmentation.models.workers import ALIVE
+from segmentation.services import health
+from segmentation.services.kinds import KINDS
+
+pytestmark = pytest.mark.django_db
+QUEUES = ("analyses", "inspections", "training")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Every request checks anew."""
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(health, "_broker", lambda: "")
+    monkeypatch.setattr(health, "_CHECKS", tuple((n, r, _named(n)) for n, r, _ in health._CHECKS))
+
+
+def _named(name):
+    """The check of that name, as it is when it is called."""
+    functions = {"queue": "_age"}
+    return lambda: getattr(health, functions.get(name, f"_{name}"))()
+
+
+@pytest.fixture
+def workers():
+    for queue in QUEUES:
+        WorkerProcess.objects.create(name=f"{queue}@here", queues=queue, version="1")
+
+
+class TestReady:
+    def test_all_is_well(self, client, workers):
+        response = client.get("/readyz")
+        assert response.status_code == 200
+        assert response.json() == {"ok": True, "degraded": False, "checks": dict.fromkeys(_names(), "ok")}
+
+    def test_a_missing_worker_delays_work_and_no_page(self, client, workers):
+        WorkerProcess.objects.filter(queues="training").update(seen=timezone.now() - ALIVE)
+        said = client.get("/readyz").json()
+        assert (said["ok"], said["degraded"]) == (True, True) and "training" in said["checks"]["workers"]
+
+    def test_old_work_in_the_queue_is_said(self, client, workers, make_job):
+        make_job(queued=timezone.now() - timedelta(minutes=50))
+        said = client.get("/readyz").json()
+        assert said["ok"] and "50 minutes" in said["checks"]["queue"]
+
+    @pytest.mark.parametrize("name", ["database", "storage", "disk", "migrations"])
+    def test_pages_cannot_work_without(self, client, workers, monkeypatch, name):
+        def broken():
+            raise OperationalError
+
+        monkeypatch.setattr(health, f"_{name}", broken)
+        response = client.get("/readyz")
+        assert response.status_code == 503 and response.json()["checks"][name] != "ok"
+
+    def test_unapplied_migrations(self, client, workers, monkeypatch):
+        monkeypatch.setattr("django.db.migrations.executor.MigrationExecutor.migration_plan", lambda *a: [1, 2])
+        assert "2 migrations" in client.get("/readyz").json()["checks"]["migrations"]
+
+    def test_checks_leave_nothing_behind(self, client, workers, settings):
+        client.get("/readyz")
+        assert WorkerProcess.objects.count() == len(QUEUES)
+        from django.core.files.storage import default_storage
+
+        assert default_storage.listdir("probe")[1] == []
+
+
+def _names():
+    return [name for name, *_ in health._CHECKS]
+
+
+class TestMetrics:
+    def test_there_are_none_without_the_setting(self, client):
+        assert client.get("/metrics").status_code == 404
+
+    def test_a_wrong_token_is_refused(self, client, settings):
+        settings.DEEPSEGM_METRICS_TOKEN = "right"
+        for sent in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer ünd"}):
+            assert client.get("/metrics", headers=sent).status_code == 401
+
+    def test_numbers_of_rows_queues_and_requests(self, client, settings, workers, make_job):
+        settings.DEEPSEGM_METRICS_TOKEN = "right"
+        make_job()
+        client.get("/help/")
+        text = client.get("/metrics", headers={"Authorization": "Bearer right"}).content.decode()
+        assert 'deepsegm_rows{kind="analysis",state="queued"} 1.0' in text
+        assert 'deepsegm_queue_workers{queue="training"} 1.0' in text
+        assert 'deepsegm_request_seconds_count{method="GET",status="200",view="help"}' in text
+        assert 'deepsegm_check_ok{check="database"} 1.0' in text
+
+
+class TestStatus:
+    def test_only_staff_sees_it(self, client, django_user_model):
+        assert client.get("/status/").status_code == 302
+        client.force_login(django_user_model.objects.create_user("somebody"))
+        assert client.get("/status/").status_code == 302
+
+    def test_queues_workers_and_reasons(self, client, admin_user, workers, make_job):
+        client.force_login(admin_user)
+        for _ in range(2):
+            make_job(state="failed", error="The disk is on fire.", finished=timezone.now())
+        page = client.get("/status/").content.decode()
+        assert "analyses@here" in page and "The disk is on fire." in page and ">2<" in page
+
+    def test_every_kind_of_row_is_counted(self):
+        assert {each.queue for each in health.queues()} == {kind.queue for kind in KINDS.values()}
+        assert [each.waiting for each in health.queues()] == [0, 0, 0]
+
+
+class TestLogs:
+    def test_a_request_has_an_id(self, client):
+        made, sent = client.get("/help/"), client.get("/help/", headers={"X-Request-ID": "proxy-made-this"})
+        assert len(made["X-Request-ID"]) == 32 and sent["X-Request-ID"] == "proxy-made-this"
+
+    @pytest.mark.parametrize("sent", ["short", "with blanks in it", "x" * 65, "a\tb-c-d-e-f"])
+    def test_a_strange_id_is_not_taken_over(self, client, sent):
+        assert client.get("/help/", headers={"X-Request-ID": sent})["X-Request-ID"] != sent
+
+    def test_a_line_names_the_row_at_work(self):
+        record = logging.LogRecord("worker", logging.INFO, "", 1, "done", (), None)
+        token = row.set("Job 7")
+        try:
+            assert LogContext().filter(record) and (record.row, record.context) == ("Job 7", " [Job 7]")
+        finally:
+            row.reset(token)
+
+    def test_json_holds_time_level_message_and_ids(self, settings):
+        from pythonjsonlogger.json import JsonFormatter
+
+        about = {k: v for k, v in settings.LOGGING["formatters"]["json"].items() if k != "()"}
+        record = logging.LogRecord("worker", logging.INFO, "", 1, "%s: done", ("7",), None)
+        LogContext().filter(record)
+        said = json.loads(JsonFormatter(**about).format(record))
+        assert said["message"] == "7: done" and {"time", "level", "logger", "request", "row"} <= set(said)

@@ -1,0 +1,209 @@
+"""A backup restored into an empty site, of either engine and of a later version, answers as the site did."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = REPOSITORY / "tests/web/data"
+LEVEL = "0018_comparisons"  # of an older version
+OLDER = f"""
+import django
+django.setup()
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from pathlib import Path
+from worker import backup
+loader = MigrationExecutor(connection).loader
+others = [node for node in loader.graph.leaf_nodes() if node[0] != "segmentation"]
+backup.apps = loader.project_state([*others, ("segmentation", "{LEVEL}")]).apps
+backup.write_backup(Path(__import__("sys").argv[1]))
+"""
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The data folder of a site with results of every kind, one model and its key."""
+    folder = tmp_path_factory.mktemp("site")
+    with tarfile.open(DATA / "data-folder-9719d7d.tar.xz") as packed:
+        packed.extractall(folder, filter="data")
+    (folder / "models").mkdir()
+    (folder / "models" / "own.toml").write_text("a card")
+    (folder / "secret-key").write_text("a-key-that-lasts" * 4)
+    assert manage(folder, "migrate", "--verbosity", "0").returncode == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(site) -> Path:
+    file = site / "backup.zip"
+    done = manage(site, "backup", file)
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+def python(folder: Path, *arguments: object, database: str = "") -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
+    env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
+    if database:
+        env["DEEPSEGM_DATABASE_URL"] = database
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=180)
+
+
+def manage(folder: Path, *arguments: object, database: str = "") -> subprocess.CompletedProcess[str]:
+    return python(folder, "manage.py", *arguments, database=database)
+
+
+def answers(folder: Path, site: Path, database: str = "") -> Any:
+    """What a site answers about all that it holds, but for pages, which hold a key of their own."""
+    if folder != site:
+        shutil.copy(site / "asked.json", folder)
+    said = json.loads(python(folder, DATA / "answers.py", database=database).stdout)
+    for rows in (said["jobs"], said["samples"]):
+        for row in rows.values():
+            row["page"].pop("html", None)
+    return said
+
+
+def test_a_restored_site_answers_byte_for_byte_as_before(site, archive, tmp_path):
+    done = manage(tmp_path, "restore", archive)
+    assert done.returncode == 0, done.stderr
+    assert answers(tmp_path, site) == answers(site, site)
+    for name in ("secret-key", "models/own.toml"):
+        assert (tmp_path / name).read_bytes() == (site / name).read_bytes()
+    assert (tmp_path / "secret-key").stat().st_mode & 0o077 == archive.stat().st_mode & 0o077 == 0
+
+
+def test_times_are_restored_to_the_microsecond(site, archive, tmp_path):
+    manage(tmp_path, "restore", archive)
+    found = []
+    for folder in (site, tmp_path):
+        with sqlite3.connect(folder / "db.sqlite3") as database:
+            found.append(database.execute("SELECT id, created, finished FROM segmentation_job ORDER BY id").fetchall())
+    assert found[0] == found[1] and len(found[0]) == 6
+
+
+def test_a_backup_of_an_older_version_is_restored(site, tmp_path):
+    older, new = tmp_path / "older", tmp_path / "new"
+    older.mkdir()
+    new.mkdir()
+    with tarfile.open(DATA / "data-folder-9719d7d.tar.xz") as packed:
+        packed.extractall(older, filter="data")
+    assert manage(older, "migrate", "segmentation", LEVEL, "--verbosity", "0").returncode == 0
+    assert manage(older, "migrate", "auth", "--verbosity", "0").returncode == 0
+    made = python(older, "-c", OLDER, tmp_path / "older.zip")
+    assert made.returncode == 0, made.stderr
+    with zipfile.ZipFile(tmp_path / "older.zip") as archive:
+        assert "rows/segmentation.training.jsonl" not in archive.namelist()
+    done = manage(new, "restore", tmp_path / "older.zip")
+    assert done.returncode == 0, done.stderr
+    assert answers(new, site) == answers(site, site)
+
+
+def test_a_started_site_without_accounts_and_images_is_empty(archive, tmp_path):
+    assert manage(tmp_path, "migrate", "--verbosity", "0").returncode == 0
+    assert manage(tmp_path, "restore", archive).returncode == 0
+
+
+def altered(archive: Path, tmp_path: Path) -> Path:
+    """A copy with one byte of a stored file changed, in the middle."""
+    file = tmp_path / "altered.zip"
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    return file
+
+
+def cut_off(archive: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "cut.zip"
+    file.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    return file
+
+
+def with_a_stray(archive: Path, tmp_path: Path) -> Path:
+    file = shutil.copy(archive, tmp_path / "stray.zip")
+    with zipfile.ZipFile(file, "a") as opened:
+        opened.writestr("files/../../stray", "x")
+    return file
+
+
+def of_a_later_version(archive: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "later.zip"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "manifest.json":
+                manifest = json.loads(content)
+                manifest["migrations"].append(["segmentation", "9999_later"])
+                content = json.dumps(manifest).encode()
+            new.writestr(name, content)
+    return file
+
+
+def no_archive(archive: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "text.zip"
+    file.write_text("no archive")
+    return file
+
+
+@pytest.mark.parametrize("harmed", [altered, cut_off, with_a_stray, of_a_later_version, no_archive])
+def test_an_unusable_archive_is_refused_before_anything_is_touched(archive, tmp_path, harmed):
+    file, folder = harmed(archive, tmp_path), tmp_path / "empty"
+    done = manage(folder, "restore", file)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+    assert not [path for path in folder.rglob("*") if path.is_file() and path.name not in ("up.lock", "db.sqlite3")]
+    if (folder / "db.sqlite3").exists():
+        with sqlite3.connect(folder / "db.sqlite3") as database:
+            assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'auth_user'").fetchall()
+
+
+def test_a_site_with_results_is_never_overwritten(site, archive):
+    done = manage(site, "restore", archive)
+    assert done.returncode == 1 and "empty" in done.stderr
+
+
+def test_a_backup_never_replaces_a_file(site, archive):
+    before = archive.read_bytes()
+    assert manage(site, "backup", archive).returncode == 1
+    assert archive.read_bytes() == before
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(settings.DEEPSEGM_SQLITE, reason="needs PostgreSQL: make test-services")
+def test_from_sqlite_to_postgresql_and_back(site, archive, tmp_path):
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.mkdir()
+    back.mkdir()
+    name = f"backup_{uuid.uuid4().hex}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    url = urlunsplit(urlsplit(os.environ["DEEPSEGM_DATABASE_URL"])._replace(path=f"/{name}"))
+    try:
+        assert manage(there, "restore", archive, database=url).returncode == 0
+        assert answers(there, site, url) == answers(site, site)
+        made = "from django.contrib.auth.models import User; User.objects.create(username='next')"
+        assert manage(there, "shell", "-c", made, database=url).returncode == 0
+        assert manage(there, "backup", tmp_path / "again.zip", database=url).returncode == 0
+        assert manage(back, "restore", tmp_path / "again.zip").returncode == 0
+        assert answers(back, site) == answers(site, site)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

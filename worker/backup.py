@@ -1,0 +1,375 @@
+"""The whole site in one archive: rows, stored files, models and the secret key; made while the site runs.
+
+    manifest.json            format, version, migrations, and SHA-256 and size of each other member
+    rows/<app>.<model>.jsonl names of columns, then one line for each row
+    files/...                the storage, as it is
+    models/...               DEEPSEGM_MODELS
+    secret-key
+
+The rows are one consistent picture: of SQLite a copy by its own backup function, of PostgreSQL a transaction of the
+level REPEATABLE READ. Files are listed after the rows were read, and every file is stored before its row. So no row
+lacks its file, unless somebody deletes it meanwhile.
+
+Rows are restored into the tables as they were when the archive was made, by the models of that time, then migrated. So
+an archive fits every later version and each engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.core.management.color import no_style
+from django.db import connection, connections, transaction
+from django.db.migrations.exceptions import IrreversibleError
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
+
+from segmentation import __version__
+from segmentation.models import Micrograph
+from segmentation.services import Refused
+
+FORMAT = "deepsegm-backup/1"
+MANIFEST, KEY = "manifest.json", "secret-key"
+LEFT_OUT = (
+    "sessions.session",
+    "axes.accessattempt",
+    "axes.accesslog",
+    "axes.accessfailurelog",
+    "axes.accessattemptexpiration",
+)
+AT_ONCE = 500  # rows
+CHUNK = 2**20
+Say = Callable[[str], None]
+Node = tuple[str, str]  # app and name of a migration
+
+NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another file."
+DAMAGED = "The backup is damaged: {name} is not as it was written. Nothing was restored."
+NEWER = "The backup was made by version {theirs}, which is newer than this one, {ours}: update DeepSegm first."
+NOT_EMPTY = (
+    "There are accounts or images here already: restore into an empty database, with an empty data folder"
+    " (DEEPSEGM_DATA, DEEPSEGM_DATABASE_URL)."
+)
+NOT_CLEARED = "The tables of this database cannot be made anew ({why}): use an empty database."
+OTHER_KEY = (
+    "DEEPSEGM_SECRET_KEY differs from the key in the backup: set it to the content of its member secret-key, or leave"
+    " it unset. Without that key no link of a browser or script without an account leads to its results."
+)
+
+
+class Counted(NamedTuple):
+    """What a backup holds. bytes: of the stored files."""
+
+    rows: int
+    files: int
+    bytes: int
+
+
+def write_backup(file: Path, say: Say = print) -> Counted:
+    """Write the archive; `file` appears once it is whole. Raises Refused if it exists, OSError."""
+    if file.exists():
+        raise Refused(f"{file} exists already: choose another name.")
+    part = file.with_name(f".{file.name}.part")
+    part.touch(mode=0o600)  # it holds the key and the hashes of passwords
+    try:
+        with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
+            writer = _Writer(archive)
+            rows = _write_rows(writer)
+            say(f"{rows:,} rows")
+            writer.text(KEY, settings.SECRET_KEY)
+            for path in _models():
+                with path.open("rb") as opened:
+                    writer.stream(f"models/{path.name}", opened)
+            names = list(_stored_names(""))
+            stored = [size for name in names if (size := _write_stored(writer, name)) is not None]
+            say(f"{len(stored):,} files of {sum(stored) / 1e6:,.1f} MB")
+            writer.finish()
+        part.rename(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return Counted(rows, len(stored), sum(stored))
+
+
+class _Writer:
+    """Adds members to an archive and notes their hashes."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.members: dict[str, dict[str, Any]] = {}
+
+    def stream(self, name: str, source: IO[bytes], *, packed: bool = False) -> int:
+        return self.lines(name, iter(lambda: source.read(CHUNK), b""), packed=packed)
+
+    def text(self, name: str, text: str) -> int:
+        return self.lines(name, [text.encode()])
+
+    def lines(self, name: str, parts: Iterable[bytes], *, packed: bool = False) -> int:
+        """A member of these parts; returns its bytes."""
+        digest, size = hashlib.sha256(), 0
+        info = zipfile.ZipInfo(name)
+        info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+        info.external_attr = 0o600 << 16
+        with self.archive.open(info, "w", force_zip64=True) as member:
+            for part in parts:
+                member.write(part)
+                digest.update(part)
+                size += len(part)
+        self.members[name] = {"sha256": digest.hexdigest(), "size": size}
+        return size
+
+    def finish(self) -> None:
+        applied = sorted(MigrationRecorder(connection).applied_migrations())
+        manifest = {"format": FORMAT, "version": __version__, "migrations": applied, "members": self.members}
+        self.archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+
+
+def _write_rows(writer: _Writer) -> int:
+    count = 0
+    with _consistent() as using:
+        for model in apps.get_models(include_auto_created=True):
+            if model._meta.label_lower in LEFT_OUT or model._meta.proxy or not model._meta.managed:
+                continue
+            names = [field.attname for field in model._meta.concrete_fields]
+            rows = model._base_manager.using(using).order_by("pk").values_list(*names).iterator(AT_ONCE)
+            lines = chain([names], rows)
+            encoded = (json.dumps(line, default=_plain).encode() + b"\n" for line in lines)
+            counted = _Counting(encoded)
+            writer.lines(f"rows/{model._meta.label_lower}.jsonl", counted, packed=True)
+            count += counted.count - 1
+    return count
+
+
+class _Counting:
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self.parts, self.count = parts, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self.parts:
+            self.count += 1
+            yield part
+
+
+def _plain(value: Any) -> Any:
+    """A value of a column as JSON has it; `Field.to_python` reads it again, to the microsecond."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+@contextmanager
+def _consistent() -> Iterator[str]:
+    """The alias of a database that stays as it is now; writers are not held up."""
+    if not settings.DEEPSEGM_SQLITE:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection.alias
+        return
+    scratch = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        copy = Path(folder) / "db.sqlite3"
+        connection.ensure_connection()
+        with sqlite3.connect(copy) as target:
+            connection.connection.backup(target)
+        target.close()
+        connections.databases["backup"] = {**connections.databases["default"], "NAME": copy}
+        try:
+            yield "backup"
+        finally:
+            connections["backup"].close()
+            del connections["backup"], connections.databases["backup"]
+
+
+def _models() -> list[Path]:
+    folder = settings.DEEPSEGM_MODELS
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+
+def _stored_names(folder: str) -> Iterator[str]:
+    """The names of all files in the storage."""
+    try:
+        folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    yield from (f"{folder}{name}" for name in sorted(filter(None, names)))
+    for name in sorted(filter(None, folders)):
+        yield from _stored_names(f"{folder}{name}/")
+
+
+def _write_stored(writer: _Writer, name: str) -> int | None:
+    """Copy one file of the storage; None if it was deleted since it was listed."""
+    try:
+        opened = default_storage.open(name)
+    except FileNotFoundError:
+        return None
+    with opened:
+        return writer.stream(f"files/{name}", opened)
+
+
+def restore_backup(file: Path, say: Say = print) -> Counted:
+    """Restore an archive into an empty site; raises Refused, with nothing touched if the archive is damaged."""
+    try:
+        archive = zipfile.ZipFile(file)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise Refused(NO_ARCHIVE.format(file=file)) from error
+    with archive:
+        manifest = _checked(archive, file)
+        say("the backup is whole")
+        _refuse_what_is_there(archive)
+        targets = _targets(manifest)
+        members = [name for name in manifest["members"] if name.startswith("files/")]
+        for name in members:
+            _restore_stored(archive, name)
+        settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
+        for name in (each for each in manifest["members"] if each.startswith("models/")):
+            with archive.open(name) as source, (settings.DEEPSEGM_MODELS / Path(name).name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+        say(f"{len(members):,} files")
+        rows = _restore_rows(archive, manifest["members"], targets)
+        say(f"{rows:,} rows")
+        if not settings.DEEPSEGM_SECRET_KEY_LASTS:
+            settings.DEEPSEGM_SECRET_FILE.touch(mode=0o600)
+            settings.DEEPSEGM_SECRET_FILE.write_bytes(archive.read(KEY))
+    return Counted(rows, len(members), sum(manifest["members"][name]["size"] for name in members))
+
+
+def _checked(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
+    """The manifest, after every member was found as it was written."""
+    try:
+        manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
+        members = manifest["members"]
+        ours = manifest["format"] == FORMAT
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
+        raise Refused(NO_ARCHIVE.format(file=file)) from error
+    if not ours:
+        raise Refused(NEWER.format(theirs=manifest.get("version"), ours=__version__))
+    if {*members, MANIFEST} != set(archive.namelist()) or KEY not in members:
+        raise Refused(DAMAGED.format(name=MANIFEST))
+    for name, about in members.items():
+        if ".." in Path(name).parts:
+            raise Refused(DAMAGED.format(name=name))
+        try:
+            with archive.open(name) as member:
+                digest = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+        except Exception as error:  # a damaged member fails in many ways
+            raise Refused(DAMAGED.format(name=name)) from error
+        if digest != about["sha256"]:
+            raise Refused(DAMAGED.format(name=name))
+    return manifest
+
+
+def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
+    tables = connection.introspection.table_names()
+    users = apps.get_model(settings.AUTH_USER_MODEL)
+    if any(model._meta.db_table in tables and model._base_manager.exists() for model in (users, Micrograph)):
+        raise Refused(NOT_EMPTY)
+    if settings.DEEPSEGM_SECRET_KEY_LASTS and archive.read(KEY).decode() != settings.SECRET_KEY:
+        if (
+            settings.DEEPSEGM_SECRET_FILE.is_file()
+            and settings.DEEPSEGM_SECRET_FILE.read_text().strip() == settings.SECRET_KEY
+        ):
+            settings.DEEPSEGM_SECRET_KEY_LASTS = False  # of an empty site that was started once
+        else:
+            raise Refused(OTHER_KEY)
+
+
+def _restore_stored(archive: zipfile.ZipFile, member: str) -> None:
+    name = member.removeprefix("files/")
+    if default_storage.exists(name):
+        default_storage.delete(name)
+    with archive.open(member) as source:
+        default_storage.save(name, File(source, name=Path(name).name))
+
+
+def _restore_rows(archive: zipfile.ZipFile, members: Container[str], targets: list[Node]) -> int:
+    """Make the tables of the archive's time, fill them, migrate; returns the number of rows."""
+    _make_tables(targets)
+    state = MigrationExecutor(connection).loader.project_state(targets).apps
+    models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
+    count = 0
+    with transaction.atomic():
+        for model in reversed(models):
+            model._base_manager.all().delete()
+        for model in models:
+            name = f"rows/{model._meta.label_lower}.jsonl"
+            if name in members:
+                with archive.open(name) as lines:
+                    count += _fill(model, lines)
+        _reset_sequences(models)
+    call_command("migrate", interactive=False, verbosity=0)
+    return count
+
+
+def _targets(manifest: dict[str, Any]) -> list[Node]:
+    """The last migration of each app when the archive was made; raises Refused if one is not known here."""
+    loader = MigrationExecutor(connection).loader
+    applied = {(app, name) for app, name in manifest["migrations"]}
+    known = {node for node in applied if node in loader.graph.nodes}
+    replaced = {each for migration in loader.replacements.values() for each in migration.replaces}
+    if applied - known - replaced:
+        raise Refused(NEWER.format(theirs=manifest["version"], ours=__version__))
+    followed = {
+        parent.key for node in known for parent in loader.graph.node_map[node].parents if parent.key[0] == node[0]
+    }
+    return sorted(known - followed)
+
+
+def _make_tables(targets: list[Node]) -> None:
+    """Bring the empty database to these migrations."""
+    executor = MigrationExecutor(connection)
+    present = executor.loader.applied_migrations.keys()
+    try:
+        if present - set(executor.loader.graph.nodes) or _is_beyond(executor, targets):
+            executor.migrate([(app, None) for app in sorted({app for app, _ in present})])
+            executor = MigrationExecutor(connection)
+        executor.migrate(targets)
+    except IrreversibleError as error:
+        raise Refused(NOT_CLEARED.format(why=error)) from error
+
+
+def _is_beyond(executor: MigrationExecutor, targets: list[Node]) -> bool:
+    wanted = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
+    return bool(executor.loader.applied_migrations.keys() - wanted)
+
+
+def _fill(model: type[Model], lines: IO[bytes]) -> int:
+    names = json.loads(next(lines))
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    for field in fields.values():
+        field.auto_now = field.auto_now_add = False  # times are restored, too; this is a model of this call alone
+    count = 0
+    while some := list(islice(lines, AT_ONCE)):
+        rows = (dict(zip(names, json.loads(line), strict=True)) for line in some)
+        made = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
+        count += len(model._base_manager.bulk_create(made))
+    return count
+
+
+def _reset_sequences(models: list[type[Model]]) -> None:
+    """Let numbers of new rows begin above those restored."""
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), models):
+            cursor.execute(statement)

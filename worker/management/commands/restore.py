@@ -1,0 +1,37 @@
+"""`manage.py restore FILE`: a backup into an empty site of this or a later version, on either engine."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from segmentation.services import Refused
+from worker import data_directory
+from worker.backup import restore_backup
+
+
+class Command(BaseCommand):
+    help = (
+        "Restore FILE, which `manage.py backup` wrote, into an empty database and data folder; the site must not run."
+        " FILE is checked first: nothing is touched if it is damaged. What was running then waits in the queue."
+    )
+    requires_system_checks = []  # there may be no database yet
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+
+    def handle(self, *, file: Path, **options: Any) -> None:
+        try:
+            data_directory.prepare(settings.DEEPSEGM_DATA)
+            with data_directory.lock(settings.DEEPSEGM_DATA):
+                counted = restore_backup(file, self.stdout.write)
+        except (Refused, data_directory.Unfit) as refusal:
+            raise CommandError(str(refusal)) from None
+        except (OSError, DatabaseError) as error:
+            raise CommandError(f"The backup could not be restored ({error}): empty the site and try again.") from error
+        self.stdout.write(f"{counted.rows:,} rows and {counted.files:,} files are restored: start the site.")
