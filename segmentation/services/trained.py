@@ -25,7 +25,7 @@ from .refusal import Refused
 
 CARD, WEIGHTS = ".toml", ".safetensors"
 ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
-LONGEST_NAME = 40
+LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
 
 
 def runs_folder() -> Path:

@@ -26,6 +26,7 @@ from ..models import (
     Segmentation,
     StoredFile,
     Superseded,
+    TrainingFile,
 )
 from . import bundles
 from .jobs import delete_job
@@ -222,7 +223,7 @@ def tidy() -> Purged:
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
     shown = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
-    return shown + sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
+    return shown + sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact, TrainingFile))
 
 
 def _unheard(limit: object) -> QuerySet:

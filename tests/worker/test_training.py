@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -73,6 +74,13 @@ def test_a_dataset_becomes_a_model(training, settings, tmp_path):
     another = Training.objects.create(dataset=row.dataset, base=row.base, frozen=row.frozen, state="running", attempt=1)
     services.begin_version(training=another)
     assert another.version == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 150, "粒子", "TiO2 (batch 7)"])
+def test_any_dataset_gives_a_model_a_name(name):
+    row = Training(dataset=Dataset(name=name), version=123)
+    made = services.model_name_of(row)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*-123", made) and len(f"{made}.safetensors") <= 50
 
 
 @pytest.mark.slow
