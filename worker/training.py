@@ -63,6 +63,9 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         data = _data(training, place)
         with _own_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), told)
+    except services.Refused:  # what was taken back is not kept either
+        shutil.rmtree(place, ignore_errors=True)
+        raise
     except CannotWrite as error:  # says by itself that the disk is full, but not in a number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
     name = services.model_name_of(training)
@@ -92,6 +95,8 @@ class Told:
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
         if now != self.said:
             self.said = now
+            if Training.objects.filter(pk=self.training.pk, dataset=None).exists():
+                raise services.Refused(NO_DATASET)
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.

@@ -117,6 +117,14 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
     training.delete()
 
 
+def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(training, monkeypatch):
+    told = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **said: (told(**said), Dataset.objects.all().delete()))
+    row = run(training)
+    assert row.state == "failed" and "deleted" in row.error
+    assert not (trained.runs_folder() / str(row.pk)).exists()
+
+
 def test_a_full_disk_puts_it_off(training, monkeypatch):
     from segmentation.lab import files
 
