@@ -20,8 +20,20 @@ from .core import tasks
 from .core.report.exports.viewer import THUMBNAILS
 from .core.report.wording import calibration_words, capital
 from .core.typed import settings_of_task
-from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, Signature, StoredFile
+from .models import (
+    Artifact,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    Signature,
+    StoredFile,
+    Token,
+    Webhook,
+)
 from .presenters.result import main_number
+from .services import tokens
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
@@ -322,6 +334,45 @@ class SegmentationAdmin(GoesWithOthers):
     @admin.display(description="jobs", ordering="measured")
     def measured(self, found: Any) -> int:
         return found.measured
+
+
+@admin.register(Token)
+class TokenAdmin(LookOnly):
+    """Tokens of scripts, to look at and to revoke; nobody can read the token itself."""
+
+    list_display = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
+    list_filter = ("read_only", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "start", "owner__username")
+    summary_fields = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke the selected tokens", permissions=["change"])
+    def revoke(self, request: HttpRequest, rows: QuerySet) -> None:
+        self._each(request, rows, tokens.revoke_token, "revoked")
+
+    @admin.display(description="")
+    def stored(self, token: Token) -> str:
+        return ""
+
+
+@admin.register(Webhook)
+class WebhookAdmin(LookOnly):
+    """Addresses that are told of what is done; their secrets are not shown."""
+
+    list_display = ("url", "owner", "created", "failing", "stopped")
+    list_filter = (("owner", admin.RelatedOnlyFieldListFilter),)
+    search_fields = ("id", "url", "owner__username")
+    summary_fields = ("url", "owner", "created", "failing", "stopped", "last")
+
+    @admin.display(description="last messages")
+    def last(self, webhook: Webhook) -> SafeString:
+        rows = webhook.deliveries.all()[:20]
+        said = ((f"{each.created:%Y-%m-%d %H:%M}", each.event, each.get_state_display(), each.answer) for each in rows)
+        return format_html_join("", "<div>{} {}: {} {}</div>", said)
+
+    @admin.display(description="")
+    def stored(self, webhook: Webhook) -> str:
+        return ""
 
 
 def _address(job: Any, *names: str) -> str | None:

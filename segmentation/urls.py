@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import arriving, calibration, compare, histogram, jobs, pages, results, samples, upload, watch
+from .views import account, arriving, calibration, compare, histogram, jobs, pages, results, samples, upload, watch
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -61,6 +61,13 @@ urlpatterns = [
     path("readyz", watch.readyz, name="readyz"),
     path("metrics", watch.metrics, name="metrics"),
     path("accounts/login/", pages.SignIn.as_view(), name="login"),
+    path("account/", account.account, name="account"),
+    path("account/tokens/", account.make_token, name="token-make"),
+    path("account/tokens/<uuid:pk>/revoke/", account.revoke, name="token-revoke"),
+    path("account/webhooks/", account.make_webhook, name="webhook-make"),
+    path("account/webhooks/<uuid:pk>/test/", account.test_webhook, name="webhook-test"),
+    path("account/webhooks/<uuid:pk>/start/", account.start_webhook, name="webhook-start"),
+    path("account/webhooks/<uuid:pk>/delete/", account.delete_webhook, name="webhook-delete"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path(
         "accounts/password/",

@@ -104,7 +104,7 @@ def queue(monkeypatch):
         if name == "worker.inspect_uploads":
             inspect_now(monkeypatch)
             return
-        assert name in ("worker.run_job", "worker.run_sample")
+        assert name in ("worker.run_job", "worker.run_sample", "worker.deliver")
         enqueued.append(args[0])
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "client" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 NAMING = [ROOT / "CHANGELOG.md", *PAGES]
 NAMING += [file for part in ("segmentation", "worker", "tests") for file in (ROOT / part).rglob("*.py")]
 NAMING += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]

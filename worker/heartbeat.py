@@ -60,8 +60,9 @@ class Heartbeat:
 
     def _remove_what_is_nobodys(self) -> None:
         """Remove files stored after the row and its folder were deleted: nobody else would remove them."""
-        if not type(self._row).objects.filter(pk=self._row.pk).exists():
-            remove_folder(self._row.folder)
+        folder = getattr(self._row, "folder", "")  # not every kind of row has one
+        if folder and not type(self._row).objects.filter(pk=self._row.pk).exists():
+            remove_folder(folder)
         connection.close()
 
     def _once(self) -> None:

@@ -90,6 +90,7 @@ def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) 
             *(sys.executable, "-m", "segmentation.core.imported", str(path)),
             *(f"--asked={json.dumps(asked)}", f"--labels={labels}"),
             f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
+            f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         ]
         output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
         try:

@@ -18,8 +18,8 @@
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
-micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`) and the comparison of
-two results (`comparing`).
+micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of
+two results (`comparing`) and a message to a webhook (`delivering`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -48,14 +49,27 @@ from django.utils import timezone
 from segmentation import log_context, services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, Comparison, ExportJob, Job, Micrograph, Sample, Superseded, Training
+from segmentation.models import (
+    AGAIN,
+    Attempted,
+    Comparison,
+    Delivery,
+    ExportJob,
+    Job,
+    Micrograph,
+    Sample,
+    Superseded,
+    Training,
+)
 from segmentation.services import outlines, tables
 from segmentation.services.kinds import INSPECTIONS, KINDS
+from segmentation.services.queue import enqueue
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
 from . import presence  # noqa: F401  its signals
 from .comparing import compare_results
+from .delivering import deliver as deliver_message
 from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
@@ -75,6 +89,7 @@ EVERY_SECONDS = 0.5
 AT_A_STRETCH = 20  # uploads
 WRITING, STORING = 0.75, 0.97
 Progress = Callable[[str, float], None]
+_delivering = threading.Lock()
 Work = Callable[[Any, Progress, Path], None]
 
 
@@ -139,6 +154,25 @@ def inspect_uploads() -> None:
             return
         _run(Micrograph, micrograph.pk, inspect)
     services.enqueue_inspection()
+
+
+@shared_task(name="worker.deliver")
+def deliver(pk: str) -> None:
+    """Send the messages of webhooks in turn, this one among them.
+
+    One thread does that at a time, because uploads need the others while an address does not answer. Whoever waits for
+    nothing here leaves its message to that thread, which looks once more after each.
+    """
+    for _ in range(AT_A_STRETCH):
+        if not Delivery.objects.waiting().exists() or not _delivering.acquire(blocking=False):
+            return
+        try:
+            first = Delivery.objects.waiting().order_by("created").first()
+            if first is not None:
+                _run(Delivery, first.pk, deliver_message)
+        finally:
+            _delivering.release()
+    enqueue(Delivery.objects.waiting().values_list("pk", flat=True)[:1], Delivery)
 
 
 IN_A_CHILD = {kind.task: row for row, kind in KINDS.items() if kind.queue != INSPECTIONS}

@@ -16,8 +16,9 @@ from ..http.access import Thing, visible
 from ..http.errors import LOCKED_OUT
 from ..services import Refused
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
+from ..services.tokens import PREFIX, token_of
 
-SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
+SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."
 OUR_PAGE = "DeepSegm"  # value of X-Requested-With
 STALE_PAGE = "This page is too old to change anything: reload it, then try again."
 OWNER_ONLY = (
@@ -30,15 +31,18 @@ def sign_in(request: HttpRequest) -> bool:
     """Set request.user and request.visitor from the header alone; raises Refused.
 
     Cookies count only for our own pages, so a foreign page can do nothing. A script without an account may have a
-    secret, by which it is known as a browser is by its cookie.
+    secret, by which it is known as a browser is by its cookie. request.token: the token that was sent, or None.
     """
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)
     if not _from_our_page(request):
         request.user, request.visitor = AnonymousUser(), None
-    request.secret = ""
+    request.secret, request.token = "", None
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:
+    if scheme.lower() == "bearer" and credentials.strip().startswith(PREFIX):
+        request.token = token_of(request, credentials.strip())
+        request.user = request.token.owner
+    elif scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:
         request.secret = credentials.strip()
         request.visitor = visitor_of(request.secret)
     elif scheme:

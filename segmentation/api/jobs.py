@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
 from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
+from ..core.settings import task_of
 from ..core.typed import SWITCH
 from ..http.access import visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
@@ -25,6 +26,7 @@ from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_
 from ..services.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own, secret_of
+from .listing import OF_STATE, Listing, listed
 from .sending import (
     A_FILE,
     FORM,
@@ -87,16 +89,30 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     return {"width": text, "origin": "typed"}
 
 
+@router.api_operation(["GET", "HEAD"], "", url_name="jobs", response={200: schemas.Jobs, **refusals(422)})
+def jobs(
+    request: HttpRequest,
+    asked: Query[Listing],
+    state: Annotated[schemas.State | None, Query(description=OF_STATE)] = None,
+    sample: Annotated[UUID | None, Query(description="Only the images of this sample.")] = None,
+) -> Any:
+    """Your jobs, the newest first."""
+    found = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
+    found = found.filter(sample=sample) if sample else found
+    said = listed(request, found, asked, state, "micrograph__name")
+    return {**said, "jobs": [_line(request, each) for each in asked.rows]}
+
+
 @router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="job", response={200: schemas.Job, **refusals(404)})
 def job(request: HttpRequest, pk: UUID) -> Any:
     """How far a job is, and its result."""
-    return described(request, visible(request, _job(pk)))
+    return described(request, visible(request, job_of(pk)))
 
 
 @router.delete("/{uuid:pk}", url_name="job", response={204: None, **refusals(403, 404)})
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a job with its files."""
-    services.delete_job(job=own(request, _job(pk), "delete"))
+    services.delete_job(job=own(request, job_of(pk), "delete"))
     return Status(204, None)
 
 
@@ -113,7 +129,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     edits the corrected outlines are measured, and with outlines those in the file of another tool, without a network or
     a model.
     """
-    parent = own(request, _job(pk))
+    parent = own(request, job_of(pk))
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
@@ -161,7 +177,7 @@ def labels(
     the last edit, next free id, then an id and its number of pixels, again and again, for the rows from top to bottom
     (exclusive) from left to right. With format=objects what is known of each object.
     """
-    analysed = visible(request, _job(pk))
+    analysed = visible(request, job_of(pk))
     corrections = services.corrections_of(analysed)
     now, base = corrections.now, len(corrections.steps)
     if format == "objects":
@@ -185,7 +201,7 @@ def labels(
 )
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order. Each holds the hash of the one before."""
-    log = services.log_of(visible(request, _job(pk)), since)
+    log = services.log_of(visible(request, job_of(pk)), since)
     return {**log._asdict(), "next": log.next_id, "edits": [each.as_dict() for each in log.edits]}
 
 
@@ -201,7 +217,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
 
     With a header Idempotency-Key the same request sent twice is made once, and gets the same answer.
     """
-    analysed = own(request, _job(pk))
+    analysed = own(request, job_of(pk))
     body = json_body(request, Edits)
     who = {"user": request.user, "visitor": request.visitor}
     try:
@@ -223,7 +239,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
 )
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
-    found = visible(request, _job(pk))
+    found = visible(request, job_of(pk))
     return serve_text(as_csv(found.edits.all()), "text/csv", found.micrograph.name, "corrections.csv")
 
 
@@ -235,15 +251,21 @@ def edits_csv(request: HttpRequest, pk: UUID) -> Any:
 )
 def sign(request: HttpRequest, pk: UUID) -> Any:
     """Sign a finished result, with the account's password once more. The signed result never changes."""
-    found, body = visible(request, _job(pk)), json_body(request, Sign)
+    found, body = visible(request, job_of(pk)), json_body(request, Sign)
     row = services.sign_job(job=found, request=request, **body.model_dump())
     return Status(201, row.as_dict())
+
+
+@router.post("/{uuid:pk}/retry", url_name="retry", response={200: schemas.Job, **refusals(403, 404, 409, 422)})
+def retry(request: HttpRequest, pk: UUID) -> Any:
+    """Try a failed or cancelled job once more."""
+    return described(request, services.retry_job(job=own(request, job_of(pk))))
 
 
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
-    return described(request, services.cancel_job(job=own(request, _job(pk))))
+    return described(request, services.cancel_job(job=own(request, job_of(pk))))
 
 
 @router.api_operation(
@@ -261,7 +283,7 @@ def artifact(
     wait: float = Query(0.0, ge=0.0, description=WAIT),
 ) -> Any:
     """A file of a finished job. Most are written when they are first asked for: 202 until then."""
-    job = visible(request, _job(pk))
+    job = visible(request, job_of(pk))
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
     stored = services.file_of(job, name, wait)
@@ -273,6 +295,22 @@ def artifact(
     if stored.error:
         raise Refused(stored.error, 503)
     return Status(202, {"state": stored.state, "progress": stored.progress})
+
+
+def _line(request: HttpRequest, job: Job) -> dict[str, Any]:
+    image = job.micrograph
+    return {
+        "id": str(job.pk),
+        "url": request.build_absolute_uri(reverse("api:job", args=[job.pk])),
+        "page": request.build_absolute_uri(reverse("job", args=[job.pk])),
+        **{name: getattr(job, name) for name in ("state", "progress", "created", "finished")},
+        "error": job.error or None,
+        "sample": str(job.sample_id) if job.sample_id else None,
+        "parent": str(job.parent_id) if job.parent_id else None,
+        "task": task_of(job.settings),
+        "model": job.model_name,
+        "image": {"name": image.name, "width": image.width or None, "height": image.height or None},
+    }
 
 
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
@@ -305,5 +343,5 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
-def _job(pk: UUID) -> Job | None:
+def job_of(pk: UUID) -> Job | None:
     return Job.objects.select_related("micrograph").filter(pk=pk).first()

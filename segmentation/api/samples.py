@@ -4,30 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from .. import services
 from ..core.micrograph import parse_width
 from ..forms.samples import parse_pixel
 from ..http.access import visible
 from ..http.serving import serve_sample_file
-from ..models import Sample
+from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import ASSUMED, ImageRow, PooledResult
 from ..services import Intake, Note, Refused, Scale
+from ..services.outlines import pooled_coco
+from ..services.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of, own, secret_of
-from .sending import A_FILE, Images, Inclusion, Name, NewSample, refusals, takes, valid_settings
+from .listing import OF_STATE, Listing, listed
+from .sending import (
+    A_FILE,
+    JSON,
+    FromResults,
+    Images,
+    Inclusion,
+    Name,
+    NewSample,
+    SampleScale,
+    json_body,
+    refusals,
+    takes,
+    valid_settings,
+)
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
-IN_OR_OUT = "Send included=on or included=off."
+IN_OR_OUT = "Send included=on, included=off or included=instead."
 NO_NAME = "Send the sample's new name as name."
 router = Router(tags=["Samples"])
 ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
@@ -54,6 +70,36 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
         for micrograph in uploads:
             services.discard_unused(micrograph)
         raise
+    response["Location"] = reverse("api:sample", args=[made.pk])
+    return Status(202, {**described(request, made), **secret_of(request)})
+
+
+@router.api_operation(["GET", "HEAD"], "", url_name="samples", response={200: schemas.Samples, **refusals(422)})
+def samples(
+    request: HttpRequest,
+    asked: Query[Listing],
+    state: Annotated[schemas.SampleState | None, Query(description=OF_STATE)] = None,
+) -> Any:
+    """Your samples, the newest first."""
+    found = Sample.objects.visible_to(request.user, request.visitor)
+    return {**listed(request, found, asked, state, "name"), "samples": [_line(request, each) for each in asked.rows]}
+
+
+@router.post(
+    "/of-results",
+    url_name="sample-of-results",
+    response={202: schemas.SampleStarted, **refusals(404, 409, 422)},
+    exclude_unset=True,
+    openapi_extra=takes(FromResults, JSON),
+)
+def of_results(request: HttpRequest, response: HttpResponse) -> Any:
+    """Make a sample of finished results; these stay as they are."""
+    body = json_body(request, FromResults)
+    found = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").in_bulk(body.jobs)
+    if len(found) < len(set(body.jobs)):
+        raise Http404
+    jobs = [found[pk] for pk in dict.fromkeys(body.jobs)]
+    made = services.sample_of_results(name=body.name, jobs=jobs, token=key_of(request), **identify(request))
     response["Location"] = reverse("api:sample", args=[made.pk])
     return Status(202, {**described(request, made), **secret_of(request)})
 
@@ -99,12 +145,18 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     openapi_extra=takes(Inclusion),
 )
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
-    """Count an image in (included=on) or leave it out (included=off)."""
+    """Count an image in (included=on) or leave it out (included=off); included=instead counts this other result of an
+    image of the sample."""
     found = own(request, _sample(pk))
-    member = get_object_or_404(found.members, pk=job)
+    member = found.members.filter(pk=job).first()
     included = request.POST.get("included", "")
-    if included not in ("on", "off"):
+    if included not in ("on", "off", "instead"):
         raise Refused(IN_OR_OUT)
+    if included == "instead":
+        other = member or own(request, Job.objects.select_related("micrograph").filter(pk=job).first())
+        return _change(request, pk, partial(services.replace_image, job=other))
+    if member is None:
+        raise Http404
     return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
 
 
@@ -116,6 +168,40 @@ def name(request: HttpRequest, pk: UUID) -> Any:
         raise Refused(NO_NAME)
     services.rename_sample(sample=found, name=request.POST["name"])
     return described(request, found)
+
+
+@router.post(
+    "/{uuid:pk}/scale",
+    url_name="sample-scale",
+    response={**ONE, **refusals(403, 404, 409, 422)},
+    openapi_extra=takes(SampleScale, JSON),
+)
+def scale(request: HttpRequest, pk: UUID) -> Any:
+    """Measure all images with another scale, from their outlines."""
+    own(request, _sample(pk))
+    body = json_body(request, SampleScale)
+    try:
+        value = (parse_pixel if body.rule == Sample.Rule.PIXEL else parse_width)(body.value)
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+    if value is None and body.rule == Sample.Rule.WIDTH:
+        raise Refused(NO_VALUE, 422)
+    return _change(request, pk, partial(services.recalibrate_sample, scale=Scale(body.rule, value, typed=body.value)))
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/outlines.json",
+    url_name="sample-outlines",
+    response=refusals(404),
+    openapi_extra=A_FILE,
+)
+def outlines(request: HttpRequest, pk: UUID) -> Any:
+    """The outlines of all pooled images as COCO annotations."""
+    found = visible(request, _sample(pk))
+    if not found.pooled.get("of"):
+        raise Http404
+    return StreamingHttpResponse(pooled_coco(found), content_type="application/json")
 
 
 @router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)
@@ -143,6 +229,16 @@ def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> d
     found = own(request, _sample(pk))
     service(sample=found)
     return described(request, found)
+
+
+def _line(request: HttpRequest, sample: Sample) -> dict[str, Any]:
+    return {
+        "id": str(sample.pk),
+        "url": request.build_absolute_uri(reverse("api:sample", args=[sample.pk])),
+        "page": request.build_absolute_uri(reverse("sample-page", args=[sample.pk])),
+        **{name: getattr(sample, name) for name in ("name", "state", "created")},
+        "error": sample.error or None,
+    }
 
 
 def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
@@ -11,6 +12,7 @@ from ..core.compare.results import Comparison
 from ..core.report.schema import JobResult, StoredSample
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+SampleState = Literal["waiting", "queued", "running", "done", "failed"]
 SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
 RESULT = (
     "What the result page shows; null until there is a result. Its entry flags has the warnings, each with a short form"
@@ -142,6 +144,116 @@ class Outdated(Schema):
     edits: list[Edit] = Field(description="Those since the base that was sent.")
 
 
+class ListedJob(Schema):
+    """A job in a list; more of it under its url."""
+
+    id: str
+    url: str
+    page: str
+    state: State
+    error: str | None
+    progress: float
+    created: datetime
+    finished: datetime | None
+    sample: str | None = Field(description="The id of the sample that it belongs to.")
+    parent: str | None = Field(description="The id of the job that it is a revision of.")
+    task: str
+    model: str
+    image: Micrograph
+
+
+class ListedSample(Schema):
+    """A sample in a list; more of it under its url."""
+
+    id: str
+    url: str
+    page: str
+    name: str
+    state: SampleState
+    error: str | None
+    created: datetime
+
+
+class Page(Schema):
+    """One page of a list, the newest first."""
+
+    count: int = Field(description="How many there are on all pages.")
+    next: str | None = Field(description="The address of the next page.")
+
+
+class Jobs(Page):
+    jobs: list[ListedJob]
+
+
+class Samples(Page):
+    samples: list[ListedSample]
+
+
+class Token(Schema):
+    """The token of this request."""
+
+    name: str
+    read_only: bool
+    expires: datetime | None
+
+
+class Me(Schema):
+    """Who asks."""
+
+    account: str | None = Field(description="Name of the account; null without one.")
+    token: Token | None
+    staff: bool
+
+
+class Claimed(Schema):
+    claimed: int = Field(description="How many jobs belong to the account now.")
+
+
+class NamedModel(Schema):
+    name: str
+    title: str
+
+
+class Task(Schema):
+    """A kind of analysis."""
+
+    name: str
+    title: str
+    summary: str
+    models: list[NamedModel] = Field(description="Those that can be chosen, the usual one first.")
+    quantities: list[str] = Field(description="Names of the numbers that it answers with.")
+    settings: dict[str, Any] = Field(description="JSON Schema of each setting, by its name.")
+
+
+class Tasks(Schema):
+    tasks: list[Task]
+
+
+class KnownScale(Schema):
+    nm_per_pixel: float | None = Field(description="null: sizes in pixels.")
+    width_nm: float | None = Field(description="Of the whole image.")
+    source: str
+    detail: str
+    relative_uncertainty: float | None
+
+
+class Scales(Schema):
+    """What is known of the scale of an image."""
+
+    used: KnownScale = Field(description="What the result is measured with.")
+    file: KnownScale | None = Field(description="What the file says.")
+    data_bar: KnownScale | None = Field(description="What was read in the picture.")
+    asked: KnownScale | None = Field(description="What the width of the query means.")
+    warnings: list[str] = Field(description="Where these differ.")
+
+
+class Written(Schema):
+    """Files that are being written: ask again after as many seconds as Retry-After says."""
+
+    written: int = Field(description="Of how many results all files are there.")
+    of: int
+
+
 class JobStarted(Job):
     secret: str = Field("", description=SECRET)
 
@@ -219,7 +331,7 @@ class SampleImage(Schema):
 class Sample(Analysis):
     """Several images of one material, pooled."""
 
-    state: Literal["waiting", "queued", "running", "done", "failed"]
+    state: SampleState
     result: Annotated[dict[str, Any] | None, WithJsonSchema({STORED: "StoredSample"})] = Field(description=RESULT)
     name: str
     done: int

@@ -7,6 +7,7 @@ from functools import reduce
 from math import isfinite
 from operator import or_
 from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
 
 from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
@@ -15,10 +16,12 @@ from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import OPERATIONS, UNDO
 from ..core.micrograph.types import Calibration
 from ..core.tasks import every
+from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
 from ..forms.settings import SettingsForm
 from ..services import Refused
+from ..services.callers import SHORTEST_SECRET
 from ..services.edits import MOST
 from . import schemas
 
@@ -84,6 +87,43 @@ class Sign(Body):
     name: str = Field("", description="As printed; empty: the full name of the account.")
 
 
+class Scaled(Body):
+    """The scale that a result is measured with."""
+
+    source: Literal["file", "data bar", "typed", "line", "none"] = Field(
+        description="Of the scale: file and data bar as GET says, typed with width, line with pixels and length; none:"
+        " sizes in pixels."
+    )
+    width: str = Field("", description=f"Of typed: the width of the whole image, {LENGTH}.")
+    pixels: float = Field(0, ge=0, le=999_999, description="Of line: its length in px of the image.")
+    error: float = Field(0, ge=0, le=999_999, description="Of line: how well its ends are known, in px.")
+    length: str = Field("", max_length=40, description="Of line: the length that it stands for, such as 200 nm.")
+
+
+class Claim(Body):
+    """What a script made without an account."""
+
+    secret: str = Field(min_length=SHORTEST_SECRET, max_length=1000, description="The secret that it was made with.")
+
+
+class FromResults(Body):
+    """A sample of finished results."""
+
+    jobs: list[UUID] = Field(min_length=1, max_length=10_000, description="Ids of finished jobs, one of each image.")
+    name: str = Field("", description="Name of the sample.")
+
+
+class SampleScale(Body):
+    """The scale of all images of a sample."""
+
+    rule: Literal["own", "width", "pixel"] = Field(description="Each image's own, one width, or one size of a pixel.")
+    value: str = Field(
+        "",
+        max_length=100,
+        description=f"Of width: {LENGTH}; of pixel: nm in a pixel; of own: the width of images without a scale.",
+    )
+
+
 class Images(Body):
     file: list[Upload] = Field(description="Images, the files beside them, and ZIP archives of them.")
 
@@ -100,7 +140,9 @@ class Name(Body):
 
 
 class Inclusion(Body):
-    included: Literal["on", "off"] = Field(description="Whether the image counts.")
+    included: Literal["on", "off", "instead"] = Field(
+        description="Whether the image counts; instead: this other result of an image of the sample counts."
+    )
 
 
 FORM, JSON = "multipart/form-data", "application/json"
@@ -118,9 +160,9 @@ def takes(body: type[Body], *kinds: str, settings: bool = False) -> dict[str, An
     }
 
 
-def settings_fields() -> dict[str, Any]:
-    """Every setting of every kind of analysis, as a field of a form or of a JSON object."""
-    fields: Any = {each.name: _field(each) for task in every() for each in settings_of_task(task)}
+def settings_fields(*only: Task) -> dict[str, Any]:
+    """Every setting of these kinds of analysis, without any of all, as a field of a form or of a JSON object."""
+    fields: Any = {each.name: _field(each) for task in only or every() for each in settings_of_task(task)}
     properties: dict[str, Any] = create_model("Settings", __base__=Body, **fields).model_json_schema()["properties"]
     return properties
 

@@ -26,20 +26,24 @@ from .auth import sign_in
 from .compare import router as compare
 from .jobs import router as jobs
 from .samples import router as samples
+from .scales import router as scales
 from .schemas import with_results
 from .sending import WITH_SETTINGS, settings_fields
+from .several import router as several
+from .site import router as site
 
 logger = logging.getLogger(__name__)
 NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
 DESCRIPTION = (
-    "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account, the"
-    " first answer holds a secret; send it to cancel or delete. A script may also choose its own secret of 16"
-    " characters or more. With a header Idempotency-Key, the same request sent twice makes one job,"
-    " and corrections once."
+    "Outline and measure what is in a micrograph. Send a token of your account page, or sign in with HTTP Basic, for"
+    " private results. Without an account, the first answer holds a secret; send it to cancel or delete. A script may"
+    " also choose its own secret of 16 characters or more. With a header Idempotency-Key, the same request sent twice"
+    " makes one job, and corrections once."
 )
 SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of an account; it begins with deepsegm_."},
     "account": {"type": "http", "scheme": "basic"},
-    "secret": {"type": "http", "scheme": "bearer"},
+    "secret": {"type": "http", "scheme": "bearer", "description": "The secret of a script without an account."},
 }
 
 
@@ -61,7 +65,10 @@ api = Api(
     openapi_extra={"security": [{}, *({name: []} for name in SECURITY)]},
 )
 api.add_router("/jobs", jobs)
+api.add_router("/jobs", scales)
+api.add_router("/jobs", several)
 api.add_router("/samples", samples)
+api.add_router("", site)
 api.add_router("/compare", compare)
 
 
@@ -71,6 +78,8 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         response = error(problem.sentence, problem.status)
         if problem.status == 401:
             response["WWW-Authenticate"] = 'Basic realm="DeepSegm API", charset="UTF-8"'
+        if problem.after:
+            response["Retry-After"] = str(problem.after)
         return response
     if isinstance(problem, Http404):
         return error(NOTHING, 404)

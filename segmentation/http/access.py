@@ -71,9 +71,10 @@ def ask_to_delete(
     back: str,
     names: Sequence[str] = (),
     hidden: Sequence[tuple[str, str]] = (),
+    verb: str = "Delete",
 ) -> HttpResponse:
     """The page that asks for confirmation before a deletion; it sends back `hidden`, which shows that it has asked."""
-    context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden}
+    context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden, "verb": verb}
     return render(request, "delete.html", context)
 
 

@@ -62,6 +62,8 @@ class Migration(migrations.Migration):
                 ('expires', models.DateTimeField(blank=True, null=True)),
                 ('used', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last used')),
                 ('revoked', models.DateTimeField(blank=True, null=True)),
+                ('minute', models.PositiveBigIntegerField(default=0, editable=False)),
+                ('requests', models.PositiveIntegerField(default=0, editable=False)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -113,6 +115,7 @@ class Migration(migrations.Migration):
                 ('url', models.URLField(max_length=500)),
                 ('secret', models.CharField(editable=False, max_length=100)),
                 ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('failing', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('stopped', models.DateTimeField(blank=True, null=True)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhooks', to=settings.AUTH_USER_MODEL)),
             ],

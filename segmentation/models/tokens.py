@@ -16,7 +16,8 @@ NAME = 100
 class Token(models.Model):
     """What a script sends in place of a name and a password. The token itself is stored nowhere.
 
-    key: its keyed hash. start: its first characters, by which its owner recognises it.
+    key: its keyed hash. start: its first characters, by which its owner recognises it. minute, requests: its requests
+    in the present minute, which is counted from 1970.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -29,6 +30,8 @@ class Token(models.Model):
     expires = models.DateTimeField(null=True, blank=True)
     used = models.DateTimeField("last used", null=True, blank=True, editable=False)
     revoked = models.DateTimeField(null=True, blank=True)
+    minute = models.PositiveBigIntegerField(default=0, editable=False)
+    requests = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["-created"]
@@ -40,8 +43,8 @@ class Token(models.Model):
 class Webhook(models.Model):
     """An address that is told when an account's work is done or has failed (Standard Webhooks).
 
-    secret: for the signature; a receiver needs it, so it is stored as it is, and shown once. stopped: since when
-    nothing is sent any more, because deliveries failed for too long.
+    secret: for the signature; we sign with it, so it is stored as it is, and shown once. failing: since when no
+    message was accepted. stopped: since when nothing is sent any more, because of that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -49,6 +52,7 @@ class Webhook(models.Model):
     url = models.URLField(max_length=500)
     secret = models.CharField(max_length=100, editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
+    failing = models.DateTimeField(null=True, blank=True, editable=False)
     stopped = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -9,14 +9,13 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph
 from .archives import Note
 from .calibration import waits_for_reading
 from .files import remove_folder
-from .jobs import create_job, make_ready
+from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .refusal import Refused
 from .samples import enrol, remark, take_in
@@ -137,7 +136,8 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
         micrograph.finish(
             Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
         )
-        _held(micrograph).update(state=Job.State.FAILED, error=sentence, finished=timezone.now())
+        for job in _held(micrograph).select_for_update():
+            fail_waiting(job, sentence)
         _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
             transaction.on_commit(lambda: remove_folder(micrograph.folder))

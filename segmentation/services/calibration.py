@@ -28,6 +28,8 @@ SHORT_LINE = "The line is too short to measure: draw it from one end of the scal
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
 UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that was not typed
+NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
+NO_SCALE = "There is no scale in the {source} of this image."
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
 CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
@@ -101,6 +103,25 @@ def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str =
         return False
     is_stated = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
     return not is_stated and rule == Sample.Rule.OWN
+
+
+def chosen_calibration(
+    source: str, micrograph: Micrograph, *, width: str = "", pixels: float = 0.0, error: float = 0.0, length: str = ""
+) -> Calibration | None:
+    """The calibration that a script chooses: "file", "data bar", "typed" (a width), "line" (of so many px, read to
+    within so many px, of a length) or "none" for pixels. Raises ValueError with a sentence."""
+    if source == "typed":
+        if not width.strip():
+            raise ValueError(NO_WIDTH)
+        return calibration_for(width, "typed", micrograph)
+    if source == "line":
+        return _drawn(f"drawn:{pixels:.3f}:{error:.3f}:{length}", micrograph)
+    if source == "none":
+        return Calibration.absent()
+    found = file_calibration(micrograph) if source == "file" else confirmed(micrograph.reading)
+    if found is None or found.nm_per_pixel is None:
+        raise ValueError(NO_SCALE.format(source=source))
+    return None if found == micrograph.own_calibration else found
 
 
 def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:

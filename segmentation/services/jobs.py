@@ -22,6 +22,7 @@ from .segmentations import segmentation_for
 from .signing import KEPT, kept
 from .space import frees_room
 from .uploads import discard_unused
+from .webhooks import announce
 
 GONE = "This analysis has been deleted."
 OTHER_CONTENT = (
@@ -140,11 +141,18 @@ def make_ready(job: Job) -> None:
         settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
         check_megapixels(job.micrograph, **job.maker)
     except (ValueError, Refused) as problem:
-        ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
-        Job.objects.filter(pk=job.pk).update(**ended)
+        fail_waiting(job, str(problem))
         return
     Job.objects.filter(pk=job.pk).update(settings=settings.as_dict(), ready=True, asked={}, queued=timezone.now())
     enqueue_after_commit(job.pk)
+
+
+def fail_waiting(job: Job, sentence: str) -> None:
+    """Fail a job that no worker has taken yet; within a transaction."""
+    ended = {"state": Job.State.FAILED, "error": sentence, "finished": timezone.now()}
+    if Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(**ended):
+        job.error = sentence
+        announce(job, "job.failed")
 
 
 def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:

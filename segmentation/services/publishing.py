@@ -14,12 +14,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.report import exports
-from ..models import AGAIN, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact
+from ..models import AGAIN, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, Training
 from . import bundles
 from .archives import LocalFile
 from .files import remove_folder
 from .pooling import refresh_after_commit
 from .segmentations import NAME
+from .webhooks import announce
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
@@ -55,9 +56,13 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
     Micrograph.objects.filter(pk=micrograph.pk).update(**names, viewer_size=size)
 
 
-def fail(*, row: Job | Sample, sentence: str, **fields: Any) -> None:
-    """Set this attempt's job or pooling failed with a sentence for its user; raises `Superseded`."""
+@transaction.atomic
+def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
+    """Set this attempt's row failed with a sentence for its user; raises `Superseded`."""
     row.finish("failed", error=sentence, **fields)
+    row.error = sentence
+    if isinstance(row, Job | Sample | Training):
+        announce(row, f"{row._meta.model_name}.failed")
     if isinstance(row, Job):
         refresh_after_commit(row.sample_id)
 
@@ -93,6 +98,7 @@ def _publish(
         stored = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             change()
+            announce(row, f"{row._meta.model_name}.done")
             kind.objects.filter(**of).delete()
             kind.objects.bulk_create([*known, *stored])
     except BaseException:

@@ -2,9 +2,13 @@
 
 
 class Refused(Exception):
-    """A request against the rules: one sentence for the user (what is wrong, what to do) and an HTTP status."""
+    """A request against the rules: one sentence for the user (what is wrong, what to do) and an HTTP status.
 
-    def __init__(self, sentence: str, status: int = 400) -> None:
+    after: seconds after which it may be sent again, 0 where that is not known.
+    """
+
+    def __init__(self, sentence: str, status: int = 400, *, after: int = 0) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status
+        self.after = after

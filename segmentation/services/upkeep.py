@@ -37,6 +37,7 @@ from .publishing import fail, requeue
 from .queue import enqueue, enqueue_inspection, enqueue_next
 from .samples import delete_sample
 from .signing import kept
+from .webhooks import forget_deliveries
 
 MAX_DEATHS = 3
 LOST_WAIT, LONGEST_LOST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
@@ -202,13 +203,15 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads interrupted by a crash, and unusable segmentations that no job refers to any more."""
+    uploads interrupted by a crash, old messages of webhooks, and unusable segmentations that no job refers to any more.
+    """
     an_hour_ago = timezone.now() - AN_HOUR
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
         broken.delete()
         Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
+    forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
     unused = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)

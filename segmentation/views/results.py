@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 from uuid import uuid4
@@ -19,18 +19,16 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ..core import tasks
-from ..core.archive import streamed_zip
 from ..core.flags import one_line
-from ..core.report import exports
 from ..core.report.wording import capital
 from ..http.access import ask_to_delete, refused, see_other
-from ..http.serving import file_stem, thumbnails
+from ..http.serving import thumbnails
+from ..http.zipped import Zipped
 from ..middleware import sender
-from ..models import Artifact, Job, Micrograph, Sample
+from ..models import Job, Micrograph, Sample
 from ..presenters.result import flags_of, main_number
-from ..services import Refused, ask_for_files, bundles, combined_table, delete_job, sample_of_results, unwritten
-from ..services.calibration import is_assumed, is_scaled
+from ..services import Refused, combined_table, delete_job, sample_of_results
+from ..services.calibration import is_scaled
 from ..services.claiming import claim_results
 from .upload import to_uuid
 
@@ -127,24 +125,16 @@ def selected(request: HttpRequest) -> HttpResponse:
     other = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table}.get(request.POST.get("do", ""))
     if other is not None:
         return other(request, heads)
-    stored = [(job, files) for job in heads if (files := _files(job))]
-    if not stored:
+    zipped = Zipped(heads)
+    if not zipped.finished:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
-    writing = [ask_for_files(job) for job, _ in stored if unwritten(job)]
     asked = "X-Prepare" in request.headers  # by the page's script, which waits in place
-    if any(not export.error for export in writing):
-        how_far = {"written": len(stored) - len(writing), "of": len(stored)}
+    if not zipped.is_ready:
+        how_far = {"written": zipped.written, "of": zipped.finished}
         if asked:
             return JsonResponse(how_far, status=202)
         return render(request, "preparing.html", {**how_far, "back": reverse("results")}, status=202)
-    if asked:
-        return HttpResponse(status=204)
-    ready = {job.pk for job, _ in stored}
-    others = [job for job in heads if job.pk not in ready]
-    response = StreamingHttpResponse(streamed_zip(_entries(stored, others)), content_type="application/zip")
-    response["Content-Disposition"] = 'attachment; filename="results.zip"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return HttpResponse(status=204) if asked else zipped.response()
 
 
 @require_POST
@@ -333,37 +323,3 @@ def _deleted(jobs: list[Job]) -> set[Any]:
         except Refused:
             stay.add(job.micrograph_id)
     return stay
-
-
-def _files(job: Job) -> list[Artifact]:
-    """The files of a result to be taken away, but for the bundle of them all."""
-    if job.state != Job.State.DONE or is_assumed(job.summary):
-        return []
-    listed = exports.listed("image", tasks.find(job.get_settings().task))
-    offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
-    stored = {each.name: each for each in job.artifacts.all()}
-    return [stored[name] for name in offered if name in stored]
-
-
-def _why_none(job: Job) -> str:
-    return "Its scale was not checked" if is_assumed(job.summary) else capital(job.get_state_display())
-
-
-def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> Iterator[tuple[str, bytes]]:
-    """A folder for each result, and what is missing by name: results without files, files that have gone meanwhile."""
-    missing = [f"{job.micrograph.name}: {_why_none(job)}, so no files of it are here." for job in others]
-    for number, (job, files) in enumerate(results, 1):
-        folder = f"{number:03d} {file_stem(job.micrograph.name)}"
-        missing += [
-            f"{folder}/{name}: it could not be written. Ask for it on the result's page." for name in unwritten(job)
-        ]
-        for artifact in files:
-            try:
-                with bundles.opened(artifact) as file:
-                    content = file.read()
-            except (OSError, ValueError):
-                missing.append(f"{folder}/{artifact.name}: it could not be read.")
-                continue
-            yield f"{folder}/{artifact.name}", content
-    if missing:
-        yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..micrograph.inspect import MAX_MEMORY_MB, answer
+from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer
 from ..tasks import find
 from .reading import read_outlines, said
 from .shapes import Frame
@@ -27,8 +27,10 @@ def main() -> int:
     parser.add_argument("--asked", type=json.loads, required=True, help="what is known of the image and the result")
     parser.add_argument("--labels", type=Path, required=True, help="where the labels are written, as npy")
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     options = parser.parse_args()
-    return answer(lambda: _read(options), options.max_memory_mb, MEMORY)
+    folders = [options.labels.parent]
+    return answer(lambda: _read(options), options.max_memory_mb, options.seconds, folders, MEMORY)
 
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:

@@ -9,10 +9,9 @@ import argparse
 import errno
 import json
 import logging
-import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 from .barreading import LEAST_SIDE, read_bar
+from .confined import confine
 from .contrast import preview
 from .databar import data_bar
 from .reader import MAX_PIXELS, read
@@ -37,13 +37,16 @@ LEAST_SECONDS = 2.0
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
     options = _options(arguments)
-    return answer(lambda: _look(options), options.max_memory_mb, MEMORY)
+    folders = [options.preview.parent] if options.preview else []
+    return answer(lambda: _look(options), options.max_memory_mb, options.seconds, folders, MEMORY)
 
 
-def answer(look: Callable[[], dict[str, Any]], megabytes: int, memory: str) -> int:
+def answer(
+    look: Callable[[], dict[str, Any]], megabytes: int, seconds: float, folders: Sequence[Path], memory: str
+) -> int:
     """Print the report of `look`, or why there is none, as one line of JSON; memory: the sentence where that is too
-    little. The process takes no more than so many megabytes."""
-    _limit_memory(megabytes)
+    little. The others: see `confine`."""
+    confine(megabytes, seconds, folders)
     try:
         report = look()
     except UnreadableImage as error:
@@ -76,13 +79,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     return parser.parse_args(arguments)
-
-
-def _limit_memory(megabytes: int) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = megabytes << 20
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:

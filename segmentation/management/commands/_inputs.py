@@ -33,22 +33,26 @@ from segmentation.services.archives import is_junk
 from segmentation.services.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
+RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
 DOUBTFUL = (
     "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
     " width of the image with --width-nm."
 )
 
 
-def images_in(folder: Path, *, but: Path) -> tuple[list[Path], list[Path]]:
-    """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones or junk.
+def images_in(folder: Path, *, but: Path | None) -> tuple[list[Path], list[Path]]:
+    """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones, junk or
+    results of `watch`.
 
     An image is known by its content; a file with an image's suffix counts too, so that a broken one is named.
     """
     images, others = [], []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        hidden = is_junk(inside.as_posix()) or any(part.startswith(".") for part in inside.parts)
-        if not path.is_file() or hidden or path.resolve().is_relative_to(but.resolve()):
+        hidden = is_junk(inside.as_posix()) or any(
+            part.startswith(".") or part.endswith(RESULTS) for part in inside.parts
+        )
+        if hidden or not path.is_file() or (but is not None and path.resolve().is_relative_to(but.resolve())):
             continue
         if not is_side(path.name):
             (images if _is_image(path) else others).append(path)
@@ -162,9 +166,11 @@ class Measuring(BaseCommand):
 
     requires_system_checks: list[str] = []
     what = "image"
+    out_help = ""  # where --out may be left out
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+        help_ = self.out_help or "folder for the results"
+        parser.add_argument("--out", type=Path, required=not self.out_help, metavar="DIR", help=help_)
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
@@ -218,14 +224,20 @@ class Measuring(BaseCommand):
             if options["sample"]:  # what pooling needs of it: its pictures may go
                 members.append(Member.of(analysis, thumbnail(analysis)))
         if options["sample"]:
-            self._pool(options["sample"], options["out"], settings.measurement, members, failed)
+            self.pool(options["sample"], options["out"], settings.measurement, members, failed)
         if failed:
             sys.exit(BAD_INPUT)
 
-    def _pool(
-        self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[tuple[Path, str]]
+    def pool(
+        self,
+        name: str,
+        out: Path,
+        settings: MeasurementSettings,
+        members: list[Any],
+        failed: list[tuple[Path, str]],
+        place: Path | None = None,
     ) -> None:
-        """Write the pooled files into `out`."""
+        """Write the pooled files into `out`. place: where they will lie then."""
         from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut
@@ -245,7 +257,7 @@ class Measuring(BaseCommand):
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
-        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
+        self.stdout.write(f"{name} -> {place or out}: {sample.extent}, pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

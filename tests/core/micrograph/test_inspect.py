@@ -94,7 +94,7 @@ def test_a_failing_reader_loses_no_upload(
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("segmentation.core.micrograph.inspect._limit_memory", lambda megabytes: None)
+    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_: None)
     monkeypatch.setattr("segmentation.core.micrograph.inspect.read_bar", fails)
     assert main([str(SAMPLE)]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -141,7 +141,7 @@ def test_memory_limit_makes_a_bomb_a_sentence(tmp_path: Path) -> None:
 def test_hostile_files_give_one_line(
     case: Hostile, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segmentation.core.micrograph.inspect._limit_memory", lambda megabytes: None)
+    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_: None)
     assert main([str(case.write(tmp_path)), f"--name={case.name}", "--preview", str(tmp_path / "p.png")]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     answer = json.loads(line)

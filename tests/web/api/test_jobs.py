@@ -319,7 +319,7 @@ class TestSignIn:
 @pytest.mark.parametrize(
     ("method", "address"),
     [
-        ("get", JOBS),
+        ("put", JOBS),
         ("put", f"{JOBS}/{NOBODYS}"),
         ("get", f"{JOBS}/{NOBODYS}/cancel"),
         ("post", f"{JOBS}/{NOBODYS}/files/a"),
@@ -341,7 +341,7 @@ class TestReference:
         assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
         assert "0.05 to 0.95" in fields["threshold"]["description"]
         routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
-        assert len(routes) == 21 and ("delete", "/api/v1/samples/{pk}") in routes
+        assert {("delete", "/api/v1/samples/{pk}"), ("get", "/api/v1/tasks")} <= routes
         schemas = said["components"]["schemas"]
         assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
         for methods in said["paths"].values():

@@ -204,7 +204,7 @@ class TestChange:
             assert method(address, {}, headers=basic("charlie")).status_code == status
         assert Sample.objects.count() == 2
 
-    @pytest.mark.parametrize(("method", "end"), [("get", ""), ("put", "/x"), ("get", "/images")])
+    @pytest.mark.parametrize(("method", "end"), [("put", ""), ("put", "/x"), ("get", "/images")])
     def test_other_methods(self, script, method, end):
         address = SAMPLES if not end else f"{SAMPLES}/{uuid4()}{end}"
         assert getattr(script, method)(address).status_code in (404, 405)

@@ -1,0 +1,54 @@
+"""Pages of lists: the caller's own rows, the newest first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.paginator import EmptyPage, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Schema
+from pydantic import Field, PrivateAttr
+
+from ..services import Refused
+
+OF_STATE = "Only those in this state."
+NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
+
+
+class Listing(Schema):
+    """What every list may be asked for."""
+
+    page: int = Field(1, ge=1, le=10**6)
+    per_page: int = Field(50, ge=1, le=200, description="How many stand on a page.")
+    name: str = Field("", max_length=100, description="Only those whose name has this text in it.")
+    since: datetime | None = Field(None, description="Only those made at this time or later; UTC where none is said.")
+    _rows: list[Any] = PrivateAttr(default_factory=list)
+
+    @property
+    def rows(self) -> list[Any]:
+        """Of the page, once it was `listed`."""
+        return self._rows
+
+
+def listed(request: HttpRequest, found: QuerySet, asked: Listing, state: str | None, name: str) -> dict[str, Any]:
+    """Count and next page of what was asked for; its rows are then in `asked`. name: the field that holds it."""
+    if asked.since:
+        try:
+            since = asked.since.astimezone(UTC) if asked.since.tzinfo else asked.since.replace(tzinfo=UTC)
+        except OverflowError:
+            raise Refused(NO_TIME, 422) from None
+        found = found.filter(created__gte=since)
+    found = found.filter(state=state) if state else found
+    found = found.filter(**{f"{name}__icontains": asked.name}) if asked.name else found
+    pages = Paginator(found.order_by("-created", "pk"), asked.per_page)
+    try:
+        page = pages.page(asked.page)
+    except EmptyPage:
+        return {"count": pages.count, "next": None}
+    asked._rows = list(page)
+    query = request.GET.copy()
+    query["page"] = str(asked.page + 1)
+    following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}") if page.has_next() else None
+    return {"count": pages.count, "next": following}

@@ -1,0 +1,89 @@
+"""The scale of an image for scripts: what is known of it, and another one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Query, Router, Status
+
+from .. import services
+from ..core.micrograph.readings import calibration_of
+from ..core.micrograph.types import Calibration
+from ..http.access import visible
+from ..models import Micrograph
+from ..services import Refused
+from ..services.calibration import (
+    calibration_for,
+    chosen_calibration,
+    disagreements,
+    file_calibration,
+    used_calibration,
+)
+from . import schemas
+from .auth import identify, key_of, own
+from .jobs import NOT_READ, described, job_of
+from .sending import JSON, LENGTH, Scaled, json_body, refusals, takes
+
+router = Router(tags=["Jobs"])
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/calibration",
+    url_name="calibration",
+    response={200: schemas.Scales, **refusals(404, 409, 422)},
+)
+def scales(
+    request: HttpRequest,
+    pk: UUID,
+    width: str = Query("", max_length=100, description=f"A width to check against them, {LENGTH}."),
+) -> Any:
+    """What is known of the scale of the image, and whether a width agrees with it."""
+    found = visible(request, job_of(pk))
+    image = found.micrograph
+    if not image.is_read:
+        raise Refused(NOT_READ, 409)
+    try:
+        asked = calibration_for(width, "typed", image) if width.strip() else None
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+    read = calibration_of(image.reading)
+    return {
+        "used": _known(used_calibration(found), image),
+        "file": _known(file_calibration(image), image),
+        "data_bar": _known(read if read.nm_per_pixel else None, image),
+        "asked": _known(asked, image),
+        "warnings": disagreements(image, asked or used_calibration(found)),
+    }
+
+
+@router.post(
+    "/{uuid:pk}/calibration",
+    url_name="calibration",
+    response={202: schemas.Job, **refusals(403, 404, 409, 422)},
+    openapi_extra=takes(Scaled, JSON),
+)
+def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
+    """Measure the same outlines with another scale, as a new job: confirm what the file or the data bar says, type a
+    width, or say how long a line on the scale bar is."""
+    found, body = own(request, job_of(pk)), json_body(request, Scaled)
+    if not found.micrograph.is_read:
+        raise Refused(NOT_READ, 409)
+    try:
+        calibration = chosen_calibration(micrograph=found.micrograph, **body.model_dump())
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+    settings = found.get_settings().with_(calibration=calibration)
+    new = services.rerun_job(job=found, settings=settings, key=key_of(request), **identify(request))
+    response["Location"] = reverse("api:job", args=[new.pk])
+    return Status(202, described(request, new))
+
+
+def _known(calibration: Calibration | None, image: Micrograph) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
+    said = {name: getattr(calibration, name) for name in ("nm_per_pixel", "source", "detail", "relative_uncertainty")}
+    return {**said, "width_nm": calibration.width_nm(image.width)}

@@ -1,0 +1,68 @@
+"""Several results at once for scripts: all their files as a ZIP archive, all their objects as one table."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from ninja import Query, Router, Status
+
+from .. import services
+from ..http.access import visible
+from ..http.zipped import Zipped
+from ..models import Job
+from ..services import Refused
+from . import schemas
+from .sending import A_FILE, refusals
+
+MOST = 200
+NO_FILES = "None of these results has files yet: wait until one is done."
+IDS = Query(..., alias="id", min_length=1, max_length=MOST, description=f"Ids of jobs, up to {MOST}: id=A&id=B.")
+router = Router(tags=["Jobs"])
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/results.zip",
+    url_name="results-zip",
+    response={202: schemas.Written, **refusals(404, 409, 422)},
+    openapi_extra=A_FILE,
+)
+def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
+    """All files of several results as a ZIP archive, a folder for each. Those not written yet are asked for: 202 until
+    they are there."""
+    zipped = Zipped(_visible(request, ids))
+    if not zipped.finished:
+        raise Refused(NO_FILES, 409)
+    if zipped.is_ready:
+        return zipped.response()
+    response["Retry-After"] = "1"
+    return Status(202, {"written": zipped.written, "of": zipped.finished})
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/objects.csv",
+    url_name="objects-csv",
+    response=refusals(404, 409, 422),
+    openapi_extra=A_FILE,
+)
+def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
+    """All objects of several results as one CSV table."""
+    pieces = services.combined_table(_visible(request, ids))
+    first = next(pieces, None)
+    if first is None:
+        raise Refused(NO_FILES, 409)
+    response = StreamingHttpResponse(chain([first], pieces), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="objects.csv"'
+    return response
+
+
+def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:
+    """The jobs in the order asked for; 404 where one of them is not to be seen."""
+    found = Job.objects.select_related("micrograph", "sample").in_bulk(ids)
+    if len(found) < len(set(ids)):
+        raise Http404
+    return [visible(request, found[pk]) for pk in dict.fromkeys(ids)]

@@ -1,0 +1,74 @@
+"""Several results in one ZIP archive, a folder for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from django.http import StreamingHttpResponse
+
+from ..core import tasks
+from ..core.archive import streamed_zip
+from ..core.report import exports
+from ..core.report.wording import capital
+from ..models import Artifact, Job
+from ..services import ask_for_files, bundles, unwritten
+from ..services.calibration import is_assumed
+from .serving import file_stem
+
+
+class Zipped:
+    """The files of some results; those that are not written yet are asked for at once.
+
+    finished, written: of how many results there are files, and of how many of these all files.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        jobs = list(jobs)
+        self._stored = [(job, files) for job in jobs if (files := _files(job))]
+        self.finished = len(self._stored)
+        ready = {job.pk for job, _ in self._stored}
+        self._others = [job for job in jobs if job.pk not in ready]
+        writing = [ask_for_files(job) for job, _ in self._stored if unwritten(job)]
+        self.written = self.finished - len(writing)
+        self.is_ready = all(export.error for export in writing)
+
+    def response(self) -> StreamingHttpResponse:
+        """The archive, made while it is sent."""
+        response = StreamingHttpResponse(streamed_zip(self._entries()), content_type="application/zip")
+        response["Content-Disposition"] = 'attachment; filename="results.zip"'
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+    def _entries(self) -> Iterator[tuple[str, bytes]]:
+        """A folder for each result, and what is missing by name: results without files, files that have gone
+        meanwhile."""
+        missing = [f"{job.micrograph.name}: {_why_none(job)}, so no files of it are here." for job in self._others]
+        for number, (job, files) in enumerate(self._stored, 1):
+            folder = f"{number:03d} {file_stem(job.micrograph.name)}"
+            missing += [
+                f"{folder}/{name}: it could not be written. Ask for it on the result's page." for name in unwritten(job)
+            ]
+            for artifact in files:
+                try:
+                    with bundles.opened(artifact) as file:
+                        content = file.read()
+                except (OSError, ValueError):
+                    missing.append(f"{folder}/{artifact.name}: it could not be read.")
+                    continue
+                yield f"{folder}/{artifact.name}", content
+        if missing:
+            yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
+
+
+def _files(job: Job) -> list[Artifact]:
+    """The files of a result to be taken away, but for the bundle of them all."""
+    if job.state != Job.State.DONE or is_assumed(job.summary):
+        return []
+    listed = exports.listed("image", tasks.find(job.get_settings().task))
+    offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
+    stored = {each.name: each for each in job.artifacts.all()}
+    return [stored[name] for name in offered if name in stored]
+
+
+def _why_none(job: Job) -> str:
+    return "Its scale was not checked" if is_assumed(job.summary) else capital(job.get_state_display())

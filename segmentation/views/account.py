@@ -1,0 +1,150 @@
+"""The account page: tokens of scripts, webhooks, and the way to another password."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ..http.access import ask_to_delete, see_other
+from ..models import Token, Webhook
+from ..services import Refused, tokens, webhooks
+from .upload import to_uuid
+
+SHOWN = 5  # messages of a webhook
+NEVER = "never"
+EXPIRIES = [(str(days), "1 year" if days == 365 else f"{days} days") for days in tokens.DAYS] + [(NEVER, "never")]
+POSTS = require_http_methods(["GET", "HEAD", "POST"])  # the address of an answer to a form may be opened once more
+
+
+@require_safe
+@login_required
+@never_cache
+def account(request: HttpRequest) -> HttpResponse:
+    """Tokens and webhooks of the account."""
+    return _page(request)
+
+
+@POSTS
+@login_required
+@never_cache
+def make_token(request: HttpRequest) -> HttpResponse:
+    """Make a token and show it, this once. The form sent again makes no second one."""
+    if request.method != "POST":
+        return _back()
+    said = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
+    days = None if said["days"] == NEVER else next((each for each in tokens.DAYS if str(each) == said["days"]), 0)
+    try:
+        if days == 0:
+            raise Refused("Choose when the token expires.")
+        asked = {"name": said["name"], "days": days, "read_only": said["read_only"] == "on"}
+        _, text = tokens.create_token(user=request.user, pk=_id(request), **asked)
+    except IntegrityError:
+        return _back()
+    except Refused as refusal:
+        return _page(request, token_error=refusal.sentence, token=said, status=refusal.status)
+    return _page(request, new_token=text)
+
+
+@POSTS
+@login_required
+def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then revoke a token."""
+    token = get_object_or_404(Token, pk=pk, owner=request.user)
+    if request.method == "POST":
+        tokens.revoke_token(token=token)
+        return _back("tokens")
+    sentence = f"Scripts that use the token “{token.name}” stop working at once."
+    return ask_to_delete(request, "Revoke this token?", sentence, back=reverse("account"), verb="Revoke")
+
+
+@POSTS
+@login_required
+@never_cache
+def make_webhook(request: HttpRequest) -> HttpResponse:
+    """Make a webhook and show its secret, this once. The form sent again makes no second one."""
+    if request.method != "POST":
+        return _back()
+    url = request.POST.get("url", "")
+    try:
+        made = webhooks.create_webhook(user=request.user, url=url, pk=_id(request))
+    except IntegrityError:
+        return _back()
+    except Refused as refusal:
+        return _page(request, webhook_error=refusal.sentence, url=url, status=refusal.status)
+    return _page(request, new_webhook=made)
+
+
+@POSTS
+@login_required
+def test_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Send a test message."""
+    webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
+    if request.method == "POST":
+        try:
+            webhooks.send_test(webhook=webhook)
+        except Refused as refusal:
+            messages.warning(request, refusal.sentence)
+        else:
+            messages.success(request, "The test message is on its way. Reload this page to see the answer.")
+    return _back("webhooks")
+
+
+@POSTS
+@login_required
+def start_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Start a stopped webhook again."""
+    webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
+    if request.method == "POST":
+        webhooks.start_again(webhook=webhook)
+    return _back("webhooks")
+
+
+@POSTS
+@login_required
+def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete a webhook with its messages."""
+    webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
+    if request.method == "POST":
+        webhook.delete()
+        return _back("webhooks")
+    sentence = f"{webhook.url} is told nothing any more, also not what still waits to be sent."
+    return ask_to_delete(request, "Delete this webhook?", sentence, back=reverse("account"))
+
+
+def _id(request: HttpRequest) -> UUID:
+    return to_uuid(request.POST.get("form", "")) or uuid4()
+
+
+def _back(place: str = "") -> HttpResponse:
+    return see_other(reverse("account") + (f"#{place}" if place else ""))
+
+
+def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpResponse:
+    user: Any = request.user
+    context = {
+        "tokens": [{"row": each, "state": _state(each)} for each in user.tokens.all()],
+        "webhooks": [{"row": each, "last": list(each.deliveries.all()[:SHOWN])} for each in user.webhooks.all()],
+        "expiries": EXPIRIES,
+        "most": {"tokens": tokens.MOST, "webhooks": webhooks.MOST},
+        "form": uuid4(),
+        "site": request.build_absolute_uri("/").rstrip("/"),
+        "token": {"days": "90"},
+        **extra,
+    }
+    return render(request, "accounts/account.html", context, status=status)
+
+
+def _state(token: Token) -> str:
+    if token.revoked:
+        return "revoked"
+    return "expired" if token.expires and token.expires <= timezone.now() else ""

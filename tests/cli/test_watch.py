@@ -1,0 +1,275 @@
+"""A watched folder: whole images only, each once, whatever happens in between."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import zipfile
+from hashlib import sha256
+
+import httpx
+import pytest
+import tifffile
+from deepsegm_client import Client
+
+from segmentation.management.commands import _watching, watch
+from tests.cli.test_analyse import SAMPLE, write
+from tests.client.fake import Site, json_answer
+from tests.shell import manage
+
+QUICK = ("--once", "--settle", "0")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "share"
+    made.mkdir()
+    write(made / "deep", "a.tif")
+    return made
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The images that were measured, by name; nothing is drawn."""
+    seen = []
+
+    def written(self, file, part, settings, options):
+        from segmentation.core.micrograph import read
+
+        seen.append(file.name)
+        read(file)
+        (part / "particles.csv").write_text("label\n")
+
+    monkeypatch.setattr(watch.Command, "written", written)
+    monkeypatch.setattr(watch.Command, "tell", lambda *_: None)
+    return seen
+
+
+@pytest.mark.slow
+def test_results_are_those_of_analyse_and_a_sample_goes_on_after_a_restart(tmp_path, folder, coarse):
+    write(folder, "bad.tif").write_bytes(b"no picture")
+    done = manage("watch", folder, *QUICK, "--sample", "Batch 7", "--width-nm", "2.56 um")
+    assert done.returncode == 2 and "bad.tif" in done.stderr and "Traceback" not in done.stderr
+    result = folder / "deep" / "a.tif.deepsegm"
+    assert (
+        manage("analyse", folder / "deep" / "a.tif", "--out", tmp_path / "o", "--width-nm", "2.56 um").returncode == 0
+    )
+    for name in ("particles.csv", "labels.tif", "result.json"):
+        assert (result / name).read_bytes() == (tmp_path / "o" / "a" / name).read_bytes()
+    assert (folder / "bad.tif.deepsegm" / "error.txt").read_text().count("\n") == 1
+    write(folder, "b.tif", tifffile.imread(SAMPLE)[256:512, :256])
+    again = manage("watch", folder, *QUICK, "--sample", "Batch 7", "--width-nm", "2.56 um")
+    assert "b.tif ->" in again.stdout and "a.tif ->" not in again.stdout
+    pooled = json.loads((folder / "sample.deepsegm" / "result.json").read_text())
+    assert [image["name"] for image in pooled["images"]] == ["a.tif", "b.tif", "bad.tif"]
+    assert manage("watch", folder, *QUICK, "--sample", "Batch 7", "--width-nm", "2.56 um").stdout == ""
+
+
+def test_an_image_is_measured_once_and_again_when_it_or_the_settings_change(folder, counted):
+    image = folder / "deep" / "a.tif"
+    assert manage("watch", folder, *QUICK).returncode == 0
+    assert manage("watch", folder, *QUICK).returncode == 0
+    os.utime(image)
+    manage("watch", folder, *QUICK)
+    assert counted == ["a.tif"]
+    write(folder / "deep", "a.tif", tifffile.imread(SAMPLE)[:200, :200])
+    manage("watch", folder, *QUICK)
+    manage("watch", folder, *QUICK, "--width-nm", "5 um")
+    assert counted == ["a.tif"] * 3
+    assert not [file for file in (folder / "deep").iterdir() if file.name.startswith(".")]
+
+
+def test_its_own_pictures_are_never_measured(folder, counted):
+    (folder / "deep" / "a.tif.deepsegm").mkdir()
+    write(folder / "deep" / "a.tif.deepsegm", "panel.tif")
+    write(folder / ".hidden", "c.tif")
+    write(folder, "d.tif").rename(folder / "d.tif.part")
+    manage("watch", folder, *QUICK)
+    assert counted == ["a.tif"]
+
+
+def test_results_may_lie_elsewhere(folder, counted, tmp_path):
+    manage("watch", folder, *QUICK, "--out", tmp_path / "results")
+    assert (tmp_path / "results" / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
+    assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
+
+
+def test_a_file_is_whole_once_it_has_looked_the_same_for_long_enough(folder, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(_watching.time, "monotonic", lambda: clock[0])
+    watched = _watching.Folder(folder, None, 10.0, {})
+    image = folder / "deep" / "a.tif"
+    assert watched.ready() == ([], True)
+    clock[0] += 9
+    with image.open("ab") as file:
+        file.write(b"more")
+    assert watched.ready() == ([], True)
+    clock[0] += 9
+    assert watched.ready() == ([], True)
+    clock[0] += 1
+    assert watched.ready() == ([image], False)
+    image.write_bytes(b"")
+    watched.ready()
+    clock[0] += 11
+    assert watched.ready() == ([], False)  # nothing is in it
+
+
+def test_an_image_that_changes_while_it_is_measured_is_measured_again(folder, counted, monkeypatch):
+    old, image = watch.Command.written, folder / "deep" / "a.tif"
+
+    def changed(self, file, part, *rest):
+        if not counted:
+            time.sleep(0.01)
+            os.utime(image)
+        return old(self, file, part, *rest)
+
+    monkeypatch.setattr(watch.Command, "written", changed)
+    done = manage("watch", folder, *QUICK)
+    assert "changed" in done.stderr and not (folder / "deep" / "a.tif.deepsegm").exists()
+    assert manage("watch", folder, *QUICK).returncode == 0
+    assert (folder / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
+
+
+def test_ctrl_c_ends_it_and_leaves_nothing_half_made(folder, counted, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.Command, "written", interrupted)
+    done = manage("watch", folder, *QUICK)
+    assert done.returncode == 0 and "Stopped." in done.stdout
+    assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--url", "site.example"], "http://"),
+        (["--url", "http://x", "--nm-per-pixel", "5"], "--width-nm"),
+        (["--url", "http://x", "--sample", "B"], "DEEPSEGM_TOKEN"),
+        (["--token", "x"], "--url"),
+        (["--settle", "-1"], "seconds"),
+        (["--model", "nosuch"], "no model"),
+    ],
+)
+def test_bad_options_are_explained(folder, options, word):
+    done = manage("watch", folder, *QUICK, *options)
+    assert done.returncode == 2 and word in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_share_that_goes_away_is_waited_for(folder, counted, monkeypatch):
+    def gone(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(_watching.Folder, "images", gone)
+    with pytest.raises(OSError):
+        _watching.Folder(folder, None, 0, {}).ready()
+    turns = iter([None, KeyboardInterrupt])
+
+    def sleep(seconds):
+        if error := next(turns):
+            raise error
+
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+    done = manage("watch", folder)
+    assert done.returncode == 0 and done.stderr.count("tried again") == 1 and "Stopped." in done.stdout
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    done = manage("watch", tmp_path / "none", *QUICK)
+    assert done.returncode == 2 and "no folder" in done.stderr
+
+
+class Watched(Site):
+    """A site with one sample; every image is done at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.images, self.keys, self.contents = [], [], []
+
+    def job(self, number):
+        files = {"bundle.zip": "", "result.json": ""}
+        return {"id": f"j{number}", "state": "done", "progress": 1.0, "files": files, "page": f"http://x/j{number}"}
+
+    def sample(self):
+        rows = [{"id": f"j{n}", "name": "a.tif", "included": on} for n, on in enumerate(self.images)]
+        counts = {"done": 1, "failed": 0, "under_way": 0, "notes": [], "page": "http://x/s"}
+        return {**self.job(0), "id": "s", "images": rows, **counts}
+
+    def bundle(self, number):
+        file = io.BytesIO()
+        digest = sha256(self.contents[number]).hexdigest()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("result.json", json.dumps({"image": {"sha256": digest}, "quantities": {}}))
+            archive.writestr("particles.csv", "label\n1\n")
+        return file.getvalue()
+
+    def usual(self, request, asked):
+        method, _, path = asked.partition(" ")
+        if method == "POST" and path.endswith(("/jobs", "/samples", "/images")):
+            self.keys.append(request.headers.get("Idempotency-Key"))
+            body = self.bodies[-1]
+            self.contents.append(body[body.index(b"II*") : body.rindex(b"\r\n--")])
+            self.images.append(True)
+            return json_answer(202, self.job(len(self.images) - 1) if path == "/jobs" else self.sample())
+        if method == "POST" and "/images/j" in path:
+            self.images[int(path.rpartition("j")[2])] = False
+            return json_answer(200, self.sample())
+        number = int(path.split("/")[2][1:] or 0) if path.startswith("/jobs") else 0
+        if path.endswith("bundle.zip"):
+            return httpx.Response(200, content=self.bundle(number))
+        if path.endswith("result.json"):
+            return httpx.Response(200, content=zipfile.ZipFile(io.BytesIO(self.bundle(number))).read("result.json"))
+        return json_answer(200, self.job(number) if path.startswith("/jobs") else self.sample())
+
+
+@pytest.fixture
+def site(monkeypatch):
+    made = Watched()
+
+    class Faked(Client):
+        def __init__(self, url, token=None):
+            super().__init__(url, token, transport=httpx.MockTransport(made.handle), retries=0)
+
+    monkeypatch.setattr("deepsegm_client.Client", Faked)
+    monkeypatch.setenv("DEEPSEGM_TOKEN", "deepsegm_from_the_environment")
+    return made
+
+
+AT_SITE = (*QUICK, "--url", "http://site.example", "--width-nm", "5 um")
+
+
+def test_a_site_measures_and_a_killed_watcher_sends_the_same_key(folder, site):
+    assert manage("watch", folder, *AT_SITE, "--filter").returncode == 0
+    place = folder / "deep" / "a.tif.deepsegm"
+    assert {"particles.csv", "bundle.zip", "watched.json"} <= {file.name for file in place.iterdir()}
+    sent = site.bodies[0].decode(errors="replace")
+    assert 'name="width"\r\n\r\n5 um' in sent and 'name="filter"\r\n\r\non' in sent
+    assert site.requests[0].headers["Authorization"] == "Bearer deepsegm_from_the_environment"
+    (place / "watched.json").unlink()
+    manage("watch", folder, *AT_SITE, "--filter")
+    assert len(site.keys) == 2 and site.keys[0] == site.keys[1]
+
+
+def test_a_site_that_is_away_or_refuses(folder, site):
+    site.answers["POST /jobs"] = [httpx.ConnectError("no")]
+    done = manage("watch", folder, *AT_SITE)
+    assert done.returncode == 2 and "tried again" in done.stderr and not (folder / "deep" / "a.tif.deepsegm").exists()
+    site.answers["POST /jobs"] = [json_answer(401, {"error": "This token has expired."})]
+    assert "expired" in manage("watch", folder, *AT_SITE).stderr
+    site.answers["POST /jobs"] = [json_answer(413, {"error": "The file is too large."})]
+    assert manage("watch", folder, *AT_SITE).returncode == 2
+    assert (folder / "deep" / "a.tif.deepsegm" / "error.txt").read_text() == "The file is too large.\n"
+
+
+def test_a_sample_at_a_site_grows_and_counts_a_changed_image_once(folder, site):
+    sample = (*AT_SITE, "--sample", "Batch 7")
+    assert manage("watch", folder, *sample).returncode == 0
+    assert (folder / "sample.deepsegm" / "particles.csv").is_file()
+    (folder / "deep" / "a.tif.deepsegm" / "watched.json").unlink()  # killed before it was noted
+    assert manage("watch", folder, *sample).returncode == 0
+    assert len(site.images) == 1
+    write(folder / "deep", "a.tif", tifffile.imread(SAMPLE)[:200, :200])
+    assert manage("watch", folder, *sample).returncode == 0
+    assert site.images == [False, True]

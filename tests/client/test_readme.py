@@ -1,0 +1,88 @@
+"""What the client's README and the notebook say works as they say, on a real site with a real worker."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .fake import Site
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "client" / "README.md").read_text(encoding="utf-8")
+NOTEBOOK = json.loads((ROOT / "docs" / "use" / "notebook.ipynb").read_text(encoding="utf-8"))
+LOCAL = "http://127.0.0.1:8000"
+live = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, discs):
+    """Where a reader of the README tries it: a folder with the sample image and another one."""
+    shutil.copy(ROOT / "static" / "sample" / "sem-sample.tif", tmp_path)
+    shutil.copy(discs, tmp_path / "second.tif")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(code: list[str], site: str, **known) -> dict:
+    for number, block in enumerate(code, 1):
+        exec(compile(block.replace(LOCAL, site), f"block {number}", "exec"), known)
+    return known
+
+
+@live
+def test_the_readme_on_a_live_site(site, folder, capsys):
+    made = run(re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL), site)
+    assert made["result"].numbers["median"] == {**made["result"].numbers["median"], "unit": "nm"}
+    ratio = made["wider"].numbers["median"]["value"] / made["result"].numbers["median"]["value"]
+    assert ratio == pytest.approx(2, rel=1e-6)
+    assert made["same"].id == made["result"].id
+    assert {file.name for file in folder.glob("[!.]*")} == {
+        "sem-sample.tif",
+        "second.tif",
+        "figure.png",
+        "report.pdf",
+        "images.csv",
+    }
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert len(made["sample"].images) == 2
+    assert len(made["again"].rows) == len(set(made["outlines"].flat)) - 1
+    said = capsys.readouterr().out
+    assert "'op': 'delete'" in said and "second.tif done" in said
+
+
+def test_the_part_on_trainings_asks_for_the_addresses_of_the_api():
+    (block,) = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    site = Site()
+    client = site.client()
+    run([block], LOCAL, client=client, corrected="1234")
+    assert site.asked == [
+        "POST /datasets",
+        "POST /datasets/7/images",
+        "GET /datasets/7",
+        "GET /datasets/7/export.zip",
+        "POST /trainings",
+        "GET /trainings/8",
+        "POST /trainings/8/offer",
+        "PUT /models/default",
+    ]
+
+
+@live
+def test_the_notebook_holds_no_outputs_and_runs(site, folder, monkeypatch):
+    import matplotlib
+
+    matplotlib.use("agg")
+    monkeypatch.setenv("DEEPSEGM_URL", site)
+    images = folder / "images"
+    images.mkdir()
+    for name in ("sem-sample.tif", "second.tif"):
+        (folder / name).rename(images / name)
+    code = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    made = run(["".join(cell["source"]) for cell in code], site)
+    assert set(made["table"]["image"]) == {"sem-sample.tif", "second.tif"}
+    assert (folder / "sizes.png").stat().st_size > 5_000 and (folder / "particles.csv").is_file()

@@ -1,0 +1,109 @@
+"""Corrected outlines come back from ImageJ and napari: the macro's own commands by curl, files by roifile, the snippet
+with a viewer that keeps what it is given (napari would be 200 MB of packages)."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import roifile
+from deepsegm_client import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+USE = ROOT / "docs" / "use"
+SECRET = "a secret of the test"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def result(site, discs):
+    with Client(site, secret=SECRET) as client:
+        yield client.analyse(discs)
+
+
+class Viewer:
+    """As much of napari's ViewerModel as the snippet uses."""
+
+    def __init__(self):
+        self.opened, self.layers, self.keys, self.status = [], {}, {}, ""
+
+    def open(self, path, layer_type):
+        self.opened.append((Path(path).name, layer_type))
+
+    def add_labels(self, data, name, **how):
+        return self.layers.setdefault(name, SimpleNamespace(data=data, name=name))
+
+    def bind_key(self, key, overwrite):
+        return lambda function: self.keys.setdefault(key, function)
+
+
+def snippet():
+    spec = importlib.util.spec_from_file_location("napari_deepsegm", USE / "napari_deepsegm.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def curl_of_the_macro(number: int, **known: str) -> list[str]:
+    """A command of the macro, as ImageJ would put it together."""
+    (macro,) = [(USE / "deepsegm.ijm").read_text()]
+    line = re.findall(r"exec\((.*)\);", macro)[number]
+    return [str(eval(each, {}, known)) for each in re.split(r", (?=[\"a-z])", line)]
+
+
+def test_the_macro_fetches_and_sends_outlines(site, result, tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("no curl")
+    login, before, after = (tmp_path / name for name in ("login.txt", "before.zip", "after.zip"))
+    login.write_text(f'header = "Authorization: Bearer {SECRET}"\n')
+    known = {"login": str(login), "before": str(before), "after": str(after), "job": f"{site}/api/v1/jobs/{result.id}"}
+
+    def run(number):
+        return subprocess.run(curl_of_the_macro(number, **known), capture_output=True, text=True, check=True).stdout
+
+    assert run(0) == "200"
+    outlines = roifile.roiread(before)
+    kept = [row["label"] for row in result.rows if row["kept"]]
+    gone = [outline for outline in outlines if int(outline.name[:4]) != kept[0]]
+    assert len(gone) == len(outlines) - 1
+    roifile.roiwrite(after, gone)
+    said = run(1)
+    page = said[said.index('"page": "') + 9 :].split('"')[0]
+    assert page.endswith(f"/jobs/{json.loads(said)['id']}/")
+    revision = result._client.job(json.loads(said)["id"]).wait()
+    old, new = result.labels(), revision.labels()
+    assert (new == np.where(old == kept[0], 0, old)).all()
+
+
+def test_a_labels_layer_goes_back_pixel_by_pixel(result, discs):
+    viewer, made = Viewer(), snippet()
+    layer = made.show(viewer, result, str(discs))
+    assert viewer.opened == [(discs.name, "image")]
+    kept = [row["label"] for row in result.rows if row["kept"]]
+    assert sorted(np.unique(layer.data)) == [0, *sorted(kept)]
+    layer.data[layer.data == kept[0]] = 0
+    layer.data[5:15, 5:15] = layer.data.max() + 1
+    viewer.keys["Control-Enter"](viewer)
+    revision = result._client.job(viewer.status.rstrip("/").rpartition("/")[2]).wait()
+    assert (revision.labels() == layer.data).all()
+    assert "napari.tif" in revision.read("result.json").decode()
+    layer.data = np.zeros((3, 3), np.int32)
+    viewer.keys["Control-Enter"](viewer)
+    assert "3" in viewer.status and "http" not in viewer.status
+
+
+def test_napari_itself(result, discs):
+    """Where napari is installed: its own viewer and its own reader."""
+    components = pytest.importorskip("napari.components")
+    importlib.import_module("napari.plugins")._initialize_plugins()  # as napari.Viewer does, which needs Qt
+    made, viewer = snippet(), components.ViewerModel()
+    layer = made.show(viewer, result, str(discs))
+    assert viewer.layers["outlines"] is layer and viewer.layers[0].data.shape == layer.data.shape
+    assert (made.send(layer, result).labels() == layer.data).all()

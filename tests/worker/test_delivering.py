@@ -1,0 +1,373 @@
+"""Messages of webhooks to a real server: signed, tried again, never led astray."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from segmentation import services
+from segmentation.models import Delivery, Job, Webhook
+from segmentation.services import webhooks
+from worker import delivering, tasks
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+LOOKED_UP = socket.getaddrinfo
+
+
+class Receiver(ThreadingHTTPServer):
+    """A server that keeps what it was sent and answers as told: with each of `answers`, the last one again and again.
+
+    An answer is a status, or a function that writes to the wire.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers, self.got = [204], []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook?a=1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, {**self.headers}, body))
+        answers = self.server.answers
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if callable(answer):
+            try:
+                answer(self)
+            except OSError:  # the other side has had enough
+                return
+        else:
+            self.send_response(answer)
+            self.end_headers()
+
+    def do_GET(self):
+        self.server.got.append((self.path, {}, b""))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *said):
+        pass
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def hook(alice, receiver, settings):
+    """A webhook to the receiver, on a site that allows private addresses."""
+    settings.DEEPSEGM_WEBHOOKS_PRIVATE = True
+    return webhooks.create_webhook(user=alice, url=receiver.url, pk=uuid4())
+
+
+def try_all():
+    """Every message that waits is due now, and the worker is told once."""
+    Delivery.objects.filter(state="queued").update(due=None)
+    tasks.deliver("")
+
+
+def the_only():
+    return Delivery.objects.get()
+
+
+def test_a_message_is_signed_by_the_standard(hook, receiver):
+    webhooks.send_test(webhook=hook)
+    try_all()
+    path, headers, body = receiver.got[0]
+    assert path == "/hook?a=1" and headers["Host"] == f"127.0.0.1:{receiver.server_port}"
+    assert Verifier(hook.secret).verify(body, headers)["type"] == "test"
+    with pytest.raises(WebhookVerificationError):
+        Verifier(hook.secret).verify(body + b" ", headers)
+    assert headers["webhook-id"] == str(the_only().pk)
+    assert (the_only().state, the_only().answer) == ("done", "204")
+
+
+@pytest.mark.parametrize("site", ["", "https://sem.example.org"])
+def test_who_ends_a_job_tells_its_owner(hook, receiver, make_job, alice, charlie, settings, site):
+    from urllib.parse import urlsplit
+
+    settings.DEEPSEGM_URL = urlsplit(site) if site else None
+    jobs = [make_job(owner=user, state="running", attempt=1) for user in (alice, charlie, None)]
+    for job in jobs:
+        services.fail(row=job, sentence="It failed.")
+    try_all()
+    (_, _, body) = receiver.got[0]
+    assert len(receiver.got) == 1
+    said = the_only().payload
+    assert said["type"] == "job.failed" and body.startswith(b'{"type"')
+    assert said["data"] == {
+        "id": str(jobs[0].pk),
+        "url": f"{site}/api/v1/jobs/{jobs[0].pk}",
+        "page": f"{site}/jobs/{jobs[0].pk}/",
+        "state": "failed",
+        "name": "tio2.png",
+        "error": "It failed.",
+        "sample": None,
+    }
+
+
+def test_a_finished_job_is_told_in_the_same_transaction(hook, make_job, alice, tmp_path):
+    job = make_job(owner=alice, state="running", attempt=1)
+    services.publish(job=job, files={}, summary={})
+    assert the_only().event == "job.done"
+    taken = make_job(owner=alice, state="running", attempt=2)
+    taken.attempt = 1
+    with pytest.raises(services.upkeep.Superseded):
+        services.publish(job=taken, files={}, summary={})
+    assert Delivery.objects.count() == 1
+
+
+def test_an_image_that_cannot_be_read_is_told(hook, make_job, make_micrograph, alice):
+    image = make_micrograph(owner=alice, state="running", attempt=1)
+    make_job(owner=alice, micrograph=image, ready=False)
+    services.fail_upload(micrograph=image, sentence="No image.")
+    assert (the_only().event, the_only().payload["data"]["error"]) == ("job.failed", "No image.")
+
+
+def test_what_is_not_accepted_comes_again(hook, receiver):
+    receiver.answers = [500, 302, 200]
+    webhooks.send_test(webhook=hook)
+    first = timezone.now()
+    tasks.deliver("")
+    waiting = the_only()
+    assert (waiting.state, waiting.answer) == ("queued", "500")
+    assert timedelta(seconds=3) < waiting.due - first < timedelta(seconds=7)
+    tasks.deliver("")
+    assert len(receiver.got) == 1, "not before it is due"
+    try_all()
+    assert the_only().answer == "302"
+    hook.refresh_from_db()
+    assert hook.failing
+    try_all()
+    hook.refresh_from_db()
+    assert (the_only().state, hook.failing) == ("done", None)
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
+
+
+def test_it_is_given_up_after_days(hook, receiver):
+    receiver.answers = [500]
+    webhooks.send_test(webhook=hook)
+    for age, state in ((timedelta(days=3), "queued"), (timedelta(days=4), "failed")):
+        Delivery.objects.update(created=timezone.now() - age)
+        try_all()
+        assert the_only().state == state
+
+
+def test_a_webhook_stops_after_five_days_and_starts_again(hook, receiver, alice):
+    receiver.answers = [500]
+    Webhook.objects.update(failing=timezone.now() - timedelta(days=5, seconds=1))
+    webhooks.send_test(webhook=hook)
+    webhooks.send_test(webhook=hook)
+    try_all()
+    hook.refresh_from_db()
+    assert hook.stopped and len(receiver.got) == 1
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}
+    with pytest.raises(services.Refused):
+        webhooks.send_test(webhook=hook)
+    webhooks.start_again(webhook=hook)
+    hook.refresh_from_db()
+    receiver.answers = [200]
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert Delivery.objects.filter(state="done").count() == 1
+
+
+def test_gone_stops_it_at_once(hook, receiver):
+    receiver.answers = [410]
+    webhooks.send_test(webhook=hook)
+    try_all()
+    hook.refresh_from_db()
+    assert hook.stopped and the_only().state == "failed"
+
+
+def test_no_redirect_is_followed(hook, receiver):
+    def redirect(handler):
+        handler.send_response(307)
+        handler.send_header("Location", receiver.url.replace("/hook", "/elsewhere"))
+        handler.end_headers()
+
+    receiver.answers = [redirect]
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert [path for path, _, _ in receiver.got] == ["/hook?a=1"]
+    assert (the_only().state, the_only().answer) == ("queued", "307")
+
+
+def slowly(handler):
+    """A byte now and then: no single wait is long."""
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def never(handler):
+    time.sleep(1.5)
+
+
+@pytest.mark.parametrize("answer", [slowly, never])
+def test_a_slow_answer_is_cut_off(hook, receiver, monkeypatch, answer):
+    monkeypatch.setattr(delivering, "SECONDS", 0.5)
+    receiver.answers = [answer]
+    webhooks.send_test(webhook=hook)
+    began = time.monotonic()
+    try_all()
+    assert time.monotonic() - began < 1.4
+    assert (the_only().state, the_only().answer) == ("queued", delivering.LATE)
+
+
+def test_a_huge_answer_is_not_read(hook, receiver):
+    sent = []
+
+    def endless(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(bytes(2**20))
+            sent.append(1)
+
+    receiver.answers = [endless]
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert the_only().state == "done"
+    time.sleep(0.2)
+    assert len(sent) < 50
+
+
+@pytest.mark.parametrize("line", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 99_999])
+def test_what_is_no_http(hook, receiver, line):
+    receiver.answers = [lambda handler: handler.wfile.write(line)]
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert the_only().state == "queued" and the_only().answer.startswith("no answer")
+
+
+def resolving(monkeypatch, *addresses):
+    """Every name leads to these addresses; returns the names that were looked up."""
+    names = []
+
+    def look_up(host, port, *args, **kwargs):
+        if host[0].isdigit() or ":" in host:
+            return LOOKED_UP(host, port, *args, **kwargs)
+        names.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return names
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.3.4",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+        ),
+        *(
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "fec0::1",
+            "2001:db8::1",
+        ),
+        *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::1", "::7f00:1"),
+    ],
+)
+def test_names_of_private_addresses(alice, monkeypatch, address):
+    hook = webhooks.create_webhook(user=alice, url="https://lab.example.org/", pk=uuid4())
+    resolving(monkeypatch, "93.184.215.14", address)
+    monkeypatch.setattr(delivering, "_first", lambda *asked: pytest.fail("it connected"))
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert (the_only().state, the_only().answer) == ("queued", webhooks.PRIVATE)
+    with pytest.raises(services.Refused):
+        webhooks.check_address(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
+def test_public_addresses(address):
+    webhooks.check_address(address)
+
+
+def test_a_name_is_looked_up_once(hook, receiver, monkeypatch):
+    """A name that leads elsewhere a moment later leads nowhere."""
+    Webhook.objects.update(url=receiver.url.replace("127.0.0.1", "lab.example.org"))
+    names = resolving(monkeypatch, "127.0.0.1")
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert names == ["lab.example.org"] and the_only().state == "done"
+    assert receiver.got[0][1]["Host"].startswith("lab.example.org:")
+
+
+def test_no_proxy_of_the_environment(hook, receiver, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert the_only().state == "done"
+
+
+def test_a_setting_taken_back_counts(hook, receiver, settings):
+    settings.DEEPSEGM_WEBHOOKS_PRIVATE = False
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert the_only().answer == webhooks.NO_HTTPS and not receiver.got
+
+
+def test_a_dead_address_does_not_hold_up_others(hook, receiver, alice, settings):
+    dead = webhooks.create_webhook(user=alice, url="http://127.0.0.1:1024/", pk=uuid4())
+    for each in (dead, dead, dead, hook):
+        webhooks.send_test(webhook=each)
+    try_all()
+    assert len(receiver.got) == 1
+    tried = Delivery.objects.filter(webhook=dead, attempt__gt=0)
+    assert tried.count() == 1 and tried.get().answer.startswith("no answer")
+    assert Delivery.objects.filter(webhook=dead, due__gt=timezone.now()).count() == 3
+
+
+def test_a_message_to_a_deleted_webhook_goes_with_it(hook):
+    webhooks.send_test(webhook=hook)
+    hook.delete()
+    assert not Delivery.objects.exists()
+
+
+def test_old_messages_are_removed(hook):
+    for state, days in (("done", 31), ("failed", 31), ("done", 1), ("queued", 31)):
+        made = timezone.now() - timedelta(days=days)
+        Delivery.objects.create(webhook=hook, event="test", state=state, created=made)
+    services.tidy()
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["done", "queued"]
+
+
+def test_no_owner_no_message(hook, make_job):
+    services.fail(row=make_job(state="running", attempt=1), sentence="No.")
+    assert Job.objects.get().error == "No." and not Delivery.objects.exists()
