@@ -22,6 +22,7 @@ from ..core.report import exports
 from ..models import Training, TrainingFile
 from .files import remove_folder
 from .refusal import Refused
+from .webhooks import announce
 
 CARD, WEIGHTS = ".toml", ".safetensors"
 ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
@@ -82,7 +83,9 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     training.model_name = card.stem
     install_model(training)
     improved = bool(summary.get("outcome", {}).get("improved"))
-    training.finish("done", stage="", progress=1.0, error="", ends=None, offered=improved)
+    with transaction.atomic():
+        training.finish("done", stage="", progress=1.0, error="", ends=None, offered=improved)
+        announce(training, "training.done")
 
 
 def _stored(training: Training, path: Path) -> TrainingFile:
