@@ -20,7 +20,8 @@ QUIET = ("--quiet", "worker", "--without-gossip", "--without-mingle", "--without
 OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
     INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=2"),
-    TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1"),
+    # Each training has a process of its own, so that torch takes no memory between two of them.
+    TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1", "--max-tasks-per-child=1"),
 }
 NICENESS = {TRAINING: 15}  # the pages come first, trainings last
 USUAL_NICENESS = 5

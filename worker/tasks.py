@@ -60,6 +60,7 @@ from segmentation.models import (
     Micrograph,
     Sample,
     Superseded,
+    Training,
 )
 from segmentation.services import outlines, tables
 from segmentation.services.kinds import INSPECTIONS, KINDS
@@ -143,6 +144,18 @@ def _short(kind: type[Attempted], pk: str) -> None:
 def prepare(pk: str) -> None:
     """Write the new images of a dataset, and check the whole."""
     _short(Dataset, pk)
+
+
+@shared_task(
+    name="worker.train",
+    soft_time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS,
+    time_limit=3600 * settings.DEEPSEGM_TRAINING_HOURS + 60,
+)
+def train(pk: str) -> None:
+    """Train a model on a dataset."""
+    from .training import train as work
+
+    _run(Training, pk, work)
 
 
 @shared_task(name="worker.inspect_uploads")

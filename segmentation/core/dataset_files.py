@@ -30,6 +30,7 @@ GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.tom
 SIDES = ("top", "left", "bottom", "right")
 LARGEST_TABLE = 2**24  # bytes
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
+REGIONS_WRONG = "{name} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
 NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."
 Region = tuple[int, int, int, int]
 
@@ -80,13 +81,18 @@ def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]
 
 def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
     """The checked part of each image of a table of regions; raises UserError."""
-    columns = ("image", *SIDES)
+    columns, found = ("image", *SIDES), dict[str, Region]()
     try:
-        return {row[0]: tuple(map(int, row[1:5])) for row in read_table(file, name, columns)}  # type: ignore[misc]
+        for image, *sides in (row[:5] for row in read_table(file, name, columns)):
+            top, left, bottom, right = map(int, sides)
+            if not (0 <= top < bottom and 0 <= left < right) or image in found:
+                raise ValueError(image)
+            found[image] = top, left, bottom, right
+    except UserError:
+        raise
     except ValueError as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(TABLE.format(name=name, columns=",".join(columns))) from error
+        raise UserError(REGIONS_WRONG.format(name=name)) from error
+    return found
 
 
 def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> str:

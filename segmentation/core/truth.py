@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .dataset_files import REGIONS, Region, read_regions
 from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers, sha256_of
+from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name
 from .micrograph.reader import read
@@ -43,6 +46,8 @@ class Pair:
 
     group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
     classes: the numbers in the file for the classes 1, 2, ...; empty if each number is an object.
+    region: (top, left, bottom, right) in px, ends exclusive, of the part that was checked: nothing else of image and
+    labels is read. None for the whole image.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Pair:
     group: str
     background: int = 0
     classes: tuple[int, ...] = ()
+    region: Region | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -60,13 +66,37 @@ class Pair:
         """The image and its labels, (R, W) int32, of the first `rows` rows or of all (None); raises BadDataset."""
         micrograph = load_image(self.image)
         if self.labels is None:
+            micrograph = self._part(micrograph)
             return micrograph, np.zeros(micrograph.shape, np.int32)[:rows]
         labels = load_classes(self.labels, self.classes) if self.classes else load_labels(self.labels, self.background)
         height, width = micrograph.shape
         if labels[:rows].shape != (min(rows or height, height), width):
             size = f"{labels.shape[1]} x {labels.shape[0]}"
             raise BadDataset(f"{self.image.name} is {width} x {height} pixels, its labels {self.name} are {size}.")
-        return micrograph, labels[:rows]
+        return self._part(micrograph), self.cut(labels)[:rows]
+
+    def cut(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """The checked part of what has a value for each pixel of the image."""
+        if self.region is None:
+            return pixels
+        top, left, bottom, right = self.region
+        return pixels[top:bottom, left:right]
+
+    def _part(self, micrograph: Micrograph) -> Micrograph:
+        """The checked part of the image, without its data bar; raises BadDataset."""
+        if self.region is None:
+            return micrograph
+        height, width = micrograph.shape
+        if self.region[2] > height or self.region[3] > width:
+            raise BadDataset(
+                f"The region of {self.image.name} in {REGIONS} reaches beyond its {width} x {height} pixels."
+            )
+        facts = {name: value for name, value in micrograph.metadata.items() if name != "image_rows"}
+        bottom = min(self.region[2], data_bar(micrograph))
+        if bottom <= self.region[0]:
+            raise BadDataset(f"The region of {self.image.name} in {REGIONS} lies in its data bar.")
+        part = np.ascontiguousarray(self.cut(micrograph.pixels))
+        return replace(micrograph, pixels=part, metadata={**facts, "image_rows": bottom - self.region[0]})
 
 
 @dataclass(frozen=True)
@@ -111,19 +141,26 @@ def find_pairs(
     it.
     groups: a CSV `image,group,...`. pattern: its first bracket finds the group in an image's name instead. An image
     named by neither belongs to the group of the image that it was cut from (TILE), or to its own. classes: as in
-    `Pair`; if empty, the numbers of `count` classes are found in the files. Raises BadDataset, also if two files could
-    be the labels of one image.
+    `Pair`; if empty, the numbers of `count` classes are found in the files. Of an image that REGIONS in `folder` names,
+    only that part is read. Raises BadDataset, also if two files could be the labels of one image.
     """
     places = folder_in(folder, images, IMAGES), folder_in(folder, labels, LABELS) if labels != NOTHING else None
     pictures = files_in(places[0], IMAGE_KINDS)
-    group = grouping(groups, pattern)
+    group, regions = grouping(groups, pattern), regions_in(folder)
+    if missing := regions.keys() - {image.name for image in pictures}:
+        raise BadDataset(f"{REGIONS} names {min(missing)}, which is no image of {folder}.")
     if places[1] is None:
-        return PairedFiles([Pair(image.stem, image, None, group(image)) for image in pictures], [], [])
+        pairs = [Pair(image.stem, image, None, group(image), region=regions.get(image.name)) for image in pictures]
+        return PairedFiles(pairs, [], [])
     truths = [truth for truth in files_in(places[1], LABEL_KINDS) if truth.stem.endswith(suffix)]
     owners = {truth: owner_of(truth, pictures, suffix) for truth in truths}
     _refuse_twice("images named", {image: image.stem for image in pictures})
     _refuse_twice("files of labels for", {truth: image.name for truth, image in owners.items() if image})
-    pairs = [Pair(t.stem, image, t, group(image), background, classes) for t, image in owners.items() if image]
+    pairs = [
+        Pair(t.stem, image, t, group(image), background, classes, regions.get(image.name))
+        for t, image in owners.items()
+        if image
+    ]
     labelled = {pair.image for pair in pairs}
     if count and pairs and not classes:
         numbers = class_numbers(pairs, count)
@@ -148,7 +185,7 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     numbers: set[int] = set()
     for pair in pairs:
         if pair.labels:
-            numbers |= {int(each) for each in np.unique(_read_with(read_numbers, pair.labels))}
+            numbers |= {int(each) for each in np.unique(pair.cut(_read_with(read_numbers, pair.labels)))}
     if count == ANY:
         count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
     spare = next((each for each in (UNLABELLED, 0) if each in numbers and len(numbers) == count + 1), None)
@@ -242,6 +279,14 @@ def read_groups(file: Path) -> dict[str, str]:
     except (OSError, ValueError, csv.Error) as error:
         raise BadDataset(f"{file} cannot be read as the table of groups.") from error
     return {Path(row[0]).stem: row[1] for row in rows} | {row[0]: row[1] for row in rows}
+
+
+def regions_in(folder: Path) -> dict[str, Region]:
+    """Image -> checked part, of the table of regions in a folder; none without that table. Raises BadDataset."""
+    try:
+        return read_regions(folder / REGIONS) if (folder / REGIONS).is_file() else {}
+    except UserError as error:
+        raise BadDataset(f"{folder}: {error}") from error
 
 
 def read_image(path: Path) -> Micrograph:

@@ -100,6 +100,8 @@ class Scoring:
     tally(images): counts over several images.
     rank: sorts the images of a report, best first; by the task's score without one.
     by_class: figures that each class has of its own, called NAME_figure.
+    outcome: names of the figures by which a fine-tuned model is compared with its base; the first is the error of the
+    number that an analysis reports. Those that are tracked without any.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
     fits: what can be fitted of a card, in this order: from a model and images with truth. They raise UserError where
@@ -118,9 +120,15 @@ class Scoring:
     tally: Callable[[Sequence[Any]], dict[str, Any]] = lambda images: {"errors": {}}
     rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outcome: tuple[str, ...] = ()
     note: str = ""
     options: frozenset[str] = frozenset()
     fits: Mapping[str, Fit] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The names of `outcome`, or those that are tracked."""
+        return self.outcome or (self.tracked.error, self.tracked.score, self.tracked.dice)
 
     def ranked(self, images: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """The images of a report, best first."""

@@ -287,7 +287,7 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
                 weights.append(entry.weight)
     if not made.training:
         raise BadDataset("The recipe's sources leave no picture with labels to train on.")
-    if not made.validation:
+    if not made.validation and recipe.validation_batches:
         raise BadDataset(
             "The recipe's sources leave no picture with labels to validate on: "
             'a folder needs images of two groups at least, or a source of its own with use = "validation".'

@@ -40,7 +40,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     checked.refuse(str(folder), f"; {_kept(card)}" if count else f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
     entries = {
-        "name": f"{card.name}-{_slug(folder.resolve().name)}",
+        "name": name_for(card, folder),
         "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
         "summary": f"{card.title} trained on with {trained} of {folder.resolve().name}.",
         "licence": "of its owner",
@@ -57,6 +57,11 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
         **DEFAULTS,
     }
     return recipe_from(entries, str(folder))
+
+
+def name_for(card: ModelCard, folder: Path) -> str:
+    """Of a model fine-tuned on a folder, where nobody gives it another."""
+    return f"{card.name}-{_slug(folder.resolve().name)}"
 
 
 def _kept(card: ModelCard) -> str:

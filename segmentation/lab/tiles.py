@@ -49,7 +49,7 @@ def write_tiles(
     for pair in followed(pairs, len(pairs), say):
         micrograph, _ = pair.load()
         assert pair.labels
-        numbers = read_numbers(pair.labels)
+        numbers = pair.cut(read_numbers(pair.labels))
         if numbers.min() < 0 or numbers.max() > 255:
             raise BadDataset(f"{pair.labels.name} holds numbers beyond 0 to 255: these are no classes.")
         grey, stem = eight_bits(micrograph.pixels), pair.image.stem

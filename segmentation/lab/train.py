@@ -42,11 +42,12 @@ def train(
     device: torch.device | None = None,
     say: Say = print,
     time_is_up: Callable[[], bool] = lambda: False,
+    watch: Callable[[Run], None] = lambda run: None,
 ) -> Run:
     """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
 
     base: the recipe's paths are relative to it. device: None takes the recipe's. time_is_up: called after every step;
-    the run stops with a checkpoint when it returns True.
+    the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is written.
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
@@ -69,7 +70,7 @@ def train(
         if not is_over(run, recipe):
             say("preparing the data")
             sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
-            Training(run, recipe, sources, out, device, say).go(time_is_up)
+            Training(run, recipe, sources, out, device, say, watch).go(time_is_up)
     if recipe.rule and run.best:
         run.averaged.load_state_dict(run.best)
     return run
@@ -104,7 +105,7 @@ def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     """The card's entry about the run: the figures of the published weights on the validation crops."""
     row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
-    if row is None:
+    if row is None or not recipe.validation_batches:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = CHOSEN_ON if recipe.rule else "held out"
@@ -142,6 +143,7 @@ class Training:
     out: Path
     device: torch.device
     say: Say
+    watch: Callable[[Run], None] = lambda run: None
 
     def __post_init__(self) -> None:
         """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
@@ -152,8 +154,9 @@ class Training:
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
         own = {"task": recipe.task, "maps": maps, "options": recipe.options}
         self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **own)  # no more than it must
-        crops = self._crops(validation=True)
-        self.validation_crops = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
+        held = range(recipe.validation_batches * size)
+        crops = self._crops(validation=bool(held))
+        self.validation_crops = [crops.labelled(number) for number in held]
         made = [crops.tensors(*each) for each in self.validation_crops]
         batches = (made[first : first + size] for first in range(0, len(made), size))
         self.validation_batches: list[Batch] = [
@@ -290,21 +293,26 @@ class Training:
         loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
         """
         run, recipe, out = self.run, self.recipe, self.out
-        held_loss, (dice, score, error), maps = self.validate()
-        runs.check_finite([held_loss], run.step)
+        if self.validation_batches:
+            held_loss, (dice, score, error), maps = self.validate()
+            runs.check_finite([held_loss], run.step)
+        else:
+            held_loss = dice = score = error = math.nan
         rate = run.optimiser.param_groups[0]["lr"]
         run.rows.append(runs.CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
         if recipe.rule and runs.best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
-        pictures = torch.cat([picture[:, 0] for picture, _ in self.validation_batches])[:EXAMPLES].numpy()
-        labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
-        draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
+        if self.validation_batches:
+            pictures = torch.cat([picture[:, 0] for picture, _ in self.validation_batches])[:EXAMPLES].numpy()
+            labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
+            draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
         runs.add_row(out / runs.METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.tracked[1:]]
         runs.draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
         spent = f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
         measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
         self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
+        self.watch(run)
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from ..models import (
     Segmentation,
     StoredFile,
     Superseded,
+    TrainingFile,
 )
 from . import bundles
 from .jobs import delete_job
@@ -226,7 +227,8 @@ def tidy() -> Purged:
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
     shown = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
-    return shown + sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact, DatasetImage))
+    kinds = Micrograph, Artifact, SampleArtifact, DatasetImage, TrainingFile
+    return shown + sum(_bytes(kind.objects.all()) for kind in kinds)
 
 
 def _unheard(limit: object) -> QuerySet:

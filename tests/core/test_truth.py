@@ -102,3 +102,27 @@ def test_labels_may_be_shorter_when_only_some_rows_count(tmp_path):
     assert pair.load(30)[1].shape == (30, 50)
     with pytest.raises(BadDataset):
         pair.load(35)
+
+
+def test_of_an_image_checked_in_part_only_that_part_is_read(tmp_path):
+    folder = folder_of(tmp_path)
+    grey, labels = np.arange(2000, dtype=np.uint16).reshape(40, 50), np.zeros((40, 50), np.uint8)
+    labels[12:15, 22:25], labels[30:35, 30:35] = 1, 2
+    written(folder / "images", "a.png", grey)
+    written(folder / "masks", "a_m.tif", labels)
+    (folder / "regions.csv").write_text("image,top,left,bottom,right\na.png,10,20,20,45\n")
+    a, b = find_pairs(folder).pairs
+    micrograph, found = a.load()
+    assert micrograph.shape == found.shape == (10, 25) and (micrograph.pixels == grey[10:20, 20:45]).all()
+    assert found.max() == 1 and found.sum() == 9, "the other object lies outside"
+    assert b.load()[1].shape == (40, 50)
+    assert find_pairs(folder, labels="none").pairs[0].load()[1].shape == (10, 25)
+    assert find_pairs(folder, count=2).pairs[0].classes == (0, 1), "numbers outside are not seen"
+
+
+@pytest.mark.parametrize("row", ["a.png,0,0,41,9", "a.png,5,5,5,9", "a.png,1,2,x,4", "a.png,1,2", "no.png,0,0,9,9"])
+def test_a_region_that_cannot_be_is_refused(tmp_path, row):
+    folder = folder_of(tmp_path)
+    (folder / "regions.csv").write_text(f"image,top,left,bottom,right\n{row}\n")
+    with pytest.raises(BadDataset, match=r"regions\.csv"):
+        find_pairs(folder).pairs[0].load()

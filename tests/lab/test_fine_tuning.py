@@ -115,7 +115,7 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monk
     few = {"batch": 2, "crop": 96, "validation_batches": 1}
     monkeypatch.setattr("segmentation.lab.finetune.DEFAULTS", {**DEFAULTS, **few})
     out = tmp_path / "run"
-    call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
+    call_command("train", folder, "--out", out, "--fine-tune", base, "--fold", 0, "--steps", 2, "--device", "cpu")
     said = capsys.readouterr().out
     assert "step 0/2" in said
     told = re.findall(r"^held out, (\d): IoU 0\.\d{3} -> 0\.\d{3}, Dice", said, re.M)
@@ -126,6 +126,20 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monk
     assert card.threshold == 0.45 and card.training["start_from"] == "base"
     assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
     assert [row[0] for row in curve(out)] == ["step", "0", "2"]
+
+
+@pytest.mark.slow
+def test_one_command_holds_every_image_out_and_learns_from_all(folder, tmp_path, base, capsys, monkeypatch):
+    few = {"batch": 2, "crop": 64, "validation_batches": 1}
+    monkeypatch.setattr("segmentation.lab.finetune.DEFAULTS", {**DEFAULTS, **few})
+    monkeypatch.setattr("segmentation.lab.replay.recipe_of", lambda card: None)
+    out = tmp_path / "run"
+    call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--threads", 1, "--device", "cpu")
+    said = capsys.readouterr().out
+    assert "training 4 of 4" in said and "held out: Error of the median size" in said and "uncertain" in said
+    card = cards.read_card(out / "final" / "base-data.toml")
+    assert {fingerprint(folder / "images" / f"{n}.png") for n in range(4)} <= set(card.training["images"])
+    assert (out / "summary.json").is_file()
 
 
 @pytest.mark.parametrize("fold", [0, 3])

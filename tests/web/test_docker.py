@@ -108,7 +108,7 @@ def test_base_images_have_whole_versions():
     assert outside and all(re.search(r":\d+\.\d+\.\d+-", image) for image in outside)
 
 
-@pytest.mark.parametrize("name", ["worker", "inspector"])
+@pytest.mark.parametrize("name", ["worker", "inspector", "trainer"])
 def test_workers_are_asked_for_signs_of_life(name):
     kind, command = SERVICES[name]["healthcheck"]["test"]
     assert kind == "CMD-SHELL" and "inspect ping --destination celery@$$HOSTNAME" in command
@@ -116,13 +116,16 @@ def test_workers_are_asked_for_signs_of_life(name):
 
 def test_each_queue_has_a_worker():
     routes = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
-    assert {settings.CELERY_TASK_DEFAULT_QUEUE, *routes} <= queues("worker") | queues("inspector")
+    served = queues("worker") | queues("inspector") | queues("trainer")
+    assert {settings.CELERY_TASK_DEFAULT_QUEUE, *routes} <= served
+    assert queues("trainer") == {"training"} and SERVICES["trainer"]["command"].startswith("nice")
     assert queues("worker") == {"analyses"}  # whatever is short would wait behind an analysis
     assert json.loads(DOCKERFILE.rpartition("CMD ")[2])[-3] == "analyses"
 
 
 def test_limits_leave_room_for_what_the_settings_allow():
     assert megabytes(SERVICES["worker"]["mem_limit"]) >= settings.DEEPSEGM_JOB_MEMORY_MB + 1500
+    assert megabytes(SERVICES["trainer"]["mem_limit"]) >= settings.DEEPSEGM_TRAINING_MEMORY_MB + 1500
     assert megabytes(SERVICES["inspector"]["mem_limit"]) >= 2 * settings.DEEPSEGM_INSPECTION_MEMORY_MB + 300
     assert "--concurrency 2" in SERVICES["inspector"]["command"]
 

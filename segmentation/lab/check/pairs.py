@@ -91,7 +91,7 @@ def check_pair(pair: Pair) -> CheckedPair:
     truth = pair.labels
     micrograph, known = pair.load()
     grey = eight_bits(micrograph.pixels)
-    raw, wrong = read_numbers(truth), _flat(pair, grey)
+    raw, wrong = pair.cut(read_numbers(truth)), _flat(pair, grey)
     if pair.classes:
         pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
         values, counts = np.unique(raw, return_counts=True)

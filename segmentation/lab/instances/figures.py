@@ -57,6 +57,11 @@ DEFINITIONS = {
         decimals=1,
         short=True,
     ),
+    "median_off": Definition(
+        "Error of the median size, %",
+        "Mean over the images of |found - true| median, in percent of the true: images do not make up for each other.",
+        decimals=1,
+    ),
     "mean_error": Definition("Mean size error, %", "The same of the mean.", decimals=1),
     "nano_true": Definition(
         "True sizes up to 100 nm, %",
@@ -95,7 +100,10 @@ def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) ->
     """The errors of the sizes, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
     each = [sample.figures(some, nm=nm) for some in weights]
-    return {name: np.array([values[name] for values in each]) for name in each[0]}
+    alone = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
+    known = np.isfinite(alone)
+    off = share(weights @ np.where(known, alone, 0), weights @ known)
+    return {name: np.array([values[name] for values in each]) for name in each[0]} | {"median_off": off}
 
 
 def tally(images: Sequence[ImageCounts]) -> dict[str, object]:

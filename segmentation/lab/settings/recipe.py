@@ -98,7 +98,10 @@ class TrainingRecipe(Settings):
     folds: CountOrNone = Field(
         0, description="into how many parts the groups are divided; `fold` is held out; 0: `validation` decides"
     )
-    validation_batches: Count = Field(6, description="batches of held-out crops at each checkpoint")
+    validation_batches: CountOrNone = Field(
+        6,
+        description="batches of held-out crops at each checkpoint; 0: nothing is held out, the last step is published",
+    )
     seed: CountOrNone = Field(1, description="of crops and first weights")
     precision: Literal["bfloat16", "float32", "auto"] = Field(
         "auto", description="of the network's numbers; auto: the faster one here"
@@ -178,6 +181,7 @@ class TrainingRecipe(Settings):
             (all(a < b for a, b in pairwise(self.schedule.restarts)), "restarts are steps, each after the one before."),
             (not self.schedule.restarts or self.schedule.name == "cosine", "restarts are of the cosine."),
             (self.folds != 1, "folds is 0 or above 1."),
+            (bool(self.validation_batches) or not self.rule, "patience and choose_by need validation_batches."),
             (not self.folds or self.fold < self.folds, "fold is below folds."),
             (
                 len(self.sizes) == 2 and self.sizes[0] < self.sizes[1],

@@ -49,6 +49,7 @@ SCORING = Scoring(
         *("boundary_f1", "count_ratio", "median_error", "nano_error"),
     ),
     tracked=Tracked("dice", "f50", "count_off"),
+    outcome=("median_off", "f50", "f75", "ap50", "dice", "count_off", "median_error"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
     options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),

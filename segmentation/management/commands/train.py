@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from ._lab import BASE, LabCommand
 class Command(LabCommand):
     help = (
         "Train the network of RECIPE.toml; checkpoints, metrics, curves, examples, weights and ModelCard go to RUN. "
-        "With --fine-tune MODEL, train MODEL further on a FOLDER that holds images/ and labels/."
+        "With --fine-tune MODEL, train MODEL further on a FOLDER that holds images/ and labels/, with a table on "
+        "held-out images (docs/method/training.md); with --fold, one training that holds out that part."
     )
     resumes = True
 
@@ -24,6 +26,9 @@ class Command(LabCommand):
         parser.add_argument("--name", help="of the model, instead of the recipe's")
         parser.add_argument("--steps", type=int, help="instead of the recipe's")
         parser.add_argument("--fold", type=int, help="which part of the groups is held out, instead of the recipe's")
+        parser.add_argument("--minutes", type=float, default=20.0, help="that fine-tuning may take")
+        parser.add_argument("--learning-curve", action="store_true", help="also fine-tune on fewer images")
+        parser.add_argument("--threads", type=int, default=0, help="of a fine-tuning; 0: all")
         parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,6 +38,9 @@ class Command(LabCommand):
         from segmentation.lab.settings import copied, read_recipe
         from segmentation.lab.train import train
 
+        if options["fine_tune"] and options["fold"] is None:
+            self._adapt(options)
+            return
         fine_tuned = self.fine_tuned(options["recipe"], options["fine_tune"], options["fold"] or 0)
         recipe = _recipe(options, fine_tuned)
         if not (options["out"] / "checkpoint.pt").exists():
@@ -49,6 +57,37 @@ class Command(LabCommand):
         self._compare(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"to offer it in the form: manage.py models add {options['out']}")
 
+    def _adapt(self, options: dict[str, Any]) -> None:
+        """Fine-tune, and say what it brought on held-out images."""
+        from segmentation.lab.adaptation import Options, adapt
+        from segmentation.lab.files import write_whole
+        from segmentation.lab.finetune import name_for
+        from segmentation.lab.pretrained import base_card
+
+        folder, base, out = options["recipe"], options["fine_tune"], options["out"]
+        title, before = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
+
+        def told(stage: str, fraction: float, summary: Any) -> None:
+            if stage != before[0]:
+                self.say(f"{fraction:4.0%}  {stage}")
+                for note in summary["plan"]["notes"] if "plan" in summary and before[0] == "planning" else []:
+                    self.say(note)
+            before[0] = stage
+
+        asked = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
+        asked |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
+        name = options["name"] or name_for(base_card(base), folder)
+        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **asked), told)
+        write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
+        for change in summary["table"]:
+            sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))
+            self.say(f"held out: {change['title']} {' -> '.join(sides)}")
+        for kept in summary["forgetting"]:
+            known = f"{kept['figure']} {kept['before']:.3f} -> {kept['after']:.3f}"
+            self.say(f"{kept['images']} {kept['data']}: {known}")
+        self.say(summary["outcome"]["sentence"])
+        self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
+
     def _compare(self, recipe: Any, card: Path) -> None:
         """Say what the training brought on the images held out, where it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
@@ -64,6 +103,12 @@ class Command(LabCommand):
             pairs = [each.pair for each in held_out(recipe, BASE) if each.taught]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
+
+
+def _with_interval(value: float | None, interval: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
 def _recipe(options: dict[str, Any], fine_tuned: Any) -> Any:

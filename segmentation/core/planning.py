@@ -1,0 +1,70 @@
+"""How many trainings a fine-tuning makes and how long it takes: known before it starts, without torch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FEW = 5  # groups; with fewer each is held out once
+MANY = 15  # groups, from which on a fifth of them is enough to judge by
+STEPS = 300  # of the usual recipe
+CHECKPOINT = 25  # steps from one look at the held-out crops to the next
+LEAST_SHARE, LEAST_STEPS = 0.4, 50  # of the recipe's steps, from which on more splits are worth their time
+CORE_SECONDS = 2.8  # of a step on one core
+LOOK_SECONDS, IMAGE_SECONDS = 4.0, 3.0  # of a checkpoint, and of scoring a megapixel once
+TOLD_FEW = 10  # images, under which it is said that the table is uncertain
+
+
+class Choice(NamedTuple):
+    """folds: into how many parts the groups are divided. splits: how many of these are held out, one after the other.
+    steps: of each training. trainings: with the final one. of_step, seconds: expected, of a step and of everything."""
+
+    folds: int
+    splits: int
+    steps: int
+    trainings: int
+    of_step: float
+    seconds: float
+
+
+def choose(
+    groups: int,
+    megapixels: float,
+    *,
+    pace: float,
+    minutes: float,
+    steps: int = 0,
+    usual: int = STEPS,
+    curve: bool = False,
+) -> Choice:
+    """The best that `minutes` allow: leave-one-out with fewer than FEW groups, else five parts, or three, or with MANY
+    groups one of five.
+
+    groups: with objects, two or more. megapixels: of all images. pace: seconds of a step. steps: so many whatever they
+    take; 0: as many as there is time for, at most `usual`. curve: whether a third and two thirds of the images are
+    learnt from, too.
+    """
+    possible = [(groups, groups)] if groups < FEW else [(5, 5), (3, 3), *([(5, 1)] if groups >= MANY else [])]
+    best = None
+    for folds, splits in possible[:1] if steps else possible:
+        trainings = splits * (3 if curve else 1) + 1
+        # The base and each training score what was held out; the forgetting costs about as much as two megapixels.
+        scoring = IMAGE_SECONDS * (megapixels * (1 + (trainings - 1) / folds) + 4)
+        of_step = pace + LOOK_SECONDS / CHECKPOINT
+        left = max(60 * minutes - scoring, 30 * minutes)
+        affordable = min(usual, max(LEAST_STEPS, int(left / trainings / of_step) // CHECKPOINT * CHECKPOINT))
+        made = steps or affordable
+        best = Choice(folds, splits, made, trainings, of_step, scoring + trainings * made * of_step)
+        if made >= LEAST_SHARE * usual:
+            break
+    assert best
+    return best
+
+
+def notes(images: int, choice: Choice) -> list[str]:
+    """What a person should know before it starts."""
+    said = []
+    if images < TOLD_FEW:
+        said.append(f"With {images} images the table on held-out images will be uncertain.")
+    if choice.splits < choice.folds:
+        said.append("There is time for one training besides the final one: one fifth of the images is held out.")
+    return said

@@ -1,0 +1,521 @@
+"""A model is trained further on a user's own images, with a table on held-out images that says what it brought.
+
+Every stage has a folder of its own in `out`, and whatever is finished there is not done again: after any kill the same
+call goes on and comes to the same end.
+
+    plan.json     what is done, decided once
+    replay/       the base model's own data (lab.replay)
+    before/       what the base model finds in each image
+    split-0/ ...  trainings, each without some of the images; heldout/ in them: what they find in those
+    curve-0-3/ .. the same with three of their images, for the learning curve
+    final/        the training on all images: weights and card
+    files/        the pictures of the summary
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import shutil
+import statistics
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..core import planning
+from ..core.learning import ImageChange, Kept, Picture, Plan, Point, Step, TrainingSummary
+from ..core.network.cards import ModelCard, read_card
+from ..core.network.runtime import Runtime
+from ..core.truth import BadDataset, Pair
+from . import outcome, runs, tasks
+from .contract import Labels, Scoring
+from .data import held_out, load, pairs_of, resample
+from .evaluation.predictions import Options as HowScored
+from .evaluation.predictions import Predictor
+from .evaluation.scores import Scorer, plain, summarise
+from .files import write_whole
+from .finetune import fine_tuning
+from .pretrained import base_card, maps_of
+from .publish import publish_run, set_entries
+from .replay import Replay, replay
+from .settings import FolderEntry, TrainingRecipe, number_of_classes
+from .sheets import FOUND, TRUE, in_rows, outlined
+from .start import Run, resolved
+from .train import train
+
+LEAST_OBJECTS = 10
+WEIGHT = 0.25  # share of the crops that show the base model's own data
+SHOWN = 384  # px, side of the pictures of a held-out image as the training goes on
+FILES = "files"
+TRIAL_STEPS = 3
+LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
+Report = Callable[[str, float, TrainingSummary], None]
+
+
+class Cancelled(Exception):
+    """The caller wants no more; what is done stays."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """name, title, version: of the model. data, licence: what the images are called, and theirs.
+
+    minutes: for all of it, as far as that is possible. steps: of each training; 0 takes what there is time for.
+    learning_curve: also train with a third and with two thirds of the images. device, threads: where it runs.
+    pace: seconds of a step, where they are known; None measures them. recipe: further entries of the recipe.
+    """
+
+    name: str
+    title: str
+    version: str = "1"
+    data: str = "own images"
+    licence: str = "of its owner"
+    minutes: float = 20.0
+    steps: int = 0
+    learning_curve: bool = False
+    device: str = "auto"
+    threads: int = 0
+    pace: float | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def adapt(
+    folder: Path,
+    base: str,
+    out: Path,
+    options: Options,
+    report: Report = lambda stage, fraction, summary: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> TrainingSummary:
+    """Train `base` further on the images and labels in `folder`; returns what a training's page shows.
+
+    The model is in `out/final`, the pictures of the summary in `out/files`. report(stage, fraction of all, summary so
+    far): called often, also from the middle of a training. Raises BadDataset and BadRecipe where the folder or the base
+    cannot be used, Cancelled soon after `is_cancelled` says so, CannotWrite.
+    """
+    return Adaptation(folder, base, out, options, report, is_cancelled).go()
+
+
+class Found(NamedTuple):
+    """record: what the task's Examiner says of an image. labels: found in it."""
+
+    record: Any
+    labels: Labels
+
+
+class Adaptation:
+    """One call of `adapt`."""
+
+    def __init__(
+        self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
+    ) -> None:
+        self.folder, self.out, self.options, self.base = folder, out, options, base
+        self.is_cancelled, self.report = is_cancelled, report
+        self.card = base_card(base)
+        self.summary: TrainingSummary = {"curve": [], "pictures": []}
+        self.done = 0.0  # seconds, as planned
+        self.runtime = Runtime(options.device)
+
+    def go(self) -> TrainingSummary:
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._say("checking the images")
+        plan = self._plan()
+        self.summary["plan"] = plan
+        self._say("scoring the base model")
+        before = self._found(self.card, range(len(self.pairs)), self.out / "before")
+        after: dict[int, Found] = {}
+        for split in range(len(plan["held_out"])):
+            after |= self._held_out_training(split)
+        self._tell(before, after)
+        if self.options.learning_curve:
+            self._learning_curve(before, after)
+        card = self._final()
+        self._forgetting(card)
+        self._say("done")
+        return self.summary
+
+    # The plan
+
+    def _plan(self) -> Plan:
+        file = self.out / "plan.json"
+        if not file.exists():
+            recipe = self._checked()
+            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
+            self._refuse_few()
+            self._say("planning")
+            groups = len({pair.group for pair in self.pairs if self.truth(pair).any()})
+            chosen = planning.choose(
+                groups,
+                sum(self.truth(pair).size for pair in self.pairs) / 1e6,
+                pace=self.options.pace or self._measured_pace(),
+                minutes=self.options.minutes,
+                steps=self.options.steps,
+                usual=self.recipe.steps,
+                curve=self.options.learning_curve,
+            )
+            recipe = self.recipe.replaced(folds=chosen.folds, steps=chosen.steps)
+            held = [sorted(self._held(recipe.replaced(fold=fold))) for fold in range(chosen.splits)]
+            notes = planning.notes(len(self.pairs), chosen)
+            plan = Plan(
+                steps=chosen.steps,
+                trainings=chosen.trainings,
+                held_out=held,
+                seconds=round(chosen.seconds),
+                notes=[*notes, *self._notes],
+            )
+            write_whole(file, json.dumps({**plan, "folds": chosen.folds, "of_step": chosen.of_step}).encode())
+        stored = json.loads(file.read_text())
+        self.folds, self.of_step = stored.pop("folds"), stored.pop("of_step")
+        return Plan(**stored)
+
+    def _checked(self) -> TrainingRecipe:
+        """The recipe that all trainings have in common, once the folder has been checked."""
+        recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
+        return recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
+
+    @cached_property
+    def recipe(self) -> TrainingRecipe:
+        own = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
+        source = next(entry for entry in own.sources if isinstance(entry, FolderEntry))
+        facts = {"title": self.options.data, "licence": self.options.licence}
+        # Relative, so that another machine goes on with it.
+        sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **facts)]
+        if self.replay.training:
+            count = number_of_classes(own.task, own.heads)
+            sources.append(
+                FolderEntry(
+                    path="replay/training",
+                    use="training",
+                    classes=list(range(1, count + 1)),
+                    weight=WEIGHT / (1 - WEIGHT),
+                    title=f"the data of {self.card.name} that were at hand",
+                    licence=_licences(self.card),
+                )
+            )
+        return own.replaced(sources=sources)
+
+    @cached_property
+    def replay(self) -> Replay:
+        return replay(self.card, self.out / "replay")
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        own = next(entry for entry in self.recipe.sources if isinstance(entry, FolderEntry))
+        return pairs_of(self.folder, own, number_of_classes(self.card.task, maps_of(self.card)))
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        return tasks.find(self.card.task).scoring(maps_of(self.card))
+
+    @staticmethod
+    def truth(pair: Pair) -> Labels:
+        return pair.load()[1]
+
+    def _refuse_few(self) -> None:
+        if tasks.find(self.card.task).classes:
+            return
+        count = sum(len(np.unique(self.truth(pair))) - 1 for pair in self.pairs)
+        if count < LEAST_OBJECTS:
+            raise BadDataset(
+                f"The images show {count} objects together: a training needs {LEAST_OBJECTS} at least. Outline more."
+            )
+
+    @property
+    def _notes(self) -> list[str]:
+        if self.replay.training:
+            return []
+        return [f"No data of {self.card.name} are at hand, so that what it forgets cannot be measured."]
+
+    def _held(self, recipe: TrainingRecipe) -> list[str]:
+        return [one.pair.image.name for one in held_out(recipe, self.out)]
+
+    def _measured_pace(self) -> float:
+        """Seconds of a step on this machine, from a few steps."""
+        place = self.out / "trial"
+        few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
+        shutil.rmtree(place, ignore_errors=True)
+        run = train(self.recipe.replaced(**few, schedule={}), place, self.out, say=_nothing, time_is_up=self._stop)
+        shutil.rmtree(place, ignore_errors=True)
+        return min(row.seconds_per_step for row in run.rows[1:])
+
+    # Trainings
+
+    def _held_out_training(self, split: int) -> dict[int, Found]:
+        """Train without a part of the images; returns what it finds in these."""
+        place, name = self.out / f"split-{split}", f"training {split + 1} of {len(self.summary['plan']['held_out'])}"
+        recipe = self._of_split(split, f"split-{split}")
+        card = self._trained(recipe, place, name, split)
+        return self._found(card, self._places(split), place / "heldout")
+
+    def _places(self, split: int) -> list[int]:
+        """The numbers of the images that a split holds out."""
+        names = self.summary["plan"]["held_out"][split]
+        return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
+
+    def _of_split(self, split: int, name: str, images: int = 0) -> TrainingRecipe:
+        own, *others = self.recipe.sources
+        steps = self.summary["plan"]["steps"]
+        entries = {"fold": split, "folds": self.folds, "steps": steps, "sources": [own.replaced(count=images), *others]}
+        return self.recipe.replaced(name=name, **entries)
+
+    def _final(self) -> ModelCard:
+        """Train on all images for as long as the held-out trainings found best, and publish."""
+        place, count = self.out / "final", len(self.pairs)
+        own, *others = self.recipe.sources
+        limits = [
+            f"Learnt from {count} images of {self.options.data}; it may do worse than {self.card.name} on others.",
+            "Its figures are those of trainings without the images that were scored; it learnt from all of them.",
+        ]
+        about = {"name": self.options.name, "title": self.options.title, "version": self.options.version}
+        recipe = self.recipe.replaced(
+            **about,
+            summary=f"{self.card.title} trained further on {count} images of {self.options.data}.",
+            limits=limits,
+            steps=self._best_steps(),
+            folds=0,
+            fold=0,
+            validation_batches=0,
+            **LAST,
+            sources=[own.replaced(use="training"), *others],
+        )
+        card = self._trained(recipe, place, "the final training", -1)
+        if card.scores != [self._score]:
+            set_entries(place / f"{recipe.name}.toml", {"scores": [self._score]})
+        return read_card(place / f"{recipe.name}.toml")
+
+    def _best_steps(self) -> int:
+        """The middle of what the held-out trainings found best."""
+        best = []
+        for split in range(len(self.summary["plan"]["held_out"])):
+            rows = runs.read_metrics(self.out / f"split-{split}" / runs.METRICS, self.summary["plan"]["steps"])
+            row = runs.best_of(rows, self.recipe.rule) if self.recipe.rule else rows[-1]
+            best.append(row.step if row else 0)
+        return max(int(statistics.median_low(best)), min(self.recipe.checkpoint, self.summary["plan"]["steps"]))
+
+    def _trained(self, recipe: TrainingRecipe, place: Path, stage: str, split: int | None) -> ModelCard:
+        """The published model of a training, which is done unless it is there. split: of its points; None for none."""
+        file, before = place / f"{recipe.name}.toml", self.done
+        shown = None if split is None or split < 0 else self._shown(split)
+        done = place / "done"  # the card is there before it is whole
+        if not done.exists():
+            step = [0]
+
+            def advanced() -> bool:
+                step[0] += 1
+                self.done = before + self._seconds(recipe) * step[0] / recipe.steps
+                self._say(stage)
+                return self._stop()
+
+            def watch(run: Run) -> None:
+                step[0] = run.step
+                if shown:
+                    self._draw(run, *shown, self._picture_of(split or 0, run.step))
+                if split is not None:
+                    self._note(split, run.rows, shown)
+                self._say(stage)
+
+            checkpoint = place / runs.CHECKPOINT
+            if checkpoint.exists():
+                step[0] = runs.load_state(checkpoint)["step"]
+                if split is not None:
+                    self._note(split, runs.read_metrics(place / runs.METRICS, step[0]), shown)
+            run = train(recipe, place, self.out, say=_nothing, time_is_up=advanced, watch=watch)
+            publish_run(run, place, self.out)
+            write_whole(done, b"")
+            checkpoint.unlink(missing_ok=True)
+        if split is not None:
+            self._note(split, runs.read_metrics(place / runs.METRICS, recipe.steps), shown)
+        self.done = before + self._seconds(recipe)
+        self._say(stage)
+        return read_card(file)
+
+    def _note(self, split: int, rows: Sequence[runs.CheckpointScores], shown: Any) -> None:
+        """Put a training's checkpoints into the summary, in place of what is there of it."""
+        held = split >= 0
+        points = [
+            Point(
+                split=split,
+                step=row.step,
+                loss=plain(row.loss),
+                validation_loss=plain(row.validation_loss) if held else None,
+                score=plain(row.validation_score) if held else None,
+                error=plain(row.quantity_error) if held else None,
+            )
+            for row in rows
+        ]
+        self.summary["curve"] = [p for p in self.summary["curve"] if p["split"] != split] + points
+        if shown:
+            drawn = [
+                Picture(image=shown[0].image.name, split=split, step=row.step, file=self._picture_of(split, row.step))
+                for row in rows
+            ]
+            self.summary["pictures"] = [p for p in self.summary["pictures"] if p["split"] != split] + drawn
+
+    # Pictures
+
+    @staticmethod
+    def _picture_of(split: int, step: int) -> str:
+        return f"split-{split}-step-{step:05d}.webp"
+
+    def _shown(self, split: int) -> tuple[Pair, Any, Labels]:
+        """The middle of the held-out image with the most objects, as the network sees it, and its labels."""
+        loaded = [load(self.pairs[number]) for number in self._places(split)]
+        one = max(loaded, key=lambda each: len(np.unique(each.labels)))
+        classes = bool(one.pair.classes)
+        taught = math.sqrt(math.prod(self.recipe.sizes))
+        scale = self.recipe.options.get("scale", 1.0) if classes else taught / (one.diameter or taught)
+        side = min(round(SHOWN / scale), *one.grey.shape)
+        top, left = ((length - side) // 2 for length in one.grey.shape)
+        window = slice(top, top + side), slice(left, left + side)
+        grey, labels = resample(one.grey[window], one.labels[window], SHOWN, classes=classes)
+        return one.pair, grey, labels
+
+    @torch.inference_mode()
+    def _draw(self, run: Run, pair: Pair, grey: Any, truth: Labels, name: str) -> None:
+        """What the training finds now, in colour, and what is there."""
+        task, device = tasks.find(self.card.task), next(run.averaged.parameters()).device
+        picture = torch.from_numpy(grey[None, None].astype(np.float32) / 127.5 - 1).to(device)
+        maps = (255 * task.activation(run.averaged(picture).float()))[0].round().to(torch.uint8).cpu().numpy()
+        maps = maps[: len(maps_of(self.card))]
+        self._save(
+            np.asarray(in_rows([[outlined(grey, truth, TRUE), outlined(grey, task.preview(maps), FOUND)]])), name
+        )
+
+    def _save(self, picture: Any, name: str) -> None:
+        place = self.out / FILES
+        place.mkdir(exist_ok=True)
+        aside = place / f".{name}"
+        Image.fromarray(picture).save(aside, "WEBP", quality=75)
+        os.replace(aside, place / name)
+
+    # Scores
+
+    def _found(self, card: ModelCard, numbers: Sequence[int], place: Path) -> dict[int, Found]:
+        """What a model finds in the images of these numbers, by number; kept in `place`."""
+        scorer = self._scorer(card)
+        found = {}
+        for number in numbers:
+            file = place / f"{number:04d}"
+            if not file.exists():
+                _, labels = scorer.image(self.pairs[number])
+                packed = zlib.compress(labels.astype(np.int32).tobytes(), 1)
+                write_whole(file, pickle.dumps((scorer.records[-1], labels.shape, packed)))
+            record, shape, packed = pickle.loads(file.read_bytes())  # our own file, in our own folder
+            found[number] = Found(record, np.frombuffer(zlib.decompress(packed), np.int32).reshape(shape))
+            self.done += planning.IMAGE_SECONDS * found[number].labels.size / 1e6
+            self._say("scoring held-out images" if place.name == "heldout" else "scoring the base model")
+            if self._stop():
+                raise Cancelled
+        return found
+
+    def _scorer(self, card: ModelCard) -> Scorer:
+        return Scorer(self.scoring, Predictor(card, self.runtime), HowScored(thresholds=False))
+
+    def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
+        """The table, the images and the outcome."""
+        numbers = sorted(after)
+        groups = [self.pairs[number].group for number in numbers]
+        old, new = ([found[number].record for number in numbers] for found in (before, after))
+        table, figures = outcome.changes(self.scoring, old, new, groups)
+        self._score = outcome.score_entry(self.options.data, len(numbers), figures)
+        images = []
+        for number in numbers:
+            sides = before[number], after[number]
+            name = f"image-{number:04d}.webp"
+            if not (self.out / FILES / name).exists():
+                self._save(self._both(self.pairs[number], *sides), name)
+            one, other = (outcome.figures_of(self.scoring, side.record) for side in sides)
+            shown = self.pairs[number].image.name
+            verdict = outcome.verdict(self.scoring, one, other)
+            images.append(ImageChange(image=shown, before=one, after=other, file=name, verdict=verdict))
+        self.summary["table"], self.summary["images"] = table, images
+        self.summary["outcome"] = outcome.outcome(self.scoring, table, groups)
+        self._say("comparing")
+
+    def _both(self, pair: Pair, before: Found, after: Found) -> Any:
+        """The image, and the errors in it before and after."""
+        micrograph, truth = pair.load()
+        old, new = (self.scoring.panels(micrograph, side.labels, truth) for side in (before, after))
+        return in_rows([[old[0], old[-1], new[-1]]])
+
+    def _learning_curve(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
+        """The same held-out images, with a third and two thirds of the others to learn from."""
+        numbers, splits = sorted(after), range(len(self.summary["plan"]["held_out"]))
+        most = min(len(self.pairs) - len(self._places(split)) for split in splits)
+        groups = [self.pairs[number].group for number in numbers]
+        steps = [self._step(0, [before[number].record for number in numbers], groups)]
+        for images in sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}):
+            found: dict[int, Found] = {}
+            for split in splits:
+                name = f"curve-{split}-{images}"
+                card = self._trained(
+                    self._of_split(split, name, images), self.out / name, f"with {images} images", None
+                )
+                found |= self._found(card, self._places(split), self.out / name / "heldout")
+            steps.append(self._step(images, [found[number].record for number in numbers], groups))
+        steps.append(self._step(most, [after[number].record for number in numbers], groups))
+        self.summary["learning_curve"] = steps
+
+    def _step(self, images: int, records: Sequence[Any], groups: Sequence[str]) -> Step:
+        figures = summarise(self.scoring, records, nm=False, groups=groups)
+        error = figures[self.scoring.compared[0]]
+        interval = None if error.low is None or error.high is None else (error.low, error.high)
+        score = figures[self.scoring.tracked.score].value
+        return Step(images=images, error=error.value, error_interval=interval, score=score)
+
+    def _forgetting(self, card: ModelCard) -> None:
+        """What base and new model find in the base model's own data."""
+        name = next(each for each in ("ap50", self.scoring.tracked.score) if each in self.scoring.definitions)
+        kept = []
+        for title, pairs in self.replay.kept.items():
+            file = self.out / f"kept-{len(kept)}.json"
+            if not file.exists():
+                scorers = [self._scorer(each) for each in (self.card, card)]
+                for pair in pairs:
+                    for scorer in scorers:
+                        scorer.image(pair)
+                    self._say("measuring what it forgets")
+                    if self._stop():
+                        raise Cancelled
+                values = [plain(scorer.figures()[name]) for scorer in scorers]
+                write_whole(file, json.dumps(values).encode())
+            old, new = json.loads(file.read_text())
+            if old is not None and new is not None:
+                figure = self.scoring.definitions[name].title
+                kept.append(Kept(data=title, images=len(pairs), figure=figure, before=old, after=new))
+        self.summary["forgetting"] = kept
+
+    # What the caller hears
+
+    def _seconds(self, recipe: TrainingRecipe) -> float:
+        """Of a training, as planned."""
+        return self.of_step * recipe.steps
+
+    def _say(self, stage: str) -> None:
+        plan = self.summary.get("plan")
+        fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
+        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary)
+
+    def _stop(self) -> bool:
+        if self.is_cancelled():
+            raise Cancelled
+        return False
+
+
+def _licences(card: ModelCard) -> str:
+    return ", ".join(
+        dict.fromkeys(source.get("licence", "") or "unknown" for source in card.data if "base" not in source)
+    )
+
+
+def _nothing(line: str) -> None:
+    """Nobody hears what a training says; the report tells its caller."""

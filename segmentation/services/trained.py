@@ -1,0 +1,150 @@
+"""What a worker stores of a training: its plan and curves as they come, its files, and in the end its model."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.utils.text import slugify
+
+from ..core.network.cards import read_card
+from ..core.report import exports
+from ..models import Training, TrainingFile
+from .files import remove_folder
+from .refusal import Refused
+from .webhooks import announce
+
+CARD, WEIGHTS = ".toml", ".safetensors"
+ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
+LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
+
+
+def runs_folder() -> Path:
+    """Where trainings under way lie on this machine."""
+    return Path(settings.DEEPSEGM_DATA) / "trainings"
+
+
+def begin_version(*, training: Training) -> None:
+    """Give the training its number among those of its dataset, once; raises `Superseded`."""
+    if training.version:
+        return
+    others = Training.objects.filter(dataset=training.dataset_id).exclude(pk=training.pk)
+    training.version = (others.aggregate(last=Max("version"))["last"] or 0) + 1
+    training.change(version=training.version)
+
+
+def model_name_of(training: Training) -> str:
+    """The name of its ModelCard: the dataset's, four of its digits, the version."""
+    named = str(training.dataset or "dataset")
+    of = f"{training.dataset_id or training.pk}"[:4]
+    return f"{slugify(named)[:LONGEST_NAME].strip('-_') or 'own'}-{of}-{training.version}"
+
+
+def report_training(*, training: Training, pictures: Iterable[Path], brings_progress: bool, **said: Any) -> None:
+    """Store new pictures, then say how far the training is; raises `Superseded`.
+
+    brings_progress: there is more than an attempt before had; deaths and faults until now count no more.
+    """
+    known = set(training.artifacts.values_list("name", flat=True))
+    new = [path for path in pictures if path.name not in known]
+    training.change(**said, **({"deaths": 0, "faults": 0} if brings_progress else {}))
+    for path in new:
+        _stored(training, path).save()
+
+
+def publish_training(*, training: Training, card: Path, files: Iterable[Path], summary: Mapping[str, Any]) -> None:
+    """Store card, weights and pictures, let the site know the model, and set the training done.
+
+    The model is offered if it is better than its base. Raises `Superseded`, and Refused if its files were altered.
+    """
+    known = set(training.artifacts.values_list("name", flat=True))
+    new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in known]
+    rows: list[TrainingFile] = []
+    try:
+        rows += (_stored(training, path) for path in new)
+        with transaction.atomic():
+            # The row is there before the model: a model without a row would be open to everybody.
+            training.change(model_name=card.stem, summary=summary)
+            TrainingFile.objects.bulk_create(rows)
+    except BaseException:
+        for row in rows:
+            default_storage.delete(row.file.name)
+        raise
+    training.model_name = card.stem
+    install_model(training)
+    improved = bool(summary.get("outcome", {}).get("improved"))
+    with transaction.atomic():
+        training.finish("done", stage="", progress=1.0, error="", ends=None, offered=improved)
+        announce(training, "training.done")
+
+
+def _stored(training: Training, path: Path) -> TrainingFile:
+    """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
+    with path.open("rb") as opened:
+        stored = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
+    kind = exports.content_types().get(path.suffix, "application/octet-stream")
+    facts = {"name": path.name, "size": path.stat().st_size, "content_type": kind}
+    return TrainingFile(training=training, attempt=training.attempt, file=stored, **facts)
+
+
+def install_model(training: Training) -> None:
+    """Copy card and weights of a training from the storage to the folder of the site's own models, unless they are
+    there. The card comes last: without it what is half written is no model. Raises Refused (409) for altered files."""
+    folder, name = Path(settings.DEEPSEGM_MODELS), training.model_name
+    if (folder / f"{name}{CARD}").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    card, weights = (folder / f".{name}{suffix}.part" for suffix in (CARD, WEIGHTS))
+    try:
+        for aside, suffix in ((card, CARD), (weights, WEIGHTS)):
+            _copy(training, f"{name}{suffix}", aside)
+        _check(card, weights, name)
+        weights.replace(folder / f"{name}{WEIGHTS}")
+        card.replace(folder / f"{name}{CARD}")
+    finally:
+        card.unlink(missing_ok=True)
+        weights.unlink(missing_ok=True)
+
+
+def _copy(training: Training, name: str, place: Path) -> None:
+    row = training.artifacts.filter(name=name).first()
+    try:
+        if row is None:
+            raise FileNotFoundError(name)
+        with default_storage.open(row.file.name, "rb") as source, place.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
+    except FileNotFoundError as error:
+        raise Refused(ALTERED.format(name=name), 409) from error
+
+
+def _check(card: Path, weights: Path, name: str) -> None:
+    """Raises Refused unless the weights are those of the card."""
+    named = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
+    try:
+        named.parent.mkdir(exist_ok=True)
+        shutil.copyfile(card, named)
+        wanted = read_card(named).sha256
+    except ValueError as error:
+        raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
+    finally:
+        shutil.rmtree(named.parent, ignore_errors=True)
+    with weights.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+            raise Refused(ALTERED.format(name=f"{name}{WEIGHTS}"), 409)
+
+
+@receiver(post_delete, sender=Training)
+def remove_run(instance: Training, **kwargs: Any) -> None:
+    """The files of a deleted training go with it, also what lies on this machine while it runs."""
+    transaction.on_commit(lambda: remove_folder(instance.folder))
+    transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(instance.pk), ignore_errors=True))

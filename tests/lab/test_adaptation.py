@@ -1,0 +1,188 @@
+"""A model trained further on a user's own images: what is planned, held out, told and published; killed at any time."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segmentation.core import planning
+from segmentation.core.network.cards import check_weights, read_card
+from segmentation.core.truth import BadDataset
+from segmentation.lab import adaptation, outcome, replay
+from segmentation.lab.adaptation import Cancelled, Options, adapt
+from segmentation.lab.replay import recipe_of
+from segmentation.lab.settings import BadRecipe
+from segmentation.lab.tasks.particles import SCORING
+from tests.lab.folders import make_folder, save
+
+FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precision": "float32", "workers": 1}
+TINY = Options("own", "Own", data="discs", steps=4, pace=1.0, device="cpu", threads=1, recipe=FEW)
+
+
+@pytest.fixture(autouse=True)
+def _little_to_replay(monkeypatch):
+    for name, value in {"PICTURES": 3, "KEPT": 1, "SIDE": 96, "KEPT_SIDE": 96, "MICROGRAPHS": 0}.items():
+        monkeypatch.setattr(replay, name, value)
+    monkeypatch.setattr(adaptation, "SHOWN", 64)
+    monkeypatch.setattr(replay, "recipe_of", lambda card: None)
+
+
+def of(summary):
+    """All of a summary but the time it was expected to take."""
+    return {**summary, "plan": {**summary["plan"], "seconds": 0}}
+
+
+def test_three_images_are_each_held_out_once(base, tmp_path):
+    out, heard = tmp_path / "run", []
+    summary = adapt(
+        make_folder(tmp_path / "own", 3), str(base), out, TINY, lambda stage, done, so_far: heard.append((stage, done))
+    )
+    assert sorted(summary["plan"]["held_out"]) == [["0.png"], ["1.png"], ["2.png"]]
+    assert summary["plan"]["trainings"] == 4 and any("uncertain" in note for note in summary["plan"]["notes"])
+    steps = {(point["split"], point["step"]) for point in summary["curve"]}
+    assert steps >= {(split, step) for split in range(3) for step in (0, 2, 4)} and (-1, 2) in steps
+    assert all(point["score"] is None for point in summary["curve"] if point["split"] == -1)
+    assert [change["name"] for change in summary["table"]] == list(SCORING.compared)
+    assert all(change["after_interval"] is None for change in summary["table"]), "three images give no interval"
+    assert {each["image"] for each in summary["images"]} == {"0.png", "1.png", "2.png"}
+    files = {each["file"] for each in (*summary["images"], *summary["pictures"])}
+    assert files == {file.name for file in (out / "files").iterdir()}
+    assert "uncertain" in summary["outcome"]["sentence"]
+    card = read_card(out / "final" / "own.toml")
+    check_weights(card)
+    assert card.title == "Own" and card.training["start_from"] == "base" and "3 images of discs" in card.limits[0]
+    assert card.scores[0]["f50"] == pytest.approx(summary["table"][1]["after"], abs=1e-3)
+    assert "held out" in card.scores[0]["split"] and str(tmp_path) not in (out / "final" / "own.toml").read_text()
+    assert [done for _, done in heard] == sorted(done for _, done in heard) and heard[-1] == ("done", 1.0)
+    assert of(adapt(tmp_path / "own", str(base), out, TINY)) == of(summary), "nothing is done twice"
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
+    """Stopped after every third word, and begun again, with a learning curve."""
+    options = replace(TINY, learning_curve=True)
+    folder = make_folder(tmp_path / "own", 3)
+    unbroken = adapt(folder, str(base), tmp_path / "a", options)
+    stops, said = 0, [0]
+
+    class Killed(BaseException):
+        pass
+
+    def report(stage, fraction, summary):
+        said[0] += 1
+        if said[0] == limit:
+            raise Killed
+
+    limit = 0
+    while True:
+        limit, said[0] = limit + 3, 0
+        try:
+            broken = adapt(folder, str(base), tmp_path / "b", options, report)
+            break
+        except Killed:
+            stops += 1
+    assert stops > 5 and of(broken) == of(unbroken)
+    assert [step["images"] for step in unbroken["learning_curve"]] == [0, 1, 2]
+    ours, theirs = (read_card(tmp_path / run / "final" / "own.toml") for run in "ab")
+    assert ours.sha256 == theirs.sha256 and ours.entries() == theirs.entries()
+
+
+def test_it_moves_with_its_folder(base, tmp_path, monkeypatch):
+    """Another machine goes on in another place."""
+    make_folder(tmp_path / "one" / "data", 3)
+    with pytest.raises(Cancelled):
+        adapt(
+            tmp_path / "one" / "data",
+            str(base),
+            tmp_path / "one" / "run",
+            TINY,
+            is_cancelled=lambda: (tmp_path / "one" / "run" / "split-0" / "checkpoint.pt").exists(),
+        )
+    shutil.move(tmp_path / "one", tmp_path / "other")
+    summary = adapt(tmp_path / "other" / "data", str(base), tmp_path / "other" / "run", TINY)
+    assert summary["outcome"]["sentence"]
+
+
+def test_bad_folders_are_refused_in_a_sentence(base, tmp_path):
+    one = make_folder(tmp_path / "one", 1)
+    with pytest.raises(BadDataset, match="two at least"):
+        adapt(one, str(base), tmp_path / "run", TINY)
+    empty = make_folder(tmp_path / "empty", 3)
+    for number in range(3):
+        save(empty / "labels" / f"{number}.png", np.zeros((96, 96), np.uint8))
+    with pytest.raises(BadDataset, match="No image"):
+        adapt(empty, str(base), tmp_path / "run", TINY)
+    with pytest.raises(BadDataset, match="6 objects"):
+        adapt(make_folder(tmp_path / "few", 3, count=2), str(base), tmp_path / "run", TINY)
+    with pytest.raises(BadRecipe, match="nosuch"):
+        adapt(one, "nosuch", tmp_path / "run", TINY)
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
+def test_images_of_one_specimen_are_never_parted(base, tmp_path):
+    folder = make_folder(tmp_path / "own", 6)
+    rows = [f"{number}.png,specimen {number // 2}" for number in range(6)]
+    (folder / "groups.csv").write_text("image,group\n" + "\n".join(rows) + "\n")
+    seen = {}
+    with pytest.raises(Cancelled):
+        adapt(
+            folder,
+            str(base),
+            tmp_path / "run",
+            TINY,
+            lambda s, f, summary: seen.update(summary),
+            lambda: "plan" in seen,
+        )
+    assert sorted(map(sorted, seen["plan"]["held_out"])) == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png", "5.png"]]
+
+
+def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    for name, value in {"PICTURES": 3, "KEPT": 3, "SIDE": 96, "KEPT_SIDE": 96}.items():
+        monkeypatch.setattr(replay, name, value)
+    recipe = replay.read_recipe(replay.RECIPES / "particles.toml")
+    rendered = [entry for entry in recipe.sources if entry.kind == "rendered"]
+    monkeypatch.setattr(replay, "recipe_of", lambda card: recipe.replaced(sources=rendered))
+    found = replay.replay(read_card(base), tmp_path / "replay")
+    assert found.training == tmp_path / "replay" / "training" and list(found.kept) == ["rendered pictures"]
+    assert len(found.kept["rendered pictures"]) >= 3
+    before = sorted((tmp_path / "replay").rglob("*.png"))
+    assert replay.replay(read_card(base), tmp_path / "replay") == found
+    assert before == sorted((tmp_path / "replay").rglob("*.png"))
+
+
+def test_the_recipe_of_a_users_model_is_that_of_the_model_it_began_with():
+    card = read_card(next(replay.ROOT.glob("segmentation/cards/particles.toml")))
+    assert recipe_of(card).name == "particles"
+
+
+@pytest.mark.parametrize(
+    ("groups", "minutes", "folds", "splits"),
+    [(3, 20, 3, 3), (4, 1, 4, 4), (10, 60, 5, 5), (10, 17, 3, 3), (10, 5, 3, 3), (20, 5, 5, 1)],
+)
+def test_as_much_is_held_out_as_time_allows(groups, minutes, folds, splits):
+    chosen = planning.choose(groups, 10.0, pace=1.4, minutes=minutes)
+    assert (chosen.folds, chosen.splits, chosen.trainings) == (folds, splits, splits + 1)
+    assert chosen.seconds <= 60 * minutes * 1.1 or chosen.steps == planning.LEAST_STEPS
+
+
+@pytest.mark.parametrize(
+    ("error", "score", "improved"),
+    [((8, 4), (0.7, 0.8), True), ((8, 4), (0.8, 0.7), False), ((4, 8), (0.7, 0.9), False)],
+)
+def test_it_is_better_only_where_the_error_falls_and_the_score_does_not(error, score, improved):
+    rows = [("median_off", "Error of the median size, %", error), ("f50", "F1 at 0.5", score)]
+    table = [{"name": name, "title": title, "before": a, "after": b} for name, title, (a, b) in rows]
+    found = outcome.outcome(SCORING, table, list("abcdef"))
+    assert found["improved"] is improved and "uncertain" not in found["sentence"]
+    assert not outcome.outcome(SCORING, [{**table[0], "after": None}, table[1]], ["a"])["improved"]
+
+
+def test_an_image_is_better_or_worse_by_both_figures():
+    was = {"median_off": 5.0, "f50": 0.8}
+    for error, score, said in ((2.0, 0.9, "better"), (5.1, 0.8, "same"), (9.0, 0.85, "same"), (9.0, 0.8, "worse")):
+        assert outcome.verdict(SCORING, was, {"median_off": error, "f50": score}) == said
+    assert outcome.verdict(SCORING, {**was, "median_off": None}, {"median_off": 1.0, "f50": 0.8}) == "same"

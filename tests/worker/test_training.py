@@ -1,0 +1,228 @@
+"""Trainings made by a worker: to the end, killed, cancelled, on a full disk, elsewhere, and refused in a sentence."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from segmentation import services
+from segmentation.core.network.cards import read_card
+from segmentation.models import Dataset, DatasetImage, Superseded, Training
+from segmentation.services import trained
+from tests.lab.conftest import trained as base_model  # noqa: F401
+from worker import tasks
+
+from . import trainable
+from .lab import REPOSITORY, Lab
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def training(base_model, no_heartbeat, monkeypatch, settings, tmp_path):  # noqa: F811
+    """A queued training of a tiny model on three images."""
+    settings.DEEPSEGM_MODELS, settings.DEEPSEGM_TRAINING_THREADS = tmp_path / "models", 1
+    settings.DEEPSEGM_TRAINING_MEMORY_MB = 0
+    trainable.install(monkeypatch.setattr)
+    return trainable.make_training(base_model)
+
+
+def run(row):
+    Training.objects.filter(pk=row.pk).update(state="queued", due=None)
+    tasks.train(str(row.pk))
+    row.refresh_from_db()
+    return row
+
+
+@pytest.mark.slow
+def test_a_dataset_becomes_a_model(training, settings, tmp_path):
+    row = run(training)
+    assert (row.state, row.error) == ("done", "")
+    assert row.version == 1 and row.model_name.startswith("my-discs-") and row.ends is None
+    assert {"plan", "curve", "pictures", "table", "images", "outcome"} <= set(row.summary)
+    assert row.offered is row.summary["outcome"]["improved"]
+    files = {file.name for file in row.artifacts.all()}
+    assert {each["file"] for each in (*row.summary["images"], *row.summary["pictures"])} < files
+    assert {f"{row.model_name}.toml", f"{row.model_name}.safetensors"} < files
+    card = read_card(settings.DEEPSEGM_MODELS / f"{row.model_name}.toml")
+    assert card.title == "My discs, version 1" and card.weights.is_file()
+    assert not (trained.runs_folder() / str(row.pk)).exists(), "what it needed is gone"
+
+    shutil.rmtree(settings.DEEPSEGM_MODELS)
+    services.install_model(row)
+    assert read_card(settings.DEEPSEGM_MODELS / f"{row.model_name}.toml") == card
+    shutil.rmtree(settings.DEEPSEGM_MODELS)
+    weights = row.artifacts.get(name=f"{row.model_name}.safetensors")
+    with Path(weights.file.path).open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\1\1")
+    with pytest.raises(services.Refused, match=r"safetensors .*altered"):
+        services.install_model(row)
+    assert not list(settings.DEEPSEGM_MODELS.iterdir())
+
+    another = Training.objects.create(dataset=row.dataset, base=row.base, frozen=row.frozen, state="running", attempt=1)
+    services.begin_version(training=another)
+    assert another.version == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 150, "粒子", "TiO2 (batch 7)"])
+def test_any_dataset_gives_a_model_a_name(name):
+    row = Training(dataset=Dataset(name=name), version=123)
+    made = services.model_name_of(row)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*-123", made) and len(f"{made}.safetensors") <= 50
+
+
+@pytest.mark.slow
+def test_deaths_count_only_while_nothing_is_gained(training, monkeypatch):
+    Training.objects.filter(pk=training.pk).update(deaths=2, faults=1)
+    seen = []
+    told = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **said: (seen.append(said), told(**said)))
+    row = run(training)
+    assert row.state == "done" and sum(said["brings_progress"] for said in seen) > 5
+    Training.objects.filter(pk=row.pk).update(state="running", attempt=9, deaths=2)
+    row.refresh_from_db()
+    trained.report_training(training=row, pictures=[], brings_progress=False, ends=None)
+    row.refresh_from_db()
+    assert row.deaths == 2
+    trained.report_training(training=row, pictures=[], brings_progress=True, ends=None)
+    row.refresh_from_db()
+    assert row.deaths == 0
+
+
+def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monkeypatch):
+    told = trained.report_training
+
+    def cancel(**said):
+        told(**said)
+        if "split-0-step-00002.webp" in {each["file"] for each in said.get("summary", {}).get("pictures", [])}:
+            Training.objects.filter(pk=training.pk).update(state="cancelled")
+
+    monkeypatch.setattr(services, "report_training", cancel)
+    tasks.train(str(training.pk))
+    training.refresh_from_db()
+    assert training.state == "cancelled" and training.summary["curve"]
+    assert (trained.runs_folder() / str(training.pk) / "run" / "plan.json").exists()
+    training.delete()
+
+
+def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(training, monkeypatch):
+    told = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **said: (told(**said), Dataset.objects.all().delete()))
+    row = run(training)
+    assert row.state == "failed" and "deleted" in row.error
+    assert not (trained.runs_folder() / str(row.pk)).exists()
+
+
+def test_a_full_disk_puts_it_off(training, monkeypatch):
+    from segmentation.lab import files
+
+    def full(file, content):
+        raise files.CannotWrite("It cannot be written.") from OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("segmentation.lab.adaptation.write_whole", full)
+    row = run(training)
+    assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
+
+    def no_room(folder, needed):
+        raise files.CannotWrite("It needs more.")
+
+    monkeypatch.setattr("segmentation.lab.train.check_room", no_room)
+    monkeypatch.setattr("segmentation.lab.adaptation.write_whole", files.write_whole)
+    assert run(row).state == "queued"
+
+
+@pytest.mark.parametrize("what", ["dataset", "removed", "changed", "altered", "task", "base", "empty"])
+def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
+    image = DatasetImage.objects.first()
+    said = {"dataset": "deleted", "removed": "removed", "changed": "changed", "altered": "changed", "task": "kind"}
+    if what == "dataset":
+        Dataset.objects.all().delete()
+    if what == "removed":
+        image.delete()
+    if what == "changed":
+        DatasetImage.objects.filter(pk=image.pk).update(labels_sha256="0" * 64)
+    if what == "altered":
+        with Path(image.labels.path).open("ab") as file:
+            file.write(b"more")
+    if what == "task":
+        Dataset.objects.update(task="grains")
+    if what == "base":
+        Training.objects.update(base="nosuch")
+    if what == "empty":
+        Training.objects.update(frozen=training.frozen[:1])
+    row = run(training)
+    assert row.state == "failed" and row.error.endswith(".")
+    assert said.get(what, "") in row.error and str(trained.runs_folder()) not in row.error, row.error
+
+
+@pytest.mark.slow
+def test_another_machine_goes_on_from_what_lies_in_the_storage(training, settings, monkeypatch):
+    settings.DEEPSEGM_BUCKET = "elsewhere"
+    module = importlib.import_module("worker.training")
+    monkeypatch.setattr(module, "MIRROR_SECONDS", 0.0)
+    told = trained.report_training
+
+    def stop(**said):
+        told(**said)
+        if any(point["split"] == 1 and point["step"] == 4 for point in said.get("summary", {}).get("curve", [])):
+            raise Superseded
+
+    monkeypatch.setattr(services, "report_training", stop)
+    tasks.train(str(training.pk))
+    shutil.rmtree(trained.runs_folder())
+    monkeypatch.setattr(services, "report_training", told)
+    began = []
+    monkeypatch.setattr("segmentation.lab.adaptation.train", _noting(began))
+    row = run(training)
+    assert row.state == "done", row.error
+    assert "split-0" not in began, "that training was done on the other machine"
+
+
+def _noting(began):
+    from segmentation.lab.train import train
+
+    def noting(recipe, place, *rest, **more):
+        began.append(place.name)
+        return train(recipe, place, *rest, **more)
+
+    return noting
+
+
+@pytest.mark.slow
+def test_killed_five_times_it_comes_to_the_same_end(base_model, tmp_path):  # noqa: F811
+    ends, rng, took = [], random.Random(1), 0.0
+    for kills in (0, 5):
+        (tmp_path / f"lab {kills}").mkdir()
+        lab = Lab(tmp_path / f"lab {kills}")
+        lab.env |= {"OMP_NUM_THREADS": "1", "DEEPSEGM_TRAINING_THREADS": "1", "DEEPSEGM_DEVICE": "cpu"}
+        lab.run("migrate")
+        command = [sys.executable, "-m", "tests.worker.trainable"]
+        options = {"cwd": REPOSITORY, "env": lab.env}
+        subprocess.run([*command, "make", str(base_model), "3"], check=True, **options)
+        began = time.monotonic()
+        for _ in range(kills):
+            process = subprocess.Popen([*command, "train"], **options)
+            time.sleep(rng.uniform(0.4, 1.0) * took / 2)
+            process.kill()
+            process.wait()
+        subprocess.run([*command, "train"], check=True, **options)
+        took = time.monotonic() - began
+        with sqlite3.connect(lab.folder / "db.sqlite3") as database:
+            found = database.execute("select state, error, summary from segmentation_training").fetchone()
+        database.close()
+        assert found[0] == "done", found[1]
+        card = next((lab.folder / "models").glob("*.toml"))
+        ends.append((json.loads(found[2]), read_card(card).sha256))
+    assert ends[0] == ends[1]

@@ -1,0 +1,269 @@
+"""A training from its row to its model. Its run folder outlives attempts: after a kill it goes on where it stopped,
+with a bucket also on another machine."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import multiprocessing
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from segmentation import services
+from segmentation.models import DatasetImage, Training
+from segmentation.plain import plain
+from segmentation.services.trained import runs_folder
+
+from .datasets import lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segmentation.core.learning import TrainingSummary
+
+Progress = Callable[[str, float], None]
+KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
+MIRROR_SECONDS = 10.0
+ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
+LAST = ("checkpoint.pt", "done", "plan.json")  # copied after what they rest on
+NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
+REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
+CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
+OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
+
+
+def train(training: Training, progress: Progress, folder: Path) -> None:
+    """Train on the frozen images, report on the way, and publish; raises UserError where that cannot be."""
+    from segmentation.lab.adaptation import FILES, Options, adapt
+    from segmentation.lab.files import CannotWrite
+
+    sweep_runs()
+    _check(training)
+    services.begin_version(training=training)
+    place = runs_folder() / str(training.pk)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run = place / "run"
+    told = Told(training, progress, run)
+    try:
+        if settings.DEEPSEGM_BUCKET and not run.exists():
+            fetch_run(training, run)
+        progress("fetching the images", 0.0)
+        data = _data(training, place)
+        with _own_limits():
+            summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), told)
+    except services.Refused:  # what was taken back is not kept either
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    except CannotWrite as error:  # says by itself that the disk is full, but not in a number
+        raise OSError(error.errno or errno.ENOSPC, str(error)) from error
+    name = services.model_name_of(training)
+    pictures = [run / FILES / name for name in pictures_of(summary)]
+    services.publish_training(
+        training=training, card=run / "final" / f"{name}.toml", files=pictures, summary=plain(dict(summary))
+    )
+    shutil.rmtree(place, ignore_errors=True)
+    if settings.DEEPSEGM_BUCKET:
+        services.files.remove_folder(f"{training.folder}/run")
+
+
+class Told:
+    """What `adapt` says, told to the row: stage, curve, time left; and new pictures to the storage."""
+
+    def __init__(self, training: Training, progress: Progress, run: Path) -> None:
+        self.training, self.progress, self.run = training, progress, run
+        self.most = _points(training.summary)
+        self.said: Any = None
+        self.began: tuple[float, float] | None = None
+        self.mirrored, self.copied = time.monotonic(), dict[str, tuple[int, int]]()
+
+    def __call__(self, stage: str, fraction: float, summary: TrainingSummary) -> None:
+        from segmentation.lab.adaptation import FILES
+
+        self.progress(stage, fraction)
+        now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
+        if now != self.said:
+            self.said = now
+            if Training.objects.filter(pk=self.training.pk, dataset=None).exists():
+                raise services.Refused(NO_DATASET)
+            points = _points(summary)
+            files = [self.run / FILES / name for name in pictures_of(summary)]
+            # Early in a new attempt the page goes on showing what the one before had come to.
+            shown = {"summary": plain(dict(summary))} if points >= self.most else {}
+            services.report_training(
+                training=self.training,
+                pictures=[file for file in files if file.exists()],
+                brings_progress=points > self.most,
+                ends=self._ends(fraction, summary),
+                **shown,
+            )
+            self.most = max(self.most, points)
+        if settings.DEEPSEGM_BUCKET and time.monotonic() - self.mirrored > MIRROR_SECONDS:
+            mirror_run(self.training, self.run, self.copied)
+            self.mirrored = time.monotonic()
+
+    def _ends(self, fraction: float, summary: TrainingSummary) -> Any:
+        """The expected end: from the progress of this attempt, and before there is enough of it as planned."""
+        if "plan" not in summary:
+            return None
+        now = time.monotonic()
+        self.began = self.began or (now, fraction)
+        done, spent = fraction - self.began[1], now - self.began[0]
+        pace = spent / done if done > ENOUGH else summary["plan"]["seconds"]
+        return timezone.now() + timedelta(seconds=pace * (1 - fraction))
+
+
+def pictures_of(summary: TrainingSummary) -> list[str]:
+    """The names of the pictures that a summary shows."""
+    return [each["file"] for each in (*summary.get("pictures", []), *summary.get("images", []))]
+
+
+def _points(summary: Any) -> int:
+    return len(summary.get("curve", []))
+
+
+def _check(training: Training) -> None:
+    from segmentation.core.tasks import find
+    from segmentation.lab.pretrained import base_card
+
+    if training.dataset is None:
+        raise services.Refused(NO_DATASET)
+    card = base_card(training.base)
+    if card.task != training.dataset.task:
+        things, others = find(training.dataset.task).things, find(card.task).things
+        raise services.Refused(OTHER_TASK.format(things=things, model=card.title, others=others))
+
+
+def _options(training: Training) -> dict[str, Any]:
+    """Of `adapt`, from what the form asked."""
+    asked, dataset = training.options, training.dataset
+    assert dataset
+    title = str(asked.get("title") or dataset.name)
+    return {
+        "name": services.model_name_of(training),
+        "title": f"{title}, version {training.version}",
+        "version": str(training.version),
+        "licence": dataset.licence or "of its owner",
+        "learning_curve": bool(asked.get("learning_curve")),
+        "device": settings.DEEPSEGM_DEVICE,
+        "threads": settings.DEEPSEGM_TRAINING_THREADS,
+    }
+
+
+def _data(training: Training, place: Path) -> Path:
+    """The frozen images as a folder dataset, laid out once; raises Refused where one was removed or changed."""
+    data = place / "data"
+    if data.exists():
+        return data
+    aside = place / "data.part"
+    shutil.rmtree(aside, ignore_errors=True)
+    rows = {str(row.pk): row for row in DatasetImage.objects.filter(dataset=training.dataset)}
+    chosen = []
+    for entry in training.frozen:
+        row = rows.get(entry["image"])
+        if row is None:
+            raise services.Refused(REMOVED.format(name=entry["name"]))
+        if (row.sha256, row.labels_sha256) != (entry["sha256"], entry["labels_sha256"]):
+            raise services.Refused(CHANGED.format(name=entry["name"]))
+        row.group, row.region = entry["group"], entry["region"]
+        chosen.append(row)
+    lay_out(chosen, aside)
+    for row in chosen:
+        (labels,) = (aside / "labels").glob(f"{Path(row.name).stem}.*")
+        # A file of an unusual format was converted to TIFF, which its hash does not describe.
+        known = {labels: row.labels_sha256}
+        if not row.name.endswith(".tif"):
+            known[aside / "images" / row.name] = row.sha256
+        if any(hashlib.sha256(file.read_bytes()).hexdigest() != sha256 for file, sha256 in known.items()):
+            raise services.Refused(CHANGED.format(name=row.name))
+    os.replace(aside, data)
+    return data
+
+
+@contextmanager
+def _own_limits() -> Iterator[None]:
+    """The memory and the threads of a training, and the right to processes that prepare crops, instead of those of an
+    analysis."""
+    import torch
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = settings.DEEPSEGM_TRAINING_MEMORY_MB << 20
+    if soft != resource.RLIM_INFINITY:  # a child of the pool
+        resource.setrlimit(resource.RLIMIT_DATA, (min(limit, hard) if limit and hard >= 0 else limit or hard, hard))
+    before, own = torch.get_num_threads(), multiprocessing.process.current_process()
+    daemonic = own._config.pop("daemon", None)  # type: ignore[attr-defined]
+    torch.set_num_threads(settings.DEEPSEGM_TRAINING_THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+        if daemonic is not None:
+            own._config["daemon"] = daemonic  # type: ignore[attr-defined]
+
+
+def sweep_runs() -> None:
+    """Remove the runs of trainings that are deleted, done, or ended a while ago."""
+    if not runs_folder().is_dir():
+        return
+    late = timezone.now() - timedelta(days=KEPT_DAYS)
+    live = Training.objects.exclude(state=Training.State.DONE).exclude(finished__lt=late)
+    known = {str(pk) for pk in live.values_list("pk", flat=True)}
+    for folder in runs_folder().iterdir():
+        if folder.name not in known:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def mirror_run(training: Training, run: Path, copied: dict[str, tuple[int, int]]) -> None:
+    """Copy what is new in a run to the storage, so that another machine may go on with it. Files that are only read
+    back with `pickle` stay: the other machine makes them again.
+
+    copied: time and size of what is there.
+    """
+    files = [file for file in run.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    for file in sorted(files, key=lambda file: (file.name in LAST, file.name)):
+        name = file.relative_to(run)
+        if file.parent.name in ("before", "heldout") or name.parts[0] == "trial" or file.stem.startswith("examples-"):
+            continue
+        facts = file.stat()
+        if copied.get(str(name)) == (facts.st_mtime_ns, facts.st_size):
+            continue
+        stored = f"{training.folder}/run/{name}"
+        if default_storage.exists(stored):
+            default_storage.delete(stored)
+        with file.open("rb") as opened:
+            default_storage.save(stored, File(opened))
+        copied[str(name)] = facts.st_mtime_ns, facts.st_size
+
+
+def fetch_run(training: Training, run: Path) -> None:
+    """The run as another machine left it in the storage; nothing where there is none."""
+    aside = run.with_name("run.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    _fetch(f"{training.folder}/run", aside)
+    if aside.exists():
+        os.replace(aside, run)
+
+
+def _fetch(stored: str, place: Path) -> None:
+    try:
+        folders, names = default_storage.listdir(stored)
+    except FileNotFoundError:
+        return
+    for name in filter(None, names):
+        place.mkdir(parents=True, exist_ok=True)
+        with default_storage.open(f"{stored}/{name}", "rb") as source, (place / name).open("wb") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
+    for name in filter(None, folders):
+        _fetch(f"{stored}/{name}", place / name)
