@@ -20,7 +20,6 @@ from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
-from segmentation.core.truth import IMAGE_KINDS, UNLABELLED
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
 from segmentation.services.datasets import publish_dataset, publish_image
@@ -95,6 +94,8 @@ def _taught(dataset: Dataset) -> LearningTask:
 
 
 def _write(dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path) -> None:
+    from segmentation.core.truth import IMAGE_KINDS
+
     job = image.job
     if job is None or job.segmentation is None:
         raise services.Refused(NO_RESULT)
@@ -123,7 +124,7 @@ def store(
     its summary. fields: of its row."""
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
-    labels = _within(labels, image.region, UNLABELLED if dataset.class_names else 0)
+    labels = _within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
     with scratch() as own:
         written = files.write_labels(own, "labels", labels)
         sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
@@ -143,7 +144,7 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     and those that may be wrong and that nobody confirmed."""
     found = stored_segmentation(job)
     if find(found.provenance.task).semantic:
-        return np.r_[UNLABELLED, found.classes].astype(np.int32)[found.dense], 0
+        return np.r_[files.UNLABELLED, found.classes].astype(np.int32)[found.dense], 0
     if learning.drawn:
         return learning.drawn(found.labels), 0
     known = objects_of_job(job)
@@ -191,7 +192,7 @@ def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Microgr
     grey = preview(micrograph, LONGEST)
     small = sampled(labels, grey.shape)
     if dataset.class_names:
-        picture = coloured(grey, np.where(small == UNLABELLED, 0, small + 1))
+        picture = coloured(grey, np.where(small == files.UNLABELLED, 0, small + 1))
     else:
         picture = outlined(grey, small, TRUE)
     if image.region:
@@ -206,7 +207,7 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
     from scipy import ndimage
 
     if dataset.class_names:
-        pixels = np.bincount(labels.ravel(), minlength=UNLABELLED + 1)[: len(dataset.class_names)]
+        pixels = np.bincount(labels.ravel(), minlength=files.UNLABELLED + 1)[: len(dataset.class_names)]
         shares = pixels / max(1, pixels.sum())
         return {"shares": dict(zip(dataset.class_names, shares.round(4).tolist(), strict=True))}
     inside = labels == 0 if learning.drawn else labels > 0
@@ -227,7 +228,7 @@ def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
     from segmentation.core.report.outlines import polygons
 
     if dataset.class_names:
-        labels = np.where(labels == UNLABELLED, 0, labels + 1)
+        labels = np.where(labels == files.UNLABELLED, 0, labels + 1)
     ids = np.unique(labels[labels > 0])
     dense = np.searchsorted(ids, labels).astype(np.int32) + 1
     dense[labels == 0] = 0

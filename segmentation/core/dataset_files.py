@@ -28,6 +28,7 @@ from .validation import UserError
 IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
 SIDES = ("top", "left", "bottom", "right")
+UNLABELLED = 255  # in files of classes
 LARGEST_TABLE = 2**24  # bytes
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
 REGIONS_WRONG = "{name} has the columns image,top,left,bottom,right in px and one row for an image: correct it."

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset_files import REGIONS, Region, read_regions
+from .dataset_files import REGIONS, UNLABELLED, Region, read_regions
 from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers, sha256_of
 from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
@@ -32,7 +32,6 @@ LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
 NOTHING = "none"  # in place of a folder of labels: no image shows anything
 ANY = -1  # number of classes that is not known
 MOST_CLASSES = 20
-UNLABELLED = 255  # in files of classes
 TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names that lab.tiles gives
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dataset_files import UNLABELLED
 from ..label_images import as_labels, calibration_of, read_numbers
 from ..labels.segmentation import MASKS, MOST_IDS, Provenance, Segmentation
 from ..micrograph.types import UnreadableImage
 from ..tasks.base import Task
-from ..truth import UNLABELLED
 from . import coco, images
 from .imagej import read_rois
 from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, kind_of

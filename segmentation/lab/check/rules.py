@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.dataset_files import UNLABELLED
 from ...core.settings import DEFAULT_TASK
-from ...core.truth import UNLABELLED, source_of
+from ...core.truth import source_of
 from ..agreement import SURE, agreement
 from ..settings import SIZES
 from .findings import CheckedFolder, some_of
