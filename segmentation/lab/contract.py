@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.micrograph.types import Micrograph
+    from ..core.network.cards import ModelCard
     from ..core.truth import Pair
     from .data import Labelled
     from .evaluation.predictions import Options, Prediction, Predictor
@@ -100,6 +101,7 @@ class Scoring:
     tally(images): counts over several images.
     rank: sorts the images of a report, best first; by the task's score without one.
     by_class: figures that each class has of its own, called NAME_figure.
+    ways(card): the options of a card with which its maps may be read, its own first; see `readings`. None: one way only.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
     fits: what can be fitted of a card, in this order: from a model and images with truth. They raise UserError where
@@ -118,6 +120,7 @@ class Scoring:
     tally: Callable[[Sequence[Any]], dict[str, Any]] = lambda images: {"errors": {}}
     rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ways: Callable[[ModelCard], list[dict[str, Any]]] = lambda card: [{}]
     note: str = ""
     options: frozenset[str] = frozenset()
     fits: Mapping[str, Fit] = field(default_factory=dict)

@@ -1,0 +1,109 @@
+"""How a model's maps are read, chosen anew on images that its weights did not learn from.
+
+A fine-tuned network knows the texture and the contacts of its material. Particles may then be shown to it larger than
+to its base, and be kept apart more readily. Both were chosen for particles of any kind, and choosing them again takes
+no training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...core.labels.options import MERGE_LIMIT, ParticleOptions
+from ...core.network.cards import ModelCard
+from ...core.pace import followed
+from ...core.truth import Pair
+from ..contract import Fitted, Scoring
+from ..evaluation.predictions import Options, Predictor
+from ..evaluation.scores import Scorer
+from .confidence import OFTEN, Say, some_of
+
+SIZES = (1.0, 0.7, 1.4, 2.0)  # times the model's diameter
+LIMITS = (0.4, 0.5, 0.6)
+ALIKE = 0.015  # scores that differ by less may differ by chance
+SCORES, ERROR = ("f50", "f75"), "median_error"
+RULE = (
+    "Of the working sizes and limits of the region merging whose mean of F1 at IoU 0.5 and 0.75 is within"
+    f" {ALIKE:g} of the best, those with the smallest error of the median."
+)
+Way = dict[str, Any]
+Records = Sequence[Any]
+
+
+def ways(card: ModelCard) -> list[Way]:
+    """The card's options of each way, its own way first."""
+    own = ParticleOptions.of(card)
+    weights, limits = own.region_merging, LIMITS if own.region_merging else ()
+    merging = [{"region_merging": {**weights, MERGE_LIMIT: limit}} for limit in limits]
+    merging = [{"region_merging": weights}, *(each for each in merging if each["region_merging"] != weights)]
+    sizes = [own.diameter * size for size in SIZES if size == 1 or card.smallest <= own.diameter * size <= card.largest]
+    return [{"diameter": round(size, 1), **each} for size in sizes for each in merging]
+
+
+def read_in_every_way(scoring: Scoring, predictor: Predictor, pair: Pair, rows: int | None = None) -> list[Any]:
+    """What the Examiner says of an image that is read in each of the model's ways."""
+    own = replace(predictor, kept={})
+    scorers = [
+        Scorer(scoring, replace(own, card=with_options(own.card, way)), Options(rows=rows, thresholds=False))
+        for way in scoring.ways(own.card)
+    ]
+    for scorer in scorers:
+        scorer.image(pair)
+    return [scorer.records[0] for scorer in scorers]
+
+
+def with_options(card: ModelCard, options: Way) -> ModelCard:
+    return replace(card, options={**card.options, **options})
+
+
+def best_way(scoring: Scoring, read: Sequence[Records]) -> int:
+    """The number of the best way by RULE. read: of each image what `read_in_every_way` gives."""
+    every = [_worth(scoring, records) for records in zip(*read, strict=True)]
+    least = max(score for score, _ in every) - ALIKE
+    return min(range(len(every)), key=lambda way: every[way][1] if every[way][0] >= least else np.inf)
+
+
+def read_apart(scoring: Scoring, read: Sequence[Records], groups: Sequence[str]) -> list[Any]:
+    """Of each image what is found in the way that the images of other groups choose: none chooses its own.
+
+    groups: of the images. Where all are of one group, they are read in the model's own way.
+    """
+    chosen = {}
+    for group in dict.fromkeys(groups):
+        others = [records for records, its in zip(read, groups, strict=True) if its != group]
+        chosen[group] = best_way(scoring, others) if others else 0
+    return [records[chosen[group]] for records, group in zip(read, groups, strict=True)]
+
+
+def fit_reading(
+    scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
+    """The card's options `diameter` and `region_merging`, of which the limit alone may change."""
+    some = some_of(pairs)
+    read = [read_in_every_way(scoring, predictor, pair, options.rows) for pair in followed(some, len(some), say, OFTEN)]
+    way = best_way(scoring, read)
+    return fitted(scoring, predictor.card, read, way)
+
+
+def fitted(scoring: Scoring, card: ModelCard, read: Sequence[Records], way: int) -> Fitted:
+    """What is written into the card, so that its maps are read in the way with this number."""
+    chosen = scoring.ways(card)[way]
+    (before, off), (after, less) = (_worth(scoring, [records[each] for records in read]) for each in (0, way))
+    summary = (
+        f"particles of {chosen['diameter']:g} px, limit {chosen['region_merging'].get(MERGE_LIMIT, 'none')}: mean F1 at"
+        f" IoU 0.5 and 0.75 {before:.4f} -> {after:.4f}, error of the median {off:.1f} -> {less:.1f} %"
+    )
+    return Fitted("reading", {"options": chosen}, {"reading_rule": RULE}, summary)
+
+
+def _worth(scoring: Scoring, records: Records) -> tuple[float, float]:
+    """(score, absolute error of the median in percent) of some images together; 0 and infinite where undefined."""
+    weights = np.ones((1, len(records)))
+    figures = scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, False)
+    score = float(np.mean([np.nan_to_num(figures[name][0]) for name in SCORES]))
+    error = float(abs(figures[ERROR][0]))
+    return score, error if np.isfinite(error) else float("inf")
