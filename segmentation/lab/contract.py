@@ -101,7 +101,7 @@ class Scoring:
     tally(images): counts over several images.
     rank: sorts the images of a report, best first; by the task's score without one.
     by_class: figures that each class has of its own, called NAME_figure.
-    ways(card): the options of a card with which its maps may be read, its own first; see `readings`. None: one way only.
+    ways(card): options with which the maps of a model may be read, its own first; see `instances.readings`.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
     fits: what can be fitted of a card, in this order: from a model and images with truth. They raise UserError where
