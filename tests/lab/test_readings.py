@@ -12,7 +12,7 @@ from segmentation.core.network.runtime import Runtime
 from segmentation.core.truth import find_pairs
 from segmentation.lab.evaluation.predictions import Predictor
 from segmentation.lab.instances.counts import count_image
-from segmentation.lab.instances.readings import ALIKE, best_way, read_apart, read_in_every_way, ways
+from segmentation.lab.instances.readings import ALIKE, best_way, chosen_apart, read_in_every_way, ways
 from segmentation.lab.publish import set_entries
 from segmentation.lab.tasks.particles import SCORING
 
@@ -33,7 +33,7 @@ def records(truth, *found):
 
 
 TRUE = squares(20, 20, 20, 20)
-LARGE, MERGED, RIGHT = squares(22, 22, 22, 22), squares(20, 20, 20, 0), TRUE
+LARGE, FEWER, RIGHT = squares(22, 22, 22, 22), squares(20, 20, 20, 0), TRUE
 
 
 def test_a_models_own_way_comes_first_and_the_sizes_are_those_that_were_taught(base):
@@ -47,23 +47,24 @@ def test_a_models_own_way_comes_first_and_the_sizes_are_those_that_were_taught(b
 
 
 def test_of_equal_scores_the_smallest_error_of_the_median_decides():
-    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 2) == 1
-    assert best_way(SCORING, [records(TRUE, RIGHT, LARGE)] * 2) == 0
-    assert best_way(SCORING, [records(TRUE, RIGHT, RIGHT)]) == 0
+    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 3) == 1
+    assert best_way(SCORING, [records(TRUE, RIGHT, LARGE)] * 3) == 0
+    assert best_way(SCORING, [records(TRUE, RIGHT, RIGHT)] * 3) == 0
     # Its median is right, but by more than ALIKE fewer particles are.
-    assert ALIKE < 0.1 and best_way(SCORING, [records(TRUE, LARGE, MERGED)]) == 0
+    assert ALIKE < 0.1 and best_way(SCORING, [records(TRUE, LARGE, FEWER)] * 3) == 0
 
 
-def test_nothing_found_keeps_the_models_own_way():
+def test_too_few_images_and_images_without_a_find_keep_the_models_own_way():
     nothing = np.zeros_like(TRUE)
-    assert best_way(SCORING, [records(TRUE, nothing, nothing)]) == 0
+    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 2) == 0
+    assert best_way(SCORING, [records(TRUE, nothing, nothing)] * 3) == 0
 
 
 def test_no_image_chooses_how_it_is_read():
     one, other = records(TRUE, LARGE, RIGHT), records(TRUE, RIGHT, LARGE)
-    assert read_apart(SCORING, [one, other], ["a", "b"]) == [one[0], other[1]]
-    assert read_apart(SCORING, [one, one, other], ["a", "b", "c"])[0] is one[best_way(SCORING, [one, other])]
-    assert read_apart(SCORING, [one, one], ["a", "a"]) == [one[0], one[0]]
+    assert chosen_apart(SCORING, [one, one, one, other], "abcd") == [best_way(SCORING, [one, one, other])] * 3 + [1]
+    assert chosen_apart(SCORING, [one] * 4, "aabb") == [0] * 4
+    assert chosen_apart(SCORING, [one] * 4, "aaab") == [0, 0, 0, 1]
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from .confidence import OFTEN, Say, some_of
 
 SIZES = (1.0, 0.7, 1.4, 2.0)  # times the model's diameter
 LIMITS = (0.4, 0.5, 0.6)
+FEWEST = 3  # images, under which the model's own way is kept
 ALIKE = 0.015  # scores that differ by less may differ by chance
 SCORES, ERROR = ("f50", "f75"), "median_error"
 RULE = (
@@ -61,22 +62,21 @@ def with_options(card: ModelCard, options: Way) -> ModelCard:
 
 
 def best_way(scoring: Scoring, read: Sequence[Records]) -> int:
-    """The number of the best way by RULE. read: of each image what `read_in_every_way` gives."""
+    """The number of the best way by RULE, 0 of fewer than FEWEST images. read: `read_in_every_way` of each image."""
+    if len(read) < FEWEST:
+        return 0
     every = [_worth(scoring, records) for records in zip(*read, strict=True)]
     least = max(score for score, _ in every) - ALIKE
     return min(range(len(every)), key=lambda way: every[way][1] if every[way][0] >= least else np.inf)
 
 
-def read_apart(scoring: Scoring, read: Sequence[Records], groups: Sequence[str]) -> list[Any]:
-    """Of each image what is found in the way that the images of other groups choose: none chooses its own.
-
-    groups: of the images. Where all are of one group, they are read in the model's own way.
-    """
+def chosen_apart(scoring: Scoring, read: Sequence[Records], groups: Sequence[str]) -> list[int]:
+    """Of each image the way that the images of other groups choose: none chooses its own. groups: of the images."""
     chosen = {}
     for group in dict.fromkeys(groups):
         others = [records for records, its in zip(read, groups, strict=True) if its != group]
-        chosen[group] = best_way(scoring, others) if others else 0
-    return [records[chosen[group]] for records, group in zip(read, groups, strict=True)]
+        chosen[group] = best_way(scoring, others)
+    return [chosen[group] for group in groups]
 
 
 def fit_reading(
