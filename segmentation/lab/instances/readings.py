@@ -25,11 +25,11 @@ from .confidence import OFTEN, Say, some_of
 SIZES = (1.0, 0.7, 1.4, 2.0)  # times the model's diameter
 LIMITS = (0.4, 0.5, 0.6)
 FEWEST = 3  # images, under which the model's own way is kept
-ALIKE = 0.015  # scores that differ by less may differ by chance
+PER_PERCENT = 0.005  # of the score that a percent of the median is worth
 SCORES, ERROR = ("f50", "f75"), "median_error"
 RULE = (
-    "Of the working sizes and limits of the region merging whose mean of F1 at IoU 0.5 and 0.75 is within"
-    f" {ALIKE:g} of the best, those with the smallest error of the median."
+    "Of the working sizes and limits of the region merging those with the highest mean of F1 at IoU 0.5 and 0.75, less"
+    f" {PER_PERCENT:g} for every percent by which the median is wrong."
 )
 Way = dict[str, Any]
 Records = Sequence[Any]
@@ -66,8 +66,7 @@ def best_way(scoring: Scoring, read: Sequence[Records]) -> int:
     if len(read) < FEWEST:
         return 0
     every = [_worth(scoring, records) for records in zip(*read, strict=True)]
-    least = max(score for score, _ in every) - ALIKE
-    return min(range(len(every)), key=lambda way: every[way][1] if every[way][0] >= least else np.inf)
+    return int(np.argmax([score - PER_PERCENT * error for score, error in every]))
 
 
 def chosen_apart(scoring: Scoring, read: Sequence[Records], groups: Sequence[str]) -> list[int]:
@@ -86,12 +85,7 @@ def fit_reading(
     some = some_of(pairs)
     read = [read_in_every_way(scoring, predictor, pair, options.rows) for pair in followed(some, len(some), say, OFTEN)]
     way = best_way(scoring, read)
-    return fitted(scoring, predictor.card, read, way)
-
-
-def fitted(scoring: Scoring, card: ModelCard, read: Sequence[Records], way: int) -> Fitted:
-    """What is written into the card, so that its maps are read in the way with this number."""
-    chosen = scoring.ways(card)[way]
+    chosen = scoring.ways(predictor.card)[way]
     (before, off), (after, less) = (_worth(scoring, [records[each] for records in read]) for each in (0, way))
     summary = (
         f"particles of {chosen['diameter']:g} px, limit {chosen['region_merging'].get(MERGE_LIMIT, 'none')}: mean F1 at"
@@ -101,9 +95,8 @@ def fitted(scoring: Scoring, card: ModelCard, read: Sequence[Records], way: int)
 
 
 def _worth(scoring: Scoring, records: Records) -> tuple[float, float]:
-    """(score, absolute error of the median in percent) of some images together; 0 and infinite where undefined."""
+    """(score, absolute error of the median in percent) of some images together; 0 and 100 where undefined."""
     weights = np.ones((1, len(records)))
     figures = scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, False)
     score = float(np.mean([np.nan_to_num(figures[name][0]) for name in SCORES]))
-    error = float(abs(figures[ERROR][0]))
-    return score, error if np.isfinite(error) else float("inf")
+    return score, float(np.nan_to_num(abs(figures[ERROR][0]), nan=100.0))
