@@ -38,9 +38,9 @@ Records = Sequence[Any]
 def ways(card: ModelCard) -> list[Way]:
     """The card's options of each way, its own way first."""
     own = ParticleOptions.of(card)
-    weights, limits = own.region_merging, LIMITS if own.region_merging else ()
-    merging = [{"region_merging": {**weights, MERGE_LIMIT: limit}} for limit in limits]
-    merging = [{"region_merging": weights}, *(each for each in merging if each["region_merging"] != weights)]
+    limits = [{"region_merging": {**own.region_merging, MERGE_LIMIT: limit}} for limit in LIMITS]
+    merging = [{"region_merging": own.region_merging}] if own.region_merging else [{}]
+    merging += [each for each in limits if own.region_merging and each not in merging]
     sizes = [own.diameter * size for size in SIZES if size == 1 or card.smallest <= own.diameter * size <= card.largest]
     return [{"diameter": round(size, 1), **each} for size in sizes for each in merging]
 
@@ -87,9 +87,10 @@ def fit_reading(
     way = best_way(scoring, read)
     chosen = scoring.ways(predictor.card)[way]
     (before, off), (after, less) = (_worth(scoring, [records[each] for records in read]) for each in (0, way))
+    limit = f", limit {chosen['region_merging'][MERGE_LIMIT]:g}" if "region_merging" in chosen else ""
     summary = (
-        f"particles of {chosen['diameter']:g} px, limit {chosen['region_merging'].get(MERGE_LIMIT, 'none')}: mean F1 at"
-        f" IoU 0.5 and 0.75 {before:.4f} -> {after:.4f}, error of the median {off:.1f} -> {less:.1f} %"
+        f"particles of {chosen['diameter']:g} px{limit}: mean F1 at IoU 0.5 and 0.75 {before:.4f} -> {after:.4f},"
+        f" error of the median {off:.1f} -> {less:.1f} %"
     )
     return Fitted("reading", {"options": chosen}, {"reading_rule": RULE}, summary)
 
