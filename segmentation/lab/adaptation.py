@@ -22,10 +22,10 @@ import shutil
 import statistics
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ from .evaluation.predictions import Predictor
 from .evaluation.scores import Scorer, plain, summarise
 from .files import write_whole
 from .finetune import fine_tuning
+from .instances.readings import Found, best_way, chosen_apart, read_in_every_way
 from .pretrained import base_card, maps_of
 from .publish import publish_run, set_entries
 from .replay import Replay, replay
@@ -105,13 +106,6 @@ def adapt(
     return Adaptation(folder, base, out, options, report, is_cancelled).go()
 
 
-class Found(NamedTuple):
-    """record: what the task's Examiner says of an image. labels: found in it."""
-
-    record: Any
-    labels: Labels
-
-
 class Adaptation:
     """One call of `adapt`."""
 
@@ -131,14 +125,15 @@ class Adaptation:
         plan = self._plan()
         self.summary["plan"] = plan
         self._say("scoring the base model")
-        before = self._found(self.card, range(len(self.pairs)), self.out / "before")
-        after: dict[int, Found] = {}
+        before = {number: ways[0] for number, ways in self._found(self.card, self._all, self.out / "before").items()}
+        after: dict[int, list[Found]] = {}
         for split in range(len(plan["held_out"])):
             after |= self._held_out_training(split)
-        self._tell(before, after)
+        chosen = self._chosen(after)
+        self._tell(before, chosen)
         if self.options.learning_curve:
-            self._learning_curve(before, after)
-        card = self._final()
+            self._learning_curve(before, chosen)
+        card = self._final(after)
         self._forgetting(card)
         self._say("done")
         return self.summary
@@ -249,12 +244,22 @@ class Adaptation:
 
     # Trainings
 
-    def _held_out_training(self, split: int) -> dict[int, Found]:
-        """Train without a part of the images; returns what it finds in these."""
+    def _held_out_training(self, split: int) -> dict[int, list[Found]]:
+        """Train without a part of the images; returns what it finds in these, read in each way."""
         place, name = self.out / f"split-{split}", f"training {split + 1} of {len(self.summary['plan']['held_out'])}"
         recipe = self._of_split(split, f"split-{split}")
         card = self._trained(recipe, place, name, split)
         return self._found(card, self._places(split), place / "heldout")
+
+    def _chosen(self, after: Mapping[int, Sequence[Found]]) -> dict[int, Found]:
+        """What the held-out trainings find, each image read as the images of other groups choose."""
+        groups = [self.pairs[number].group for number in after]
+        ways = chosen_apart(self.scoring, [_records(found) for found in after.values()], groups)
+        return {number: found[way] for (number, found), way in zip(after.items(), ways, strict=True)}
+
+    @property
+    def _all(self) -> range:
+        return range(len(self.pairs))
 
     def _places(self, split: int) -> list[int]:
         """The numbers of the images that a split holds out."""
@@ -267,8 +272,9 @@ class Adaptation:
         entries = {"fold": split, "folds": self.folds, "steps": steps, "sources": [own.replaced(count=images), *others]}
         return self.recipe.replaced(name=name, **entries)
 
-    def _final(self) -> ModelCard:
-        """Train on all images for as long as the held-out trainings found best, and publish."""
+    def _final(self, after: Mapping[int, Sequence[Found]]) -> ModelCard:
+        """Train on all images for as long as the held-out trainings found best, and publish; the maps are read as the
+        held-out images choose."""
         place, count = self.out / "final", len(self.pairs)
         own, *others = self.recipe.sources
         limits = [
@@ -288,8 +294,10 @@ class Adaptation:
             sources=[own.replaced(use="training"), *others],
         )
         card = self._trained(recipe, place, "the final training", -1)
+        read = [_records(found) for found in after.values()]
+        way = self.scoring.ways(card)[best_way(self.scoring, read)]
         if card.scores != [self._score]:
-            set_entries(place / f"{recipe.name}.toml", {"scores": [self._score]})
+            set_entries(place / f"{recipe.name}.toml", {"scores": [self._score], **({"options": way} if way else {})})
         return read_card(place / f"{recipe.name}.toml")
 
     def _best_steps(self) -> int:
@@ -399,20 +407,21 @@ class Adaptation:
 
     # Scores
 
-    def _found(self, card: ModelCard, numbers: Sequence[int], place: Path) -> dict[int, Found]:
-        """What a model finds in the images of these numbers, by number; kept in `place`."""
-        scorer = self._scorer(card)
+    def _found(self, card: ModelCard, numbers: Sequence[int], place: Path) -> dict[int, list[Found]]:
+        """What a model finds in the images of these numbers, by number, read in each way; kept in `place`. The base
+        model is read in its own way alone."""
+        predictor = Predictor(card, self.runtime)
+        held = place.name == "heldout"
         found = {}
         for number in numbers:
             file = place / f"{number:04d}"
             if not file.exists():
-                _, labels = scorer.image(self.pairs[number])
-                packed = zlib.compress(labels.astype(np.int32).tobytes(), 1)
-                write_whole(file, pickle.dumps((scorer.records[-1], labels.shape, packed)))
-            record, shape, packed = pickle.loads(file.read_bytes())  # our own file, in our own folder
-            found[number] = Found(record, np.frombuffer(zlib.decompress(packed), np.int32).reshape(shape))
-            self.done += planning.IMAGE_SECONDS * found[number].labels.size / 1e6
-            self._say("scoring held-out images" if place.name == "heldout" else "scoring the base model")
+                scoring = self.scoring if held else replace(self.scoring, ways=lambda card: [{}])
+                write_whole(file, _packed(read_in_every_way(scoring, predictor, self.pairs[number])))
+            found[number] = _unpacked(file.read_bytes())
+            times = planning.WAYS if held else 1.0
+            self.done += times * planning.IMAGE_SECONDS * found[number][0].labels.size / 1e6
+            self._say("scoring held-out images" if held else "scoring the base model")
             if self._stop():
                 raise Cancelled
         return found
@@ -454,14 +463,15 @@ class Adaptation:
         groups = [self.pairs[number].group for number in numbers]
         steps = [self._step(0, [before[number].record for number in numbers], groups)]
         for images in sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}):
-            found: dict[int, Found] = {}
+            found: dict[int, list[Found]] = {}
             for split in splits:
                 name = f"curve-{split}-{images}"
                 card = self._trained(
                     self._of_split(split, name, images), self.out / name, f"with {images} images", None
                 )
                 found |= self._found(card, self._places(split), self.out / name / "heldout")
-            steps.append(self._step(images, [found[number].record for number in numbers], groups))
+            read = self._chosen(found)
+            steps.append(self._step(images, [read[number].record for number in numbers], groups))
         steps.append(self._step(most, [after[number].record for number in numbers], groups))
         self.summary["learning_curve"] = steps
 
@@ -519,3 +529,20 @@ def _licences(card: ModelCard) -> str:
 
 def _nothing(line: str) -> None:
     """Nobody hears what a training says; the report tells its caller."""
+
+
+def _records(found: Sequence[Found]) -> list[Any]:
+    return [each.record for each in found]
+
+
+def _packed(found: Sequence[Found]) -> bytes:
+    parts = [(each.record, each.labels.shape, zlib.compress(each.labels.astype(np.int32), 1)) for each in found]
+    return pickle.dumps(parts)
+
+
+def _unpacked(content: bytes) -> list[Found]:
+    """Of our own file, in our own folder."""
+    return [
+        Found(record, np.frombuffer(zlib.decompress(packed), np.int32).reshape(shape))
+        for record, shape, packed in pickle.loads(content)
+    ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.micrograph.types import Micrograph
+    from ..core.network.cards import ModelCard
     from ..core.truth import Pair
     from .data import Labelled
     from .evaluation.predictions import Options, Prediction, Predictor
@@ -102,6 +103,7 @@ class Scoring:
     by_class: figures that each class has of its own, called NAME_figure.
     outcome: names of the figures by which a fine-tuned model is compared with its base; the first is the error of the
     number that an analysis reports. Those that are tracked without any.
+    ways(card): options with which the maps of a model may be read, its own first; see `instances.readings`.
     note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
     fits: what can be fitted of a card, in this order: from a model and images with truth. They raise UserError where
@@ -121,6 +123,7 @@ class Scoring:
     rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcome: tuple[str, ...] = ()
+    ways: Callable[[ModelCard], list[dict[str, Any]]] = lambda card: [{}]
     note: str = ""
     options: frozenset[str] = frozenset()
     fits: Mapping[str, Fit] = field(default_factory=dict)

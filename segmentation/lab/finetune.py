@@ -14,8 +14,8 @@ from .settings import FolderEntry, TrainingRecipe, keep_apart, number_of_classes
 
 DEFAULTS: dict[str, Any] = {
     "keep_statistics": True,
-    "steps": 300,
-    "batch": 8,
+    "steps": 200,
+    "batch": 4,
     "learning_rate": 2e-4,
     "encoder_learning_rate": 1e-4,
     "ema_decay": 0.99,
@@ -51,7 +51,8 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
         "sources": [_source(folder, checked.entry)],
         "limits": [
             f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
-            "Its best checkpoint was chosen on the images held out, so that its scores on them are somewhat too good.",
+            "Its best checkpoint was chosen on the images held out, how its maps are read on all images: its scores on"
+            " them are somewhat too good.",
         ],
         "fold": fold,
         **DEFAULTS,

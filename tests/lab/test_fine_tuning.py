@@ -124,6 +124,7 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monk
     assert set(cards.read_card(out / "base-data.toml").training["images"]) == images
     card = cards.read_card(out / "base-data.toml")
     assert card.threshold == 0.45 and card.training["start_from"] == "base"
+    assert card.options["diameter"] and card.training["reading_data"] == "data"
     assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
     assert [row[0] for row in curve(out)] == ["step", "0", "2"]
 

@@ -62,13 +62,13 @@ class Prediction:
 class Predictor:
     """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others.
 
-    kept: the predictions so far, by image and rows, where fitting runs over the same images again.
+    kept: the predictions so far, by image, rows and how it is shown, where fitting runs over the same images again.
     """
 
     card: ModelCard
     runtime: Runtime
     settings: Mapping[str, Any] = field(default_factory=dict)
-    kept: dict[tuple[str, str, int], Prediction] | None = None
+    kept: dict[tuple[str, str, int, str], Prediction] | None = None
 
     @property
     def task(self) -> Task:
@@ -93,7 +93,8 @@ class Predictor:
 
     def predict(self, micrograph: Micrograph, rows: int) -> Prediction:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
-        key = micrograph.name, micrograph.sha256, rows
+        shown = {name: value for name, value in self.card.options.items() if name not in self.task.options.FITTED}
+        key = micrograph.name, micrograph.sha256, rows, str(shown)
         if self.kept is not None and key in self.kept:
             return self.kept[key]
         began = time.perf_counter()

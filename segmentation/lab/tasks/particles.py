@@ -16,6 +16,7 @@ from ..instances import figures
 from ..instances.confidence import fit_confidence
 from ..instances.examine import OutlineExaminer
 from ..instances.pictures import COLOURS, panels
+from ..instances.readings import fit_reading, ways
 from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
 
@@ -53,10 +54,12 @@ SCORING = Scoring(
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
     options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
+    ways=ways,
     fits={
         "separation": fit_separation,
         "confidence": fit_confidence,
         "threshold": lambda *given: fit_threshold(SCORING, *given),
+        "reading": lambda *given: fit_reading(SCORING, *given),
     },
 )
 TASK = LearningTask(

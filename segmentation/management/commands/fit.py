@@ -13,6 +13,7 @@ PARTS = {
     "separation": "where touching particles are cut apart",
     "confidence": "the chance that an outline is right",
     "threshold": "from which probability on a pixel counts",
+    "reading": "how large particles are shown to the network, and how readily touching ones are cut apart",
 }
 
 

@@ -53,6 +53,8 @@ class Command(LabCommand):
         card = publish_run(run, options["out"], BASE)
         for choice in read_card(card).training["choices"]:
             self.say(choice)
+        if fine_tuned:
+            self._read_anew(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"weights and ModelCard: {card}")
         self._compare(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"to offer it in the form: manage.py models add {options['out']}")
@@ -87,6 +89,21 @@ class Command(LabCommand):
             self.say(f"{kept['images']} {kept['data']}: {known}")
         self.say(summary["outcome"]["sentence"])
         self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
+
+    def _read_anew(self, recipe: Any, card: Path) -> None:
+        """Choose on all images of the folder how the maps of a fine-tuned model are read."""
+        from segmentation.core.network.cards import read_card
+        from segmentation.core.network.runtime import Runtime
+        from segmentation.lab import tasks
+        from segmentation.lab.data import held_out, taught
+        from segmentation.lab.evaluation.predictions import Predictor
+        from segmentation.lab.fit import fit_card
+
+        if "reading" not in tasks.find(recipe.task).scoring(recipe.heads).fits:
+            return
+        pairs = [one.pair for one in (*taught(recipe, BASE), *held_out(recipe, BASE)) if one.taught]
+        title = recipe.sources[0].title
+        fit_card(card, Predictor(read_card(card), Runtime(recipe.device)), pairs, ["reading"], title, say=self.say)
 
     def _compare(self, recipe: Any, card: Path) -> None:
         """Say what the training brought on the images held out, where it began with a model of this kind."""

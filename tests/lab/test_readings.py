@@ -1,0 +1,83 @@
+"""How maps are read, chosen on images that the weights did not learn from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT
+from segmentation.core.network.cards import read_card
+from segmentation.core.network.runtime import Runtime
+from segmentation.core.truth import find_pairs
+from segmentation.lab.evaluation.predictions import Predictor
+from segmentation.lab.instances.counts import count_image
+from segmentation.lab.instances.readings import best_way, chosen_apart, read_in_every_way, ways
+from segmentation.lab.publish import set_entries
+from segmentation.lab.tasks.particles import SCORING
+
+WEIGHTS = dict.fromkeys(BORDER_FEATURES[:-1], 0.1) | {INTERCEPT: -1.0, MERGE_LIMIT: 0.6}
+
+
+def squares(*sides):
+    """Labels of squares with these sides in px, apart from each other and from the frame."""
+    labels = np.zeros((64, 64 * len(sides)), np.int32)
+    for number, side in enumerate(sides, start=1):
+        labels[10 : 10 + side, 64 * number - 54 : 64 * number - 54 + side] = number
+    return labels
+
+
+def records(truth, *found):
+    """What an Examiner says of an image, read in as many ways."""
+    return [count_image(each, truth) for each in found]
+
+
+TRUE = squares(20, 20, 20, 20)
+LARGE, FEWER, RIGHT = squares(22, 22, 22, 22), squares(20, 20, 20, 0), TRUE
+
+
+def test_a_models_own_way_comes_first_and_the_sizes_are_those_that_were_taught(base):
+    card = replace(read_card(base), options={"diameter": 36.0, "region_merging": WEIGHTS})
+    found = ways(card)
+    assert found[0] == {"diameter": 36.0, "region_merging": WEIGHTS}
+    assert len(found) == len({str(way) for way in found}) == 9
+    assert all(card.smallest <= way["diameter"] <= card.largest for way in found)
+    plain = ways(replace(card, options={"diameter": 60.0}))
+    assert [way["diameter"] for way in plain] == [60.0, 42.0] and "region_merging" not in plain[0]
+
+
+def test_score_and_error_of_the_median_decide_together():
+    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 3) == 1
+    assert best_way(SCORING, [records(TRUE, RIGHT, LARGE)] * 3) == 0
+    assert best_way(SCORING, [records(TRUE, RIGHT, RIGHT)] * 3) == 0
+    # Its median is right, but a quarter of the particles is missing.
+    assert best_way(SCORING, [records(TRUE, LARGE, FEWER)] * 3) == 0
+
+
+def test_too_few_images_and_images_without_a_find_keep_the_models_own_way():
+    nothing = np.zeros_like(TRUE)
+    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 2) == 0
+    assert best_way(SCORING, [records(TRUE, nothing, nothing)] * 3) == 0
+
+
+def test_no_image_chooses_how_it_is_read():
+    one, other = records(TRUE, LARGE, RIGHT), records(TRUE, RIGHT, LARGE)
+    assert chosen_apart(SCORING, [one, one, one, other], "abcd") == [best_way(SCORING, [one, one, other])] * 3 + [1]
+    assert chosen_apart(SCORING, [one] * 4, "aabb") == [0] * 4
+    assert chosen_apart(SCORING, [one] * 4, "aaab") == [0, 0, 0, 1]
+
+
+@pytest.mark.slow
+def test_the_command_writes_the_best_way_into_the_card(folder, base, capsys):
+    set_entries(base, {"options": {"diameter": 18.0, "region_merging": WEIGHTS}})
+    card = read_card(base)
+    pair = find_pairs(folder).complete()[0]
+    read = read_in_every_way(SCORING, Predictor(card, Runtime("cpu")), pair)
+    assert len(read) == len(ways(card))
+    call_command("fit", str(base), str(folder), "reading")
+    after = read_card(base)
+    assert {"diameter": after.options["diameter"], "region_merging": dict(after.options["region_merging"])} in ways(
+        card
+    )
+    assert after.training["reading_data"] and "median" in after.training["reading_rule"]
+    assert "error of the median" in capsys.readouterr().out
