@@ -22,8 +22,8 @@ from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import Scorer
 from .confidence import OFTEN, Say, some_of
 
-SIZES = (1.0, 0.7, 1.4)  # times the model's diameter
-LIMITS = (0.4, 0.5, 0.6)
+SIZES = (1.0, 0.5, 0.7, 1.4)  # times the model's diameter
+LIMITS = (0.4, 0.5, 0.6, 0.8, 0.9)
 FEWEST = 3  # images, under which the model's own way is kept
 PER_PERCENT = 0.005  # of the score that a percent of the median is worth
 SCORES, ERROR = ("f50", "f75"), "median_error"
