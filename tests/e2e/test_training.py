@@ -59,18 +59,16 @@ def test_from_the_form_to_a_version(visit, alice, size):
 
     ends = timezone.now() + timedelta(minutes=12)
     said = {"plan": PLAN, "curve": CURVE[:7], "pictures": outcome()["pictures"]}
+    add_pictures(row)  # first, because the page asks for what it is told of
     move(row, state="running", attempt=1, stage="training 2 of 4", progress=0.4, ends=ends, summary=said)
-    add_pictures(row)
     page.get_by_text("12 minutes left").wait_for()
     page.get_by_role("heading", name="Score on held-out images").wait_for()
     assert page.locator(".lines path").count() >= 3
     seen(page, f"training-running-{size}")
 
     install("tio2-1")
-    row.artifacts.all().delete()
     done = {"state": "done", "progress": 1.0, "model_name": "tio2-1", "version": 1, "offered": True}
     move(row, **done, summary=outcome())
-    add_pictures(row)
     page.get_by_role("heading", name="Better than the base model").wait_for()
     assert page.locator("[hx-get]").count() == 0  # nothing is asked any more
     seen(page, f"training-improved-{size}")
