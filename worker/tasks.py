@@ -109,10 +109,10 @@ def run_job(pk: str) -> None:
     for it at a page, then the job of the sender whose turn it is."""
     for kind, work in SHORT.items():
         first = kind.objects.waiting().order_by("created").values_list("pk", flat=True).first()
-        if first is not None and _run(kind, first, work):
+        if first is not None and _run(kind, first, work, named=pk):
             return
     while (first := Job.objects.next_in_turn()) is not None:
-        if _run(Job, first, _attempt):
+        if _run(Job, first, _attempt, named=pk):
             return
 
 
@@ -212,11 +212,17 @@ def give_back(**signal: Any) -> None:
     connection.close()
 
 
-def _run(kind: type[Attempted], pk: Any, work: Work) -> bool:
-    """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed."""
+def _run(kind: type[Attempted], pk: Any, work: Work, named: str = "") -> bool:
+    """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed.
+
+    named: the job that the message names. If another row takes its message and has none of its own to give for it, the
+    job gets a new one.
+    """
     row = kind.objects.claim(pk, message=current_task.request.id or "")
     if row is None:
         return False
+    if named and str(row.pk) != named and row.enqueued is None:
+        enqueue(Job.objects.waiting().filter(pk=named).values_list("pk", flat=True))
     log_context.row.set(f"{kind.__name__} {pk}")
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from segmentation.models import Job
 from worker import tasks
@@ -60,3 +61,16 @@ def test_a_job_that_another_worker_takes_meanwhile_is_passed_over(make_job, done
     monkeypatch.setattr(type(Job.objects), "claim", lambda self, pk, message="": late(pk, message))
     tasks.run_job(str(first.pk))
     assert taken == [first] and done == [second]
+
+
+def test_a_job_that_lost_its_message_to_another_gets_a_new_one(make_job, done, queue):
+    first, second = make_job(enqueued=None), make_job(enqueued=timezone.now())
+    tasks.run_job(str(second.pk))
+    assert done == [first] and queue == [str(second.pk)]
+
+
+def test_messages_that_change_places_are_not_sent_again(make_job, done, queue):
+    first, second = (make_job(enqueued=timezone.now()) for _ in range(2))
+    tasks.run_job(str(second.pk))
+    tasks.run_job(str(first.pk))
+    assert done == [first, second] and queue == []
