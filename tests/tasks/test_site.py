@@ -155,6 +155,7 @@ class TestSite:
         new = Job.objects.get(pk=sent["Location"].split("/")[-2])
         assert (new.get_settings().task, new.get_settings().segmentation.model) == (other.task, other.name)
         assert new.parent == job and new.micrograph == job.micrograph
+        new.delete()  # else it would be next
         sent = client.post(f"/jobs/{job.pk}/change/", {"measure_unlike": "on"})
         new = Job.objects.get(pk=sent["Location"].split("/")[-2])
         worker.run_job(str(new.pk))

@@ -57,8 +57,9 @@ def main() -> None:
     cards.find = lambda name: fake.CARD
     django.setup()
     import worker.tasks
+    from segmentation.models import Sample
 
-    worker.tasks.pool_sample = pool_sample
+    worker.tasks.SHORT[Sample] = pool_sample
     app.worker_main([*QUIET, *OPTIONS[(*sys.argv[1:], ANALYSES)[0]]])
 
 

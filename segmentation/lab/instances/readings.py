@@ -69,7 +69,7 @@ def with_options(card: ModelCard, options: Way) -> ModelCard:
 
 def best_way(scoring: Scoring, read: Sequence[Records]) -> int:
     """The number of the best way by RULE, 0 of fewer than FEWEST images. read: of each image the record of each way."""
-    if len(read) < FEWEST:
+    if len(read) < FEWEST or len(read[0]) < 2:
         return 0
     every = [_worth(scoring, records) for records in zip(*read, strict=True)]
     return int(np.argmax([score - PER_PERCENT * error for score, error in every]))
