@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from .conftest import PATIENCE
 from .specimen import COLUMNS, DISCS, ROWS
 from .test_journey import choose, result, start
 
@@ -50,7 +51,7 @@ class Hand:
         expect(self.page.locator("dialog [data-number=kept] b")).to_have_text(str(count))
 
     def saved(self):
-        expect(self.page.locator("dialog .saved")).to_have_attribute("data-saved", "saved")
+        expect(self.page.locator("dialog .saved")).to_have_attribute("data-saved", "saved", timeout=PATIENCE)
 
     def chosen(self, words):
         expect(self.page.locator("dialog [data-page=object] [data-chosen]")).to_have_text(re.compile(words))

@@ -34,7 +34,7 @@ def routes(patterns=None, before=""):
 
 
 ADDRESSES = sorted(set(routes()))
-API = [each for each in ADDRESSES if each.startswith("api/v1/") and each != "api/v1/docs"]
+API = [each for each in ADDRESSES if each.startswith("api/v1/") and each not in ("api/v1/", "api/v1/docs")]
 PAGES = [each for each in ADDRESSES if not each.startswith("api/")]
 
 
