@@ -48,6 +48,7 @@ def test_a_result_is_taught_and_taken_back(visit, teacher, discs, size):
     form.locator("summary").click()
     form.locator("#teach_dataset").select_option("new")
     form.locator("#teach_name").fill(f"Discs on a {size}")
+    page.wait_for_load_state("networkidle")  # pictures above may still move the form
     form.get_by_label("a rectangle of it").check()
     box = form.locator(".marked").bounding_box()
     form.locator(".marked").scroll_into_view_if_needed()
