@@ -120,7 +120,7 @@ def test_nothing_outlives_a_killed_up_and_the_next_start_rescues_at_once(lab):
         lab.run("create")
         wait_for(lab.pids, "the analysis begins")
         workers = family(process)
-    assert len(workers) == 3
+    assert len(workers) >= 3  # and the third worker, which may still be starting, with its child
     wait_for(lambda: not [pid for pid in workers if psutil.pid_exists(pid)], "the orphans are gone")
     assert lab.row()["state"] == "running"
     lab.let_go()
