@@ -65,7 +65,7 @@ class Contents(NamedTuple):
 
 
 def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path) -> None:
-    """Take in the archives of a dataset, one after the other; what is not taken is noted on its page."""
+    """Take in the archives of a dataset, one after the other. The dataset's page names refused files."""
     while dataset.incoming:
         notes: list[Note] = []
         if dataset.deaths >= MAX_DEATHS - 1:  # what ended the worker twice must not end it a third time

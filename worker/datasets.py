@@ -120,8 +120,8 @@ def store(
     further: dict[str, Any],
     **fields: Any,
 ) -> None:
-    """Write and publish the files of one image. labels: (H, W), of which only the region counts. further: entries of
-    its summary. fields: of its row."""
+    """Write and publish the files of one image. labels: (H, W); only the region counts. further: more entries of the
+    image's summary. fields: of its row."""
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
     labels = _within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
@@ -140,8 +140,8 @@ def store(
 
 
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
-    """What a result shows a training, and how many of its outlines are background to it: those that a person set aside,
-    and those that may be wrong and that nobody confirmed."""
+    """(labels, number of outlines left out). A training sees left-out outlines as background: a person set them aside,
+    or they may be wrong and nobody confirmed them."""
     found = stored_segmentation(job)
     if find(found.provenance.task).semantic:
         return np.r_[files.UNLABELLED, found.classes].astype(np.int32)[found.dense], 0

@@ -57,9 +57,9 @@ def send(delivery: Delivery) -> tuple[int, str]:
 
 @contextmanager
 def _connected(parts: SplitResult) -> Iterator[HTTPConnection]:
-    """A connection to an address that was looked up once and checked; after SECONDS it is cut off, whatever happens.
+    """A connection to a checked address. The name is looked up once. The connection is cut off after SECONDS.
 
-    Raises Refused where any of the name's addresses may not be used, OSError.
+    Raises OSError, and Refused if one of the name's addresses is not allowed.
     """
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     addresses = list(dict.fromkeys(str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))

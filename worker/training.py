@@ -193,8 +193,7 @@ def _data(training: Training, place: Path) -> Path:
 
 @contextmanager
 def _own_limits() -> Iterator[None]:
-    """The memory and the threads of a training, and the right to processes that prepare crops, instead of those of an
-    analysis."""
+    """Memory and threads are those of a training, not of an analysis. Processes may be started to prepare crops."""
     import torch
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -46,7 +46,7 @@ NOT_SENT = "not sent: the webhook was stopped"
 
 @transaction.atomic
 def create_webhook(*, user: Any, url: str, pk: UUID) -> Webhook:
-    """An address that is told from now on; raises Refused (400 no such address is taken, 409 too many)."""
+    """A new webhook. Raises Refused (400 the address is not allowed, 409 too many webhooks)."""
     url = url.strip()
     check_url(url)
     if Webhook.objects.filter(owner=user).count() >= MOST:
@@ -79,7 +79,7 @@ def check_address(address: str) -> None:
     """Raises Refused for an IP address that only our own network can reach, ValueError for what is no IP address."""
     found = ipaddress.ip_address(address)
     found = getattr(found, "ipv4_mapped", None) or found
-    # 6to4 and Teredo hold an address of IPv4; that of NAT64 counts as reserved.
+    # 6to4 and Teredo addresses contain an IPv4 address. NAT64 addresses count as reserved.
     tunnel = getattr(found, "sixtofour", None) or getattr(found, "teredo", None) or getattr(found, "is_site_local", 0)
     public = found.is_global and not (found.is_multicast or found.is_reserved or tunnel)
     if not public and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:

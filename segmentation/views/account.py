@@ -117,7 +117,7 @@ def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         webhook.delete()
         return _back("webhooks")
-    sentence = f"{webhook.url} is told nothing any more, also not what still waits to be sent."
+    sentence = f"{webhook.url} gets no more messages. Messages that still wait are not sent."
     return ask_to_delete(request, "Delete this webhook?", sentence, back=reverse("account"))
 
 

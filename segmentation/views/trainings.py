@@ -141,8 +141,8 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def again(request: HttpRequest) -> HttpResponse:
-    """What a model changed: each result that it made again, with the main number before and after; and the results
-    that can still be run again with it. POST runs those that are ticked."""
+    """The results that a model made again, with the main number before and after, and the results that it can still
+    make again. POST runs the ticked ones."""
     name = request.POST.get("model", request.GET.get("model", ""))[:100]
     try:
         models_offered.check_model(name, request.user)
