@@ -12,7 +12,18 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 
-from ..models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation
+from ..models import (
+    Artifact,
+    Dataset,
+    DatasetImage,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    Training,
+    TrainingFile,
+)
 from . import bundles
 from .limits import sender_of
 from .refusal import Refused
@@ -53,8 +64,10 @@ def stored_bytes(mine: Q) -> int:
     own = Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
     found = Segmentation.objects.filter(pk__in=Job.objects.filter(mine).values("segmentation"))
     pooled = SampleArtifact.objects.filter(sample__in=Sample.objects.filter(mine).values("pk"))
+    taught = DatasetImage.objects.filter(dataset__in=Dataset.objects.filter(mine).values("pk"))
+    trained = TrainingFile.objects.filter(training__in=Training.objects.filter(mine).values("pk"))
     images = Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
-    return int(images) + sum(_bytes(rows) for rows in (own, found, pooled))
+    return int(images) + sum(_bytes(rows) for rows in (own, found, pooled, taught, trained))
 
 
 def _bytes(rows: QuerySet) -> int:
