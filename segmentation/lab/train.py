@@ -114,11 +114,14 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
-    """The card's lines on checkpoints: each rule's choice, its figures, and the published one."""
+    """The card's lines on checkpoints: each rule's choice, its figures, and the published one.
+
+    Where nothing was held out no rule has figures to choose by.
+    """
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
     titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.tracked[1:])]
     lines = []
-    for rule, title in zip(runs.RULES, titles, strict=True):
+    for rule, title in zip(runs.RULES, titles, strict=True) if recipe.validation_batches else ():
         if row := runs.best_of(run.rows, rule):
             reached = {"loss": row.validation_loss, **_figures(row, recipe)}
             said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())

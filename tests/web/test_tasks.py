@@ -168,8 +168,8 @@ def test_flags_of_the_command_line(flags, told):
     options = vars(parser.parse_args(["a.tif", "--out", "out", "--model", "steel", *flags]))
     if told is None:
         made = AnalysisSettings.of("grains", model="steel", threshold=4.0, twins=True)
-        assert _inputs.settings(GRAINS, analyse._settings(), options) == made
+        assert _inputs.settings(GRAINS, analyse.every_setting(), options) == made
         return
     with pytest.raises(CommandError) as refused:
-        _inputs.settings(GRAINS, analyse._settings(), options)
+        _inputs.settings(GRAINS, analyse.every_setting(), options)
     assert str(refused.value) == told
