@@ -7,6 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
@@ -42,6 +45,8 @@ from .presenters.training import sentence_of
 from .services import tokens
 from .services.trainings import cancel_training, delete_training, retry_training
 
+for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken):  # allauth's own: with secrets
+    admin.site.unregister(private)
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
 admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
@@ -483,6 +488,16 @@ class WebhookAdmin(LookOnly):
     @admin.display(description="")
     def stored(self, webhook: Webhook) -> str:
         return ""
+
+
+@admin.register(SocialAccount)
+class IdentityAdmin(LookOnly):
+    """Who may sign in by the OpenID provider, and as whom here; deleting a row ends that."""
+
+    date_hierarchy = "date_joined"
+    list_display = ("uid", "user", "date_joined", "last_login")
+    search_fields = ("uid", "user__username")
+    summary_fields = ("uid", "user", "date_joined", "last_login")
 
 
 def _address(job: Any, *names: str) -> str | None:

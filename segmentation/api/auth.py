@@ -14,7 +14,7 @@ from ninja.utils import check_csrf
 from ..accounts import Crowded
 from ..http.access import Thing, visible
 from ..http.errors import LOCKED_OUT
-from ..services import Refused
+from ..services import Refused, second_factor
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
 from ..services.tokens import PREFIX, token_of
 
@@ -41,7 +41,7 @@ def sign_in(request: HttpRequest) -> bool:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip().startswith(PREFIX):
         request.token = token_of(request, credentials.strip())
-        request.user = request.token.owner
+        request.user = second_factor.limited(request.token.owner)
     elif scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:
         request.secret = credentials.strip()
         request.visitor = visitor_of(request.secret)
@@ -49,7 +49,9 @@ def sign_in(request: HttpRequest) -> bool:
         user = _user(request, credentials) if scheme.lower() == "basic" else None
         if user is None:
             raise Refused(SIGN_IN, 401)
-        request.user = user
+        if second_factor.factor_of(user) is not None:
+            raise Refused(second_factor.BY_TOKEN, 401)
+        request.user = second_factor.limited(user)
     if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
     return True
