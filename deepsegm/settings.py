@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "segmentation.middleware.SecondFactor",
     "segmentation.middleware.RequireLogin",
     "segmentation.middleware.Visitor",
+    "segmentation.middleware.StaffLog",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -160,6 +161,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "segmentation.accounts.client_name"
 AXES_CLIENT_IP_CALLABLE = "segmentation.accounts.client_network"
 AXES_LOCKOUT_CALLABLE = "segmentation.http.errors.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 # Sign-in by an OpenID provider, and a second factor: django-allauth, with adapters of our own and pages of our own.

@@ -55,6 +55,8 @@ class Accounts(DefaultAccountAdapter):
         found = claimable(user=request.user, visitor=request.visitor)
         return reverse("results" if found else settings.LOGIN_REDIRECT_URL)
 
+    get_signup_redirect_url = get_login_redirect_url
+
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         return _refused(request, CLOSED, 403)
 

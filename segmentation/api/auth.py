@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from ninja.utils import check_csrf
 
 from ..accounts import Crowded
-from ..http.access import Thing, visible
+from ..http.access import Thing, note_staff, visible
 from ..http.errors import LOCKED_OUT
 from ..services import Refused, second_factor
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
@@ -37,6 +37,7 @@ def sign_in(request: HttpRequest) -> bool:
         raise Refused("Browsers may not call this address from another site.", 403)
     if not _from_our_page(request):
         request.user, request.visitor = AnonymousUser(), None
+        request.links = tuple(filter(None, [request.GET.get("link")]))
     request.secret, request.token = "", None
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip().startswith(PREFIX):
@@ -102,4 +103,5 @@ def own(request: HttpRequest, thing: Thing | None, action: str = "change") -> Th
     """A job or a sample that the caller may change; raises Refused, Http404."""
     if not visible(request, thing).is_changeable_by(request.user, request.visitor, action):
         raise Refused(OWNER_ONLY, 403)
+    note_staff(request, thing)
     return thing

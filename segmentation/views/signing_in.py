@@ -40,7 +40,7 @@ from requests import RequestException
 from ..accounts import CROWDED
 from ..adapters import DOWN, FAILED, SecondFactorStage
 from ..http.access import ask_to_delete, refused, see_other
-from ..services import Refused, second_factor
+from ..services import Refused, second_factor, staff_log
 from ..services.second_factor import FACTOR
 from ..services.signing import LOCKED_OUT, check_password
 
@@ -247,6 +247,7 @@ def factor(request: HttpRequest) -> HttpResponse:
     if user.has_usable_password():
         check_password(request, request.POST.get("password", ""), WRONG_PASSWORD)
     request.session[FACTOR], codes = second_factor.set_up(user, get_totp_secret(), request.POST.get("code", ""))
+    staff_log.note(user, "second factor set up", user)
     clear_totp_secret(request)
     request.session.cycle_key()
     return _factor_page(request, codes=codes)
@@ -264,6 +265,7 @@ def remove(request: HttpRequest) -> HttpResponse:
     """Remove the second factor."""
     _check_code(request, request.user)
     second_factor.remove(request.user)
+    staff_log.note(request.user, "second factor removed", request.user)
     request.session.pop(FACTOR, None)
     messages.success(request, "Your second factor is removed.")
     return see_other(reverse("account"))

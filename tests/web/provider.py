@@ -64,9 +64,13 @@ class Provider:
 
     def configuration(self) -> dict[str, Any]:
         places = ("authorization", "token", "userinfo")
-        known = {f"{place}_endpoint": f"{self.url}/{place}" for place in places}
+        known: dict[str, Any] = {f"{place}_endpoint": f"{self.url}/{place}" for place in places}
         methods = ["client_secret_post"]
-        return {"issuer": self.url, "jwks_uri": f"{self.url}/jwks", "token_endpoint_auth_methods_supported": methods} | known
+        return {
+            "issuer": self.url,
+            "jwks_uri": f"{self.url}/jwks",
+            "token_endpoint_auth_methods_supported": methods,
+        } | known
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -140,7 +140,7 @@ def test_the_results_of_the_browser_can_be_taken_over(provider, make_job):
     assert sign_in(provider, visit(Client(), visitor))["Location"] == "/results/"
 
 
-@pytest.mark.parametrize("after", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil.example"])
+@pytest.mark.parametrize("after", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"])
 def test_it_leads_to_no_other_site(provider, client, after):
     assert sign_in(provider, client, f"{START}?next={after}")["Location"] == "/"
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from ...services import second_factor
+from ...services import second_factor, staff_log
 
 
 class Command(BaseCommand):
@@ -23,4 +23,5 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account named {options['name']!r}.")
         if not second_factor.remove(user):
             raise CommandError(f"The account {user} has no second factor.")
+        staff_log.note(staff_log.SHELL, "second factor reset", user)
         self.stdout.write(f"The second factor of {user} is removed. Open sessions of {user} have no staff rights now.")
