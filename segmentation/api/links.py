@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router
 from pydantic import Field
 
 from ..http.links import link_page
@@ -15,13 +15,13 @@ from ..services import links
 from . import schemas
 from .auth import own
 from .jobs import job_of
-from .sending import JSON, json_body, refusals, takes
+from .sending import JSON, Body, json_body, refusals, takes
 
 jobs, samples = Router(tags=["Jobs"]), Router(tags=["Samples"])
 SAID = {200: schemas.Link, **refusals(403, 404, 422)}
 
 
-class Change(Schema):
+class Change(Body):
     """What to change of a link; what is not sent stays."""
 
     ends: str = Field("", description=links.WHEN)
