@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -178,6 +179,8 @@ def test_it_is_better_only_where_the_error_falls_and_the_score_does_not(error, s
     table = [{"name": name, "title": title, "before": a, "after": b} for name, title, (a, b) in rows]
     found = outcome.outcome(SCORING, table, list("abcdef"))
     assert found["improved"] is improved and "uncertain" not in found["sentence"]
+    moves = ["falls" if b < a else "rises" for a, b in (error, score)]
+    assert re.findall(r"falls|rises|stays", found["sentence"]) == moves
     assert not outcome.outcome(SCORING, [{**table[0], "after": None}, table[1]], ["a"])["improved"]
 
 
