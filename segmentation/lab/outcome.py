@@ -16,8 +16,8 @@ CROSS = "each image was held out of a training of its own; these weights learnt 
 
 
 def better(name: str) -> str:
-    """Whether a figure is better higher or lower."""
-    return "lower" if name.endswith(("_off", "_error")) else "higher"
+    """Whether a figure is better higher, lower or, as it has a sign, nearer to zero."""
+    return "zero" if name.endswith("_error") else "lower" if name.endswith("_off") else "higher"
 
 
 def changes(
