@@ -161,6 +161,13 @@ class TestPage:
         page = visible(people["alice"].get(f"/trainings/{training.pk}/"))
         assert "-59.4 to -47.5" in page and "worse" not in page[page.index("-59.4") : page.index("F1 at 0.5")]
 
+    @pytest.mark.parametrize(("after", "forgot"), [(0.805, False), (0.7, True)])
+    def test_a_loss_on_the_base_models_data_is_told_with_what_to_do(self, people, alice, after, forgot):
+        training = make_model(alice)
+        training.summary["forgetting"][0]["after"] = after
+        training.save()
+        assert ("It forgot" in visible(people["alice"].get(f"/trainings/{training.pk}/"))) is forgot
+
     def test_only_a_person_offers_what_is_no_better(self, people, alice):
         training = make_model(alice, improved=False)
         address = f"/trainings/{training.pk}/offer/"
