@@ -242,9 +242,7 @@ def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
     ]
 
 
-def _checked(
-    dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress
-) -> CheckedFolder:
+def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
     """What the shell's `dataset check` says of these images. Only images that it has not seen yet are read."""
     from segmentation.core.truth import BadDataset
     from segmentation.lab.check import check_pairs
@@ -255,7 +253,9 @@ def _checked(
     for number, image in enumerate(sorted(ready, key=lambda image: image.name)):
         names += [image.name, PurePosixPath(files.labels_path(image.name, image.labels.name)).name]
         try:
-            pair = _checked_pair(image, classes, partial(progress, f"checking {image.name}", _share(number, len(ready))))
+            pair = _checked_pair(
+                image, classes, partial(progress, f"checking {image.name}", _share(number, len(ready)))
+            )
             pairs.append(replace(pair, group=image.group))
         except BadDataset as error:
             errors.append(str(error))
@@ -281,10 +281,6 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
         check.keep(pair, own / name)
         keep_check(image=image, file=own / name)
     return pair
-
-
-def _share(number: int, of: int) -> float:
-    return CHECKING + (1 - CHECKING) * number / of
 
 
 def _summary(
