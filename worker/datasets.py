@@ -253,10 +253,8 @@ def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage]
     for number, image in enumerate(sorted(ready, key=lambda image: image.name)):
         names += [image.name, PurePosixPath(files.labels_path(image.name, image.labels.name)).name]
         try:
-            pair = _checked_pair(
-                image, classes, partial(progress, f"checking {image.name}", _share(number, len(ready)))
-            )
-            pairs.append(replace(pair, group=image.group))
+            tell = partial(progress, f"checking {image.name}", CHECKING + (1 - CHECKING) * number / len(ready))
+            pairs.append(replace(_checked_pair(image, classes, tell), group=image.group))
         except BadDataset as error:
             errors.append(str(error))
         except UnreadableImage as error:

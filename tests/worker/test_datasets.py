@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -446,6 +447,32 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
     assert whole and [each.sentence.replace(" (--groups)", "") for each in whole] == [
         each["sentence"] for each in dataset.summary["findings"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(SoftTimeLimitExceeded(), "30 minutes allowed: press Check again"), (MemoryError(), "memory")]
+)
+def test_time_and_memory_that_run_out_are_said_of_the_dataset_and_it_goes_on(
+    result, give, dataset, monkeypatch, error, words
+):
+    from worker import datasets as worker
+
+    for seed in range(2):
+        give(result(seed), group=f"specimen {seed}")
+    real = worker._checked_pair
+
+    def ends(image, *more):
+        if image.name == "powder_1.png":
+            raise error
+        return real(image, *more)
+
+    monkeypatch.setattr(worker, "_checked_pair", ends)
+    prepared(dataset)
+    assert dataset.state == "failed" and dataset.error.startswith("Preparing the dataset") and words in dataset.error
+    monkeypatch.setattr(worker, "_checked_pair", real)
+    services.check_again(dataset=dataset)
+    prepared(dataset)
+    assert (dataset.state, dataset.error, dataset.summary["images"]) == ("done", "", 2)
 
 
 def test_an_image_whose_file_is_gone_or_whose_check_is_damaged_is_named_or_read_again(result, give, dataset):
