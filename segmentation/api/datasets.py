@@ -20,7 +20,7 @@ from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES, DatasetPage
 from ..services import Refused
-from . import schemas
+from . import learning as schemas
 from .auth import own
 from .sending import (
     A_FILE,

@@ -17,7 +17,7 @@ from ..presenters.training import TrainingView, seconds_left
 from ..services import Refused, trainings
 from ..services.reruns import rerun_with, runnable_with
 from ..services.suggestions import SHOWN, suggestions
-from . import schemas
+from . import learning as schemas
 from .auth import identify, key_of, own
 from .sending import A_FILE, JSON, NewTraining, Offer, RunAgain, Share, json_body, refusals, takes
 
