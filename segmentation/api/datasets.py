@@ -20,6 +20,7 @@ from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES, DatasetPage
 from ..services import Refused
+from ..services.permissions import SIGN_IN
 from . import learning as schemas
 from .auth import own
 from .sending import (
@@ -37,7 +38,6 @@ from .sending import (
 )
 
 A_PAGE = 100
-SIGNED_IN = "Sign in: a dataset belongs to an account."
 NO_FILE = "Send the ZIP archive as a field named file."
 NO_SUCH_RESULT = "There is no result with this id that you can see."
 router = Router(tags=["Datasets"])
@@ -48,7 +48,7 @@ ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
-        raise Refused(SIGNED_IN, 401)
+        raise Refused(SIGN_IN, 401)
     found = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
     rows = list(found)
     prefetch_related_objects(rows, IMAGES)
