@@ -273,6 +273,16 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
     _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored.values()})
 
 
+def keep_check(*, image: DatasetImage, file: Path) -> None:
+    """Store what the check knows of an image beside its files."""
+    _put(f"{image.folder}/{file.name}", file)
+    if not DatasetImage.objects.filter(pk=image.pk).exists():
+        remove_folder(image.folder)
+        return
+    stored = (image.image.name, image.labels.name, image.preview.name, coco_of(image), file.name)
+    _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored})
+
+
 def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
     """The first archive was taken in; notes: what of it was not, by name; raises `Superseded`."""
     first = dataset.incoming[0]
