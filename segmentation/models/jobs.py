@@ -48,6 +48,7 @@ def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
 
 class ExportJobQuerySet(AttemptedQuerySet):
     related = ("job__micrograph", "job__segmentation")
+    made_by = ("job__",)
 
 
 class Job(Owned, Attempted):
@@ -103,7 +104,11 @@ class Job(Owned, Attempted):
 
     class Meta:
         ordering = ["-created"]
-        indexes = [models.Index(fields=["state", "queued"]), models.Index(fields=["started"])]
+        indexes = [
+            models.Index(fields=["state", "queued"]),
+            models.Index(fields=["state", "-finished"]),
+            models.Index(fields=["started"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.micrograph.name} ({self.get_state_display()})"
@@ -230,6 +235,7 @@ class ExportJob(Attempted):
 
     class Meta:
         ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return f"files of {self.job}"

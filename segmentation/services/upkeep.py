@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ..models import (
     AGAIN,
+    LONGEST_DUE,
     STARTING,
     Arrival,
     Artifact,
@@ -28,6 +29,7 @@ from ..models import (
     StoredFile,
     Superseded,
     TrainingFile,
+    long_ago,
 )
 from . import bundles
 from .jobs import delete_job
@@ -41,7 +43,7 @@ from .signing import kept
 from .webhooks import forget_deliveries
 
 MAX_DEATHS = 3
-LOST_WAIT, LONGEST_LOST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
 UNHEARD = timedelta(seconds=3)
@@ -94,9 +96,9 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
-    lost = Q(enqueued=None) | Q(enqueued__lte=limit)
+    lost = Q(enqueued=None) | long_ago("enqueued", limit)
     _enqueue(_unheard(limit), *(kind.objects.waiting().filter(lost) for kind in BESIDES))
-    if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
+    if Micrograph.objects.waiting().filter(long_ago("created", timezone.now() - UNHEARD)).exists() and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
 
@@ -124,7 +126,7 @@ def _after_a_loss(row: Attempted) -> dict[str, Any]:
     again = {**AGAIN, "faults": row.faults + 1}
     if not row.faults:
         return again
-    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_LOST_WAIT)
+    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_DUE)
     return {**again, "stage": LOST, "due": timezone.now() + wait}
 
 
@@ -234,12 +236,13 @@ def storage_used() -> int:
 def _unheard(limit: object) -> QuerySet:
     """Queued jobs whose message was lost: never sent, or sent long ago while no worker is busy or others overtook."""
     overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("enqueued"))
-    lost = Q(enqueued__lte=limit) & Exists(overtaken)
+    lost = long_ago("enqueued", limit) & Exists(overtaken)
     if not _is_busy(Job):
-        lost |= Q(enqueued__lte=limit)
+        lost |= long_ago("enqueued", limit)
     elif not settings.DEEPSEGM_EMBEDDED:  # one worker's being busy does not say that another is
-        lost |= Q(enqueued__lte=timezone.now() - FORGOTTEN)
-    unsent = Q(enqueued=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
+        lost |= long_ago("enqueued", timezone.now() - FORGOTTEN)
+    young = long_ago("queued", timezone.now() - timedelta(seconds=2))
+    unsent = Q(enqueued=None, sample=None) & (young | Q(attempt__gt=0))
     return Job.objects.waiting().filter(unsent | lost).order_by("queued")
 
 
