@@ -44,7 +44,7 @@ def test_messages_of_one_sender_serve_the_other_in_turn(make_job, done, alice):
 
 
 def test_a_file_that_a_page_waits_for_comes_before_jobs(make_job, done):
-        job, finished = make_job(), make_job(state="done")
+    job, finished = make_job(), make_job(state="done")
     export = ExportJob.objects.create(job=finished)
     tasks.run_job(str(job.pk))
     tasks.write_files(str(export.pk))
