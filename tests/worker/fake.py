@@ -60,7 +60,7 @@ def segment(micrograph, recipe, progress, *, runtime=None, clock=None):
     return outlines(micrograph.sha256)
 
 
-def measure_again(micrograph, segmentation, recipe, progress, *, clock=None):
+def measure_again(micrograph, segmentation, recipe, progress=lambda *said: None, *, clock=None):
     progress("measuring", 0.7)
     return analysis(micrograph, recipe, segmentation)
 

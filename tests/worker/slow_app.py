@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import django
+from celery.signals import task_prerun
 
 from worker.child import ANALYSES, OPTIONS, QUIET, TRAINING, die_with_parent
 
@@ -50,6 +51,13 @@ def pool_sample(sample, progress, folder):
     note("pooled")
 
 
+def toys(**signal) -> None:
+    """In the process of a training only: it takes seconds to import what trains."""
+    from .trainable import install
+
+    install()
+
+
 def main() -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
     from deepsegm.celery import app
@@ -65,9 +73,7 @@ def main() -> None:
 
     worker.tasks.SHORT[Sample] = pool_sample
     if queue == TRAINING:
-        from .trainable import install
-
-        install()
+        task_prerun.connect(toys)
     if os.environ.get("LAB_READS_HERE"):
         from tests.conftest import TEXT_FILE, picture
         from tests.reader import Reader

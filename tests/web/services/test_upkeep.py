@@ -209,6 +209,16 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
         assert queue == sent
 
 
+def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, make_micrograph, queue, monkeypatch):
+    asked = []
+    monkeypatch.setattr("segmentation.services.upkeep.enqueue_inspection", lambda: asked.append(True))
+    job = make_job(queued=ago(hours=-1), enqueued=ago(hours=-1))
+    unsent = make_job(queued=ago(hours=-1))
+    make_micrograph(state="queued", created=ago(hours=-1))
+    services.rescue()
+    assert set(queue) == {str(job.pk), str(unsent.pk)} and asked
+
+
 def test_a_job_that_others_overtook_is_enqueued_again(make_job, queue):
     overtaken = make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     running(make_job, queued=ago(minutes=4), started=ago(minutes=1), heartbeat=timezone.now())
