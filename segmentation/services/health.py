@@ -56,7 +56,7 @@ SLOW_SECONDS, RARELY = 0.2, 20
 
 
 def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
-    """Decorates a question that reads whole tables: where it takes long, its answer is kept for RARELY times as long."""
+    """Decorates a question that reads whole tables: if it takes long, its answer is kept for RARELY times as long."""
     kept: tuple[float, Any] = (0.0, None)
 
     @wraps(ask)

@@ -61,8 +61,21 @@ def fill(jobs: int) -> None:
     image |= {"finished": "at"}
     summary = json.dumps({"timings": {"network": 0.4, "separation": 0.3}, "statistics": {"n_kept": 60, "median": 42.5}})
     job = {"id": "job", "micrograph_id": "micrograph", "owner_id": "owner", "address": "'a' || owner", "created": "at"}
-    job |= {"submission": "job::text", "state": "'done'", "queued": "at", "started": "at", "finished": "at", "attempt": "1"}
-    job |= {"ready": "true", "included": "true", "model_name": "'particles'", "summary": f"'{summary}'", "enqueued": "at"}
+    job |= {
+        "submission": "job::text",
+        "state": "'done'",
+        "queued": "at",
+        "started": "at",
+        "finished": "at",
+        "attempt": "1",
+    }
+    job |= {
+        "ready": "true",
+        "included": "true",
+        "model_name": "'particles'",
+        "summary": f"'{summary}'",
+        "enqueued": "at",
+    }
     job |= {"settings": f"'{json.dumps(_settings())}'"}
     names = dict(zip(("micrograph", "micrograph_values"), values(Micrograph, image), strict=True))
     names |= dict(zip(("job", "job_values"), values(Job, job), strict=True))

@@ -94,7 +94,10 @@ def site(tmp_path):
     lab.env |= {"DEEPSEGM_UPLOADS_PER_HOUR": "100000", "DEEPSEGM_WAITING_JOBS": "100000"}
     command = [sys.executable, "manage.py", "up", "--port", "0"]
     with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
-        yield next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line))), process.pid
+        yield (
+            next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line))),
+            process.pid,
+        )
         process.send_signal(signal.SIGTERM)
         process.communicate()
 

@@ -144,7 +144,9 @@ def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str
             Sender.over.set()
         seconds = time.monotonic() - began
         grown.end()
-    lost, doubled, left = (list(each) for each in (findings.lost(senders), findings.doubled(senders), findings.left_behind()))
+    lost, doubled, left = (
+        list(each) for each in (findings.lost(senders), findings.doubled(senders), findings.left_behind())
+    )
     failures = [f"{type(each).__name__}: {each.failure!r}" for each in (*senders, attack) if each.failure]
     log = site.log.read_text(errors="replace")
     again = Job.objects.filter(attempt__gt=1).count()

@@ -10,8 +10,16 @@ from pathlib import Path
 from django.conf import settings
 
 from segmentation import services
-from segmentation.models import Artifact, DatasetImage, Job, Micrograph, Sample, SampleArtifact, Segmentation
-from segmentation.models import TrainingFile
+from segmentation.models import (
+    Artifact,
+    DatasetImage,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    TrainingFile,
+)
 from segmentation.services import upkeep
 from segmentation.services.kinds import KINDS
 from tests.worker.fake import FILES

@@ -75,10 +75,14 @@ class Site:
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         data = room / "pg"
         said = {"check": True, "stdout": subprocess.DEVNULL}
-        subprocess.run([*as_postgres, str(binaries / "initdb"), "-D", str(data), "-U", "deepsegm", "-A", "trust"], **said)
+        subprocess.run(
+            [*as_postgres, str(binaries / "initdb"), "-D", str(data), "-U", "deepsegm", "-A", "trust"], **said
+        )
         options = ("-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", str(room))
         self._add("postgresql", *as_postgres, str(binaries / "postgres"), "-D", str(data), *options)
-        self._add("redis", "redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(room))
+        self._add(
+            "redis", "redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(room)
+        )
         for name in ("postgresql", "redis"):
             self.supervisors[name].start()
         create = ["createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "deepsegm", "deepsegm"]

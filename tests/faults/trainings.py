@@ -12,11 +12,11 @@ def main(count: int) -> None:
     django.setup()
     from django.conf import settings
 
+    from segmentation.core.network.architectures import build
     from segmentation.lab.publish import publish
     from segmentation.models import Training
     from segmentation.services.queue import enqueue
     from tests.lab.folders import make_folder, tiny
-    from segmentation.core.network.architectures import build
     from tests.worker.trainable import make_training
 
     place = Path(settings.DEEPSEGM_DATA).parent / "base"

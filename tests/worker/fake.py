@@ -65,7 +65,9 @@ def measure_again(micrograph, segmentation, recipe, progress=lambda *said: None,
     return analysis(micrograph, recipe, segmentation)
 
 
-def write_all(found, folder: Path, *, progress=None, stored_only=False, besides=(), there=(), **more) -> dict[str, Path]:
+def write_all(
+    found, folder: Path, *, progress=None, stored_only=False, besides=(), there=(), **more
+) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     names = FILES if stored_only else (*FILES, *FURTHER)
     for number, name in enumerate(names):

@@ -219,11 +219,20 @@ def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, m
     assert set(queue) == {str(job.pk), str(unsent.pk)} and asked
 
 
-def test_a_job_that_others_overtook_is_enqueued_again(make_job, queue):
-    overtaken = make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
+def test_messages_do_not_pile_up_behind_those_who_wait_while_others_overtake_them(make_job, queue):
+    """A thousand jobs of one sender were sent again every 30 s, as soon as a newcomer had had a turn."""
+    make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     running(make_job, queued=ago(minutes=4), started=ago(minutes=1), heartbeat=timezone.now())
     services.rescue()
-    assert queue == [str(overtaken.pk)]
+    assert queue == []
+
+
+def test_a_few_messages_wake_the_workers_when_all_are_lost(make_job, queue, monkeypatch):
+    monkeypatch.setattr("segmentation.services.upkeep.FEW", 2)
+    jobs = [make_job(queued=ago(minutes=5 - number), enqueued=ago(minutes=5)) for number in range(3)]
+    for _ in range(2):
+        services.rescue()
+    assert queue == [str(job.pk) for job in jobs[:2]]
 
 
 def test_a_start_enqueues_everything_that_waits_in_order(make_job, queue):
