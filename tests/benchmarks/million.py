@@ -21,10 +21,11 @@ LARGE = 10_000  # rows; a smaller table may be read whole
 FILL = """
 set session_replication_role = replica; -- no check of each reference
 
-insert into auth_user (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined)
+insert into auth_user
+  (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined)
 select n, '', false, 'user ' || n, '', '', '', false, true, now() from generate_series(1, {users}) n;
 create temp table made as select n, gen_random_uuid() as micrograph, gen_random_uuid() as job, 1 + n % {users} as owner,
-  now() - case when n > {jobs} - {hour} then ({jobs} - n) * interval '0.036 s' else ({jobs} - n) * interval '6 s' end as at
+  now() - ({jobs} - n) * interval '1 s' * (case when n > {jobs} - {hour} then 0.036 else 6 end) as at
   from generate_series(1, {jobs}) n;
 insert into segmentation_micrograph ({micrograph}) select {micrograph_values} from made;
 insert into segmentation_job ({job}) select {job_values} from made;

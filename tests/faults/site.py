@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from glob import glob
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TextIO
@@ -69,7 +68,7 @@ class Site:
         port, redis = free_port(), free_port()
         self.database, self.broker = f"postgres://deepsegm@127.0.0.1:{port}/deepsegm", f"redis://127.0.0.1:{redis}/0"
         os.environ.update(DEEPSEGM_DATABASE_URL=self.database, DEEPSEGM_BROKER_URL=self.broker)
-        room, binaries = self.folder / "engines", Path(sorted(glob("/usr/lib/postgresql/*/bin"))[-1])
+        room, binaries = self.folder / "engines", max(Path("/usr/lib/postgresql").glob("*/bin"))
         room.mkdir()
         room.chmod(0o777)
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
