@@ -144,9 +144,8 @@ def run(site: Site, asked: argparse.Namespace) -> tuple[dict[str, Any], list[str
             Sender.over.set()
         seconds = time.monotonic() - began
         grown.end()
-    lost, doubled, left = (
-        list(each) for each in (findings.lost(senders), findings.doubled(senders), findings.left_behind())
-    )
+    left = list(findings.left_behind())  # first, as it removes what was cut off
+    lost, doubled = list(findings.lost(senders)), list(findings.doubled(senders))
     failures = [f"{type(each).__name__}: {each.failure!r}" for each in (*senders, attack) if each.failure]
     log = site.log.read_text(errors="replace")
     again = Job.objects.filter(attempt__gt=1).count()
