@@ -112,6 +112,7 @@ class Micrograph(Owned, Attempted):
 
     class Meta:
         ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return self.name
