@@ -52,6 +52,14 @@ class Analysis(Schema):
     files: dict[str, str] = Field(description=FILES)
 
 
+class Link(Schema):
+    """The private link of a job or sample."""
+
+    state: Literal["none", "open", "expired", "off"]
+    address: str | None = Field(description="Of the page; the same ?link=... opens the addresses of the API.")
+    ends: datetime | None
+
+
 class Signature(Schema):
     """Who signed a result, and the checksums of what was signed."""
 

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
@@ -19,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..http.access import ask_to_delete, see_other
 from ..models import Token, Webhook
-from ..services import Refused, tokens, webhooks
+from ..services import Refused, second_factor, tokens, webhooks
 from .upload import to_uuid
 
 SHOWN = 5  # messages of a webhook
@@ -126,7 +128,14 @@ def _back(place: str = "") -> HttpResponse:
 
 def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpResponse:
     user: Any = request.user
+    second = second_factor.is_on() and (user.is_staff or second_factor.is_limited(user))
     context = {
+        "identities": SocialAccount.objects.filter(user=user),
+        "provider": settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
+        "second_factor": second or second_factor.factor_of(user) is not None,
+        "has_factor": second_factor.factor_of(user) is not None,
+        "codes_left": second_factor.left(user),
+        "limited": second_factor.is_limited(user),
         "tokens": [{"row": each, "state": _state(each)} for each in user.tokens.all()],
         "webhooks": [{"row": each, "last": list(each.deliveries.all()[:SHOWN])} for each in user.webhooks.all()],
         "expiries": EXPIRIES,
