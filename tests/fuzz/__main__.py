@@ -75,6 +75,8 @@ def run(targets: dict[str, Target], options: argparse.Namespace, folder: Path) -
             if not (child := os.fork()):
                 try:
                     fuzz(name, targets[name], options, folder)
+                except BaseException:
+                    traceback.print_exc()
                 finally:
                     sys.stderr.flush()
                     os._exit(1)
