@@ -47,7 +47,9 @@ def needed(names: list[Requirement]) -> set[str]:
 def test_a_lock_holds_the_versions_asked_for(lock):
     held, listed = versions(lock), asked()
     listed = {name: one for name, one in listed.items() if lock == LOCKS[0] or name in held}
-    assert {name: str(one.specifier)[2:] for name, one in listed.items()} == {name: held.get(name) for name in listed}, RENEW
+    assert {name: str(one.specifier)[2:] for name, one in listed.items()} == {
+        name: held.get(name) for name in listed
+    }, RENEW
     assert held.items() <= versions(LOCKS[0]).items(), RENEW
 
 

@@ -27,7 +27,13 @@ SEED = 20261123
 SLOWEST = 10  # seconds of a processor that a file may take
 LONGEST = 600  # seconds of a processor for a target
 MEMORY_MB = 6000
-GUIDED = ["segmentation.core", "segmentation.services", "worker", "roifile", "mrcfile"]  # whose branches guide the search
+GUIDED = [
+    "segmentation.core",
+    "segmentation.services",
+    "worker",
+    "roifile",
+    "mrcfile",
+]  # whose branches guide the search
 # The same files in every run: sets keep their order, and nothing is counted by another thread.
 FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
 

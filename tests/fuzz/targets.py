@@ -179,7 +179,13 @@ def archives() -> Target:
         every_file(path, folder)
 
     def seeds() -> list[bytes]:
-        one = {"a/1.png": picture(), "a/1.txt": side_files()[0], "2.png": picture(1), ".DS_Store": b"x", "notes.doc": b"x"}
+        one = {
+            "a/1.png": picture(),
+            "a/1.txt": side_files()[0],
+            "2.png": picture(1),
+            ".DS_Store": b"x",
+            "notes.doc": b"x",
+        }
         return [zipped(one), zipped({"a.png": picture()}), zipped({"b.zip": zipped(one)})]
 
     return Target(seeds, run, (Refused,), 4_000)
@@ -259,7 +265,9 @@ def cards() -> Target:
         path.write_bytes(content)
         json.dumps(read_card(path).entries(), default=str)
 
-    return Target(lambda: [file.read_bytes() for file in sorted(folder_of_cards.glob("*.toml"))], run, (ValueError,), 3_000)
+    return Target(
+        lambda: [file.read_bytes() for file in sorted(folder_of_cards.glob("*.toml"))], run, (ValueError,), 3_000
+    )
 
 
 def segmentations() -> Target:
