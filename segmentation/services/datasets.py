@@ -37,7 +37,6 @@ from .uploads import sha256_of
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
 LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
-DESCRIBED = ("name", "material", "instrument", "licence")
 LONGEST = 200
 DELETED = "This dataset has been deleted."
 UNNAMED = "Give the dataset a name."
