@@ -240,4 +240,4 @@ def check_weights(card: ModelCard) -> None:
     except OSError as error:
         raise AlteredWeights(f"The weights of the model {card.name} cannot be read: {REPAIR}") from error
     if digest != card.sha256:
-        raise AlteredWeights(f"The weights of the model {card.name} were altered after it was installed: {REPAIR}")
+        raise AlteredWeights(f"The weights of the model {card.name} were altered: {REPAIR}")
