@@ -26,7 +26,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
-from segmentation.services.datasets import keep_check, publish_dataset, publish_image
+from segmentation.services.datasets import CHECK, keep_check, publish_dataset, publish_image
 
 from .comparing import objects_of_job
 from .exporting import stored_segmentation
@@ -268,7 +268,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
     from segmentation.lab import check
 
     rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes
-    name = f"check-{check.mark(*rests_on)}.npz"
+    name = f"{CHECK}{check.mark(*rests_on)}.npz"
     with scratch() as own:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):

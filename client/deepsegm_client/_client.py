@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ._errors import Outdated, Refused, Unreachable
+from ._errors import Unreachable, checked
 from ._jobs import Job, Progress, Result, _Measured, _Row
 from ._learning import Dataset, Training
 from ._parts import File, _form, _id, _new_key, _part, _retry_after, _save
@@ -93,25 +93,11 @@ class _Client(_Bound[M]):
                 if method == "DELETE" and attempt and answer.status_code == 404:
                     return answer  # the answer before was lost
                 if not busy or attempt == self.retries or pause > LONGEST_PAUSE:
-                    return self._checked(answer)
+                    return checked(answer, self.url)
             elif attempt == self.retries or not (repeatable or isinstance(answer, NEW_CONNECTION)):
                 raise Unreachable(f"{self.url} cannot be reached ({str(answer) or type(answer).__name__}).") from answer
             yield pause
         raise AssertionError("unreachable")
-
-    def _checked(self, answer: httpx.Response) -> httpx.Response:
-        if answer.is_success:
-            return answer
-        if answer.has_redirect_location:
-            raise Unreachable(f"{self.url} leads to {answer.headers['Location']}: give that address in its place.")
-        try:
-            said = answer.json()
-            sentence = str(said["error"])
-        except (ValueError, KeyError, TypeError):
-            raise Unreachable(f"{self.url} answers {answer.status_code}, but not as DeepSegm.") from None
-        if answer.status_code == 409 and "edits" in said:
-            raise Outdated(sentence, int(said["base"]), said["edits"])
-        raise Refused(sentence, answer.status_code)
 
     def _json(self, method: str, path: str, **options: Any) -> Steps[Any]:
         answer = yield from self._ask(method, path, **options)
@@ -195,8 +181,8 @@ class _Client(_Bound[M]):
         **settings: Any,
     ) -> Steps[Sample[M]]:
         """Send the images of one material, the files beside them, or ZIP archives of both, and do not wait."""
-        scale = {"width": width, "nm_per_pixel": nm_per_pixel}
-        return (yield from self._submit_sample(files, key, name=name, **scale, **settings))
+        fields = {"name": name, "width": width, "nm_per_pixel": nm_per_pixel, **settings}
+        return (yield from self._submit_sample(files, key, **fields))
 
     @_step
     def sample(
@@ -213,8 +199,8 @@ class _Client(_Bound[M]):
         **settings: Any,
     ) -> Steps[SampleResult[M]]:
         """Send the images of one material and wait for their pooled result; as submit_sample and Sample.wait."""
-        scale = {"width": width, "nm_per_pixel": nm_per_pixel}
-        made = yield from self._submit_sample(files, key, name=name, **scale, **settings)
+        fields = {"name": name, "width": width, "nm_per_pixel": nm_per_pixel, **settings}
+        made = yield from self._submit_sample(files, key, **fields)
         return (yield from made._finished(timeout, progress))
 
     @_step

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+
 
 class DeepSegmError(Exception):
     """What went wrong, in one sentence for people."""
@@ -43,3 +45,19 @@ class Unreachable(DeepSegmError):
 
 class TimedOut(DeepSegmError, TimeoutError):
     """It took longer than you would wait. It goes on at the site, so you may wait again."""
+
+
+def checked(answer: httpx.Response, url: str) -> httpx.Response:
+    """An answer of success; raises Refused, Outdated, Unreachable. url: of the site."""
+    if answer.is_success:
+        return answer
+    if answer.has_redirect_location:
+        raise Unreachable(f"{url} leads to {answer.headers['Location']}: give that address in its place.")
+    try:
+        said = answer.json()
+        sentence = str(said["error"])
+    except (ValueError, KeyError, TypeError):
+        raise Unreachable(f"{url} answers {answer.status_code}, but not as DeepSegm.") from None
+    if answer.status_code == 409 and "edits" in said:
+        raise Outdated(sentence, int(said["base"]), said["edits"])
+    raise Refused(sentence, answer.status_code)

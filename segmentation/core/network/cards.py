@@ -41,6 +41,9 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
+REPAIR = "choose another model, or ask the administrator to install this one again."
+
+
 class AlteredWeights(UserError):
     """The weights are missing, or differ from the weights that the card describes."""
 
@@ -239,9 +242,6 @@ def check_weights(card: ModelCard) -> None:
     try:
         digest = hashlib.sha256(card.weights.read_bytes()).hexdigest()
     except OSError as error:
-        raise AlteredWeights(f"The weights of the model {card.name} cannot be read: {error}.") from error
+        raise AlteredWeights(f"The weights of the model {card.name} cannot be read: {REPAIR}") from error
     if digest != card.sha256:
-        raise AlteredWeights(
-            f"The weights of the model {card.name} were altered (their hash is not the card's); "
-            "restore the file from the release."
-        )
+        raise AlteredWeights(f"The weights of the model {card.name} were altered: {REPAIR}")
