@@ -23,7 +23,6 @@ from ..services import Refused
 from . import schemas
 from .auth import own
 from .sending import (
-    A_FILE,
     FORM,
     JSON,
     Archive,
@@ -31,6 +30,7 @@ from .sending import (
     ImageGroup,
     NewDataset,
     TrainingData,
+    a_file,
     json_body,
     refusals,
     takes,
@@ -44,7 +44,7 @@ router = Router(tags=["Datasets"])
 ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401)})
+@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401, 422)})
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
@@ -149,7 +149,7 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     "/{uuid:pk}/export.zip",
     url_name="dataset-export",
     response=refusals(404),
-    openapi_extra=A_FILE,
+    openapi_extra=a_file("application/zip"),
 )
 def export(request: HttpRequest, pk: UUID) -> Any:
     """Images, labels, groups.csv, regions.csv, coco.json and dataset.toml as one ZIP file."""

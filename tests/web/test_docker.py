@@ -118,7 +118,9 @@ def test_the_files_of_dependencies_are_checked():
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["1000", "1000"]
 
 
-@pytest.mark.parametrize("change", [{}, {"mem_limits": "1g"}, {"cap_drop": "ALL"}, {"depends_on": {"redis": {"condition": "up"}}}])
+@pytest.mark.parametrize(
+    "change", [{}, {"mem_limits": "1g"}, {"cap_drop": "ALL"}, {"depends_on": {"redis": {"condition": "up"}}}]
+)
 def test_compose_reads_the_file(change):
     """By the schema of the Compose specification, which refuses each of the changes."""
     text = re.sub(r"\$\{(\w+)(:-([^}]*))?[^}]*\}", lambda found: found[3] or "x", json.dumps(COMPOSE))
