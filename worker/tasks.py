@@ -68,7 +68,7 @@ from segmentation.services.queue import enqueue
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from . import presence  # noqa: F401  its signals
+from . import batching, presence  # noqa: F401  the signals of presence
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
@@ -92,7 +92,10 @@ AT_A_STRETCH = 20  # uploads
 WRITING, STORING = 0.75, 0.97
 Progress = Callable[[str, float], None]
 _delivering = threading.Lock()
+SHORT_IN_A_ROW = 5
+_short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
+Named = tuple[type[Attempted], str]
 
 
 SHORT: dict[type[Attempted], Work] = {
@@ -105,45 +108,63 @@ SHORT: dict[type[Attempted], Work] = {
 
 @shared_task(name="worker.run_job")
 def run_job(pk: str) -> None:
-    """Work on what comes next. The message only says that a job waits: short work comes first, because somebody waits
-    for it at a page, then the job of the sender whose turn it is."""
-    for kind, work in SHORT.items():
-        first = kind.objects.waiting().order_by("created").values_list("pk", flat=True).first()
-        if first is not None and _run(kind, first, work, named=pk):
-            return
-    while (first := Job.objects.next_in_turn()) is not None:
-        if _run(Job, first, _attempt, named=pk):
-            return
+    """Do what comes next."""
+    _do_next(Job, pk)
 
 
 @shared_task(name="worker.run_sample")
 def run_sample(pk: str) -> None:
-    """Pool one sample."""
-    _short(Sample, pk)
+    """Do what comes next, such as pooling this sample."""
+    _do_next(Sample, pk)
 
 
 @shared_task(name="worker.write_files")
 def write_files(pk: str) -> None:
-    """Write the files of a finished job that are not stored with every result."""
-    _short(ExportJob, pk)
+    """Do what comes next, such as writing the files of a finished job that are not stored with every result."""
+    _do_next(ExportJob, pk)
 
 
 @shared_task(name="worker.compare")
 def compare(pk: str) -> None:
-    """Compare two results."""
-    _short(Comparison, pk)
-
-
-def _short(kind: type[Attempted], pk: str) -> None:
-    """Do short work, or what comes next if the message of a job has led to it already: each message does one thing."""
-    if not _run(kind, pk, SHORT[kind]):
-        run_job(pk)
+    """Do what comes next, such as comparing two results."""
+    _do_next(Comparison, pk)
 
 
 @shared_task(name="worker.prepare_dataset")
 def prepare(pk: str) -> None:
-    """Write the new images of a dataset, and check the whole."""
-    _short(Dataset, pk)
+    """Do what comes next, such as writing the new images of a dataset and checking the whole."""
+    _do_next(Dataset, pk)
+
+
+def _do_next(kind: type[Attempted], pk: str) -> None:
+    """Each message does one thing, and only says that something waits; the rows say what comes first.
+
+    Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
+    in both.
+    """
+    steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
+    any(step((kind, pk)) for step in steps)
+
+
+def _do_short(named: Named) -> bool:
+    """Do the short work that comes next; False if there is none."""
+    global _short_in_a_row
+    for kind, work in SHORT.items():
+        first = kind.objects.first_in_turn()
+        if first is not None and _run(kind, first, work, named):
+            _short_in_a_row += 1
+            return True
+    return False
+
+
+def _do_job(named: Named) -> bool:
+    """Work on the job that comes next; False if there is none."""
+    global _short_in_a_row
+    while (first := Job.objects.next_in_turn()) is not None:
+        if _run(Job, first, _attempt, named):
+            _short_in_a_row = 0
+            return True
+    return False
 
 
 @shared_task(
@@ -212,17 +233,17 @@ def give_back(**signal: Any) -> None:
     connection.close()
 
 
-def _run(kind: type[Attempted], pk: Any, work: Work, named: str = "") -> bool:
+def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None) -> bool:
     """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed.
 
-    named: the job that the message names. If another row takes its message and has none of its own to give for it, the
-    job gets a new one.
+    named: the row that the message names. If another row takes its message and has none of its own to give for it, the
+    row gets a new one.
     """
     row = kind.objects.claim(pk, message=current_task.request.id or "")
     if row is None:
         return False
-    if named and str(row.pk) != named and row.enqueued is None:
-        enqueue(Job.objects.waiting().filter(pk=named).values_list("pk", flat=True))
+    if named and (kind, str(row.pk)) != named and row.enqueued is None:
+        enqueue(named[0].objects.waiting().filter(pk=named[1]).values_list("pk", flat=True), named[0])
     log_context.row.set(f"{kind.__name__} {pk}")
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
@@ -297,7 +318,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
 
-    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
     found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=runtime, clock=clock)
     file = folder / "segmentation.npz"
     found.save(file)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -18,13 +18,13 @@ from .. import services
 from ..http.access import visible
 from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
-from ..presenters.dataset import DatasetPage
+from ..presenters.dataset import IMAGES, DatasetPage
 from ..services import Refused
 from ..services.links import may_open
-from . import schemas
+from ..services.permissions import SIGN_IN
+from . import learning as schemas
 from .auth import own
 from .sending import (
-    A_FILE,
     FORM,
     JSON,
     Archive,
@@ -32,26 +32,28 @@ from .sending import (
     ImageGroup,
     NewDataset,
     TrainingData,
+    a_file,
     json_body,
     refusals,
     takes,
 )
 
 A_PAGE = 100
-SIGNED_IN = "Sign in: a dataset belongs to an account."
 NO_FILE = "Send the ZIP archive as a field named file."
 NO_SUCH_RESULT = "There is no result with this id that you can see."
 router = Router(tags=["Datasets"])
 ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401)})
+@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401, 422)})
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
-        raise Refused(SIGNED_IN, 401)
+        raise Refused(SIGN_IN, 401)
     found = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
-    return {"count": found.paginator.count, "datasets": [described(request, each) for each in found]}
+    rows = list(found)
+    prefetch_related_objects(rows, IMAGES)
+    return {"count": found.paginator.count, "datasets": [described(request, each) for each in rows]}
 
 
 @router.post(
@@ -127,6 +129,13 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     return Status(202, _changed(request, found, partial(give, dataset=found, user=request.user)))
 
 
+@router.post("/{uuid:pk}/check", url_name="dataset-check", response={202: schemas.Dataset, **refusals(403, 404)})
+def check(request: HttpRequest, pk: UUID) -> Any:
+    """Try once more what could not be written, and check the whole again."""
+    found = own(request, _dataset(pk))
+    return Status(202, _changed(request, found, partial(services.check_again, dataset=found)))
+
+
 @router.patch(
     "/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response=ONE, openapi_extra=takes(ImageGroup, JSON)
 )
@@ -150,7 +159,7 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     "/{uuid:pk}/export.zip",
     url_name="dataset-export",
     response=refusals(404),
-    openapi_extra=A_FILE,
+    openapi_extra=a_file("application/zip"),
 )
 def export(request: HttpRequest, pk: UUID) -> Any:
     """Images, labels, groups.csv, regions.csv, coco.json and dataset.toml as one ZIP file."""

@@ -5,37 +5,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segmentation', '0020_workers'),
+        ("segmentation", "0020_workers"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Link',
+            name="Link",
             fields=[
-                ('target', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('number', models.CharField(blank=True, default='', editable=False, max_length=32)),
-                ('ends', models.DateTimeField(blank=True, null=True)),
-                ('off', models.BooleanField(default=False)),
-                ('changed', models.DateTimeField(auto_now=True)),
+                ("target", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("number", models.CharField(blank=True, default="", editable=False, max_length=32)),
+                ("ends", models.DateTimeField(blank=True, null=True)),
+                ("off", models.BooleanField(default=False)),
+                ("changed", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='StaffAction',
+            name="StaffAction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created', models.DateTimeField(db_index=True, default=django.utils.timezone.now, editable=False, verbose_name='when')),
-                ('account', models.CharField(editable=False, max_length=150, verbose_name='who')),
-                ('action', models.CharField(editable=False, max_length=100)),
-                ('kind', models.CharField(editable=False, max_length=50)),
-                ('target', models.CharField(db_index=True, editable=False, max_length=100, verbose_name='id')),
-                ('name', models.CharField(editable=False, max_length=200)),
-                ('before', models.JSONField(default=dict, editable=False)),
-                ('after', models.JSONField(default=dict, editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "created",
+                    models.DateTimeField(
+                        db_index=True, default=django.utils.timezone.now, editable=False, verbose_name="when"
+                    ),
+                ),
+                ("account", models.CharField(editable=False, max_length=150, verbose_name="who")),
+                ("action", models.CharField(editable=False, max_length=100)),
+                ("kind", models.CharField(editable=False, max_length=50)),
+                ("target", models.CharField(db_index=True, editable=False, max_length=100, verbose_name="id")),
+                ("name", models.CharField(editable=False, max_length=200)),
+                ("before", models.JSONField(default=dict, editable=False)),
+                ("after", models.JSONField(default=dict, editable=False)),
             ],
             options={
-                'ordering': ['-created', '-pk'],
+                "ordering": ["-created", "-pk"],
             },
         ),
     ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Max, Min, Q
+from django.db.models import F, Min, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
@@ -101,6 +101,16 @@ class Superseded(Exception):
     """The row was cancelled, changed, deleted or given to another worker; stop without a trace."""
 
 
+class WorkState(models.TextChoices):
+    """Of work that a person asks for and may cancel."""
+
+    QUEUED = "queued", "waiting"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
 class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 
@@ -110,6 +120,8 @@ class Attempted(models.Model):
     due: the time before which no worker takes the row, because of such a fault.
     enqueued: when it was last sent to the broker. message: id of the message that made the last attempt claim it.
     """
+
+    UNFINISHED: tuple[str, ...] = ("queued", "running")
 
     attempt = models.PositiveIntegerField(default=0, editable=False)
     deaths = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -127,6 +139,15 @@ class Attempted(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def folder(self) -> str:
+        """Where its files lie in the storage."""
+        return f"{self._meta.model_name}s/{self.pk}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in self.UNFINISHED
+
     def change(self, **fields: Any) -> None:
         """Change the row while this attempt still runs it; raises `Superseded` when it no longer does."""
         mine = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
@@ -143,16 +164,28 @@ class Attempted(models.Model):
 
 
 RECENT = timedelta(hours=1)
+LATEST = 1000  # rows taken: who is not among their senders has waited for longer than all who are
+# The longest that a row is made to wait after a fault; what says more was written while a clock was wrong.
+LONGEST_DUE = timedelta(minutes=10)
+
+
+def long_ago(column: str, limit: datetime) -> Q:
+    """Whether it was before the limit. A time in the future was written while a clock was wrong, so it counts too."""
+    return Q(**{f"{column}__lte": limit}) | Q(**{f"{column}__gt": timezone.now()})
 
 
 class AttemptedQuerySet(OwnedQuerySet):
     related: tuple[str, ...] = ()
+    longest_due = LONGEST_DUE
+    made_by: tuple[str, ...] = ("",)  # paths to the row that has an owner
 
     def by_sender(self) -> AttemptedQuerySet:
         """With `sender`: an account or, without an account, a network address: cookies and secrets are easily made."""
-        text = models.CharField()
-        address = NullIf("address", models.Value(""))
-        return self.annotate(sender=Coalesce(Cast("owner", text), address, Cast("visitor", text), models.Value("")))
+        text, named = models.CharField(), []
+        for of in self.made_by:
+            address = NullIf(f"{of}address", models.Value(""))
+            named += [Cast(f"{of}owner", text), address, Cast(f"{of}visitor", text)]
+        return self.annotate(sender=Coalesce(*named, models.Value("")))
 
     def sender_in_turn(self, waiting: AttemptedQuerySet, since: str) -> str | None:
         """The sender of waiting rows whose last turn is longest ago, so that a hundred rows of one do not delay the
@@ -164,14 +197,23 @@ class AttemptedQuerySet(OwnedQuerySet):
         never = min(first.values()) - RECENT
         return min(first, key=lambda each: (served.get(each, never), first[each]))
 
+    def first_in_turn(self) -> Any:
+        """Id of the row to take next, the oldest one of the sender whose turn it is; None if none waits."""
+        waiting = self.waiting().by_sender()
+        sender = self.sender_in_turn(waiting, "created")
+        return waiting.filter(sender=sender).order_by("created").values_list("pk", flat=True).first()
+
     def last_turns(self) -> dict[str, datetime]:
         """When a row of each sender was last taken, as far as that is recent."""
-        recent = self.filter(started__gt=timezone.now() - RECENT).by_sender()
-        return dict(recent.values_list("sender").annotate(Max("started")).order_by())
+        now = timezone.now()
+        recent = self.filter(started__gt=now - RECENT, started__lte=now).by_sender().order_by("-started")
+        return dict(reversed(recent.values_list("sender", "started")[:LATEST]))
 
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""
-        return self.filter(Q(due=None) | Q(due__lte=timezone.now()), state="queued")
+        now = timezone.now()
+        due = Q(due=None) | Q(due__lte=now) | Q(due__gt=now + self.longest_due)
+        return self.filter(due, state="queued")
 
     def claim(self, pk: Any, message: str = "") -> Any:
         """Take a queued row for this worker; None if the row is no longer queued (a second message).

@@ -18,6 +18,10 @@ def _link(kind: type[models.Model]) -> Any:
     return models.ForeignKey(kind, models.CASCADE, null=True, related_name="+")
 
 
+class ComparisonQuerySet(AttemptedQuerySet):
+    made_by = ("first_job__", "first_sample__")
+
+
 class Comparison(Attempted):
     """The comparison of two results; each is a job or a sample.
 
@@ -38,7 +42,7 @@ class Comparison(Attempted):
     result = models.JSONField(default=dict, blank=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = AttemptedQuerySet.as_manager()
+    objects = ComparisonQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
-from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
+from .base import Attempted, AttemptedQuerySet, Owned, StoredFile, WorkState
 from .micrographs import Micrograph
 from .samples import Sample
 from .segmentations import Segmentation
@@ -21,7 +21,7 @@ RECENT_JOBS = 20
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
 # and none waits for ever.
 LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
-COMPARED = 200  # jobs of a sender that are compared by this
+COMPARED = 200  # single jobs of a sender, and as many of its samples, that are compared by this
 
 
 class JobQuerySet(AttemptedQuerySet):
@@ -38,7 +38,8 @@ class JobQuerySet(AttemptedQuerySet):
             return None
         rows = waiting.by_sender().filter(sender=sender).order_by("queued", "pk")
         sizes = "micrograph__width", "micrograph__height"
-        found = rows.values_list("pk", "queued", "sample", *sizes)[:COMPARED]
+        rows = rows.values_list("pk", "queued", "sample", *sizes)
+        found = [*rows.filter(sample=None)[:COMPARED], *rows.exclude(sample=None)[:COMPARED]]
         return min(found, key=lambda row: _due(*row[1:]), default=(None,))[0]
 
 
@@ -48,6 +49,7 @@ def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
 
 class ExportJobQuerySet(AttemptedQuerySet):
     related = ("job__micrograph", "job__segmentation")
+    made_by = ("job__",)
 
 
 class Job(Owned, Attempted):
@@ -67,14 +69,7 @@ class Job(Owned, Attempted):
     signature_hash: the hash of the last signature, "" before the first one.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled"
-
-    UNFINISHED = (State.QUEUED, State.RUNNING)
+    State = WorkState
 
     micrograph = models.ForeignKey(Micrograph, models.CASCADE, related_name="jobs")
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reruns")
@@ -103,18 +98,14 @@ class Job(Owned, Attempted):
 
     class Meta:
         ordering = ["-created"]
-        indexes = [models.Index(fields=["state", "queued"]), models.Index(fields=["started"])]
+        indexes = [
+            models.Index(fields=["state", "queued"]),
+            models.Index(fields=["state", "-finished"]),
+            models.Index(fields=["started"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.micrograph.name} ({self.get_state_display()})"
-
-    @property
-    def folder(self) -> str:
-        return f"jobs/{self.pk}"
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state not in self.UNFINISHED
 
     @property
     def is_done(self) -> bool:
@@ -230,6 +221,7 @@ class ExportJob(Attempted):
 
     class Meta:
         ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return f"files of {self.job}"

@@ -112,13 +112,10 @@ class Micrograph(Owned, Attempted):
 
     class Meta:
         ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state not in self.UNFINISHED
 
     @property
     def is_useless(self) -> bool:

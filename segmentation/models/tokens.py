@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -62,6 +63,10 @@ class Webhook(models.Model):
         return self.url
 
 
+class DeliveryQuerySet(AttemptedQuerySet):
+    longest_due = timedelta(days=4)  # services.webhooks.AGES
+
+
 class Delivery(Attempted):
     """One message to one webhook. Its id is that of the message, equal for each try.
 
@@ -82,7 +87,7 @@ class Delivery(Attempted):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = AttemptedQuerySet.as_manager()
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]

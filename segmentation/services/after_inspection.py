@@ -14,7 +14,7 @@ from ..core.analysis import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph
 from .archives import Note
 from .calibration import waits_for_reading
-from .files import remove_folder
+from .files import remove_files, remove_folder
 from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .refusal import Refused
@@ -41,6 +41,7 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
         if not Micrograph.objects.filter(pk=micrograph.pk).exists():
             remove_folder(micrograph.folder)
         raise
+    remove_files(f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt))
 
 
 def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:

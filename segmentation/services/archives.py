@@ -6,6 +6,7 @@ bytes are used twice, and the unpacked bytes and the time of each entry are limi
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 import struct
@@ -163,10 +164,10 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]
     _check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+    except (*_FAULTS, IndexError):
         raise Refused(DAMAGED, 422) from None
     with archive:
-        entries = [info for info in archive.infolist() if not info.is_dir()]
+        entries = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if not entries:
             raise Refused(EMPTY, 422)
         if any(info.filename == "[Content_Types].xml" for info in entries):
@@ -287,7 +288,9 @@ class _Unusable(Exception):
     """An entry that cannot be unpacked; the message is a sentence."""
 
 
-_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, OSError)
+_FAULTS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError,
+)  # fmt: skip
 
 
 @contextmanager

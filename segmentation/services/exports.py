@@ -14,7 +14,7 @@ from ..core import tasks
 from ..core.report import exports
 from ..core.report.exports.base import Export
 from ..models import AFRESH, Artifact, ExportJob, Job
-from .files import remove_files_of
+from .files import remove_files_of, remove_folder
 from .publishing import store
 from .queue import enqueue_after_commit
 
@@ -75,6 +75,15 @@ def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | Expo
     return export
 
 
+def _remove_earlier(export: ExportJob) -> None:
+    """Remove what attempts at an export left that were killed; what was published before a signature stays."""
+    names = set(export.job.artifacts.values_list("file", flat=True))
+    for attempt in range(1, export.attempt):
+        folder = f"{export.job.folder}/{export.job.attempt}/{attempt}"
+        if not any(name.startswith(f"{folder}/") for name in names):
+            remove_folder(folder)
+
+
 def publish_export(*, export: ExportJob, files: dict[str, Path]) -> None:
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
@@ -91,6 +100,7 @@ def publish_export(*, export: ExportJob, files: dict[str, Path]) -> None:
             export.finish(ExportJob.State.DONE, stage="", progress=1.0, error="")
             if list(Job.objects.select_for_update().filter(pk=job.pk, signature_hash=job.signature_hash)):
                 Artifact.objects.bulk_create(stored)
+                transaction.on_commit(lambda: _remove_earlier(export))
                 return
             ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
             enqueue_after_commit(export.pk, ExportJob)

@@ -39,11 +39,16 @@ def _remove(folder: str) -> None:
 
 def remove_files_of(stored: Iterable[StoredFile]) -> None:
     """Remove the files of rows that were not saved after all."""
-    for each in stored:
+    remove_files(each.file.name for each in stored)
+
+
+def remove_files(names: Iterable[str]) -> None:
+    """Remove files of the storage, if they are there; errors are logged and do not stop us."""
+    for name in names:
         try:
-            default_storage.delete(each.file.name)
+            default_storage.delete(name)
         except Exception:
-            logger.exception("The file %s could not be removed.", each.file.name)
+            logger.exception("The file %s could not be removed.", name)
 
 
 @receiver(post_delete, sender=Job)
@@ -52,7 +57,7 @@ def remove_files_of(stored: Iterable[StoredFile]) -> None:
 @receiver(post_delete, sender=Segmentation)
 @receiver(post_delete, sender=DatasetImage)
 @receiver(post_delete, sender=Dataset)
-def remove_files(instance: Any, **kwargs: Any) -> None:
+def remove_files_with_row(instance: Any, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
     folder = instance.folder
     transaction.on_commit(lambda: remove_folder(folder))

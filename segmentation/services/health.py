@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -51,6 +52,25 @@ class Waiting(NamedTuple):
 
 
 _known: tuple[float, list[Check]] = (0.0, [])
+SLOW_SECONDS, RARELY = 0.2, 20
+
+
+def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
+    """Decorates a question that reads whole tables: if it takes long, its answer is kept for RARELY times as long."""
+    kept: tuple[float, Any] = (0.0, None)
+
+    @wraps(ask)
+    def asked() -> Any:
+        nonlocal kept
+        began = time.monotonic()
+        if began < kept[0]:
+            return kept[1]
+        answer, now = ask(), time.monotonic()
+        if now - began > SLOW_SECONDS:
+            kept = now + RARELY * (now - began), answer
+        return answer
+
+    return asked
 
 
 def readiness() -> list[Check]:
@@ -146,11 +166,14 @@ def _since(row: type[Attempted]) -> str:
     return "queued" if "queued" in known else "created" if row is Micrograph else "enqueued"
 
 
-def states() -> Iterator[tuple[str, str, int]]:
+@seldom
+def states() -> list[tuple[str, str, int]]:
     """(noun, state, number) of the rows of each kind."""
+    found = []
     for row, kind in KINDS.items():
-        for state, count in row.objects.order_by().values_list("state").annotate(count=Count("pk")):
-            yield kind.noun, state, count
+        counted = row.objects.order_by().values_list("state").annotate(count=Count("pk"))
+        found += [(kind.noun, state, count) for state, count in counted]
+    return found
 
 
 def failures(since: timedelta = A_WEEK) -> list[tuple[str, int]]:
@@ -170,8 +193,11 @@ def slowest_stages(most: int = 1000) -> list[tuple[str, float]]:
     return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]
 
 
+_stored = seldom(storage_used)
+
+
 def disk() -> dict[str, int | None]:
     """Bytes: free and total of the disk (None where files lie elsewhere), and of all stored files."""
     folder = settings.DEEPSEGM_DATA
     total = shutil.disk_usage(folder).total if folder.is_dir() else None
-    return {"free": free_bytes(), "total": total, "stored": storage_used()}
+    return {"free": free_bytes(), "total": total, "stored": _stored()}

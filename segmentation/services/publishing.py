@@ -51,8 +51,10 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
     size = picture.stat().st_size + tiles.stat().st_size
     names = {}
     for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
+        place = f"{micrograph.folder}/{path.name}"
+        default_storage.delete(place)  # of an attempt that was killed
         with path.open("rb") as opened:
-            names[field] = default_storage.save(f"{micrograph.folder}/{path.name}", LocalFile(opened))
+            names[field] = default_storage.save(place, LocalFile(opened))
     Micrograph.objects.filter(pk=micrograph.pk).update(**names, viewer_size=size)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import DatabaseError
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import Provenance
@@ -32,14 +33,16 @@ def keep_segmentation(
         provenance=provenance.as_dict(),
         size=file.stat().st_size,
     )
+    row.file.name = f"{row.folder}/{NAME}"
+    row.save(force_insert=True)  # first, so that a file left by a crash belongs to a row, which `tidy` finds
     try:
         with file.open("rb") as opened:
-            row.file.name = default_storage.save(f"{row.folder}/{NAME}", LocalFile(opened))
-        with transaction.atomic():
-            row.save(force_insert=True)
-            job.change(segmentation=row, model_name=row.model_name)
+            default_storage.save(row.file.name, LocalFile(opened))
+        job.change(segmentation=row, model_name=row.model_name)
     except BaseException:
         remove_folder(row.folder)
+        with suppress(DatabaseError):  # then `tidy` does it
+            row.delete()
         raise
     job.segmentation = row
     return row

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ..models import (
     AGAIN,
+    LONGEST_DUE,
     STARTING,
     Arrival,
     Artifact,
@@ -28,6 +29,7 @@ from ..models import (
     StoredFile,
     Superseded,
     TrainingFile,
+    long_ago,
 )
 from . import bundles
 from .jobs import delete_job
@@ -41,11 +43,12 @@ from .signing import kept
 from .webhooks import forget_deliveries
 
 MAX_DEATHS = 3
-LOST_WAIT, LONGEST_LOST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
 UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
+FEW = 100
 ATTEMPTED = tuple(KINDS)
 BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (Job, Micrograph))
 
@@ -93,10 +96,9 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
-    limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
-    lost = Q(enqueued=None) | Q(enqueued__lte=limit)
-    _enqueue(_unheard(limit), *(kind.objects.waiting().filter(lost) for kind in BESIDES))
-    if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
+    _enqueue(_unheard(Job), *map(_unheard, BESIDES))
+    unheard = Micrograph.objects.waiting().filter(long_ago("created", timezone.now() - UNHEARD))
+    if unheard.exists() and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
 
@@ -124,7 +126,7 @@ def _after_a_loss(row: Attempted) -> dict[str, Any]:
     again = {**AGAIN, "faults": row.faults + 1}
     if not row.faults:
         return again
-    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_LOST_WAIT)
+    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_DUE)
     return {**again, "stage": LOST, "due": timezone.now() + wait}
 
 
@@ -140,13 +142,13 @@ def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -
         return
     with suppress(Superseded):
         if too_long:
-            fail(row=row, sentence=KINDS[kind].too_long)
+            fail(row=row, sentence=KINDS[kind].too_long())
         elif row.stage == STARTING:
             row.change(**_after_a_loss(row))
         elif row.deaths < MAX_DEATHS - 1:
             requeue(row=row)
         else:
-            fail(row=row, sentence=KINDS[kind].gave_up.format(deaths=MAX_DEATHS))
+            fail(row=row, sentence=KINDS[kind].gave_up(MAX_DEATHS))
 
 
 def put_back() -> int:
@@ -231,16 +233,22 @@ def storage_used() -> int:
     return shown + sum(_bytes(kind.objects.all()) for kind in kinds)
 
 
-def _unheard(limit: object) -> QuerySet:
-    """Queued jobs whose message was lost: never sent, or sent long ago while no worker is busy or others overtook."""
-    overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("enqueued"))
-    lost = Q(enqueued__lte=limit) & Exists(overtaken)
-    if not _is_busy(Job):
-        lost |= Q(enqueued__lte=limit)
-    elif not settings.DEEPSEGM_EMBEDDED:  # one worker's being busy does not say that another is
-        lost |= Q(enqueued__lte=timezone.now() - FORGOTTEN)
-    unsent = Q(enqueued=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
-    return Job.objects.waiting().filter(unsent | lost).order_by("queued")
+def _unheard(kind: type[Attempted]) -> QuerySet:
+    """Queued rows for which a message is to be sent: they had none, or the messages of their kind may be lost.
+
+    A message leads to whatever comes next. So as long as a worker is busy, or messages were sent lately, those that
+    wait only wait for their turn. Otherwise FEW new ones are sent: messages must not pile up behind a long queue.
+    """
+    now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is Job else "created")
+    unsent, lost = Q(enqueued=None), []
+    if kind is Job:
+        unsent &= Q(sample=None) & (long_ago("queued", now - timedelta(seconds=2)) | Q(attempt__gt=0))
+    is_busy = any(_is_busy(each) for each in KINDS if KINDS[each].queue == KINDS[kind].queue)
+    if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
+        limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
+        if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
+            lost = list(waiting.exclude(enqueued=None).values_list("pk", flat=True)[:FEW])
+    return waiting.filter(unsent | Q(pk__in=lost))
 
 
 def _bytes(rows: QuerySet) -> int:

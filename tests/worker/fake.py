@@ -60,12 +60,14 @@ def segment(micrograph, recipe, progress, *, runtime=None, clock=None):
     return outlines(micrograph.sha256)
 
 
-def measure_again(micrograph, segmentation, recipe, progress, *, clock=None):
+def measure_again(micrograph, segmentation, recipe, progress=lambda *said: None, *, clock=None):
     progress("measuring", 0.7)
     return analysis(micrograph, recipe, segmentation)
 
 
-def write_all(found, folder: Path, *, progress=None, stored_only=False, besides=(), there=()) -> dict[str, Path]:
+def write_all(
+    found, folder: Path, *, progress=None, stored_only=False, besides=(), there=(), **more
+) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
     names = FILES if stored_only else (*FILES, *FURTHER)
     for number, name in enumerate(names):

@@ -1,7 +1,8 @@
 """The real worker with an analysis, and a pooling, that last until the test lets go: `-m tests.worker.slow_app QUEUE`.
 
 LAB_HELD: a folder with a file for each of the two as long as it is held. LAB_LOG: a file that gets a line when one
-begins and one when it ends.
+begins and one when it ends. LAB_SECONDS: how long an analysis takes at least.
+LAB_READS_HERE: uploads are looked into without a process for each. Trainings are the toys of `trainable`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import time
 from pathlib import Path
 
 import django
+from celery.signals import task_prerun
 
-from worker.child import ANALYSES, OPTIONS, QUIET, die_with_parent
+from worker.child import ANALYSES, OPTIONS, QUIET, TRAINING, die_with_parent
 
 from . import fake
 
@@ -33,6 +35,7 @@ def stay(stage: str, progress) -> None:
 def segment(micrograph, settings, progress, *, runtime=None, clock=None):
     note("begin")
     stay("segmenting", progress)
+    time.sleep(float(os.environ.get("LAB_SECONDS", 0)))
     note("end")
     return fake.outlines(micrograph.sha256)
 
@@ -48,19 +51,36 @@ def pool_sample(sample, progress, folder):
     note("pooled")
 
 
+def toys(**signal) -> None:
+    """In the process of a training only: it takes seconds to import what trains."""
+    from .trainable import install
+
+    install()
+
+
 def main() -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
     from deepsegm.celery import app
     from segmentation.core.network import cards
 
-    fake.install()["segmentation.core.pipeline"].segment = segment
+    queue, *more = sys.argv[1:] or [ANALYSES]
+    if queue != TRAINING:
+        fake.install()["segmentation.core.pipeline"].segment = segment
     cards.find = lambda name: fake.CARD
     django.setup()
     import worker.tasks
     from segmentation.models import Sample
 
     worker.tasks.SHORT[Sample] = pool_sample
-    app.worker_main([*QUIET, *OPTIONS[(*sys.argv[1:], ANALYSES)[0]]])
+    if queue == TRAINING:
+        task_prerun.connect(toys)
+    if os.environ.get("LAB_READS_HERE"):
+        from tests.conftest import TEXT_FILE, picture
+        from tests.reader import Reader
+        from worker import inspection
+
+        inspection.inspect = Reader(TEXT_FILE, picture())
+    app.worker_main([*QUIET, *OPTIONS[queue], *more])
 
 
 if __name__ == "__main__":

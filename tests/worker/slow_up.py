@@ -10,7 +10,9 @@ if __name__ == "__main__":
     import deepsegm.celery  # noqa: F401  names the settings
 
     django.setup()
+    from worker import supervise
     from worker.management.commands import up
 
+    supervise.LONGEST_WAIT = 2.0
     up.COMMAND = (sys.executable, "-m", "tests.worker.slow_app")
     execute_from_command_line(["manage.py", "up", *sys.argv[1:]])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
 from django.utils import timezone
 
-from segmentation.models import Job
+from segmentation.models import Comparison, ExportJob, Job, Sample
 from worker import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +25,15 @@ def done(monkeypatch):
 
     monkeypatch.setattr(tasks, "_attempt", end)
     monkeypatch.setattr(tasks, "SHORT", dict.fromkeys(tasks.SHORT, end))
+    monkeypatch.setattr(tasks, "_short_in_a_row", 0)
     return order
+
+
+def copies(job, count, **changed):
+    """So many more waiting jobs like this one."""
+    kept = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields if field.name != "id"}
+    rows = [Job(**{**kept, **changed, "submission": uuid4().hex, "enqueued": job.queued}) for _ in range(count)]
+    return Job.objects.bulk_create(rows)
 
 
 def test_messages_of_one_sender_serve_the_other_in_turn(make_job, done, alice):
@@ -33,8 +44,6 @@ def test_messages_of_one_sender_serve_the_other_in_turn(make_job, done, alice):
 
 
 def test_a_file_that_a_page_waits_for_comes_before_jobs(make_job, done):
-    from segmentation.models import ExportJob
-
     job, finished = make_job(), make_job(state="done")
     export = ExportJob.objects.create(job=finished)
     tasks.run_job(str(job.pk))
@@ -74,3 +83,76 @@ def test_messages_that_change_places_are_not_sent_again(make_job, done, queue):
     tasks.run_job(str(second.pk))
     tasks.run_job(str(first.pk))
     assert done == [first, second] and queue == []
+
+
+@pytest.mark.parametrize("in_a_sample", [False, True])
+def test_a_newcomer_waits_for_one_job_of_a_thousand(make_job, make_sample, done, alice, charlie, in_a_sample):
+    sample = make_sample("queued", owner=alice) if in_a_sample else None
+    first = sample.jobs.get() if sample else make_job(owner=alice)
+    copies(first, 999)
+    tasks.run_job(str(first.pk))
+    newcomer = make_job(owner=charlie)
+    for _ in range(2):
+        tasks.run_job(str(newcomer.pk))
+    assert newcomer in done[1:]
+
+
+def test_an_image_comes_before_two_hundred_of_the_senders_own_sample(make_job, make_sample, done, alice):
+    sample = make_sample("queued", owner=alice)
+    copies(sample.jobs.get(), 199)
+    single = make_job(owner=alice)
+    tasks.run_job(str(single.pk))
+    assert done == [single]
+
+
+def test_a_large_image_waits_for_small_ones_but_not_for_ever(make_job, make_micrograph, done):
+    large = make_job(micrograph=make_micrograph(width=8000, height=6000))
+    small = make_job()
+    tasks.run_job(str(large.pk))
+    Job.objects.filter(pk=large.pk).update(queued=timezone.now() - timedelta(minutes=9))
+    make_job()
+    tasks.run_job(str(large.pk))
+    assert done == [small, large]
+
+
+def test_a_job_is_not_kept_waiting_by_a_hundred_files(make_job, done):
+    finished = [make_job(state="done") for _ in range(10)]
+    exports = [ExportJob.objects.create(job=job) for job in finished]
+    job = make_job()
+    for export in exports:
+        tasks.write_files(str(export.pk))
+    assert done.index(job) == tasks.SHORT_IN_A_ROW
+    tasks.run_job(str(job.pk))
+    assert set(done) == {job, *exports}
+
+
+def test_files_are_written_for_senders_in_turn(make_job, done, alice, charlie):
+    many = [ExportJob.objects.create(job=make_job(owner=alice, state="done")) for _ in range(3)]
+    late = ExportJob.objects.create(job=make_job(owner=charlie, state="done"))
+    for export in (*many, late):
+        tasks.write_files(str(export.pk))
+    assert done == [many[0], late, *many[1:]]
+
+
+def test_samples_and_comparisons_have_senders(make_job, make_sample, alice):
+    samples = [make_sample(owner=alice), make_sample()]
+    Comparison.objects.create(first_sample=samples[0], second_sample=samples[1], content="a")
+    Comparison.objects.create(first_job=make_job(owner=alice), second_job=make_job(), content="b")
+    assert {each.sender for each in Comparison.objects.by_sender()} == {str(alice.pk)}
+    assert {each.sender for each in Sample.objects.by_sender()} == {str(alice.pk), ""}
+
+
+def test_short_work_that_lost_its_message_gets_a_new_one(make_job, done, queue):
+    first = ExportJob.objects.create(job=make_job(state="done"))
+    second = ExportJob.objects.create(job=make_job(state="done"), enqueued=timezone.now())
+    tasks.write_files(str(second.pk))
+    assert done == [first] and queue == [str(second.pk)]
+
+
+def test_a_clock_that_was_an_hour_fast_delays_nobody(make_job, done, alice):
+    ahead = timezone.now() + timedelta(hours=1)
+    put_off = make_job(due=ahead, faults=1, owner=alice)
+    make_job(state="done", started=ahead, owner=alice)
+    make_job()
+    tasks.run_job(str(put_off.pk))
+    assert done == [put_off]

@@ -12,7 +12,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Job, Micrograph, Sample, Segmentation
+from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation
+from segmentation.services.kinds import KINDS
 from segmentation.services.upkeep import LOST
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,15 @@ class TestDeaths:
         assert "took longer" in job.error
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].subject])
+def test_each_kind_of_work_says_what_ran_out_and_what_to_do(kind):
+    known = KINDS[kind]
+    said = [known.gave_up(3), known.needs_memory(), known.too_long("30 minutes"), known.too_long()]
+    assert all(each.startswith(f"{known.subject} ") and each.endswith(".") and each.count(". ") == 0 for each in said)
+    assert all("memory" in each for each in said[:2]) and all("took longer than" in each for each in said[2:])
+    assert kind in (Job, ExportJob) or not any("the image," in each for each in said)
+
+
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
     first = running(make_job, heartbeat=ago(minutes=1), queued=ago(minutes=9))
     second = make_job()
@@ -209,11 +219,30 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
         assert queue == sent
 
 
-def test_a_job_that_others_overtook_is_enqueued_again(make_job, queue):
-    overtaken = make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
+def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, make_micrograph, queue, monkeypatch):
+    asked = []
+    monkeypatch.setattr("segmentation.services.upkeep.enqueue_inspection", lambda: asked.append(True))
+    job = make_job(queued=ago(hours=-1), enqueued=ago(hours=-1))
+    unsent = make_job(queued=ago(hours=-1))
+    make_micrograph(state="queued", created=ago(hours=-1))
+    services.rescue()
+    assert set(queue) == {str(job.pk), str(unsent.pk)} and asked
+
+
+def test_messages_do_not_pile_up_behind_those_who_wait_while_others_overtake_them(make_job, queue):
+    """A thousand jobs of one sender were sent again every 30 s, as soon as a newcomer had had a turn."""
+    make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     running(make_job, queued=ago(minutes=4), started=ago(minutes=1), heartbeat=timezone.now())
     services.rescue()
-    assert queue == [str(overtaken.pk)]
+    assert queue == []
+
+
+def test_a_few_messages_wake_the_workers_when_all_are_lost(make_job, queue, monkeypatch):
+    monkeypatch.setattr("segmentation.services.upkeep.FEW", 2)
+    jobs = [make_job(queued=ago(minutes=5 - number), enqueued=ago(minutes=5)) for number in range(3)]
+    for _ in range(2):
+        services.rescue()
+    assert queue == [str(job.pk) for job in jobs[:2]]
 
 
 def test_a_start_enqueues_everything_that_waits_in_order(make_job, queue):

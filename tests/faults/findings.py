@@ -1,0 +1,92 @@
+"""What is left in the end: every row at its end, every file with a row, nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from segmentation import services
+from segmentation.models import (
+    Artifact,
+    DatasetImage,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    TrainingFile,
+)
+from segmentation.services import upkeep
+from segmentation.services.kinds import KINDS
+from tests.worker.fake import FILES
+from worker.scratch import sweep
+
+from .senders import Sender
+
+
+def unfinished() -> int:
+    """Rows of all kinds that still wait or run; an upload that was cut off does neither."""
+    return sum(kind.objects.filter(state__in=("queued", "running", "waiting")).count() for kind in KINDS)
+
+
+def lost(senders: list[Sender]) -> Iterator[str]:
+    """What was answered and is not there, or not done."""
+    states = {str(pk): state for pk, state in Job.objects.values_list("pk", "state")}
+    for sender in senders:
+        for pk in sender.jobs:
+            if states.get(pk) != "done":
+                error = Job.objects.filter(pk=pk).values_list("error", flat=True).first()
+                yield f"job {pk}: {states.get(pk, 'not there')}, {error}"
+        for pk, images in sender.samples.items():
+            sample = Sample.objects.filter(pk=pk).first()
+            if sample is None or sample.state != "done" or len(sample.pooled.get("of", [])) != images:
+                yield f"sample {pk}: {sample and (sample.state, sample.error)}"
+    for kind in KINDS:
+        for row in kind.objects.exclude(state__in=("done", "cancelled")):
+            if not isinstance(row, Job):
+                yield f"{kind.__name__} {row.pk}: {row.state}, {row.error}"
+
+
+def doubled(senders: list[Sender]) -> Iterator[str]:
+    """Jobs that nobody asked for, and results that were published twice."""
+    asked = {pk for sender in senders for pk in sender.jobs} | {pk for sender in senders for pk in sender.gone}
+    for job in Job.objects.exclude(pk__in=asked).exclude(sample__in=[pk for each in senders for pk in each.samples]):
+        yield f"job {job.pk}: {job.state}, asked for by nobody"
+    for job in Job.objects.prefetch_related("artifacts", "edits"):
+        names = Counter(each.name for each in job.artifacts.all())
+        if job.state == "done" and (max(names.values(), default=0) > 1 or not {*FILES} <= set(names)):
+            yield f"job {job.pk}: files {dict(names)}"
+    for sender in senders:
+        for pk, edits in sender.jobs.items():
+            if Job.objects.filter(pk=pk).exclude(edit_count=edits).exists():
+                yield f"job {pk}: {edits} corrections were answered"
+
+
+def left_behind() -> Iterator[str]:
+    """Files that no row names, after the regular upkeep has removed what is an hour old by its clock."""
+    upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
+    services.tidy()
+    sweep()
+    place = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
+    named = {name for row in Micrograph.objects.all() for name in _of(row)}
+    for kind in (Artifact, SampleArtifact, Segmentation, TrainingFile):
+        named |= set(kind.objects.values_list("file", flat=True))
+    for row in DatasetImage.objects.all():
+        named |= {row.image.name, row.labels.name, row.preview.name}
+    for file in place.rglob("*"):
+        if file.is_file() and str(file.relative_to(place)) not in named:
+            yield f"file {file.relative_to(place)}"
+    for name in sorted(named - {""}):
+        if not (place / name).is_file():
+            yield f"missing: {name}"
+    temporary = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    yield from (f"temporary {each.name}" for each in temporary.iterdir())
+
+
+def _of(row: Micrograph) -> set[str]:
+    side = {each["file"] for each in row.side}
+    return {row.file.name, row.preview.name, row.viewer_image.name, row.viewer_tiles.name, *side}
