@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-all js test-services e2e lint benchmarks clean
+.PHONY: run test test-all js test-services e2e lint fuzz benchmarks lock audit sbom clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
@@ -33,6 +33,10 @@ test-services: .venv/test-ready
 e2e: .venv/test-ready
 	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 2 --dist loadfile tests/e2e $(ARGS)
 
+# Damaged files for every reader; as in CI, or e.g. ARGS="micrographs --seconds 600".
+fuzz: .venv/test-ready
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 benchmarks: .venv/test-ready
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks $(ARGS)
 
@@ -41,6 +45,21 @@ lint: .venv/test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+
+# Every version with the hashes of its files, for each platform: all that requirements.txt needs, and of it what the small
+# image has (docker/Dockerfile). Versions stay as they are; ARGS=--upgrade takes the newest that requirements.txt allows.
+HEAVY := torch|torchvision|segmentation-models-pytorch|timm|safetensors|scipy|scikit-image|matplotlib
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11.3 --generate-hashes --no-annotate --no-header
+lock: .venv/test-ready
+	$(COMPILE) $(ARGS) requirements.txt --output-file requirements.lock
+	grep -vE '^($(HEAVY))\b' requirements.txt | $(COMPILE) $(ARGS) - --constraint requirements.lock --output-file docker/web.lock
+
+# Known faults of what is installed, and a list of it for those who must keep one (CycloneDX); both ask PyPI.
+audit:
+	$(BIN)/uvx pip-audit==2.10.1 --vulnerability-service pypi --disable-pip --require-hashes -r requirements.lock
+sbom:
+	$(BIN)/uvx --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file $(or $(FILE),sbom.json)
 
 # Debian ships Python's venv apart; root can fetch it, anyone else is told how.
 .venv/made:
@@ -50,9 +69,9 @@ lint: .venv/test-ready
 	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
 	@touch $@
 
-.venv/run-ready: .venv/made requirements.txt
+.venv/run-ready: .venv/made requirements.lock
 	@echo "Installing what DeepSegm needs (once, a few minutes) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/test-ready: .venv/run-ready requirements-dev.txt

@@ -52,6 +52,9 @@ DEEPSEGM_TRAINING_THREADS = env.number("DEEPSEGM_TRAINING_THREADS", max(1, (os.c
 DEEPSEGM_TRAINING_MEMORY_MB = env.number("DEEPSEGM_TRAINING_MEMORY_MB", 8000)
 DEEPSEGM_DEVICE = env.text("DEEPSEGM_DEVICE", "auto")
 DEEPSEGM_PRECISION = env.one_of("DEEPSEGM_PRECISION", "auto", "bfloat16", "float32")
+DEEPSEGM_BATCH = env.number("DEEPSEGM_BATCH", 1, least=1)
+DEEPSEGM_BATCH_DELAY_MS = env.number("DEEPSEGM_BATCH_DELAY_MS", 10)
+DEEPSEGM_BATCH_PATIENCE_MS = env.number("DEEPSEGM_BATCH_PATIENCE_MS", 2000)
 # One form may carry several micrographs; the limit of each is the service's, this one only bounds a request.
 DEEPSEGM_MAX_REQUEST_BYTES = (5 * DEEPSEGM_MAX_UPLOAD_MB + 1) * 2**20
 
@@ -102,6 +105,11 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_htmx",
     "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
     "segmentation",
     "worker",
 ]
@@ -116,12 +124,15 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "segmentation.middleware.SecondFactor",
     "segmentation.middleware.RequireLogin",
     "segmentation.middleware.Visitor",
+    "segmentation.middleware.StaffLog",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "segmentation.http.errors.Trouble",
+    "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "deepsegm.urls"
@@ -153,8 +164,37 @@ AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "segmentation.accounts.client_name"
 AXES_CLIENT_IP_CALLABLE = "segmentation.accounts.client_network"
 AXES_LOCKOUT_CALLABLE = "segmentation.http.errors.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+# Sign-in by an OpenID provider, and a second factor: django-allauth, with adapters of our own and pages of our own.
+DEEPSEGM_OIDC_URL = env.url("DEEPSEGM_OIDC_URL")
+DEEPSEGM_OIDC_CLIENT_ID = env.text("DEEPSEGM_OIDC_CLIENT_ID")
+DEEPSEGM_OIDC_SECRET = env.secret("DEEPSEGM_OIDC_SECRET")
+DEEPSEGM_OIDC_NAME = env.text("DEEPSEGM_OIDC_NAME", "your institute")[:40]
+DEEPSEGM_OIDC_ACCOUNTS = env.one_of("DEEPSEGM_OIDC_ACCOUNTS", "existing", "new")
+DEEPSEGM_OIDC_MATCH_EMAIL = env.flag("DEEPSEGM_OIDC_MATCH_EMAIL")
+DEEPSEGM_STAFF_SECOND_FACTOR = env.one_of("DEEPSEGM_STAFF_SECOND_FACTOR", "off", "optional", "required")
+ACCOUNT_ADAPTER = "segmentation.adapters.Accounts"
+SOCIALACCOUNT_ADAPTER = "segmentation.adapters.Identities"
+MFA_ADAPTER = "segmentation.adapters.Factors"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_UNIQUE_EMAIL = False
+ACCOUNT_RATE_LIMITS = False  # django-axes counts, in the database
+SOCIALACCOUNT_LOGIN_ON_GET = True  # the page's policy lets no form lead to another site
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+_PROVIDER = {
+    "provider_id": "oidc",
+    "name": DEEPSEGM_OIDC_NAME,
+    "client_id": DEEPSEGM_OIDC_CLIENT_ID,
+    "secret": DEEPSEGM_OIDC_SECRET,
+    "settings": {"server_url": DEEPSEGM_OIDC_URL.geturl().rstrip("/") if DEEPSEGM_OIDC_URL else ""},
+}
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER] if DEEPSEGM_OIDC_URL else []}
+}
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.{name}"}

@@ -3,7 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from segmentation.views.signing_in import SignInAsStaff
+
 urlpatterns = [
+    path("admin/login/", SignInAsStaff.as_view()),  # in front of the admin's own, which asks for a password alone
     path("admin/", admin.site.urls),
     path("", include("segmentation.urls")),
 ]

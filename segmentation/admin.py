@@ -7,6 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
@@ -30,6 +33,7 @@ from .models import (
     SampleArtifact,
     Segmentation,
     Signature,
+    StaffAction,
     StoredFile,
     Token,
     Training,
@@ -39,14 +43,44 @@ from .models import (
 from .presenters.dataset import DatasetPage
 from .presenters.result import main_number
 from .presenters.training import sentence_of
-from .services import tokens
+from .services import links, staff_log, tokens
 from .services.trainings import cancel_training, delete_training, retry_training
 
+for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken):  # allauth's own: with secrets
+    admin.site.unregister(private)
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
 admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
 
 FIGURE = "figure.png"
+
+
+class Noted(admin.ModelAdmin):
+    """What is added, changed and deleted here is written down with its values."""
+
+    def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
+        names = [name for name in form.changed_data if "password" not in name]
+        sides = form.initial, form.cleaned_data
+        request.noted = [{name: _plain(side.get(name)) for name in names} for side in sides]
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
+        staff_log.note(request.user, "added", obj, {}, getattr(request, "noted", ({}, {}))[1])
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: Any, obj: Any, message: Any) -> Any:
+        staff_log.note(request.user, "changed", obj, *getattr(request, "noted", ({}, {})))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: Any, queryset: Any) -> Any:
+        for row in queryset:
+            staff_log.note(request.user, "deleted", row, staff_log.snapshot(row))
+        return super().log_deletions(request, queryset)
+
+
+def _plain(value: Any) -> str:
+    many = isinstance(value, list | tuple | QuerySet)
+    return ", ".join(sorted(str(each) for each in value)) if many else str(value)
 
 
 class LookOnly(admin.ModelAdmin):
@@ -76,9 +110,11 @@ class LookOnly(admin.ModelAdmin):
         """Use a service on every row and say how many went, and why the others did not."""
         count, kind = 0, str(self.model._meta.model_name)
         for row in rows:
+            before = staff_log.snapshot(row)
             try:
                 service(**{kind: row})
                 count += 1
+                staff_log.note(request.user, done, row, before, staff_log.snapshot(row))
             except services.Refused as refused:
                 name = getattr(getattr(row, "micrograph", row), "name", row)
                 self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
@@ -125,8 +161,27 @@ class LookOnly(admin.ModelAdmin):
         return super().changelist_view(request, extra)
 
 
+class WithLink(LookOnly):
+    """Results that have a private link."""
+
+    @admin.display(description="private link")
+    def link(self, row: Any) -> str:
+        found = links.link_of(row)
+        until = f", until {found.ends:%Y-%m-%d %H:%M}" if found and found.ends else ""
+        return links.state_of(row) + until
+
+    @admin.action(description="Switch off the links of the selected rows", permissions=["change"])
+    def link_off(self, request: HttpRequest, rows: QuerySet) -> None:
+        self._each(request, rows, lambda **row: links.change_link(row=row.popitem()[1], off=True), "without a link")
+
+    @admin.action(description="Renew the links of the selected rows", permissions=["change"])
+    def link_renew(self, request: HttpRequest, rows: QuerySet) -> None:
+        renew = lambda **row: links.change_link(row=row.popitem()[1], renew=True)  # noqa: E731
+        self._each(request, rows, renew, "known by a new link, which its page shows")
+
+
 @admin.register(Job)
-class JobAdmin(LookOnly):
+class JobAdmin(WithLink):
     list_display = (
         "thumbnail",
         "image",
@@ -149,10 +204,10 @@ class JobAdmin(LookOnly):
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     summary_fields = (
         *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
-        *("words", "model_name", "dimensions", "size", "results", "created", "started", "finished", "took"),
+        *("words", "model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took"),
     )
     files = Artifact
-    actions = ("retry", "cancel")
+    actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         pictures = Artifact.objects.filter(name__in=(*THUMBNAILS, FIGURE))
@@ -256,17 +311,17 @@ class DatasetAdmin(LookOnly):
 
 
 @admin.register(Sample)
-class SampleAdmin(LookOnly):
+class SampleAdmin(WithLink):
     list_display = ("name", "owner", "status", "images", "results", "created", "page")
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "owner__username", "error")
     search_help_text = "Number of the sample, its name, user or error"
     summary_fields = (
         *("name", "page", "owner", "state", "stage", "error", "images", "results", "rule", "typed", "value"),
-        *("created", "started", "finished"),
+        *("link", "created", "started", "finished"),
     )
     files = SampleArtifact
-    actions = ("retry", "cancel")
+    actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         own = super().get_queryset(request).select_related("owner")
@@ -485,6 +540,50 @@ class WebhookAdmin(LookOnly):
         return ""
 
 
+@admin.register(SocialAccount)
+class IdentityAdmin(LookOnly):
+    """Who may sign in by the OpenID provider, and as whom here; deleting a row ends that."""
+
+    date_hierarchy = "date_joined"
+    list_display = ("uid", "user", "date_joined", "last_login")
+    search_fields = ("uid", "user__username")
+    summary_fields = ("uid", "user", "date_joined", "last_login")
+
+
+@admin.register(StaffAction)
+class StaffActionAdmin(LookOnly):
+    """What staff changed; superusers look at it and take it away as CSV, and nobody deletes a row."""
+
+    list_display = ("created", "account", "action", "kind", "name", "changes")
+    list_filter = ("created", "kind", "account")
+    search_fields = ("account", "action", "target", "name")
+    summary_fields = ("created", "account", "action", "kind", "name", "target", "changes")
+    actions = ("export",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="before and after")
+    def changes(self, row: StaffAction) -> SafeString:
+        pairs = ((name, row.before.get(name, ""), row.after.get(name, "")) for name in {**row.before, **row.after})
+        return format_html_join(mark_safe("<br>"), "{}: {} → {}", pairs)
+
+    @admin.action(description="Export the selected rows as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, rows: QuerySet) -> HttpResponse:
+        response = HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="staff-actions.csv"'
+        return response
+
+
 def _address(job: Any, *names: str) -> str | None:
     """Where the first of these pictures that a job has is served, None when it has none."""
     there = [artifact.name for artifact in job.pictures]
@@ -505,3 +604,9 @@ def _duration(took: timedelta | None) -> str:
         return ""
     seconds = took.total_seconds()
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+# Whatever is registered, by us or by others, is noted.
+for known, registered in list(admin.site._registry.items()):
+    admin.site.unregister(known)
+    admin.site.register(known, type(type(registered).__name__, (Noted, type(registered)), {}))

@@ -91,6 +91,21 @@ def proxies(**kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
+@register(Tags.security)
+def openid(**kwargs: Any) -> list[CheckMessage]:
+    """A provider needs its client, and what it says must not be changed on the way."""
+    address = settings.DEEPSEGM_OIDC_URL
+    if address is None:
+        return []
+    if not (settings.DEEPSEGM_OIDC_CLIENT_ID and settings.DEEPSEGM_OIDC_SECRET):
+        hint = "Set DEEPSEGM_OIDC_CLIENT_ID and DEEPSEGM_OIDC_SECRET (or DEEPSEGM_OIDC_SECRET_FILE)."
+        return [Error("DEEPSEGM_OIDC_URL is set without its client and secret.", hint=hint, id="deepsegm.E009")]
+    if address.scheme != "https" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
+        hint = "Use the provider's https address."
+        return [Error("DEEPSEGM_OIDC_URL is not https, so anybody could answer.", hint=hint, id="deepsegm.E010")]
+    return []
+
+
 @register(Tags.security, deploy=True)
 def secret_key(**kwargs: Any) -> list[CheckMessage]:
     """A key made for one process signs everyone out when that process ends."""

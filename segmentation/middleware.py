@@ -15,10 +15,15 @@ from django.core.exceptions import BadRequest
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
+from django.utils.functional import SimpleLazyObject
+
+from .services import second_factor, staff_log
+from .services.links import LENGTH
 
 SIGN_IN = "Sign in first: reload the page."
 LONGEST_ADDRESS = 45
 VISITOR_COOKIE = "visitor"
+LINKS_COOKIE, MOST_LINKS = "links", 50
 VISITOR_SECONDS = 400 * 24 * 3600
 FORWARDED = (
     "HTTP_X_FORWARDED_FOR",
@@ -101,6 +106,19 @@ class NoNulBytes:
         return self.get_response(request)
 
 
+class SecondFactor:
+    """Staff without the second factor that the site asks of them are ordinary accounts, whatever they open."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if second_factor.is_on():
+            known, session = request.user, request.session
+            request.user = SimpleLazyObject(lambda: second_factor.limited(known, session.get(second_factor.FACTOR)))
+        return self.get_response(request)
+
+
 class RequireLogin(LoginRequiredMiddleware):
     """With DEEPSEGM_REQUIRE_LOGIN every view asks for sign-in but those marked `login_not_required`.
 
@@ -131,6 +149,22 @@ def is_for_script(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
 
 
+class StaffLog:
+    """Writes down what staff changed by the pages or the API, once it is done."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.staff_action = None
+        response = self.get_response(request)
+        if request.staff_action and request.method not in ("GET", "HEAD", "OPTIONS") and response.status_code < 400:
+            user, row, before = request.staff_action
+            name = request.resolver_match.view_name.removeprefix("api:")
+            staff_log.note(user, f"{name} {request.method}", row, before, staff_log.snapshot(row))
+        return response
+
+
 class Visitor:
     """Gives each request `visitor` (the browser's signed number, or None) and `address_hash`.
 
@@ -143,8 +177,11 @@ class Visitor:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.visitor = read_visitor(request)
         request.address_hash = hash_address(request.META.get("REMOTE_ADDR", ""))
-        request.keep_visitor = False
+        request.keep_visitor, request.used_link = False, ""
+        request.links = read_links(request)
         response = self.get_response(request)
+        if request.used_link and request.used_link == request.GET.get("link") and not request.path.startswith("/api/"):
+            keep_link(request, response)
         if request.keep_visitor:
             response.set_signed_cookie(
                 VISITOR_COOKIE,
@@ -156,6 +193,22 @@ class Visitor:
                 secure=settings.SESSION_COOKIE_SECURE,
             )
         return response
+
+
+def read_links(request: HttpRequest) -> tuple[str, ...]:
+    """The secrets of links that this browser opened before, and the one in this address."""
+    try:
+        kept = request.get_signed_cookie(LINKS_COOKIE, default="", salt=LINKS_COOKIE)
+    except BadSignature:
+        kept = ""
+    now = request.GET.get("link", "")
+    return tuple(dict.fromkeys(each for each in (now[:LENGTH], *kept.split(".")) if each))
+
+
+def keep_link(request: HttpRequest, response: HttpResponse) -> None:
+    """Remember the secret of a link for the pictures and files of its page."""
+    kept = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax", "secure": settings.SESSION_COOKIE_SECURE}
+    response.set_signed_cookie(LINKS_COOKIE, ".".join(request.links[:MOST_LINKS]), salt=LINKS_COOKIE, **kept)
 
 
 def sender(request: HttpRequest) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -42,6 +43,8 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from segmentation import __version__
 from segmentation.models import Micrograph
@@ -73,6 +76,18 @@ OTHER_KEY = (
     "DEEPSEGM_SECRET_KEY differs from the key in the backup: set it to the content of its member secret-key, or leave"
     " it unset. Without that key no link of a browser or script without an account leads to its results."
 )
+
+
+class Member(TypedDict):
+    sha256: str
+    size: int
+
+
+class Manifest(TypedDict):
+    format: str
+    version: str
+    migrations: list[Node]
+    members: dict[str, Member]
 
 
 class Counted(NamedTuple):
@@ -233,7 +248,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
     """Restore an archive into an empty site; raises Refused, with nothing touched if the archive is damaged."""
     try:
         archive = zipfile.ZipFile(file)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile) as error:
         raise Refused(NO_ARCHIVE.format(file=file)) from error
     with archive:
         manifest = _checked(archive, file)
@@ -256,20 +271,22 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
     return Counted(rows, len(members), sum(manifest["members"][name]["size"] for name in members))
 
 
-def _checked(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
+def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
     """The manifest, after every member was found as it was written."""
     try:
-        manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
-        members = manifest["members"]
-        ours = manifest["format"] == FORMAT
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
+        said = json.loads(archive.read(MANIFEST))
+        if said["format"] != FORMAT:
+            raise Refused(NEWER.format(theirs=said.get("version"), ours=__version__))
+        manifest = TypeAdapter(Manifest).validate_python(said)
+    except Refused:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise exceptions of many types
         raise Refused(NO_ARCHIVE.format(file=file)) from error
-    if not ours:
-        raise Refused(NEWER.format(theirs=manifest.get("version"), ours=__version__))
+    members = manifest["members"]
     if {*members, MANIFEST} != set(archive.namelist()) or KEY not in members:
         raise Refused(DAMAGED.format(name=MANIFEST))
     for name, about in members.items():
-        if ".." in Path(name).parts:
+        if {"", ".", ".."} & set(name.split("/")):
             raise Refused(DAMAGED.format(name=name))
         try:
             with archive.open(name) as member:
@@ -323,7 +340,7 @@ def _restore_rows(archive: zipfile.ZipFile, members: Container[str], targets: li
     return count
 
 
-def _targets(manifest: dict[str, Any]) -> list[Node]:
+def _targets(manifest: Manifest) -> list[Node]:
     """The last migration of each app when the archive was made; raises Refused if one is not known here."""
     loader = MigrationExecutor(connection).loader
     applied = {(app, name) for app, name in manifest["migrations"]}

@@ -8,10 +8,14 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
 from segmentation import services
@@ -22,7 +26,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
-from segmentation.services.datasets import publish_dataset, publish_image
+from segmentation.services.datasets import CHECK, keep_check, publish_dataset, publish_image
 
 from .comparing import objects_of_job
 from .exporting import stored_segmentation
@@ -31,7 +35,7 @@ from .scratch import scratch
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph.types import Micrograph
-    from segmentation.lab.check import CheckedFolder
+    from segmentation.lab.check import CheckedFolder, CheckedPair
     from segmentation.lab.contract import LearningTask
 
 Progress = Callable[[str, float], None]
@@ -63,7 +67,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     progress("checking the images", CHECKING)
     every = list(dataset.images.all())
     ready = [image for image in every if image.labels]
-    checked = _checked(dataset, learning, ready, folder, progress) if ready else None
+    checked = _checked(dataset, learning, ready, progress) if ready else None
     publish_dataset(dataset=dataset, summary=plain(_summary(dataset, every, ready, checked)))
 
 
@@ -238,24 +242,43 @@ def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
     ]
 
 
-def _checked(
-    dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], folder: Path, progress: Progress
-) -> CheckedFolder:
-    """What the shell's `dataset check` says of these images."""
-    from segmentation.lab.check import check_folder
+def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
+    """What the shell's `dataset check` says of these images. Only images that it has not seen yet are read."""
+    from segmentation.core.truth import BadDataset
+    from segmentation.lab.check import check_pairs
 
-    whole = folder / "dataset"
-    whole.mkdir()
-    lay_out(ready, whole)
     classes = tuple(range(len(dataset.class_names))) or ((1,) if learning.classes else ())
-    return check_folder(
-        whole,
-        images=files.IMAGES,
-        labels=files.LABELS,
-        classes=classes,
-        task=dataset.task,
-        say=lambda line: progress("checking the images", CHECKING),
-    )
+    pairs: list[CheckedPair] = []
+    errors, names = list[str](), list[str]()
+    for number, image in enumerate(sorted(ready, key=lambda image: image.name)):
+        names += [image.name, PurePosixPath(files.labels_path(image.name, image.labels.name)).name]
+        try:
+            tell = partial(progress, f"checking {image.name}", CHECKING + (1 - CHECKING) * number / len(ready))
+            pairs.append(replace(_checked_pair(image, classes, tell), group=image.group))
+        except BadDataset as error:
+            errors.append(str(error))
+        except UnreadableImage as error:
+            errors.append(f"{image.name}: {error}")
+    return check_pairs(pairs, errors, names, classes=classes, task=dataset.task)
+
+
+def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[[], None]) -> CheckedPair:
+    """What is known of an image with its labels, kept beside them; tell: reports that it must be read."""
+    from segmentation.core.truth import find_pairs
+    from segmentation.lab import check
+
+    rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes
+    name = f"{CHECK}{check.mark(*rests_on)}.npz"
+    with scratch() as own:
+        if default_storage.exists(f"{image.folder}/{name}"):
+            with suppress(*check.DAMAGED):
+                return check.kept(fetch(f"{image.folder}/{name}", own))
+        tell()
+        lay_out([image], own)
+        pair = check.check_pair(find_pairs(own, files.IMAGES, files.LABELS, classes=classes).pairs[0])
+        check.keep(pair, own / name)
+        keep_check(image=image, file=own / name)
+    return pair
 
 
 def _summary(

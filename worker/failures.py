@@ -14,19 +14,14 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.tasks import UnknownTask
 from segmentation.core.validation import UserError
-from segmentation.models import Attempted, Sample, Training
+from segmentation.models import Attempted, Training
 from segmentation.services.kinds import KINDS
 
 from .inspection import Unreadable
 
 logger = logging.getLogger(__name__)
 
-MEMORY = "The image needs more memory than an analysis may have here: crop it or save it at a lower resolution."
-POOLING_MEMORY = "Pooling needs more memory than it may have here: exclude images or make two samples."
-TRAINING_MEMORY = "The training needs more memory than it may have here: ask the administrator."
-TRAINING_TOO_LONG = "The training took longer than the {time} allowed: try again, and it goes on where it stopped."
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad_alloc", "Insufficient memory")
-TOO_LONG = "The analysis took longer than the {time} allowed: crop the image, or ask the administrator."
 BROKEN = (
     "Something went wrong in our software, not in your image: try again, and if it happens once more tell the "
     "administrator the number of this {what}, {id}."
@@ -41,18 +36,17 @@ def sentence_for(row: Attempted, error: Exception) -> str:
         # The folder is ours, and people have no shell: they know the dataset by its page.
         said = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition("; see `manage.py")[0]
         return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", said).rstrip(".") + "."
-    what = KINDS[type(row)].noun
-    context = what.capitalize(), row.pk, row.attempt
+    kind = KINDS[type(row)]
+    context = kind.noun.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)
-    if isinstance(error, SoftTimeLimitExceeded) and isinstance(row, Training):
-        return TRAINING_TOO_LONG.format(time=f"{settings.DEEPSEGM_TRAINING_HOURS} hours")
     if isinstance(error, SoftTimeLimitExceeded):
-        return TOO_LONG.format(time=_words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
+        hours = f"{settings.DEEPSEGM_TRAINING_HOURS} hours"
+        return kind.too_long(hours if isinstance(row, Training) else _words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
     if _is_memory(error):
-        return {Sample: POOLING_MEMORY, Training: TRAINING_MEMORY}.get(type(row), MEMORY)
-    return BROKEN.format(what=what, id=row.pk)
+        return kind.needs_memory()
+    return BROKEN.format(what=kind.noun, id=row.pk)
 
 
 def _words(seconds: int) -> str:

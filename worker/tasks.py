@@ -68,7 +68,7 @@ from segmentation.services.queue import enqueue
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from . import presence  # noqa: F401  its signals
+from . import batching, presence  # noqa: F401  the signals of presence
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
@@ -318,7 +318,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
 
-    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
     found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=runtime, clock=clock)
     file = folder / "segmentation.npz"
     found.save(file)

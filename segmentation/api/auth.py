@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from ninja.utils import check_csrf
 
 from ..accounts import Crowded
-from ..http.access import Thing, visible
+from ..http.access import Thing, note_staff, visible
 from ..http.errors import LOCKED_OUT
-from ..services import Refused
+from ..services import Refused, second_factor
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
 from ..services.tokens import PREFIX, token_of
 
@@ -37,11 +37,12 @@ def sign_in(request: HttpRequest) -> bool:
         raise Refused("Browsers may not call this address from another site.", 403)
     if not _from_our_page(request):
         request.user, request.visitor = AnonymousUser(), None
+        request.links = tuple(filter(None, [request.GET.get("link")]))
     request.secret, request.token = "", None
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip().startswith(PREFIX):
         request.token = token_of(request, credentials.strip())
-        request.user = request.token.owner
+        request.user = second_factor.limited(request.token.owner)
     elif scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:
         request.secret = credentials.strip()
         request.visitor = visitor_of(request.secret)
@@ -49,7 +50,9 @@ def sign_in(request: HttpRequest) -> bool:
         user = _user(request, credentials) if scheme.lower() == "basic" else None
         if user is None:
             raise Refused(SIGN_IN, 401)
-        request.user = user
+        if second_factor.factor_of(user) is not None:
+            raise Refused(second_factor.BY_TOKEN, 401)
+        request.user = second_factor.limited(user)
     if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
     return True
@@ -100,4 +103,5 @@ def own(request: HttpRequest, thing: Thing | None, action: str = "change") -> Th
     """A job or a sample that the caller may change; raises Refused, Http404."""
     if not visible(request, thing).is_changeable_by(request.user, request.visitor, action):
         raise Refused(OWNER_ONLY, 403)
+    note_staff(request, thing)
     return thing

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -18,9 +18,11 @@ from .. import services
 from ..http.access import visible
 from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
-from ..presenters.dataset import DatasetPage
+from ..presenters.dataset import IMAGES, DatasetPage
 from ..services import Refused
-from . import schemas
+from ..services.links import may_open
+from ..services.permissions import SIGN_IN
+from . import learning as schemas
 from .auth import own
 from .sending import (
     A_FILE,
@@ -37,7 +39,6 @@ from .sending import (
 )
 
 A_PAGE = 100
-SIGNED_IN = "Sign in: a dataset belongs to an account."
 NO_FILE = "Send the ZIP archive as a field named file."
 NO_SUCH_RESULT = "There is no result with this id that you can see."
 router = Router(tags=["Datasets"])
@@ -48,9 +49,11 @@ ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
-        raise Refused(SIGNED_IN, 401)
+        raise Refused(SIGN_IN, 401)
     found = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
-    return {"count": found.paginator.count, "datasets": [described(request, each) for each in found]}
+    rows = list(found)
+    prefetch_related_objects(rows, IMAGES)
+    return {"count": found.paginator.count, "datasets": [described(request, each) for each in rows]}
 
 
 @router.post(
@@ -114,7 +117,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     if request.content_type == JSON:
         said = json_body(request, TrainingData).model_dump()
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=said.pop("job")).first()
-        if job is None or not job.is_visible_to(request.user, request.visitor):
+        if job is None or not may_open(job, request.user, request.visitor, request.links):
             raise Refused(NO_SUCH_RESULT, 404)
         give = partial(services.use_as_training_data, job=job, **said)
     else:
@@ -124,6 +127,13 @@ def add(request: HttpRequest, pk: UUID) -> Any:
         ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
         give = partial(services.add_archive, file=file, **ticked)
     return Status(202, _changed(request, found, partial(give, dataset=found, user=request.user)))
+
+
+@router.post("/{uuid:pk}/check", url_name="dataset-check", response={202: schemas.Dataset, **refusals(403, 404)})
+def check(request: HttpRequest, pk: UUID) -> Any:
+    """Try once more what could not be written, and check the whole again."""
+    found = own(request, _dataset(pk))
+    return Status(202, _changed(request, found, partial(services.check_again, dataset=found)))
 
 
 @router.patch(

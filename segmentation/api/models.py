@@ -11,7 +11,7 @@ from ninja import Router
 from ..core.network.cards import ModelCard, UnknownModel
 from ..models import Training
 from ..services import models_offered
-from . import schemas
+from . import learning as schemas
 from .sending import JSON, Back, Default, json_body, refusals, takes
 
 router = Router(tags=["Models"])
@@ -20,8 +20,9 @@ router = Router(tags=["Models"])
 @router.api_operation(["GET", "HEAD"], "", url_name="models", response={200: list[schemas.Model], **refusals()})
 def listed(request: HttpRequest) -> Any:
     """Every model that the caller may use: released and installed ones, own and shared ones."""
-    rows = models_offered.trained()
-    return [_described(request, card, rows.get(card.name)) for card in models_offered.offered(request.user)]
+    rows, cards = models_offered.trained(), models_offered.offered(request.user)
+    defaults = {models_offered.default_model(task, request.user) for task in {card.task for card in cards}}
+    return [_described(request, card, rows.get(card.name), card.name in defaults) for card in cards]
 
 
 @router.put(
@@ -57,10 +58,11 @@ def model(request: HttpRequest, name: str) -> Any:
         card = models_offered.card_for(request.user, name)
     except UnknownModel:
         raise Http404 from None
-    return _described(request, card, models_offered.trained([name]).get(name))
+    is_default = models_offered.default_model(card.task, request.user) == card.name
+    return _described(request, card, models_offered.trained([name]).get(name), is_default)
 
 
-def _described(request: HttpRequest, card: ModelCard, row: Training | None) -> dict[str, Any]:
+def _described(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:
     address, user = request.build_absolute_uri, request.user
     mine = row is not None and row.is_visible_to(user)
     return {
@@ -69,7 +71,7 @@ def _described(request: HttpRequest, card: ModelCard, row: Training | None) -> d
         "version": card.version,
         "task": card.task,
         "sha256": card.sha256,
-        "default": models_offered.default_model(card.task, user) == card.name,
+        "default": is_default,
         "trained": row is not None,
         "offered": row is None or row.offered,
         "shared": row is None or row.shared,

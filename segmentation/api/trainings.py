@@ -17,7 +17,7 @@ from ..presenters.training import TrainingView, seconds_left
 from ..services import Refused, trainings
 from ..services.reruns import rerun_with, runnable_with
 from ..services.suggestions import SHOWN, suggestions
-from . import schemas
+from . import learning as schemas
 from .auth import identify, key_of, own
 from .sending import A_FILE, JSON, NewTraining, Offer, RunAgain, Share, json_body, refusals, takes
 
@@ -59,7 +59,8 @@ def listed(
     page: int = Query(1, ge=1, description=f"From 1; {A_PAGE} trainings a page."),
 ) -> Any:
     """The trainings of the account, the newest first."""
-    rows = Training.objects.visible_to(request.user, None).select_related("dataset").order_by("-created", "pk")
+    rows = Training.objects.visible_to(request.user, None).order_by("-created", "pk")
+    rows = rows.select_related("dataset").prefetch_related("artifacts")
     if dataset is not None:
         rows = rows.filter(dataset=dataset)
     return [described(request, row) for row in rows[(page - 1) * A_PAGE : page * A_PAGE]]
@@ -181,7 +182,7 @@ def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=
 def described(request: HttpRequest, row: Training) -> dict[str, Any]:
     """A training in JSON."""
     address = request.build_absolute_uri
-    names = row.artifacts.values_list("name", flat=True)
+    names = [each.name for each in row.artifacts.all()]
     return {
         "id": str(row.pk),
         "url": address(reverse("api:training", args=[row.pk])),

@@ -22,10 +22,13 @@ from ninja.errors import HttpError
 from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
+from ..services.links import Ended
 from .auth import sign_in
 from .compare import router as compare
 from .datasets import router as datasets
 from .jobs import router as jobs
+from .links import jobs as job_links
+from .links import samples as sample_links
 from .models import router as models
 from .samples import router as samples
 from .scales import router as scales
@@ -71,7 +74,9 @@ api = Api(
 api.add_router("/jobs", jobs)
 api.add_router("/jobs", scales)
 api.add_router("/jobs", several)
+api.add_router("/jobs", job_links)
 api.add_router("/samples", samples)
+api.add_router("/samples", sample_links)
 api.add_router("", site)
 api.add_router("/compare", compare)
 api.add_router("/datasets", datasets)
@@ -89,6 +94,8 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         if problem.after:
             response["Retry-After"] = str(problem.after)
         return response
+    if isinstance(problem, Ended):
+        return error(str(problem), 410)
     if isinstance(problem, Http404):
         return error(NOTHING, 404)
     if isinstance(problem, RequestDataTooBig | TooManyFilesSent):

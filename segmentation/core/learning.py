@@ -39,7 +39,7 @@ class Picture(TypedDict):
 
 class Change(TypedDict):
     """One figure on the held-out images, before and after, with 95 % intervals over the images (None: unknown).
-    better: "higher" or "lower"."""
+    better: "higher", "lower" or, with a sign, "zero"."""
 
     name: str
     title: str
@@ -99,6 +99,7 @@ class TrainingSummary(TypedDict, total=False):
     pictures: list[Picture]
     table: list[Change]
     images: list[ImageChange]
+    legend: dict[str, str]  # what a colour of the pictures of `images` means, and the colour, such as "#ff0000"
     forgetting: list[Kept]
     learning_curve: list[Step]
     outcome: Outcome

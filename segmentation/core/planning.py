@@ -9,7 +9,6 @@ MANY = 15  # groups, from which on a fifth of them is enough to judge by
 STEPS = 200  # of the usual recipe
 CHECKPOINT = 25  # steps from one look at the held-out crops to the next
 LEAST_SHARE, LEAST_STEPS = 0.4, 50  # of the recipe's steps, from which on more splits are worth their time
-CORE_SECONDS = 1.6  # of a step on one core
 LOOK_SECONDS, IMAGE_SECONDS = 2.0, 3.0  # of a checkpoint, and of scoring a megapixel once
 WAYS = 8.0  # times that, for reading it in every way (lab.instances.readings)
 TOLD_FEW = 10  # images, under which it is said that the table is uncertain

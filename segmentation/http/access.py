@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..models import Job, Micrograph, Owned
-from ..services import Refused
+from ..models import Job, Micrograph, Owned, Training
+from ..services import Refused, links, staff_log
 
 NOT_YOURS = (
     "Only the person who made this result may change it. Open it in the browser that made it, or run your own analysis."
@@ -24,9 +24,10 @@ Thing = TypeVar("Thing", bound=Owned)
 
 
 def visible(request: HttpRequest, found: Thing | None) -> Thing:
-    """What the caller may see, else 404."""
-    if found is None or not found.is_visible_to(request.user, request.visitor):
+    """What the caller may see, else 404, or 410 where a link has ended."""
+    if found is None or not links.may_open(found, request.user, request.visitor, request.links):
         raise Http404
+    request.used_link = request.links and links.used_secret(found, request.links)
     return found
 
 
@@ -34,7 +35,18 @@ def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Th
     """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
     if not visible(request, found).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
+    note_staff(request, found)
     return found
+
+
+def note_staff(request: HttpRequest, found: Owned) -> None:
+    """Remember what a member of the staff is about to change of others, or of a training, for the log (StaffLog)."""
+    user: Any = request.user
+    hers = (
+        found.owner_id == user.pk if found.owner_id else found.visitor is not None and found.visitor == request.visitor
+    )
+    if user.is_authenticated and user.is_staff and (not hers or isinstance(found, Training)):
+        request.staff_action = user, found, staff_log.snapshot(found)
 
 
 def visible_job(request: HttpRequest, pk: UUID) -> Job:

@@ -13,6 +13,7 @@ from django.views.defaults import page_not_found, permission_denied, server_erro
 
 from ..core.tasks import UnknownTask
 from ..services import trouble
+from ..services.links import Ended
 from ..services.trouble import FULL
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler404."""
+    """handler404; 410 where a link has ended."""
+    if isinstance(exception, Ended):
+        sentence = str(exception)
+        if request.path.startswith(API):
+            return error(sentence, 410)
+        return render(request, "refused.html", {"sentence": sentence}, status=410)
     return error(NOTHING, 404) if request.path.startswith(API) else page_not_found(request, exception)
 
 

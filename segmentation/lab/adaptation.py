@@ -18,12 +18,10 @@ import json
 import math
 import os
 import pickle
-import shutil
 import statistics
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,61 +30,27 @@ import torch
 from PIL import Image
 
 from ..core import planning
-from ..core.learning import ImageChange, Kept, Picture, Plan, Point, Step, TrainingSummary
+from ..core.learning import ImageChange, Kept, Picture, Point, Step, TrainingSummary
 from ..core.network.cards import ModelCard, read_card
-from ..core.network.runtime import Runtime
-from ..core.truth import BadDataset, Pair
+from ..core.truth import Pair
 from . import outcome, runs, tasks
-from .contract import Labels, Scoring
-from .data import held_out, load, pairs_of, resample
+from .adaptation_plan import LAST, Cancelled, Options, Planned, Report, nothing
+from .contract import Labels
+from .data import load, resample
 from .evaluation.predictions import Options as HowScored
 from .evaluation.predictions import Predictor
 from .evaluation.scores import Scorer, plain, summarise
 from .files import write_whole
-from .finetune import fine_tuning
 from .instances.readings import Found, best_way, chosen_apart, read_in_every_way
-from .pretrained import base_card, maps_of
+from .pretrained import maps_of
 from .publish import publish_run, set_entries
-from .replay import Replay, replay
-from .settings import FolderEntry, TrainingRecipe, number_of_classes
+from .settings import TrainingRecipe
 from .sheets import FOUND, TRUE, in_rows, outlined
-from .start import Run, resolved
+from .start import Run
 from .train import train
 
-LEAST_OBJECTS = 10
-WEIGHT = 0.25  # share of the crops that show the base model's own data
 SHOWN = 384  # px, side of the pictures of a held-out image as the training goes on
 FILES = "files"
-TRIAL_STEPS = 3
-LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
-Report = Callable[[str, float, TrainingSummary], None]
-
-
-class Cancelled(Exception):
-    """The caller wants no more; what is done stays."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """name, title, version: of the model. data, licence: what the images are called, and theirs.
-
-    minutes: for all of it, as far as that is possible. steps: of each training; 0 takes what there is time for.
-    learning_curve: also train with a third and with two thirds of the images. device, threads: where it runs.
-    pace: seconds of a step, where they are known; None measures them. recipe: further entries of the recipe.
-    """
-
-    name: str
-    title: str
-    version: str = "1"
-    data: str = "own images"
-    licence: str = "of its owner"
-    minutes: float = 20.0
-    steps: int = 0
-    learning_curve: bool = False
-    device: str = "auto"
-    threads: int = 0
-    pace: float | None = None
-    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 def adapt(
@@ -106,23 +70,13 @@ def adapt(
     return Adaptation(folder, base, out, options, report, is_cancelled).go()
 
 
-class Adaptation:
+class Adaptation(Planned):
     """One call of `adapt`."""
-
-    def __init__(
-        self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
-    ) -> None:
-        self.folder, self.out, self.options, self.base = folder, out, options, base
-        self.is_cancelled, self.report = is_cancelled, report
-        self.card = base_card(base)
-        self.summary: TrainingSummary = {"curve": [], "pictures": []}
-        self.done = 0.0  # seconds, as planned
-        self.runtime = Runtime(options.device)
 
     def go(self) -> TrainingSummary:
         self.out.mkdir(parents=True, exist_ok=True)
         self._say("checking the images")
-        plan = self._plan()
+        plan = self.plan()
         self.summary["plan"] = plan
         self._say("scoring the base model")
         before = {number: ways[0] for number, ways in self._found(self.card, self._all, self.out / "before").items()}
@@ -137,110 +91,6 @@ class Adaptation:
         self._forgetting(card)
         self._say("done")
         return self.summary
-
-    # The plan
-
-    def _plan(self) -> Plan:
-        file = self.out / "plan.json"
-        if not file.exists():
-            recipe = self._checked()
-            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
-            self._refuse_few()
-            self._say("planning")
-            groups = len({pair.group for pair in self.pairs if self.truth(pair).any()})
-            chosen = planning.choose(
-                groups,
-                sum(self.truth(pair).size for pair in self.pairs) / 1e6,
-                pace=self.options.pace or self._measured_pace(),
-                minutes=self.options.minutes,
-                steps=self.options.steps,
-                usual=self.recipe.steps,
-                curve=self.options.learning_curve,
-            )
-            recipe = self.recipe.replaced(folds=chosen.folds, steps=chosen.steps)
-            held = [sorted(self._held(recipe.replaced(fold=fold))) for fold in range(chosen.splits)]
-            notes = planning.notes(len(self.pairs), chosen)
-            plan = Plan(
-                steps=chosen.steps,
-                trainings=chosen.trainings,
-                held_out=held,
-                seconds=round(chosen.seconds),
-                notes=[*notes, *self._notes],
-            )
-            write_whole(file, json.dumps({**plan, "folds": chosen.folds, "of_step": chosen.of_step}).encode())
-        stored = json.loads(file.read_text())
-        self.folds, self.of_step = stored.pop("folds"), stored.pop("of_step")
-        return Plan(**stored)
-
-    def _checked(self) -> TrainingRecipe:
-        """The recipe that all trainings have in common, once the folder has been checked."""
-        recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
-        return recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
-
-    @cached_property
-    def recipe(self) -> TrainingRecipe:
-        own = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
-        source = next(entry for entry in own.sources if isinstance(entry, FolderEntry))
-        facts = {"title": self.options.data, "licence": self.options.licence}
-        # Relative, so that another machine goes on with it.
-        sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **facts)]
-        if self.replay.training:
-            count = number_of_classes(own.task, own.heads)
-            sources.append(
-                FolderEntry(
-                    path="replay/training",
-                    use="training",
-                    classes=list(range(1, count + 1)),
-                    weight=WEIGHT / (1 - WEIGHT),
-                    title=f"the data of {self.card.name} that were at hand",
-                    licence=_licences(self.card),
-                )
-            )
-        return own.replaced(sources=sources)
-
-    @cached_property
-    def replay(self) -> Replay:
-        return replay(self.card, self.out / "replay")
-
-    @cached_property
-    def pairs(self) -> list[Pair]:
-        own = next(entry for entry in self.recipe.sources if isinstance(entry, FolderEntry))
-        return pairs_of(self.folder, own, number_of_classes(self.card.task, maps_of(self.card)))
-
-    @cached_property
-    def scoring(self) -> Scoring:
-        return tasks.find(self.card.task).scoring(maps_of(self.card))
-
-    @staticmethod
-    def truth(pair: Pair) -> Labels:
-        return pair.load()[1]
-
-    def _refuse_few(self) -> None:
-        if tasks.find(self.card.task).classes:
-            return
-        count = sum(len(np.unique(self.truth(pair))) - 1 for pair in self.pairs)
-        if count < LEAST_OBJECTS:
-            raise BadDataset(
-                f"The images show {count} objects together: a training needs {LEAST_OBJECTS} at least. Outline more."
-            )
-
-    @property
-    def _notes(self) -> list[str]:
-        if self.replay.training:
-            return []
-        return [f"No data of {self.card.name} are at hand, so that what it forgets cannot be measured."]
-
-    def _held(self, recipe: TrainingRecipe) -> list[str]:
-        return [one.pair.image.name for one in held_out(recipe, self.out)]
-
-    def _measured_pace(self) -> float:
-        """Seconds of a step on this machine, from a few steps."""
-        place = self.out / "trial"
-        few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
-        shutil.rmtree(place, ignore_errors=True)
-        run = train(self.recipe.replaced(**few, schedule={}), place, self.out, say=_nothing, time_is_up=self._stop)
-        shutil.rmtree(place, ignore_errors=True)
-        return min(row.seconds_per_step for row in run.rows[1:])
 
     # Trainings
 
@@ -336,7 +186,7 @@ class Adaptation:
                 step[0] = runs.load_state(checkpoint)["step"]
                 if split is not None:
                     self._note(split, runs.read_metrics(place / runs.METRICS, step[0]), shown)
-            run = train(recipe, place, self.out, say=_nothing, time_is_up=advanced, watch=watch)
+            run = train(recipe, place, self.out, say=nothing, time_is_up=advanced, watch=watch)
             publish_run(run, place, self.out)
             write_whole(done, b"")
             checkpoint.unlink(missing_ok=True)
@@ -447,6 +297,7 @@ class Adaptation:
             verdict = outcome.verdict(self.scoring, one, other)
             images.append(ImageChange(image=shown, before=one, after=other, file=name, verdict=verdict))
         self.summary["table"], self.summary["images"] = table, images
+        self.summary["legend"] = {name: f"#{bytes(colour).hex()}" for name, colour in self.scoring.legend.items()}
         self.summary["outcome"] = outcome.outcome(self.scoring, table, groups)
         self._say("comparing")
 
@@ -503,32 +354,6 @@ class Adaptation:
                 figure = self.scoring.definitions[name].title
                 kept.append(Kept(data=title, images=len(pairs), figure=figure, before=old, after=new))
         self.summary["forgetting"] = kept
-
-    # What the caller hears
-
-    def _seconds(self, recipe: TrainingRecipe) -> float:
-        """Of a training, as planned."""
-        return self.of_step * recipe.steps
-
-    def _say(self, stage: str) -> None:
-        plan = self.summary.get("plan")
-        fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
-        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary)
-
-    def _stop(self) -> bool:
-        if self.is_cancelled():
-            raise Cancelled
-        return False
-
-
-def _licences(card: ModelCard) -> str:
-    return ", ".join(
-        dict.fromkeys(source.get("licence", "") or "unknown" for source in card.data if "base" not in source)
-    )
-
-
-def _nothing(line: str) -> None:
-    """Nobody hears what a training says; the report tells its caller."""
 
 
 def _records(found: Sequence[Found]) -> list[Any]:

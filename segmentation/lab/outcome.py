@@ -16,8 +16,8 @@ CROSS = "each image was held out of a training of its own; these weights learnt 
 
 
 def better(name: str) -> str:
-    """Whether a figure is better higher or lower."""
-    return "lower" if name.endswith(("_off", "_error")) else "higher"
+    """Whether a figure is better higher, lower or, as it has a sign, nearer to zero."""
+    return "zero" if name.endswith("_error") else "lower" if name.endswith("_off") else "higher"
 
 
 def changes(
@@ -74,14 +74,13 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
     if any(value is None or not math.isfinite(value) for value in known):
         improved, sentence = False, f"The {_low(title)} cannot be judged: too little was found in the held-out images."
     else:
-        fell = _rounded(error["after"], 2) < _rounded(error["before"], 2)
-        kept = _rounded(score["after"], 3) >= _rounded(score["before"], 3)
-        improved = fell and kept
         unit = " %" if error["title"].endswith(", %") else " points" if error["title"].endswith(", points") else ""
-        first = f"The {_low(title)} {'falls' if fell else 'does not fall'}: {error['before']:.1f}{unit} before,"
-        first += f" {error['after']:.1f}{unit} after."
-        second = f"The {score['title']} {'does not fall' if kept else 'falls'}: {score['before']:.3f} before,"
-        sentence = f"{first} {second} {score['after']:.3f} after."
+        error_moves, score_moves = _moves(error, 2), _moves(score, 3)
+        improved = error_moves == "falls" and score_moves != "falls"
+        sentence = (
+            f"The {_low(title)} {error_moves}: {error['before']:.1f}{unit} before, {error['after']:.1f}{unit} after."
+            f" The {score['title']} {score_moves}: {score['before']:.3f} before, {score['after']:.3f} after."
+        )
     if len(set(groups)) < FEWEST:
         sentence += f" With {len(set(groups))} specimens this is uncertain."
     return Outcome(
@@ -93,8 +92,9 @@ def _low(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def _rounded(value: float | None, digits: int) -> float:
-    return round(value or 0.0, digits)
+def _moves(change: Change, digits: int) -> str:
+    before, after = (round(change[side] or 0.0, digits) for side in ("before", "after"))
+    return "falls" if after < before else "rises" if after > before else "stays the same"
 
 
 def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[str, Any]:

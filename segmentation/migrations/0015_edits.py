@@ -4,7 +4,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ("segmentation", "0014_files_when_asked_for"),
     ]
@@ -39,7 +38,12 @@ class Migration(migrations.Migration):
                 ("undoes", models.PositiveIntegerField(blank=True, null=True)),
                 ("previous", models.CharField(blank=True, default="", max_length=64)),
                 ("hash", models.CharField(max_length=64)),
-                ("job", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="edits", to="segmentation.job")),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="edits", to="segmentation.job"
+                    ),
+                ),
             ],
             options={
                 "ordering": ["job", "sequence"],

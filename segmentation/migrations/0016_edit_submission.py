@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segmentation', '0015_edits'),
+        ("segmentation", "0015_edits"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='edit',
-            name='submission',
-            field=models.CharField(blank=True, default='', editable=False, max_length=64),
+            model_name="edit",
+            name="submission",
+            field=models.CharField(blank=True, default="", editable=False, max_length=64),
         ),
     ]

@@ -6,41 +6,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segmentation', '0016_edit_submission'),
+        ("segmentation", "0016_edit_submission"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='job',
-            name='outlines',
+            model_name="job",
+            name="outlines",
             field=models.JSONField(blank=True, default=dict, editable=False),
         ),
         migrations.AddField(
-            model_name='job',
-            name='signature_hash',
-            field=models.CharField(blank=True, default='', editable=False, max_length=64),
+            model_name="job",
+            name="signature_hash",
+            field=models.CharField(blank=True, default="", editable=False, max_length=64),
         ),
         migrations.CreateModel(
-            name='Signature',
+            name="Signature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.PositiveIntegerField()),
-                ('account', models.CharField(max_length=150)),
-                ('name', models.CharField(max_length=150)),
-                ('meaning', models.CharField(choices=[('made', 'made'), ('reviewed', 'reviewed'), ('approved', 'approved')], max_length=10)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='signed')),
-                ('labels_sha256', models.CharField(max_length=64, verbose_name='SHA-256 of segmentation.npz')),
-                ('result_sha256', models.CharField(max_length=64, verbose_name='SHA-256 of result.json')),
-                ('numbers_sha256', models.CharField(max_length=64, verbose_name='SHA-256 of the numbers')),
-                ('previous', models.CharField(blank=True, default='', max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='signatures', to='segmentation.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sequence", models.PositiveIntegerField()),
+                ("account", models.CharField(max_length=150)),
+                ("name", models.CharField(max_length=150)),
+                (
+                    "meaning",
+                    models.CharField(
+                        choices=[("made", "made"), ("reviewed", "reviewed"), ("approved", "approved")], max_length=10
+                    ),
+                ),
+                (
+                    "created",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="signed"),
+                ),
+                ("labels_sha256", models.CharField(max_length=64, verbose_name="SHA-256 of segmentation.npz")),
+                ("result_sha256", models.CharField(max_length=64, verbose_name="SHA-256 of result.json")),
+                ("numbers_sha256", models.CharField(max_length=64, verbose_name="SHA-256 of the numbers")),
+                ("previous", models.CharField(blank=True, default="", max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="signatures", to="segmentation.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['job', 'sequence'],
-                'constraints': [models.UniqueConstraint(fields=('job', 'sequence'), name='one_signature_of_a_number'), models.UniqueConstraint(fields=('job', 'account', 'meaning'), name='nobody_signs_twice')],
+                "ordering": ["job", "sequence"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("job", "sequence"), name="one_signature_of_a_number"),
+                    models.UniqueConstraint(fields=("job", "account", "meaning"), name="nobody_signs_twice"),
+                ],
             },
         ),
     ]

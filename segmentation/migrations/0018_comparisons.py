@@ -6,39 +6,72 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segmentation', '0017_outlines_and_signatures'),
+        ("segmentation", "0017_outlines_and_signatures"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Comparison',
+            name="Comparison",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('attempt', models.PositiveIntegerField(default=0, editable=False)),
-                ('deaths', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('faults', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('due', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('stage', models.CharField(blank=True, max_length=100)),
-                ('progress', models.FloatField(default=0.0)),
-                ('error', models.TextField(blank=True)),
-                ('enqueued', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('message', models.CharField(blank=True, default='', editable=False, max_length=64)),
-                ('started', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('heartbeat', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finished', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('content', models.CharField(editable=False, max_length=64, unique=True)),
-                ('state', models.CharField(choices=[('queued', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], db_index=True, default='queued', max_length=10)),
-                ('result', models.JSONField(blank=True, default=dict)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('first_job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='segmentation.job')),
-                ('first_sample', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='segmentation.sample')),
-                ('second_job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='segmentation.job')),
-                ('second_sample', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='segmentation.sample')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("attempt", models.PositiveIntegerField(default=0, editable=False)),
+                ("deaths", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("faults", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("due", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("stage", models.CharField(blank=True, max_length=100)),
+                ("progress", models.FloatField(default=0.0)),
+                ("error", models.TextField(blank=True)),
+                ("enqueued", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("message", models.CharField(blank=True, default="", editable=False, max_length=64)),
+                ("started", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("heartbeat", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finished", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("content", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("queued", "waiting"), ("running", "running"), ("done", "done"), ("failed", "failed")],
+                        db_index=True,
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("result", models.JSONField(blank=True, default=dict)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "first_job",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="segmentation.job"
+                    ),
+                ),
+                (
+                    "first_sample",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="segmentation.sample",
+                    ),
+                ),
+                (
+                    "second_job",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="segmentation.job"
+                    ),
+                ),
+                (
+                    "second_sample",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="segmentation.sample",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created'],
+                "ordering": ["-created"],
             },
         ),
     ]

@@ -6,28 +6,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segmentation', '0019_learning_and_scripts'),
+        ("segmentation", "0019_learning_and_scripts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='WorkerProcess',
+            name="WorkerProcess",
             fields=[
-                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('queues', models.CharField(max_length=200)),
-                ('version', models.CharField(max_length=50)),
-                ('started', models.DateTimeField(default=django.utils.timezone.now)),
-                ('seen', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ("name", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("queues", models.CharField(max_length=200)),
+                ("version", models.CharField(max_length=50)),
+                ("started", models.DateTimeField(default=django.utils.timezone.now)),
+                ("seen", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['started'], name='segmentatio_started_de695d_idx'),
+            model_name="job",
+            index=models.Index(fields=["started"], name="segmentatio_started_de695d_idx"),
         ),
     ]

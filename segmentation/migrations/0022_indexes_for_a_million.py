@@ -5,23 +5,22 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segmentation', '0020_workers'),
+        ("segmentation", "0021_links_and_staff_log"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='exportjob',
-            index=models.Index(fields=['started'], name='segmentatio_started_900859_idx'),
+            model_name="exportjob",
+            index=models.Index(fields=["started"], name="segmentatio_started_900859_idx"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['state', '-finished'], name='segmentatio_state_52dad0_idx'),
+            model_name="job",
+            index=models.Index(fields=["state", "-finished"], name="segmentatio_state_52dad0_idx"),
         ),
         migrations.AddIndex(
-            model_name='micrograph',
-            index=models.Index(fields=['started'], name='segmentatio_started_8a2fec_idx'),
+            model_name="micrograph",
+            index=models.Index(fields=["started"], name="segmentatio_started_8a2fec_idx"),
         ),
     ]

@@ -44,10 +44,12 @@ from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage
 from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, recent_pace
+from .links import Link
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
 from .signatures import Signature
+from .staff_actions import StaffAction
 from .tokens import Delivery, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile
 from .workers import WorkerProcess

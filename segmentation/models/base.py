@@ -101,6 +101,16 @@ class Superseded(Exception):
     """The row was cancelled, changed, deleted or given to another worker; stop without a trace."""
 
 
+class WorkState(models.TextChoices):
+    """Of work that a person asks for and may cancel."""
+
+    QUEUED = "queued", "waiting"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
 class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 
@@ -110,6 +120,8 @@ class Attempted(models.Model):
     due: the time before which no worker takes the row, because of such a fault.
     enqueued: when it was last sent to the broker. message: id of the message that made the last attempt claim it.
     """
+
+    UNFINISHED: tuple[str, ...] = ("queued", "running")
 
     attempt = models.PositiveIntegerField(default=0, editable=False)
     deaths = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -126,6 +138,15 @@ class Attempted(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie in the storage."""
+        return f"{self._meta.model_name}s/{self.pk}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in self.UNFINISHED
 
     def change(self, **fields: Any) -> None:
         """Change the row while this attempt still runs it; raises `Superseded` when it no longer does."""

@@ -50,18 +50,10 @@ class Dataset(Owned, Attempted):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def folder(self) -> str:
-        return f"datasets/{self.pk}"
-
     def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
         """A shared one is visible to every account, too."""
         signed_in = user is not None and user.is_authenticated
         return signed_in and (self.shared or super().is_visible_to(user, visitor))
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state in (self.State.DONE, self.State.FAILED)
 
 
 class DatasetImage(models.Model):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
-from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
+from .base import Attempted, AttemptedQuerySet, Owned, StoredFile, WorkState
 from .micrographs import Micrograph
 from .samples import Sample
 from .segmentations import Segmentation
@@ -69,14 +69,7 @@ class Job(Owned, Attempted):
     signature_hash: the hash of the last signature, "" before the first one.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled"
-
-    UNFINISHED = (State.QUEUED, State.RUNNING)
+    State = WorkState
 
     micrograph = models.ForeignKey(Micrograph, models.CASCADE, related_name="jobs")
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reruns")
@@ -113,14 +106,6 @@ class Job(Owned, Attempted):
 
     def __str__(self) -> str:
         return f"{self.micrograph.name} ({self.get_state_display()})"
-
-    @property
-    def folder(self) -> str:
-        return f"jobs/{self.pk}"
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state not in self.UNFINISHED
 
     @property
     def is_done(self) -> bool:

@@ -118,10 +118,6 @@ class Micrograph(Owned, Attempted):
         return self.name
 
     @property
-    def is_finished(self) -> bool:
-        return self.state not in self.UNFINISHED
-
-    @property
     def is_useless(self) -> bool:
         """Whether it cannot be read, and its bytes are gone."""
         return self.state == self.State.FAILED and not self.file

@@ -55,10 +55,6 @@ class Sample(Owned, Attempted):
         return self.name
 
     @property
-    def folder(self) -> str:
-        return f"samples/{self.pk}"
-
-    @property
     def members(self) -> models.QuerySet:
         """The jobs of its images; of an image measured again, the latest."""
         return self.jobs.exclude(reruns__sample=self.pk)

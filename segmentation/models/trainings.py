@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
+from .base import Attempted, AttemptedQuerySet, Owned, StoredFile, WorkState
 from .datasets import Dataset
 
 
@@ -22,14 +22,7 @@ class Training(Owned, Attempted):
     shared: whether every account may use the model, or its owner alone. ends: expected end of the running attempt.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled"
-
-    UNFINISHED = (State.QUEUED, State.RUNNING)
+    State = WorkState
 
     dataset = models.ForeignKey(Dataset, models.SET_NULL, null=True, related_name="trainings")
     base = models.CharField("base model", max_length=100)
@@ -52,14 +45,6 @@ class Training(Owned, Attempted):
 
     def __str__(self) -> str:
         return f"training of {self.base} on {self.dataset or 'a deleted dataset'}"
-
-    @property
-    def folder(self) -> str:
-        return f"trainings/{self.pk}"
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state not in self.UNFINISHED
 
 
 class TrainingFile(StoredFile):

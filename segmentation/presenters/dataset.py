@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from django.db.models import Prefetch, prefetch_related_objects
+
 from ..core import tasks
 from ..core.measure.quantities import significant
 from ..models import Dataset, DatasetImage
 
 WIDE, HIGH = 320, 96  # of the chart of sizes
+IMAGES = Prefetch("images", DatasetImage.objects.select_related("by", "job__micrograph").order_by("-consented", "pk"))
 
 
 class Bar(NamedTuple):
@@ -31,13 +34,13 @@ class ImageLine(NamedTuple):
 
 
 class DatasetPage:
-    """A dataset in words, numbers and bars."""
+    """A dataset in words, numbers and bars. For lists the IMAGES of all are fetched before, at once."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.said = dataset, dict(dataset.summary)
         self.task = tasks.find(dataset.task)
-        every = dataset.images.select_related("by", "job__micrograph").order_by("-consented", "pk")
-        self.images = [ImageLine(each, self._facts(each), _part(each)) for each in every]
+        prefetch_related_objects([dataset], IMAGES)
+        self.images = [ImageLine(each, self._facts(each), _part(each)) for each in dataset.images.all()]
 
     @property
     def active(self) -> bool:

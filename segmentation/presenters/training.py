@@ -226,8 +226,17 @@ class TrainingView:
         return [self._image(each) for each in rows]
 
     @property
+    def legend(self) -> list[tuple[str, str]]:
+        """What the colours of the pictures mean, and the colours."""
+        return list(self.summary.get("legend", {}).items())
+
+    @property
     def forgetting(self) -> list[Row]:
         return [_kept(each) for each in self.summary.get("forgetting", [])]
+
+    @property
+    def forgot(self) -> bool:
+        return any(row.verdict == "worse" for row in self.forgetting)
 
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
@@ -250,7 +259,7 @@ class TrainingView:
 
     def _image(self, change: ImageChange) -> ImageRow:
         figures = []
-        for name, before in change["before"].items():
+        for name, before in list(change["before"].items())[:2]:  # the error and the score: its verdict rests on them
             title, unit = self._titles.get(name, (name, ""))
             figures.append(f"{title} {_value(before, unit)} → {_value(change['after'].get(name), unit)}")
         picture = self._file(change["file"]) if change["file"] else ""
@@ -300,6 +309,8 @@ def overruled_line(training: Training) -> str:
 
 def _row(change: Change) -> Row:
     before, after = change["before"], change["after"]
+    if change["better"] == "zero":
+        before, after = (None if side is None else abs(side) for side in (before, after))
     verdict = "same"
     if before is not None and after is not None and before != after:
         verdict = "better" if (after > before) == (change["better"] == "higher") else "worse"

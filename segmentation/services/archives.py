@@ -6,6 +6,7 @@ bytes are used twice, and the unpacked bytes and the time of each entry are limi
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 import struct
@@ -287,7 +288,9 @@ class _Unusable(Exception):
     """An entry that cannot be unpacked; the message is a sentence."""
 
 
-_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, OSError)
+_FAULTS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError,
+)  # fmt: skip
 
 
 @contextmanager

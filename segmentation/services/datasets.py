@@ -37,8 +37,8 @@ from .uploads import sha256_of
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
 LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
-DESCRIBED = ("name", "material", "instrument", "licence")
 LONGEST = 200
+CHECK = "check-"  # begins the name of the file with what the check knows of an image
 DELETED = "This dataset has been deleted."
 UNNAMED = "Give the dataset a name."
 NO_TASK = "There is no kind of analysis named {name!r}: choose one of {names}."
@@ -271,6 +271,20 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
             remove_folder(image.folder)
         raise
     _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored.values()})
+
+
+def keep_check(*, image: DatasetImage, file: Path) -> None:
+    """Store what the check knows of an image beside its files, in place of what it knew of other labels.
+
+    An attempt that was superseded may do so, too: only checks are removed, which are found again.
+    """
+    _put(f"{image.folder}/{file.name}", file)
+    if not DatasetImage.objects.filter(pk=image.pk).exists():
+        remove_folder(image.folder)
+        return
+    for name in default_storage.listdir(image.folder)[1]:
+        if name.startswith(CHECK) and name != file.name:
+            default_storage.delete(f"{image.folder}/{name}")
 
 
 def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:

@@ -8,64 +8,55 @@ from ..models import Attempted, Comparison, Dataset, Delivery, ExportJob, Job, M
 
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
 ASK = "ask the administrator."
-_DIED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory:"
-_LONG = "took longer than is allowed and could not be stopped:"
+GOES_ON = "and it goes on where it stopped."
 
 
 class Kind(NamedTuple):
     """task: of Celery; "" where no message names a row. queue: of the broker. noun: for the sentences on faults.
-    gave_up, too_long: sentences for a row whose child died too often, and whose child had to be killed."""
+
+    subject: begins a sentence on the work. smaller: what people can do where it needs less memory; quicker: where it
+    needs more time than it has, as `smaller` if "".
+    """
 
     task: str
     queue: str
     noun: str
-    gave_up: str = ""
-    too_long: str = ""
+    subject: str = ""
+    smaller: str = ASK
+    quicker: str = ""
+
+    def gave_up(self, deaths: int) -> str:
+        """Its child died too often."""
+        why = "most likely because the computer ran out of memory"
+        return f"{self.subject} stopped {deaths} times without finishing, {why}: {self.smaller}"
+
+    def needs_memory(self) -> str:
+        return f"{self.subject} needs more memory than it may have here: {self.smaller}"
+
+    def too_long(self, time: str = "") -> str:
+        """time: that is allowed, where it is known."""
+        allowed = f"the {time} allowed" if time else "is allowed"
+        return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
 
 
 KINDS: dict[type[Attempted], Kind] = {
-    Job: Kind(
-        "worker.run_job",
-        ANALYSES,
-        "analysis",
-        f"The analysis {_DIED} try a smaller or cropped image, or {ASK}",
-        f"The analysis {_LONG} crop the image, or {ASK}",
-    ),
+    Job: Kind("worker.run_job", ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
     Micrograph: Kind("", INSPECTIONS, "upload"),
     Sample: Kind(
-        "worker.run_sample",
-        ANALYSES,
-        "sample",
-        f"The pooling {_DIED} exclude images, or {ASK}",
-        f"The pooling {_LONG} exclude images, or make two samples.",
+        "worker.run_sample", ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."
     ),
     ExportJob: Kind(
-        "worker.write_files",
-        ANALYSES,
-        "writing of files",
-        f"Writing the files {_DIED} crop the image, or {ASK}",
-        f"Writing the files {_LONG} crop the image, or {ASK}",
+        "worker.write_files", ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"
     ),
-    Comparison: Kind(
-        "worker.compare",
-        ANALYSES,
-        "comparison",
-        f"The comparison {_DIED} {ASK}",
-        f"The comparison {_LONG} {ASK}",
-    ),
+    Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
     Dataset: Kind(
         "worker.prepare_dataset",
         ANALYSES,
         "dataset",
-        f"The check of the dataset {_DIED} remove its largest images, or {ASK}",
-        f"The check of the dataset {_LONG} remove its largest images, or {ASK}",
+        "Preparing the dataset",
+        f"remove its largest images, send smaller archives, or {ASK}",
+        f"press Check again, {GOES_ON}",
     ),
-    Training: Kind(
-        "worker.train",
-        TRAINING,
-        "training",
-        f"The training {_DIED} {ASK}",
-        f"The training {_LONG} {ASK}",
-    ),
+    Training: Kind("worker.train", TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
     Delivery: Kind("worker.deliver", INSPECTIONS, "delivery of a message"),
 }

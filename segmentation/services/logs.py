@@ -76,7 +76,7 @@ def repeated(bundle: Path) -> list[str]:
             rows = [_row(each) for each in (payload if isinstance(payload, list) else [payload])]
     except (UnusableSegmentation, NotRepeated) as error:
         raise NotRepeated(str(error)) from error
-    except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # zipfile and its decompressors raise exceptions of many types
         raise NotRepeated(DAMAGED) from error
     wrong += chain_faults(rows, "Edit")
     try:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from ..core.network import cards
 from ..core.network.cards import ModelCard, UnknownModel
 from ..models import ModelDefault, Training
+from . import staff_log
 from .refusal import Refused
 
 REMEMBERED = 20  # models that were the default before
@@ -115,6 +116,9 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
         default.before = [*default.before, default.model_name][-REMEMBERED:]
         default.model_name = name
         default.save()
+    if site:
+        last = {"model": default.before[-1]} if default.before else {}
+        staff_log.note(user, "default of the site", default, last, {"model": name})
     return default
 
 
@@ -124,15 +128,20 @@ def back(*, task: str, user: Any, site: bool = False) -> str:
     row = ModelDefault.objects.select_for_update().filter(owner=_owner(user, site), task=task).first()
     if row is None:
         raise Refused(NOTHING_BEFORE, 409)
-    before = list(row.before)
+    before, used = list(row.before), row.model_name
     while before:
         name = before.pop()
         if is_usable(name, user):
             row.model_name, row.before = name, before
             row.save()
-            return name
-    row.delete()
-    return ""
+            break
+    else:
+        name = ""
+    if site:
+        staff_log.note(user, "default of the site taken back", row, {"model": used}, {"model": name or "automatic"})
+    if not name:
+        row.delete()
+    return name
 
 
 def may_set_for_all(user: Any) -> bool:

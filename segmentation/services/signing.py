@@ -18,7 +18,7 @@ from ..models import Artifact, Job, Signature
 from ..models.edits import chain_faults, hash_of
 from ..models.signatures import LONGEST_NAME
 from ..plain import plain
-from . import bundles
+from . import bundles, second_factor
 from .calibration import is_assumed
 from .files import remove_files_of
 from .refusal import Refused
@@ -60,7 +60,8 @@ def sign_job(
     printed = " ".join(one_line(plain(name), 10**6).split()) or user.get_full_name() or user.get_username()
     if len(printed) > LONGEST_NAME:
         raise Refused(NO_NAME, 422)
-    _check(request, password)
+    second_factor.check(user)
+    check_password(request, password, WRONG)
     return _signed(job, user.get_username(), printed, meaning)
 
 
@@ -71,7 +72,7 @@ def meanings_for(job: Job, user: Any) -> list[str]:
     return [each for each in Signature.Meaning.values if each != Signature.Meaning.MADE or job.owner_id == user.pk]
 
 
-def _check(request: HttpRequest, password: str) -> None:
+def check_password(request: HttpRequest, password: str, wrong: str) -> None:
     """Raise Refused for a wrong password; wrong ones count as those at the sign-in do."""
     user: Any = request.user
     try:
@@ -81,7 +82,7 @@ def _check(request: HttpRequest, password: str) -> None:
     if getattr(request, "axes_locked_out", False):
         raise Refused(LOCKED_OUT, 429)
     if known is None or known.pk != user.pk:
-        raise Refused(WRONG, 403)
+        raise Refused(wrong, 403)
 
 
 @transaction.atomic

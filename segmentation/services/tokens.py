@@ -34,9 +34,9 @@ UNKNOWN = "This token is not known here: copy it again, or make another on your 
 EXPIRED = "This token has expired: make another on your account page."
 REVOKED = "This token was revoked: make another on your account page."
 INACTIVE = "The account of this token is closed: ask the administrator."
-READ_ONLY = "This token is read-only: it can change, start and delete nothing."
+READ_ONLY = "This token is read-only: use another token to start, change or delete something."
 GUESSED = "Too many wrong tokens came from your address: wait 15 minutes, then try again."
-OFTEN = "This token may send {limit} requests a minute, and it has: try again in {seconds} s."
+OFTEN = "This token has sent its {limit} requests of this minute: try again in {seconds} s."
 
 
 @transaction.atomic

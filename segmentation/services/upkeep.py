@@ -142,13 +142,13 @@ def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -
         return
     with suppress(Superseded):
         if too_long:
-            fail(row=row, sentence=KINDS[kind].too_long)
+            fail(row=row, sentence=KINDS[kind].too_long())
         elif row.stage == STARTING:
             row.change(**_after_a_loss(row))
         elif row.deaths < MAX_DEATHS - 1:
             requeue(row=row)
         else:
-            fail(row=row, sentence=KINDS[kind].gave_up.format(deaths=MAX_DEATHS))
+            fail(row=row, sentence=KINDS[kind].gave_up(MAX_DEATHS))
 
 
 def put_back() -> int:

@@ -36,7 +36,7 @@ STOPPED_AFTER = timedelta(days=5)
 PAUSE = timedelta(minutes=1)
 KEPT = timedelta(days=30)
 GONE = 410
-NO_URL = "Type the address of your receiver, such as https://lab.example.org/deepsegm."
+NO_URL = "Type the address of your server, such as https://lab.example.org/deepsegm."
 NO_HTTPS = "The address must begin with https://, so that nobody can read or change the messages on their way."
 PORTS = "The port must be 80, 443, or 1024 to 65535."
 PRIVATE = "The address belongs to a private network, and this site sends messages to public addresses only."
@@ -71,8 +71,9 @@ def check_url(url: str) -> None:
         raise Refused(NO_HTTPS)
     if port is not None and port not in (80, 443) and port < 1024:
         raise Refused(PORTS)
+    named_so = re.fullmatch(r"(.+\.)?localhost\.?", parts.hostname)  # it is this machine, whatever is looked up
     with suppress(ValueError):  # of a name
-        check_address(parts.hostname)
+        check_address("127.0.0.1" if named_so else parts.hostname)
 
 
 def check_address(address: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
@@ -17,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..http.access import ask_to_delete, see_other
 from ..models import Token, Webhook
-from ..services import Refused, tokens, webhooks
+from ..services import Refused, second_factor, tokens, webhooks
 from .upload import to_uuid
 
 SHOWN = 5  # messages of a webhook
@@ -34,25 +38,17 @@ def account(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
 
-@POSTS
-@login_required
-@never_cache
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Make a token and show it, this once. The form sent again makes no second one."""
-    if request.method != "POST":
-        return _back()
+    """Make a token and show it, this once."""
     said = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
-    days = None if said["days"] == NEVER else next((each for each in tokens.DAYS if str(each) == said["days"]), 0)
-    try:
+
+    def make(**who: Any) -> str:
+        days = None if said["days"] == NEVER else next((each for each in tokens.DAYS if str(each) == said["days"]), 0)
         if days == 0:
             raise Refused("Choose when the token expires.")
-        asked = {"name": said["name"], "days": days, "read_only": said["read_only"] == "on"}
-        _, text = tokens.create_token(user=request.user, pk=_id(request), **asked)
-    except IntegrityError:
-        return _back()
-    except Refused as refusal:
-        return _page(request, token_error=refusal.sentence, token=said, status=refusal.status)
-    return _page(request, new_token=text)
+        return tokens.create_token(name=said["name"], days=days, read_only=said["read_only"] == "on", **who)[1]
+
+    return _make(request, make, "token", said)
 
 
 @POSTS
@@ -67,21 +63,26 @@ def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
     return ask_to_delete(request, "Revoke this token?", sentence, back=reverse("account"), verb="Revoke")
 
 
+def make_webhook(request: HttpRequest) -> HttpResponse:
+    """Make a webhook and show its secret, this once."""
+    url = request.POST.get("url", "")
+    return _make(request, partial(webhooks.create_webhook, url=url), "webhook", url)
+
+
 @POSTS
 @login_required
 @never_cache
-def make_webhook(request: HttpRequest) -> HttpResponse:
-    """Make a webhook and show its secret, this once. The form sent again makes no second one."""
+def _make(request: HttpRequest, make: Callable[..., Any], what: str, said: Any) -> HttpResponse:
+    """Make what a form asks for. The form sent again makes no second one; refused, it shows what was `said`."""
     if request.method != "POST":
         return _back()
-    url = request.POST.get("url", "")
     try:
-        made = webhooks.create_webhook(user=request.user, url=url, pk=_id(request))
+        made = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
     except IntegrityError:
         return _back()
     except Refused as refusal:
-        return _page(request, webhook_error=refusal.sentence, url=url, status=refusal.status)
-    return _page(request, new_webhook=made)
+        return _page(request, status=refusal.status, **{what: said, f"{what}_error": refusal.sentence})
+    return _page(request, **{f"new_{what}": made})
 
 
 @POSTS
@@ -121,17 +122,20 @@ def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     return ask_to_delete(request, "Delete this webhook?", sentence, back=reverse("account"))
 
 
-def _id(request: HttpRequest) -> UUID:
-    return to_uuid(request.POST.get("form", "")) or uuid4()
-
-
 def _back(place: str = "") -> HttpResponse:
     return see_other(reverse("account") + (f"#{place}" if place else ""))
 
 
 def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpResponse:
     user: Any = request.user
+    second = second_factor.is_on() and (user.is_staff or second_factor.is_limited(user))
     context = {
+        "identities": SocialAccount.objects.filter(user=user),
+        "provider": settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
+        "second_factor": second or second_factor.factor_of(user) is not None,
+        "has_factor": second_factor.factor_of(user) is not None,
+        "codes_left": second_factor.left(user),
+        "limited": second_factor.is_limited(user),
         "tokens": [{"row": each, "state": _state(each)} for each in user.tokens.all()],
         "webhooks": [{"row": each, "last": list(each.deliveries.all()[:SHOWN])} for each in user.webhooks.all()],
         "expiries": EXPIRIES,

@@ -24,6 +24,7 @@ from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm
 from ..http.access import ask_to_delete, own_job, refused, reload_if_gone, see_other, visible_job
+from ..http.links import link_page
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
@@ -319,6 +320,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": may_change,
+        "link": link_page(request, found) if may_change else None,
         "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
@@ -334,9 +336,8 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         return render(request, "job.html", context, status=status)
     if is_assumed(found.summary):
         return render(request, "assumed.html", {**context, "assumed": ASSUMED}, status=status)
-    parent = found.parent
-    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
-    context |= {**_files(found), "parent": parent if seen else None}
+    parent = found.parent if any(each.job == found.parent for each in listed) else None
+    context |= {**_files(found), "parent": parent}
     return render(request, "result.html", context, status=status)
 
 

@@ -1,4 +1,4 @@
-"""Help, models, sign-in."""
+"""Help, models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageOps
 
@@ -27,7 +25,6 @@ from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
 from ..presenters.training import TrainedModel
-from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.models_offered import (
     card_for,
@@ -43,21 +40,6 @@ FORMATS = ["WEBP"]
 CAPTION = 0x010E  # of EXIF, as core.report.example writes it
 KIND_PICTURE = 192, 144  # px
 COLOUR = 86, 180, 233
-
-
-class SignIn(LoginView):
-    """Django's own, which sends the signed-in on; it knows whether the site is closed to others."""
-
-    template_name = "accounts/login.html"
-    redirect_authenticated_user = True
-
-    def get_default_redirect_url(self) -> str:
-        """By default: the results of this browser that the account could keep, if there are any."""
-        found = claimable(user=self.request.user, visitor=self.request.visitor)
-        return reverse("results") if found else super().get_default_redirect_url()
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs, site_closed=settings.DEEPSEGM_REQUIRE_LOGIN)
 
 
 @require_safe

@@ -24,6 +24,7 @@ from ..core.settings import task_of
 from ..forms.samples import ScaleForm
 from ..http import access
 from ..http.access import own_job, refused, reload_if_gone, see_other
+from ..http.links import link_page
 from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
 from ..models import Job, Sample
@@ -256,6 +257,7 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
         **({} if pooled.assumed else files_of(found, "sample", task, "sample-file")),
         "progress": Progress.of(found),
         "address": request.build_absolute_uri(_address(found)),
+        "link": link_page(request, found) if found.is_changeable_by(request.user, request.visitor) else None,
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,

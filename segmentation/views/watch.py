@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -21,6 +20,7 @@ from ..core.pace import about
 from ..models import Job, WorkerProcess
 from ..services import health
 from ..services.space import is_scarce
+from .signing_in import staff_only
 
 FULL = "the disk is full: no uploads are taken"
 
@@ -66,7 +66,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-@staff_member_required(login_url="login")
+@staff_only
 def status(request: HttpRequest) -> HttpResponse:
     """The same for people who run the site."""
     queues = [(each, about(each.oldest) if each.waiting else "–") for each in health.queues()]

@@ -34,8 +34,8 @@ def no_pauses(monkeypatch):
     async def sleep(seconds: float) -> None:
         asked.append(seconds)
 
-    monkeypatch.setattr("deepsegm_client.time.sleep", asked.append)
-    monkeypatch.setattr("deepsegm_client.asyncio.sleep", sleep)
+    monkeypatch.setattr("deepsegm_client._client.time.sleep", asked.append)
+    monkeypatch.setattr("deepsegm_client._client.asyncio.sleep", sleep)
     return asked
 
 
@@ -154,7 +154,7 @@ def test_a_failed_job_and_one_that_takes_too_long(site, monkeypatch):
         site.client().analyse(b"words")
     site.answers |= {"POST /jobs": [json_answer(202, QUEUED)], "GET /jobs/j1": [json_answer(200, QUEUED)] * 99}
     clock = iter(range(1000))
-    monkeypatch.setattr("deepsegm_client.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("deepsegm_client._jobs.time.monotonic", lambda: float(next(clock)))
     with pytest.raises(TimedOut, match="5 s"):
         site.client().analyse(b"II*", timeout=5)
 

@@ -54,7 +54,8 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
     assert "'op': 'delete'" in said and "second.tif done" in said
 
 
-def test_the_part_on_trainings_asks_for_the_addresses_of_the_api():
+def test_the_part_on_trainings_asks_for_the_addresses_of_the_api(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     site = Site()
     client = site.client()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -62,7 +63,7 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
-    """Stopped after every third word, and begun again, with a learning curve."""
+    """Stopped after every seventh word, and begun again, with a learning curve."""
     options = replace(TINY, learning_curve=True)
     folder = make_folder(tmp_path / "own", 3)
     unbroken = adapt(folder, str(base), tmp_path / "a", options)
@@ -78,7 +79,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
 
     limit = 0
     while True:
-        limit, said[0] = limit + 3, 0
+        limit, said[0] = limit + 7, 0
         try:
             broken = adapt(folder, str(base), tmp_path / "b", options, report)
             break
@@ -178,6 +179,8 @@ def test_it_is_better_only_where_the_error_falls_and_the_score_does_not(error, s
     table = [{"name": name, "title": title, "before": a, "after": b} for name, title, (a, b) in rows]
     found = outcome.outcome(SCORING, table, list("abcdef"))
     assert found["improved"] is improved and "uncertain" not in found["sentence"]
+    moves = ["falls" if b < a else "rises" for a, b in (error, score)]
+    assert re.findall(r"falls|rises|stays", found["sentence"]) == moves
     assert not outcome.outcome(SCORING, [{**table[0], "after": None}, table[1]], ["a"])["improved"]
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from segmentation.core.label_images import read_numbers
 from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab.agreement import agreement, has_shape_of_gaps
-from segmentation.lab.check import check_folder
+from segmentation.lab.check import check_folder, check_pairs, keep, kept
 from segmentation.lab.check.pairs import has_soft_edges, mirrored, surroundings
 from segmentation.lab.data import make_sources
 from segmentation.lab.finetune import fine_tuning
@@ -200,6 +200,21 @@ def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
     assert not sentences(folder, error=False)
     with pytest.raises(BadDataset, match=r"1\.png fit 4\.png"):
         fine_tuning(folder, str(base))
+
+
+def test_pairs_that_were_kept_are_judged_as_the_folder_is(folder, tmp_path):
+    """Exchanged labels, too, which are compared with other images."""
+    truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in (1, 4)]
+    for number, truth in zip((4, 1), truths, strict=True):
+        save(folder / "labels" / f"{number}.png", truth)
+    relabel(folder, np.zeros_like, 2)
+    checked = check_folder(folder)
+    files = [tmp_path / f"{number}.npz" for number in range(len(checked.pairs))]
+    for pair, file in zip(checked.pairs, files, strict=True):
+        keep(pair, file)
+    again = check_pairs([kept(file) for file in files], [], [pair.name for pair in checked.pairs], classes=(), task="")
+    assert checked.errors and again.findings == checked.findings
+    assert max(file.stat().st_size for file in files) < 60_000
 
 
 def test_maps_of_classes_are_told_from_particles(folder, base):

@@ -8,15 +8,18 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from string import Template
 
 import numpy as np
 import pytest
 import yaml
+from compose_spec import PyCompose
 from django.conf import settings
 from PIL import Image
 
+from tests import test_locks as locks
 from tests.core.micrograph.bars import zeiss
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -98,7 +101,7 @@ def test_each_service_is_confined(name):
     assert megabytes(service["mem_limit"]) >= 256
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["read_only"] is True and service["tmpfs"]
+    assert service["read_only"] is True and service["tmpfs"] and service["pids_limit"]
     assert not service.get("privileged") and not service.get("network_mode")
     assert "build" in service or re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", service["image"])
 
@@ -108,7 +111,31 @@ def test_base_images_have_whole_versions():
     assert outside and all(re.search(r":\d+\.\d+\.\d+-", image) for image in outside)
 
 
-@pytest.mark.parametrize("name", ["worker", "inspector", "trainer"])
+def test_the_files_of_dependencies_are_checked():
+    assert re.findall(r"^RUN pip install (.*)$", DOCKERFILE, re.MULTILINE) == [
+        f"--no-deps --require-hashes -r {lock}" for lock in ("web.lock", "requirements.lock")
+    ]
+    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["1000", "1000"]
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"mem_limits": "1g"}, {"cap_drop": "ALL"}, {"depends_on": {"redis": {"condition": "up"}}}]
+)
+def test_compose_reads_the_file(change):
+    """By the schema of the Compose specification, which refuses each of the changes."""
+    text = re.sub(r"\$\{(\w+)(:-([^}]*))?[^}]*\}", lambda found: found[3] or "x", json.dumps(COMPOSE))
+    file = json.loads(text)
+    file["services"]["web"] |= change
+    with pytest.raises(ValueError) if change else nullcontext():
+        PyCompose.from_json(json.dumps(file))
+
+
+@pytest.mark.parametrize("name", SERVICES.keys() - {"check", "web"})
+def test_services_say_whether_they_are_well(name):
+    assert SERVICES[name]["healthcheck"]["test"][0].startswith("CMD")
+
+
+@pytest.mark.parametrize("name", ["worker", "inspector", "trainer", "gpu"])
 def test_workers_are_asked_for_signs_of_life(name):
     kind, command = SERVICES[name]["healthcheck"]["test"]
     assert kind == "CMD-SHELL" and "inspect ping --destination celery@$$HOSTNAME" in command
@@ -147,9 +174,10 @@ def test_what_a_read_only_root_leaves_writable():
 
 @pytest.mark.slow
 def test_the_small_image_has_all_that_the_inspector_needs(tmp_path):
-    left_out = re.search(r"grep -vE '\^\(([^)]*)\)", DOCKERFILE)[1].split("|")
+    left_out = locks.versions("requirements.lock").keys() - locks.versions("docker/web.lock").keys()
+    assert {"torch", "scipy", "scikit-image", "matplotlib"} <= left_out
     (tmp_path / "sitecustomize.py").write_text(MISSING)
-    modules = " ".join(MODULES.get(name, name) for name in left_out)
+    modules = " ".join(MODULES.get(name, name.replace("-", "_")) for name in left_out)
     environment = {"PYTHONPATH": str(tmp_path), "MISSING": modules, "DEEPSEGM_DATA": str(tmp_path)}
     assert "No module named 'torch'" in run("-c", "import torch", **environment).stderr
     done = run("-c", "import django; django.setup(); import deepsegm.celery, worker.tasks", **environment)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -180,7 +181,7 @@ def test_a_new_revision_takes_the_place_of_the_old_and_its_files(result, give, d
     image.refresh_from_db()
     assert image.job_id == new.pk and set(np.unique(labels_of(image))) == {0, 5, 9, 12}
     _, names = default_storage.listdir(image.folder)
-    assert len(names) == 4 and dataset.images.count() == 1
+    assert len(names) == 5 and dataset.images.count() == 1
 
 
 def test_purging_results_leaves_the_dataset_and_removing_an_image_deletes_its_files(result, give, dataset):
@@ -421,6 +422,72 @@ def test_contradicting_scales_are_a_warning(result, give, dataset):
     assert len(contradicting_scales(list(dataset.images.all()))) == 1
     prepared(dataset)
     assert "powder_2.png" in said(dataset) and "20 nm" in said(dataset)
+
+
+def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_folder(
+    result, give, dataset, tmp_path, monkeypatch
+):
+    from segmentation.core import truth
+    from segmentation.lab.check import check_folder
+
+    for seed in range(3):
+        give(result(seed), group=f"specimen {seed}")
+    prepared(dataset)
+    read, real = [], truth.load_image
+    monkeypatch.setattr(truth, "load_image", lambda file, *more: read.append(file.name) or real(file, *more))
+    image = give(result(3, name="same_as_0.png"), group="specimen 3")
+    prepared(dataset)
+    assert set(read) == {"same_as_0.png"}
+    read.clear()
+    services.group_image(image=image, group="specimen 0")
+    prepared(dataset)
+    assert read == [] and dataset.summary["groups"] == 3
+    lay_out(dataset.images.all(), tmp_path / "folder")
+    whole = check_folder(tmp_path / "folder", task="particles").findings
+    assert whole and [each.sentence.replace(" (--groups)", "") for each in whole] == [
+        each["sentence"] for each in dataset.summary["findings"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(SoftTimeLimitExceeded(), "30 minutes allowed: press Check again"), (MemoryError(), "memory")]
+)
+def test_time_and_memory_that_run_out_are_said_of_the_dataset_and_it_goes_on(
+    result, give, dataset, monkeypatch, error, words
+):
+    from worker import datasets as worker
+
+    for seed in range(2):
+        give(result(seed), group=f"specimen {seed}")
+    real = worker._checked_pair
+
+    def ends(image, *more):
+        if image.name == "powder_1.png":
+            raise error
+        return real(image, *more)
+
+    monkeypatch.setattr(worker, "_checked_pair", ends)
+    prepared(dataset)
+    assert dataset.state == "failed" and dataset.error.startswith("Preparing the dataset") and words in dataset.error
+    monkeypatch.setattr(worker, "_checked_pair", real)
+    services.check_again(dataset=dataset)
+    prepared(dataset)
+    assert (dataset.state, dataset.error, dataset.summary["images"]) == ("done", "", 2)
+
+
+def test_an_image_whose_file_is_gone_or_whose_check_is_damaged_is_named_or_read_again(result, give, dataset):
+    damaged, gone = give(result()), give(result(1))
+    prepared(dataset)
+    for image in (damaged, gone):
+        image.refresh_from_db()
+        (kept,) = [name for name in default_storage.listdir(image.folder)[1] if name.startswith("check-")]
+        default_storage.delete(f"{image.folder}/{kept}")
+    default_storage.save(f"{damaged.folder}/{kept}", io.BytesIO(b"PK no archive"))
+    default_storage.delete(gone.image.name)
+    services.check_again(dataset=dataset)
+    prepared(dataset)
+    assert dataset.state == "done" and "powder_1.png: The stored file" in said(dataset, error=True)
+    assert "powder_0.png:" not in said(dataset, error=True)
 
 
 def test_a_change_supersedes_a_check_under_way(result, give, dataset, monkeypatch):

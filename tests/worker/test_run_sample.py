@@ -19,7 +19,7 @@ from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import Artifact, Job, Sample
 from segmentation.services import bundles, tables
-from worker.failures import BROKEN, POOLING_MEMORY
+from worker.failures import BROKEN
 from worker.samples import CANCELLED, NONE_LEFT, OTHERWISE, UNREAD
 from worker.tasks import run_job, run_sample
 
@@ -242,7 +242,7 @@ def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatc
 
 @pytest.mark.parametrize(
     ("error", "sentence"),
-    [(MemoryError(), POOLING_MEMORY), (RuntimeError("oops"), BROKEN.partition("{")[0])],
+    [(MemoryError(), "The pooling needs more memory"), (RuntimeError("oops"), BROKEN.partition("{")[0])],
 )
 def test_a_failure_is_a_sentence_and_keeps_the_numbers_before(pooled, monkeypatch, error, sentence):
     def fail(*args, **kwargs):

@@ -131,7 +131,7 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
     def full(file, content):
         raise files.CannotWrite("It cannot be written.") from OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("segmentation.lab.adaptation.write_whole", full)
+    monkeypatch.setattr("segmentation.lab.adaptation_plan.write_whole", full)
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
 
@@ -139,7 +139,7 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
         raise files.CannotWrite("It needs more.")
 
     monkeypatch.setattr("segmentation.lab.train.check_room", no_room)
-    monkeypatch.setattr("segmentation.lab.adaptation.write_whole", files.write_whole)
+    monkeypatch.setattr("segmentation.lab.adaptation_plan.write_whole", files.write_whole)
     assert run(row).state == "queued"
 
 
@@ -201,16 +201,14 @@ def _noting(began):
 
 
 @pytest.mark.slow
-def test_killed_five_times_it_comes_to_the_same_end(base_model, tmp_path):  # noqa: F811
+def test_killed_five_times_it_comes_to_the_same_end(base_model, lab, tmp_path):  # noqa: F811
     ends, rng, took = [], random.Random(1), 0.0
+    command, made = [sys.executable, "-m", "tests.worker.trainable"], lab
+    subprocess.run([*command, "make", str(base_model), "3"], check=True, cwd=REPOSITORY, env=made.env)
     for kills in (0, 5):
-        (tmp_path / f"lab {kills}").mkdir()
-        lab = Lab(tmp_path / f"lab {kills}")
+        lab = Lab(shutil.copytree(made.folder, tmp_path / f"lab {kills}"))
         lab.env |= {"OMP_NUM_THREADS": "1", "DEEPSEGM_TRAINING_THREADS": "1", "DEEPSEGM_DEVICE": "cpu"}
-        lab.run("migrate")
-        command = [sys.executable, "-m", "tests.worker.trainable"]
         options = {"cwd": REPOSITORY, "env": lab.env}
-        subprocess.run([*command, "make", str(base_model), "3"], check=True, **options)
         began = time.monotonic()
         for _ in range(kills):
             process = subprocess.Popen([*command, "train"], **options)

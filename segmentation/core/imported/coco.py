@@ -30,7 +30,7 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
         if not isinstance(annotations, list):
             raise TypeError("annotations is no list")
         chosen = _chosen(images, frame, name)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, UnreadableImage):
             raise
         raise UnreadableImage(NO_COCO) from error

@@ -41,12 +41,19 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
+REPAIR = "choose another model, or ask the administrator to install this one again."
+
+
 class AlteredWeights(UserError):
     """The weights are missing, or differ from the weights that the card describes."""
 
 
 class NoDevice(UserError):
     """The requested processor for a network is not available."""
+
+
+class SilentDevice(ConnectionError):
+    """The process that has the networks' processor does not answer; the work can be repeated later."""
 
 
 @dataclass(frozen=True, config=may_be.STRICT)
@@ -235,9 +242,6 @@ def check_weights(card: ModelCard) -> None:
     try:
         digest = hashlib.sha256(card.weights.read_bytes()).hexdigest()
     except OSError as error:
-        raise AlteredWeights(f"The weights of the model {card.name} cannot be read: {error}.") from error
+        raise AlteredWeights(f"The weights of the model {card.name} cannot be read: {REPAIR}") from error
     if digest != card.sha256:
-        raise AlteredWeights(
-            f"The weights of the model {card.name} were altered (their hash is not the card's); "
-            "restore the file from the release."
-        )
+        raise AlteredWeights(f"The weights of the model {card.name} were altered: {REPAIR}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,12 +14,14 @@ from torch import nn
 from .architectures import STRIDE
 from .resample import resize, resize_map
 from .runtime import Runtime, give_freed_memory_back
+from .shared import Activation, SharedNetwork
 
-TILE = {torch.float32: 1024, torch.bfloat16: 1536}  # px; with its halo a tile takes up to 1.4 GB
-HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/network/test_inference.py measures it)
+HALO = (
+    256  # px around a tile. A pixel of the U-Net sees 384, but beyond 256 hardly anything (docs/development/engine.md)
+)
+TILE = 2304 - 2 * HALO  # px; with its halo a tile takes up to 2.2 GB in float32
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
-Activation = Literal["sigmoid", "softmax"]
 Progress = Callable[[float], None]
 Axes = tuple[int, ...]  # of (H, W) along which a picture is mirrored
 ONCE: tuple[Axes, ...] = ((),)
@@ -46,7 +47,7 @@ def predict(
     runtime: Runtime,
     *,
     activation: Activation = "sigmoid",
-    tile: int | None = None,
+    tile: int = TILE,
     halo: int = HALO,
     progress: Progress = no_progress,
 ) -> Maps:
@@ -56,7 +57,6 @@ def predict(
     a tile in px, a multiple of 32, by default TILE; a picture that fits into tile + 2 halo is predicted at once.
     Returns (M, H, W) uint8, 0..255 for 0..1, as many maps as the network puts out. `progress` gets 0..1.
     """
-    tile = TILE[runtime.torch_dtype()] if tile is None else tile
     if tile % STRIDE or halo % STRIDE:
         raise ValueError(f"tile and halo are multiples of {STRIDE} px")
     rows, columns = picture.shape[-2:]
@@ -68,7 +68,11 @@ def predict(
     for number, part in enumerate(tiles, start=1):
         window = _padded_window(picture, part.window)
         (top, left), kept = (s.start for s in part.window), part.kept
-        found = _forward(network, window, activation, runtime)
+        channels = window if window.ndim == 3 else window[None]
+        if isinstance(network, SharedNetwork):
+            found = network.predict(np.ascontiguousarray(channels), activation, rows * columns)
+        else:
+            found = forward(network, channels[None], activation, runtime)[0]
         if number == 1:
             maps = np.empty((len(found), rows, columns), np.uint8)
         target = slice(kept[0].start, min(kept[0].stop, rows)), slice(kept[1].start, min(kept[1].stop, columns))
@@ -110,14 +114,14 @@ def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:
 
 
 @torch.inference_mode()
-def _forward(network: nn.Module, picture: Picture, activation: Activation, runtime: Runtime) -> Maps:
+def forward(network: nn.Module, pictures: Picture, activation: Activation, runtime: Runtime) -> Maps:
+    """The maps (B, M, H, W) of a batch of windows (B, C, H, W)."""
     device, dtype = runtime.torch_device(), runtime.torch_dtype()
-    channels = torch.from_numpy(np.ascontiguousarray(picture if picture.ndim == 3 else picture[None]))
-    batch = channels[None].to(device) * 2 - 1
+    batch = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) * 2 - 1
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         logits = network(batch.contiguous(memory_format=torch.channels_last))
-    found = logits[0].float()
-    shares = found.softmax(0) if activation == "softmax" else found.sigmoid_()
+    found = logits.float()
+    shares = found.softmax(1) if activation == "softmax" else found.sigmoid_()
     maps: Maps = shares.mul_(255).round_().to(torch.uint8).cpu().numpy()
     return maps
 

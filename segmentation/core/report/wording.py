@@ -52,8 +52,8 @@ def hundredths(fraction: float) -> str:
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
-    """Such as "148–163"."""
-    return f"{write(low)}–{write(high)}"
+    """Such as "148–163", or "-12 to 3" where a dash would stand beside a minus."""
+    return f"{write(low)}{' to ' if low < 0 else '–'}{write(high)}"
 
 
 def share_interval(low: float, high: float) -> str:

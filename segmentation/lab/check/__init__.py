@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .findings import CheckedFolder, Finding
-from .folder import NOT_CAUGHT, check_folder, check_sources
-from .pairs import CheckedPair
+from .folder import NOT_CAUGHT, check_folder, check_pairs, check_sources
+from .kept import DAMAGED, keep, kept, mark
+from .pairs import CheckedPair, check_pair

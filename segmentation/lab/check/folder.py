@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...core.pace import followed
@@ -10,7 +10,7 @@ from ...core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
 from ..data import pairs_of
 from ..settings import FolderEntry, TrainingRecipe, number_of_classes
 from .findings import CheckedFolder
-from .pairs import check_pair
+from .pairs import CheckedPair, check_pair
 from .rules import copies, enough_images, every_folder, groups_named, groups_of_tiles
 
 GROUPS = "groups.csv"
@@ -51,13 +51,30 @@ def check_folder(
         checked.error(f"{truth.name} are labels without an image.")
     for pair in followed(found.pairs, len(found.pairs), say):
         _add_pair(checked, pair)
+    names = [file.name for file in (*(f for p in found.pairs for f in p.files), *found.unlabelled, *found.strays)]
+    _judge(checked, group_of, names)
+    return checked
+
+
+def check_pairs(
+    pairs: Sequence[CheckedPair], errors: Sequence[str], names: Sequence[str], *, classes: tuple[int, ...], task: str
+) -> CheckedFolder:
+    """What `check_folder` says of pairs that were checked one by one, each with its image's group.
+
+    errors: on pairs that cannot be read. names: of all files. classes, task: as of `CheckedFolder`.
+    """
+    checked = CheckedFolder(FolderEntry(path="", groups=GROUPS), classes, task, list(pairs))
+    for error in errors:
+        checked.error(error)
+    _judge(checked, {pair.name: pair.group for pair in pairs}, names)
+    return checked
+
+
+def _judge(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str]) -> None:
     for rule in (every_folder, enough_images, groups_of_tiles, copies):
         rule(checked)
     groups_named(checked, group_of)
-    checked.shorten(
-        [file.name for file in (*(f for p in found.pairs for f in p.files), *found.unlabelled, *found.strays)]
-    )
-    return checked
+    checked.shorten(names)
 
 
 def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]) -> None:

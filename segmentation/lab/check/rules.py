@@ -159,11 +159,11 @@ def enough_images(checked: CheckedFolder) -> None:
     if images < 2:
         checked.error(
             f"{'One image' if images else 'No image'} with {'particles' if with_particles else 'labels'}: a training "
-            "needs two at least, one to train on and one to validate on."
+            "needs two at least, one to learn from and one to judge the model on."
         )
     elif images < FEW_IMAGES:
         shown = "labels" if checked.classes else "particles"
-        checked.warn(f"{images} images with {shown} are few: with 10 to 20 the validation says more.")
+        checked.warn(f"{images} images with {shown} are few: 10 to 20 make the judgement of the model more certain.")
     if checked.classes:
         if images and not with_particles:
             checked.error(f"No image has labelled pixels: no labels hold {', '.join(map(str, checked.classes))}.")

@@ -6,10 +6,13 @@ import base64
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from segmentation import services
 from segmentation.models import Dataset, DatasetImage
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
+from tests.web.trained import make_dataset, make_model, with_own_models
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/datasets"
@@ -66,6 +69,7 @@ def test_the_matrix_of_rights(call, dataset, ada, result, settings):  # noqa: F8
         ("patch", one, {"name": "y"}),
         ("post", f"{one}/images", said),
         ("patch", f"{one}/images/{image.pk}", {"group": "g"}),
+        ("post", f"{one}/check", None),
         ("delete", f"{one}/images/{image.pk}", None),
         ("delete", one, None),
     ]
@@ -73,13 +77,13 @@ def test_the_matrix_of_rights(call, dataset, ada, result, settings):  # noqa: F8
     def statuses(user):
         return [call(method, path, body, user=user).status_code for method, path, body in every]
 
-    assert statuses(None) == [401, 401, 404, 404, 404, 404, 404, 404, 404]
-    assert statuses("alice") == [200, 403, 404, 404, 404, 404, 404, 404, 404]
+    assert statuses(None) == [401, 401, *[404] * 8]
+    assert statuses("alice") == [200, 403, *[404] * 8]
     settings.DEEPSEGM_TRAINING = "accounts"
     Dataset.objects.update(shared=True)
-    assert statuses("alice") == [200, 201, 200, 200, 403, 403, 403, 403, 403]
+    assert statuses("alice") == [200, 201, 200, 200, *[403] * 6]
     settings.DEEPSEGM_TRAINING = "nobody"
-    assert statuses("ada") == [200, 403, 200, 200, 200, 403, 200, 204, 204]
+    assert statuses("ada") == [200, 403, 200, 200, 200, 403, 200, 202, 204, 204]
 
 
 def test_each_fault_is_one_sentence(call, client, dataset, result, alice):  # noqa: F811
@@ -121,7 +125,7 @@ def test_the_document_has_the_types(client):
     paths = {
         path: set(methods) for path, methods in made["paths"].items() if "/datasets" in path and "suggest" not in path
     }
-    assert {len(methods) for methods in paths.values()} == {1, 2, 3} and len(paths) == 5
+    assert {len(methods) for methods in paths.values()} == {1, 2, 3} and len(paths) == 6
     body = made["paths"]["/api/v1/datasets/{pk}/images"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "multipart/form-data"}
     assert made["components"]["schemas"]["DatasetImage"]["properties"]["region"]["description"]
@@ -131,3 +135,27 @@ def test_an_image_that_is_not_written_yet_is_not_exported(client, dataset):
     DatasetImage.objects.create(dataset=dataset, name="a.tif", sha256="1" * 64)
     answer = client.get(f"{ADDRESS}/{dataset.pk}/export.zip", headers=basic("ada"))
     assert answer.status_code == 200 and b"a.tif" not in b"".join(answer.streaming_content)
+
+
+def test_a_list_of_many_asks_as_often_as_one_of_few(client, ada, settings, tmp_path, monkeypatch, model, reader):
+    """Datasets with images, trainings with files, models with trainings."""
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    with_own_models(monkeypatch, model)
+    client.get("/api/v1/me", headers=basic("ada"))  # the first sign-in of an account asks for more
+    counts = dict[str, set[int]]()
+    for more in (3, 27):
+        for number in range(more):
+            dataset = make_dataset(ada, images=2, name=f"{more} {number}")
+            make_model(ada, f"m{more}-{number}", dataset=dataset).artifacts.create(attempt=1, name="card.json", size=1)
+        for path, key in (("datasets", "datasets"), ("trainings", ""), ("models", "")):
+            with CaptureQueriesContext(connection) as asked:
+                said = client.get(f"/api/v1/{path}", headers=basic("ada")).json()
+            assert len(said[key] if key else said) >= more
+            counts.setdefault(path, set()).add(len(asked))
+    assert {len(each) for each in counts.values()} == {1}, counts
+
+
+def test_the_check_is_asked_for_again(call, dataset, ada):
+    Dataset.objects.update(state="failed", error="Preparing the dataset took longer.")
+    answer = call("post", f"/{dataset.pk}/check")
+    assert (answer.status_code, answer.json()["state"], answer.json()["error"]) == (202, "queued", None)

@@ -12,7 +12,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Job, Micrograph, Sample, Segmentation
+from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation
+from segmentation.services.kinds import KINDS
 from segmentation.services.upkeep import LOST
 
 pytestmark = pytest.mark.django_db
@@ -161,6 +162,15 @@ class TestDeaths:
         self.begin(job)
         assert died(job, too_long=True)[0] == "failed"
         assert "took longer" in job.error
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].subject])
+def test_each_kind_of_work_says_what_ran_out_and_what_to_do(kind):
+    known = KINDS[kind]
+    said = [known.gave_up(3), known.needs_memory(), known.too_long("30 minutes"), known.too_long()]
+    assert all(each.startswith(f"{known.subject} ") and each.endswith(".") and each.count(". ") == 0 for each in said)
+    assert all("memory" in each for each in said[:2]) and all("took longer than" in each for each in said[2:])
+    assert kind in (Job, ExportJob) or not any("the image," in each for each in said)
 
 
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):

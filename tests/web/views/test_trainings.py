@@ -150,7 +150,23 @@ class TestPage:
         page = visible(people["alice"].get(f"/trainings/{make_model(alice).pk}/"))
         assert page.index("fell from 13 %") < page.index("10.0–17.0")
         assert page.index("b.png") < page.index("a.png")  # what got worse comes first
+        assert page.index("correct") < page.index("merged") < page.index("b.png")  # what the colours mean
         assert "More images are probably worth the time" in page
+
+    def test_an_error_with_a_sign_is_better_nearer_to_zero(self, people, alice):
+        training = make_model(alice)
+        row = training.summary["table"][0]
+        row |= {"better": "zero", "before": -54.2, "before_interval": [-59.4, -47.5], "after": -20.1}
+        training.save()
+        page = visible(people["alice"].get(f"/trainings/{training.pk}/"))
+        assert "-59.4 to -47.5" in page and "worse" not in page[page.index("-59.4") : page.index("F1 at 0.5")]
+
+    @pytest.mark.parametrize(("after", "forgot"), [(0.805, False), (0.7, True)])
+    def test_a_loss_on_the_base_models_data_is_told_with_what_to_do(self, people, alice, after, forgot):
+        training = make_model(alice)
+        training.summary["forgetting"][0]["after"] = after
+        training.save()
+        assert ("It forgot" in visible(people["alice"].get(f"/trainings/{training.pk}/"))) is forgot
 
     def test_only_a_person_offers_what_is_no_better(self, people, alice):
         training = make_model(alice, improved=False)

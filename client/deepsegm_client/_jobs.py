@@ -1,0 +1,315 @@
+"""The rows of a site, and jobs with their results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from ._errors import DeepSegmError, Failed, TimedOut
+from ._parts import File, _form, _needed, _new_key, _part, _save, _value
+from ._steps import M, Steps, _asked, _Bound, _step
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+
+    from ._client import _Client
+    from ._parts import Image
+
+ENDED = ("done", "failed", "cancelled")
+TABLES = ("particles.csv", "objects.csv", "classes.csv")
+Progress = Callable[[str, float], object]
+
+
+class _Row(_Bound[M]):
+    """A row of the site. data: what the site said of it last."""
+
+    kind = ""
+
+    def __init__(self, client: _Client[M], data: dict[str, Any]) -> None:
+        self._client, self.data = client, data
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self.data.get('state') or self.data.get('name')}>"
+
+    @property
+    def id(self) -> str:
+        return str(self.data["id"])
+
+    @property
+    def path(self) -> str:
+        return f"/{self.kind}/{self.id}"
+
+    @property
+    def page(self) -> str:
+        """The address of its page for people."""
+        return str(self.data.get("page", ""))
+
+    def _refresh(self) -> Steps[None]:
+        self.data = yield from self._client._json("GET", self.path)
+
+    @_step
+    def refresh(self) -> Steps[None]:
+        """Ask the site how it stands now."""
+        yield from self._refresh()
+
+    @_step
+    def delete(self) -> Steps[None]:
+        """Delete it with its files, for good."""
+        yield from self._client._ask("DELETE", self.path)
+
+
+class _Work(_Row[M]):
+    """A row that a worker works at. whole: an entry that lists of rows leave out."""
+
+    whole = "files"
+
+    @property
+    def state(self) -> str:
+        """queued, running, done, failed or cancelled; a sample may also be waiting for its images."""
+        return str(self.data["state"])
+
+    @property
+    def error(self) -> str:
+        """Why it failed."""
+        return self.data.get("error") or ""
+
+    def _how_far(self) -> tuple[str, float]:
+        return self.data.get("stage") or self.state, float(self.data.get("progress") or 0)
+
+    def _wait(self, timeout: float | None, progress: Progress | None) -> Steps[None]:
+        end = time.monotonic() + timeout if timeout is not None else float("inf")
+        pause = 0.2
+        if self.whole not in self.data:
+            yield from self._refresh()
+        while True:
+            if progress:
+                progress(*self._how_far())
+            if self.state in ENDED:
+                break
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimedOut(f"It is not done after {timeout:g} s, but goes on at the site.")
+            yield min(pause, left)
+            pause = min(1.3 * pause, 3.0)
+            yield from self._refresh()
+        if self.state != "done":
+            raise Failed(self.data)
+
+
+class _Stoppable(_Work[M]):
+    def _do(self, action: str, **fields: Any) -> Steps[None]:
+        self.data = yield from self._client._json("POST", f"{self.path}/{action}", json=fields or None)
+
+    @_step
+    def cancel(self) -> Steps[None]:
+        """Stop it."""
+        yield from self._do("cancel")
+
+    @_step
+    def retry(self) -> Steps[None]:
+        """Try once more what failed or was cancelled; a training goes on where it stopped."""
+        yield from self._do("retry")
+
+
+class _Files(_Row[M]):
+    """A row with files."""
+
+    @property
+    def files(self) -> list[str]:
+        """The names of its files. The site writes most of them when somebody first asks for them."""
+        return list(self.data["files"])
+
+    def _read(self, name: str) -> Steps[bytes]:
+        path = f"{self.path}/files/{quote(name, safe='')}"
+        return (yield from self._client._written(path, params={"wait": "20"})).content
+
+    @_step
+    def read(self, name: str) -> Steps[bytes]:
+        """The content of a file."""
+        return (yield from self._read(name))
+
+    @_step
+    def download(self, name: str, to: File = ".") -> Steps[Path]:
+        """Save a file in a folder, or under the name `to`; gives its path."""
+        target = Path(to) / Path(name).name if Path(to).is_dir() else Path(to)
+        return _save(target, (yield from self._read(name)))
+
+
+class _Measured(_Files[M]):
+    """What finished results of one image and of a sample share."""
+
+    @property
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        """The numbers by name, each with value, low and high (ends of the 95 % interval) and unit."""
+        return dict(self.data["result"]["quantities"])
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.data["result"].get("warnings", []))
+
+    def _table(self) -> Steps[str]:
+        for name in TABLES:
+            if name in self.files:
+                lines = (yield from self._read(name)).decode("utf-8-sig").splitlines()
+                return "\n".join(line for line in lines if not line.startswith("#"))
+        raise DeepSegmError("This result has no table of objects.")
+
+    @_asked
+    def rows(self) -> Steps[list[dict[str, Any]]]:
+        """The table of objects: a dictionary for each, also for those that were set aside (kept is False)."""
+        table = yield from self._table()
+        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(table.splitlines())]
+
+    @_asked
+    def particles(self) -> Steps[pandas.DataFrame]:
+        """The table of objects as a DataFrame, whatever the objects are; needs pandas."""
+        read_csv = _needed("pandas", "rows gives the same table without it").read_csv
+        return cast("pandas.DataFrame", read_csv(io.StringIO((yield from self._table()))))
+
+
+class Job(_Stoppable[M]):
+    """The analysis of one image."""
+
+    kind = "jobs"
+
+    def _finished(self, timeout: float | None, progress: Progress | None) -> Steps[Result[M]]:
+        yield from self._wait(timeout, progress)
+        return Result(self._client, self.data)
+
+    @_step
+    def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[Result[M]]:
+        """Wait for its result; raises Failed with the reason, or TimedOut after so many seconds.
+
+        progress: called with what it is doing, in words, and how far it is, from 0 to 1.
+        """
+        return (yield from self._finished(timeout, progress))
+
+
+class Result(_Measured[M]):
+    """The result of one image.
+
+    base: the number of the last edit of its outlines that you know, 0 for none.
+    """
+
+    kind = "jobs"
+    base = 0
+
+    @_step
+    def labels(self) -> Steps[np.ndarray[Any, Any]]:
+        """The outlines that stand now, (rows, columns) of int32: ids as in the table, 0 for background; needs tifffile.
+
+        They include those that were set aside, and the corrections so far, which you then know (base).
+        """
+        imread = _needed("tifffile", "download('labels-all.tif') saves the outlines without it").imread
+        answer = yield from self._client._ask("GET", f"{self.path}/labels")
+        self.base = int(answer.headers["X-Edits-Base"])
+        return cast("np.ndarray[Any, Any]", imread(io.BytesIO(answer.content)))
+
+    @_step
+    def edits(self, since: int = 0) -> Steps[list[dict[str, Any]]]:
+        """The corrections after number `since`, in their order; then you know them (base)."""
+        log = yield from self._client._json("GET", f"{self.path}/edits", params={"since": since})
+        self.base = int(log["base"])
+        return list(log["edits"])
+
+    @_step
+    def edit(
+        self, operations: Sequence[Mapping[str, Any]], *, base: int | None = None, key: str = ""
+    ) -> Steps[dict[str, Any]]:
+        """Correct the outlines, all operations or none; gives base, made (the ids that each one touched) and checks.
+
+        base: the number of the last edit that you know, self.base where nothing is given. Raises Outdated, with the
+        edits since, where there are newer ones.
+        """
+        sent = {"base": self.base if base is None else base, "operations": [dict(each) for each in operations]}
+        answer: dict[str, Any] = yield from self._client._json(
+            "POST", f"{self.path}/edits", key=key or _new_key(), json=sent
+        )
+        self.base = int(answer["base"])
+        return answer
+
+    def _revise(
+        self, timeout: float | None, progress: Progress | None, key: str, files: Any = None, **fields: Any
+    ) -> Steps[Result[M]]:
+        path, key = f"{self.path}/revisions", key or _new_key()
+        data = yield from self._client._json("POST", path, key=key, data=_form(fields), files=files)
+        return (yield from Job(self._client, data)._finished(timeout, progress))
+
+    @_step
+    def revise(
+        self,
+        /,
+        *,
+        width: str | None = None,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        key: str = "",
+        **settings: Any,
+    ) -> Steps[Result[M]]:
+        """The same image with another width ("" for sizes in pixels) or other settings; the others stay as they are."""
+        return (yield from self._revise(timeout, progress, key, width=width, **settings))
+
+    @_step
+    def finish(
+        self, /, *, timeout: float | None = None, progress: Progress | None = None, key: str = "", **settings: Any
+    ) -> Steps[Result[M]]:
+        """Measure the corrected outlines: a new result, beside this one."""
+        return (yield from self._revise(timeout, progress, key, edits=True, **settings))
+
+    @_step
+    def scales(self, width: str = "") -> Steps[dict[str, Any]]:
+        """What is known of the scale: used, of the file, of the data bar; warnings where these, or a width, differ."""
+        return dict((yield from self._client._json("GET", f"{self.path}/calibration", params={"width": width})))
+
+    @_step
+    def rescale(
+        self,
+        source: str,
+        /,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        key: str = "",
+        **fields: Any,
+    ) -> Steps[Result[M]]:
+        """Measure the same outlines with another scale: a new result.
+
+        source: "file" or "data bar" confirms what scales says; "typed" takes width; "line" takes pixels, error (px) and
+        length, such as "200 nm"; "none" gives sizes in pixels.
+        """
+        sent = {"source": source, **fields}
+        data = yield from self._client._json("POST", f"{self.path}/calibration", key=key or _new_key(), json=sent)
+        return (yield from Job(self._client, data)._finished(timeout, progress))
+
+    @_step
+    def sign(self, password: str, meaning: str = "made", name: str = "") -> Steps[dict[str, Any]]:
+        """Sign it with the password of the account. meaning: made, reviewed or approved."""
+        sent = {"password": password, "meaning": meaning, "name": name}
+        return dict((yield from self._client._json("POST", f"{self.path}/signatures", json=sent)))
+
+    @_step
+    def send_outlines(
+        self,
+        /,
+        file: Image,
+        *,
+        name: str = "",
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        key: str = "",
+        **settings: Any,
+    ) -> Steps[Result[M]]:
+        """Measure the outlines of another program: a new result, beside this one.
+
+        file: a label image (also as an array of whole numbers), a mask, an ImageJ ROI or ROI ZIP, or COCO JSON.
+        """
+        with ExitStack() as stack:
+            files = [("outlines", _part(file, name, stack))]
+            return (yield from self._revise(timeout, progress, key, files, **settings))

@@ -1,0 +1,127 @@
+"""Datasets, and trainings on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._jobs import Job, Progress, Result, _Files, _Stoppable, _Work
+from ._parts import File, _form, _id, _new_key, _part
+from ._steps import M, Steps, _step
+
+if TYPE_CHECKING:
+    from ._parts import Image
+
+
+class Dataset(_Work[M]):
+    """Corrected images that a model may be trained on. A worker writes and checks what is added; wait for it."""
+
+    kind = "datasets"
+    whole = "images"
+
+    @property
+    def images(self) -> list[dict[str, Any]]:
+        return list(self.data["images"])
+
+    @_step
+    def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[None]:
+        """Wait until what was added is written and checked."""
+        yield from self._wait(timeout, progress)
+
+    @_step
+    def add(
+        self,
+        result: Result[M] | Job[M] | str,
+        *,
+        reviewed: bool,
+        consent: bool,
+        group: str = "",
+        region: Sequence[int] | None = None,
+    ) -> Steps[None]:
+        """Add a finished result of yours, or put a newer result of an image in the place of the older one.
+
+        reviewed: a person has checked every outline of the image, or of its region (top, left, bottom, right in px).
+        consent: models may learn from it. group: its specimen or session.
+        """
+        sent = {"job": _id(result), "reviewed": reviewed, "consent": consent, "group": group}
+        sent["region"] = None if region is None else list(region)
+        self.data = yield from self._client._json("POST", f"{self.path}/images", json=sent)
+
+    @_step
+    def add_zip(self, file: Image, *, reviewed: bool, consent: bool) -> Steps[None]:
+        """Add images with outlines made elsewhere: a ZIP with the folders images and labels, as export gives it."""
+        with ExitStack() as stack:
+            files, data = [("file", _part(file, "", stack))], _form({"reviewed": reviewed, "consent": consent})
+            self.data = yield from self._client._json("POST", f"{self.path}/images", files=files, data=data)
+
+    @_step
+    def remove(self, image: str) -> Steps[None]:
+        """Take an image, by its id, out again."""
+        yield from self._client._ask("DELETE", f"{self.path}/images/{image}")
+        yield from self._refresh()
+
+    @_step
+    def group(self, image: str, group: str) -> Steps[None]:
+        """Say which specimen or session an image, by its id, is of; then wait."""
+        self.data = yield from self._client._json("PATCH", f"{self.path}/images/{image}", json={"group": group})
+
+    @_step
+    def check(self) -> Steps[None]:
+        """Try once more what could not be written, and check all images again; then wait."""
+        self.data = yield from self._client._json("POST", f"{self.path}/check")
+
+    @_step
+    def change(self, /, **fields: Any) -> Steps[None]:
+        """Change its name, material, instrument or licence, or whether it is shared."""
+        self.data = yield from self._client._json("PATCH", self.path, json=fields)
+
+    @_step
+    def export(self, to: File = ".") -> Steps[Path]:
+        """Save images, labels and COCO annotations as one ZIP, in a folder or under the name `to`; gives its path."""
+        return (yield from self._client._saved(f"{self.path}/export.zip", to, f"{self.id}.zip"))
+
+    @_step
+    def suggestions(self) -> Steps[list[dict[str, Any]]]:
+        """Your uncorrected results that would teach most, the best first."""
+        return list((yield from self._client._json("GET", f"{self.path}/suggestions")))
+
+    @_step
+    def train(self, /, base: str = "particles", *, key: str = "", **options: Any) -> Steps[Training[M]]:
+        """Train the model `base` further on all of its images. options: title, learning_curve."""
+        sent = {"dataset": self.id, "base": base, **options}
+        made = yield from self._client._json("POST", "/trainings", key=key or _new_key(), json=sent)
+        return Training(self._client, made)
+
+
+class Training(_Stoppable[M], _Files[M]):
+    """A training on a dataset; data["summary"] has the errors before and after, data["model"] the model's name."""
+
+    kind = "trainings"
+
+    @_step
+    def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[None]:
+        """Wait for its end; raises Failed with the reason, or TimedOut after so many seconds."""
+        yield from self._wait(timeout, progress)
+
+    @_step
+    def offer(self, overrule: bool = False) -> Steps[None]:
+        """Offer its model in the list of models, if its error fell; overrule: also if it did not."""
+        yield from self._do("offer", overrule=overrule)
+
+    @_step
+    def withdraw(self) -> Steps[None]:
+        """Offer its model no longer."""
+        yield from self._do("withdraw")
+
+    @_step
+    def share(self, shared: bool = True) -> Steps[None]:
+        """Let every account use its model, or its owner alone; staff only."""
+        yield from self._do("share", shared=shared)
+
+    @_step
+    def run_again(self, jobs: Iterable[Job[M] | Result[M] | str] | None = None) -> Steps[dict[str, Any]]:
+        """Analyse finished results again with its model; without `jobs` all that another model found."""
+        sent = {"jobs": None if jobs is None else [_id(each) for each in jobs]}
+        return dict((yield from self._client._json("POST", f"{self.path}/revisions", json=sent)))

@@ -1,0 +1,50 @@
+"""The private links of jobs and samples, for scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router
+from pydantic import Field
+
+from ..http.links import link_page
+from ..models import Sample
+from ..services import links
+from . import schemas
+from .auth import own
+from .jobs import job_of
+from .sending import JSON, Body, json_body, refusals, takes
+
+jobs, samples = Router(tags=["Jobs"]), Router(tags=["Samples"])
+SAID = {200: schemas.Link, **refusals(403, 404, 422)}
+
+
+class Change(Body):
+    """What to change of a link; what is not sent stays."""
+
+    ends: str = Field("", description=links.WHEN)
+    renew: bool = Field(False, description="A new secret: the old link stops at once.")
+    off: bool | None = Field(None, description="Switch it off, or on again.")
+
+
+def _row(request: HttpRequest, pk: UUID) -> Any:
+    """The job or sample of a router, for its maker."""
+    of_sample = request.path.startswith("/api/v1/samples/")
+    return own(request, Sample.objects.filter(pk=pk).first() if of_sample else job_of(pk))
+
+
+for router, kind in ((jobs, "job"), (samples, "sample")):
+
+    @router.api_operation(["GET", "HEAD"], "/{uuid:pk}/link", url_name=f"{kind}-link", response=SAID)
+    def link(request: HttpRequest, pk: UUID) -> Any:
+        """The link, for the maker of the result."""
+        return link_page(request, _row(request, pk))
+
+    @router.post("/{uuid:pk}/link", url_name=f"{kind}-link", response=SAID, openapi_extra=takes(Change, JSON))
+    def change(request: HttpRequest, pk: UUID) -> Any:
+        """Set when the link ends, renew it, switch it off or on."""
+        row = _row(request, pk)
+        links.change_link(row=row, **json_body(request, Change).model_dump())
+        return link_page(request, row)

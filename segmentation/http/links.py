@@ -1,0 +1,20 @@
+"""The private link of a result: what its owner is shown of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ..models import Job, Sample
+from ..services import links
+
+
+def link_page(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
+    """State, address and end of a link."""
+    link, state = links.link_of(row), links.state_of(row)
+    secret = f"?link={links.secret_of(link)}" if link and link.number else ""
+    name = "sample-page" if isinstance(row, Sample) else "job"
+    address = request.build_absolute_uri(reverse(name, args=[row.pk]) + secret)
+    return {"state": state, "address": address if state == "open" else None, "ends": link and link.ends}

@@ -1,0 +1,133 @@
+"""Mutations that leave a file's frame whole, so that damage reaches what lies behind checksums and syntax."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+Plain = Callable[[bytes], bytes]
+TIFF = (b"II*\0", b"MM\0*")
+PNG = b"\x89PNG\r\n\x1a\n"
+ZIP = b"PK\x03\x04"
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+WORDS = (0, 1, 2, 8, 255, 256, 32767, 32768, 65535, 2**31 - 1, 2**31, 2**32 - 1)
+NUMBERS = (
+    b"0",
+    b"-1",
+    b"1e400",
+    b"-1e400",
+    b"nan",
+    b"inf",
+    b"1e-400",
+    b"9" * 30,
+    b"9" * 5000,
+    b"",
+    b"0x10",
+    b"\xd9\xa3",
+)
+VALUES: tuple[Any, ...] = (None, True, -1, 0, 2**31, 2**63, 10**400, 1e308, float("nan"), float("inf"), "", "\0", "\ud800",
+                           "x" * 5000, [], {}, [[]], {"": None}, ["a"], "1", "../../x", "=1+1")  # fmt: skip
+
+
+def mutated(content: bytes, rng: random.Random, plain: Plain) -> bytes:
+    """One change; plain: what changes bytes without knowing what they are."""
+    frames = {ZIP: _zip, PNG: _png, TIFF[0]: _tiff, TIFF[1]: _tiff, b"{": _json, b"[": _json}
+    change = next((change for begins, change in frames.items() if content.startswith(begins)), _numbers)
+    if rng.random() < 0.4:
+        return plain(content)
+    try:
+        return change(content, rng, plain)
+    except Exception:  # damaged already, in one of many ways
+        return plain(content)
+
+
+def _zip(content: bytes, rng: random.Random, plain: Plain) -> bytes:
+    """Another member, name or way of packing; all checksums are right."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [(each.filename, archive.read(each)) for each in archive.infolist()[:50]]
+    place = rng.randrange(len(members))
+    name, inside = members[place]
+    kind = rng.randrange(6)
+    if kind == 0:
+        members[place] = rng.choice(["../x", "/x", "a/" * 60, "\0", "", name.upper(), name + "/", "a\\b"]), inside
+    elif kind == 1:
+        members.append(members[place])
+    elif kind == 2:
+        del members[place]
+    else:
+        members[place] = name, mutated(inside, rng, plain)
+    made = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(made, "w", rng.choice(METHODS)) as archive:
+        warnings.simplefilter("ignore")
+        for name, inside in members:
+            archive.writestr(zipfile.ZipInfo(name), inside, rng.choice(METHODS))
+    packed = made.getvalue()
+    return plain(packed) if rng.random() < 0.2 else packed
+
+
+def _png(content: bytes, rng: random.Random, plain: Plain) -> bytes:
+    """Another chunk, with the checksum that fits."""
+    chunks, at = [], len(PNG)
+    while at + 12 <= len(content):
+        size = struct.unpack_from(">I", content, at)[0]
+        chunks.append((content[at + 4 : at + 8], content[at + 8 : at + 8 + size]))
+        at += 12 + size
+    place = rng.randrange(len(chunks))
+    kind, data = chunks[place]
+    chunks[place] = kind, _numbers(data, rng, plain) if rng.random() < 0.5 else plain(data)
+    return PNG + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def _tiff(content: bytes, rng: random.Random, plain: Plain) -> bytes:
+    """Another type, count or value of a tag of the first directory."""
+    order = "<" if content.startswith(b"II") else ">"
+    changed = bytearray(content)
+    start = struct.unpack_from(order + "I", content, 4)[0]
+    entry = start + 2 + 12 * rng.randrange(struct.unpack_from(order + "H", content, start)[0])
+    kind = rng.randrange(4)
+    if kind == 0:
+        struct.pack_into(order + "H", changed, entry + 2, rng.randrange(20))
+    elif kind == 3:
+        place = struct.unpack_from(order + "I", content, entry + 8)[0]
+        size = min(struct.unpack_from(order + "I", content, entry + 4)[0] * 8, 2000)
+        changed[place : place + size] = _numbers(content[place : place + size], rng, plain)
+    else:
+        struct.pack_into(order + "I", changed, entry + 4 * kind, rng.choice(WORDS))
+    return bytes(changed)
+
+
+def _json(content: bytes, rng: random.Random, plain: Plain) -> bytes:
+    """Another value somewhere."""
+    said = json.loads(content)
+    parents = [said]
+    for each in parents:
+        inner = each.values() if isinstance(each, dict) else each
+        parents += [child for child in inner if isinstance(child, dict | list) and child][: 2000 - len(parents)]
+    parent = rng.choice(parents)
+    key = rng.choice(list(parent)) if isinstance(parent, dict) else rng.randrange(len(parent))
+    if rng.random() < 0.2:
+        del parent[key]
+    else:
+        parent[key] = rng.choice(VALUES)
+    return json.dumps(said).encode()
+
+
+def _numbers(content: bytes, rng: random.Random, plain: Plain) -> bytes:
+    """Another number where one is written, as text or as two or four bytes."""
+    written = list(re.finditer(rb"[-+]?\d+(\.\d+)?", content))
+    if written and rng.random() < 0.7:
+        found = rng.choice(written)
+        return content[: found.start()] + rng.choice(NUMBERS) + content[found.end() :]
+    changed, place = bytearray(content), rng.randrange(max(1, len(content) - 4))
+    changed[place : place + 4] = struct.pack(rng.choice("<>") + "I", rng.choice(WORDS))
+    return bytes(changed)

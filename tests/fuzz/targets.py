@@ -1,0 +1,328 @@
+"""What reads foreign bytes: for each reader the files it starts from, and the refusals that it may answer with."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from PIL import Image
+
+Run = Callable[[bytes, Path], object]
+MOST_PIXELS = 2_000_000
+SMALL = 60_000  # bytes: larger files only make a step slower
+
+
+@dataclass(frozen=True)
+class Target:
+    """seeds: files to begin with. run: reads a file's bytes, may write in a folder. refusals: what it may raise.
+    steps: how many files a run of CI makes."""
+
+    seeds: Callable[[], list[bytes]]
+    run: Run
+    refusals: tuple[type[Exception], ...]
+    steps: int
+
+
+def micrographs() -> Target:
+    from segmentation.core.micrograph import inspect, preview
+    from segmentation.core.micrograph.reader import read
+    from segmentation.core.micrograph.types import UnreadableImage
+    from tests.core.micrograph import instrument_files as made
+    from tests.hostile import HOSTILE, image, tiff
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / "image"
+        path.write_bytes(content)
+        micrograph = read(path, max_pixels=MOST_PIXELS)
+        preview(micrograph)
+        json.dumps(inspect._report(micrograph), allow_nan=False)
+
+    def seeds() -> list[bytes]:
+        noted = [tiff(image(), extratags=[(code, 2, len(text) + 1, text + b"\0", True)]) for code, text in headers()]
+        small = image(24, 32)
+        instruments = [
+            made.dm(small), made.dm(small.astype(np.float32), 4, ">"), made.ser(small), made.ser(small, version=0x220),
+            made.mrc(small.astype(np.int16)), made.mrc(small.astype(np.float32), order=">"),
+            made.with_extended(made.mrc(small.astype(np.int16)), b"FEI1", made.thermo_header(1e-9)),
+            made.sis_tiff(-6, 1.0), made.noted_tiff(image(), side_files()[0]),
+            tiff(image(), description="ImageJ=1.53\nunit=nm\nimages=1\n", resolution=(2, 2)),
+        ]  # fmt: skip
+        return [*(case.build() for case in HOSTILE), *noted, *instruments]
+
+    return Target(seeds, run, (UnreadableImage,), 5_000)
+
+
+def headers() -> list[tuple[int, bytes]]:
+    from tests.core.micrograph.vendors import test_headers as vendors
+
+    zeiss = vendors.zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm", **vendors.FULL)
+    fei = b"[Beam]\r\nHV=5000\r\n[Scan]\r\nPixelWidth=1e-09\r\nPixelHeight=1e-09\r\n[Image]\r\nResolutionX=64\r\n"
+    fibics = b"<?xml version='1.0'?><Fibics><Scan><Ux>0.01</Ux><FOV_X units='um'>5</FOV_X></Scan></Fibics>"
+    tescan = b"[MAIN]\r\nPixelSizeX=1e-9\r\n[SEM]\r\nHV=20000\r\n"
+    codes = (vendors.ZEISS, vendors.FEI, vendors.FEI_XML, vendors.TESCAN, vendors.FIBICS)
+    return list(zip(codes, (zeiss, fei, vendors.XML, tescan, fibics), strict=True))
+
+
+def side_files() -> list[bytes]:
+    from tests.core.micrograph.instrument_files import emi
+    from tests.core.micrograph.vendors import test_side_files as vendors
+
+    texts = (vendors.JEOL, vendors.HITACHI, vendors.TESCAN)
+    return [*(text.encode() for text in texts), *(text.encode("utf-16") for text in texts), emi()]
+
+
+def sides() -> Target:
+    from segmentation.core.micrograph.reader import read
+    from tests.hostile import image, tiff
+
+    def run(content: bytes, folder: Path) -> None:
+        (folder / "image").write_bytes(tiff(image()))
+        (folder / "side").write_bytes(content)
+        json.dumps(read(folder / "image", side=[("side", folder / "side")]).metadata, allow_nan=False)
+
+    return Target(side_files, run, (), 12_000)
+
+
+def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
+    from segmentation.core.imported.kinds import HEAD_BYTES, kind_of
+    from segmentation.core.imported.reading import read_outlines, read_truth
+    from segmentation.core.imported.reading import said as told
+    from segmentation.core.imported.shapes import Frame
+    from segmentation.core.micrograph.types import UnreadableImage
+    from segmentation.core.tasks import find
+
+    frame, particles, phases, names = Frame(48, 64, 40), find("particles"), find("phases"), ("one", "two")
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / f"outlines{kind_of(content[:HEAD_BYTES])[0]}"
+        path.write_bytes(content)
+        which = zlib.crc32(content) % 4
+        if which == 0:
+            read_truth(path, frame, particles, names, "a.png")
+        elif which == 1:
+            read_truth(path, frame, phases, names, "a.png")
+        else:
+            found = read_outlines(path, frame, (particles, phases)[which - 2], names, image="a.png", nm_per_pixel=1.0)
+            json.dumps(told(found), allow_nan=False)
+
+    return Target(seeds, run, (UnreadableImage,), steps)
+
+
+def label_images() -> list[bytes]:
+    import tifffile
+
+    from tests.core.builders import disc_labels
+
+    found, files = disc_labels(4, (48, 64)), []
+    for kind in (np.uint8, np.uint16, np.int32, np.float32):
+        file = io.BytesIO()
+        tifffile.imwrite(file, found.astype(kind), compression="zlib" if kind == np.int32 else None)
+        files.append(file.getvalue())
+    for suffix, pixels in (("PNG", found.astype(np.uint8)), ("BMP", found.astype(np.uint8) * 255)):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, suffix)
+        files.append(file.getvalue())
+    file = io.BytesIO()
+    np.save(file, found)
+    return [*files, file.getvalue()]
+
+
+def rois() -> list[bytes]:
+    from roifile import ROI_TYPE, ImagejRoi
+
+    corners = [(10, 20), (30, 20), (30, 40), (10, 40)]
+    made = [ImagejRoi.frompoints(corners), ImagejRoi.frompoints(np.array(corners) + 0.5)]
+    for kind in (ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.TRACED, ROI_TYPE.FREEHAND):
+        made.append(ImagejRoi.frompoints(corners))
+        made[-1].roitype = kind
+    files = [each.tobytes() for each in made]
+    return [*files, zipped({f"{number:04} why.roi": each for number, each in enumerate(files)})]
+
+
+def coco() -> list[bytes]:
+    ring, counts = [10, 20, 30, 20, 30, 40, 10, 40], [100, 50, 48 * 64 - 150]
+    shapes = [[ring], {"size": [48, 64], "counts": counts}, {"size": [48, 64], "counts": "d35g2"}]
+    return [
+        json.dumps({
+            "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+            "categories": [{"id": 1, "name": "one"}],
+            "annotations": [{"id": 5, "image_id": 1, "category_id": 1, "segmentation": shape, "reason": "frame"}],
+        }).encode()
+        for shape in shapes
+    ]  # fmt: skip
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    from tests.web.archive import zipped as packed
+
+    return packed(files.items())
+
+
+def archives() -> Target:
+    from segmentation.services import Refused
+    from segmentation.services.archives import every_file, unpacked
+    from tests.web.archive import picture
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / "archive.zip"
+        path.write_bytes(content)
+        for _ in unpacked(path, folder):
+            pass
+        every_file(path, folder)
+
+    def seeds() -> list[bytes]:
+        one = {
+            "a/1.png": picture(),
+            "a/1.txt": side_files()[0],
+            "2.png": picture(1),
+            ".DS_Store": b"x",
+            "notes.doc": b"x",
+        }
+        return [zipped(one), zipped({"a.png": picture()}), zipped({"b.zip": zipped(one)})]
+
+    return Target(seeds, run, (Refused,), 4_000)
+
+
+def datasets() -> Target:
+    from segmentation.core.micrograph.types import UnreadableImage
+    from segmentation.core.validation import UserError
+    from segmentation.models import Dataset
+    from segmentation.services import Refused
+    from segmentation.services.archives import every_file
+    from tests.web.archive import picture
+    from worker.dataset_archives import _check_kind, _contents
+
+    class Unsaved(Dataset):
+        class Meta:
+            app_label, proxy = "segmentation", True
+
+        def change(self, **fields: object) -> None:
+            pass
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / "dataset.zip"
+        path.write_bytes(content)
+        contents = _contents(every_file(path, folder)[0], [])
+        for task in ("particles", "phases"):
+            _check_kind(Unsaved(task=task, name="a"), contents)
+
+    def seeds() -> list[bytes]:
+        tables = {
+            "groups.csv": b"image,group\na.png,one\n",
+            "regions.csv": b"image,top,left,bottom,right\na.png,0,0,10,10\n",
+            "dataset.toml": b'[dataset]\ntask = "phases"\nclass_names = ["a", "b"]\n\n'
+            b'[[images]]\nname = "a.png"\nnm_per_pixel = 1.5\n',
+        }
+        pair = {"images/a.png": picture(), "labels/a.png": picture()}
+        return [zipped(pair | tables), zipped(pair), *(zipped(pair | {name: text}) for name, text in tables.items())]
+
+    return Target(seeds, run, (Refused, UserError, UnreadableImage), 4_000)
+
+
+def backups() -> Target:
+    from segmentation.services import Refused
+    from worker import backup
+
+    known = backup._targets
+
+    def targets(manifest: dict[str, object]) -> list[backup.Node]:
+        known(manifest)
+        raise Refused("It is whole.", 422)  # nothing is restored
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / "backup.zip"
+        path.write_bytes(content)
+        with mock.patch.multiple(backup, _targets=targets, _refuse_what_is_there=lambda archive: None):
+            backup.restore_backup(path, say=str)
+
+    def seeds() -> list[bytes]:
+        rows = b'["id"]\n[1]\n'
+        members = {backup.KEY: b"k" * 50, "files/a/b.png": b"x", "models/m.toml": b"x", "rows/auth.user.jsonl": rows}
+        said = {name: {"sha256": sha256(text).hexdigest(), "size": len(text)} for name, text in members.items()}
+        applied = [["auth", "0001_initial"]]
+        manifest = {"format": backup.FORMAT, "version": "0.2.0", "migrations": applied, "members": said}
+        return [zipped(members | {backup.MANIFEST: json.dumps(manifest).encode()})]
+
+    return Target(seeds, run, (Refused,), 1_500)
+
+
+def cards() -> Target:
+    from segmentation.core import tasks  # its checks of a card, too
+    from segmentation.core.network.cards import read_card
+
+    folder_of_cards = Path(tasks.__file__).parents[2] / "cards"
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / "particles.toml"
+        path.write_bytes(content)
+        json.dumps(read_card(path).entries(), default=str)
+
+    return Target(
+        lambda: [file.read_bytes() for file in sorted(folder_of_cards.glob("*.toml"))], run, (ValueError,), 3_000
+    )
+
+
+def segmentations() -> Target:
+    from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+    from segmentation.core.labels.stored import opened
+    from tests.core.builders import disc_labels, segmentation_of
+
+    made = io.BytesIO()
+    segmentation_of(disc_labels(4, (48, 64))).save(made)
+    known = Segmentation.load(io.BytesIO(made.getvalue())).provenance
+
+    def run(content: bytes, folder: Path) -> None:
+        if zlib.crc32(content) % 2:
+            Segmentation.load(io.BytesIO(content), known)
+        else:
+            opened(lambda: io.BytesIO(content), known)
+
+    return Target(lambda: [made.getvalue()], run, (UnusableSegmentation,), 6_000)
+
+
+def logs() -> Target:
+    from segmentation.core.report.exports.bundle import CHECKSUMS
+    from segmentation.services.logs import BEFORE, LOG, NotRepeated, repeated
+    from segmentation.services.segmentations import NAME
+
+    def run(content: bytes, folder: Path) -> None:
+        path = folder / "bundle.zip"
+        path.write_bytes(content)
+        repeated(path)
+
+    def seeds() -> list[bytes]:
+        found = segmentations().seeds()[0]
+        operation = {"operation": "set aside", "ids": [1], "reason": "drift"}
+        row = {
+            "job": "6a2f41a3-c54c-fce8-32d2-0324e1c32e22", "sequence": 1, "author": "alice", "visitor": None,
+            "time": "2026-11-23T10:00:00+00:00", "operation": operation, "patch": None, "before": "a" * 64,
+            "undoes": None, "previous": "", "hash": "b" * 64,
+        }  # fmt: skip
+        files = {BEFORE: found, NAME: found, LOG: json.dumps([row]).encode()}
+        sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+        return [zipped(files), zipped(files | {CHECKSUMS: sums.encode()})]
+
+    return Target(seeds, run, (NotRepeated,), 2_000)
+
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    "micrographs": micrographs,
+    "sides": sides,
+    "labels": lambda: outlines(label_images, 4_000),
+    "rois": lambda: outlines(rois, 6_000),
+    "coco": lambda: outlines(coco, 6_000),
+    "archives": archives,
+    "datasets": datasets,
+    "backups": backups,
+    "cards": cards,
+    "segmentations": segmentations,
+    "logs": logs,
+}

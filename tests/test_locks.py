@@ -1,0 +1,68 @@
+"""The locks hold the versions of requirements.txt, all that these need, and a hash of each file."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = ("requirements.lock", "docker/web.lock")
+RENEW = "run: make lock"
+
+
+def versions(lock: str) -> dict[str, str]:
+    """The version of each package of a lock on this machine."""
+    lines = re.findall(r"^([a-z].*?) \\$", (ROOT / lock).read_text(), re.MULTILINE)
+    each = [Requirement(line) for line in lines]
+    return {one.name: str(one.specifier)[2:] for one in each if one.marker is None or one.marker.evaluate()}
+
+
+def asked() -> dict[str, Requirement]:
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    each = [Requirement(line) for line in lines if line]
+    return {canonicalize_name(one.name): one for one in each}
+
+
+def needed(names: list[Requirement]) -> set[str]:
+    """All packages that these need on this machine, by what is installed."""
+    found, waiting = set[tuple[str, str]](), [(one.name, extra) for one in names for extra in (*one.extras, "")]
+    while waiting:
+        name, extra = waiting.pop()
+        if (canonicalize_name(name), extra) in found:
+            continue
+        found.add((canonicalize_name(name), extra))
+        for said in requires(name) or ():
+            one = Requirement(said)
+            if one.marker is None or one.marker.evaluate({"extra": extra}):
+                waiting += [(one.name, each) for each in (*one.extras, "")]
+    return {name for name, _ in found}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_the_versions_asked_for(lock):
+    held, listed = versions(lock), asked()
+    listed = {name: one for name, one in listed.items() if lock == LOCKS[0] or name in held}
+    assert {name: str(one.specifier)[2:] for name, one in listed.items()} == {
+        name: held.get(name) for name in listed
+    }, RENEW
+    assert held.items() <= versions(LOCKS[0]).items(), RENEW
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_is_whole(lock):
+    held = versions(lock)
+    try:
+        assert needed([one for name, one in asked().items() if name in held]) == held.keys(), RENEW
+    except PackageNotFoundError as error:
+        pytest.fail(f"{error.name} is not installed: {RENEW}")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_has_hashes(lock):
+    for entry in re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip()):
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}$", entry), entry[:80]

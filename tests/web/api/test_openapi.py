@@ -1,0 +1,58 @@
+"""The API against its own document: whatever is sent, the answer is one that the document names, and never a 500."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import sampled_from
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from segmentation.api.urls import document
+
+from .test_every_address import cast  # noqa: F401
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 30  # of each operation
+CALLERS = ("nobody", "owner's token", "read-only")
+
+
+def operations() -> Iterator[Any]:
+    schema = schemathesis.openapi.from_dict(document())
+    schema.app = get_wsgi_application()
+    for found in schema.get_all_operations():
+        yield found.ok()
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda each: each.label)
+def test_every_answer_is_in_the_document(cast, operation):  # noqa: F811
+    own, callers = cast
+    before = operation.path.strip("/").split("/")[2:]
+    ids = {"pk": own.get(before[0]), "job": own["samples/images"], "image": own["images"]}
+
+    @given(case=operation.as_strategy(), caller=sampled_from(CALLERS))
+    @settings(
+        max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    def holds(case: Any, caller: str) -> None:
+        for name, thing in ids.items():  # an id that somebody guessed leads nowhere
+            if name in (case.path_parameters or {}) and thing is not None:
+                case.path_parameters[name] = str(thing.pk)
+        with transaction.atomic():
+            response = case.call(headers=callers[caller])
+            transaction.set_rollback(True)
+        case.validate_response(response, checks=CHECKS)
+
+    holds()

@@ -1,0 +1,256 @@
+"""Sign-in by an OpenID provider, against one that runs here and, asked to, lies."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+from allauth.socialaccount.internal import statekit
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from .finished import visit, words
+from .provider import CLIENT, OTHER_KEY, SECRET, Provider
+
+pytestmark = pytest.mark.django_db
+START, ARRIVE = "/accounts/oidc/", "/accounts/oidc/callback/"
+
+
+@pytest.fixture
+def provider(settings):
+    made = Provider()
+    cache.clear()
+    settings.DEEPSEGM_OIDC_URL = urlsplit(made.url)
+    app = {"provider_id": "oidc", "name": "Institute", "client_id": CLIENT, "secret": SECRET}
+    app["settings"] = {"server_url": made.url}
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+    settings.DEEPSEGM_OIDC_NAME, settings.DEEPSEGM_OIDC_ACCOUNTS = "Institute", "new"
+    yield made
+    made.close()
+
+
+def sign_in(provider, client, start=START):
+    """The way of a browser; the answer at its end."""
+    asked = client.get(start)
+    assert asked.status_code == 302, words(asked)
+    return client.get(provider.authorise(asked["Location"]))
+
+
+def who(client):
+    return User.objects.filter(pk=client.session.get("_auth_user_id", 0)).first()
+
+
+def test_a_new_person_gets_an_account_where_the_site_says_so(provider, client):
+    response = sign_in(provider, client, f"{START}?next=/models/")
+    assert response.status_code == 302 and response["Location"] == "/models/"
+    made = who(client)
+    assert (made.username, made.email, made.is_staff) == ("dora", "dora@example.org", False)
+    assert not made.has_usable_password()
+    again = Client()
+    provider.person["preferred_username"] = "another name"
+    sign_in(provider, again)
+    assert who(again) == made and User.objects.count() == 1
+
+
+def test_by_default_only_accounts_that_exist(provider, client, settings):
+    settings.DEEPSEGM_OIDC_ACCOUNTS = "existing"
+    response = sign_in(provider, client)
+    assert response.status_code == 403 and "No account of this site belongs to you" in words(response)
+    assert not User.objects.exists() and who(client) is None
+
+
+def test_an_account_is_connected_by_its_owner(provider, client, alice, settings):
+    settings.DEEPSEGM_OIDC_ACCOUNTS = "existing"
+    client.force_login(alice)
+    assert "Connect with Institute" in words(client.get("/account/"))
+    assert sign_in(provider, client, f"{START}?connect")["Location"] == "/account/"
+    assert "connected since" in words(client.get("/account/"))
+    other = Client()
+    sign_in(provider, other)
+    assert who(other) == alice
+    other.force_login(User.objects.create_user("dora"))
+    refused = sign_in(provider, other, f"{START}?connect")
+    assert refused.status_code == 409 and "another account" in words(refused)
+    pk = SocialAccount.objects.get().pk
+    assert other.post(f"/account/identities/{pk}/disconnect/").status_code == 404
+    assert client.post(f"/account/identities/{pk}/disconnect/").status_code == 303
+    assert sign_in(provider, Client()).status_code == 403
+
+
+def test_the_last_way_in_stays(provider, client):
+    sign_in(provider, client)
+    pk = SocialAccount.objects.get().pk
+    assert client.post(f"/account/identities/{pk}/disconnect/").status_code == 409
+    assert "Change password" not in words(client.get("/account/"))
+
+
+def test_a_name_that_is_taken_takes_nothing_over(provider, client, alice):
+    provider.person["preferred_username"] = "alice"
+    sign_in(provider, client)
+    assert who(client) not in (None, alice) and User.objects.count() == 2
+
+
+class TestMail:
+    """An e-mail address takes no account over, but where the provider verified it and the site allows it."""
+
+    @pytest.fixture(autouse=True)
+    def local(self, alice):
+        User.objects.filter(pk=alice.pk).update(email="Dora@example.org")
+
+    @pytest.mark.parametrize(
+        ("allowed", "verified", "staff", "hers"),
+        [
+            (False, True, False, False),
+            (True, False, False, False),
+            (True, "true", False, False),  # a word is no promise
+            (True, True, True, False),  # staff connect by hand
+            (True, True, False, True),
+        ],
+    )
+    def test_when_it_does(self, provider, client, alice, settings, allowed, verified, staff, hers):
+        settings.DEEPSEGM_OIDC_MATCH_EMAIL = allowed
+        User.objects.filter(pk=alice.pk).update(is_staff=staff)
+        provider.person["email_verified"] = verified
+        sign_in(provider, client)
+        assert (who(client) == alice) == hers
+        assert hers or who(client).email == ""
+        assert User.objects.get(username="alice").has_usable_password()
+
+    def test_two_accounts_with_one_address_get_nobody(self, provider, client, settings):
+        settings.DEEPSEGM_OIDC_MATCH_EMAIL, settings.DEEPSEGM_OIDC_ACCOUNTS = True, "existing"
+        User.objects.create_user("eve", email="dora@example.org")
+        assert sign_in(provider, client).status_code == 403
+
+
+def test_a_closed_account_stays_closed(provider, client):
+    sign_in(provider, client)
+    User.objects.update(is_active=False)
+    other = Client()
+    response = sign_in(provider, other)
+    assert response.status_code == 403 and "closed" in words(response) and who(other) is None
+
+
+def test_the_results_of_the_browser_can_be_taken_over(provider, make_job):
+    visitor = uuid4()
+    make_job(visitor=visitor, state="done")
+    assert sign_in(provider, visit(Client(), visitor))["Location"] == "/results/"
+
+
+@pytest.mark.parametrize("after", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"])
+def test_it_leads_to_no_other_site(provider, client, after):
+    assert sign_in(provider, client, f"{START}?next={after}")["Location"] == "/"
+
+
+def test_a_foreign_page_starts_nothing(provider, client):
+    assert client.get(START, headers={"Sec-Fetch-Site": "cross-site"})["Location"] == "/accounts/login/"
+
+
+def test_where_it_is_not_set_up_there_is_nothing(client):
+    assert client.get(START).status_code == client.get(ARRIVE).status_code == 404
+    assert "Sign in with" not in words(client.get("/accounts/login/"))
+
+
+def test_the_closed_site_lets_people_sign_in(provider, client, settings):
+    settings.DEEPSEGM_REQUIRE_LOGIN = True
+    assert "Sign in with Institute" in words(client.get("/accounts/login/"))
+    assert sign_in(provider, client)["Location"] == "/"
+
+
+def test_the_session_of_before_is_not_that_of_after(provider, client):
+    asked = client.get(START)
+    before = client.session.session_key
+    client.get(provider.authorise(asked["Location"]))
+    assert who(client) and client.session.session_key != before
+
+
+class TestAttacks:
+    def test_the_address_of_somebody_elses_sign_in(self, provider, client):
+        """A sends the address with his own code to B: the state is not that of B's browser."""
+        address = provider.authorise(Client().get(START)["Location"])
+        response = client.get(address)
+        assert response.status_code == 400 and who(client) is None
+
+    def test_the_same_address_twice(self, provider, client):
+        address = provider.authorise(client.get(START)["Location"])
+        client.get(address)
+        client.logout()
+        assert client.get(address).status_code == 400 and who(client) is None
+
+    def test_a_code_used_before(self, provider, client):
+        used = provider.authorise(client.get(START)["Location"])
+        provider.codes.clear()
+        assert client.get(used).status_code == 400 and who(client) is None
+
+    def test_a_code_of_another_browser_with_ones_own_state(self, provider, client):
+        theirs = provider.authorise(Client().get(START)["Location"])
+        mine = client.get(START)["Location"]
+        code, state = (parse_qs(urlsplit(each).query)[name][0] for each, name in ((theirs, "code"), (mine, "state")))
+        assert client.get(ARRIVE, {"code": code, "state": state}).status_code == 400  # PKCE
+        assert who(client) is None
+
+    def test_a_state_that_is_too_old(self, provider, client, monkeypatch):
+        address = provider.authorise(client.get(START)["Location"])
+        later = statekit.time.time() + 601
+        monkeypatch.setattr(statekit, "time", SimpleNamespace(time=lambda: later))
+        assert client.get(address).status_code == 400 and who(client) is None
+
+    @pytest.mark.parametrize("said", ["", "?code=1", "?state=1", "?code=1&state=1", "?error=access_denied&state=1"])
+    def test_anything(self, provider, client, said):
+        assert client.get(ARRIVE + said).status_code == 400
+        assert client.post(ARRIVE + said).status_code == 405
+
+    def test_somebody_cancels(self, provider, client):
+        state = parse_qs(urlsplit(client.get(START)["Location"]).query)["state"][0]
+        response = client.get(ARRIVE, {"error": "access_denied", "state": state})
+        assert response.status_code == 400 and "cancelled" in words(response)
+
+    @pytest.mark.parametrize(
+        "lies",
+        [
+            {"key": OTHER_KEY},
+            {"key": "k" * 32, "algorithm": "HS256"},
+            {"key": None, "algorithm": "none"},
+            {"userinfo": {"sub": "1"}},
+            {"userinfo": {"sub": None}},
+            {"token": {"id_token": "a.b.c"}},
+            {"token": {"id_token": None}},
+        ],
+    )
+    def test_a_token_that_is_not_signed_by_the_provider(self, provider, client, lies):
+        provider.lies = lies
+        response = sign_in(provider, client)
+        assert response.status_code in (400, 502) and who(client) is None
+        assert "Institute" in words(response) and not User.objects.exists()
+
+    @pytest.mark.parametrize("said", [{"aud": "others"}, {"iss": "https://evil.example"}, {"exp": 1}, {"nbf": 2**40}])
+    def test_a_token_for_others_or_of_another_time(self, provider, client, said):
+        provider.id_token = said
+        assert sign_in(provider, client).status_code == 400 and who(client) is None
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("lies", [{"status": 500}, {"body": "<html>"}, {"body": "[]"}, {"body": "{}"}])
+    def test_a_provider_that_answers_nonsense(self, provider, client, lies):
+        provider.lies = lies
+        response = client.get(START)
+        assert response.status_code == 502 and "try again later" in words(response)
+
+    @pytest.mark.parametrize("lies", [{"status": 500}, {"body": "<html>"}, {"body": "[]"}])
+    def test_nonsense_after_the_way_there(self, provider, client, lies):
+        address = provider.authorise(client.get(START)["Location"])
+        provider.lies = lies
+        assert client.get(address).status_code in (400, 502) and who(client) is None
+
+    def test_a_provider_that_is_down(self, provider, client):
+        provider.close()
+        assert client.get(START).status_code == 502
+
+    def test_it_never_takes_all_threads(self, provider, client, monkeypatch):
+        from segmentation.views import signing_in
+
+        monkeypatch.setattr(signing_in._room, "_value", 0)
+        assert client.get(START).status_code == 429

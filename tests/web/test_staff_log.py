@@ -1,0 +1,130 @@
+"""What staff change leaves a row: by the admin, by pages, by the API and on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+
+from segmentation.models import Job, StaffAction
+from segmentation.services import second_factor, tokens
+from tests.web.api.test_jobs import basic
+
+from .finished import words
+
+pytestmark = pytest.mark.django_db
+LOG = "/admin/segmentation/staffaction/"
+
+
+@pytest.fixture
+def desk(client, ada):
+    client.force_login(ada)
+    return client
+
+
+def last():
+    return StaffAction.objects.first()
+
+
+def test_what_the_staff_do_with_others_results(desk, ada, alice, make_job):
+    job = make_job(owner=alice, state="queued")
+    desk.post(f"/jobs/{job.pk}/cancel/")
+    row = last()
+    assert (row.account, row.action, row.target, row.name) == ("ada", "job-cancel POST", str(job.pk), "tio2.png")
+    assert row.before["state"] == "queued" and row.after["state"] == "cancelled"
+    desk.post(f"/api/v1/jobs/{job.pk}/retry", headers=basic("ada"))
+    assert last().action == "job-retry POST" or "retry" in last().action
+    desk.delete(f"/api/v1/jobs/{job.pk}", headers=basic("ada"))
+    assert last().before["state"] == "queued" and last().after == {} and not Job.objects.exists()
+
+
+def test_what_is_refused_or_only_looked_at_leaves_nothing(desk, alice, make_job):
+    job = make_job(owner=alice, state="done")
+    desk.get(f"/jobs/{job.pk}/"), desk.get(f"/jobs/{job.pk}/delete/"), desk.post(f"/jobs/{job.pk}/retry/")
+    assert not StaffAction.objects.exists()
+
+
+def test_ones_own_results_leave_nothing(desk, ada, make_job):
+    desk.post(f"/jobs/{make_job(owner=ada, state='queued').pk}/cancel/")
+    assert not StaffAction.objects.exists()
+
+
+def test_actions_of_the_admin(desk, make_job):
+    job = make_job(state="queued")
+    desk.post("/admin/segmentation/job/", {"action": "cancel", "_selected_action": [str(job.pk)]})
+    assert last().action == "cancelled" and last().after["state"] == "cancelled"
+    many = {"action": "delete_selected", "_selected_action": [str(job.pk), str(make_job().pk)], "post": "yes"}
+    desk.post("/admin/segmentation/job/", many)
+    assert list(StaffAction.objects.values_list("action", flat=True)) == ["deleted", "deleted", "cancelled"]
+    assert last().before["state"]
+
+
+def test_a_token_that_is_revoked(desk, alice):
+    token, text = tokens.create_token(user=alice, name="microscope", days=30, read_only=False, pk=uuid4())
+    desk.post("/admin/segmentation/token/", {"action": "revoke", "_selected_action": [str(token.pk)]})
+    assert (last().name, list(last().after)) == ("microscope", ["revoked"])
+    assert text not in str(list(StaffAction.objects.values()))
+
+
+def test_accounts_with_their_rights(desk, alice):
+    page = f"/admin/auth/user/{alice.pk}/change/"
+    may = Permission.objects.get(codename="view_job")
+    joined = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    said = {"username": "alice", "is_active": "on", "is_staff": "on", "user_permissions": [may.pk], **joined}
+    assert desk.post(page, said).status_code == 302
+    row = last()
+    assert (row.before["is_staff"], row.after["is_staff"]) == ("False", "True")
+    assert "view job" in row.after["user_permissions"]
+    new = {"password1": "lantern fig 7", "password2": "lantern fig 7", "usable_password": "true"}
+    assert desk.post(f"/admin/auth/user/{alice.pk}/password/", new).status_code == 302
+    assert "lantern" not in str(list(StaffAction.objects.values()))
+
+
+def test_second_factors(settings, ada):
+    settings.DEEPSEGM_STAFF_SECOND_FACTOR = "optional"
+    from .test_second_factor import with_factor
+
+    with_factor(ada)
+    call_command("reset_second_factor", "ada")
+    assert (last().account, last().name) == ("command line", "ada") and second_factor.factor_of(ada) is None
+
+
+class TestLooking:
+    @pytest.fixture
+    def rows(self, ada, make_job):
+        job = make_job(state="queued")
+        for name in ("=1+1", "b"):
+            StaffAction.objects.create(account="ada", action="a", kind="job", target=job.pk, name=name, after={"x": 1})
+
+    def test_superusers_see_and_export_it(self, desk, rows):
+        assert "→ 1" in words(desk.get(LOG))
+        assert desk.get(f"{LOG}{last().pk}/change/").status_code == 200
+        every = list(StaffAction.objects.values_list("pk", flat=True))
+        made = desk.post(LOG, {"action": "export", "_selected_action": every})
+        read = list(csv.DictReader(io.StringIO(made.content.decode())))
+        assert [each["account"] for each in read] == ["ada", "ada"]
+        assert not any(each["name"].startswith("=") for each in read)
+
+    def test_nobody_changes_it(self, desk, rows):
+        pk = last().pk
+        assert desk.post(f"{LOG}{pk}/delete/", {"post": "yes"}).status_code == 403
+        desk.post(LOG, {"action": "delete_selected", "_selected_action": [pk], "post": "yes"})
+        desk.post(f"{LOG}{pk}/change/", {"name": "c"})
+        assert desk.get(f"{LOG}add/").status_code == 403
+        assert sorted(StaffAction.objects.values_list("name", flat=True)) == ["=1+1", "b"]
+
+    def test_other_staff_do_not_see_it(self, client, rows, alice):
+        alice.is_staff = True
+        alice.save()
+        alice.user_permissions.set(Permission.objects.filter(content_type__app_label="segmentation"))
+        client.force_login(alice)
+        assert client.get(LOG).status_code == 403
+        assert "staffaction" not in words(client.get("/admin/"))
+
+    def test_it_outlives_the_account(self, rows, ada):
+        ada.delete()
+        assert StaffAction.objects.filter(account="ada").count() == 2
