@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-all js test-services e2e lint fuzz benchmarks lock audit sbom clean
+.PHONY: run test test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
@@ -60,6 +60,13 @@ audit:
 	$(BIN)/uvx pip-audit==2.10.1 --vulnerability-service pypi --disable-pip --require-hashes -r requirements.lock
 sbom:
 	$(BIN)/uvx --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file $(or $(FILE),sbom.json)
+
+# By digest in place of tags, where registries can be reached: docs/operate/deploy.md.
+PYTHON_IMAGE = $(shell sed -n 's/^FROM \(python:[^@ ]*\).*/\1/p' docker/Dockerfile)
+digests:
+	docker compose --file docker/compose.yaml --profile '*' config --lock-image-digests > docker/digests.yaml
+	digest=$$(docker buildx imagetools inspect $(PYTHON_IMAGE) --format '{{.Manifest.Digest}}') \
+	  && sed -i "s|^FROM python:[^ ]*|FROM $(PYTHON_IMAGE)@$$digest|" docker/Dockerfile
 
 # Debian ships Python's venv apart; root can fetch it, anyone else is told how.
 .venv/made:

@@ -25,7 +25,6 @@ from ..services.permissions import SIGN_IN
 from . import learning as schemas
 from .auth import own
 from .sending import (
-    A_FILE,
     FORM,
     JSON,
     Archive,
@@ -33,6 +32,7 @@ from .sending import (
     ImageGroup,
     NewDataset,
     TrainingData,
+    a_file,
     json_body,
     refusals,
     takes,
@@ -45,7 +45,7 @@ router = Router(tags=["Datasets"])
 ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
 
 
-@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401)})
+@router.api_operation(["GET", "HEAD"], "", url_name="datasets", response={200: schemas.Datasets, **refusals(401, 422)})
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
@@ -159,7 +159,7 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     "/{uuid:pk}/export.zip",
     url_name="dataset-export",
     response=refusals(404),
-    openapi_extra=A_FILE,
+    openapi_extra=a_file("application/zip"),
 )
 def export(request: HttpRequest, pk: UUID) -> Any:
     """Images, labels, groups.csv, regions.csv, coco.json and dataset.toml as one ZIP file."""

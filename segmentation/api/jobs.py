@@ -28,7 +28,6 @@ from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .listing import OF_STATE, Listing, listed
 from .sending import (
-    A_FILE,
     FORM,
     JSON,
     LABELS,
@@ -36,6 +35,7 @@ from .sending import (
     Edits,
     OneImage,
     Sign,
+    a_file,
     changed_settings,
     json_body,
     refusals,
@@ -235,7 +235,11 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}/edits.csv", url_name="edits-csv", response=refusals(404), openapi_extra=A_FILE
+    ["GET", "HEAD"],
+    "/{uuid:pk}/edits.csv",
+    url_name="edits-csv",
+    response=refusals(404),
+    openapi_extra=a_file("text/csv"),
 )
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
@@ -272,8 +276,8 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     ["GET", "HEAD"],
     "/{uuid:pk}/files/{str:name}",
     url_name="artifact",
-    response={202: schemas.BeingWritten, **refusals(404, 503)},
-    openapi_extra=A_FILE,
+    response={202: schemas.BeingWritten, **refusals(404, 422, 503)},
+    openapi_extra=a_file(),
 )
 def artifact(
     request: HttpRequest,

@@ -27,7 +27,6 @@ from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .listing import OF_STATE, Listing, listed
 from .sending import (
-    A_FILE,
     JSON,
     FromResults,
     Images,
@@ -35,6 +34,7 @@ from .sending import (
     Name,
     NewSample,
     SampleScale,
+    a_file,
     json_body,
     refusals,
     takes,
@@ -194,7 +194,7 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/outlines.json",
     url_name="sample-outlines",
     response=refusals(404),
-    openapi_extra=A_FILE,
+    openapi_extra=a_file("application/json"),
 )
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
@@ -217,7 +217,11 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}/files/{str:name}", url_name="sample-file", response=refusals(404), openapi_extra=A_FILE
+    ["GET", "HEAD"],
+    "/{uuid:pk}/files/{str:name}",
+    url_name="sample-file",
+    response=refusals(404),
+    openapi_extra=a_file(),
 )
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A file of the pooled result."""

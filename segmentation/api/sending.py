@@ -28,9 +28,15 @@ from . import schemas
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
 LENGTH = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
-A_FILE = {"responses": {200: {"description": "The file", "content": {"application/octet-stream": {}}}}}
 BINARY = {"description": "As asked for by format", "content": {"image/tiff": {}, "application/octet-stream": {}}}
 LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
+
+
+def a_file(kind: str = "*/*") -> dict[str, Any]:
+    """In the document: an answer that is a file of this type, or of the type that its name says."""
+    return {"responses": {200: {"description": "The file", "content": {kind: {}}}}}
+
+
 Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
 
 

@@ -15,7 +15,7 @@ from ..http.zipped import Zipped
 from ..models import Job
 from ..services import Refused
 from . import schemas
-from .sending import A_FILE, refusals
+from .sending import a_file, refusals
 
 MOST = 200
 NO_FILES = "None of these results has files yet: wait until one is done."
@@ -28,7 +28,7 @@ router = Router(tags=["Jobs"])
     "/results.zip",
     url_name="results-zip",
     response={202: schemas.Written, **refusals(404, 409, 422)},
-    openapi_extra=A_FILE,
+    openapi_extra=a_file("application/zip"),
 )
 def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
     """All files of several results as a ZIP archive, a folder for each. Those not written yet are asked for: 202 until
@@ -47,7 +47,7 @@ def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS)
     "/objects.csv",
     url_name="objects-csv",
     response=refusals(404, 409, 422),
-    openapi_extra=A_FILE,
+    openapi_extra=a_file("text/csv"),
 )
 def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
     """All objects of several results as one CSV table."""

@@ -19,7 +19,7 @@ from ..services.reruns import rerun_with, runnable_with
 from ..services.suggestions import SHOWN, suggestions
 from . import learning as schemas
 from .auth import identify, key_of, own
-from .sending import A_FILE, JSON, NewTraining, Offer, RunAgain, Share, json_body, refusals, takes
+from .sending import JSON, NewTraining, Offer, RunAgain, Share, a_file, json_body, refusals, takes
 
 A_PAGE = 50
 MOST_SUGGESTED = 50
@@ -51,7 +51,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "", url_name="trainings", response={200: list[schemas.Training], **refusals(404)}
+    ["GET", "HEAD"], "", url_name="trainings", response={200: list[schemas.Training], **refusals(404, 422)}
 )
 def listed(
     request: HttpRequest,
@@ -142,7 +142,7 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/files/{str:name}",
     url_name="training-file",
     response=refusals(404),
-    openapi_extra=A_FILE,
+    openapi_extra=a_file(),
 )
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A picture, a table, the card or the weights of a training."""

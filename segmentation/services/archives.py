@@ -164,10 +164,10 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]
     _check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+    except (*_FAULTS, IndexError):
         raise Refused(DAMAGED, 422) from None
     with archive:
-        entries = [info for info in archive.infolist() if not info.is_dir()]
+        entries = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if not entries:
             raise Refused(EMPTY, 422)
         if any(info.filename == "[Content_Types].xml" for info in entries):

@@ -199,19 +199,12 @@ def datasets() -> Target:
     from tests.web.archive import picture
     from worker.dataset_archives import _check_kind, _contents
 
-    class Unsaved(Dataset):
-        class Meta:
-            app_label, proxy = "segmentation", True
-
-        def change(self, **fields: object) -> None:
-            pass
-
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
         path.write_bytes(content)
         contents = _contents(every_file(path, folder)[0], [])
-        for task in ("particles", "phases"):
-            _check_kind(Unsaved(task=task, name="a"), contents)
+        with mock.patch.object(Dataset, "change", lambda self, **fields: None):
+            _check_kind(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
 
     def seeds() -> list[bytes]:
         tables = {

@@ -1,0 +1,111 @@
+"""`.ci/confined .venv/bin/python -m tests.entry_points`: the commands of compose.yaml start, and a job runs to its end.
+
+Run as another user on a read-only root, so that whatever writes elsewhere fails here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 300
+LAST = ("web", "inspector", "worker", "trainer")  # in the order in which they start
+
+
+def commands(port: int) -> dict[str, list[str]]:
+    """The command of each service; those of the web service without the bucket, which is not there."""
+    services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
+    usual = json.loads((ROOT / "docker" / "Dockerfile").read_text().rpartition("CMD ")[2])
+    said = {name: services[name].get("command") for name in LAST}
+    found = {name: shlex.split(command) if command else usual for name, command in said.items()}
+    for name in LAST[1:]:  # a container has a name of its own
+        found[name] += ["--hostname", f"{name}@confined"]
+    found["web"] = [*shlex.split(found["web"][2].rpartition("exec ")[2]), "--port", str(port)]
+    return found
+
+
+def main() -> int:
+    assert os.getuid() == 1000, "as another user: .ci/confined .venv/bin/python -m tests.entry_points"
+    for place in (ROOT, Path("/etc"), Path("/var/tmp")):
+        assert not os.access(place, os.W_OK), f"{place} can be written"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    site = f"http://127.0.0.1:{port}"
+    logs, running = Path(os.environ["DEEPSEGM_TEMP"]) / "logs", list[subprocess.Popen[bytes]]()
+    logs.mkdir()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    try:
+        for name, command in commands(port).items():
+            with (logs / name).open("wb") as log:
+                said = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT, "env": {**os.environ, "PATH": path}}
+                running.append(subprocess.Popen(command, **said))
+            if name == "web":
+                wait_for(lambda: up(f"{site}/healthz"), running, "the web service")
+        wait_for(lambda: present() == {f"{name}@confined" for name in LAST[1:]}, running, "the workers")
+        with (ROOT / "static" / "sample" / "sem-sample.tif").open("rb") as image:
+            sent = httpx.post(f"{site}/api/v1/jobs", files={"file": image}, timeout=60).raise_for_status().json()
+        job: dict[str, object] = {}
+
+        def done() -> bool:
+            job.update(httpx.get(f"{site}/api/v1/jobs/{sent['id']}", timeout=60).raise_for_status().json())
+            return job["state"] in ("done", "failed")
+
+        wait_for(done, running, "the job")
+        assert job["state"] == "done" and job["result"], job["error"]
+        for name in LAST:
+            text = (logs / name).read_text()
+            assert "Read-only file system" not in text and "Traceback" not in text, name
+    except BaseException:
+        for name in LAST:
+            print(
+                f"== {name}\n{(logs / name).read_text()[-3000:]}"
+                if (logs / name).exists()
+                else f"== {name}: not started"
+            )
+        raise
+    finally:
+        for process in reversed(running):
+            process.terminate()
+    left = sorted(str(each) for each in Path("/tmp").rglob("*"))
+    print(f"The job of the sample image is done; in /tmp lie {left or 'no files'}.\n1 passed, 0 failed")
+    return 0
+
+
+def wait_for(holds, running: list[subprocess.Popen[bytes]], what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert all(each.poll() is None for each in running), f"a process ended before {what}"
+        assert time.monotonic() < end, f"{what}: not within {SECONDS} s"
+        time.sleep(0.5)
+
+
+def present() -> set[str]:
+    """The workers that say they are alive."""
+    with closing(sqlite3.connect(Path(os.environ["DEEPSEGM_DATA"]) / "db.sqlite3", timeout=30)) as database:
+        return {name for (name,) in database.execute("SELECT name FROM segmentation_workerprocess")}
+
+
+def up(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
