@@ -65,7 +65,7 @@ class Sender(threading.Thread):
                     time.sleep(0.2)
                     continue
                 kind = self._random.choices(list(self._actions), list(self._actions.values()))[0]
-                getattr(self, f"_{kind}")()
+                getattr(self, kind)()
         except Exception as failure:
             self.failure = failure
 
@@ -101,11 +101,11 @@ class Sender(threading.Thread):
         assert status == 202, (status, said)
         return dict(said)
 
-    def _job(self) -> None:
+    def job(self) -> None:
         self.jobs[self._sent("/api/v1/jobs", 1)["id"]] = 0
 
-    def _sample(self) -> None:
-        self.samples[self._sent("/api/v1/samples", 3, name="Batch")["id"]] = 3
+    def sample(self, images: int = 3) -> None:
+        self.samples[self._sent("/api/v1/samples", images, name="Batch")["id"]] = images
 
     def _some(self, state: str = "done") -> str | None:
         """A job of mine in that state."""
@@ -114,7 +114,7 @@ class Sender(threading.Thread):
                 return pk
         return None
 
-    def _edit(self) -> None:
+    def edit(self) -> None:
         """One correction, then a job that measures it."""
         pk = self._some()
         if pk is None or self.jobs[pk] > 20:
@@ -130,13 +130,13 @@ class Sender(threading.Thread):
         assert status == 202, (status, said)
         self.jobs.setdefault(said["id"], 0)
 
-    def _file(self) -> None:
+    def file(self) -> None:
         """A file that is not stored with every result."""
         if pk := self._some():
             status, said = self.ask("GET", f"/api/v1/jobs/{pk}/files/report.pdf")
             assert status in (200, 202), (status, said)
 
-    def _delete(self) -> None:
+    def delete(self) -> None:
         pk = self._some()
         if pk and not self.jobs[pk]:
             status, said = self.ask("DELETE", f"/api/v1/jobs/{pk}")
@@ -144,7 +144,7 @@ class Sender(threading.Thread):
             del self.jobs[pk]
             self.gone.add(pk)
 
-    def _cancel(self) -> None:
+    def cancel(self) -> None:
         """A job that is stopped, if there is time, and tried again."""
         pk = self._sent("/api/v1/jobs", 1)["id"]
         self.jobs[pk] = 0

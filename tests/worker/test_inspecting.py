@@ -501,8 +501,8 @@ class TestArchives:
 
         with monkeypatch.context() as patch:
             patch.setattr(services, "receive_upload", killed)
-            patch.setattr("segmentation.services.publishing.LONGEST_WAIT", timedelta(hours=1))
-            patch.setattr("segmentation.services.publishing.FIRST_WAIT", timedelta(hours=1))
+            patch.setattr("segmentation.services.publishing.LONGEST_WAIT", timedelta(minutes=9))
+            patch.setattr("segmentation.services.publishing.FIRST_WAIT", timedelta(minutes=9))
             inspect_uploads()
         assert archive.images.count() == 2
         Micrograph.objects.update(due=None)

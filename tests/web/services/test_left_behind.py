@@ -1,0 +1,83 @@
+"""A process may be killed between a file and its row: what it left is found, or replaced by the next attempt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db.models.signals import pre_save
+
+from segmentation import services
+from segmentation.models import ExportJob, Segmentation
+from segmentation.services import health, upkeep
+from tests.conftest import picture
+from tests.worker import fake
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def kept(folder, at):
+    return sorted(str(path.relative_to(folder)) for path in (folder / at).rglob("*") if path.is_file())
+
+
+def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_storage, monkeypatch):
+    job, found = make_job(state="running", attempt=1), fake.outlines()
+    found.save(tmp_path / "found.npz")
+    order = []
+    pre_save.connect(lambda **said: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
+    monkeypatch.setattr(default_storage, "save", lambda name, content: order.append("file") or name)
+    services.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=found.provenance)
+    pre_save.disconnect(sender=Segmentation, dispatch_uid="order")
+    assert order == ["row", "file"]
+
+
+def test_a_segmentation_without_a_job_goes(make_job, own_storage, monkeypatch):
+    row = Segmentation(micrograph=make_job().micrograph, task="particles", model_name="particles", size=7)
+    row.file.save(f"{row.folder}/segmentation.npz", ContentFile(b"content"))
+    monkeypatch.setattr(upkeep, "AN_HOUR", timedelta())
+    services.tidy()
+    assert not Segmentation.objects.exists() and not kept(own_storage, "segmentations")
+
+
+def test_the_next_inspection_removes_the_picture_of_a_killed_one(make_micrograph, own_storage):
+    row = make_micrograph(state="running", attempt=2)
+    left = default_storage.save(f"{row.folder}/preview-1.png", ContentFile(b"left"))
+    services.publish_inspection(micrograph=row, facts={}, preview=picture())
+    assert not default_storage.exists(left) and default_storage.exists(f"{row.folder}/preview-2.png")
+
+
+def test_the_picture_of_the_viewer_replaces_that_of_a_killed_attempt(make_micrograph, own_storage, tmp_path):
+    row = make_micrograph()
+    files = [tmp_path / "image.webp", tmp_path / "tiles.zip"]
+    for file in files:
+        file.write_bytes(b"picture")
+        default_storage.save(f"{row.folder}/{file.name}", ContentFile(b"left"))
+    before = kept(own_storage, row.folder)
+    services.keep_picture(micrograph=row, picture=files[0], tiles=files[1])
+    assert kept(own_storage, row.folder) == before
+
+
+def test_a_published_export_removes_what_killed_ones_left(make_job, own_storage, tmp_path):
+    job = make_job(state="done", attempt=1)
+    export = ExportJob.objects.create(job=job, state="running", attempt=2)
+    default_storage.save(f"{job.folder}/1/1/report.pdf", ContentFile(b"left"))
+    (tmp_path / "report.pdf").write_bytes(b"report")
+    services.publish_export(export=export, files={"report.pdf": tmp_path / "report.pdf"})
+    assert kept(own_storage, job.folder) == [f"{job.folder}/1/2/report.pdf"]
+
+
+def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
+    now, counted = [100.0], []
+    monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
+
+    def count():
+        counted.append(now[0])
+        now[0] += 2.0
+        return len(counted)
+
+    ask = health.seldom(count)
+    assert (ask(), ask()) == (1, 1)
+    now[0] += 2.0 * health.RARELY
+    assert ask() == 2
