@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
 import shutil
 from dataclasses import replace
@@ -189,3 +191,13 @@ def test_an_image_is_better_or_worse_by_both_figures():
     for error, score, said in ((2.0, 0.9, "better"), (5.1, 0.8, "same"), (9.0, 0.85, "same"), (9.0, 0.8, "worse")):
         assert outcome.verdict(SCORING, was, {"median_off": error, "f50": score}) == said
     assert outcome.verdict(SCORING, {**was, "median_off": None}, {"median_off": 1.0, "f50": 0.8}) == "same"
+
+
+@pytest.mark.parametrize("thing", [os.getcwd, adaptation.adapt, shutil.rmtree])
+def test_stored_records_call_nothing(thing):
+    class Harmful:
+        def __reduce__(self):
+            return thing, ()
+
+    with pytest.raises(pickle.UnpicklingError, match="does not belong"):
+        adaptation._unpacked(pickle.dumps([(Harmful(), (1,), b"")]))
