@@ -20,7 +20,7 @@ from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES, DatasetPage
 from ..services import Refused
-from ..services.links import may_open
+from ..services.links import is_open
 from ..services.permissions import SIGN_IN
 from . import learning as schemas
 from .auth import own
@@ -117,7 +117,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     if request.content_type == JSON:
         said = json_body(request, TrainingData).model_dump()
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=said.pop("job")).first()
-        if job is None or not may_open(job, request.user, request.visitor, request.links):
+        if job is None or not is_open(job, request.user, request.visitor):
             raise Refused(NO_SUCH_RESULT, 404)
         give = partial(services.use_as_training_data, job=job, **said)
     else:

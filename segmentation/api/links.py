@@ -37,12 +37,20 @@ def _row(request: HttpRequest, pk: UUID) -> Any:
 
 for router, kind in ((jobs, "job"), (samples, "sample")):
 
-    @router.api_operation(["GET", "HEAD"], "/{uuid:pk}/link", url_name=f"{kind}-link", response=SAID)
+    @router.api_operation(
+        ["GET", "HEAD"], "/{uuid:pk}/link", url_name=f"{kind}-link", response=SAID, operation_id=f"{kind}_link"
+    )
     def link(request: HttpRequest, pk: UUID) -> Any:
         """The link, for the maker of the result."""
         return link_page(request, _row(request, pk))
 
-    @router.post("/{uuid:pk}/link", url_name=f"{kind}-link", response=SAID, openapi_extra=takes(Change, JSON))
+    @router.post(
+        "/{uuid:pk}/link",
+        url_name=f"{kind}-link",
+        response=SAID,
+        operation_id=f"change_{kind}_link",
+        openapi_extra=takes(Change, JSON),
+    )
     def change(request: HttpRequest, pk: UUID) -> Any:
         """Set when the link ends, renew it, switch it off or on."""
         row = _row(request, pk)

@@ -24,6 +24,7 @@ TERMS = {"never": None, "1 day": timedelta(days=1), "1 week": timedelta(days=7),
 LATEST = timedelta(days=3660)
 EXPIRED = "This link has expired: ask the person who sent it for a new one."
 OFF = "This link was switched off: ask the person who sent it."
+LOOK_ONLY = "This link is for looking only: ask its owner, or run your own analysis."
 WHEN = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on and within ten years."
 
 
@@ -44,6 +45,20 @@ def may_open(row: Owned, user: Any, visitor: UUID | None, shown: Collection[str]
     if settings.DEEPSEGM_REQUIRE_LOGIN and not getattr(user, "is_authenticated", False):
         return False
     return _opens(row, shown)
+
+
+def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
+    """The same without any secret: who has only the secret of a link may look, and do nothing else."""
+    try:
+        return may_open(row, user, visitor)
+    except Ended:
+        return False
+
+
+def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
+    """Raises Refused (403) for who may only look."""
+    if not is_open(row, user, visitor):
+        raise Refused(LOOK_ONLY, 403)
 
 
 def used_secret(row: Owned, shown: Collection[str]) -> str:

@@ -18,7 +18,7 @@ from ..models import Artifact, Job, Signature
 from ..models.edits import chain_faults, hash_of
 from ..models.signatures import LONGEST_NAME
 from ..plain import plain
-from . import bundles, second_factor
+from . import bundles, links, second_factor
 from .calibration import is_assumed
 from .files import remove_files_of
 from .refusal import Refused
@@ -61,6 +61,7 @@ def sign_job(
     if len(printed) > LONGEST_NAME:
         raise Refused(NO_NAME, 422)
     second_factor.check(user)
+    links.check_open(job, user, request.visitor)
     check_password(request, password, WRONG)
     return _signed(job, user.get_username(), printed, meaning)
 

@@ -25,6 +25,7 @@ from ..models import Dataset, DatasetImage
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
 from ..services.datasets import UNNAMED
+from ..services.links import check_open
 from ..services.permissions import may_train
 
 NOT_FOUND = "This dataset is gone: choose another one."
@@ -177,6 +178,7 @@ def use(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect(back)
     job, form = visible_job(request, pk), TrainingDataForm(request.POST)
     try:
+        check_open(job, request.user, request.visitor)
         if not form.is_valid():
             raise Refused(UNREADABLE, 422)
         chosen = _chosen(request, form)

@@ -55,6 +55,7 @@ from ..services.calibration import (
     used_calibration,
     width_text,
 )
+from ..services.links import LOOK_ONLY, is_open
 from ..services.logs import as_csv, as_json
 from ..services.signing import meanings_for
 from .calibration import acquired
@@ -124,6 +125,8 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
         found, back = visible_job(request, pk), reverse("job", args=[pk])
         if request.method != "POST":
             return redirect(back)
+        if not is_open(found, request.user, request.visitor):
+            return refused(request, Refused(LOOK_ONLY, 403), back)
         if not found.micrograph.is_read:
             return refused(request, Refused(found.micrograph.error or NOT_READ, 409), back)
         return view(request, found)
@@ -321,6 +324,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": may_change,
         "link": link_page(request, found) if may_change else None,
+        "only_looks": not is_open(found, request.user, request.visitor),
         "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
         "may_correct": may_change and found.is_done and found.segmentation_id is not None,
         "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
@@ -346,7 +350,8 @@ def _signatures(request: HttpRequest, found: Job) -> dict[str, Any]:
     signed = [each.printed for each in found.signatures.all()]
     user: Any = request.user
     own = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
-    return {"signatures": signed, "digests": digests(signed), "meanings": meanings_for(found, user), **own}
+    may = meanings_for(found, user) if is_open(found, user, request.visitor) else []
+    return {"signatures": signed, "digests": digests(signed), "meanings": may, **own}
 
 
 def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..forms.settings import BY_IMAGE
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number
 from ..services.calibration import led_to
-from ..services.links import Ended, may_open
+from ..services.links import is_open
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,9 @@ def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
         found = list(every.filter(owner=job.owner_id))
     else:
         found = list(every.visible_to(user, visitor))
-    if job.parent and job.parent.micrograph_id == job.micrograph_id and _is_open(job.parent, user, visitor):
+    if job.parent and job.parent.micrograph_id == job.micrograph_id and is_open(job.parent, user, visitor):
         found.append(job.parent)
     return [*found, job]
-
-
-def _is_open(job: Job, user: Any, visitor: UUID | None) -> bool:
-    try:
-        return may_open(job, user, visitor)
-    except Ended:
-        return False
 
 
 def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -> Revision:

@@ -174,7 +174,7 @@ def _check(route: str, method: str, said: dict[str, int]) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.slow
-def test_every_address(alice, charlie, ada, make_job, settings):
+def test_every_address(alice, charlie, ada, make_job, settings, reader):
     cast = Cast(alice, charlie, ada, make_job, settings)
     made = [HEAD, " " * 10 + "".join(f"{each:<8}" for each in (*BROWSERS, *SCRIPTS)).rstrip()]
     for route in sorted(set(routes())):

@@ -168,6 +168,22 @@ def test_only_the_owner_changes_a_link(job, hers, client, charlie):
     assert list(Link.objects.values()) == before
 
 
+def test_a_holder_looks_and_does_nothing_else(hers, client, charlie, settings):
+    """Signing would keep the owner from deleting it, and another analysis would keep the image."""
+    settings.DEEPSEGM_TRAINING = "accounts"
+    links.change_link(row=hers, renew=True)
+    client.force_login(charlie)
+    response = client.get(page(hers) + with_secret(hers))
+    for way in ("rerun", "width", "change", "sign", "training-data"):
+        assert f"{page(hers)}{way}/" not in words(response) or way == "training-data"
+        said = {"width": "640 nm", "password": "charlie's password", "name": "C", "meaning": "reviewed", "dataset": ""}
+        assert client.post(f"{page(hers)}{way}/", said).status_code == 403, way
+    said = {"meaning": "reviewed", "name": "C", "password": "charlie's password"}
+    address = f"/api/v1/jobs/{hers.pk}/signatures{with_secret(hers)}"
+    assert client.post(address, said, "application/json", headers=basic("charlie")).status_code == 403
+    assert not hers.signatures.exists() and not hers.reruns.exists() and hers.micrograph.jobs.count() == 1
+
+
 def test_images_of_a_sample_follow_its_link(make_sample, client):
     sample = make_sample("done", "done", visitor=VISITOR)
     job = sample.jobs.first()
@@ -218,7 +234,7 @@ def test_the_api(make_job, alice, client):
     assert post(off=True).json()["state"] == "off"
     assert post(off=False).json()["address"] == made["address"]
     assert post(ends="yesterday").status_code == 422
-    assert post(unknown=1).status_code == 422
+    assert post(unknown=1).status_code == 400
     assert client.get(address).status_code == 404
 
 

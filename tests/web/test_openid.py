@@ -140,6 +140,19 @@ def test_the_results_of_the_browser_can_be_taken_over(provider, make_job):
     assert sign_in(provider, visit(Client(), visitor))["Location"] == "/results/"
 
 
+def test_staff_are_asked_for_their_second_factor_here_too(provider, client, ada, settings):
+    from .test_second_factor import ASK, code_at, with_factor, works_as_staff
+
+    client.force_login(ada)
+    sign_in(provider, client, f"{START}?connect")
+    settings.DEEPSEGM_STAFF_SECOND_FACTOR = "required"
+    with_factor(ada)
+    other = Client()
+    assert sign_in(provider, other, f"{START}?next=/status/")["Location"] == ASK and who(other) is None
+    assert not works_as_staff(other)
+    assert other.post(ASK, {"code": code_at()})["Location"] == "/status/" and works_as_staff(other)
+
+
 @pytest.mark.parametrize("after", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"])
 def test_it_leads_to_no_other_site(provider, client, after):
     assert sign_in(provider, client, f"{START}?next={after}")["Location"] == "/"
