@@ -72,7 +72,7 @@ class CpuClock(Clock):
 
 
 def test_cost_of_large_images_by_their_pixels():
-    """1024 to 8192 px square, network to measures: linear in the pixels, and at most 4 GB. What is computed twice, where
+    """1024 to 8192 px square, network to measures: at most 4 GB, linear in the pixels. What is computed twice, where
     windows overlap, makes network and separation together at most 1.3 times as expensive."""
     tile = read(SAMPLE).pixels[:704]
     pixels, settings = np.tile(tile, (12, 8))[:8192, :8192], AnalysisSettings.of(scale=1.0)

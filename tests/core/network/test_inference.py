@@ -125,7 +125,7 @@ def test_a_large_picture_costs_little_twice_and_no_larger_window(side, at_most):
 def test_the_last_layers_give_the_same_in_parts_unless_they_see_the_whole_picture(attention, monkeypatch):
     torch.manual_seed(3)
     architecture = {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_attention_type": attention}
-    network = build({**architecture, "decoder_channels": [16, 16, 8, 8, 8]}, 2).eval()
+    network = build({**architecture, "decoder_channels": [16] * 5}, 2).eval()
     assert works_in_parts(network) == (attention is None)
     assert not works_in_parts(build({"name": "multires-unet", "filters": 4}, 2))
     monkeypatch.setattr(parts, "PART", 64)
