@@ -111,7 +111,11 @@ def read_array(path: Path) -> NDArray[Any]:
         if suffix == ".npy":
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         if suffix in TIFF:
-            pages = np.asarray(tifffile.imread(path))
+            with tifffile.TiffFile(path) as file:
+                declared = file.series[0]
+                if declared.nbytes > 4 * MAX_PIXELS:  # before memory is taken for it
+                    raise UnreadableImage(_LARGE.format(pixels=declared.size, limit=MAX_PIXELS))
+                pages = np.asarray(file.asarray())
             if not pages.size:
                 raise UnreadableImage(_DAMAGED)
             return pages

@@ -10,6 +10,10 @@ from struct import pack, unpack_from
 
 import pytest
 
+from segmentation.core.labels.segmentation import Provenance, UnusableSegmentation
+from segmentation.core.labels.stored import opened
+from tests.hostile import raw_tiff
+
 from .targets import TARGETS, coco, zipped
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +45,13 @@ def test_members_that_cannot_be_unpacked(name, method, tmp_path):
     assert refused(name, garbled(seed, method), tmp_path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_outlines_that_cannot_be_unpacked(method):
+    content = garbled(TARGETS["segmentations"]().seeds()[0], method)
+    with pytest.raises(UnusableSegmentation):
+        opened(lambda: io.BytesIO(content), Provenance("", ""))
+
+
 def test_an_entry_of_an_archive_that_cannot_be_unpacked_is_noted(tmp_path):
     TARGETS["archives"]().run(garbled(TARGETS["archives"]().seeds()[0], zipfile.ZIP_LZMA), tmp_path)
 
@@ -62,6 +73,11 @@ def test_an_archive_whose_directory_breaks_off(tmp_path):
     whole[end + 12 : end + 16] = pack("<I", unpack_from("<I", whole, end + 12)[0] + 4)
     for name in ("archives", "datasets", "backups", "rois"):
         assert refused(name, bytes(whole), tmp_path)
+
+
+def test_a_label_image_that_declares_more_than_memory_has(tmp_path):
+    huge = raw_tiff({256: (4, 1, 100_000), 257: (4, 1, 100_000), 278: (4, 1, 100_000)})
+    assert "limit" in refused("labels", huge, tmp_path)
 
 
 def test_a_coco_file_of_an_infinite_size(tmp_path):

@@ -52,9 +52,11 @@ def _file(opens: Opens) -> Iterator[Any]:
     try:
         with opens() as file, np.load(file, allow_pickle=False) as data:
             yield data
-    except (UnusableSegmentation, OSError):
+    except UnusableSegmentation:
         raise
-    except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
+    except Exception as error:  # zipfile, zlib, bz2, numpy and json raise various exceptions for damaged bytes
+        if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
+            raise  # of the storage
         raise UnusableSegmentation(DAMAGED) from error
 
 
