@@ -157,7 +157,7 @@ suggesting = Router(tags=["Datasets"])
     ["GET", "HEAD"],
     "/{uuid:pk}/suggestions",
     url_name="suggestions",
-    response={200: list[schemas.Suggestion], **refusals(404)},
+    response={200: list[schemas.Suggestion], **refusals(404, 422)},
 )
 def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
     """The uncorrected results of the account that would teach the model of a dataset most, the best first."""

@@ -63,7 +63,7 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
-    """Stopped after every seventh word, and begun again, with a learning curve."""
+    """Stopped after every third word, and begun again, with a learning curve."""
     options = replace(TINY, learning_curve=True)
     folder = make_folder(tmp_path / "own", 3)
     unbroken = adapt(folder, str(base), tmp_path / "a", options)
@@ -79,7 +79,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
 
     limit = 0
     while True:
-        limit, said[0] = limit + 7, 0
+        limit, said[0] = limit + 3, 0
         try:
             broken = adapt(folder, str(base), tmp_path / "b", options, report)
             break

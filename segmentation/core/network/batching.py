@@ -39,8 +39,8 @@ class Waiting:
     @property
     def kind(self) -> tuple[object, ...]:
         """Only windows of one kind fit into one batch."""
-        card, maps, activation, picture, _ = self.window
-        return card.sha256, str(card.architecture), maps, activation, picture.shape
+        card, maps, activation, picture, kept, _ = self.window
+        return card.sha256, str(card.architecture), maps, activation, picture.shape, str(kept)
 
 
 class Batcher:
@@ -129,8 +129,9 @@ def on_device(runtime: Runtime) -> Work:
     """The work of a real device."""
 
     def work(windows: Sequence[Window]) -> Sequence[Maps]:
-        card, count, activation, _, _ = windows[0]
-        network = load_network(card, runtime, count)
-        return list(forward(network, np.stack([each.picture for each in windows]), activation, runtime))
+        first = windows[0]
+        network = load_network(first.card, runtime, first.maps)
+        pictures = np.stack([each.picture for each in windows])
+        return list(forward(network, pictures, first.kept, first.activation, runtime))
 
     return work

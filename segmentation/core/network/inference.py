@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .architectures import STRIDE
+from .parts import IN_PARTS, Box, logits_of_parts
 from .resample import resize, resize_map
 from .runtime import Runtime, give_freed_memory_back
 from .shared import Activation, SharedNetwork
 
-HALO = (
-    256  # px around a tile. A pixel of the U-Net sees 384, but beyond 256 hardly anything (docs/development/engine.md)
-)
-TILE = 2304 - 2 * HALO  # px; with its halo a tile takes up to 2.2 GB in float32
+HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/network/test_inference.py measures it)
+TILE = 2048  # px, of a network that works in parts: with its halo a tile takes up to 1.6 GB
+TILE_AT_ONCE = {torch.float32: 1024, torch.bfloat16: 1536}  # px, of any other, for 1.4 GB
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -36,6 +36,14 @@ class Tile:
     window: tuple[slice, slice]
     kept: tuple[slice, slice]
 
+    @property
+    def kept_of_window(self) -> tuple[slice, slice]:
+        """The kept part, counted from the window's corner."""
+        rows, columns = (
+            slice(k.start - w.start, k.stop - w.start) for k, w in zip(self.kept, self.window, strict=True)
+        )
+        return rows, columns
+
 
 def no_progress(fraction: float) -> None:
     """A progress function that does nothing."""
@@ -47,16 +55,19 @@ def predict(
     runtime: Runtime,
     *,
     activation: Activation = "sigmoid",
-    tile: int = TILE,
+    tile: int | None = None,
     halo: int = HALO,
     progress: Progress = no_progress,
 ) -> Maps:
     """The maps of a picture.
 
     picture: (H, W) or (C, H, W) float32 in 0..1, as many channels as the network takes. tile: side of the kept part of
-    a tile in px, a multiple of 32, by default TILE; a picture that fits into tile + 2 halo is predicted at once.
+    a tile in px, a multiple of 32, by default what memory allows; a picture that fits into tile + 2 halo is
+    predicted at once.
     Returns (M, H, W) uint8, 0..255 for 0..1, as many maps as the network puts out. `progress` gets 0..1.
     """
+    if tile is None:
+        tile = TILE if getattr(network, IN_PARTS, False) else TILE_AT_ONCE[runtime.torch_dtype()]
     if tile % STRIDE or halo % STRIDE:
         raise ValueError(f"tile and halo are multiples of {STRIDE} px")
     rows, columns = picture.shape[-2:]
@@ -67,18 +78,16 @@ def predict(
         give_freed_memory_back()
     for number, part in enumerate(tiles, start=1):
         window = _padded_window(picture, part.window)
-        (top, left), kept = (s.start for s in part.window), part.kept
+        kept = part.kept_of_window
         channels = window if window.ndim == 3 else window[None]
         if isinstance(network, SharedNetwork):
-            found = network.predict(np.ascontiguousarray(channels), activation, rows * columns)
+            found = network.predict(np.ascontiguousarray(channels), kept, activation, rows * columns)
         else:
-            found = forward(network, channels[None], activation, runtime)[0]
+            found = forward(network, channels[None], kept, activation, runtime)[0]
         if number == 1:
             maps = np.empty((len(found), rows, columns), np.uint8)
-        target = slice(kept[0].start, min(kept[0].stop, rows)), slice(kept[1].start, min(kept[1].stop, columns))
-        maps[:, target[0], target[1]] = found[
-            :, target[0].start - top : target[0].stop - top, target[1].start - left : target[1].stop - left
-        ]
+        target = maps[:, part.kept[0], part.kept[1]]
+        target[:] = found[:, : target.shape[1], : target.shape[2]]
         progress(number / len(tiles))
     if len(tiles) > 1:
         give_freed_memory_back()
@@ -114,15 +123,23 @@ def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:
 
 
 @torch.inference_mode()
-def forward(network: nn.Module, pictures: Picture, activation: Activation, runtime: Runtime) -> Maps:
-    """The maps (B, M, H, W) of a batch of windows (B, C, H, W)."""
+def forward(network: nn.Module, pictures: Picture, kept: Box, activation: Activation, runtime: Runtime) -> Maps:
+    """The maps (B, M, h, w) of the part `kept` of each of a batch of windows (B, C, H, W)."""
     device, dtype = runtime.torch_device(), runtime.torch_dtype()
     batch = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) * 2 - 1
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in kept)
+    maps: Maps = np.empty((len(batch), 0, bottom - top, right - left), np.uint8)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        logits = network(batch.contiguous(memory_format=torch.channels_last))
-    found = logits.float()
-    shares = found.softmax(1) if activation == "softmax" else found.sigmoid_()
-    maps: Maps = shares.mul_(255).round_().to(torch.uint8).cpu().numpy()
+        in_parts = getattr(network, IN_PARTS, False)
+        parts = logits_of_parts(network, batch, kept) if in_parts else [(kept, network(batch)[..., kept[0], kept[1]])]
+        for (rows, columns), logits in parts:
+            found = logits.float()
+            shares = found.softmax(1) if activation == "softmax" else found.sigmoid()
+            if not maps.size:
+                maps = np.empty((len(maps), found.shape[1], *maps.shape[2:]), np.uint8)
+            levels = shares.mul_(255).round_().to(torch.uint8).cpu().numpy()
+            maps[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = levels
     return maps
 
 

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .architectures import build
 from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
+from .parts import IN_PARTS, works_in_parts
 from .shared import SharedNetwork
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -105,6 +106,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
                 f"The weights of the model {card.name} belong to another architecture than its card says."
             ) from error
         network = folded(network.eval().requires_grad_(False).to(runtime.torch_device()))
+        setattr(network, IN_PARTS, works_in_parts(network))
         _loaded[key] = network.to(runtime.torch_dtype()).to(memory_format=torch.channels_last)
     return _loaded[key]
 

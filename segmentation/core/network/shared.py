@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .cards import ModelCard, SilentDevice
+from .parts import IN_PARTS, Box
 
 Activation = Literal["sigmoid", "softmax"]
 WAITS = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)  # s between tries: a batcher that ended starts again within some seconds
@@ -22,12 +23,14 @@ MOST_LOST = 3  # connections; a window that always kills the batcher must not co
 
 
 class Window(NamedTuple):
-    """What one message asks for. picture: (C, H, W) float32 in 0..1. total: px of the whole picture."""
+    """What one message asks for. picture: (C, H, W) float32 in 0..1. kept: the part of it whose maps are wanted. total:
+    px of the whole picture."""
 
     card: ModelCard
     maps: int
     activation: Activation
     picture: NDArray[np.float32]
+    kept: Box
     total: int
 
 
@@ -39,14 +42,15 @@ class SharedNetwork(nn.Module):
         super().__init__()
         self.card, self.maps, self.address = card, maps, address
         self._own = threading.local()
+        setattr(self, IN_PARTS, card.architecture.get("name") == "unet")
 
-    def predict(self, picture: NDArray[np.float32], activation: Activation, total: int) -> NDArray[np.uint8]:
-        """The maps (M, H, W) of a window. If the batcher ends, the window is sent to the next one.
+    def predict(self, picture: NDArray[np.float32], kept: Box, activation: Activation, total: int) -> NDArray[np.uint8]:
+        """The maps (M, h, w) of the part `kept` of a window. If the batcher ends, the window is sent to the next one.
 
         Raises what loading or predicting raised there, SilentDevice when no batcher answers, and RuntimeError when
         several have ended over this window.
         """
-        window, lost = Window(self.card, self.maps, activation, picture, total), 0
+        window, lost = Window(self.card, self.maps, activation, picture, kept, total), 0
         for wait in (*WAITS, None):
             try:
                 answer = self._ask(window)

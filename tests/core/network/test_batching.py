@@ -60,6 +60,9 @@ def serve(tmp_path):
         listener.close()
 
 
+KEPT = slice(0, 32), slice(0, 32)
+
+
 def picture_of(value, side=32):
     return np.full((1, side, side), value, np.float32)
 
@@ -82,7 +85,7 @@ def seconds_for(address, card, jobs, windows=3):
     def job(number):
         network = SharedNetwork(card, 1, address)
         for _ in range(windows):
-            assert network.predict(picture_of(number), "sigmoid", 1024).max() == number
+            assert network.predict(picture_of(number), KEPT, "sigmoid", 1024).max() == number
 
     began = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
@@ -106,9 +109,9 @@ def ask_all(serve, device, card, *asked, **options):
     """Send windows (value, side, total) while another one keeps the device busy; their answers."""
     address = serve(device, delay=0.0, **options)
     connections = [Client(address, "AF_UNIX") for _ in range(len(asked) + 1)]
-    windows = [Window(card, 1, "sigmoid", picture_of(value, side), total) for value, side, total in asked]
+    windows = [Window(card, 1, "sigmoid", picture_of(value, side), KEPT, total) for value, side, total in asked]
     device.go.clear()
-    connections[0].send(Window(card, 1, "softmax", picture_of(0), 0))
+    connections[0].send(Window(card, 1, "softmax", picture_of(0), KEPT, 0))
     wait_until(device.busy.is_set)
     for number, (connection, window) in enumerate(zip(connections[1:], windows, strict=True), start=1):
         connection.send(window)
@@ -141,7 +144,7 @@ def test_a_window_that_fails_takes_no_other_along(serve, card):
 def test_a_process_that_is_gone_holds_up_nobody(serve, card):
     address = serve(FakeDevice(), delay=60.0)
     gone = Client(address, "AF_UNIX")
-    gone.send(Window(card, 1, "sigmoid", picture_of(1), 1))
+    gone.send(Window(card, 1, "sigmoid", picture_of(1), KEPT, 1))
     gone.close()
     assert seconds_for(address, card, 2) < 20
 
@@ -162,7 +165,7 @@ def test_what_is_wrong_with_the_weights_is_raised_in_the_job(serve, card):
     card.weights.write_bytes(b"other")
     network = load_network(card, Runtime("cpu", "float32", serve(on_device(Runtime("cpu", "bfloat16")))), 2)
     with pytest.raises(AlteredWeights, match="altered"):
-        network.predict(picture_of(0), "sigmoid", 1)
+        network.predict(picture_of(0), KEPT, "sigmoid", 1)
 
 
 def ending(listener, times):
@@ -188,10 +191,10 @@ def test_a_batcher_that_ends_is_asked_again_and_one_that_is_gone_ends_the_wait(t
             thread.start()
             if raised:
                 with pytest.raises(raised, match="ended 3 times"):
-                    SharedNetwork(card, 1, address).predict(picture_of(5), "sigmoid", 1)
+                    SharedNetwork(card, 1, address).predict(picture_of(5), KEPT, "sigmoid", 1)
             else:
-                assert (SharedNetwork(card, 1, address).predict(picture_of(5), "sigmoid", 1) == 5).all()
+                assert (SharedNetwork(card, 1, address).predict(picture_of(5), KEPT, "sigmoid", 1) == 5).all()
             thread.join()
     assert not Path(address).exists()
     with pytest.raises(SilentDevice):
-        SharedNetwork(card, 1, address).predict(picture_of(5), "sigmoid", 1)
+        SharedNetwork(card, 1, address).predict(picture_of(5), KEPT, "sigmoid", 1)

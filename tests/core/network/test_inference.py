@@ -1,6 +1,7 @@
 """Networks, cards, weights and tiled prediction, with tiny random weights."""
 
 import hashlib
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from segmentation.core.network import cards
+from segmentation.core.network import cards, parts
 from segmentation.core.network.architectures import UnknownArchitecture, build
 from segmentation.core.network.architectures.multires import block_widths
-from segmentation.core.network.inference import predict, tiles_of
+from segmentation.core.network.inference import HALO, TILE, forward, predict, tiles_of
+from segmentation.core.network.parts import AROUND, works_in_parts
 from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network
 
@@ -107,6 +109,32 @@ def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
             assert window.stop - window.start <= 256 + 2 * 64
     assert len({tuple(span.stop - span.start for span in tile.window) for tile in tiles_of(shape, 256, 64)}) == 1
     assert (seen == 1).all()
+
+
+@pytest.mark.parametrize(("side", "at_most"), [(2816, 1.0), (4096, 1.2), (5760, 1.3), (8192, 1.3), (11488, 1.36)])
+def test_a_large_picture_costs_little_twice_and_no_larger_window(side, at_most):
+    """Two fifths of the network's time go into the layers that calculate a whole window, the rest only into parts."""
+    tiles = list(tiles_of((side, side), TILE, HALO))
+    windows = sum((tile.window[0].stop - tile.window[0].start) ** 2 for tile in tiles)
+    kept = sum(math.prod(span.stop - span.start + 2 * AROUND for span in tile.kept) for tile in tiles)
+    assert (0.4 * windows + 0.6 * kept) / side**2 <= at_most + 0.02
+    assert max(span.stop - span.start for tile in tiles for span in tile.window) <= TILE + 2 * HALO == 2816
+
+
+@pytest.mark.parametrize("attention", [None, "scse"])
+def test_the_last_layers_give_the_same_in_parts_unless_they_see_the_whole_picture(attention, monkeypatch):
+    torch.manual_seed(3)
+    architecture = {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_attention_type": attention}
+    network = build({**architecture, "decoder_channels": [16, 16, 8, 8, 8]}, 2).eval()
+    assert works_in_parts(network) == (attention is None)
+    assert not works_in_parts(build({"name": "multires-unet", "filters": 4}, 2))
+    monkeypatch.setattr(parts, "PART", 64)
+    picture = np.random.default_rng(0).random((1, 1, 192, 256), np.float32)
+    kept = slice(32, 160), slice(0, 224)
+    whole = forward(network, picture, kept, "sigmoid", EXACT)
+    setattr(network, parts.IN_PARTS, attention is None)
+    assert np.abs(forward(network, picture, kept, "sigmoid", EXACT).astype(int) - whole).max() <= 1
+    assert whole.shape == (1, 2, 128, 224)
 
 
 def test_tiled_prediction_equals_untiled_where_the_halo_covers_what_a_pixel_sees():
