@@ -31,49 +31,49 @@ def main() -> None:
     site = Site(folder, said.stack, said.workers, 0)
     os.environ["LAB_SECONDS"] = str(said.seconds)
     try:
-        for kind in ("jobs", "a sample"):
-            rate = measure(site, said.images, kind == "a sample")
-            ideal = said.workers / said.seconds
-            print(
-                f"{said.stack}, {said.workers} workers, {said.images} images as {kind}: {rate:.2f} jobs a second, "
-                f"{rate / ideal:.0%} of what {said.workers} could do that only sleep",
-                file=shown,
-            )
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        with site.running():
+            for kind in ("jobs", "a sample"):
+                rate = measure(site, said.images, kind == "a sample")
+                print(
+                    f"{said.stack}, {said.workers} workers, {said.images} images as {kind}: {rate:.2f} jobs a second, "
+                    f"{rate * said.seconds / said.workers:.0%} of what they could do if they only slept",
+                    file=shown,
+                )
     finally:
         site.stop_engines()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def measure(site: Site, images: int, as_sample: bool) -> float:
-    import django
-
-    django.setup()
+    """Jobs a second, from the end of the first ones to that of the last one: what went before was the wait."""
     from django.contrib.auth import get_user_model
-    from django.core.management import call_command
     from django.db.models import Max, Min
 
     from segmentation.models import Job
 
     from .senders import make_senders
 
-    call_command("migrate", verbosity=0)
     get_user_model().objects.all().delete()
     (sender,) = make_senders(1, images, site.port, 1)
     hold = Path(os.environ["LAB_HELD"]) / "segmenting"
     hold.touch()
-    with site.running():
-        if as_sample:
-            sender.sample(images)
-        else:
-            for _ in range(images):
-                sender.job()
-        mine = Job.objects.filter(owner__username="sender 0")
-        wait_for(lambda: mine.filter(ready=True).count() == images, "all images are read")
-        running = int(os.environ["DEEPSEGM_CONCURRENCY"]) if site.stack == "sqlite" else len(site.targets()["analyses"])
-        wait_for(lambda: mine.filter(state="running").count() == running, "every worker has a job")
-        hold.unlink()
-        wait_for(lambda: mine.filter(state="done").count() == images, "all jobs are done", 900)
-    # From the end of the first ones to that of the last one: what went before was the wait.
+    if as_sample:
+        sender.sample(images)
+    else:
+        for _ in range(images):
+            sender.job()
+    mine = Job.objects.filter(owner__username="sender 0")
+    wait_for(lambda: mine.filter(ready=True).count() == images, "all images are read")
+    running = int(os.environ["DEEPSEGM_CONCURRENCY"]) if site.stack == "sqlite" else len(site.supervisors) - 5
+    wait_for(lambda: mine.filter(state="running").count() == running, "every worker has a job")
+    hold.unlink()
+    wait_for(lambda: mine.filter(state="done").count() == images, "all jobs are done", 900)
     first, last = mine.aggregate(first=Min("finished"), last=Max("finished")).values()
     return (images - running) / (last - first).total_seconds()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.files.base import ContentFile
@@ -27,7 +28,8 @@ def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_stor
     found.save(tmp_path / "found.npz")
     order = []
     pre_save.connect(lambda **said: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
-    monkeypatch.setattr(default_storage, "save", lambda name, content: order.append("file") or name)
+    storage = SimpleNamespace(save=lambda name, content: order.append("file"))
+    monkeypatch.setattr("segmentation.services.segmentations.default_storage", storage)
     services.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=found.provenance)
     pre_save.disconnect(sender=Segmentation, dispatch_uid="order")
     assert order == ["row", "file"]
