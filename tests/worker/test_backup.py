@@ -30,7 +30,7 @@ from django.db.migrations.executor import MigrationExecutor
 from pathlib import Path
 from worker import backup
 loader = MigrationExecutor(connection).loader
-others = [node for node in loader.graph.leaf_nodes() if node[0] != "segmentation"]
+others = [node for node in loader.graph.leaf_nodes() if node[0] != "segmentation" and node in loader.applied_migrations]
 backup.apps = loader.project_state([*others, ("segmentation", "{LEVEL}")]).apps
 backup.write_backup(Path(__import__("sys").argv[1]))
 """
