@@ -173,6 +173,17 @@ class _Measured(_Files[M]):
         read_csv = _needed("pandas", "rows gives the same table without it").read_csv
         return cast("pandas.DataFrame", read_csv(io.StringIO((yield from self._table()))))
 
+    @_step
+    def link(self) -> Steps[dict[str, Any]]:
+        """The private link, for its maker: its address, its state and its end."""
+        return dict((yield from self._client._json("GET", f"{self.path}/link")))
+
+    @_step
+    def change_link(self, *, ends: str = "", renew: bool = False, off: bool | None = None) -> Steps[dict[str, Any]]:
+        """End the link ("never", "1 day", "1 week", "30 days" or a date), give it a new secret, or switch it."""
+        sent = {"ends": ends, "renew": renew, "off": off}
+        return dict((yield from self._client._json("POST", f"{self.path}/link", json=sent)))
+
 
 class Job(_Stoppable[M]):
     """The analysis of one image."""

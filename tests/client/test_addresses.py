@@ -59,6 +59,8 @@ def everything(site: Site, folder) -> None:
     sample = client.submit_sample([b"II*"])
     pooled = client.sample_by_id("ID").wait()
     pooled.save_outlines(folder), client.sample_of_results([job]), list(client.samples())
+    for each in (result, pooled):
+        each.link(), each.change_link(renew=True)
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")
