@@ -478,7 +478,7 @@ class TestResult:
 
     def test_a_rerun_names_the_result_it_came_from(self, maker, job):
         old = job()
-        assert f'href="/jobs/{old.pk}/"' in words(maker.get(address(job(parent=old))))
+        assert f'href="/jobs/{old.pk}/"' in words(maker.get(address(job(parent=old, micrograph=old.micrograph))))
 
 
 class TestArtifact:
