@@ -99,7 +99,7 @@ class TrainingSummary(TypedDict, total=False):
     pictures: list[Picture]
     table: list[Change]
     images: list[ImageChange]
-    legend: dict[str, str]  # what a colour of the pictures of `images` means, and the colour, such as "#ff0000"
+    legend: list[tuple[str, str]]  # what a colour of the pictures of `images` means, and it, such as "#ff0000"
     forgetting: list[Kept]
     learning_curve: list[Step]
     outcome: Outcome

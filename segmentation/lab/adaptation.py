@@ -304,7 +304,7 @@ class Adaptation(Planned):
             verdict = outcome.verdict(self.scoring, one, other)
             images.append(ImageChange(image=shown, before=one, after=other, file=name, verdict=verdict))
         self.summary["table"], self.summary["images"] = table, images
-        self.summary["legend"] = {name: f"#{bytes(colour).hex()}" for name, colour in self.scoring.legend.items()}
+        self.summary["legend"] = [(name, f"#{bytes(colour).hex()}") for name, colour in self.scoring.legend.items()]
         self.summary["outcome"] = outcome.outcome(self.scoring, table, groups)
         self._say("comparing")
 

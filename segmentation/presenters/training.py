@@ -228,7 +228,7 @@ class TrainingView:
     @property
     def legend(self) -> list[tuple[str, str]]:
         """What the colours of the pictures mean, and the colours."""
-        return list(self.summary.get("legend", {}).items())
+        return self.summary.get("legend", [])
 
     @property
     def forgetting(self) -> list[Row]:
@@ -259,9 +259,10 @@ class TrainingView:
 
     def _image(self, change: ImageChange) -> ImageRow:
         figures = []
-        for name, before in list(change["before"].items())[:2]:  # the error and the score: its verdict rests on them
-            title, unit = self._titles.get(name, (name, ""))
-            figures.append(f"{title} {_value(before, unit)} → {_value(change['after'].get(name), unit)}")
+        for name in list(self._titles)[:2]:  # the error and the score: the verdict rests on them
+            title, unit = self._titles[name]
+            before, after = (_value(change[side].get(name), unit) for side in ("before", "after"))  # type: ignore[literal-required]
+            figures.append(f"{title} {before} → {after}")
         picture = self._file(change["file"]) if change["file"] else ""
         verdict = change["verdict"]
         return ImageRow(change["image"], picture, verdict, VERDICTS.get(verdict, verdict), "; ".join(figures))

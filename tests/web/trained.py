@@ -87,7 +87,7 @@ def outcome(*, improved: bool = True) -> dict[str, Any]:
                 "verdict": "worse",
             },
         ],
-        "legend": {"correct": "#009e73", "merged": "#cc79a7"},
+        "legend": [["correct", "#009e73"], ["merged", "#cc79a7"]],
         "forgetting": [{"data": "rendered pictures", "images": 20, "figure": "AP50", "before": 0.81, "after": 0.805}],
         "learning_curve": [
             {"images": 0, "error": 13.0, "error_interval": [10.0, 17.0], "score": 0.62},
