@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounded
 from hypothesis.strategies import one_of, sampled_from
@@ -42,6 +43,16 @@ def operations() -> Iterator[Any]:
     schema.app = get_wsgi_application()
     for found in schema.get_all_operations():
         yield found.ok()
+
+
+@pytest.fixture(autouse=True)
+def connected() -> Iterator[None]:
+    """A request that ends leaves the connection to the database open, as with Django's own client."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda each: each.label)
