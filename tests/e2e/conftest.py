@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from segmentation.core.network import cards
 
@@ -21,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("DEEPSEGM_CHROMIUM", "/usr/bin/chromium"))
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 PATIENCE = 150_000  # ms; it only ends a test that would hang
+expect.set_options(timeout=30_000)  # the usual 5 s are too short for a busy machine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
