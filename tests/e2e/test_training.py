@@ -35,6 +35,7 @@ def site(live_server, settings, tmp_path, monkeypatch, own_storage, model, queue
 
 def seen(page, name: str) -> None:
     picture(page, name)
+    page.wait_for_load_state()  # the page of a training that ends is loaded anew
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
     assert not page.evaluate(SMALL_TARGETS), name
 
