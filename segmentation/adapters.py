@@ -99,7 +99,7 @@ class Identities(DefaultSocialAccountAdapter):
         return settings.DEEPSEGM_OIDC_ACCOUNTS == "new"
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
-        """An address that the provider did not verify is stored nowhere: it may be that of somebody else."""
+        """An address is stored only if the provider verified it. Otherwise it may belong to somebody else."""
         user = super().populate_user(request, sociallogin, data)
         user.email = _verified(sociallogin)
         if user.email and get_user_model().objects.filter(email__iexact=user.email).exists():

@@ -107,7 +107,7 @@ class NoNulBytes:
 
 
 class SecondFactor:
-    """Staff without the second factor that the site asks of them are ordinary accounts, whatever they open."""
+    """Staff are ordinary accounts on every page until they show the second factor that the site requires."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -150,7 +150,7 @@ def _answer(link: Link | None, owner: Any, shown: Iterable[str]) -> bool | str:
 
 
 def _links(row: Owned) -> dict[Any, Link]:
-    """The links that may open a row: its own, that of its sample, those of the results of an image."""
+    """The links that may open a row: its own link, its sample's link, and for an image the links of its results."""
     targets = {row.pk, getattr(row, "sample_id", None)}
     if isinstance(row, Micrograph):
         targets |= {each for pair in row.jobs.values_list("pk", "sample") for each in pair}

@@ -71,7 +71,7 @@ def check_url(url: str) -> None:
         raise Refused(NO_HTTPS)
     if port is not None and port not in (80, 443) and port < 1024:
         raise Refused(PORTS)
-    named_so = re.fullmatch(r"(.+\.)?localhost\.?", parts.hostname)  # it is this machine, whatever is looked up
+    named_so = re.fullmatch(r"(.+\.)?localhost\.?", parts.hostname)  # always this machine
     with suppress(ValueError):  # of a name
         check_address("127.0.0.1" if named_so else parts.hostname)
 

@@ -133,7 +133,7 @@ class Provider(OpenIDConnectOAuth2Adapter):
 
 
 def _asks_provider(view: View) -> View:
-    """A view that asks the provider; whatever is wrong with its answers, there is one sentence."""
+    """A view that asks the provider. Each fault of the provider becomes one sentence."""
 
     @require_GET
     @never_cache

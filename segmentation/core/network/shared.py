@@ -76,7 +76,7 @@ class SharedNetwork(nn.Module):
                 raise TimeoutError
             answer: NDArray[np.uint8] | Exception = connection.recv()
             return answer
-        except BaseException:  # a time limit, too: a late answer must not be taken for that of the next window
+        except BaseException:  # also a time limit: the next window must not receive a late answer
             with suppress(AttributeError, OSError):
                 self._own.connection.close()
                 del self._own.connection
