@@ -6,8 +6,8 @@ from django.db import models
 
 
 class Link(models.Model):
-    """How the link of one job or sample opens it. Without a row, the address of a result without an account opens it
-    for ever, and that of an account's opens it for nobody else.
+    """How the link of one job or sample opens it. Without a row, a result that has no account opens by its address for
+    ever. A result of an account then opens for nobody else.
 
     target: id of the job or sample. number: what its secret is made from (services.links), "" where the address alone
     opens it. ends: when it stops, None for never. off: whether it is switched off.

@@ -236,8 +236,8 @@ def storage_used() -> int:
 def _unheard(kind: type[Attempted]) -> QuerySet:
     """Queued rows for which a message is to be sent: they had none, or the messages of their kind may be lost.
 
-    A message leads to whatever comes next. So as long as a worker is busy, or messages were sent lately, those that
-    wait only wait for their turn. Otherwise FEW new ones are sent: messages must not pile up behind a long queue.
+    A message makes a worker take the next row. While a worker is busy, or messages were sent lately, rows wait for
+    their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
     """
     now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is Job else "created")
     unsent, lost = Q(enqueued=None), []
