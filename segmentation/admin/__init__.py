@@ -1,0 +1,22 @@
+"""Django's admin: to look, retry, cancel and delete, not to edit."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django.contrib import admin
+
+for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken):  # allauth's own: with secrets
+    admin.site.unregister(private)
+admin.site.site_header = admin.site.site_title = "DeepSegm"
+admin.site.index_title = "Administration"
+admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
+
+from . import access, learning, results  # noqa: E402  (each registers its lists)
+from .base import Noted  # noqa: E402
+
+# Whatever is registered, by us or by others: its changes are written down.
+for known, registered in list(admin.site._registry.items()):
+    admin.site.unregister(known)
+    admin.site.register(known, type(type(registered).__name__, (Noted, type(registered)), {}))

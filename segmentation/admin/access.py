@@ -1,0 +1,103 @@
+"""Tokens, webhooks, identities, and the log of what staff changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.socialaccount.models import SocialAccount
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from ..models import (
+    StaffAction,
+    Token,
+    Webhook,
+)
+from ..services import staff_log, tokens
+from .base import LookOnly
+
+
+@admin.register(Token)
+class TokenAdmin(LookOnly):
+    """Tokens of scripts, to look at and to revoke; nobody can read the token itself."""
+
+    list_display = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
+    list_filter = ("read_only", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "start", "owner__username")
+    summary_fields = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke the selected tokens", permissions=["change"])
+    def revoke(self, request: HttpRequest, rows: QuerySet) -> None:
+        self._each(request, rows, tokens.revoke_token, "revoked")
+
+    @admin.display(description="")
+    def stored(self, token: Token) -> str:
+        return ""
+
+
+@admin.register(Webhook)
+class WebhookAdmin(LookOnly):
+    """Addresses that are told of what is done; their secrets are not shown."""
+
+    list_display = ("url", "owner", "created", "failing", "stopped")
+    list_filter = (("owner", admin.RelatedOnlyFieldListFilter),)
+    search_fields = ("id", "url", "owner__username")
+    summary_fields = ("url", "owner", "created", "failing", "stopped", "last")
+
+    @admin.display(description="last messages")
+    def last(self, webhook: Webhook) -> SafeString:
+        rows = webhook.deliveries.all()[:20]
+        said = ((f"{each.created:%Y-%m-%d %H:%M}", each.event, each.get_state_display(), each.answer) for each in rows)
+        return format_html_join("", "<div>{} {}: {} {}</div>", said)
+
+    @admin.display(description="")
+    def stored(self, webhook: Webhook) -> str:
+        return ""
+
+
+@admin.register(SocialAccount)
+class IdentityAdmin(LookOnly):
+    """Who may sign in by the OpenID provider, and as whom here; deleting a row ends that."""
+
+    date_hierarchy = "date_joined"
+    list_display = ("uid", "user", "date_joined", "last_login")
+    search_fields = ("uid", "user__username")
+    summary_fields = ("uid", "user", "date_joined", "last_login")
+
+
+@admin.register(StaffAction)
+class StaffActionAdmin(LookOnly):
+    """What staff changed; superusers look at it and take it away as CSV, and nobody deletes a row."""
+
+    list_display = ("created", "account", "action", "kind", "name", "changes")
+    list_filter = ("created", "kind", "account")
+    search_fields = ("account", "action", "target", "name")
+    summary_fields = ("created", "account", "action", "kind", "name", "target", "changes")
+    actions = ("export",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="before and after")
+    def changes(self, row: StaffAction) -> SafeString:
+        pairs = ((name, row.before.get(name, ""), row.after.get(name, "")) for name in {**row.before, **row.after})
+        return format_html_join(mark_safe("<br>"), "{}: {} → {}", pairs)
+
+    @admin.action(description="Export the selected rows as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, rows: QuerySet) -> HttpResponse:
+        response = HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="staff-actions.csv"'
+        return response

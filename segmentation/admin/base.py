@@ -1,0 +1,179 @@
+"""What every list of the admin shares: rows are looked at, retried, cancelled and deleted, never edited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat, truncatechars
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from .. import services
+from ..core.report.wording import capital
+from ..models import (
+    Micrograph,
+    StoredFile,
+)
+from ..services import links, staff_log
+
+
+class Noted(admin.ModelAdmin):
+    """What is added, changed and deleted here is written down with its values."""
+
+    def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
+        names = [name for name in form.changed_data if "password" not in name]
+        sides = form.initial, form.cleaned_data
+        request.noted = [{name: _plain(side.get(name)) for name in names} for side in sides]
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
+        staff_log.note(request.user, "added", obj, {}, getattr(request, "noted", ({}, {}))[1])
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: Any, obj: Any, message: Any) -> Any:
+        staff_log.note(request.user, "changed", obj, *getattr(request, "noted", ({}, {})))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: Any, queryset: Any) -> Any:
+        for row in queryset:
+            staff_log.note(request.user, "deleted", row, staff_log.snapshot(row))
+        return super().log_deletions(request, queryset)
+
+
+def _plain(value: Any) -> str:
+    many = isinstance(value, list | tuple | QuerySet)
+    return ", ".join(sorted(str(each) for each in value)) if many else str(value)
+
+
+class LookOnly(admin.ModelAdmin):
+    """Rows come from the site and change by the services only; deleting is allowed.
+
+    summary_fields: what the page of a row says first, in words; below it, folded, stands the row as it is stored.
+    files: its stored files, where it has such rows.
+    """
+
+    list_per_page = 50
+    date_hierarchy = "created"
+    summary_fields: tuple[str, ...] = ()
+    files: type[StoredFile] | None = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request)
+        if self.files is None:
+            return rows
+        field = self.model._meta.model_name
+        own = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
+        return rows.annotate(files_size=Subquery(own.annotate(all=Sum("size")).values("all")))
+
+    def _each(
+        self, request: HttpRequest, rows: QuerySet, service: Callable[..., Any], done: str, *, by: str = ""
+    ) -> None:
+        """Use a service on every row and say how many went, and why the others did not.
+
+        by: what the service calls a row; the name of its model without it.
+        """
+        count, kind = 0, str(self.model._meta.model_name)
+        for row in rows:
+            before = staff_log.snapshot(row)
+            try:
+                service(**{by or kind: row})
+                count += 1
+                staff_log.note(request.user, done, row, before, staff_log.snapshot(row))
+            except services.Refused as refused:
+                name = getattr(getattr(row, "micrograph", row), "name", row)
+                self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
+        if count:
+            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self.summary_fields, "stored"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        stored = {"fields": ["stored"], "classes": ["collapse"], "description": "To look for a fault."}
+        return [(None, {"fields": self.summary_fields}), ("The row as it is stored", stored)]
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    @admin.display(description="state", ordering="state")
+    def status(self, row: Any) -> str:
+        """What became of it, and why it failed."""
+        state = capital(row.get_state_display())
+        return f"{state}: {truncatechars(row.error, 60)}" if row.error else state
+
+    @admin.display(description="files", ordering="files_size")
+    def results(self, row: Any) -> str:
+        return filesizeformat(row.files_size) if row.files_size else ""
+
+    @admin.display(description="size", ordering="size")
+    def bytes(self, row: Any) -> str:
+        return filesizeformat(row.size)
+
+    @admin.display(description="computing time")
+    def took(self, row: Any) -> str:
+        return duration(row.duration)
+
+    @admin.display(description="")
+    def stored(self, row: Any) -> SafeString:
+        fields = {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
+        return format_html("<pre>{}</pre>", json.dumps(fields, indent=2, ensure_ascii=False, default=str))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = capital(str(self.model._meta.verbose_name_plural))
+        extra = {"title": title, "storage_used": services.storage_used(), **(extra_context or {})}
+        return super().changelist_view(request, extra)
+
+
+class WithLink(LookOnly):
+    """Results that have a private link."""
+
+    @admin.display(description="private link")
+    def link(self, row: Any) -> str:
+        found = links.link_of(row)
+        until = f", until {found.ends:%Y-%m-%d %H:%M}" if found and found.ends else ""
+        return links.state_of(row) + until
+
+    @admin.action(description="Switch off the links of the selected rows", permissions=["change"])
+    def link_off(self, request: HttpRequest, rows: QuerySet) -> None:
+        self._each(request, rows, partial(links.change_link, off=True), "without a link", by="row")
+
+    @admin.action(description="Renew the links of the selected rows", permissions=["change"])
+    def link_renew(self, request: HttpRequest, rows: QuerySet) -> None:
+        done = "known by a new link, which its page shows"
+        self._each(request, rows, partial(links.change_link, renew=True), done, by="row")
+
+
+class GoesWithOthers(LookOnly):
+    """Rows that are deleted only together with others."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        here = request.resolver_match.view_name.startswith(f"admin:segmentation_{self.model._meta.model_name}_")
+        return not here and super().has_delete_permission(request, obj)
+
+
+def preview(micrograph: Micrograph) -> SafeString | str:
+    """The preview of an upload that has been read."""
+    return image_of(reverse("upload-preview", args=[micrograph.pk])) if micrograph.preview else ""
+
+
+def image_of(address: str) -> SafeString:
+    return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
+
+
+def duration(took: timedelta | None) -> str:
+    if took is None:
+        return ""
+    seconds = took.total_seconds()
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

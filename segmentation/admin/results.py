@@ -1,0 +1,248 @@
+"""Jobs, samples, uploads, signatures and segmentations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat, truncatechars
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from .. import services
+from ..core import tasks
+from ..core.report.exports.viewer import THUMBNAILS
+from ..core.report.wording import calibration_words
+from ..core.typed import settings_of_task
+from ..models import (
+    Artifact,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    Signature,
+)
+from ..presenters.result import main_number
+from .base import GoesWithOthers, LookOnly, WithLink, image_of, preview
+
+FIGURE = "figure.png"
+
+
+@admin.register(Job)
+class JobAdmin(WithLink):
+    list_display = (
+        "thumbnail",
+        "image",
+        "owner",
+        "status",
+        "result",
+        "results",
+        "took",
+        "created",
+    )
+    list_display_links = ("thumbnail", "image")
+    list_filter = (
+        "state",
+        "model_name",
+        "created",
+        ("sample", admin.EmptyFieldListFilter),
+        ("owner", admin.RelatedOnlyFieldListFilter),
+    )
+    search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
+    search_help_text = "Number of the analysis, file name, sha256, user or error"
+    summary_fields = (
+        *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
+        *("words", "model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took"),
+    )
+    files = Artifact
+    actions = ("retry", "cancel", "link_off", "link_renew")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        pictures = Artifact.objects.filter(name__in=(*THUMBNAILS, FIGURE))
+        shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
+        return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(shown)
+
+    @admin.display
+    def result(self, job: Job) -> str:
+        """Its numbers in a line."""
+        if job.state != Job.State.DONE:
+            return ""
+        kept = (job.summary.get("statistics") or {}).get("n_kept")
+        return ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
+
+    @admin.display(description="settings")
+    def words(self, job: Job) -> SafeString:
+        asked = job.get_settings()
+        values = asked.as_dict()
+        lines = [(each.title, each.says(values[each.name])) for each in settings_of_task(tasks.find(asked.task))]
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
+
+    @admin.display(description="")
+    def thumbnail(self, job: Job) -> SafeString:
+        address = _address(job, *THUMBNAILS)
+        return image_of(address) if address else preview(job.micrograph)
+
+    @admin.display(ordering="micrograph__name")
+    def image(self, job: Job) -> str:
+        return truncatechars(job.micrograph.name, 40)
+
+    @admin.display(description="pixels")
+    def dimensions(self, job: Job) -> str:
+        return f"{job.micrograph.width} × {job.micrograph.height}"
+
+    @admin.display(ordering="micrograph__size")
+    def size(self, job: Job) -> str:
+        return filesizeformat(job.micrograph.size)
+
+    @admin.display
+    def figure(self, job: Job) -> SafeString | str:
+        address = _address(job, FIGURE)
+        return format_html('<a href="{}">figure</a>', address) if address else ""
+
+    @admin.display
+    def page(self, job: Job) -> SafeString:
+        return format_html('<a href="{}">open the result</a>', reverse("job", args=[job.pk]))
+
+    @admin.action(description="Try selected jobs again", permissions=["change"])
+    def retry(self, request: HttpRequest, jobs: QuerySet) -> None:
+        self._each(request, jobs, services.retry_job, "waiting again")
+
+    @admin.action(description="Cancel selected jobs", permissions=["change"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet) -> None:
+        self._each(request, jobs, services.cancel_job, "cancelled")
+
+    def delete_model(self, request: HttpRequest, obj: Job) -> None:
+        services.delete_job(job=obj, signed=True)
+
+
+@admin.register(Sample)
+class SampleAdmin(WithLink):
+    list_display = ("name", "owner", "status", "images", "results", "created", "page")
+    list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "owner__username", "error")
+    search_help_text = "Number of the sample, its name, user or error"
+    summary_fields = (
+        *("name", "page", "owner", "state", "stage", "error", "images", "results", "rule", "typed", "value"),
+        *("link", "created", "started", "finished"),
+    )
+    files = SampleArtifact
+    actions = ("retry", "cancel", "link_off", "link_renew")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        own = super().get_queryset(request).select_related("owner")
+        return own.annotate(image_count=Count("jobs__micrograph", distinct=True))
+
+    @admin.display(ordering="image_count")
+    def images(self, sample: Any) -> int:
+        return sample.image_count
+
+    @admin.display
+    def page(self, sample: Sample) -> SafeString:
+        return format_html('<a href="{}">open the sample</a>', reverse("sample-page", args=[sample.pk]))
+
+    @admin.action(description="Try failed images of selected samples again, and pool", permissions=["change"])
+    def retry(self, request: HttpRequest, samples: QuerySet) -> None:
+        self._each(request, samples, services.retry_failed, "pooled anew, with the images that had failed")
+
+    @admin.action(description="Cancel the remaining images of selected samples", permissions=["change"])
+    def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
+        self._each(request, samples, services.cancel_sample, "cancelled")
+
+    def delete_model(self, request: HttpRequest, obj: Sample) -> None:
+        services.delete_sample(sample=obj, signed=True)
+
+
+@admin.register(Micrograph)
+class UploadAdmin(LookOnly):
+    list_display = (
+        "picture",
+        "name",
+        "owner",
+        "status",
+        "kind",
+        "pixels",
+        "bytes",
+        "analyses",
+        "created",
+    )
+    list_display_links = ("picture", "name")
+    list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "sha256", "owner__username")
+    summary_fields = (
+        *("picture", "name", "owner", "state", "stage", "error", "kind", "width", "height", "bytes"),
+        *("scale", "analyses", "sha256", "created"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
+
+    @admin.display(description="")
+    def picture(self, micrograph: Micrograph) -> SafeString:
+        return preview(micrograph)
+
+    @admin.display(ordering="width")
+    def pixels(self, micrograph: Micrograph) -> str:
+        return f"{micrograph.width} × {micrograph.height}" if micrograph.width else ""
+
+    @admin.display(description="scale in file or image")
+    def scale(self, micrograph: Micrograph) -> str:
+        return calibration_words(micrograph.own_calibration, detail=False)
+
+    @admin.display(ordering="analyses")
+    def analyses(self, micrograph: Any) -> int:
+        return micrograph.analyses
+
+
+@admin.register(Signature)
+class SignatureAdmin(GoesWithOthers):
+    """Signatures: nobody changes them, and they go with their result."""
+
+    list_display = ("image", "meaning", "name", "account", "created", "page")
+    list_filter = ("meaning", "created")
+    search_fields = ("job__id", "job__micrograph__name", "account", "name")
+    summary_fields = (
+        *("image", "page", "meaning", "name", "account", "created"),
+        *("labels_sha256", "result_sha256", "numbers_sha256"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("job__micrograph")
+
+    @admin.display(ordering="job__micrograph__name")
+    def image(self, signature: Signature) -> str:
+        return truncatechars(signature.job.micrograph.name, 40)
+
+    @admin.display
+    def page(self, signature: Signature) -> SafeString:
+        return format_html('<a href="{}">open the result</a>', reverse("job", args=[signature.job_id]))
+
+
+@admin.register(Segmentation)
+class SegmentationAdmin(GoesWithOthers):
+    """What was found: it goes with its micrograph or the last job that measures it, never by itself."""
+
+    list_display = ("image", "task", "model_name", "bytes", "created", "measured")
+    list_filter = ("task", "model_name", "created")
+    search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
+    summary_fields = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
+
+    @admin.display(ordering="micrograph__name")
+    def image(self, found: Segmentation) -> str:
+        return truncatechars(found.micrograph.name, 40)
+
+    @admin.display(description="jobs", ordering="measured")
+    def measured(self, found: Any) -> int:
+        return found.measured
+
+
+def _address(job: Any, *names: str) -> str | None:
+    """Where the first of these pictures that a job has is served, None when it has none."""
+    there = [artifact.name for artifact in job.pictures]
+    return next((reverse("artifact", args=[job.pk, name]) for name in names if name in there), None)
