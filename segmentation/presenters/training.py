@@ -24,6 +24,7 @@ from .status import Status
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
 WORTH = 0.1  # of the error: what the last step of the learning curve must take off for more images to be worth it
+PARTS = ("%", "points")  # units at the end of a title
 STAYS_WITHIN = 0.01  # of AP50: a smaller loss on the base model's data is no forgetting
 
 
@@ -240,7 +241,7 @@ class TrainingView:
 
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
-        return {each["name"]: (each["title"], each["unit"]) for each in self.summary.get("table", [])}
+        return {each["name"]: _named(each) for each in self.summary.get("table", [])}
 
     @property
     def _plan(self) -> Mapping[str, Any]:
@@ -315,11 +316,18 @@ def _row(change: Change) -> Row:
     verdict = "same"
     if before is not None and after is not None and before != after:
         verdict = "better" if (after > before) == (change["better"] == "higher") else "worse"
+    title, unit = _named(change)
     sides = [
-        _value(change[side], change["unit"], change[f"{side}_interval"])  # type: ignore[literal-required]
+        _value(change[side], unit, change[f"{side}_interval"])  # type: ignore[literal-required]
         for side in ("before", "after")
     ]
-    return Row(change["title"], *sides, verdict, VERDICTS[verdict])
+    return Row(title, *sides, verdict, VERDICTS[verdict])
+
+
+def _named(change: Change) -> tuple[str, str]:
+    """Title and unit of a figure; the titles of reports end with theirs."""
+    title, _, unit = change["title"].rpartition(", ")
+    return (title, unit) if title and unit in PARTS else (change["title"], change["unit"])
 
 
 def _kept(kept: Kept) -> Row:
@@ -332,8 +340,9 @@ def _kept(kept: Kept) -> Row:
 def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:
     if value is None:
         return "–"
-    text = f"{significant(value)} {unit}".strip()
-    return f"{text} ({interval_words(*interval)})" if interval else text
+    write = significant if unit else "{:.3f}".format  # scores have none
+    text = f"{write(value)} {unit}".strip()
+    return f"{text} ({interval_words(*interval, write)})" if interval else text
 
 
 def _count(number: int, thing: str) -> str:

@@ -156,10 +156,17 @@ class TestPage:
     def test_an_error_with_a_sign_is_better_nearer_to_zero(self, people, alice):
         training = make_model(alice)
         row = training.summary["table"][0]
-        row |= {"better": "zero", "before": -54.2, "before_interval": [-59.4, -47.5], "after": -20.1}
+        row |= {
+            "title": "Median size error, %",
+            "unit": "",
+            "better": "zero",
+            "before": -54.2,
+            "before_interval": [-59.4, -47.5],
+            "after": -20.1,
+        }
         training.save()
         page = visible(people["alice"].get(f"/trainings/{training.pk}/"))
-        assert "-59.4 to -47.5" in page and "worse" not in page[page.index("-59.4") : page.index("F1 at 0.5")]
+        assert "-54.2 % (-59.4 to -47.5)" in page and "worse" not in page[page.index("-59.4") : page.index("F1 at 0.5")]
 
     @pytest.mark.parametrize(("after", "forgot"), [(0.805, False), (0.7, True)])
     def test_a_loss_on_the_base_models_data_is_told_with_what_to_do(self, people, alice, after, forgot):
