@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+ENDING_SECONDS = 5.0  # what a killed training's child processes may take to end
 
 
 class CannotWrite(OSError):
@@ -32,7 +36,8 @@ class InUse(OSError):
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep other trainings out of a folder, which is made if need be; raises InUse, CannotWrite.
 
-    The kernel lets go of the lock when the process ends, however it ends, and there is no file of it to be left.
+    The kernel lets go of the lock when the process and those that it forked have ended, however they end. It leaves no
+    file behind.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,15 +45,24 @@ def alone_in(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotWrite(f"{folder} cannot be written ({error.strerror or error}).") from error
     try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InUse(
-            f"Another training writes into {folder}: wait for it, or name another folder with --out."
-        ) from error
-    else:
+        if not _locked(place):
+            raise InUse(f"Another training writes into {folder}: wait for it, or name another folder with --out.")
         yield
     finally:
         os.close(place)
+
+
+def _locked(place: int) -> bool:
+    """Whether the lock could be taken within ENDING_SECONDS."""
+    until = time.monotonic() + ENDING_SECONDS
+    while True:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.1)
 
 
 def write_whole(file: Path, content: bytes | memoryview) -> None:

@@ -138,9 +138,9 @@ def rois() -> list[bytes]:
     from roifile import ROI_TYPE, ImagejRoi
 
     corners = [(10, 20), (30, 20), (30, 40), (10, 40)]
-    made = [ImagejRoi.frompoints(corners), ImagejRoi.frompoints(np.array(corners) + 0.5)]
+    made = [ImagejRoi.frompoints(points, name="one") for points in (corners, np.array(corners) + 0.5)]
     for kind in (ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.TRACED, ROI_TYPE.FREEHAND):
-        made.append(ImagejRoi.frompoints(corners))
+        made.append(ImagejRoi.frompoints(corners, name="one"))
         made[-1].roitype = kind
     files = [each.tobytes() for each in made]
     return [*files, zipped({f"{number:04} why.roi": each for number, each in enumerate(files)})]

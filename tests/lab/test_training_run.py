@@ -20,7 +20,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.tasks import particles
 from segmentation.core.truth import BadDataset
-from segmentation.lab import reference
+from segmentation.lab import files, reference
 from segmentation.lab.data import make_sources
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
@@ -264,7 +264,8 @@ def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
     train(tiny(folder, workers=2), tmp_path / "run", tmp_path, say=quietly)
 
 
-def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path):
+def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ENDING_SECONDS", 0)
     with alone_in(tmp_path / "run"):
         with pytest.raises(InUse, match=r"writes into .*run"):
             train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)

@@ -11,11 +11,12 @@ from tests.hostile import image, tiff
 
 
 def zipped(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """An archive of (name, content)."""
+    """An archive of (name, content): the same bytes each time, whatever the clock says."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, content in entries:
-            archive.writestr(name, content)
+            info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
+            archive.writestr(info, content, method)
     return file.getvalue()
 
 
