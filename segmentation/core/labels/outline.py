@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from .confidence import Grey, Maps, confidence
 from .contrast import contrasts
-from .options import EVEN, ParticleOptions
-from .region_merging import merge_regions
+from .options import EVEN, MERGE_LIMIT, ParticleOptions
+from .region_graph import oversegment
+from .region_merging import merge_regions, merged_labels
 from .separate import Labels, relabel, separate
 
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
@@ -68,7 +69,22 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: Par
     not counted here. The option `noise` sets the limit of the expected share: with many faint objects most
     candidates are wrong, but the rest is not noise.
     """
-    labels = particles(maps, grey, scale, threshold, options)
+    return _likely(maps, grey, scale, particles(maps, grey, scale, threshold, options), options)
+
+
+def outline_twice(
+    maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions, limit: float
+) -> tuple[Outlines, Outlines]:
+    """As `outline`, and once more with another limit of region merging: both merge the same regions."""
+    usual, other = options.region_merging, {**options.region_merging, MERGE_LIMIT: limit}
+    regions = oversegment(maps, grey, threshold=threshold, scale=scale)
+    unit = options.diameter / scale
+    more = merged_labels((regions[0].copy(), *regions[1:]), other, unit)
+    found = merged_labels(regions, usual, unit)
+    return _likely(maps, grey, scale, found, options), _likely(maps, grey, scale, more, options)
+
+
+def _likely(maps: Maps, grey: Grey, scale: float, labels: Labels, options: ParticleOptions) -> Outlines:
     certainty = confidence(maps, grey, labels, scale, options)
     if not len(certainty) or not options.confidence:
         return Outlines(labels, certainty, 0, 1.0)

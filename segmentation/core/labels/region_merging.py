@@ -39,11 +39,16 @@ def merge_regions(
     which the network saw the picture. diameter: its preferred diameter in px. weights: of the logistic model, see
     ParticleOptions. Returns (H, W) int32 labels 1..n, 0 background.
     """
-    labels, first, regions = oversegment(maps, grey, threshold=threshold, scale=scale)
+    return merged_labels(oversegment(maps, grey, threshold=threshold, scale=scale), weights, diameter / scale)
+
+
+def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], weights: Mapping[str, float], unit: float) -> Labels:
+    """The labels of `merge_regions` from what `oversegment` found; its labels are changed in place."""
+    labels, first, regions = oversegmented
     if len(regions.pairs):
-        ends = merge(regions, weights, diameter / scale)
+        ends = merge(regions, weights, unit)
         if (limit := limit_for(typical_size(regions, ends), weights[MERGE_LIMIT])) < weights[MERGE_LIMIT]:
-            ends = merge(regions, {**weights, MERGE_LIMIT: limit}, diameter / scale)
+            ends = merge(regions, {**weights, MERGE_LIMIT: limit}, unit)
         numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
         numbers[first:] = ends[1:] + first - 1
         relabel(labels, numbers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,7 @@ from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
 from .out_of_domain import WITHHELD, withheld, without_numbers
 
 if TYPE_CHECKING:
+    from ..labels.outline import Outlines
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
@@ -165,30 +166,28 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
-    from ..labels.outline import outline
+    from ..labels.outline import outline, outline_twice
 
     options = ParticleOptions.of(card)
-    more = options
-    if options.region_merging:
-        limit = min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT)
-        more = options.model_copy(update={"region_merging": {**options.region_merging, MERGE_LIMIT: limit}})
-    if settings.separation == "more":
-        options = more
     threshold = card.threshold if settings.threshold is None else settings.threshold
-    steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
+    low = min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT) if options.region_merging else None
+    if settings.separation == "more" and low is not None:
+        options, low = options.model_copy(update={"region_merging": {**options.region_merging, MERGE_LIMIT: low}}), None
+
+    def with_threshold(step: float) -> Sequence[Outlines]:
+        seen = maps, grey, view.scale, threshold + step, options
+        return [outline(*seen)] if step or low is None else outline_twice(*seen, low)
+
+    steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
     at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
-    ways = {f"threshold {step:+.1f}": (step, options) for step in steps}
-    if more is not options:
-        ways[SEPARATED] = (0.0, more)
     with ThreadPoolExecutor(at_once) as pool:
-        found, *others = pool.map(
-            lambda way: outline(maps, grey, view.scale, threshold + way[0], way[1]), [(0.0, options), *ways.values()]
-        )
-    alternatives = {name: other.labels for name, other in zip(ways, others, strict=True)}
+        (found, *separated), *others = pool.map(with_threshold, steps)
+    alternatives = {f"threshold {step:+.1f}": other.labels for step, (other,) in zip(steps[1:], others, strict=True)}
     used: dict[str, Any] = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
-    if SEPARATED in alternatives:
-        used["separated"] = int(alternatives[SEPARATED].max(initial=0))
+    for each in separated:
+        alternatives[SEPARATED] = each.labels
+        used["separated"] = int(each.labels.max(initial=0))
     return Decoded(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
 
 
