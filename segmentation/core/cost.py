@@ -1,12 +1,12 @@
 """What the analysis of an image costs in memory and time, estimated from its declared size before anything is decoded.
 
-Measured on two cores without AMX, with dense images of many particles (tests/benchmarks); bounds, not averages.
+Measured on two cores without AMX, with dense images of many particles (docs/development/engine.md); bounds, not averages.
 """
 
 from __future__ import annotations
 
-BASE_MB = 1500  # libraries, network and the figure's canvas
-BYTES_PER_PIXEL = 50  # pixels, maps, labels and those of other thresholds, hulls
+BASE_MB = 2300  # libraries, network, windows and the figure's canvas
+BYTES_PER_PIXEL = 40  # pixels, maps, labels and those of other thresholds, hulls
 SECONDS_PER_MEGAPIXEL = 6.0
 
 
