@@ -54,7 +54,8 @@ def test_every_route_answers(client, ada, value, who):
     if who == "ada":
         client.force_login(ada)
     for route in routes():
-        for address in {filled(route, value), f"{filled(route, 'a')}?q={value}&page={value}&next={value}"}:
+        usual = filled(route, "a")
+        for address in {filled(route, value), f"{usual}?q={value}&page={value}&next={value}"} - {usual}:
             for method in (client.get, client.post):
                 response = method(address)
                 assert response.status_code < 500, (method, address)
