@@ -1,6 +1,6 @@
 """What the analysis of an image costs in memory and time, estimated from its declared size before anything is decoded.
 
-Measured on two cores without AMX, with dense images of many particles (docs/development/engine.md); bounds, not averages.
+Measured on two cores without AMX with dense images of many particles (docs/development/engine.md); bounds.
 """
 
 from __future__ import annotations

@@ -52,13 +52,13 @@ DEFINITIONS = {
     "count_ratio": Definition("Count ratio", "Found particles by true ones.", short=True),
     "count_off": COUNT_OFF,
     "median_error": Definition(
-        "Median size error, %",
+        "Error of the pooled median size, %",
         "Median minimum Feret diameter of the found particles against the true ones, percent.",
         decimals=1,
         short=True,
     ),
     "median_off": Definition(
-        "Error of the median size, %",
+        "Error of an image's median size, %",
         "Mean over the images of |found - true| median, in percent of the true: images do not make up for each other.",
         decimals=1,
     ),

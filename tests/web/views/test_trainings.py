@@ -157,7 +157,7 @@ class TestPage:
         training = make_model(alice)
         row = training.summary["table"][0]
         row |= {
-            "title": "Median size error, %",
+            "title": "Error of the pooled median size, %",
             "unit": "",
             "better": "zero",
             "before": -54.2,

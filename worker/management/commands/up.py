@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import signal
 import sys
@@ -40,6 +41,7 @@ from worker.supervise import COMMAND, Supervisor
 logger = logging.getLogger("worker.up")
 
 THREADS = 16
+M_ARENA_MAX, ARENAS = -8, 2  # of malloc.h
 RESCUE_SECONDS = 3.0
 TIDY_SECONDS = 3600.0
 ENDS = (signal.SIGTERM, signal.SIGHUP)
@@ -65,6 +67,7 @@ class Command(BaseCommand):
             self._prepare()
         except data_directory.Unfit as unfit:
             raise CommandError(str(unfit)) from None
+        share_memory()
         tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # place of incoming uploads of the server
         server = listen(bind, port)
         with lock, upkeep(), working(not no_worker):
@@ -108,6 +111,14 @@ class Command(BaseCommand):
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
         self.stdout.flush()
+
+
+def share_memory() -> None:
+    """Let all threads take memory from ARENAS heaps. By default glibc makes up to eight for each processor, and each
+    heap keeps what its largest request once needed. Other C libraries are not changed."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "gnu_get_libc_version"):
+        libc.mallopt(M_ARENA_MAX, ARENAS)
 
 
 def listen(bind: str, port: int) -> Any:
