@@ -1,5 +1,5 @@
 """Corrected outlines come back from ImageJ and napari: the macro's own commands by curl, files by roifile, the snippet
-with a viewer that keeps what it is given (napari would be 200 MB of packages)."""
+with a viewer that keeps what it is given. ImageJ and napari themselves where they are installed (200 MB each)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from deepsegm_client import Client
 ROOT = Path(__file__).resolve().parents[2]
 USE = ROOT / "docs" / "use"
 SECRET = "a secret of the test"
+IMAGEJ = Path("/usr/share/java/ij.jar")
 pytestmark = pytest.mark.slow
 
 
@@ -80,6 +81,31 @@ def test_the_macro_fetches_and_sends_outlines(site, result, tmp_path):
     revision = result._client.job(json.loads(said)["id"]).wait()
     old, new = result.labels(), revision.labels()
     assert (new == np.where(old == kept[0], 0, old)).all()
+
+
+def by_a_machine(macro: str, page: Path, **given: str) -> str:
+    """The macro with its dialog filled in, a person who deletes the first outline, and a file in place of a browser."""
+    asked, done = macro.index("Dialog.create"), macro.index('call("ij.Prefs.set"')
+    filled = "".join(f"{name} = {json.dumps(value)};\n" for name, value in given.items())
+    macro = macro[:asked] + filled + macro[done:]
+    waits, goes_on = macro.index("waitForUser("), macro.index('roiManager("deselect")')
+    macro = macro[:waits] + 'roiManager("select", 0);\nroiManager("delete");\n' + macro[goes_on:]
+    return macro.replace('run("URL...", "url=" + page);', "File.saveString(page, " + json.dumps(str(page)) + ");")
+
+
+@pytest.mark.skipif(not IMAGEJ.exists() or not shutil.which("xvfb-run"), reason="needs Debian's imagej and xvfb")
+def test_imagej_itself(site, result, discs, tmp_path):
+    """The real macro in the real program."""
+    macro, page = tmp_path / "deepsegm.ijm", tmp_path / "page.txt"
+    given = {"site": site, "id": result.id, "token": SECRET, "image": str(discs)}
+    macro.write_text(by_a_machine((USE / "deepsegm.ijm").read_text(), page, **given))
+    command = ["xvfb-run", "-a", "java", "-jar", str(IMAGEJ), "-ijpath", str(tmp_path), "-batch", str(macro)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert page.exists(), said.stdout + said.stderr
+    revision = result._client.job(page.read_text().strip().rstrip("/").rpartition("/")[2]).wait()
+    old, new = result.labels(), revision.labels()
+    first = min(row["label"] for row in result.rows)
+    assert (new == np.where(old == first, 0, old)).all()
 
 
 def test_a_labels_layer_goes_back_pixel_by_pixel(result, discs):
