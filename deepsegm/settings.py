@@ -219,7 +219,8 @@ if DEEPSEGM_SQLITE:
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        # 256 KiB of pages for each connection: with the usual 2 MB the 16 threads of the site keep 32 MB.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-256;",
     }
 
 # Files: the micrographs and results, and what the pages are made of
