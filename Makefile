@@ -38,7 +38,7 @@ fuzz: .venv/test-ready
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 benchmarks: .venv/test-ready
-	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks $(ARGS)
+	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/benchmarks)
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

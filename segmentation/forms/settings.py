@@ -27,8 +27,9 @@ def models_by_task(user: Any = None) -> list[tuple[Task, list[tuple[str, str]]]]
     """Name and title of every model that a person can choose, by kind of analysis; first the default that was set, then
     the choice by the image where a kind has several released models."""
     found: dict[str, list[tuple[str, str]]] = {}
+    by_image = cards.tasks_of_several()
     for card in offered(user):
-        if card.task not in found and len(cards.released(cards.automatic(card.task))) > 1:
+        if card.task not in found and card.task in by_image:
             found[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         found.setdefault(card.task, []).append((card.name, card.title))
     found = default_first(found, user)
@@ -134,11 +135,13 @@ class SettingsForm(forms.Form):
         stands_for: AnalysisSettings | None = None,
         kept: AnalysisSettings | None = None,
         user: Any = None,
+        models: list[tuple[Task, list[tuple[str, str]]]] | None = None,
     ) -> None:
         """stands_for: what the fields show. kept: settings of what was found already; their model may be chosen though
-        it is no longer here, as what it found can be measured. user: whose models can be chosen."""
+        it is no longer here, as what it found can be measured. user: whose models can be chosen. models: these, where
+        they are known already."""
         super().__init__()
-        self.offered = _with(kept or stands_for, models_by_task(user))
+        self.offered = _with(kept or stands_for, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
         known = stands_for or kept
@@ -263,7 +266,7 @@ class SettingsForm(forms.Form):
         names = {name: task for task, models in known for name, _ in models}
         model = wanted if wanted in names else known[0][1][0][0]
         settings = with_site_uncertainty(AnalysisSettings.of(names[model].name, model=model))
-        return cls(stands_for=settings, user=user)
+        return cls(stands_for=settings, user=user, models=known)
 
 
 def _validated(read: Callable[[], Any]) -> Any:

@@ -51,7 +51,7 @@ def note_staff(request: HttpRequest, found: Owned) -> None:
 
 def visible_job(request: HttpRequest, pk: UUID) -> Job:
     """The job, or 404."""
-    return visible(request, Job.objects.select_related("micrograph", "parent").filter(pk=pk).first())
+    return visible(request, Job.objects.select_related("micrograph").filter(pk=pk).first())
 
 
 def own_job(request: HttpRequest, pk: UUID, action: str = "change") -> Job:

@@ -88,9 +88,8 @@ def default_model(task: str, user: Any) -> str:
     """The model of a kind of analysis where nobody chooses one: the account's, the site's, or the choice by image."""
     if chosen := chosen_default(task, user):
         return chosen
-    automatic = cards.automatic(task)
-    if len(cards.released(automatic)) > 1:
-        return automatic
+    if task in cards.tasks_of_several():
+        return cards.automatic(task)
     return next((card.name for card in offered(user) if card.task == task), "")
 
 

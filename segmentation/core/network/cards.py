@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, field
 from functools import lru_cache
@@ -209,6 +210,12 @@ def stands_for(name: str) -> list[ModelCard]:
 def released(name: str) -> list[ModelCard]:
     """The released models among which an automatic name lets the image choose, the default model first."""
     return [each for each in _in_order(_known(CARDS)) if name == automatic(each.task)]
+
+
+def tasks_of_several() -> set[str]:
+    """The tasks that have several released models, among which an automatic name lets the image choose."""
+    counts = Counter(card.task for card in _known(CARDS).values())
+    return {task for task, count in counts.items() if count > 1}
 
 
 def released_names() -> set[str]:
