@@ -54,13 +54,14 @@ def test_every_route_answers(client, ada, value, who):
     if who == "ada":
         client.force_login(ada)
     for route in routes():
-        usual = filled(route, "a")
-        for address in {filled(route, value), f"{usual}?q={value}&page={value}&next={value}"} - {usual}:
-            for method in (client.get, client.post):
-                response = method(address)
-                assert response.status_code < 500, (method, address)
-                if NUL in address:
-                    assert response.status_code in (400, 404)
+        usual, hostile = filled(route, "a"), filled(route, value)
+        asked = [(client.get, f"{usual}?q={value}&page={value}&next={value}")]
+        asked += [(client.get, hostile), (client.post, hostile)] if hostile != usual else []
+        for method, address in asked:
+            response = method(address)
+            assert response.status_code < 500, (method, address)
+            if NUL in address:
+                assert response.status_code in (400, 404)
 
 
 @pytest.mark.parametrize("value", [NUL, LONG, "9" * 30])
