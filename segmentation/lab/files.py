@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-ENDING_SECONDS = 5.0  # what a killed training's child processes may take to end
+ENDING_SECONDS = 10.0  # what the child processes of a killed training may take to notice it and end
 
 
 class CannotWrite(OSError):
