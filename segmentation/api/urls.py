@@ -20,6 +20,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from ..core import tasks
+from ..core.settings import SegmentationSettings
 from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
@@ -125,17 +126,17 @@ def document() -> dict[str, Any]:
     return made
 
 
-def _kinds() -> list[str]:
-    return [task.name for task in tasks.every()]
+def _kinds() -> list[tuple[str, type[SegmentationSettings]]]:
+    return [(task.name, task.settings) for task in tasks.every()]
 
 
 @lru_cache(maxsize=1)
-def _document(*kinds: str) -> str:
+def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
     """The document as JSON; it takes most of a second."""
     made = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
     made["components"]["securitySchemes"] = SECURITY
     made["components"]["schemas"] = with_results(made["components"]["schemas"])
-    settings = settings_fields(*map(tasks.find, kinds))
+    settings = settings_fields(*(tasks.find(name) for name, _ in kinds))
     for methods in made["paths"].values():
         methods.pop("head", None)
         for operation in methods.values():
