@@ -16,7 +16,7 @@ admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px 
 from . import access, learning, results  # noqa: E402  (each registers its lists)
 from .base import Noted  # noqa: E402
 
-# Whatever is registered, by us or by others: its changes are written down.
+# The log of staff's changes covers every registered model, ours and those of packages.
 for known, registered in list(admin.site._registry.items()):
     admin.site.unregister(known)
     admin.site.register(known, type(type(registered).__name__, (Noted, type(registered)), {}))

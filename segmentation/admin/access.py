@@ -41,7 +41,7 @@ class TokenAdmin(LookOnly):
 
 @admin.register(Webhook)
 class WebhookAdmin(LookOnly):
-    """Addresses that are told of what is done; their secrets are not shown."""
+    """Addresses of webhooks, without their secrets."""
 
     list_display = ("url", "owner", "created", "failing", "stopped")
     list_filter = (("owner", admin.RelatedOnlyFieldListFilter),)

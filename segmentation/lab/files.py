@@ -36,8 +36,7 @@ class InUse(OSError):
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep other trainings out of a folder, which is made if need be; raises InUse, CannotWrite.
 
-    The kernel lets go of the lock when the process and those that it forked have ended, however they end. It leaves no
-    file behind.
+    The lock ends with the process and its children, even if they are killed, and leaves no file behind.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
