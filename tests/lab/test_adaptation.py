@@ -177,7 +177,7 @@ def test_as_much_is_held_out_as_time_allows(groups, minutes, folds, splits):
     [((8, 4), (0.7, 0.8), True), ((8, 4), (0.8, 0.7), False), ((4, 8), (0.7, 0.9), False)],
 )
 def test_it_is_better_only_where_the_error_falls_and_the_score_does_not(error, score, improved):
-    rows = [("median_off", "Error of the median size, %", error), ("f50", "F1 at 0.5", score)]
+    rows = [("median_off", "Error of an image's median size, %", error), ("f50", "F1 at 0.5", score)]
     table = [{"name": name, "title": title, "before": a, "after": b} for name, title, (a, b) in rows]
     found = outcome.outcome(SCORING, table, list("abcdef"))
     assert found["improved"] is improved and "uncertain" not in found["sentence"]

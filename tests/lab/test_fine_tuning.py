@@ -137,7 +137,7 @@ def test_one_command_holds_every_image_out_and_learns_from_all(folder, tmp_path,
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--threads", 1, "--device", "cpu")
     said = capsys.readouterr().out
-    assert "training 4 of 4" in said and "held out: Error of the median size" in said and "uncertain" in said
+    assert "training 4 of 4" in said and "held out: Error of an image's median size" in said and "uncertain" in said
     card = cards.read_card(out / "final" / "base-data.toml")
     assert {fingerprint(folder / "images" / f"{n}.png") for n in range(4)} <= set(card.training["images"])
     assert (out / "summary.json").is_file()
