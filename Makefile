@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
+.PHONY: run test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
@@ -18,7 +18,10 @@ test: .venv/test-ready
 	  else echo "The tests of the scripts are skipped: there is no node (Debian's nodejs) here."; fi
 	$(PARALLEL) $(ARGS)
 
-# With what takes long and seldom breaks, as CI does it.
+# What takes long and seldom breaks; CI runs it last.
+test-slow: .venv/test-ready
+	$(PARALLEL) -m "slow and not e2e and not benchmark" $(ARGS)
+
 test-all: override ARGS += -m "not e2e and not benchmark"
 test-all: test
 

@@ -25,14 +25,15 @@ TEXT_FILE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What touches the database is tested on PostgreSQL, too.
+    """What touches the database is tested on PostgreSQL, too; of the slow tests only those marked so by hand.
 
     Tests that start processes and wait for them come first: at the end one core had a minute of them left, and the
     other nothing.
     """
     items.sort(key=lambda item: item.path.parent.name not in ("worker", "cli"))
     for item in items:
-        if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
+        touches = item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())
+        if touches and not item.get_closest_marker("slow"):
             item.add_marker("services")
 
 

@@ -26,7 +26,7 @@ from tests.core.builders import segmentation_of
 from worker.datasets import contradicting_scales, lay_out
 from worker.tasks import prepare
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat"), pytest.mark.services]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 SHAPE = (120, 160)
 
 

@@ -23,7 +23,7 @@ from worker.tasks import run_job
 
 from .test_edits import HEADERS, SECRET, result, script, squares  # noqa: F401 (fixtures)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat"), pytest.mark.services]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
 
 def png(values) -> bytes:
