@@ -25,12 +25,14 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
+from .network.likeness import OWN, relative_distance
 from .network.runtime import Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
+from .tasks.out_of_domain import UNLIKE
 
 Progress = Callable[[str, float], None]
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
@@ -144,6 +146,7 @@ class Search:
             load_network(card, self.runtime, len(task.channels(card)))
         with self.clock.stage("prepare"):
             resembled, unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
+            unlike_own = OWN in card.options and self._distance_from_own(card) > UNLIKE
         maps, view = predict_maps(self.picture, asked, card, self.runtime, progress, self.clock)
         grey = as_shown(self.picture, view.polarity)
         if grey.size > FREED_FROM:  # separating makes other arrays than the network did
@@ -156,9 +159,16 @@ class Search:
             found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
         elif unfamiliar:
             found.used["unfamiliar"] = True
+        elif unlike_own:
+            began_with = card.training.get("start_from", "")
+            found.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
         kept = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
         return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, found, kept)
+
+    def _distance_from_own(self, card: ModelCard) -> float:
+        """Of the image from those that a user's model was trained further on; from 1 on it is unlike them."""
+        return relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN)
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
         """The segmentation by the first model or, if the image is perhaps not of its kind, by another one that finds
@@ -325,6 +335,12 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
         yield Flag.doubtful(
             f"This image looks unlike all training images of {title}. Compare the outlines with the image.",
             "Unlike all training images of the model",
+        )
+    elif own := used.get("unlike_own"):
+        yield Flag.doubtful(
+            f"This image looks unlike the {own['images']} images that {title} was trained further on. For such an image"
+            f" the model that it began with ({own['began_with']}) is often better. Compare the two.",
+            "Unlike the images of the further training",
         )
 
 

@@ -33,11 +33,12 @@ from PIL import Image
 from ..core import planning
 from ..core.learning import ImageChange, Kept, Picture, Point, Step, TrainingSummary
 from ..core.network.cards import ModelCard, read_card
+from ..core.network.likeness import ENTRY, OWN, describe, learn
 from ..core.truth import Pair
 from . import outcome, runs, tasks
 from .adaptation_plan import LAST, Cancelled, Options, Planned, Report, nothing
 from .contract import Labels
-from .data import load, resample
+from .data import as_seen, load, resample
 from .evaluation.predictions import Options as HowScored
 from .evaluation.predictions import Predictor
 from .evaluation.scores import Scorer, plain, summarise
@@ -154,8 +155,18 @@ class Adaptation(Planned):
         read = [_records(found) for found in after.values()]
         way = self.scoring.ways(card)[best_way(self.scoring, read)]
         if card.scores != [self._score]:
-            set_entries(place / f"{recipe.name}.toml", {"scores": [self._score], **({"options": way} if way else {})})
+            options = {**way, **self._own_images(card)}
+            set_entries(
+                place / f"{recipe.name}.toml", {"scores": [self._score], **({"options": options} if options else {})}
+            )
         return read_card(place / f"{recipe.name}.toml")
+
+    def _own_images(self, card: ModelCard) -> dict[str, Any]:
+        """What the images are like, for the card of a task that does not describe its images by itself."""
+        if ENTRY in card.options:
+            return {}
+        described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.pairs]
+        return {OWN: learn(described, [pair.group for pair in self.pairs])[ENTRY]}
 
     def _best_steps(self) -> int:
         """The middle of what the held-out trainings found best."""

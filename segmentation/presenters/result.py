@@ -118,6 +118,13 @@ class Result(ChartedSummary):
         return Change(f"Analyse with {other['title']}", "model", other["model"]) if other.get("model") in here else None
 
     @property
+    def began_with(self) -> Change | None:
+        """The model that a user's own began with, where the image is unlike the user's."""
+        other = self.summary.get("used", {}).get("unlike_own", {}).get("began_with")
+        found = next((card for card in cards.available() if card.name == other), None)
+        return Change(f"analyse with {found.title}", "model", found.name) if found else None
+
+    @property
     def all_the_same(self) -> Change:
         """What gives numbers of an image of another kind."""
         return COUNTED_AGAIN[Reason.UNLIKE]

@@ -14,6 +14,7 @@ from segmentation.core.labels.separate import separate
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.network.inference import HALO, predict
+from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
 from segmentation.core.tasks.particles import FEW_RIGHT, NONE_FOUND
@@ -91,6 +92,19 @@ def test_dark_particles_are_recognised():
     analysis = analyse(micrograph_of(255 - grey), AnalysisSettings.of())
     assert analysis.segmentation.used["polarity"] == "dark"
     assert score([(analysis.segmentation.labels, truth)]).f50 == 1.0
+
+
+def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
+    card = find("particles")
+    described = [describe(isolated(seed=seed)[0]) for seed in (1, 2, 3)]
+    entry = {OWN: learn(described, ["a", "b", "c"])[ENTRY]}
+    own = replace(card, name="own", title="Own", options=card.options | entry, training={"start_from": "particles"})
+    like = isolated(seed=4)[0]
+    unlike = np.clip(like + np.linspace(-60, 90, like.shape[1]), 0, 255).astype(np.uint8)  # uneven brightness
+    flags = [analyse(micrograph_of(each), AnalysisSettings.of(scale=0.5), card=own).flags for each in (like, unlike)]
+    told = [[flag for flag in every if flag.short == "Unlike the images of the further training"] for every in flags]
+    assert told[0] == [] and told[1][0].doubt
+    assert "unlike the 3 images that Own" in told[1][0].text and "(particles)" in told[1][0].text
 
 
 def test_a_typed_polarity_overrules():

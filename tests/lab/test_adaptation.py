@@ -56,6 +56,7 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
     assert "uncertain" in summary["outcome"]["sentence"]
     card = read_card(out / "final" / "own.toml")
     check_weights(card)
+    assert len(card.options["own_images"]["taught"]) == 3 and card.options["own_images"]["limit"] >= 0.4
     assert card.title == "Own" and card.training["start_from"] == "base" and "3 images of discs" in card.limits[0]
     assert card.scores[0]["f50"] == pytest.approx(summary["table"][1]["after"], abs=1e-3)
     assert "held out" in card.scores[0]["split"] and str(tmp_path) not in (out / "final" / "own.toml").read_text()

@@ -103,6 +103,9 @@ class ModelOptions(Settings):
     likeness: Likeness | None = Field(
         None, description="what the images taught are like (core/network/likeness.py); training writes it"
     )
+    own_images: Likeness | None = Field(
+        None, description="the same of the images of a further training; one that looks unlike them gets a warning"
+    )
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:

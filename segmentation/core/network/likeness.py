@@ -16,6 +16,7 @@ from .cards import ModelCard
 from .resample import resize
 
 ENTRY = "likeness"  # in a card's options: {"taught": descriptions, "limit": distance}
+OWN = "own_images"  # the same of a user's images alone, that a released model was trained further on
 REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians between which contrast is measured
 MOST = 1024  # px of a side that are looked at
 USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
@@ -57,10 +58,10 @@ def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
     return float(np.sqrt((apart**2).mean(1)).min(initial=np.inf))
 
 
-def relative_distance(grey: NDArray[np.uint8], scale: float, card: ModelCard) -> float:
+def relative_distance(grey: NDArray[np.uint8], scale: float, card: ModelCard, entry: str = ENTRY) -> float:
     """Distance of a picture from the nearest training image of a model, divided by the limit in its card; 0 if the card
-    has no limit or the picture shows nothing."""
-    entry = card.options.get(ENTRY)
-    if not entry or not grey.std():
+    has no limit or the picture shows nothing. entry: ENTRY or OWN."""
+    known = card.options.get(entry)
+    if not known or not grey.std():
         return 0.0
-    return distance(describe(grey, scale), entry["taught"]) / float(entry["limit"])
+    return distance(describe(grey, scale), known["taught"]) / float(known["limit"])

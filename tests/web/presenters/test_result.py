@@ -348,6 +348,14 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
         assert bool(Result(flagged).confidence_line) == said
 
 
+def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_training():
+    for model, offered in (("particles", ("model", "particles")), ("removed since", None)):
+        used = {"unlike_own": {"images": 10, "began_with": model}}
+        found = Result(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).began_with
+        assert (found and (found.setting, found.value)) == offered
+    assert Result(Job(summary=SUMMARY, micrograph=Micrograph())).began_with is None
+
+
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
     """PostgreSQL's JSON sorts names by their length."""
     stored = {"bubbles": {"value": 1}, "swelling": {"value": 2}, "bubble_patches": {"value": 3}}
