@@ -126,7 +126,8 @@ def test_it_is_installed_and_trained_further(toy, run, tmp_path, settings):
     arguments = ["train", str(folder), "--fine-tune", str(tmp_path / "models" / "mine.toml"), "--out", str(out)]
     call_command(*arguments, "--steps", "2", "--device", "cpu", "--name", "mine-2")
     card = cards.read_card(out / "final" / "mine-2.toml")
-    assert (card.task, card.training["start_from"], card.options) == ("brightness", "mine", {"least": 3})
+    assert (card.task, card.training["start_from"], card.options["least"]) == ("brightness", "mine", 3)
+    assert len(card.options["own_images"]["taught"]) == 6
     assert card.scores[0]["dice"] > 0.9
     assert not any("nan" in choice for choice in card.training["choices"])
 
