@@ -112,7 +112,7 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
 def _take_image(
     dataset: Dataset, learning: LearningTask, pair: Pair, contents: Contents, by: Any, tell: Callable[[], None]
 ) -> None:
-    from segmentation.core.micrograph import read
+    from segmentation.core.micrograph.reader import read
 
     facts = inspection.inspect(pair.image, name=pair.name, read_bar=False, alive=tell).facts
     rows, columns = facts["height"], facts["width"]

@@ -188,7 +188,7 @@ def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Microgr
     """A small picture with outlines, darker where nobody has checked."""
     from PIL import Image
 
-    from segmentation.core.micrograph import preview
+    from segmentation.core.micrograph.contrast import preview
     from segmentation.core.report.picture import sampled
     from segmentation.lab.classes import coloured
     from segmentation.lab.sheets import TRUE, outlined

@@ -61,7 +61,7 @@ def show_in_squares(stored: Micrograph, micrograph: types.Micrograph, folder: Pa
 
 def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:
     """The micrograph as read, with the data of its side files and its data bar; raises UnreadableImage."""
-    from segmentation.core.micrograph import read
+    from segmentation.core.micrograph.reader import read
     from segmentation.core.micrograph.readings import with_scale_read
 
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]

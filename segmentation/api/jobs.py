@@ -14,7 +14,7 @@ from ninja import Query, Router, Status
 from .. import services
 from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
-from ..core.micrograph import parse_width
+from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.settings import task_of
 from ..core.typed import SWITCH

@@ -13,7 +13,7 @@ from django.urls import reverse
 from ninja import Query, Router, Status
 
 from .. import services
-from ..core.micrograph import parse_width
+from ..core.micrograph.width import parse_width
 from ..forms.samples import parse_pixel
 from ..http.access import visible
 from ..http.serving import serve_sample_file

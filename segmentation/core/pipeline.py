@@ -18,8 +18,9 @@ from .analysis import Analysis, AnalysisSettings
 from .flags import Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.quantities import Value, number
-from .micrograph import clip_outliers, data_bar
+from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources
+from .micrograph.databar import data_bar
 from .micrograph.flatness import DRAWN, flat_share
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for

@@ -8,8 +8,8 @@ from typing import Any
 
 from django import forms
 
-from ..core.micrograph import parse_width
 from ..core.micrograph.vendors.units import may_be_thousands
+from ..core.micrograph.width import parse_width
 from ..models import SHOWN_NAME, Sample
 from ..services import Scale
 

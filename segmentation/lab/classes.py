@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from ..core.micrograph import preview
+from ..core.micrograph.contrast import preview
 from ..core.micrograph.types import Micrograph
 from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ..core.micrograph import clip_outliers
+from ..core.micrograph.contrast import clip_outliers
 from ..core.micrograph.types import GreyImage
 from ..core.truth import BadDataset, Pair, find_pairs, groups_in
 from .augmentation import Sample, augment

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from ..core.micrograph import clip_outliers
+from ..core.micrograph.contrast import clip_outliers
 from ..core.micrograph.types import GreyImage
 from ..core.network.architectures import STRIDE
 from ..core.network.cards import LAYERS

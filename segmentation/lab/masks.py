@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core.micrograph import preview
+from ..core.micrograph.contrast import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.micrograph import clip_outliers, data_bar, read
+from ..core.micrograph.contrast import clip_outliers
+from ..core.micrograph.databar import data_bar
 from ..core.micrograph.kinds import SUFFIXES
+from ..core.micrograph.reader import read
 from ..core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known, textures
 from ..core.truth import BadDataset
 from .settings import keep_apart

@@ -10,12 +10,11 @@ from typing import Any
 from django.conf import settings
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph import parse_length, parse_width
 from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import SOURCES, Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
-from ..core.micrograph.width import question
+from ..core.micrograph.width import parse_length, parse_width, question
 from ..core.report.wording import pixel_size
 from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import Job, Micrograph, Sample

@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph import parse_width
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
+from ..core.micrograph.width import parse_width
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, DEFAULT_WIDTH_NM
 from ..forms.samples import SampleForm
 from ..forms.settings import SettingsForm

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.micrograph import UnreadableImage, read
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.likeness import ENTRY, describe, distance, learn
 from segmentation.lab.data import as_seen
 

@@ -17,7 +17,7 @@ from skimage.segmentation import watershed
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.labels.outline import particles
-from segmentation.core.micrograph import read
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
 from segmentation.core.network.inference import predict

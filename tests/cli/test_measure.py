@@ -24,7 +24,7 @@ from segmentation.core.label_images import read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS as MASKS_OF_OTHERS
 from segmentation.core.labels.segmentation import NONE_IN_MASK
-from segmentation.core.micrograph import read
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.report import figure

@@ -36,7 +36,7 @@ def counted(monkeypatch):
     seen = []
 
     def written(self, file, part, settings, options):
-        from segmentation.core.micrograph import read
+        from segmentation.core.micrograph.reader import read
 
         seen.append(file.name)
         read(file)

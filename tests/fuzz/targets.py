@@ -31,7 +31,8 @@ class Target:
 
 
 def micrographs() -> Target:
-    from segmentation.core.micrograph import inspect, preview
+    from segmentation.core.micrograph import inspect
+    from segmentation.core.micrograph.contrast import preview
     from segmentation.core.micrograph.reader import read
     from segmentation.core.micrograph.types import UnreadableImage
     from tests.core.micrograph import instrument_files as made

@@ -221,7 +221,8 @@ def test_distances_to_points_are_in_units_of_the_spacing():
 
 
 def test_the_sample_has_a_bar_and_a_calibration(tmp_path):
-    from segmentation.core.micrograph import find_data_bar, read
+    from segmentation.core.micrograph.databar import find_data_bar
+    from segmentation.core.micrograph.reader import read
 
     picture = draw_sample()
     assert np.array_equal(picture, draw_sample())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.core.micrograph import clip_outliers
+from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab import tasks
 from segmentation.lab.augmentation import augment

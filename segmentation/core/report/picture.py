@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..micrograph import preview
+from ..micrograph.contrast import preview
 
 if TYPE_CHECKING:
     from ..analysis import Analysis

@@ -201,7 +201,7 @@ def measure(
     from ..measure.shapes import measure as measured
     from ..measure.shapes import under, without_corners
     from ..measure.statistics import seed_of, summarise
-    from ..micrograph import clip_outliers
+    from ..micrograph.contrast import clip_outliers
 
     own, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")

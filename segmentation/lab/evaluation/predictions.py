@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...core import tasks
-from ...core.micrograph import clip_outliers, data_bar
+from ...core.micrograph.contrast import clip_outliers
+from ...core.micrograph.databar import data_bar
 from ...core.micrograph.types import Micrograph
 from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime, load_network

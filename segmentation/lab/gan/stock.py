@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.micrograph import clip_outliers, data_bar
+from ...core.micrograph.contrast import clip_outliers
+from ...core.micrograph.databar import data_bar
 from ...core.network.resample import resize
 from ...core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
 from ..augmentation import turned_or_mirrored

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.measure.matching import Kind, error_kinds, overlap_of, without_specks
-from ...core.micrograph import preview
+from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import painted, sampled
 from ..contract import Labels, Picture

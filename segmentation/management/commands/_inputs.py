@@ -18,12 +18,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph import data_bar, parse_width, read_bar
+from segmentation.core.micrograph.barreading import read_bar
+from segmentation.core.micrograph.databar import data_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.units import may_be_thousands
+from segmentation.core.micrograph.width import parse_width
 from segmentation.core.network.cards import AlteredWeights, NoDevice
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find

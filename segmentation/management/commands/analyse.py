@@ -9,7 +9,7 @@ from django.conf import settings as configured
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph import read
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_TASK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph import read
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find

@@ -68,7 +68,7 @@ class Command(LabCommand):
 
     def _picture(self, options: dict[str, Any]) -> None:
         from segmentation.core.analysis import AnalysisSettings
-        from segmentation.core.micrograph import read
+        from segmentation.core.micrograph.reader import read
         from segmentation.core.pipeline import analyse
         from segmentation.core.report.example import example_picture
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from segmentation.core.micrograph import BarReading, read, read_bar
-from segmentation.core.micrograph.barreading import reading_of
+from segmentation.core.micrograph.barreading import BarReading, read_bar, reading_of
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text, texts_of
+from segmentation.core.micrograph.reader import read
 from tests.core.micrograph import bars
 
 RIGHT = 0.02

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import BarReading, Calibration, Micrograph, ocr, read, read_bar
+from segmentation.core.micrograph import ocr
 from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import _recounted, reading_of
+from segmentation.core.micrograph.barreading import BarReading, _recounted, read_bar, reading_of
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.ocr import Text, recognise
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.readings import contradictions
+from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph import bars
 from tests.core.micrograph.test_databar import micrograph, shared
 

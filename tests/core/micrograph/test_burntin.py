@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import BarReading
-from segmentation.core.micrograph.barreading import _checked, reading_of, reading_over
+from segmentation.core.micrograph.barreading import BarReading, _checked, reading_of, reading_over
 from segmentation.core.micrograph.barwords import lengths, magnifications
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration

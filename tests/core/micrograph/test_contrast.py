@@ -10,7 +10,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.core.micrograph import Calibration, Micrograph, clip_outliers, preview, read
+from segmentation.core.micrograph.contrast import clip_outliers, preview
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.hostile import image
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import Calibration, Micrograph, crosscheck, read
-from segmentation.core.micrograph.crosscheck import crosscheck_sources
+from segmentation.core.micrograph.crosscheck import crosscheck, crosscheck_sources
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
 from tests.core.micrograph.vendors.test_headers import fei, zeiss
 from tests.hostile import image, picture, tiff

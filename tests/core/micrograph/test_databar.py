@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from segmentation.core.micrograph import data_bar, find_data_bar, read
+from segmentation.core.micrograph.databar import data_bar, find_data_bar
+from segmentation.core.micrograph.reader import read
 
 SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[4] / "shared") / "data"
 WORDS = ("EHT = 20.00 kV", "WD = 2.8 mm", "Mag = 50.00 K X", "Signal A = InLens", "18 Jul 2019")

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import UnreadableImage, find_data_bar, preview, read
 from segmentation.core.micrograph import picture as picture_module
+from segmentation.core.micrograph.contrast import preview
+from segmentation.core.micrograph.databar import find_data_bar
 from segmentation.core.micrograph.kinds import LONGEST, clean_name
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import UnreadableImage
 from tests.hostile import HOSTILE, READABLE, REFUSED, Hostile, image, tiff, twins
 
 

@@ -10,7 +10,8 @@ import mrcfile
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import Micrograph, UnreadableImage, read
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from tests.core.micrograph.instrument_files import Dm, dm, dm_tags, mrc, ser, thermo_header, with_extended
 from tests.hostile import image
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph import Micrograph, UnreadableImage, read
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from tests.hostile import image, picture, raw_tiff, tiff
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.micrograph import parse_width
-from segmentation.core.micrograph.width import question
+from segmentation.core.micrograph.width import parse_width, question
 
 
 @pytest.mark.parametrize(

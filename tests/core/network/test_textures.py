@@ -10,7 +10,7 @@ from PIL import Image
 
 from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph import clip_outliers
+from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network import cards, textures
 from segmentation.lab import textures as learning

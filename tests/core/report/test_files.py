@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from segmentation.core.measure.filters import Reason
-from segmentation.core.micrograph import displayed
+from segmentation.core.micrograph.contrast import displayed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.exports import labels, particles_csv, result, viewer

@@ -126,7 +126,7 @@ def _whole(line: NDArray[np.float64]) -> list[float]:
 
 def image_webp(micrograph: Micrograph) -> bytes:
     """The whole upload for display, hot and cold pixels clipped, no side over 1024 px."""
-    from ...micrograph import preview
+    from ...micrograph.contrast import preview
 
     return _webp(preview(micrograph, LONGEST))
 
@@ -143,7 +143,7 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
     """
     from PIL import Image
 
-    from ...micrograph import displayed
+    from ...micrograph.contrast import displayed
 
     level, whole = 0, displayed(micrograph)
     while not level or max(whole.shape) > LONGEST:

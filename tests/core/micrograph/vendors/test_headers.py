@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from segmentation.core.micrograph import Calibration, Micrograph, read
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.hostile import image, picture, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph import Micrograph, data_bar, read
+from segmentation.core.micrograph.databar import data_bar
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Micrograph
 from tests.core.micrograph.instrument_files import exif_tiff, noted_tiff
 from tests.hostile import image, picture, raw_tiff, tiff
 

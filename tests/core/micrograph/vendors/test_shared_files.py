@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.core.micrograph import UnreadableImage, read
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import UnreadableImage
 
 SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[5] / "shared") / "data"
 VENDORS = SHARED / "vendor-tiff"

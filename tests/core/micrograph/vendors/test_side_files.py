@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph import Micrograph, read
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Micrograph
 from tests.core.micrograph.instrument_files import EMI_XML, emi, exif_tiff, ser, sis_tiff
 from tests.hostile import image, picture, tiff
 
