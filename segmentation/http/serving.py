@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
-import tifffile
 from django.core.files.storage import Storage
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -123,6 +122,8 @@ def serve_training_file(request: HttpRequest, artifact: TrainingFile, *, downloa
 
 def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
     """A label image as TIFF of 32 bits, made strip by strip: tifffile would want pages, but takes packed strips."""
+    import tifffile
+
     file = io.BytesIO()
     how = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
     packed = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.parts())

@@ -129,7 +129,8 @@ class Memory(threading.Thread):
         while self._site.is_running():
             for each in (self._site, *self._site.children(recursive=True)):
                 try:
-                    name, size = " ".join(each.cmdline()[1:4]), each.memory_info().rss / 2**20
+                    words = [word for word in each.cmdline()[1:4] if "/" not in word]  # no file that a child reads
+                    name, size = " ".join(words), each.memory_info().rss / 2**20
                 except psutil.Error:
                     continue
                 self.most[name] = max(size, self.most.get(name, 0.0))

@@ -49,6 +49,7 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self.port, self.token, self.wanted = port, token, jobs
         self.jobs: dict[str, int] = {}
+        self._erased: dict[str, int] = {}  # places of a job that are gone, in its outlines or by its corrections
         self.samples: dict[str, int] = {}
         self.gone: set[str] = set()
         self.failure: Exception | None = None
@@ -117,18 +118,20 @@ class Sender(threading.Thread):
     def edit(self) -> None:
         """One correction, then a job that measures it."""
         pk = self._some()
-        if pk is None or self.jobs[pk] > 20:
+        if pk is None or (erased := self._erased.get(pk, 0)) > 20:
             return
-        point = [20.5 + self.jobs[pk] % 8, 14.5 + self.jobs[pk] // 8]
+        point = [20.5 + erased % 8, 14.5 + erased // 8]
         operation = {"op": "erase", "points": [point], "radius": 0.5}
         edit = json.dumps({"base": self.jobs[pk], "operations": [operation]}).encode()
         status, said = self.ask("POST", f"/api/v1/jobs/{pk}/edits", edit, key=uuid4().hex)
         assert (status, said.get("base")) == (200, self.jobs[pk] + 1), (status, said)
         self.jobs[pk] += 1
+        self._erased[pk] = erased + 1
         body = json.dumps({"edits": True}).encode()
         status, said = self.ask("POST", f"/api/v1/jobs/{pk}/revisions", body, key=uuid4().hex)
         assert status == 202, (status, said)
         self.jobs.setdefault(said["id"], 0)
+        self._erased.setdefault(said["id"], erased + 1)
 
     def file(self) -> None:
         """A file that is not stored with every result."""

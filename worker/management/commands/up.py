@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import signal
 import sys
@@ -67,7 +68,7 @@ class Command(BaseCommand):
             self._prepare()
         except data_directory.Unfit as unfit:
             raise CommandError(str(unfit)) from None
-        share_memory()
+        spare_memory()
         tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # place of incoming uploads of the server
         server = listen(bind, port)
         with lock, upkeep(), working(not no_worker):
@@ -113,11 +114,14 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def share_memory() -> None:
-    """Let all threads take memory from ARENAS heaps. By default glibc makes up to eight for each processor, and each
-    heap keeps what its largest request once needed. Other C libraries are not changed."""
+def spare_memory() -> None:
+    """Give back what preparing the site used, and let all threads take memory from ARENAS heaps. By default glibc makes
+    up to eight for each processor, and each heap keeps what its largest request once needed. Other C libraries are not
+    changed."""
+    gc.collect()
     libc = ctypes.CDLL(None)
     if hasattr(libc, "gnu_get_libc_version"):
+        libc.malloc_trim(0)
         libc.mallopt(M_ARENA_MAX, ARENAS)
 
 
