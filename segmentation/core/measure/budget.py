@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import exp, sqrt
+from math import exp, hypot, sqrt
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
+SCALE = ("calibration_reading", "calibration_instrument")
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 
 
@@ -56,7 +57,8 @@ class Evidence:
 @dataclass(frozen=True, eq=False)
 class Case:
     """The input of the contributions. variants: see `nano.variants_of`. field_spread: see `nano_fraction`.
-    pixel: nm, of the coarsest image. counted: see `nano.Terms`."""
+    pixel: nm, of the coarsest image. counted: see `nano.Terms`. intervals: of both answers, 95 %, from sampling and
+    scale, for the fraction also from fields."""
 
     variants: Mapping[str, WeightedSizes]
     calibration: Calibration
@@ -64,6 +66,7 @@ class Case:
     pixel: float
     counted: str = ""
     evidence: Evidence = field(default_factory=Evidence)
+    intervals: Mapping[str, Sequence[float] | None] = field(default_factory=dict)
 
     @property
     def sizes(self) -> WeightedSizes:
@@ -99,8 +102,8 @@ def budget(case: Case) -> Budget | None:
     return Budget(
         coverage_factor=COVERAGE,
         rows=rows,
-        median=_total(rows, "median", median, ANSWERS["median"]),
-        fraction_100nm=_total(rows, "fraction_100nm", fraction, counted),
+        median=_total(rows, "median", median, ANSWERS["median"], case),
+        fraction_100nm=_total(rows, "fraction_100nm", fraction, counted, case),
     )
 
 
@@ -122,7 +125,7 @@ def _answers(sizes: WeightedSizes) -> tuple[float, float]:
 
 
 def _total(
-    rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str
+    rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
     """The sum of the known rows; resolution and sampling are always known."""
     known = [(u, row) for row in rows if (u := row[answer]) is not None]
@@ -140,11 +143,29 @@ def _total(
         value=value,
         standard=total,
         expanded=COVERAGE * total,
+        ends=_ends(rows, answer, value, case),
         without=without,
         largest=largest["name"],
         sentence=f"{title} {shown} ± {uncertainty_words(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
         f" The largest known contribution is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
+
+
+def _ends(
+    rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, case: Case
+) -> list[float] | None:
+    """The range of all that is known: on each side the interval of the answer, as far as it reaches there, and in
+    quadrature what is not in it. So it is never narrower than the interval, which few particles make lopsided. None
+    where sampling is not known."""
+    interval = case.intervals.get(answer)
+    if interval is None:
+        return None
+    fields = case.sizes.images > 1 or answer == "fraction_100nm"
+    inside = {*SCALE, "sampling_within", *(["sampling_between"] if fields else [])}
+    beside = COVERAGE * hypot(*(row[answer] or 0.0 for row in rows if row["name"] not in inside))
+    beside, most = (value * beside, float("inf")) if answer == "median" else (beside, 1.0)
+    low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
+    return [max(0.0, value - hypot(low, beside)), min(most, value + hypot(high, beside))]
 
 
 def _inside(title: str) -> str:

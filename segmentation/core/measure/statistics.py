@@ -121,7 +121,8 @@ def describe(
     low, high = reach["fraction_100nm"] or (None, None)
     groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
-    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on)
+    ranges = {"median": described["intervals"]["median"], "fraction_100nm": reach["fraction_100nm"]}
+    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, ranges)
     return {
         **described,
         "nano": nano_card(variants, terms),

@@ -17,7 +17,7 @@ from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .lengths import in_readable_unit, nanometre_in, sizes_in
-from .wording import counted_from, doubtful_shares, per_cent, share_interval
+from .wording import counted_from, doubtful_shares, interval_holds, per_cent, share_interval
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -146,7 +146,8 @@ def _nano_words(statistics: Statistics, things: str) -> str:
     limits = share_interval(statistics.fraction_low or 0.0, statistics.fraction_high or 1.0)
     counted = f"{things}{counted_from(statistics.nano)}"
     others = (f"; {each}" for each in doubtful_shares(statistics))
-    return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {limits}{''.join(others)})"
+    holds = interval_holds(statistics, "fraction_100nm")
+    return f"{fraction} of the {counted} are from 1 to 100 nm (95 %, {holds}: {limits}{''.join(others)})"
 
 
 def draw_cumulative(ax: Axes, distribution: Distribution) -> None:

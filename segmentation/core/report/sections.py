@@ -76,7 +76,8 @@ def key_numbers(summary: Summary) -> list[Flowable]:
         kept = f"{summary.kept:,} kept, {summary.set_aside_count:,} set aside"
         lines = [(summary.things.capitalize(), kept)]
     lines += [(each.term, each.words) for each in summary.sizes if each.name in KEY_NUMBERS]
-    whole = summary.budget and f"The whole budget gives the median {summary.whole('median')}."
+    whole = summary.budget and summary.whole("median")
+    whole = whole and f"The whole budget gives the median {whole}."
     sentences = (words(sentence, SMALL) for sentence in (summary.interval_line, whole) if sentence)
     return [heading(f"{summary.size.title}, by number"), facts(lines, HALF if summary.nano else WIDTH), *sentences]
 

@@ -5,7 +5,7 @@ The web process reads it too: nothing here needs scipy, matplotlib or pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from .wording import (
     counted_from,
     doubt_words,
     doubtful_shares,
+    interval_holds,
     interval_words,
     per_cent,
     share_interval,
@@ -150,34 +151,25 @@ class Summary:
         terms = {"median": "Median min. Feret", "fraction_100nm": f"1–100 nm{self.counted_from}"}
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
-        entries = {name: replace(self.by_number(name), term=terms[name], below=below[name]) for name in names}
-        return [replace(each, holds=self.holds(name), whole=self.whole(name)) for name, each in entries.items()]
-
-    def holds(self, answer: str) -> str:
-        """What the interval of an answer includes: "counting only"."""
-        assert self.statistics is not None
-        doubt = self.statistics.relative_uncertainty
-        more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
-        if self.statistics.interval_basis == BY_IMAGE:
-            return " and ".join(["differences between images", *more])
-        rows: Iterable[Any] = self.statistics.budget["rows"] if self.statistics.budget else ()
-        assumed = next((row[answer] for row in rows if row["name"] == "sampling_between"), None)
-        more += ["fields"] * bool(assumed and answer == "fraction_100nm")
-        return ", ".join(["counting", *more]) if more else "counting only"
+        return [
+            replace(
+                self.by_number(name),
+                term=terms[name],
+                below=below[name],
+                holds=interval_holds(self.statistics, name),
+                whole=self.whole(name),
+            )
+            for name in names
+        ]
 
     def whole(self, answer: str) -> str:
-        """An answer with its whole expanded uncertainty: "143–291 nm (± 34 %)"; "" where there is no budget."""
+        """The range of an answer with all known contributions, "143–291 nm"; "" where there is no such range."""
         assert self.statistics is not None
         budget: Mapping[str, Any] = self.statistics.budget or {}
-        if answer not in budget:
+        ends = budget.get(answer, {}).get("ends")
+        if not ends:
             return ""
-        expanded = budget[answer]["expanded"]
-        if answer == "median":
-            median = self.statistics.median or 0.0
-            ends = interval_words(max(0.0, median * (1 - expanded)), median * (1 + expanded))
-            return f"{ends} {self.statistics.unit} (± {per_cent(float(f'{expanded:.2g}'))})"
-        value = budget[answer]["value"]
-        return share_interval(max(0.0, value - expanded), min(1.0, value + expanded))
+        return f"{interval_words(*ends)} {self.statistics.unit}" if answer == "median" else share_interval(*ends)
 
     @property
     def doubtful(self) -> str:

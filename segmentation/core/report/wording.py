@@ -14,7 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, number, significant
-from ..measure.results import Corrected, Statistics
+from ..measure.results import BY_IMAGE, Corrected, Statistics
 from ..micrograph.types import LEAST_DOUBT, SOURCES, Calibration
 
 MOST_DECIMALS = 6
@@ -69,6 +69,18 @@ def counted_from(nano: Mapping[str, Any] | None) -> str:
     """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
+
+
+def interval_holds(statistics: Statistics, answer: str) -> str:
+    """What the 95 % interval of the median or of the nano fraction includes: "counting only"."""
+    doubt = statistics.relative_uncertainty
+    more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
+    if statistics.interval_basis == BY_IMAGE:
+        return " and ".join(["differences between images", *more])
+    rows = statistics.budget["rows"] if statistics.budget else []
+    assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
+    more += ["fields"] * bool(assumed and answer == "fraction_100nm")
+    return ", ".join(["counting", *more]) if more else "counting only"
 
 
 def doubtful_shares(statistics: Statistics) -> list[str]:

@@ -109,6 +109,32 @@ def test_sampling_of_few_particles_is_not_known(few):
     assert "Sampling of particles" in statistics.budget["median"]["without"]
 
 
+@pytest.mark.parametrize(
+    ("count", "median", "scale"), [(7, 60, 0.0), (7, 200, 0.05), (12, 30, 0.1), (40, 95, 0.02), (200, 110, 0)]
+)
+def test_the_range_of_all_that_is_known_holds_the_interval(count, median, scale):
+    calibration = Calibration(5.0, "typed", relative_uncertainty=scale)
+    for seed in range(3):
+        statistics = summarise(table(count, median, seed), calibration=calibration, field_spread=0.15)
+        for answer in ("median", "fraction_100nm"):
+            low, high = statistics.intervals[answer]
+            ends = statistics.budget[answer]["ends"]
+            assert ends[0] <= low and high <= ends[1]
+            if answer == "fraction_100nm":
+                assert 0 <= ends[0] <= ends[1] <= 1
+
+
+def test_of_many_particles_the_range_is_the_expanded_uncertainty():
+    statistics = found()
+    total = statistics.budget["median"]
+    reach = total["expanded"] * statistics.median
+    assert total["ends"] == pytest.approx([statistics.median - reach, statistics.median + reach], rel=0.03)
+
+
+def test_without_sampling_there_is_no_range():
+    assert summarise(table(1), calibration=GIVEN).budget["median"]["ends"] is None
+
+
 def test_pixels_and_nothing_have_neither():
     for empty in (table_of([20.0] * 40, nm_per_pixel=None), table_of([])):
         statistics = summarise(empty)
