@@ -29,7 +29,8 @@ READING_BAR = "reading the scale in the image"
 def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Superseded.
 
-    An image is inspected twice: reading the text of its data bar takes seconds, so it is done after all waiting images.
+    An image is inspected twice: reading the text of its data bar takes seconds, so it is done after all waiting images
+    of its sender.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)

@@ -46,6 +46,7 @@ from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, recent_pace
 from .links import Link
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
+from .removals import Removal
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
 from .signatures import Signature

@@ -30,23 +30,26 @@ class Arrival(Owned):
 
 class MicrographQuerySet(AttemptedQuerySet):
     def next_in_turn(self) -> Micrograph | None:
-        """The next upload to inspect: the first one of the sender whose last turn is longest ago.
+        """The next upload to inspect: one of the sender whose last turn is longest ago.
 
-        So a sender of a hundred files does not delay a sender of one.
+        So a sender of a hundred files does not delay a sender of one. Of one sender, images with only the data bar
+        unread come last; among them, those with a waiting job come first.
         """
         waiting = self.waiting().by_sender()
-        # Images with only the data bar unread come last; among them, those with a waiting job come first.
-        for first in (Q(width=0), Q(jobs__ready=False) | Q(sample__isnull=False)):
-            if waiting.filter(first).exists():
-                waiting = waiting.filter(first)
-                break
         sender = self.sender_in_turn(waiting, "created")
-        return None if sender is None else waiting.filter(sender=sender).order_by("created", "pk").first()
+        if sender is None:
+            return None
+        mine = waiting.filter(sender=sender)
+        for first in (Q(width=0), Q(jobs__ready=False) | Q(sample__isnull=False)):
+            if mine.filter(first).exists():
+                mine = mine.filter(first)
+                break
+        return mine.order_by("created", "pk").first()
 
     def others_wait(self, micrograph: Micrograph) -> bool:
-        """Whether uploads of another sender wait for their first inspection."""
+        """Whether uploads of another sender wait."""
         mine = self.by_sender().filter(pk=micrograph.pk).values("sender")
-        return self.waiting().filter(width=0).by_sender().exclude(sender__in=mine).exists()
+        return self.waiting().by_sender().exclude(sender__in=mine).exists()
 
 
 class Micrograph(Owned, Attempted):

@@ -14,7 +14,7 @@ from ..core.analysis import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph
 from .archives import Note
 from .calibration import waits_for_reading
-from .files import remove_files, remove_folder
+from .files import may_be_stored, remove_after_commit, remove_files, remove_folder
 from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .refusal import Refused
@@ -32,14 +32,16 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
         with transaction.atomic():
             facts = {**facts, "preview": micrograph.preview.name}
             if unread:
-                micrograph.change(**{**AFRESH, **facts})
+                # `started` stays, because its sender has had a turn.
+                micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
             else:
                 micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, **facts)
             _follow(micrograph)
-    except BaseException:
-        micrograph.preview.storage.delete(micrograph.preview.name)
-        if not Micrograph.objects.filter(pk=micrograph.pk).exists():
-            remove_folder(micrograph.folder)
+    except BaseException as error:
+        if not may_be_stored(error):
+            micrograph.preview.storage.delete(micrograph.preview.name)
+            if not Micrograph.objects.filter(pk=micrograph.pk).exists():
+                remove_folder(micrograph.folder)
         raise
     remove_files(f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt))
 
@@ -87,7 +89,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
         payload = [{"name": note.name, "sentence": note.sentence} for note in notes]
         Micrograph.objects.filter(pk=micrograph.pk).update(notes=payload)
         _leave_sample(micrograph, notes)
-        transaction.on_commit(lambda: remove_folder(micrograph.folder))
+        remove_after_commit(micrograph.folder)
 
 
 def start_images(archive: Micrograph) -> list[Note]:
@@ -141,7 +143,7 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
             fail_waiting(job, sentence)
         _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
-            transaction.on_commit(lambda: remove_folder(micrograph.folder))
+            remove_after_commit(micrograph.folder)
 
 
 def _held(micrograph: Micrograph) -> Any:

@@ -24,7 +24,7 @@ from . import limits
 from .archives import DAMAGED, is_archive
 from .calibration import is_assumed, used_calibration
 from .edits import NO_OUTLINES
-from .files import remove_folder
+from .files import may_be_stored, remove_folder
 from .jobs import GONE, is_corrected
 from .permissions import check_may_train
 from .queue import enqueue_after_commit
@@ -205,8 +205,9 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
             waiting, said = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
             Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=said)
             _prepare(dataset)
-    except BaseException:
-        default_storage.delete(entry["file"])
+    except BaseException as error:
+        if not may_be_stored(error):
+            default_storage.delete(entry["file"])
         raise
 
 

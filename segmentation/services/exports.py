@@ -14,7 +14,7 @@ from ..core import tasks
 from ..core.report import exports
 from ..core.report.exports.base import Export
 from ..models import AFRESH, Artifact, ExportJob, Job
-from .files import remove_files_of, remove_folder
+from .files import may_be_stored, remove_files_of, remove_folder
 from .publishing import store
 from .queue import enqueue_after_commit
 
@@ -105,6 +105,7 @@ def publish_export(*, export: ExportJob, files: dict[str, Path]) -> None:
             ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
             enqueue_after_commit(export.pk, ExportJob)
         remove_files_of(stored)
-    except BaseException:
-        remove_files_of(stored)
+    except BaseException as error:
+        if not may_be_stored(error):
+            remove_files_of(stored)
         raise

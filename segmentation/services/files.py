@@ -4,24 +4,54 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Dataset, DatasetImage, Job, Micrograph, Sample, Segmentation, StoredFile
+from ..models import Dataset, DatasetImage, Job, Micrograph, Removal, Sample, Segmentation, StoredFile
 
 logger = logging.getLogger(__name__)
 
 
-def remove_folder(folder: str) -> None:
-    """Remove the content of a folder in the storage; errors of the storage are logged and do not stop us."""
+def remove_folder(folder: str) -> bool:
+    """Remove the content of a folder in the storage; errors of the storage are logged and do not stop us. Returns
+    whether nothing is left."""
     try:
         _remove(folder)
     except Exception:
         logger.exception("The files under %s could not be removed.", folder)
+        return False
+    return True
+
+
+def remove_after_commit(folder: str) -> None:
+    """Remove a folder once this transaction is certain. What a killed process or a fault of the storage leaves is
+    removed by `remove_the_rest`."""
+    removal = Removal.objects.create(folder=folder)
+    transaction.on_commit(lambda: _finish(removal))
+
+
+def remove_the_rest(before: datetime) -> None:
+    """Remove the folders that should have been removed before this time."""
+    for removal in Removal.objects.filter(created__lt=before):
+        _finish(removal)
+
+
+def _finish(removal: Removal) -> None:
+    if remove_folder(removal.folder):
+        with suppress(DatabaseError):  # then `remove_the_rest` does it
+            removal.delete()
+
+
+def may_be_stored(error: BaseException) -> bool:
+    """Whether the transaction that ended with this error may have been committed all the same: the connection broke, so
+    nobody knows. Then the files stay. If it was not committed, a later attempt or the row's deletion removes them."""
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def _remove(folder: str) -> None:
@@ -59,8 +89,7 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Dataset)
 def remove_files_with_row(instance: Any, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
-    folder = instance.folder
-    transaction.on_commit(lambda: remove_folder(folder))
+    remove_after_commit(instance.folder)
 
 
 @receiver(post_delete, sender=Job)

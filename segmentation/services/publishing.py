@@ -17,7 +17,7 @@ from ..core.report import exports
 from ..models import AGAIN, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, Training
 from . import bundles
 from .archives import LocalFile
-from .files import remove_folder
+from .files import may_be_stored, remove_folder
 from .pooling import refresh_after_commit
 from .segmentations import NAME
 from .webhooks import announce
@@ -103,8 +103,9 @@ def _publish(
             announce(row, f"{row._meta.model_name}.done")
             kind.objects.filter(**of).delete()
             kind.objects.bulk_create([*known, *stored])
-    except BaseException:
-        remove_folder(folder)
+    except BaseException as error:
+        if not may_be_stored(error):
+            remove_folder(folder)
         raise
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")

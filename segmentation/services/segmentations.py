@@ -12,7 +12,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import Provenance
 from ..models import Job, Segmentation
 from .archives import LocalFile
-from .files import remove_folder
+from .files import may_be_stored, remove_folder
 
 NAME = "segmentation.npz"
 
@@ -39,10 +39,11 @@ def keep_segmentation(
         with file.open("rb") as opened:
             default_storage.save(row.file.name, LocalFile(opened))
         job.change(segmentation=row, model_name=row.model_name)
-    except BaseException:
-        remove_folder(row.folder)
-        with suppress(DatabaseError):  # then `tidy` does it
-            row.delete()
+    except BaseException as error:
+        if not may_be_stored(error):  # else `tidy` removes it, if no job has it
+            remove_folder(row.folder)
+            with suppress(DatabaseError):
+                row.delete()
         raise
     job.segmentation = row
     return row

@@ -20,7 +20,7 @@ from django.utils.text import slugify
 from ..core.network.cards import read_card
 from ..core.report import exports
 from ..models import Training, TrainingFile
-from .files import remove_folder
+from .files import may_be_stored, remove_after_commit
 from .refusal import Refused
 from .webhooks import announce
 
@@ -76,8 +76,8 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
             # The row is there before the model: a model without a row would be open to everybody.
             training.change(model_name=card.stem, summary=summary)
             TrainingFile.objects.bulk_create(rows)
-    except BaseException:
-        for row in rows:
+    except BaseException as error:
+        for row in () if may_be_stored(error) else rows:
             default_storage.delete(row.file.name)
         raise
     training.model_name = card.stem
@@ -146,5 +146,5 @@ def _check(card: Path, weights: Path, name: str) -> None:
 @receiver(post_delete, sender=Training)
 def remove_run(instance: Training, **kwargs: Any) -> None:
     """The files of a deleted training go with it, also what lies on this machine while it runs."""
-    transaction.on_commit(lambda: remove_folder(instance.folder))
+    remove_after_commit(instance.folder)
     transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(instance.pk), ignore_errors=True))

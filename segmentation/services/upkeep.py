@@ -32,6 +32,7 @@ from ..models import (
     long_ago,
 )
 from . import bundles
+from .files import remove_the_rest
 from .jobs import delete_job
 from .kinds import KINDS
 from .limits import AN_HOUR
@@ -206,7 +207,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads interrupted by a crash, old messages of webhooks, and unusable segmentations that no job refers to any more.
+    uploads and deletions interrupted by a crash, old messages of webhooks, and unusable segmentations without a job.
     """
     an_hour_ago = timezone.now() - AN_HOUR
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
@@ -214,6 +215,7 @@ def tidy() -> Purged:
         broken.delete()
         Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
+    remove_the_rest(an_hour_ago)
     forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)

@@ -228,7 +228,7 @@ class TestTurns:
 
 
 class TestDataBars:
-    """They are read after all images that wait, and nobody waits for them whose scale does not hang on them."""
+    """They are read after all images of their sender, and nobody waits for them whose scale does not need them."""
 
     @pytest.fixture(autouse=True)
     def bars(self, monkeypatch):
@@ -266,6 +266,15 @@ class TestDataBars:
         assert [name for name, _ in bars] == ["one.png", "two.png", "one.png", "two.png"]
         micrograph.refresh_from_db()
         assert (micrograph.state, micrograph.reading, micrograph.deaths) == ("done", {"nm_per_pixel": 5.0}, 0)
+
+    def test_a_newcomer_does_not_wait_for_all_images_of_another_sender(self, bars):
+        many = uuid4()
+        for number in range(6):
+            receive(picture(64 + number), name="many.png", address="many", visitor=many)
+        receive(picture(80), name="one.png", address="one")
+        inspect_uploads()
+        assert [name for name, _ in bars].index("one.png") == 1
+        assert [name for name, _ in bars[:5]].count("one.png") == 2  # in turn, its bar too
 
     def test_those_that_somebody_waits_for_come_first(self, bars, monkeypatch):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)

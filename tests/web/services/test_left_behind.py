@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import OperationalError, connections
 from django.db.models.signals import pre_save
 
 from segmentation import services
-from segmentation.models import ExportJob, Segmentation
-from segmentation.services import health, upkeep
+from segmentation.models import ExportJob, Removal, Segmentation
+from segmentation.services import files, health, upkeep
 from tests.conftest import picture
 from tests.worker import fake
 
@@ -83,3 +85,57 @@ def test_what_takes_long_to_count_is_counted_seldom(monkeypatch):
     assert (ask(), ask()) == (1, 1)
     now[0] += 2.0 * health.RARELY
     assert ask() == 2
+
+
+def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make_job, own_storage, monkeypatch):
+    job = make_job(state="done", attempt=1)
+    default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
+    monkeypatch.setattr(files, "_finish", lambda removal: None)  # the process is gone
+    services.delete_job(job=job)
+    assert kept(own_storage, "jobs")
+    monkeypatch.undo()
+    monkeypatch.setattr(upkeep, "AN_HOUR", timedelta())
+    services.tidy()
+    assert not kept(own_storage, "jobs") and not Removal.objects.exists()
+
+
+def test_what_the_storage_does_not_remove_is_tried_again(make_job, own_storage, monkeypatch):
+    job = make_job(state="done", attempt=1)
+    default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
+    monkeypatch.setattr(files, "_remove", Mock(side_effect=OSError("no answer")))
+    folder = job.folder
+    services.delete_job(job=job)
+    assert Removal.objects.filter(folder=folder).exists()
+
+
+def commits_but_breaks(monkeypatch):
+    """The next transaction is committed, but its answer is lost."""
+    database = connections["default"]
+    commit = database.commit
+
+    def broken():
+        monkeypatch.setattr(database, "commit", commit)
+        commit()
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(database, "commit", broken)
+
+
+def test_the_picture_of_an_inspection_stays_where_the_answer_of_the_database_was_lost(make_micrograph, monkeypatch):
+    row = make_micrograph(state="running", attempt=1)
+    commits_but_breaks(monkeypatch)
+    with pytest.raises(OperationalError):
+        services.publish_inspection(micrograph=row, facts={}, preview=picture())
+    row.refresh_from_db()
+    assert row.state == "done" and default_storage.exists(row.preview.name)
+
+
+def test_the_files_of_a_result_stay_where_the_answer_of_the_database_was_lost(make_job, monkeypatch, tmp_path):
+    job = make_job(state="running", attempt=1)
+    (tmp_path / "particles.csv").write_text("sizes")
+    files = {"particles.csv": tmp_path / "particles.csv"}
+    commits_but_breaks(monkeypatch)
+    with pytest.raises(OperationalError):
+        services.publish(job=job, files=files, summary={})
+    job.refresh_from_db()
+    assert job.is_done and all(default_storage.exists(each.file.name) for each in job.artifacts.all())

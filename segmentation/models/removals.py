@@ -1,0 +1,20 @@
+"""Folders of the storage whose rows are gone."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+
+class Removal(models.Model):
+    """A folder of the storage that is to be removed. The row is made in the transaction that makes the folder useless,
+    and deleted once the folder is empty: so a process killed between the two leaves nothing behind for ever."""
+
+    folder = models.CharField(max_length=200)
+    created = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["created"]
+
+    def __str__(self) -> str:
+        return self.folder
