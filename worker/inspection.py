@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,9 @@ from .scratch import scratch
 logger = logging.getLogger(__name__)
 
 LONGEST_KIND = 100
+# What a child is told of our environment: how to start, and no key, password or address of the site.
+TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+TOLD_BEGINNINGS = ("LC_", "PYTHON", "OMP_", "OPENBLAS_")
 KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.5  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
@@ -136,11 +141,13 @@ def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_sl
     """The child's standard output; if the child dies or is too slow, the file is reported as the cause."""
     end = time.monotonic() + settings.DEEPSEGM_INSPECTION_SECONDS
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=settings.BASE_DIR, **pipes) as child:
+    told = {name: value for name, value in os.environ.items() if name in TOLD or name.startswith(TOLD_BEGINNINGS)}
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=told, start_new_session=True, **pipes) as child:
         try:
             output, errors = _heard(child, end, alive, too_slow)
         finally:
-            child.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # with all that it started
     if child.returncode or errors:
         logger.warning("Inspection ended with %s: %s", child.returncode, errors[-2000:].decode(errors="replace"))
     if -child.returncode in KILLS:

@@ -29,8 +29,8 @@ def main() -> int:
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     options = parser.parse_args()
-    folders = [options.labels.parent]
-    return answer(lambda: _read(options), options.max_memory_mb, options.seconds, folders, MEMORY)
+    places = [options.labels.parent]
+    return answer(lambda: _read(options), options.max_memory_mb, options.seconds, places, [options.input], MEMORY)
 
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,64 +1,106 @@
-"""Limits of a process that decodes a foreign file: memory, processor time, size of files, where it writes, network.
+"""Limits of a process that decodes a foreign file: memory, processor time, size of files, what it reads and where it
+writes, no network, no hand on other processes.
 
-What a decoder might be brought to do by a file that was made for it, it cannot do then. Landlock is a part of Linux
-since 5.13 (files) and 6.7 (TCP); where it is missing the other limits remain. https://docs.kernel.org/userspace-api/landlock.html
+What a decoder might be brought to do by a file that was made for it, it cannot do then. Landlock (files) is a part of
+Linux since 5.13, seccomp (system calls) since 3.17; where they are missing the other limits remain.
+https://docs.kernel.org/userspace-api/landlock.html, https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
 import os
 import resource
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 2**31  # bytes: labels of 500 megapixels as 32 bit
+NO_NEW_PRIVILEGES = 38
+
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
-VERSION, PATH_BENEATH, NO_NEW_PRIVILEGES = 1, 1, 38
-WRITE_FILE = 1 << 1
+VERSION, PATH_BENEATH = 1, 1
+WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
 REFER, TRUNCATE = 1 << 13, 1 << 14  # of versions 2 and 3
-TCP = 0b11  # bind and connect, of version 4
-NULL = Path("/dev/null")
+OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE
+SIGNALS = 0b11  # of version 6: none to processes outside, and no abstract Unix sockets there
+PROGRAM = Path(__file__).parents[2]
+# What Python, its libraries and the C library read: programs, and facts about this process and the machine.
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/sys", "/proc/stat")
+DEVICES = ("/sys/devices/system", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
+
+FILTER, SYNCHRONISE = 1, 1  # of seccomp: a program, for all threads
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM  # answers
+LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # instructions of BPF
+NUMBER, ARCHITECTURE, NEW_LIMIT = 0, 4, 32  # places in struct seccomp_data; the last is the third argument, a pointer
+OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 
 
-def confine(megabytes: int, seconds: float, writable: Sequence[Path]) -> bool:
-    """Confine this process for good: so much memory, processor time of each core, writing in these folders only, no
-    TCP. The same holds for its children. Returns whether Landlock is there."""
+class Calls(NamedTuple):
+    """Numbers of system calls on one architecture; refused: those that reach the network, the memory of other processes
+    or the limits, or leave the group of processes that is killed together. prlimit is refused where it sets a limit."""
+
+    architecture: int
+    seccomp: int
+    prlimit: int
+    refused: tuple[int, ...]
+
+
+# socket, ptrace, setpgid, setsid, setrlimit, process_vm_readv, process_vm_writev, io_uring_setup (unistd.h of Linux)
+CALLS = {
+    "x86_64": Calls(0xC000003E, 317, 302, (41, 101, 109, 112, 160, 310, 311, 425)),
+    "aarch64": Calls(0xC00000B7, 277, 261, (198, 117, 154, 157, 164, 270, 271, 425)),
+}
+
+
+def confine(megabytes: int, seconds: float, writable: Sequence[Path], readable: Sequence[Path] = ()) -> bool:
+    """Confine this process for good: so much memory, processor time of each core, reading of these files beside the
+    programs of the system, writing in these folders only, no network. The same holds for its children. Returns
+    whether Landlock and seccomp are there."""
     _limit(resource.RLIMIT_AS, megabytes << 20)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)) * (os.cpu_count() or 1))
     _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
     _limit(resource.RLIMIT_CORE, 0)
     try:
-        return _landlock(writable)
+        return all([_landlock(writable, readable), _seccomp()])
     except OSError as error:
-        logger.warning("Decoding is not confined to its folder: %s.", error)
+        logger.warning("Decoding is not confined: %s.", error)
         return False
 
 
 def _limit(kind: int, wanted: int) -> None:
     _, hard = resource.getrlimit(kind)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(kind, (limit, limit if kind != resource.RLIMIT_AS else hard))
+    resource.setrlimit(kind, (limit, limit))
 
 
-def _landlock(writable: Sequence[Path]) -> bool:
+def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)
     if version < 1:
         return False
     writing = WRITE_FILE | REMOVE_AND_MAKE | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
-    handled = struct.pack("QQ", writing, TCP if version >= 4 else 0)[: 16 if version >= 4 else 8]
+    reading = READ_FILE | READ_DIR
+    handled = struct.pack("QQQ", reading | writing, 0, SIGNALS)[: 24 if version >= 6 else 8]
     ruleset = _checked(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
+    libraries = (path for path in map(Path, sys.path) if path not in (Path(), PROGRAM.parent))
+    own = [*map(Path, (*SYSTEM, *DEVICES, sys.prefix, sys.base_prefix)), *libraries, PROGRAM, *readable]
+    # The folder of our package may hold keys and data, too: Python lists it to find the package.
+    allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in own)]
     try:
-        for path, allowed in ((NULL, WRITE_FILE), *((folder, writing) for folder in writable)):
+        for path, rights in [*allowed, *((folder, reading | writing) for folder in writable)]:
+            if not path.exists():
+                continue
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
-                rule = struct.pack("=Qi", allowed, place)
+                rule = struct.pack("=Qi", rights if path.is_dir() else rights & OF_FILES, place)
                 _checked(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
             finally:
                 os.close(place)
@@ -67,6 +109,40 @@ def _landlock(writable: Sequence[Path]) -> bool:
     finally:
         os.close(ruleset)
     return True
+
+
+def _seccomp() -> bool:
+    """Refuse system calls by a filter, which all threads and later ones obey."""
+    calls = CALLS.get(os.uname().machine)
+    if calls is None or sys.maxsize < 2**32:
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    steps = b"".join(struct.pack("=HBBI", *step) for step in _filter(calls))
+    program = ctypes.create_string_buffer(steps, len(steps))
+    pointer = struct.pack("@HP", len(steps) // 8, ctypes.addressof(program))
+    _checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    return bool(libc.syscall(calls.seccomp, FILTER, SYNCHRONISE, pointer) == 0)
+
+
+def _filter(calls: Calls) -> Iterator[tuple[int, int, int, int]]:
+    """The instructions, each with how many to skip if its comparison is true, and if it is false."""
+    refuse = RETURN, 0, 0, REFUSE
+    yield LOAD, 0, 0, ARCHITECTURE
+    yield EQUAL, 1, 0, calls.architecture
+    yield refuse
+    yield LOAD, 0, 0, NUMBER
+    yield AT_LEAST, 0, 1, OTHER_ABI
+    yield refuse
+    for number in calls.refused:
+        yield EQUAL, 0, 1, number
+        yield refuse
+    yield EQUAL, 0, 5, calls.prlimit
+    yield LOAD, 0, 0, NEW_LIMIT
+    yield EQUAL, 0, 2, 0
+    yield LOAD, 0, 0, NEW_LIMIT + 4
+    yield EQUAL, 1, 0, 0
+    yield refuse
+    yield RETURN, 0, 0, ALLOW
 
 
 def _checked(result: int) -> int:

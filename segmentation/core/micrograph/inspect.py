@@ -37,16 +37,22 @@ LEAST_SECONDS = 2.0
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
     options = _options(arguments)
-    folders = [options.preview.parent] if options.preview else []
-    return answer(lambda: _look(options), options.max_memory_mb, options.seconds, folders, MEMORY)
+    places = [options.preview.parent] if options.preview else []
+    read = [options.input, *(Path(path) for _, path in options.side)]
+    return answer(lambda: _look(options), options.max_memory_mb, options.seconds, places, read, MEMORY)
 
 
 def answer(
-    look: Callable[[], dict[str, Any]], megabytes: int, seconds: float, folders: Sequence[Path], memory: str
+    look: Callable[[], dict[str, Any]],
+    megabytes: int,
+    seconds: float,
+    writable: Sequence[Path],
+    readable: Sequence[Path],
+    memory: str,
 ) -> int:
     """Print the report of `look`, or why there is none, as one line of JSON; memory: the sentence where that is too
     little. The others: see `confine`."""
-    confine(megabytes, seconds, folders)
+    confine(megabytes, seconds, writable, readable)
     try:
         report = look()
     except UnreadableImage as error:
