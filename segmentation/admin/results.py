@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from .. import services
 from ..core import tasks
+from ..core.flags import one_line
 from ..core.report.exports.viewer import THUMBNAILS
 from ..core.report.wording import calibration_words
 from ..core.typed import settings_of_task
@@ -26,7 +27,7 @@ from ..models import (
     Segmentation,
     Signature,
 )
-from ..presenters.result import main_number
+from ..presenters.result import flags_of, main_number
 from .base import GoesWithOthers, LookOnly, WithLink, image_of, preview
 
 FIGURE = "figure.png"
@@ -68,11 +69,12 @@ class JobAdmin(WithLink):
 
     @admin.display
     def result(self, job: Job) -> str:
-        """Its numbers in a line."""
+        """Its numbers in a line, with the short forms of its warnings."""
         if job.state != Job.State.DONE:
             return ""
         kept = (job.summary.get("statistics") or {}).get("n_kept")
-        return ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
+        numbers = ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
+        return "; ".join(filter(None, (numbers, one_line(flags_of(job.summary, job.micrograph)))))
 
     @admin.display(description="settings")
     def words(self, job: Job) -> SafeString:

@@ -272,6 +272,7 @@ class Compared(Schema):
     id: str
     kind: Literal["job", "sample"]
     name: str
+    warning: str | None = Field(description="Short forms of its warnings.")
     url: str
     page: str
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..core.compare.intervals import Limits, of_difference
 from ..core.compare.results import Comparison as Compared
 from ..core.compare.results import Place
+from ..core.flags import one_line
 from ..core.labels.segmentation import MASKS
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
@@ -21,7 +22,7 @@ from ..models import Comparison, Job, Sample
 from ..models.comparisons import Compared as Row
 from ..services.comparisons import name_of
 from .charts import ChartedSummary, Overlay
-from .result import Result
+from .result import Result, flags_of
 from .sample import PooledResult
 
 HOW = {
@@ -41,6 +42,12 @@ PLACES: dict[Place, tuple[str, str, str]] = {
     "missed": ("Only in A", "B misses them.", "first"),
     "invented": ("Only in B", "A does not have them.", "second"),
 }
+
+
+def warning_of(side: Row) -> str:
+    """The short forms of the warnings of one of two results, "" without any."""
+    flags = PooledResult(side).warnings if isinstance(side, Sample) else flags_of(side.summary, side.micrograph)
+    return one_line(flags)
 
 
 @dataclass(frozen=True)

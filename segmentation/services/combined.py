@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from ..core.flags import from_json, shorts
 from ..core.report.cells import BYTE_ORDER_MARK, lines, name_cell
 from ..core.settings import task_of
 from ..core.tasks import UnknownTask, find
@@ -14,7 +15,7 @@ from ..models import Artifact, Job
 from . import bundles
 from .calibration import is_assumed
 
-FIRST = ("image", "result", "corrected_by_hand")
+FIRST = ("image", "result", "corrected_by_hand", "warning")
 
 
 class _Stored(NamedTuple):
@@ -29,9 +30,9 @@ class _Stored(NamedTuple):
 def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     """CSV of all objects of finished results, piece by piece; empty without any.
 
-    A row names its image, its result (the id) and how many outlines of the result were corrected by hand. Columns that
-    a result does not have stay empty; lengths in nm and in pixels are columns of their own. Results without a table
-    that can be read are named in lines that begin with "#".
+    A row names its image, its result (the id), how many outlines of the result were corrected by hand, and its warnings
+    in short. Columns that a result does not have stay empty; lengths in nm and in pixels are columns of their own.
+    Results without a table that can be read are named in lines that begin with "#".
     """
     known, missing = [], []
     for job in jobs:
@@ -77,6 +78,7 @@ def _rows(of: _Stored, columns: Sequence[str]) -> Iterator[list[str]]:
     table = _table(_text(of.artifact))
     places = {name: place for place, name in enumerate(next(table, []))}
     corrected = str((of.job.summary.get("used") or {}).get("corrected", 0))
-    first = [name_cell(of.job.micrograph.name), str(of.job.pk), corrected]
+    warning = "; ".join(shorts(from_json(of.job.summary)))
+    first = [name_cell(of.job.micrograph.name), str(of.job.pk), corrected, warning]
     for row in table:
         yield [*first, *(row[places[name]] if name in places else "" for name in columns)]

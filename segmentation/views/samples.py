@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from .. import services
+from ..core.flags import one_line
 from ..core.settings import task_of
 from ..forms.samples import ScaleForm
 from ..http import access
@@ -241,6 +242,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "median": f"{median.value} {median.unit}" if median and median.unit else "",
         "first": first,
         "unscaled": pooled.unscaled,
+        "warning": one_line(pooled.warnings),
     }
 
 

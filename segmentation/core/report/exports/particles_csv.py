@@ -33,16 +33,18 @@ WEIGHTED = "every {thing} weighted by the inverse of its chance to touch no fram
 def as_text(sample: SampleAnalysis) -> str:
     """Of one image the summary lines; the column names and one row per object, set-aside ones included.
 
-    Of several images those of the pooled ones, each row with the name of its image. Column `kept` is TRUE or FALSE and
-    `reason` is empty while kept. Numbers have a decimal point and seven significant digits, never an exponent; a cell
-    is empty where there is no number. Lines end with "\\n".
+    Of several images those of the pooled ones, each row with the name and the warnings in short of its image. Column
+    `kept` is TRUE or FALSE and `reason` is empty while kept. Numbers have a decimal point and seven significant digits,
+    never an exponent; a cell is empty where there is no number. Lines end with "\\n".
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
     if sample.analysis is not None:
         summary = "".join(f"# {inert(name)}: {inert(value)}\n" for name, value in _summary(sample))
         return marked(summary + lines([table.columns, *rows(table)]))
-    pooled = ((name_cell(image.name), *line) for image, member in sample.counted for line in rows(member.table))
-    return marked(lines([("image", *table.columns), *pooled]))
+    pooled = (
+        (name_cell(image.name), image.warning, *line) for image, member in sample.counted for line in rows(member.table)
+    )
+    return marked(lines([("image", "warning", *table.columns), *pooled]))
 
 
 def _summary(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
