@@ -161,7 +161,7 @@ def sensitivity(statistics: Statistics) -> list[Flowable]:
         for line in statistics.nano["sensitivity"]
     ]
     tall = SENSITIVITY[0] + SENSITIVITY[1] * len(lines)
-    numbers = table(["Setting", "1 to 100 nm", "95 % interval", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
+    numbers = table(["Setting", "1 to 100 nm", "95 %, sampling", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
     return [
         together(
             heading("How settings change the fraction"),
