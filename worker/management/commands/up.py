@@ -11,9 +11,11 @@ import tempfile
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +85,9 @@ class Command(BaseCommand):
             settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
         try:
-            call_command("migrate", interactive=False, verbosity=0)
+            aside(prepare)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
-        collect()
         self._check()
 
     def _check(self) -> None:
@@ -112,6 +113,22 @@ class Command(BaseCommand):
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
         self.stdout.flush()
+
+
+def prepare() -> None:
+    """Bring the database to today's form, and collect the static files."""
+    call_command("migrate", interactive=False, verbosity=0)
+    collect()
+
+
+def aside(work: Callable[[], None]) -> None:
+    """Do work in a process of its own, so that the site does not keep its memory; where forking is not safe, here."""
+    if sys.platform != "linux":
+        work()
+        return
+    connection.close()
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
+        child.submit(work).result()
 
 
 def spare_memory() -> None:
