@@ -77,11 +77,13 @@ class AsideLine(Aside):
 
 @dataclass(frozen=True)
 class ClassRow:
-    """The numbers of one class, and its colour in the figure as a web colour."""
+    """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
+    own: the others, such as the thickness of a layer."""
 
     name: str
     colour: str
     cells: list[Entry]
+    own: list[Entry]
 
 
 class Result(ChartedSummary):
@@ -213,7 +215,7 @@ class Result(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         shown = self.task.semantic and not self.statistics
-        return class_rows(self.stored_quantities, lengths=self.calibration.is_known) if shown else []
+        return class_rows(self.stored_quantities) if shown else []
 
     @property
     def own_size(self) -> Quantity | None:
@@ -330,16 +332,24 @@ class Result(ChartedSummary):
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
-def class_rows(quantities: Mapping[str, Value], *, lengths: bool) -> list[ClassRow]:
-    """The numbers of each class, in the order of the classes; without a scale (lengths) its share of the area alone."""
-    by_class: dict[str, dict[str, Value]] = {}
-    for name, value in quantities.items():
-        figure, _, class_name = name.partition(OF)
-        if class_name and (lengths or not known_number(figure).power):
-            by_class.setdefault(class_name, {})[figure] = value
+def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
+    """The numbers of each class, in the order of the classes."""
+    figures: dict[str, dict[str, Entry]] = {}
+    for each in answers(quantities, every=True):
+        figure, _, name = each.name.partition(OF)
+        if name:
+            figures.setdefault(figure, {})[name] = replace(each, term=known_number(figure).title)
+    names = list(max(figures.values(), key=len, default=[]))
+    shared = [each for each in figures.values() if len(each) == len(names)]
+    rest = [each for each in figures.values() if len(each) < len(names)]
     return [
-        ClassRow(name, f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}", answers(own, every=True))
-        for i, (name, own) in enumerate(by_class.items())
+        ClassRow(
+            name,
+            f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
+            [each[name] for each in shared],
+            [each[name] for each in rest if name in each],
+        )
+        for i, name in enumerate(names)
     ]
 
 

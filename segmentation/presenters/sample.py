@@ -170,7 +170,7 @@ class PooledResult(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         shown = self.task.semantic and bool(self.quantities)
-        return class_rows(self.stored_quantities, lengths=self.unit != "px") if shown else []
+        return class_rows(self.stored_quantities) if shown else []
 
     @property
     def images_pooled(self) -> int:

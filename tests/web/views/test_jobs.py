@@ -19,7 +19,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
-from segmentation.presenters.result import Change
+from segmentation.presenters.result import Change, Result
 from segmentation.views.upload import GONE
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 
@@ -341,7 +341,34 @@ class TestClasses:
             assert told in page
         unscaled = {**said, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
         page = words(maker.get(address(job(summary={**SUMMARY, **unscaled}))))
-        assert 'id="scale-title"' not in page and ">20.0 <span" not in page and 'href="#new_width"' in page
+        assert 'id="scale-title"' not in page and 'href="#new_width"' in page
+
+    def test_a_number_of_one_class_alone_stands_under_its_own_heading(self, maker, job):
+        values = {
+            "thickness_mean of oxide": (61_000.0, "nm"),
+            "area_fraction of other": (0.881, ""),
+            "area_fraction of oxide": (0.119, ""),
+            "boundary_density of other": (0.00132, "nm⁻¹"),
+            "boundary_density of oxide": (0.000772, "nm⁻¹"),
+        }
+        found = {
+            name: {"value": value, "low": None, "high": None, "unit": unit} for name, (value, unit) in values.items()
+        }
+        said = {"task": "layers", "order": list(found), "quantities": found, "statistics": None, "found": 2}
+        result = Result(job(summary={**SUMMARY, **said}))
+        other, oxide = result.classes
+        assert [each.name for each in (other, oxide)] == ["other", "oxide"] and other.colour == "#e69f00"
+        assert [each.words for each in other.cells] == ["88.1 %", "1.32 µm⁻¹"]
+        assert [each.words for each in oxide.cells] == ["11.9 %", "0.772 µm⁻¹"]
+        assert (other.own, [each.words for each in oxide.own]) == ([], ["61.0 µm"])
+        assert "<h3>Oxide</h3>" in words(maker.get(address(result.job)))
+
+    def test_without_a_scale_lengths_are_in_pixels(self, maker, job):
+        found = {"mean_intercept of ferrite": {"value": 119.0, "low": None, "high": None, "unit": "px"}}
+        said = {"task": "phases", "quantities": found, "statistics": None, "found": 1}
+        unscaled = {"nm_per_pixel": None, "source": "none", "detail": ""}
+        page = words(maker.get(address(job(summary={**SUMMARY, **said, "calibration": unscaled}))))
+        assert '>119 <span class="unit">px' in page
 
 
 class TestWidth:
