@@ -78,7 +78,7 @@ class AsideLine(Aside):
 @dataclass(frozen=True)
 class ClassRow:
     """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
-    own: the others, such as the thickness of a layer."""
+    own: the others that are known, such as the thickness of a layer."""
 
     name: str
     colour: str
@@ -347,7 +347,7 @@ def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
             name,
             f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
             [each[name] for each in shared],
-            [each[name] for each in rest if name in each],
+            [each[name] for each in rest if name in each and each[name].number.value is not None],
         )
         for i, name in enumerate(names)
     ]
