@@ -24,6 +24,7 @@ from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
+from ..core.tasks.out_of_domain import WITHHELD
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
@@ -206,8 +207,11 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
+        """What is doubtful, without repeating the banner of the scale, the heading of an empty result, or what another
+        warning says of an image of another kind."""
         every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
+        if self.refused and {"resembles", "unfamiliar"} & (self.summary.get("used") or {}).keys():
+            every = [each for each in every if each.short != WITHHELD.short]
         heading = f"No {self.task.things} were found. "
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 
@@ -250,23 +254,25 @@ class Result(ChartedSummary):
         """How many were set aside, by reason."""
         known = self.set_aside
         changes = {each.reason: COUNTED_AGAIN[each.reason] for each in known if each.reason in COUNTED_AGAIN}
-        every = list(changes.values())
+        last = {change: reason for reason, change in changes.items()}
         return [
             AsideLine(
                 each.reason,
                 each.count,
                 each.definition,
-                self._clicked(changes.get(each.reason), every),
+                self._clicked(change, list(changes.values()).count(change))
+                if (change := changes.get(each.reason)) and last[change] == each.reason
+                else None,
                 each.reason in changes,
             )
             for each in known
         ]
 
-    def _clicked(self, change: Change | None, every: list[Change]) -> Change | None:
+    def _clicked(self, change: Change, reasons: int) -> Change | None:
         """A button, where this kind of analysis has its setting; one that changes several reasons says so."""
-        if change is None or change.setting not in {each.name for each in settings_of_task(self.task)}:
+        if change.setting not in {each.name for each in settings_of_task(self.task)}:
             return None
-        return replace(change, words="count both") if every.count(change) > 1 else change
+        return replace(change, words="count both") if reasons > 1 else change
 
     @property
     def confidence_line(self) -> str:
@@ -300,7 +306,7 @@ class Result(ChartedSummary):
         if self._is_unlike:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary.get("filter"):
-            return "Filter off: only outlines that touch the frame or have a few pixels are set aside."
+            return "The filter is off, so it sets nothing aside."
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property

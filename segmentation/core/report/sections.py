@@ -52,8 +52,7 @@ CONVERGENCE = (
 SENSITIVITY_WORDS = (
     "Each line changes one setting. These intervals include sampling only. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres, as corners stick out by"
-    " up to 0.7 px. Edges weighted: each particle counts by the inverse of its chance to touch no frame (Miles,"
-    " Lantuéjoul)."
+    " up to 0.7 px. Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 NO_SHAPE_INTERVALS = " We give no intervals for these."

@@ -17,6 +17,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
+from segmentation.core.tasks.out_of_domain import WITHHELD
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change, Result
@@ -314,10 +315,17 @@ class TestChange:
         assert f"77 set aside: {Reason.FAINT}</button>" in told and "2 set aside" not in told
         assert '<input type="hidden" name="faint_limit" value="0">' in told and "count them" in told
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
-        assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 2
+        assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
         old = job()
         maker.post(address(old, "change/"), {"faint_limit": "0"})
         assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
+
+    def test_a_refused_image_says_once_why(self, maker, job):
+        flags = as_json([Flag.doubtful("It looks like steel.", "Looks like steel"), WITHHELD])
+        said = {"refused": True, "used": {"resembles": {"model": "steel", "title": "Steel"}}}
+        page = words(maker.get(address(job(summary={**SUMMARY, **flags, **said}))))
+        assert "It looks like steel." in page and WITHHELD.text not in page
+        assert WITHHELD.text in words(maker.get(address(job(summary={**SUMMARY, **flags, "refused": True}))))
 
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
         flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])
@@ -493,7 +501,7 @@ class TestResult:
         assert re.search(r"Without the filter: 280 .*150 nm, 24\.1 % ", page)
         same = {**summary(), "filter": True}
         assert "It removed nothing" in words(maker.get(address(job(summary=same))))
-        assert "Filter off" in words(maker.get(address(job())))
+        assert "The filter is off" in words(maker.get(address(job())))
 
     def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
         stored = {**SUMMARY, "warnings": ["It has <3> pages."]}
