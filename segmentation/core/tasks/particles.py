@@ -286,22 +286,31 @@ def _doubts(segmentation: Segmentation, table: Table, settings: MeasurementSetti
         yield WITHHELD
         return
     if dropped and expected < EVEN:
-        yield Flag.doubtful(UNLIKE.format(dropped=_removed(dropped, found)), "Perhaps not a micrograph of particles")
+        yield Flag.doubtful(
+            UNLIKE.format(dropped=_removed(dropped, found)),
+            "Perhaps not a micrograph of particles",
+            ids=_least_certain(table, round((1 - expected) * found)),
+        )
     elif not found:
         of_mask = card.get("name") == MASKS
         yield Flag(NONE_IN_MASK.format(things=TASK.things) if of_mask else NONE_FOUND, "No particles found")
     elif expected < MOSTLY:
         share = 100 * expected
-        counted = np.flatnonzero(table.kept)
-        least = counted[np.argsort(table["confidence"][counted], kind="stable")][: round((1 - expected) * found)]
         yield Flag.doubtful(
             FEW_RIGHT.format(share=share),
             f"Only about {share:.0f} % of the outlines are right",
-            ids=tuple(table["label"][least].astype(int).tolist()),
+            ids=_least_certain(table, round((1 - expected) * found)),
         )
     elif used.get("clarity", 1.0) < CLEAR:
         yield Flag.doubtful(UNCLEAR, "Nothing is clearly a particle")
     yield from _strange(table, segmentation)
+
+
+def _least_certain(table: Table, count: int) -> tuple[int, ...]:
+    """The labels of so many outlines that count, those of the lowest confidence first."""
+    counted = np.flatnonzero(table.kept)
+    least = counted[np.argsort(table["confidence"][counted], kind="stable")][:count]
+    return tuple(table["label"][least].astype(int).tolist())
 
 
 def _removed(dropped: int, left: int) -> str:
