@@ -107,11 +107,7 @@ class Result(ChartedSummary):
     @property
     def refused(self) -> bool:
         """Whether no number is given because the image is of another kind."""
-        return bool(self.summary.get("refused")) or self._is_unlike
-
-    @property
-    def _is_unlike(self) -> bool:
-        return any(each.reason == Reason.UNLIKE for each in self.set_aside)
+        return bool(self.summary.get("refused")) or any(each.reason == Reason.UNLIKE for each in self.set_aside)
 
     @property
     def fitting(self) -> Change | None:
@@ -251,28 +247,18 @@ class Result(ChartedSummary):
 
     @property
     def aside(self) -> list[AsideLine]:
-        """How many were set aside, by reason."""
-        known = self.set_aside
-        changes = {each.reason: COUNTED_AGAIN[each.reason] for each in known if each.reason in COUNTED_AGAIN}
-        last = {change: reason for reason, change in changes.items()}
+        """How many were set aside, by reason. A button that changes several of them stands beside the last one."""
+        changes = {each.reason: COUNTED_AGAIN[each.reason] for each in self.set_aside if each.reason in COUNTED_AGAIN}
+        known, every = {each.name for each in settings_of_task(self.task)}, list(changes.values())
+        last = {change: reason for reason, change in changes.items() if change.setting in known}
+        buttons = {
+            reason: replace(change, words="count both") if every.count(change) > 1 else change
+            for change, reason in last.items()
+        }
         return [
-            AsideLine(
-                each.reason,
-                each.count,
-                each.definition,
-                self._clicked(change, list(changes.values()).count(change))
-                if (change := changes.get(each.reason)) and last[change] == each.reason
-                else None,
-                each.reason in changes,
-            )
-            for each in known
+            AsideLine(**vars(each), change=buttons.get(each.reason), in_front=each.reason in changes)
+            for each in self.set_aside
         ]
-
-    def _clicked(self, change: Change, reasons: int) -> Change | None:
-        """A button, where this kind of analysis has its setting; one that changes several reasons says so."""
-        if change.setting not in {each.name for each in settings_of_task(self.task)}:
-            return None
-        return replace(change, words="count both") if reasons > 1 else change
 
     @property
     def confidence_line(self) -> str:
@@ -303,7 +289,7 @@ class Result(ChartedSummary):
     @property
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
-        if self._is_unlike:
+        if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary.get("filter"):
             return "The filter is off, so it sets nothing aside."
