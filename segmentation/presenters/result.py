@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json
+from ..core.flags import NO_NUMBERS, Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -24,7 +24,6 @@ from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
-from ..core.tasks.out_of_domain import WITHHELD
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
@@ -207,7 +206,7 @@ class Result(ChartedSummary):
         warning says of an image of another kind."""
         every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
         if self.refused and {"resembles", "unfamiliar"} & (self.summary.get("used") or {}).keys():
-            every = [each for each in every if each.short != WITHHELD.short]
+            every = [each for each in every if each.short != NO_NUMBERS]
         heading = f"No {self.task.things} were found. "
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..flags import Flag
+from ..flags import NO_NUMBERS, Flag
 from ..measure.filters import Reason
 from ..network.likeness import ENTRY
 
@@ -19,7 +19,7 @@ UNLIKE = 1.0  # times the distance that a card allows
 WITHHELD = Flag.doubtful(
     "This image is unlike the training images of the model, so no numbers are given. Choose another model. If you are"
     " sure, choose “Measure it all the same”.",
-    "No numbers: unlike the training images of the model",
+    NO_NUMBERS,
 )
 
 
