@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segmentation.core import flags
-from segmentation.core.measure.filters import Reason
 from segmentation.plain import plain
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
             "order": list(analysis.quantities),
             "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
             "found": len(found),
-            "refused": bool((analysis.table.reasons == Reason.UNLIKE).any()),
+            "refused": analysis.refused,
             "statistics": analysis.statistics and analysis.statistics.as_dict(),
             "calibration": asdict(analysis.calibration),
             "model": {

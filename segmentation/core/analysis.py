@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import tasks
 from .flags import Flag
 from .labels.segmentation import Segmentation
+from .measure.filters import Reason
 from .measure.quantities import Value
 from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
@@ -82,3 +83,8 @@ class Analysis:
     quantities: dict[str, Value] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the image is of another kind, so that nothing was measured."""
+        return bool((self.table.reasons == Reason.UNLIKE).any())

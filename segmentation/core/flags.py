@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 LONGEST = 60  # characters of a short form
+NO_NUMBERS = "No numbers: unlike the training images of the model"  # short form where an image is of another kind
 EARLIER = "Has a warning: see its page"  # short form of a warning that an earlier version stored as a sentence alone
 
 

@@ -329,19 +329,19 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
     if "resembles" in used:
         yield Flag.doubtful(
             f"This image looks more like the training images of {used['resembles']['title']} than like those of"
-            f" {title}. If it shows the same, use that model; these numbers would be meaningless.",
+            f" {title}. Use that model. Numbers from {title} would mean nothing.",
             "Looks like the images of another model",
         )
     elif used.get("unfamiliar"):
+        compare = " Compare the outlines with the image." if len(segmentation) else ""
         yield Flag.doubtful(
-            f"This image looks unlike all training images of {title}. Compare the outlines with the image.",
-            "Unlike all training images of the model",
+            f"This image is unlike all training images of {title}.{compare}", "Unlike all training images of the model"
         )
     elif own := used.get("unlike_own"):
         yield Flag.doubtful(
-            f"This image looks unlike the {own['images']} images that {title} was trained further on. For such an image"
-            f" the model that it began with ({own['began_with']}) is often better. Compare the two.",
-            "Unlike the images of the further training",
+            f"{title} was fine-tuned on {own['images']} images unlike this one. Its base model ({own['began_with']})"
+            " may do better. Compare the two.",
+            "Unlike the images of the fine-tuning",
         )
 
 

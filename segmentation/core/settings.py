@@ -143,8 +143,8 @@ class MeasurementSettings(Settings):
         "auto",
         title="Calibration uncertainty of the microscope",
         description=(
-            "Relative uncertainty of its magnification, which no file holds, as its certificate states it with the"
-            " coverage factor below. auto: what is set for this site, else not included."
+            "Relative uncertainty of the magnification, from the certificate. Files do not contain it. auto: the"
+            " setting of this site, or not included."
         ),
         json_schema_extra={"unit": "%", "words": {"none": 0.0}, "labels": {"auto": "auto", "none": "not included"}},
     )

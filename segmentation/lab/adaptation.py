@@ -142,7 +142,7 @@ class Adaptation(Planned):
         about = {"name": self.options.name, "title": self.options.title, "version": self.options.version}
         recipe = self.recipe.replaced(
             **about,
-            summary=f"{self.card.title} trained further on {count} images of {self.options.data}.",
+            summary=f"{self.card.title} fine-tuned on {count} images of {self.options.data}.",
             limits=limits,
             steps=self._best_steps(),
             folds=0,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json
+from ..core.flags import NO_NUMBERS, Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -77,11 +77,13 @@ class AsideLine(Aside):
 
 @dataclass(frozen=True)
 class ClassRow:
-    """The numbers of one class, and its colour in the figure as a web colour."""
+    """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
+    own: the others that are known, such as the thickness of a layer."""
 
     name: str
     colour: str
     cells: list[Entry]
+    own: list[Entry]
 
 
 class Result(ChartedSummary):
@@ -104,11 +106,7 @@ class Result(ChartedSummary):
     @property
     def refused(self) -> bool:
         """Whether no number is given because the image is of another kind."""
-        return bool(self.summary.get("refused")) or self._is_unlike
-
-    @property
-    def _is_unlike(self) -> bool:
-        return any(each.reason == Reason.UNLIKE for each in self.set_aside)
+        return bool(self.summary.get("refused")) or any(each.reason == Reason.UNLIKE for each in self.set_aside)
 
     @property
     def fitting(self) -> Change | None:
@@ -204,8 +202,11 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
+        """What is doubtful, without repeating the banner of the scale, the heading of an empty result, or what another
+        warning says of an image of another kind."""
         every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
+        if self.refused and {"resembles", "unfamiliar"} & (self.summary.get("used") or {}).keys():
+            every = [each for each in every if each.short != NO_NUMBERS]
         heading = f"No {self.task.things} were found. "
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 
@@ -213,7 +214,7 @@ class Result(ChartedSummary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         shown = self.task.semantic and not self.statistics
-        return class_rows(self.stored_quantities, lengths=self.calibration.is_known) if shown else []
+        return class_rows(self.stored_quantities) if shown else []
 
     @property
     def own_size(self) -> Quantity | None:
@@ -245,26 +246,18 @@ class Result(ChartedSummary):
 
     @property
     def aside(self) -> list[AsideLine]:
-        """How many were set aside, by reason."""
-        known = self.set_aside
-        changes = {each.reason: COUNTED_AGAIN[each.reason] for each in known if each.reason in COUNTED_AGAIN}
-        every = list(changes.values())
+        """How many were set aside, by reason. A button that changes several of them stands beside the last one."""
+        changes = {each.reason: COUNTED_AGAIN[each.reason] for each in self.set_aside if each.reason in COUNTED_AGAIN}
+        known, every = {each.name for each in settings_of_task(self.task)}, list(changes.values())
+        last = {change: reason for reason, change in changes.items() if change.setting in known}
+        buttons = {
+            reason: replace(change, words="count both") if every.count(change) > 1 else change
+            for change, reason in last.items()
+        }
         return [
-            AsideLine(
-                each.reason,
-                each.count,
-                each.definition,
-                self._clicked(changes.get(each.reason), every),
-                each.reason in changes,
-            )
-            for each in known
+            AsideLine(**vars(each), change=buttons.get(each.reason), in_front=each.reason in changes)
+            for each in self.set_aside
         ]
-
-    def _clicked(self, change: Change | None, every: list[Change]) -> Change | None:
-        """A button, where this kind of analysis has its setting; one that changes several reasons says so."""
-        if change is None or change.setting not in {each.name for each in settings_of_task(self.task)}:
-            return None
-        return replace(change, words="count both") if every.count(change) > 1 else change
 
     @property
     def confidence_line(self) -> str:
@@ -295,10 +288,10 @@ class Result(ChartedSummary):
     @property
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
-        if self._is_unlike:
+        if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary.get("filter"):
-            return "Filter off: only outlines that touch the frame or have a few pixels are set aside."
+            return "The filter is off, so it sets nothing aside."
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property
@@ -330,16 +323,24 @@ class Result(ChartedSummary):
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
-def class_rows(quantities: Mapping[str, Value], *, lengths: bool) -> list[ClassRow]:
-    """The numbers of each class, in the order of the classes; without a scale (lengths) its share of the area alone."""
-    by_class: dict[str, dict[str, Value]] = {}
-    for name, value in quantities.items():
-        figure, _, class_name = name.partition(OF)
-        if class_name and (lengths or not known_number(figure).power):
-            by_class.setdefault(class_name, {})[figure] = value
+def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
+    """The numbers of each class, in the order of the classes."""
+    figures: dict[str, dict[str, Entry]] = {}
+    for each in answers(quantities, every=True):
+        figure, _, name = each.name.partition(OF)
+        if name:
+            figures.setdefault(figure, {})[name] = replace(each, term=known_number(figure).title)
+    names = list(max(figures.values(), key=len, default=[]))
+    shared = [each for each in figures.values() if len(each) == len(names)]
+    rest = [each for each in figures.values() if len(each) < len(names)]
     return [
-        ClassRow(name, f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}", answers(own, every=True))
-        for i, (name, own) in enumerate(by_class.items())
+        ClassRow(
+            name,
+            f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
+            [each[name] for each in shared],
+            [each[name] for each in rest if name in each and each[name].number.value is not None],
+        )
+        for i, name in enumerate(names)
     ]
 
 

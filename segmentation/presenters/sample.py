@@ -162,15 +162,19 @@ class PooledResult(ChartedSummary):
         return self.stored.get("headline_quantities") or self.stored.get("chief") or []
 
     def headline_quantities(self, quantities: Mapping[str, Value]) -> list[Entry]:
-        """The main numbers of all images or of one, by which images are compared."""
-        every = answers(quantities, every=True)
-        return [each for name in self.headline_names for each in every if each.name == name]
+        """The main numbers of all images or of one, by which images are compared, in the units of all together."""
+        long = {each.name for each in answers(self.stored_quantities, every=True) if "µm" in each.number.unit}
+        return [
+            Entry.of(name, in_micrometres(quantities[name]) if name in long else quantities[name])
+            for name in self.headline_names
+            if name in quantities
+        ]
 
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         shown = self.task.semantic and bool(self.quantities)
-        return class_rows(self.stored_quantities, lengths=self.unit != "px") if shown else []
+        return class_rows(self.stored_quantities) if shown else []
 
     @property
     def images_pooled(self) -> int:

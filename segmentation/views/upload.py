@@ -48,7 +48,7 @@ from ..services.models_offered import chosen_default
 DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
 PASSED_ON = {413, 429, 503, 507}
 NOTHING = "Choose at least one image, or try the sample."
-MARKED = "Something that was typed needs another look; it is marked below."
+MARKED = "Please correct the marked fields."
 GONE = "An image that was uploaded earlier is no longer here; choose it again."
 SAMPLE = Path("sample", "sem-sample.tif")
 ACCEPTED = ",".join((*SUFFIXES, *SIDE_SUFFIXES, ".zip"))

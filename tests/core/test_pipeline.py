@@ -102,9 +102,9 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
     like = isolated(seed=4)[0]
     unlike = np.clip(like + np.linspace(-60, 90, like.shape[1]), 0, 255).astype(np.uint8)  # uneven brightness
     flags = [analyse(micrograph_of(each), AnalysisSettings.of(scale=0.5), card=own).flags for each in (like, unlike)]
-    told = [[flag for flag in every if flag.short == "Unlike the images of the further training"] for every in flags]
+    told = [[flag for flag in every if flag.short == "Unlike the images of the fine-tuning"] for every in flags]
     assert told[0] == [] and told[1][0].doubt
-    assert "unlike the 3 images that Own" in told[1][0].text and "(particles)" in told[1][0].text
+    assert "fine-tuned on 3 images" in told[1][0].text and "(particles)" in told[1][0].text
 
 
 def test_a_typed_polarity_overrules():
@@ -246,10 +246,10 @@ def test_clear_particles_are_not_doubted(clear):
     assert not any("clearly" in flag.text for flag in analysis.flags)
 
 
-def doubts(pixels, n=4, *, expected=1.0, dropped=0):
+def doubts(pixels, n=4, **used):
     labels = np.zeros(pixels.shape, np.int32)
     labels.ravel()[: 2 * n : 2] = np.arange(1, n + 1)
-    found = segmentation_of(labels, expected=expected, dropped=dropped)
+    found = segmentation_of(labels, **used)
     micrograph = Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent())
     flags = pipeline.measure(micrograph, found, AnalysisSettings.of()).flags
     return " ".join(flag.text for flag in flags if flag.text != NO_SCALE)
@@ -277,6 +277,10 @@ class TestDoubts:
         said = [doubts(self.noise, n, expected=0.2, dropped=9) for n in (0, 1, 2)]
         left = [each.rsplit("; ", 1)[1].partition(".")[0] for each in said]
         assert left == ["none remains", "1 remains", "2 remain"]
+
+    def test_where_nothing_is_outlined_there_is_nothing_to_compare(self):
+        assert "Compare the outlines" in doubts(self.noise, unfamiliar=True)
+        assert "outlines" not in doubts(self.noise, 0, unfamiliar=True)
 
     def test_nothing_found_is_no_advice_alone(self):
         assert NONE_FOUND in doubts(self.noise, 0)

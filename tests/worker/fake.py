@@ -48,6 +48,7 @@ def analysis(micrograph, recipe, segmentation):
         calibration=recipe.measurement.calibration or micrograph.calibration,
         segmentation=segmentation,
         table=measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
+        refused=False,
         statistics=statistics,
         quantities={},
         timings={"network": 0.1},

@@ -52,15 +52,12 @@ DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
-    Reason.UNLIKE: "The whole image looks like none that the model was taught on, so nothing in it is measured.",
+    Reason.UNLIKE: "The image is unlike the training images, so nothing is measured.",
     Reason.FAINT: (
-        "It stands out from its surroundings much less than the other outlines of the image do, as specks of the"
-        " substrate do: see the setting “Faint outlines”."
+        "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Faint"
+        " outlines”."
     ),
-    Reason.GAP: (
-        "It is darker than its surroundings where the particles of the image are brighter, or brighter where they are"
-        " darker, as gaps between particles are."
-    ),
+    Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
     Reason.SMALL: (

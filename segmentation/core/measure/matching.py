@@ -79,7 +79,7 @@ def match(iou: Floats, threshold: float) -> tuple[int, int, int]:
 
 
 class Kind(StrEnum):
-    """In the order in which reports list them."""
+    """In the order in which reports list them; docs/use/compare.md has the exact criteria."""
 
     CORRECT = "correct"
     LOW_IOU = "low IoU"
@@ -96,12 +96,10 @@ class Kind(StrEnum):
 _DEFINITIONS = {
     Kind.CORRECT: f"found and true particles paired one to one with an IoU of at least {OUTLINED} (pairs)",
     Kind.LOW_IOU: f"paired one to one, but with an IoU of {LEAST_PAIR} to {OUTLINED}: the outline is off (pairs)",
-    Kind.MERGED: "true particles without a partner, most of whose area lies in a found particle that also covers"
-    " most of another true one (true particles)",
-    Kind.SPLIT: "found particles without a partner, most of whose area lies in a true particle that has been found"
-    " or that several such pieces share (found particles)",
-    Kind.FALSE_POSITIVE: "any other found particle without a partner (found particles)",
-    Kind.FALSE_NEGATIVE: "any other true particle without a partner (true particles)",
+    Kind.MERGED: "true particles that share one outline with another (true particles)",
+    Kind.SPLIT: "extra pieces of a true particle (found particles)",
+    Kind.FALSE_POSITIVE: "outlines of no true particle (found particles)",
+    Kind.FALSE_NEGATIVE: "true particles without an outline (true particles)",
 }
 
 

@@ -196,7 +196,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Term
         )
     if found.n < FEWEST:
         counted = f"{found.n} of at least {FEWEST} particles"
-        return "undecided", counted, f"More particles: a verdict needs at least {FEWEST}, and there are {found.n}."
+        return "undecided", counted, f"More particles: at least {FEWEST} for a verdict, instead of {found.n}."
     word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
         small = more.n - found.n
@@ -311,8 +311,8 @@ def _missed(found: Fraction, verdict: str, images: int) -> str:
     share, low, high = (100 * each for each in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen. With"
-        f" such fields the fraction could be {low:.0f} to {high:.0f} %{ends}."
+        f" A kind of field that makes up less than {share:.0f} % of the specimen may be on none of the {images} images."
+        f" With it, the fraction could be {low:.0f} to {high:.0f} %{ends}."
     )
 
 
@@ -326,11 +326,14 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     """A sentence where doubtful outlines make a difference, else ""."""
     if including is None or leaving_out is None or including.n == leaving_out.n:
         return ""
+    with_them, without = (f"{100 * each.fraction:.1f} %" for each in (including, leaving_out))
+    if with_them == without:
+        return ""
     count = including.n - leaving_out.n
     outlines = (
         f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
     )
-    return f" With {outlines} it is {100 * including.fraction:.1f} %, without {100 * leaving_out.fraction:.1f} %."
+    return f" With {outlines} it is {with_them}, without {without}."
 
 
 def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:

@@ -141,7 +141,7 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
         )
     if any(not each.kept.any() for each in chosen):
         return Flag(
-            "A check of the images without particles. Exclude those that show none; analyse the others with other"
+            "A check of the images without outlines. Exclude images without particles. Re-run the rest with other"
             " settings.",
             "some images have no particles",
         )

@@ -250,9 +250,7 @@ add(
     Quantity("d90", "D90", "By number, nine sizes in ten are smaller.", 1, source=ISO_SIZES),
     Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution beside its middle."),
     Quantity("mode", "Mode", "The most frequent size: the peak of the smoothed distribution.", 1),
-    Quantity(
-        "geometric_mean", "Geometric mean", "The size whose logarithm is the mean of the logarithms of the sizes.", 1
-    ),
+    Quantity("geometric_mean", "Geometric mean", "The exponential of the mean logarithm of the sizes.", 1),
     Quantity(
         "geometric_sd",
         "Geometric SD",

@@ -104,7 +104,7 @@ class ModelOptions(Settings):
         None, description="what the images taught are like (core/network/likeness.py); training writes it"
     )
     own_images: Likeness | None = Field(
-        None, description="the same of the images of a further training; one that looks unlike them gets a warning"
+        None, description="the same of the images of a fine-tuning; an image unlike them gets a warning"
     )
 
     @classmethod

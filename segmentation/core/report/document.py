@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -102,6 +103,8 @@ def table(
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
+    if len(content) > 3:  # the last row does not stand alone on the next page
+        style.append(("NOSPLIT", (0, -2), (-1, -1)))
     return Table(content, colWidths=[width * share / total for share in widths], style=style, repeatRows=bool(head))
 
 
@@ -109,6 +112,13 @@ def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
     """Names and what they are, in two columns."""
     first = 0.27 if width == WIDTH else 0.36
     return table((), lines, (first, 1 - first), numbers_from=2, width=width)
+
+
+def facts_abreast(lines: Sequence[tuple[str, str]]) -> Table:
+    """The same in twice two columns, read down the left ones first; its rows may be on two pages."""
+    half = (len(lines) + 1) // 2
+    rows = [(*left, *right) for left, right in zip_longest(lines[:half], lines[half:], fillvalue=("", ""))]
+    return table((), rows, (0.36, 0.64, 0.36, 0.64), numbers_from=4)
 
 
 def abreast(*parts: Flowable | list[Flowable]) -> Table:

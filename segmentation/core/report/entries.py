@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..measure.quantities import COLUMNS, Kind, Quantity, UnknownQuantity, Value, number, readable, significant
+from ..measure.quantities import (
+    COLUMNS,
+    OF,
+    Kind,
+    Quantity,
+    UnknownQuantity,
+    Value,
+    in_micrometres,
+    number,
+    readable,
+    significant,
+)
 from .wording import capital, hundredths, interval_words
 
 NOTHING = Value(None)
@@ -111,7 +122,11 @@ def known_column(name: str) -> Quantity:
 
 
 def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
-    """What an analysis answers with, in the unit that people read; fractions only where they are known, unless every
-    one is wanted."""
-    found = (Entry.of(name, readable(value)) for name, value in quantities.items())
+    """What an analysis answers with, in the unit that people read, which all classes share; fractions only where they
+    are known, unless every one is wanted."""
+    long = {name.partition(OF)[0] for name, value in quantities.items() if readable(value) is not value}
+    found = (
+        Entry.of(name, in_micrometres(value) if name.partition(OF)[0] in long else value)
+        for name, value in quantities.items()
+    )
     return [each for each in found if every or each.kind != "fraction" or each.number.value is not None]

@@ -25,6 +25,7 @@ from .document import (
     abreast,
     chart,
     facts,
+    facts_abreast,
     heading,
     picture,
     space,
@@ -141,9 +142,8 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
     shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
     known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
-    halves = known[: (len(known) + 1) // 2], known[(len(known) + 1) // 2 :]
     if known:
-        yield abreast(*(facts(half, HALF) for half in halves if half))
+        yield facts_abreast(known)
     own = differing(sample)
     if own:
         yield space(4)
@@ -156,6 +156,7 @@ def _models(sample: SampleAnalysis) -> Iterator[Flowable]:
     yield heading("Model")
     for card in sample.models:
         yield facts([("Model", model_label(card)), *sections.model(card)])
+        yield words(sections.scores(card), SMALL)
         yield space(4)
     if missing := unknown(sample):
         yield words(missing)

@@ -38,7 +38,7 @@ from .wording import counted_from, one_line, per_cent, share_interval
 
 MOST_LINES = 12
 MOST_SCORES = 8
-HISTOGRAM = (WIDTH / 72, 2.8)
+HISTOGRAM = (WIDTH / 72, 2.6)
 SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
 KEY_NUMBERS = ("median", "mean", "sd", "d10", "d90")
 NO_FIT = "No log-normal law was fitted: there are too few {things}, or all sizes are equal."
@@ -52,8 +52,7 @@ CONVERGENCE = (
 SENSITIVITY_WORDS = (
     "Each line changes one setting. These intervals include sampling only. Doubtful: confidence under"
     f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres, as corners stick out by"
-    " up to 0.7 px. Edges weighted: each particle counts by the inverse of its chance to touch no frame (Miles,"
-    " Lantuéjoul)."
+    " up to 0.7 px. Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 NO_SHAPE_INTERVALS = " We give no intervals for these."
@@ -268,9 +267,12 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
     for limit in card.get("limits", ())[:MOST_SCORES]:
         yield "Limit", one_line(limit, 200)
-    if card.get("scores"):
-        known = (name for name in SCORES if any(name in score for score in card["scores"][:MOST_SCORES]))
-        yield "What the scores are", SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in known)
+
+
+def scores(card: Mapping[str, Any]) -> str:
+    """What the scores of a model are; "" without any."""
+    known = [name for name in SCORES if any(name in score for score in card.get("scores", ())[:MOST_SCORES])]
+    return SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in known) if known else ""
 
 
 def _scored(name: str, value: float) -> str:

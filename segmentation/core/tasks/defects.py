@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
-NONE_FOUND = "No {things} were found. The image shows none, or none that the model knows."
+NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
 DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
     " you use the numbers."
@@ -36,7 +36,7 @@ class DefectSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="Probability from which something is what is looked for; by default the model's own.",
+        description="Lowest probability that counts as an object; by default the model's own.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
     )
 

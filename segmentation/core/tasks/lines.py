@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
 
 METHOD = (
-    "A convolutional network gave for every pixel the probability that it belongs to a line defect; each connected"
-    " piece in which it reached {threshold:.3g} is a line, as long as its smoothed skeleton without spurs."
+    "A convolutional network gave for every pixel the probability that it belongs to a line defect. Each connected"
+    " piece from {threshold:.3g} on is a line. Its length is that of its smoothed skeleton without spurs."
 )
 
 quantities.add(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..flags import Flag
+from ..flags import NO_NUMBERS, Flag
 from ..measure.filters import Reason
 from ..network.likeness import ENTRY
 
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 UNLIKE = 1.0  # times the distance that a card allows
 WITHHELD = Flag.doubtful(
-    "This image looks unlike the training images of the model, so no numbers are given. Choose another model, or switch"
-    " “Measure images unlike the data” on if you know better.",
-    "No numbers: unlike the training images of the model",
-    reason=str(Reason.UNLIKE),
+    "This image is unlike the training images of the model, so no numbers are given. Choose another model. If you are"
+    " sure, choose “Measure it all the same”.",
+    NO_NUMBERS,
 )
 
 

@@ -47,12 +47,12 @@ UNLIKE = (
     " {dropped}"
 )
 NONE_FOUND = (
-    "No particles were found. The image shows none, or none that the model knows. If it shows some, try the other"
-    " polarity or a lower threshold."
+    "No particles were found. There are none, or the model does not recognise them. If the image shows some, try the"
+    " other polarity or a lower threshold."
 )
 FEW_RIGHT = (
-    "Only about {share:.0f} % of these outlines are probably right, as measured on test images. Check them before you"
-    " use the sizes."
+    "Only about {share:.0f} % of these outlines are probably right, as measured on test images. Check the least certain"
+    " ones before you use the sizes."
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
@@ -286,16 +286,31 @@ def _doubts(segmentation: Segmentation, table: Table, settings: MeasurementSetti
         yield WITHHELD
         return
     if dropped and expected < EVEN:
-        yield Flag.doubtful(UNLIKE.format(dropped=_removed(dropped, found)), "Perhaps not a micrograph of particles")
+        yield Flag.doubtful(
+            UNLIKE.format(dropped=_removed(dropped, found)),
+            "Perhaps not a micrograph of particles",
+            ids=_least_certain(table, round((1 - expected) * found)),
+        )
     elif not found:
         of_mask = card.get("name") == MASKS
         yield Flag(NONE_IN_MASK.format(things=TASK.things) if of_mask else NONE_FOUND, "No particles found")
     elif expected < MOSTLY:
         share = 100 * expected
-        yield Flag.doubtful(FEW_RIGHT.format(share=share), f"Only about {share:.0f} % of the outlines are right")
+        yield Flag.doubtful(
+            FEW_RIGHT.format(share=share),
+            f"Only about {share:.0f} % of the outlines are right",
+            ids=_least_certain(table, round((1 - expected) * found)),
+        )
     elif used.get("clarity", 1.0) < CLEAR:
         yield Flag.doubtful(UNCLEAR, "Nothing is clearly a particle")
     yield from _strange(table, segmentation)
+
+
+def _least_certain(table: Table, count: int) -> tuple[int, ...]:
+    """The labels of so many outlines that count, those of the lowest confidence first."""
+    counted = np.flatnonzero(table.kept)
+    least = counted[np.argsort(table["confidence"][counted], kind="stable")][:count]
+    return tuple(table["label"][least].astype(int).tolist())
 
 
 def _removed(dropped: int, left: int) -> str:

@@ -102,8 +102,8 @@ class PhaseSettings(SegmentationSettings):
         le=LIMITS[1],
         title="Working scale",
         description=(
-            "Factor by which the image is resampled for the network; other than 1 where its magnification is another"
-            " than that of the images that the model was taught on."
+            "Factor by which the image is resampled for the network. Change it if your magnification differs from that"
+            " of the training images."
         ),
         json_schema_extra={"unit": "×"},
     )

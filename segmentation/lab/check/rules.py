@@ -18,7 +18,7 @@ from .findings import CheckedFolder, some_of
 from .pairs import FEW_NUMBERS, CheckedPair
 
 SAME = 0.99  # correlation of two thumbnails that show one picture
-ASTRAY = "{number} labels follow the edges of their image only by chance, as labels of another image would: {names}."
+ASTRAY = "Labels that follow the edges of their image only by chance, as labels of another image would: {names}."
 FEW_ASTRAY = 0.25  # share of the images
 FEW_IMAGES = 5
 PIECES = 5  # of a number in an image, from which it is no single particle
@@ -74,7 +74,7 @@ def _classes(checked: CheckedFolder) -> None:
     odd = _exchanged(checked)
     astray = [pair.name for pair in checked.pairs if pair.astray and pair.name not in odd]
     if 0 < len(astray) < FEW_ASTRAY * len(checked.pairs):  # else borders of classes are no edges in such images
-        checked.warn(ASTRAY.format(number=len(astray), names=some_of(astray)))
+        checked.warn(ASTRAY.format(names=some_of(astray)))
     strange: dict[int, dict[str, int]] = {}
     for pair in checked.pairs:
         for value, pixels in pair.strange.items():
@@ -124,9 +124,9 @@ def _objects(checked: CheckedFolder) -> None:
         )
     empty = [pair.name for pair in pairs if not len(pair.diameters)]
     if 0 < len(empty) < len(pairs):
-        warn(f"{len(empty)} images have no particles and are left out of training: {some_of(empty)}.")
+        warn(f"Images without particles are left out of training: {some_of(empty)}.")
     if astray := [pair.name for pair in pairs if pair.astray and pair.name not in odd]:
-        warn(ASTRAY.format(number=len(astray), names=some_of(astray)))
+        warn(ASTRAY.format(names=some_of(astray)))
     shared = {pair.name: pair.shared for pair in pairs if pair.shared}
     if shared and not binary:
         count = sum(shared.values())

@@ -357,6 +357,12 @@ def test_the_fraction_is_given_with_and_without_doubtful_outlines(filter):
     assert [row["name"] for row in found.nano["sensitivity"] if "doubtful" in row["name"]] == [name]
 
 
+def test_doubtful_outlines_that_change_nothing_are_not_mentioned():
+    found = summarise(table_of([50.0] * 40, confidence=np.where(np.arange(40) < 10, 0.3, 0.9)), calibration=SURE)
+    assert found.fraction_100nm_with_doubtful == found.fraction_100nm_without_doubtful == 1
+    assert "doubtful" not in found.nano["sentence"]
+
+
 def test_without_doubtful_outlines_nothing_is_said_of_them():
     found = summarise(table_of(log_normal(80)), calibration=SURE)
     both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
@@ -379,4 +385,4 @@ def test_that_no_image_shows_any_is_no_proof():
     assert limits[5] > limits[10] > limits[40] > 0.05
     found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
     assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
-    assert re.search(r"\b5 images .*miss.* 45 %", found["sentence"])
+    assert re.search(r"\b5 images\. With it.* 55 to 100 %", found["sentence"])

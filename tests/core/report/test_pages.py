@@ -18,7 +18,7 @@ from segmentation.core.measure.drawn import Drawn
 from segmentation.core.measure.quantities import COLUMNS, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports, pages
+from segmentation.core.report import document, exports, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
 from segmentation.core.report.fonts import runs
@@ -196,6 +196,17 @@ def test_the_last_page_is_not_the_rest_of_the_checksums():
     for n in (12, 40, 90, 150):
         last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()
         assert sum(name in last for name in FILES) > 1
+
+
+@pytest.mark.parametrize("above", range(480, 725, 7))
+def test_no_page_ends_with_a_heading_or_begins_with_a_lone_row(above):
+    rows = [(f"name {i}", f"value {i}") for i in range(20)]
+    for made in (document.table(("Head", "Head"), rows, (1, 1)), document.facts_abreast(rows)):
+        file = io.BytesIO()
+        document.write(file, "", [document.space(above), document.heading("Above it"), made])
+        first, *rest = (page.extract_text() for page in pypdf.PdfReader(file).pages)
+        assert ("Above it" in first) == ("name 0" in first)
+        assert not rest or len(re.findall("value", rest[-1])) >= 2
 
 
 def test_endless_notes_and_metadata_are_cut():

@@ -63,6 +63,12 @@ def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected
     assert made.table.kept.all() == told and (made.quantities["median"].value is not None) == told
 
 
+def test_the_warning_of_wrong_outlines_means_the_least_certain_ones():
+    confidence = np.linspace(0.9, 0.1, 9).astype(np.float32)
+    (flag,) = measured(segmentation_of(squares(), confidence, expected=0.7)).flags
+    assert flag.doubt and flag.ids == (9, 8, 7)
+
+
 def test_another_model_of_particles_is_only_recommended():
     assert measured(segmentation_of(squares(), resembles=SUPPORTED)).table.kept.all()
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from segmentation.core.measure.quantities import Value
 from segmentation.models import Job, Sample
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
@@ -61,6 +62,13 @@ def test_of_two_images_there_is_the_sentence_and_no_curve(client, sample):
 def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
     made = sample({**LINE, "more": None}, relative_uncertainty=0.03)
     assert "±5.9 %" in PooledResult(made).enough
+
+
+def test_the_numbers_of_an_image_have_the_unit_of_all_together(sample):
+    name = "mean_intercept of ferrite"
+    made = sample(LINE, headline_quantities=[name], quantities={name: {"value": 1250.0, "unit": "nm"}})
+    (one,) = PooledResult(made).headline_quantities({name: Value(900.0, unit="nm")})
+    assert one.words == "0.900 µm"
 
 
 def test_older_results_and_single_images_count_particles(client, sample):

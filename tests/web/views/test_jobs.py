@@ -17,9 +17,10 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
+from segmentation.core.tasks.out_of_domain import WITHHELD
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
-from segmentation.presenters.result import Change
+from segmentation.presenters.result import Change, Result
 from segmentation.views.upload import GONE
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 
@@ -314,10 +315,17 @@ class TestChange:
         assert f"77 set aside: {Reason.FAINT}</button>" in told and "2 set aside" not in told
         assert '<input type="hidden" name="faint_limit" value="0">' in told and "count them" in told
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
-        assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 2
+        assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
         old = job()
         maker.post(address(old, "change/"), {"faint_limit": "0"})
         assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
+
+    def test_a_refused_image_says_once_why(self, maker, job):
+        flags = as_json([Flag.doubtful("It looks like steel.", "Looks like steel"), WITHHELD])
+        said = {"refused": True, "used": {"resembles": {"model": "steel", "title": "Steel"}}}
+        page = words(maker.get(address(job(summary={**SUMMARY, **flags, **said}))))
+        assert "It looks like steel." in page and WITHHELD.text not in page
+        assert WITHHELD.text in words(maker.get(address(job(summary={**SUMMARY, **flags, "refused": True}))))
 
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
         flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])
@@ -341,7 +349,34 @@ class TestClasses:
             assert told in page
         unscaled = {**said, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
         page = words(maker.get(address(job(summary={**SUMMARY, **unscaled}))))
-        assert 'id="scale-title"' not in page and ">20.0 <span" not in page and 'href="#new_width"' in page
+        assert 'id="scale-title"' not in page and 'href="#new_width"' in page
+
+    def test_a_number_of_one_class_alone_stands_under_its_own_heading(self, maker, job):
+        values = {
+            "thickness_mean of oxide": (61_000.0, "nm"),
+            "area_fraction of other": (0.881, ""),
+            "area_fraction of oxide": (0.119, ""),
+            "boundary_density of other": (0.00132, "nm⁻¹"),
+            "boundary_density of oxide": (0.000772, "nm⁻¹"),
+        }
+        found = {
+            name: {"value": value, "low": None, "high": None, "unit": unit} for name, (value, unit) in values.items()
+        }
+        said = {"task": "layers", "order": list(found), "quantities": found, "statistics": None, "found": 2}
+        result = Result(job(summary={**SUMMARY, **said}))
+        other, oxide = result.classes
+        assert [each.name for each in (other, oxide)] == ["other", "oxide"] and other.colour == "#e69f00"
+        assert [each.words for each in other.cells] == ["88.1 %", "1.32 µm⁻¹"]
+        assert [each.words for each in oxide.cells] == ["11.9 %", "0.772 µm⁻¹"]
+        assert (other.own, [each.words for each in oxide.own]) == ([], ["61.0 µm"])
+        assert "<h3>Oxide</h3>" in words(maker.get(address(result.job)))
+
+    def test_without_a_scale_lengths_are_in_pixels(self, maker, job):
+        found = {"mean_intercept of ferrite": {"value": 119.0, "low": None, "high": None, "unit": "px"}}
+        said = {"task": "phases", "quantities": found, "statistics": None, "found": 1}
+        unscaled = {"nm_per_pixel": None, "source": "none", "detail": ""}
+        page = words(maker.get(address(job(summary={**SUMMARY, **said, "calibration": unscaled}))))
+        assert '>119 <span class="unit">px' in page
 
 
 class TestWidth:
@@ -466,7 +501,7 @@ class TestResult:
         assert re.search(r"Without the filter: 280 .*150 nm, 24\.1 % ", page)
         same = {**summary(), "filter": True}
         assert "It removed nothing" in words(maker.get(address(job(summary=same))))
-        assert "Filter off" in words(maker.get(address(job())))
+        assert "The filter is off" in words(maker.get(address(job())))
 
     def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
         stored = {**SUMMARY, "warnings": ["It has <3> pages."]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -22,8 +23,10 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.report import exports, figure
 from segmentation.core.report.exports.base import Export
+from segmentation.core.report.exports.viewer import thumbnail
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import SampleAnalysis
+from segmentation.core.tasks.out_of_domain import without_numbers
 from tests.core.builders import make_analysis, refound
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -173,3 +176,10 @@ def test_the_registry_needs_nothing_heavy():
 def test_charts_alone_are_no_cuts(phases, tmp_path):
     files = write_all(phases, tmp_path)
     assert Image.open(files["panel-quantities.png"]).size == (480, 315)
+
+
+def test_the_small_picture_of_a_refused_image_shows_no_outlines(phases):
+    def coloured(analysis):
+        return np.ptp(np.asarray(Image.open(io.BytesIO(thumbnail(analysis)))).astype(int), axis=2).max() > 20
+
+    assert coloured(phases) and not coloured(replace(phases, table=without_numbers(phases.table)))
