@@ -13,7 +13,8 @@ ALIVE = timedelta(seconds=45)
 class WorkerProcess(models.Model):
     """A worker, which says every few seconds that it is alive; gone once it ends as it should.
 
-    name: Celery's, such as "analyses@host". queues: names, parted by commas.
+    name: Celery's, the number of the process and an end by chance, such as "analyses@host 712-9c3f", so that no two
+    processes share a row. queues: names, separated by commas.
     """
 
     name = models.CharField(max_length=200, primary_key=True)

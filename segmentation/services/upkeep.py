@@ -29,6 +29,7 @@ from ..models import (
     StoredFile,
     Superseded,
     TrainingFile,
+    WorkerProcess,
     long_ago,
 )
 from . import bundles
@@ -206,7 +207,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads interrupted by a crash, old messages of webhooks, and unusable segmentations that no job refers to any more.
+    uploads interrupted by a crash, old messages of webhooks, workers that were killed, and unusable segmentations that
+    no job refers to any more.
     """
     an_hour_ago = timezone.now() - AN_HOUR
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
@@ -214,6 +216,7 @@ def tidy() -> Purged:
         broken.delete()
         Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
+    WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
     forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
