@@ -25,7 +25,7 @@ MOST_WORKERS = 50
 STAGES = {
     "load": "Load the model",
     "prepare": "Prepare the image",
-    "search": "Find the scale",
+    "search": "Choose size and contrast",
     "network": "Run the network",
     "labels": "Separate the objects",
     "measure": "Measure",
