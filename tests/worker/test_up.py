@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -76,6 +77,14 @@ def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(empty):
     assert process.returncode == 0
     assert output.read_text().rstrip().endswith("Stopped.") and "Traceback" not in output.read_text()
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
+
+
+def test_a_log_for_machines_has_no_line_for_people(empty):
+    empty.env["DEEPSEGM_LOG_FORMAT"] = "json"
+    with running(empty) as (process, address, output):
+        wait_for(lambda: len(family(process)) == 3, "two workers and a pool child run")
+    said = [json.loads(line)["message"] for line in output.read_text().splitlines()]
+    assert said[-1] == "Stopped." and any(address in message for message in said)
 
 
 def test_ctrl_c_ends_it_where_the_shell_that_started_it_ignores_ctrl_c(empty):
