@@ -73,6 +73,7 @@ def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(empty):
         key = empty.folder / "secret-key"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_text()) >= 50
         assert stat.S_IMODE(empty.folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in empty.folder.glob("db.sqlite3*")} == {0o600}
         assert "already runs" in refusal(empty, "--port", "0")
     assert process.returncode == 0
     assert output.read_text().rstrip().endswith("Stopped.") and "Traceback" not in output.read_text()
