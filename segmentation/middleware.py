@@ -160,8 +160,8 @@ class StaffLog:
         response = self.get_response(request)
         if request.staff_action and request.method not in ("GET", "HEAD", "OPTIONS") and response.status_code < 400:
             user, row, before = request.staff_action
-            name = request.resolver_match.view_name.removeprefix("api:")
-            staff_log.note(user, f"{name} {request.method}", row, before, staff_log.snapshot(row))
+            action = staff_log.action_of(request.resolver_match.view_name, request.method)
+            staff_log.note(user, action, row, before, staff_log.snapshot(row))
         return response
 
 

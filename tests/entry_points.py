@@ -31,8 +31,6 @@ def commands(port: int) -> dict[str, list[str]]:
     usual = json.loads((ROOT / "docker" / "Dockerfile").read_text().rpartition("CMD ")[2])
     said = {name: services[name].get("command") for name in LAST}
     found = {name: shlex.split(command) if command else usual for name, command in said.items()}
-    for name in LAST[1:]:  # a container has a name of its own
-        found[name] += ["--hostname", f"{name}@confined"]
     found["web"] = [*shlex.split(found["web"][2].rpartition("exec ")[2]), "--port", str(port)]
     return found
 
@@ -55,7 +53,7 @@ def main() -> int:
                 running.append(subprocess.Popen(command, **said))
             if name == "web":
                 wait_for(lambda: up(f"{site}/healthz"), running, "the web service")
-        wait_for(lambda: present() == {f"{name}@confined" for name in LAST[1:]}, running, "the workers")
+        wait_for(lambda: present() == {"analyses", "inspections", "training"}, running, "the workers")
         with (ROOT / "static" / "sample" / "sem-sample.tif").open("rb") as image:
             sent = httpx.post(f"{site}/api/v1/jobs", files={"file": image}, timeout=60).raise_for_status().json()
         job: dict[str, object] = {}
@@ -94,9 +92,9 @@ def wait_for(holds, running: list[subprocess.Popen[bytes]], what: str) -> None:
 
 
 def present() -> set[str]:
-    """The workers that say they are alive."""
+    """The queues of the workers that say they are alive; all of them have one name, as on a machine without Docker."""
     with closing(sqlite3.connect(Path(os.environ["DEEPSEGM_DATA"]) / "db.sqlite3", timeout=30)) as database:
-        return {name for (name,) in database.execute("SELECT name FROM segmentation_workerprocess")}
+        return {queue for (queue,) in database.execute("SELECT queues FROM segmentation_workerprocess")}
 
 
 def up(address: str) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -285,7 +286,7 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
     if {*members, MANIFEST} != set(archive.namelist()) or KEY not in members:
         raise Refused(DAMAGED.format(name=MANIFEST))
     for name, about in members.items():
-        if {"", ".", ".."} & set(name.split("/")):
+        if not _is_plain(name):
             raise Refused(DAMAGED.format(name=name))
         try:
             with archive.open(name) as member:
@@ -295,6 +296,12 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
         if digest != about["sha256"]:
             raise Refused(DAMAGED.format(name=name))
     return manifest
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it is a relative path that every storage takes; Django reads a backslash as a slash."""
+    parts = name.split("/")
+    return "\\" not in name and all(part not in ("", ".", "..") and len(os.fsencode(part)) < 256 for part in parts)
 
 
 def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:

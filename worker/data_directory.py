@@ -18,9 +18,12 @@ class Unfit(Exception):
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder if need be, for its owner's eyes only, and try to write in it."""
+    """Make the folder and the database in it if need be, for its owner's eyes only, and try to write there."""
+    database = folder / "db.sqlite3"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if settings.DATABASES["default"]["NAME"] == database:
+            database.touch(mode=0o600)  # SQLite would let everybody read it, and gives its other files the same mode
         Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
         problem = probe(folder)
     except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import secrets
 import threading
 from typing import Any
 
@@ -16,16 +18,16 @@ from segmentation.models import WorkerProcess
 logger = logging.getLogger(__name__)
 SECONDS = 10.0
 _over = threading.Event()
-_name = ""
 
 
 @worker_ready.connect
 def appear(sender: Any, **signal: Any) -> None:
     """Begin to say so, in a thread of the worker's own process."""
-    global _name
     _over.clear()
-    _name, queues = sender.hostname, ",".join(sorted(sender.app.amqp.queues.consume_from))
-    threading.Thread(target=_say, args=(_name, queues), name="presence", daemon=True).start()
+    # Several workers of one machine may have one name, and those of several containers one number.
+    name = f"{sender.hostname} {os.getpid()}-{secrets.token_hex(2)}"
+    queues = ",".join(sorted(sender.app.amqp.queues.consume_from))
+    threading.Thread(target=_say, args=(name, queues), name="presence", daemon=True).start()
 
 
 @worker_shutting_down.connect

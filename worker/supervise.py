@@ -94,6 +94,7 @@ class Supervisor:
                 self.command,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # Celery's words on its end, which are no lines of the log
                 env={**os.environ, "DEEPSEGM_PARENT": str(os.getpid())},
                 start_new_session=True,
             )

@@ -32,6 +32,9 @@ class Noted(admin.ModelAdmin):
         names = [name for name in form.changed_data if "password" not in name]
         sides = form.initial, form.cleaned_data
         request.noted = [{name: _plain(side.get(name)) for name in names} for side in sides]
+        if "set_usable_password" in form.cleaned_data:
+            usable = form.cleaned_data["set_usable_password"]
+            request.noted_as = "set a new password for" if usable else "switched off the password of"
         return super().construct_change_message(request, form, formsets, add)
 
     def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
@@ -39,7 +42,8 @@ class Noted(admin.ModelAdmin):
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: Any, obj: Any, message: Any) -> Any:
-        staff_log.note(request.user, "changed", obj, *getattr(request, "noted", ({}, {})))
+        done = getattr(request, "noted_as", "changed")
+        staff_log.note(request.user, done, obj, *getattr(request, "noted", ({}, {})))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: Any, queryset: Any) -> Any:

@@ -53,4 +53,4 @@ from .signatures import Signature
 from .staff_actions import StaffAction
 from .tokens import Delivery, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile
-from .workers import WorkerProcess
+from .workers import Fault, WorkerProcess

@@ -9,7 +9,7 @@ from django.utils import timezone
 class StaffAction(models.Model):
     """One change by a member of the staff, or on the command line; nobody changes or deletes such a row here.
 
-    account: the name as it was. action: such as "job-cancel". kind, target, name: what was changed. before, after: the
+    account: the name as it was. action: such as "cancelled". kind, target, name: what was changed. before, after: the
     values that differ; after a deletion only those before.
     """
 

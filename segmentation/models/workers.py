@@ -1,4 +1,4 @@
-"""The worker processes that are alive."""
+"""The worker processes that are alive, and what is wrong with the site."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ ALIVE = timedelta(seconds=45)
 class WorkerProcess(models.Model):
     """A worker, which says every few seconds that it is alive; gone once it ends as it should.
 
-    name: Celery's, such as "analyses@host". queues: names, parted by commas.
+    name: Celery's, the number of the process and an end by chance, such as "analyses@host 712-9c3f", so that no two
+    processes share a row. queues: names, separated by commas.
     """
 
     name = models.CharField(max_length=200, primary_key=True)
@@ -31,3 +32,18 @@ class WorkerProcess(models.Model):
     @property
     def is_alive(self) -> bool:
         return timezone.now() - self.seen < ALIVE
+
+
+class Fault(models.Model):
+    """A check of /readyz that fails: since when, when a web process saw that last, whether administrators were told.
+
+    Several web processes share the row. It is gone once all is well again.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    since = models.DateTimeField()
+    seen = models.DateTimeField()
+    told = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, NamedTuple
@@ -20,12 +22,16 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from ..checks import probe
+from ..core.pace import about
 from ..models import Attempted, Job, Micrograph, WorkerProcess
 from ..models.workers import ALIVE
 from .kinds import KINDS
 from .space import free_bytes, is_scarce
 from .upkeep import storage_used
 
+logger = logging.getLogger(__name__)
+PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
 KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
 A_WEEK = timedelta(days=7)
 MOST_REASONS = 10
@@ -82,25 +88,42 @@ def readiness() -> list[Check]:
     return _known[1]
 
 
-def _made(name: str, needed: bool, check: Callable[[], str]) -> Check:
+def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:
     try:
         why = check()
     except Exception as error:
-        why = f"It does not answer ({type(error).__name__})."
+        logger.warning("Check of %s: %s: %s", name, type(error).__name__, error)
+        why = f"{broken} The log of this web process has the cause."
     return Check(name, not why, why, needed)
 
 
 def _database() -> str:
-    with transaction.atomic():
+    with _impatient(), transaction.atomic():
         WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
         transaction.set_rollback(True)
     return ""
 
 
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """The database waits for a lock for PATIENCE only."""
+    lite = settings.DEEPSEGM_SQLITE
+    limit = "PRAGMA busy_timeout = {}" if lite else "SET statement_timeout = {}"
+    usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if lite else "DEFAULT"
+    with connection.cursor() as cursor:
+        cursor.execute(limit.format(PATIENCE * 1000))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(limit.format(usual))
+
+
 def _migrations() -> str:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(plan)} migrations are not applied: run manage.py migrate." if plan else ""
+    said = "1 migration is" if len(plan) == 1 else f"{len(plan)} migrations are"
+    return f"{said} not applied: run manage.py migrate." if plan else ""
 
 
 def _storage() -> str:
@@ -110,35 +133,54 @@ def _storage() -> str:
 
 
 def _disk() -> str:
-    return "The disk is full: no uploads are taken." if is_scarce() else ""
+    said = "MB of the disk are free. Uploads are refused and analyses wait. Delete results, or make room."
+    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {said}" if is_scarce() else ""
 
 
 def _broker() -> str:
-    with current_app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=3)
+    """It takes a small message; one that is full can be reached, and refuses that."""
+    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
+    with current_app.connection_for_write().clone(transport_options=options) as broker:
+        broker.ensure_connection(max_retries=1, timeout=PATIENCE)
+        channel = broker.default_channel
+        if hasattr(channel, "folder"):
+            problem = probe(channel.folder)
+            return f"The folder {channel.folder} cannot be written to ({problem})." if problem else ""
+        if broker.transport.driver_type == "redis":
+            channel.client.set("deepsegm-probe", "1", ex=60)
     return ""
 
 
 def _workers() -> str:
     idle = [each.queue for each in queues() if not each.workers]
-    return f"No worker takes the queue {', '.join(idle)}." if idle else ""
+    return f"No worker is running for: {', '.join(idle)}. Start one (README, Several machines)." if idle else ""
 
 
 def _age() -> str:
+    """What has waited too long, by the most usual kind of row of each queue."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
-    late = [each for each in queues() if each.oldest > limit]
-    said = (f"{each.queue}: the first has waited {each.oldest / 60:.0f} minutes" for each in late)
-    return f"{'; '.join(said)}." if late else ""
+    nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
+    late = [
+        f"The oldest {nouns[each.queue]} has waited {about(each.oldest)}." for each in queues() if each.oldest > limit
+    ]
+    return f"{' '.join(late)} Start more workers, or read the log of those that run." if late else ""
 
 
-_CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (
-    ("database", True, _database),
-    ("migrations", True, _migrations),
-    ("storage", True, _storage),
-    ("disk", True, _disk),
-    ("broker", False, _broker),
-    ("workers", False, _workers),
-    ("queue", False, _age),
+_SILENT = "It is not known, because the database does not answer."
+# Name, whether pages fail without it, the check, and what is said if it raises an exception.
+_CHECKS: tuple[tuple[str, bool, Callable[[], str], str], ...] = (
+    ("database", True, _database, "The database cannot be written (read-only, locked, full or not running)."),
+    ("migrations", True, _migrations, _SILENT),
+    ("storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
+    ("disk", False, _disk, "The free space cannot be read."),
+    (
+        "broker",
+        False,
+        _broker,
+        "The message broker accepts nothing (full, read-only or not running). New work waits.",
+    ),
+    ("workers", False, _workers, _SILENT),
+    ("queue", False, _age, _SILENT),
 )
 
 

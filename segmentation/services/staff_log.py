@@ -18,6 +18,41 @@ TOLD = (
     *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count", "url", "stopped"),
     *("revoked", "expires", "read_only", "uid", "user_id"),
 )
+# What was done, by the last words of an address' name and by the words of the admin.
+WORDS = {
+    **dict.fromkeys(("add", "images"), "added images"),
+    **dict.fromkeys(("change", "rerun", "revisions"), "analysed again with other settings"),
+    **dict.fromkeys(("calibration", "scale", "width"), "measured with another scale"),
+    **dict.fromkeys(("retry", "waiting again"), "tried again"),
+    **dict.fromkeys(("sign", "signatures"), "signed"),
+    **dict.fromkeys(("check", "waiting for the check"), "checked again"),
+    "cancel": "cancelled",
+    "corrections": "measured the corrected outlines",
+    "delete": "deleted",
+    "describe": "changed the description",
+    "edits": "corrected outlines",
+    "group": "changed the group of an image",
+    "image": "changed which images count",
+    "known by a new link, which its page shows": "renewed the private link",
+    "link": "changed the private link",
+    "name": "changed the name",
+    "offer": "offered the model",
+    "outlines": "measured outlines of another tool",
+    "remove": "removed an image",
+    "share": "changed who may use the model",
+    "training-data": "used as training data",
+    "withdraw": "withdrew the model",
+    "without a link": "switched off the private link",
+}
+
+
+def action_of(name: str, method: str) -> str:
+    """What a request did, of the address of this name, with or without the kind of its row: "job-cancel", "cancel"."""
+    kind, _, what = name.removeprefix("api:").partition("-")
+    what = what if kind in ("job", "sample", "dataset", "training") and what else name.removeprefix("api:")
+    of_image = {"DELETE": "remove", "PATCH": "group"}
+    of_row = {"DELETE": "delete", "PATCH": "describe"}
+    return (of_image if what == "image" else of_row).get(method, what)
 
 
 def snapshot(row: Model) -> dict[str, Any]:
@@ -40,7 +75,7 @@ def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = No
     name = str(getattr(row, "micrograph", None) or row)[:200]
     kind, pk = str(row._meta.verbose_name), str(row.pk)
     said = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
-    StaffAction.objects.create(account=str(account)[:150], action=action[:100], **said)
+    StaffAction.objects.create(account=str(account)[:150], action=WORDS.get(action, action)[:100], **said)
 
 
 def as_csv(rows: Iterable[StaffAction]) -> str:

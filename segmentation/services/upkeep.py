@@ -29,6 +29,7 @@ from ..models import (
     StoredFile,
     Superseded,
     TrainingFile,
+    WorkerProcess,
     long_ago,
 )
 from . import bundles
@@ -207,7 +208,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads and deletions interrupted by a crash, old messages of webhooks, and unusable segmentations without a job.
+    uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, and unusable
+    segmentations without a job.
     """
     an_hour_ago = timezone.now() - AN_HOUR
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
@@ -216,6 +218,7 @@ def tidy() -> Purged:
         Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
     remove_the_rest(an_hour_ago)
+    WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
     forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)

@@ -56,7 +56,8 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def container(file: dict[str, str]) -> dict[str, str]:
     """The environment of a container of ours where docker/.env is `file`."""
     given = SERVICES["web"]["environment"]
-    return file | {name: Template(re.sub(r":\?[^}]*", "", value)).substitute(file) for name, value in given.items()}
+    known = {"DEEPSEGM_ALLOWED_HOSTS": "", **file}
+    return file | {name: Template(re.sub(r":[?-][^}]*", "", value)).substitute(known) for name, value in given.items()}
 
 
 def megabytes(limit: str) -> int:
@@ -87,6 +88,13 @@ def test_up_does_not_start_with_a_published_secret(tmp_path):
     secret = EXAMPLE["DEEPSEGM_SECRET_KEY"]
     done = run("manage.py", "up", "--no-worker", "--port", "0", DEEPSEGM_DATA=str(tmp_path), DEEPSEGM_SECRET_KEY=secret)
     assert done.returncode == 1 and "DEEPSEGM_SECRET_KEY" in done.stderr
+
+
+def test_prometheus_may_ask_for_web():
+    """Beside the names of the site's own."""
+    own = OWN | {"DEEPSEGM_ALLOWED_HOSTS": "sem.example.org"}
+    allowed = [container(file)["DEEPSEGM_ALLOWED_HOSTS"].split(",") for file in (OWN, own)]
+    assert allowed == [["web", ""], ["web", "sem.example.org"]]
 
 
 def test_compose_checks_the_secrets_before_anything_keeps_them():

@@ -137,6 +137,8 @@ def test_readers(monkeypatch, tmp_path):
     assert (env.secret("A"), env.url("A")) == ("", None)
     monkeypatch.setenv("A", " a, b ,,c ")
     assert env.words("A") == ["a", "b", "c"]
+    monkeypatch.setenv("A", "a b,c\td")
+    assert env.words("A") == ["a", "b", "c", "d"]
     monkeypatch.setenv("A", "Off")
     assert env.flag("A", True) is False
     (tmp_path / "key").write_text("secret\n")

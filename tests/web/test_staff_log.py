@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 
+from segmentation import urls
 from segmentation.models import Job, StaffAction
-from segmentation.services import second_factor, tokens
+from segmentation.services import second_factor, staff_log, tokens
 from tests.web.api.test_jobs import basic
 
 from .finished import words
@@ -34,12 +35,26 @@ def test_what_the_staff_do_with_others_results(desk, ada, alice, make_job):
     job = make_job(owner=alice, state="queued")
     desk.post(f"/jobs/{job.pk}/cancel/")
     row = last()
-    assert (row.account, row.action, row.target, row.name) == ("ada", "job-cancel POST", str(job.pk), "tio2.png")
+    assert (row.account, row.action, row.target, row.name) == ("ada", "cancelled", str(job.pk), "tio2.png")
     assert row.before["state"] == "queued" and row.after["state"] == "cancelled"
     desk.post(f"/api/v1/jobs/{job.pk}/retry", headers=basic("ada"))
-    assert last().action == "job-retry POST" or "retry" in last().action
+    assert last().action == "tried again"
     desk.delete(f"/api/v1/jobs/{job.pk}", headers=basic("ada"))
     assert last().before["state"] == "queued" and last().after == {} and not Job.objects.exists()
+    assert last().action == "deleted"
+    desk.post(f"/jobs/{make_job(owner=alice, state='done').pk}/link/", {"do": "off"})
+    assert last().action == "changed the private link"
+
+
+def test_each_address_that_changes_a_row_has_words():
+    looks = {"page", "status", "histogram", "tile", "log", "log-csv", "file", "preview", "export", "new"}
+    parts = [each.name.partition("-") for each in urls.urlpatterns if getattr(each, "name", None)]
+    rows = ("job", "sample", "dataset", "training")
+    changing = [f"{row}-{what}" for row, _, what in parts if row in rows and what and what not in looks | {"download"}]
+    assert len(changing) > 25
+    assert all(staff_log.action_of(name, "POST") in staff_log.WORDS for name in changing)
+    assert staff_log.action_of("api:dataset-image", "DELETE") == "remove"
+    assert staff_log.action_of("api:job", "DELETE") == "delete" and staff_log.action_of("api:retry", "POST") == "retry"
 
 
 def test_what_is_refused_or_only_looked_at_leaves_nothing(desk, alice, make_job):
@@ -82,6 +97,10 @@ def test_accounts_with_their_rights(desk, alice):
     new = {"password1": "lantern fig 7", "password2": "lantern fig 7", "usable_password": "true"}
     assert desk.post(f"/admin/auth/user/{alice.pk}/password/", new).status_code == 302
     assert "lantern" not in str(list(StaffAction.objects.values()))
+    assert (last().action, last().name) == ("set a new password for", "alice")
+    off = {"usable_password": "false", "unset-password": "on"}
+    assert desk.post(f"/admin/auth/user/{alice.pk}/password/", off).status_code == 302
+    assert last().action == "switched off the password of"
 
 
 def test_second_factors(settings, ada):

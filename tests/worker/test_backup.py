@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -88,7 +89,8 @@ def test_a_restored_site_answers_byte_for_byte_as_before(site, archive, tmp_path
     assert answers(tmp_path, site) == answers(site, site)
     for name in ("secret-key", "models/own.toml"):
         assert (tmp_path / name).read_bytes() == (site / name).read_bytes()
-    assert (tmp_path / "secret-key").stat().st_mode & 0o077 == archive.stat().st_mode & 0o077 == 0
+    for file in (tmp_path / "secret-key", tmp_path / "db.sqlite3", archive):
+        assert file.stat().st_mode & 0o077 == 0
 
 
 def test_times_are_restored_to_the_microsecond(site, archive, tmp_path):
@@ -163,9 +165,28 @@ def no_archive(archive: Path, tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("harmed", [altered, cut_off, with_a_stray, of_a_later_version, no_archive])
+def with_another_name(archive: Path, tmp_path: Path, name: str) -> Path:
+    """An archive whose hashes are right, with a member more."""
+    file = tmp_path / "named.zip"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(file, "w") as new:
+        for member in old.namelist():
+            content = old.read(member)
+            if member == "manifest.json":
+                manifest = json.loads(content)
+                manifest["members"][name] = {"sha256": hashlib.sha256(b"x").hexdigest(), "size": 1}
+                content = json.dumps(manifest).encode()
+            new.writestr(member, content)
+        new.writestr(name, b"x")
+    return file
+
+
+NAMES = ["files/..\\..\\pwned", "files/a\\b", "/etc/pwned", "files/../../pwned", "files//a", f"files/{'a' * 256}"]
+
+
+@pytest.mark.parametrize("harmed", [altered, cut_off, with_a_stray, of_a_later_version, no_archive, *NAMES])
 def test_an_unusable_archive_is_refused_before_anything_is_touched(archive, tmp_path, harmed):
-    file, folder = harmed(archive, tmp_path), tmp_path / "empty"
+    file = with_another_name(archive, tmp_path, harmed) if isinstance(harmed, str) else harmed(archive, tmp_path)
+    folder = tmp_path / "empty"
     done = manage(folder, "restore", file)
     assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
     assert not [path for path in folder.rglob("*") if path.is_file() and path.name not in ("up.lock", "db.sqlite3")]

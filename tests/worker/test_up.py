@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -72,10 +73,19 @@ def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(empty):
         key = empty.folder / "secret-key"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_text()) >= 50
         assert stat.S_IMODE(empty.folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in empty.folder.glob("db.sqlite3*")} == {0o600}
         assert "already runs" in refusal(empty, "--port", "0")
     assert process.returncode == 0
     assert output.read_text().rstrip().endswith("Stopped.") and "Traceback" not in output.read_text()
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
+
+
+def test_a_log_for_machines_has_no_line_for_people(empty):
+    empty.env["DEEPSEGM_LOG_FORMAT"] = "json"
+    with running(empty) as (process, address, output):
+        wait_for(lambda: len(family(process)) == 3, "two workers and a pool child run")
+    said = [json.loads(line)["message"] for line in output.read_text().splitlines()]
+    assert said[-1] == "Stopped." and any(address in message for message in said)
 
 
 def test_ctrl_c_ends_it_where_the_shell_that_started_it_ignores_ctrl_c(empty):

@@ -14,7 +14,7 @@ from django.utils.html import escape
 from deepsegm.log_throttle import LogThrottle
 from segmentation import services
 from segmentation.models import Job
-from segmentation.services import space
+from segmentation.services import health, space
 from segmentation.services.trouble import FULL
 from tests.web.finished import visit, words
 
@@ -96,10 +96,12 @@ def test_the_reserve_comes_back_once_there_is_room(settings, monkeypatch, own_st
     assert [path.name for path in settings.DEEPSEGM_DATA.iterdir() if path.suffix == ".part"] == []
 
 
-def test_monitors_are_told(client, scarce):
-    response = client.get("/healthz")
-    assert response.status_code == 503
-    assert not response.json()["ok"] and "disk" in response.json()["why"]
+def test_a_load_balancer_goes_on_sending_people(client, scarce, monkeypatch):
+    """They could not delete anything otherwise; monitors are told."""
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    assert client.get("/healthz").json() == {"ok": True}
+    said = client.get("/readyz").json()
+    assert said["degraded"] and "Uploads are refused" in said["checks"]["disk"]
 
 
 def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):

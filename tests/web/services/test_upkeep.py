@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation
+from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation, WorkerProcess
 from segmentation.services.kinds import KINDS
 from segmentation.services.upkeep import LOST
 
@@ -348,6 +348,14 @@ def test_tidying_forgets_arrivals_of_more_than_an_hour_ago(db):
         Arrival.objects.create(created=ago(minutes=minutes))
     services.tidy()
     assert Arrival.objects.count() == 1
+
+
+def test_tidying_forgets_workers_that_were_killed_a_day_ago(db):
+    now = timezone.now()
+    for name, hours in (("lives", 0), ("was killed", 23), ("was killed before", 25)):
+        WorkerProcess.objects.create(name=name, queues="analyses", version="1", seen=now - timedelta(hours=hours))
+    services.tidy()
+    assert [each.name for each in WorkerProcess.objects.all()] == ["lives", "was killed"]
 
 
 def test_tidying_removes_segmentations_of_no_job_after_an_hour(

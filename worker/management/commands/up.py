@@ -76,9 +76,9 @@ class Command(BaseCommand):
         with lock, upkeep(), working(not no_worker):
             self._welcome(server)
             server.run()
-            self.stdout.write("\nStopping ...")
+            self._tell("\nStopping ...")
             server.close()
-        self.stdout.write("Stopped.")
+        self._tell("Stopped.")
 
     def _prepare(self) -> None:
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         errors = [message for message in found if message.is_serious()]
         for message in found:
             if message not in errors:
-                self.stderr.write(self.style.WARNING(_said(message)))
+                self._tell(_said(message), logging.WARNING)
         if errors:
             raise CommandError("\n".join(_said(message) for message in errors))
 
@@ -105,14 +105,23 @@ class Command(BaseCommand):
         if not users.exists():
             python, here = Path(sys.executable), Path.cwd()
             python = python.relative_to(here) if python.is_relative_to(here) else python
-            self.stdout.write(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
+            self._tell(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
         host, port = address(server)
         if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
-            self.stdout.write("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
+            self._tell("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
             host = "localhost"
         shown = f"[{host}]" if ":" in host else host
-        self.stdout.write(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
-        self.stdout.flush()
+        self._tell(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
+
+    def _tell(self, words: str, level: int = logging.INFO) -> None:
+        """To people at the terminal; a line of the log where that is for machines."""
+        if settings.DEEPSEGM_LOG_FORMAT == "json":
+            logger.log(level, words.strip())
+        elif level > logging.INFO:
+            self.stderr.write(self.style.WARNING(words))
+        else:
+            self.stdout.write(words)
+            self.stdout.flush()
 
 
 def prepare() -> None:

@@ -155,7 +155,7 @@ EXPORTS = (
         60,
         _write,
         image="summary and one row per {thing}",
-        sample="one row per {thing} with the name of its image",
+        sample="one row per {thing} with the name and warnings of its image",
         stored=True,
         turn=FIRST,
     ),
