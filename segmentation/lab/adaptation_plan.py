@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,7 +34,8 @@ LEAST_OBJECTS = 10
 WEIGHT = 0.25  # share of the crops that show the base model's own data
 TRIAL_STEPS = 3
 LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
-Report = Callable[[str, float, TrainingSummary], None]
+Report = Callable[[str, float, TrainingSummary, float | None], None]
+ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
 
 
 class Cancelled(Exception):
@@ -73,7 +75,8 @@ class Planned:
         self.is_cancelled, self.report = is_cancelled, report
         self.card = base_card(base)
         self.summary: TrainingSummary = {"curve": [], "pictures": []}
-        self.done = 0.0  # seconds, as planned
+        self.done = self.found = 0.0  # seconds, as planned: what is done, and what of it an earlier call had done
+        self.began = 0.0
         self.runtime = Runtime(options.device)
 
     def plan(self) -> Plan:
@@ -187,7 +190,12 @@ class Planned:
     def _say(self, stage: str) -> None:
         plan = self.summary.get("plan")
         fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
-        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary)
+        left = None
+        if plan:
+            own, spent = self.done - self.found, time.monotonic() - self.began
+            pace = spent / own if own > ENOUGH * plan["seconds"] else 1.0
+            left = pace * max(plan["seconds"] - self.done, 0.0)
+        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 
     def _stop(self) -> bool:
         if self.is_cancelled():

@@ -26,6 +26,7 @@ from .permissions import check_may_train
 from .queue import enqueue_after_commit
 from .refusal import Refused
 from .space import frees_room
+from .trained import check_given
 
 logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
@@ -47,7 +48,6 @@ OTHER_REQUEST = "This Idempotency-Key stands for another training of yours: use 
 GONE = "This training has been deleted."
 ENDED = "This training has already ended, so there is nothing to cancel."
 NO_RETRY = "Only a training that failed or was cancelled can be tried again."
-NO_DATASET = "The dataset of this training was deleted, so it cannot be tried again."
 NO_MODEL = "This training has made no model, so there is nothing to do with it."
 NO_BETTER = (
     "The error on held-out images did not fall, so the model is not offered by itself. You may offer it all the same;"
@@ -115,8 +115,7 @@ def retry_training(*, training: Training) -> Training:
     check_may_train(training.owner)
     again = (Training.State.FAILED, Training.State.CANCELLED)
     if training.state in again:
-        if training.dataset is None:
-            raise Refused(NO_DATASET, 409)
+        check_given(training)
         _check_free(_locked(training.dataset), training.owner)
     _move(training, again, NO_RETRY, queued=timezone.now(), **AFRESH)
     enqueue_after_commit(training.pk, Training)

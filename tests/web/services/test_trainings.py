@@ -9,10 +9,21 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
-from segmentation.services import Refused, create_job, models_offered, trainings
+from segmentation.services import Refused, create_job, models_offered, trained, trainings
+from segmentation.services.datasets import remove_image
 from segmentation.services.reruns import made_again, rerun_with, runnable_with
 from tests.web.finished import SUMMARY
-from tests.web.trained import BASE, add_image, install, make_dataset, make_model, make_training, with_own_models
+from tests.web.trained import (
+    BASE,
+    add_image,
+    add_pictures,
+    install,
+    make_dataset,
+    make_model,
+    make_training,
+    outcome,
+    with_own_models,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +158,36 @@ class TestAfterwards:
         failed.refresh_from_db()
         with pytest.raises(Refused, match="deleted"):
             trainings.retry_training(training=failed)
+
+    @pytest.mark.parametrize("state", ["cancelled", "failed", "queued"])
+    def test_an_image_taken_back_ends_what_has_not_ended(self, alice, state, django_capture_on_commit_callbacks):
+        made = make_training(alice, state=state, summary=outcome())
+        add_pictures(made)
+        run = trained.runs_folder() / str(made.pk) / "data"
+        run.mkdir(parents=True)
+        with django_capture_on_commit_callbacks(execute=True):
+            remove_image(image=made.dataset.images.get(name="a.png"))
+        made.refresh_from_db()
+        assert not run.exists() and not made.artifacts.exists() and made.summary == {}
+        with pytest.raises(Refused, match="removed"):
+            trained.check_given(made)
+        if state != "queued":
+            with pytest.raises(Refused, match="removed"):
+                trainings.retry_training(training=made)
+
+    def test_a_model_that_is_done_stays_without_pictures_of_what_was_taken_back(self, alice):
+        made = make_model(alice)
+        add_pictures(made)
+        made.dataset.images.filter(name="c.png").delete()  # not one of the training
+        assert made.artifacts.count() == 6
+        remove_image(image=made.dataset.images.get(name="a.png"))
+        made.refresh_from_db()
+        assert {each["image"]: each["file"] for each in made.summary["images"]} == {
+            "a.png": "",
+            "b.png": "changed-b.webp",
+        }
+        assert not made.artifacts.filter(name="changed-a.webp").exists() and made.artifacts.exists()
+        assert made.model_name and made.summary["table"]
 
     def test_a_cancelled_attempt_can_report_no_more(self, alice):
         from segmentation.models import Superseded
