@@ -30,7 +30,6 @@ from .settings import FolderEntry, TrainingRecipe, number_of_classes
 from .start import resolved
 from .train import train
 
-LEAST_OBJECTS = 10
 WEIGHT = 0.25  # share of the crops that show the base model's own data
 TRIAL_STEPS = 3
 LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
@@ -56,7 +55,7 @@ class Options:
     version: str = "1"
     data: str = "own images"
     licence: str = "of its owner"
-    minutes: float = 20.0
+    minutes: float = planning.MINUTES
     steps: int = 0
     learning_curve: bool = False
     device: str = "auto"
@@ -104,11 +103,12 @@ class Planned:
                 trainings=chosen.trainings,
                 held_out=held,
                 seconds=round(chosen.seconds),
+                of_step=chosen.of_step,
                 notes=[*notes, *self._notes],
             )
-            write_whole(file, json.dumps({**plan, "folds": chosen.folds, "of_step": chosen.of_step}).encode())
+            write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
         stored = json.loads(file.read_text())
-        self.folds, self.of_step = stored.pop("folds"), stored.pop("of_step")
+        self.folds, self.of_step = stored.pop("folds"), stored["of_step"]
         return Plan(**stored)
 
     def _checked(self) -> TrainingRecipe:
@@ -158,10 +158,8 @@ class Planned:
         if tasks.find(self.card.task).classes:
             return
         count = sum(len(np.unique(self.truth(pair))) - 1 for pair in self.pairs)
-        if count < LEAST_OBJECTS:
-            raise BadDataset(
-                f"The images show {count} objects together: a training needs {LEAST_OBJECTS} at least. Outline more."
-            )
+        if count < planning.LEAST_OBJECTS:
+            raise BadDataset(planning.few_objects(count, "objects"))
 
     @property
     def _notes(self) -> list[str]:

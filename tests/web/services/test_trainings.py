@@ -97,6 +97,27 @@ class TestAsking:
         dataset.images.update(summary={"objects": 0})
         assert refusal(dataset, alice) == (422, trainings.NO_OUTLINES)
 
+    def test_too_few_outlines_to_learn_from(self, alice):
+        dataset = make_dataset(alice)
+        dataset.images.update(summary={"objects": 3})
+        status, sentence = refusal(dataset, alice)
+        assert status == 422 and "9 particles" in sentence
+        dataset.images.filter(name="a.png").update(summary={"objects": 4})
+        ask(dataset, alice)
+
+    def test_the_expected_time_follows_the_dataset_and_the_site(self, alice):
+        small = make_dataset(alice)
+        large = make_dataset(alice, 10)
+        large.images.update(width=4000, height=4000)
+        plain = trainings.expected_seconds(small, curve=False)
+        assert trainings.expected_seconds(large, curve=False) > 1.5 * plain
+        assert trainings.expected_seconds(large, curve=True) > trainings.expected_seconds(large, curve=False)
+        large.images.update(region=[0, 0, 48, 64])
+        assert trainings.expected_seconds(large, curve=False) < 1.5 * plain
+        make_training(alice, small, state="done", summary={"plan": {"of_step": 0.3}})
+        make_training(alice, small, state="done", summary={"plan": {}})  # of an older version
+        assert trainings.expected_seconds(small, curve=False) < plain / 2
+
     def test_images_that_are_not_written_yet(self, alice):
         dataset = make_dataset(alice)
         add_image(dataset, 5, labels="")
