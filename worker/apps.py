@@ -25,6 +25,23 @@ def clear_up(**kwargs: Any) -> None:
     sweep()
 
 
+@worker_init.connect
+def wait_without_the_lock(**kwargs: Any) -> None:
+    """Let the children of the pool wait for work before they take the lock of their common pipe, not while they hold
+    it: whoever killed an idle child would leave the lock closed, and no child would get work ever again."""
+    from billiard.queues import SimpleQueue
+
+    def get_payload(queue: Any) -> bytes:
+        while True:
+            queue._reader.poll(None)
+            with queue._rlock:
+                if queue._reader.poll(0):
+                    found: bytes = queue._reader.recv_bytes()
+                    return found
+
+    SimpleQueue.get_payload = get_payload
+
+
 @worker_process_init.connect
 def prepare_pool_child(**kwargs: Any) -> None:
     """Before heavy imports: set the number of threads, the memory limit and the parent of this process."""

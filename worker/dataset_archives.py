@@ -43,6 +43,7 @@ NO_LABELS = "It has no labels, so it was left out: its labels have its name, in 
 STRAY = "These labels have no image of their name, so they were left out."
 SEVERAL = "There are several labels of {name}, so these were left out: leave one for each image."
 TWICE = "It is the same file as {name}, so it was left out."
+NO_SCALE = "Its nm_per_pixel is no size of a pixel, so it was taken without a scale."
 OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was left out."
 
 
@@ -104,13 +105,19 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
         if taken.exclude(labels="").exists():  # by an attempt that was interrupted
             continue
         try:
-            _take_image(dataset, learning, pair, contents, by, tell)
+            _take_image(dataset, learning, pair, contents, by, tell, notes)
         except (inspection.Unreadable, UnreadableImage, services.Refused) as error:
             notes.append(Note(pair.name, str(error)))
 
 
 def _take_image(
-    dataset: Dataset, learning: LearningTask, pair: Pair, contents: Contents, by: Any, tell: Callable[[], None]
+    dataset: Dataset,
+    learning: LearningTask,
+    pair: Pair,
+    contents: Contents,
+    by: Any,
+    tell: Callable[[], None],
+    notes: list[Note],
 ) -> None:
     from segmentation.core.micrograph.reader import read
 
@@ -123,7 +130,11 @@ def _take_image(
         raise services.Refused(OUTSIDE)
     image = dataset.images.filter(sha256=facts["sha256"]).first()
     image = image or DatasetImage(dataset=dataset, sha256=facts["sha256"], name=unique_name(dataset, pair.name))
-    scale = contents.of.get(pair.name, {}).get("nm_per_pixel") or facts["calibration"]["nm_per_pixel"]
+    scale = contents.of.get(pair.name, {}).get("nm_per_pixel", facts["calibration"]["nm_per_pixel"])
+    if not isinstance(scale, int | float) or not 1e-4 <= scale <= 1e6:
+        if scale is not None:
+            notes.append(Note(pair.name, NO_SCALE))
+        scale = None
     image.region = list(region) if region else None
     fields = {
         "job": None,
@@ -132,7 +143,7 @@ def _take_image(
         "width": columns,
         "height": rows,
         "region": image.region,
-        "nm_per_pixel": scale if isinstance(scale, (int, float)) and 1e-4 <= scale <= 1e6 else None,
+        "nm_per_pixel": scale,
         "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
     }
     store(dataset, image, learning, read(pair.image, name=pair.name), pair.image, labels, {}, **fields)

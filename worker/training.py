@@ -24,9 +24,12 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import plain
-from segmentation.services.trained import runs_folder
+from segmentation.services.kinds import KINDS
+from segmentation.services.trained import check_given, forget_run, runs_folder
+from segmentation.services.upkeep import MAX_DEATHS
 
 from .datasets import lay_out
+from .inspection import Killed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +39,9 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
 MIRROR_SECONDS = 10.0
-ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
+LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
+LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone
 LAST = ("checkpoint.pt", "done", "plan.json")  # copied after what they rest on
-NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
-REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
 
@@ -50,29 +52,34 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     from segmentation.lab.files import CannotWrite
 
     sweep_runs()
-    _check(training)
-    services.begin_version(training=training)
     place = runs_folder() / str(training.pk)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     run = place / "run"
     told = Told(training, progress, run)
     try:
+        check_given(training)
+        _check(training)
+        services.begin_version(training=training)
         if settings.DEEPSEGM_BUCKET and not run.exists():
             fetch_run(training, run)
         progress("fetching the images", 0.0)
         data = _data(training, place)
         with _own_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), told)
-    except services.Refused:  # what was taken back is not kept either
-        shutil.rmtree(place, ignore_errors=True)
+        name = services.model_name_of(training)
+        pictures = [run / FILES / name for name in pictures_of(summary)]
+        services.publish_training(
+            training=training, card=run / "final" / f"{name}.toml", files=pictures, summary=plain(dict(summary))
+        )
+    except services.Refused:
+        forget_run(training)
+        raise
+    except RuntimeError as error:
+        if str(error).startswith(LOADER):  # somebody killed a process that prepares crops: go on as after any kill
+            raise Killed(KINDS[Training].gave_up(MAX_DEATHS)) from error
         raise
     except CannotWrite as error:  # says by itself that the disk is full, but not in a number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
-    name = services.model_name_of(training)
-    pictures = [run / FILES / name for name in pictures_of(summary)]
-    services.publish_training(
-        training=training, card=run / "final" / f"{name}.toml", files=pictures, summary=plain(dict(summary))
-    )
     shutil.rmtree(place, ignore_errors=True)
     if settings.DEEPSEGM_BUCKET:
         services.files.remove_folder(f"{training.folder}/run")
@@ -85,18 +92,19 @@ class Told:
         self.training, self.progress, self.run = training, progress, run
         self.most = _points(training.summary)
         self.said: Any = None
-        self.began: tuple[float, float] | None = None
-        self.mirrored, self.copied = time.monotonic(), dict[str, tuple[int, int]]()
+        self.looked = self.mirrored = time.monotonic()
+        self.copied = dict[str, tuple[int, int]]()
 
-    def __call__(self, stage: str, fraction: float, summary: TrainingSummary) -> None:
+    def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         from segmentation.lab.adaptation import FILES
 
         self.progress(stage, fraction)
+        if time.monotonic() - self.looked > LOOK_SECONDS:
+            check_given(self.training)
+            self.looked = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
         if now != self.said:
             self.said = now
-            if Training.objects.filter(pk=self.training.pk, dataset=None).exists():
-                raise services.Refused(NO_DATASET)
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
@@ -105,23 +113,13 @@ class Told:
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
                 brings_progress=points > self.most,
-                ends=self._ends(fraction, summary),
+                ends=None if left is None else timezone.now() + timedelta(seconds=left),
                 **shown,
             )
             self.most = max(self.most, points)
         if settings.DEEPSEGM_BUCKET and time.monotonic() - self.mirrored > MIRROR_SECONDS:
             mirror_run(self.training, self.run, self.copied)
             self.mirrored = time.monotonic()
-
-    def _ends(self, fraction: float, summary: TrainingSummary) -> Any:
-        """The expected end: from the progress of this attempt, and before there is enough of it as planned."""
-        if "plan" not in summary:
-            return None
-        now = time.monotonic()
-        self.began = self.began or (now, fraction)
-        done, spent = fraction - self.began[1], now - self.began[0]
-        pace = spent / done if done > ENOUGH else summary["plan"]["seconds"]
-        return timezone.now() + timedelta(seconds=pace * (1 - fraction))
 
 
 def pictures_of(summary: TrainingSummary) -> list[str]:
@@ -134,14 +132,14 @@ def _points(summary: Any) -> int:
 
 
 def _check(training: Training) -> None:
+    """Raises Refused where dataset and base model are of two kinds."""
     from segmentation.core.tasks import find
     from segmentation.lab.pretrained import base_card
 
-    if training.dataset is None:
-        raise services.Refused(NO_DATASET)
-    card = base_card(training.base)
-    if card.task != training.dataset.task:
-        things, others = find(training.dataset.task).things, find(card.task).things
+    card, dataset = base_card(training.base), training.dataset
+    assert dataset
+    if card.task != dataset.task:
+        things, others = find(dataset.task).things, find(card.task).things
         raise services.Refused(OTHER_TASK.format(things=things, model=card.title, others=others))
 
 
@@ -162,7 +160,7 @@ def _options(training: Training) -> dict[str, Any]:
 
 
 def _data(training: Training, place: Path) -> Path:
-    """The frozen images as a folder dataset, laid out once; raises Refused where one was removed or changed."""
+    """The frozen images as a folder dataset, laid out once; raises Refused where one was changed before."""
     data = place / "data"
     if data.exists():
         return data
@@ -171,9 +169,7 @@ def _data(training: Training, place: Path) -> Path:
     rows = {str(row.pk): row for row in DatasetImage.objects.filter(dataset=training.dataset)}
     chosen = []
     for entry in training.frozen:
-        row = rows.get(entry["image"])
-        if row is None:
-            raise services.Refused(REMOVED.format(name=entry["name"]))
+        row = rows[entry["image"]]
         if (row.sha256, row.labels_sha256) != (entry["sha256"], entry["labels_sha256"]):
             raise services.Refused(CHANGED.format(name=entry["name"]))
         row.group, row.region = entry["group"], entry["region"]

@@ -31,7 +31,8 @@ roiManager("show all without labels");
 waitForUser("DeepSegm", "Correct the outlines in the ROI Manager:\n \n"
     + "Delete: choose an outline, then Delete.\n"
     + "Change: choose an outline, drag its points, then Update.\n"
-    + "Add: draw an outline, then Add (T).\n \n"
+    + "Add: draw an outline, then Add (T).\n"
+    + "Red outlines do not count. To count one, change it, or remove the reason from its name.\n \n"
     + "OK sends all outlines of the ROI Manager to DeepSegm.");
 
 roiManager("deselect");

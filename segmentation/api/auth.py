@@ -21,6 +21,7 @@ from ..services.tokens import PREFIX, token_of
 SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."
 OUR_PAGE = "DeepSegm"  # value of X-Requested-With
 STALE_PAGE = "This page is too old to change anything: reload it, then try again."
+ACCOUNT_ONLY = "Only the account that made this may do that."
 OWNER_ONLY = (
     "Only the person who made this may do that: send the account that made it, or the secret of the answer as"
     " 'Authorization: Bearer SECRET'."
@@ -102,6 +103,6 @@ def key_of(request: HttpRequest) -> str:
 def own(request: HttpRequest, thing: Thing | None, action: str = "change") -> Thing:
     """A job or a sample that the caller may change; raises Refused, Http404."""
     if not visible(request, thing).is_changeable_by(request.user, request.visitor, action):
-        raise Refused(OWNER_ONLY, 403)
+        raise Refused(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
     note_staff(request, thing)
     return thing

@@ -28,13 +28,19 @@ from . import schemas
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
 LENGTH = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
-BINARY = {"description": "As asked for by format", "content": {"image/tiff": {}, "application/octet-stream": {}}}
+FILE = {"schema": {"type": "string", "format": "binary"}}
+BINARY = {
+    "description": "As asked for by format",
+    "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
+}
 LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
 
 
 def a_file(kind: str = "*/*") -> dict[str, Any]:
     """In the document: an answer that is a file of this type, or of the type that its name says."""
-    return {"responses": {200: {"description": "The file", "content": {kind: {}}}}}
+    other = {"application/json": {"type": "object"}, "*/*": {"format": "binary"}}
+    content = {"schema": other[kind]} if kind in other else FILE
+    return {"responses": {200: {"description": "The file", "content": {kind: content}}}}
 
 
 Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]

@@ -11,6 +11,9 @@ CHECKPOINT = 25  # steps from one look at the held-out crops to the next
 LEAST_SHARE, LEAST_STEPS = 0.4, 50  # of the recipe's steps, from which on more splits are worth their time
 LOOK_SECONDS, IMAGE_SECONDS = 2.0, 3.0  # of a checkpoint, and of scoring a megapixel once
 WAYS = 8.0  # times that, for reading it in every way (lab.instances.readings)
+MINUTES = 20.0  # that a training may take, as far as that is possible
+PACE = 1.4  # seconds of a step on two cores
+LEAST_OBJECTS = 10  # in all images together; from fewer nothing is learnt
 TOLD_FEW = 10  # images, under which it is said that the table is uncertain
 
 
@@ -58,6 +61,11 @@ def choose(
             break
     assert best
     return best
+
+
+def few_objects(count: int, things: str) -> str:
+    """Why so few outlines cannot be learnt from."""
+    return f"The images show {count} {things} together: a training needs {LEAST_OBJECTS} at least. Outline more."
 
 
 def notes(images: int, choice: Choice) -> list[str]:

@@ -29,6 +29,11 @@ class Wrong:
     share: bool = False
 
     @property
+    def counts(self) -> bool:
+        """Whether its words say more than none."""
+        return round(100 * self.expected if self.share else self.expected) > 0
+
+    @property
     def words(self) -> str:
         if self.share:
             return f"about {100 * self.expected:.0f} % of the area is probably in the wrong class"

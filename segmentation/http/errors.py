@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -93,5 +94,8 @@ def broken(request: HttpRequest) -> HttpResponse:
 def locked_out(request: HttpRequest, response: Any, credentials: Any) -> HttpResponse:
     """After too many wrong passwords."""
     if request.path.startswith(API):
-        return error(LOCKED_OUT, 429)
-    return render(request, "refused.html", {"sentence": LOCKED_OUT}, status=429)
+        answer: HttpResponse = error(LOCKED_OUT, 429)
+    else:
+        answer = render(request, "refused.html", {"sentence": LOCKED_OUT}, status=429)
+    answer["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME.total_seconds()))
+    return answer

@@ -20,6 +20,7 @@ import math
 import os
 import pickle
 import statistics
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -66,14 +67,14 @@ def adapt(
     base: str,
     out: Path,
     options: Options,
-    report: Report = lambda stage, fraction, summary: None,
+    report: Report = lambda stage, fraction, summary, left: None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> TrainingSummary:
     """Train `base` further on the images and labels in `folder`; returns what a training's page shows.
 
     The model is in `out/final`, the pictures of the summary in `out/files`. report(stage, fraction of all, summary so
-    far): called often, also from the middle of a training. Raises BadDataset and BadRecipe where the folder or the base
-    cannot be used, Cancelled soon after `is_cancelled` says so, CannotWrite.
+    far, seconds left or None): called often, also from the middle of a training. Raises BadDataset and BadRecipe where
+    the folder or the base cannot be used, Cancelled soon after `is_cancelled` says so, CannotWrite.
     """
     return Adaptation(folder, base, out, options, report, is_cancelled).go()
 
@@ -85,7 +86,7 @@ class Adaptation(Planned):
         self.out.mkdir(parents=True, exist_ok=True)
         self._say("checking the images")
         plan = self.plan()
-        self.summary["plan"] = plan
+        self.summary["plan"], self.began = plan, time.monotonic()
         self._say("scoring the base model")
         before = {number: ways[0] for number, ways in self._found(self.card, self._all, self.out / "before").items()}
         after: dict[int, list[Found]] = {}
@@ -202,12 +203,15 @@ class Adaptation(Planned):
             checkpoint = place / runs.CHECKPOINT
             if checkpoint.exists():
                 step[0] = runs.load_state(checkpoint)["step"]
+                self.found += self._seconds(recipe) * step[0] / recipe.steps
                 if split is not None:
                     self._note(split, runs.read_metrics(place / runs.METRICS, step[0]), shown)
             run = train(recipe, place, self.out, say=nothing, time_is_up=advanced, watch=watch)
             publish_run(run, place, self.out)
             write_whole(done, b"")
             checkpoint.unlink(missing_ok=True)
+        else:
+            self.found += self._seconds(recipe)
         if split is not None:
             self._note(split, runs.read_metrics(place / runs.METRICS, recipe.steps), shown)
         self.done = before + self._seconds(recipe)
@@ -283,12 +287,14 @@ class Adaptation(Planned):
         found = {}
         for number in numbers:
             file = place / f"{number:04d}"
-            if not file.exists():
+            known = file.exists()
+            if not known:
                 scoring = self.scoring if held else replace(self.scoring, ways=lambda card: [{}])
                 write_whole(file, _packed(read_in_every_way(scoring, predictor, self.pairs[number])))
             found[number] = _unpacked(file.read_bytes())
-            times = planning.WAYS if held else 1.0
-            self.done += times * planning.IMAGE_SECONDS * found[number][0].labels.size / 1e6
+            seconds = (planning.WAYS if held else 1.0) * planning.IMAGE_SECONDS * found[number][0].labels.size / 1e6
+            self.done += seconds
+            self.found += seconds if known else 0.0
             self._say("scoring held-out images" if held else "scoring the base model")
             if self._stop():
                 raise Cancelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,11 +30,11 @@ from .settings import FolderEntry, TrainingRecipe, number_of_classes
 from .start import resolved
 from .train import train
 
-LEAST_OBJECTS = 10
 WEIGHT = 0.25  # share of the crops that show the base model's own data
 TRIAL_STEPS = 3
 LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
-Report = Callable[[str, float, TrainingSummary], None]
+Report = Callable[[str, float, TrainingSummary, float | None], None]
+ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
 
 
 class Cancelled(Exception):
@@ -54,7 +55,7 @@ class Options:
     version: str = "1"
     data: str = "own images"
     licence: str = "of its owner"
-    minutes: float = 20.0
+    minutes: float = planning.MINUTES
     steps: int = 0
     learning_curve: bool = False
     device: str = "auto"
@@ -73,7 +74,8 @@ class Planned:
         self.is_cancelled, self.report = is_cancelled, report
         self.card = base_card(base)
         self.summary: TrainingSummary = {"curve": [], "pictures": []}
-        self.done = 0.0  # seconds, as planned
+        self.done = self.found = 0.0  # seconds, as planned: what is done, and what of it an earlier call had done
+        self.began = 0.0
         self.runtime = Runtime(options.device)
 
     def plan(self) -> Plan:
@@ -101,11 +103,12 @@ class Planned:
                 trainings=chosen.trainings,
                 held_out=held,
                 seconds=round(chosen.seconds),
+                of_step=chosen.of_step,
                 notes=[*notes, *self._notes],
             )
-            write_whole(file, json.dumps({**plan, "folds": chosen.folds, "of_step": chosen.of_step}).encode())
+            write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
         stored = json.loads(file.read_text())
-        self.folds, self.of_step = stored.pop("folds"), stored.pop("of_step")
+        self.folds, self.of_step = stored.pop("folds"), stored["of_step"]
         return Plan(**stored)
 
     def _checked(self) -> TrainingRecipe:
@@ -155,10 +158,8 @@ class Planned:
         if tasks.find(self.card.task).classes:
             return
         count = sum(len(np.unique(self.truth(pair))) - 1 for pair in self.pairs)
-        if count < LEAST_OBJECTS:
-            raise BadDataset(
-                f"The images show {count} objects together: a training needs {LEAST_OBJECTS} at least. Outline more."
-            )
+        if count < planning.LEAST_OBJECTS:
+            raise BadDataset(planning.few_objects(count, "objects"))
 
     @property
     def _notes(self) -> list[str]:
@@ -187,7 +188,12 @@ class Planned:
     def _say(self, stage: str) -> None:
         plan = self.summary.get("plan")
         fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
-        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary)
+        left = None
+        if plan:
+            own, spent = self.done - self.found, time.monotonic() - self.began
+            pace = spent / own if own > ENOUGH * plan["seconds"] else 1.0
+            left = pace * max(plan["seconds"] - self.done, 0.0)
+        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 
     def _stop(self) -> bool:
         if self.is_cancelled():

@@ -42,7 +42,7 @@ class Definition(NamedTuple):
 
 
 COUNT_OFF = Definition(
-    "Error of the number, %",
+    "Error of the number of objects, %",
     "Sum over the images of |found - true| objects, in percent of the true: images do not make up for each other.",
     1,
 )

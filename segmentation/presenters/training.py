@@ -220,6 +220,10 @@ class TrainingView:
         return [_row(each) for each in self.summary.get("table", [])]
 
     @property
+    def has_intervals(self) -> bool:
+        return any(each["before_interval"] or each["after_interval"] for each in self.summary.get("table", []))
+
+    @property
     def images(self) -> list[ImageRow]:
         """Held-out images: what got worse first, then what got better."""
         order = {"worse": 0, "better": 1}

@@ -43,7 +43,7 @@ JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".localized"}
 JUNK_FOLDERS = {"__macosx", "$recycle.bin", "system volume information", ".trashes", ".spotlight-v100"}
 ARCHIVES = {".zip", ".7z", ".rar", ".gz", ".tgz", ".bz2", ".xz", ".tar"}
 
-DAMAGED = "The ZIP archive is damaged or incomplete: make it again, or drop the images themselves."
+DAMAGED = "The ZIP archive is damaged or incomplete: make it again."
 CROWDED = f"The ZIP archive lists more than {MOST_ENTRIES:,} files: put only the images of one sample into it."
 OFFICE = "The file is an Office document: save the images out of it and drop those."
 EMPTY = "The ZIP archive is empty."

@@ -21,7 +21,7 @@ from ..core.labels.segmentation import without_images
 from ..core.measure.filters import Reason
 from ..models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
 from . import limits
-from .archives import DAMAGED, is_archive
+from .archives import is_archive
 from .calibration import is_assumed, used_calibration
 from .edits import NO_OUTLINES
 from .files import may_be_stored, remove_folder
@@ -187,7 +187,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     limits.check_uploads(**sender)
     check_space(file.size)
     if not is_archive(file):
-        raise Refused(NO_ARCHIVE if file.size else DAMAGED, 422)
+        raise Refused(NO_ARCHIVE, 422)
     Arrival.objects.create(**Arrival.fields_of(**sender))
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of(file), "by": user.pk}
     entry["sent"] = timezone.now().isoformat()

@@ -40,12 +40,12 @@ class Suggestion:
 
 
 def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggestion]:
-    """The results of the account that would teach most, the best first; results without a wrong outline are left out.
+    """The results of the account that would teach most, the best first; none with less than half a wrong outline.
 
     Only the newest LOOKED_AT results of the dataset's kind are looked at, one of each image, and none of an image that
-    was corrected or is in the dataset.
+    was corrected or is in the dataset, also where its file was sent once more.
     """
-    found = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.expected > 0]
+    found = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.counts]
     textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in found]
     # Only pictures without outlines can be compared, so an import without a result counts as unlike.
     taught = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
@@ -57,12 +57,12 @@ def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggesti
 def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     mine = Job.objects.visible_to(user, None).filter(state=Job.State.DONE)
     corrected = mine.filter(Q(corrects__isnull=False) | Q(edit_count__gt=0) | ~Q(outlines={}))
-    rows = mine.exclude(micrograph__in=corrected.values("micrograph"))
+    rows = mine.exclude(micrograph__sha256__in=corrected.values("micrograph__sha256"))
     rows = rows.exclude(micrograph__sha256__in=dataset.images.values("sha256"))
-    newest: dict[UUID, Job] = {}
+    newest: dict[str, Job] = {}
     for job in rows.select_related("micrograph").order_by("-created")[: 2 * LOOKED_AT]:
         if task_of(job.settings) == dataset.task and not job.summary.get("refused"):
-            newest.setdefault(job.micrograph_id, job)
+            newest.setdefault(job.micrograph.sha256, job)
     return list(newest.values())[:LOOKED_AT]
 
 

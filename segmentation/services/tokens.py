@@ -92,6 +92,7 @@ def _wrong(request: HttpRequest) -> Refused:
     if not AxesProxyHandler.is_allowed(request, GUESSER):
         return Refused(GUESSED, 429, after=int(settings.AXES_COOLOFF_TIME.total_seconds()))
     AxesProxyHandler.user_login_failed(__name__, GUESSER, request)
+    request.axes_locked_out = False  # or axes would answer to the last guess as to a wrong password
     return Refused(UNKNOWN, 401)
 
 

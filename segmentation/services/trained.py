@@ -12,19 +12,21 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Max
-from django.db.models.signals import post_delete
+from django.db.models import Max, QuerySet
+from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
 
 from ..core.network.cards import read_card
 from ..core.report import exports
-from ..models import Training, TrainingFile
-from .files import may_be_stored, remove_after_commit
+from ..models import Dataset, DatasetImage, Training, TrainingFile
+from .files import may_be_stored, remove_after_commit, remove_files_of
 from .refusal import Refused
 from .webhooks import announce
 
 CARD, WEIGHTS = ".toml", ".safetensors"
+NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
+REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
 ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
 LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
 
@@ -57,7 +59,10 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
     """
     known = set(training.artifacts.values_list("name", flat=True))
     new = [path for path in pictures if path.name not in known]
-    training.change(**said, **({"deaths": 0, "faults": 0} if brings_progress else {}))
+    if brings_progress:
+        training.deaths = training.faults = 0
+        said |= {"deaths": 0, "faults": 0}
+    training.change(**said)
     for path in new:
         _stored(training, path).save()
 
@@ -65,7 +70,8 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
 def publish_training(*, training: Training, card: Path, files: Iterable[Path], summary: Mapping[str, Any]) -> None:
     """Store card, weights and pictures, let the site know the model, and set the training done.
 
-    The model is offered if it is better than its base. Raises `Superseded`, and Refused if its files were altered.
+    The model is offered if it is better than its base. Raises `Superseded`, and Refused if its files were altered or an
+    image was taken back.
     """
     known = set(training.artifacts.values_list("name", flat=True))
     new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in known]
@@ -73,6 +79,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     try:
         rows += (_stored(training, path) for path in new)
         with transaction.atomic():
+            check_given(training)
             # The row is there before the model: a model without a row would be open to everybody.
             training.change(model_name=card.stem, summary=summary)
             TrainingFile.objects.bulk_create(rows)
@@ -86,6 +93,54 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     with transaction.atomic():
         training.finish("done", stage="", progress=1.0, error="", ends=None, offered=improved)
         announce(training, "training.done")
+
+
+@transaction.atomic
+def check_given(training: Training) -> None:
+    """Raises Refused (409) if an image of a training, or the whole dataset, was taken back; the dataset is locked."""
+    if not Dataset.objects.select_for_update().filter(pk=training.dataset_id).exists():
+        raise Refused(NO_DATASET, 409)
+    there = {str(pk) for pk in DatasetImage.objects.filter(dataset=training.dataset_id).values_list("pk", flat=True)}
+    for entry in training.frozen:
+        if entry["image"] not in there:
+            raise Refused(REMOVED.format(name=entry["name"]), 409)
+
+
+def forget_run(training: Training) -> None:
+    """Remove everything that an unfinished training has made: what was taken back is not kept either."""
+    _remove(training.artifacts.all())
+    Training.objects.filter(pk=training.pk).update(summary={})
+    remove_after_commit(f"{training.folder}/run")
+    transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(training.pk), ignore_errors=True))
+
+
+@receiver(pre_delete, sender=DatasetImage)
+def take_back(instance: DatasetImage, **kwargs: Any) -> None:
+    """An image that leaves its dataset leaves its trainings, too. A model that is done stays, without pictures of it; a
+    running training is stopped by its worker."""
+    for training in Training.objects.filter(dataset=instance.dataset_id).exclude(state=Training.State.RUNNING):
+        if str(instance.pk) not in {each["image"] for each in training.frozen}:
+            continue
+        if training.state == Training.State.DONE:
+            _forget_pictures(training, instance.name)
+        else:
+            forget_run(training)
+
+
+def _forget_pictures(training: Training, image: str) -> None:
+    said = training.summary
+    parts = said.get("pictures", []), said.get("images", [])
+    files = [each["file"] for part in parts for each in part if each["image"] == image]
+    _remove(training.artifacts.filter(name__in=files))
+    said["pictures"] = [each for each in parts[0] if each["image"] != image]
+    said["images"] = [{**each, "file": ""} if each["image"] == image else each for each in parts[1]]
+    Training.objects.filter(pk=training.pk).update(summary=said)
+
+
+def _remove(files: QuerySet) -> None:
+    rows = list(files)
+    files.delete()
+    transaction.on_commit(lambda: remove_files_of(rows))
 
 
 def _stored(training: Training, path: Path) -> TrainingFile:

@@ -17,6 +17,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
+from ..core import planning
 from ..core.network import cards
 from ..core.tasks import find
 from ..models import AFRESH, Dataset, Training
@@ -26,11 +27,11 @@ from .permissions import check_may_train
 from .queue import enqueue_after_commit
 from .refusal import Refused
 from .space import frees_room
+from .trained import check_given
 
 logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
 FEW, FEW_OBJECTS = 5, 100
-USUAL_SECONDS = 1200.0  # that a training is planned for
 RECENT = 20
 NOT_THERE = "There is no such dataset."
 NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
@@ -47,7 +48,6 @@ OTHER_REQUEST = "This Idempotency-Key stands for another training of yours: use 
 GONE = "This training has been deleted."
 ENDED = "This training has already ended, so there is nothing to cancel."
 NO_RETRY = "Only a training that failed or was cancelled can be tried again."
-NO_DATASET = "The dataset of this training was deleted, so it cannot be tried again."
 NO_MODEL = "This training has made no model, so there is nothing to do with it."
 NO_BETTER = (
     "The error on held-out images did not fall, so the model is not offered by itself. You may offer it all the same;"
@@ -115,8 +115,7 @@ def retry_training(*, training: Training) -> Training:
     check_may_train(training.owner)
     again = (Training.State.FAILED, Training.State.CANCELLED)
     if training.state in again:
-        if training.dataset is None:
-            raise Refused(NO_DATASET, 409)
+        check_given(training)
         _check_free(_locked(training.dataset), training.owner)
     _move(training, again, NO_RETRY, queued=timezone.now(), **AFRESH)
     enqueue_after_commit(training.pk, Training)
@@ -200,23 +199,32 @@ def obstacle(dataset: Dataset, user: Any) -> str:
     return ""
 
 
-def expected_seconds() -> float:
-    """About how long a training will take: as the recent ones of this site, before its own plan says it better."""
-    done = Training.objects.filter(state=Training.State.DONE, started__isnull=False, finished__isnull=False)
-    rows = done.order_by("-finished").values_list("started", "finished")[:RECENT]
-    spent = sorted((finished - started).total_seconds() for started, finished in rows)
-    return spent[len(spent) // 2] if spent else USUAL_SECONDS
+def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
+    """About how long a training will take, with or without its learning curve: as its own plan will say, but with the
+    time of a step in the recent trainings of this site, or of a usual computer where there are none."""
+    shown = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
+    groups = {image.group or image.name for image in shown}
+    sides = [image.region or (0, 0, image.height, image.width) for image in shown]
+    megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
+    chosen = planning.choose(max(len(groups), 2), megapixels, pace=_usual_pace(), minutes=planning.MINUTES, curve=curve)
+    return chosen.seconds
+
+
+def _usual_pace() -> float:
+    rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
+    known = sorted(
+        plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan and "of_step" in plan
+    )
+    return known[len(known) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if known else planning.PACE
 
 
 def sufficiency(dataset: Dataset) -> list[str]:
     """Sentences on whether the images of a dataset suffice."""
     images = list(dataset.images.all())
-    groups, objects = {each.group or each.name for each in images}, objects_of(dataset)
+    objects = objects_of(dataset)
     said = []
     if len(images) < FEW:
         said.append(f"With fewer than {FEW} images each is held out once. The outcome will have wide intervals.")
-    if len(groups) == 1 < len(images):
-        said.append("All images are of one specimen. The outcome says little about other specimens.")
     if not find(dataset.task).semantic and objects < FEW_OBJECTS:
         said.append(f"{objects} outlines are few. About {FEW_OBJECTS} or more teach clearly better.")
     return said
@@ -252,8 +260,13 @@ def _check_dataset(dataset: Dataset) -> None:
         raise Refused(UNCHECKED, 409)
     if count == 1:
         raise Refused(ONE_IMAGE, 422)
-    if not find(dataset.task).semantic and not objects_of(dataset):
+    if find(dataset.task).semantic:
+        return
+    objects = objects_of(dataset)
+    if not objects:
         raise Refused(NO_OUTLINES, 422)
+    if objects < planning.LEAST_OBJECTS:
+        raise Refused(planning.few_objects(objects, find(dataset.task).things), 422)
 
 
 def _check_base(name: str, dataset: Dataset, user: Any) -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import secrets
+import socket
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -71,9 +72,13 @@ def check_url(url: str) -> None:
         raise Refused(NO_HTTPS)
     if port is not None and port not in (80, 443) and port < 1024:
         raise Refused(PORTS)
-    named_so = re.fullmatch(r"(.+\.)?localhost\.?", parts.hostname)  # always this machine
+    host = parts.hostname.removesuffix(".")
+    if re.fullmatch(r"(.+\.)?localhost", host):  # always this machine
+        host = "127.0.0.1"
+    with suppress(OSError):  # systems also take short, whole and hexadecimal numbers for IPv4 addresses
+        host = socket.inet_ntoa(socket.inet_aton(host))
     with suppress(ValueError):  # of a name
-        check_address("127.0.0.1" if named_so else parts.hostname)
+        check_address(host)
 
 
 def check_address(address: str) -> None:

@@ -225,7 +225,8 @@ def _form(
         "startable": not trainings.obstacle(dataset, request.user) and bool(known),
         "images": count,
         "objects": trainings.objects_of(dataset),
-        "time": about(trainings.expected_seconds()),
+        "time": about(seconds := trainings.expected_seconds(dataset, curve=False)),
+        "longer": about(max(seconds, trainings.expected_seconds(dataset, curve=True))),
         "notes": trainings.sufficiency(dataset) if count else [],
         "token": uuid4().hex,
     }

@@ -182,20 +182,30 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
 
 
 class Watched(Site):
-    """A site with one sample; every image is done at once."""
+    """A site with one sample. Like a real one it first answers that it must read an image, and lists it later."""
 
     def __init__(self):
         super().__init__()
-        self.images, self.keys, self.contents = [], [], []
+        self.images, self.keys, self.contents, self.notes = [], [], [], []
+        self.reading = 0  # looks until what was sent last is read
 
     def job(self, number):
         files = {"bundle.zip": "", "result.json": ""}
         return {"id": f"j{number}", "state": "done", "progress": 1.0, "files": files, "page": f"http://x/j{number}"}
 
     def sample(self):
-        rows = [{"id": f"j{n}", "name": "a.tif", "included": on} for n, on in enumerate(self.images)]
-        counts = {"done": 1, "failed": 0, "under_way": 0, "notes": [], "page": "http://x/s"}
-        return {**self.job(0), "id": "s", "images": rows, **counts}
+        rows = [
+            {"id": f"j{n}", "name": "a.tif", "state": "done", "included": on}
+            for n, on in enumerate(self.images)
+            if on is not None
+        ]
+        if self.reading:
+            rows, notes = rows[: len(self.images) - 1], []
+        else:
+            notes = self.notes
+        counts = {"done": len(rows), "failed": 0, "under_way": int(self.reading > 0), "notes": notes}
+        state = "waiting" if self.reading else "done"
+        return {**self.job(0), "id": "s", "images": rows, **counts, "state": state, "page": "http://x/s"}
 
     def bundle(self, number):
         file = io.BytesIO()
@@ -211,11 +221,17 @@ class Watched(Site):
             self.keys.append(request.headers.get("Idempotency-Key"))
             body = self.bodies[-1]
             self.contents.append(body[body.index(b"II*") : body.rindex(b"\r\n--")])
-            self.images.append(True)
+            if self.contents[-1].startswith(b"II*\0bad"):
+                self.images.append(None)
+                self.notes = [{"name": "bad.tif", "sentence": "The file is incomplete."}]
+            else:
+                self.images.append(True)
+            self.reading = 2
             return json_answer(202, self.job(len(self.images) - 1) if path == "/jobs" else self.sample())
         if method == "POST" and "/images/j" in path:
             self.images[int(path.rpartition("j")[2])] = False
             return json_answer(200, self.sample())
+        self.reading -= self.reading > 0
         number = int(path.split("/")[2][1:] or 0) if path.startswith("/jobs") else 0
         if path.endswith("bundle.zip"):
             return httpx.Response(200, content=self.bundle(number))
@@ -233,6 +249,7 @@ def site(monkeypatch):
             super().__init__(url, token, transport=httpx.MockTransport(made.handle), retries=0)
 
     monkeypatch.setattr("deepsegm_client.Client", Faked)
+    monkeypatch.setattr(watch, "READ_SECONDS", 0)
     monkeypatch.setenv("DEEPSEGM_TOKEN", "deepsegm_from_the_environment")
     return made
 
@@ -273,3 +290,11 @@ def test_a_sample_at_a_site_grows_and_counts_a_changed_image_once(folder, site):
     write(folder / "deep", "a.tif", tifffile.imread(SAMPLE)[:200, :200])
     assert manage("watch", folder, *sample).returncode == 0
     assert site.images == [False, True]
+
+
+def test_a_sample_at_a_site_says_why_it_did_not_take_a_file(folder, site):
+    (folder / "deep" / "bad.tif").write_bytes(b"II*\0bad")
+    assert manage("watch", folder, *AT_SITE, "--sample", "Batch 7").returncode == 2
+    assert (folder / "deep" / "bad.tif.deepsegm" / "error.txt").read_text() == "The file is incomplete.\n"
+    assert (folder / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
+    assert (folder / "sample.deepsegm" / "particles.csv").is_file()

@@ -41,7 +41,7 @@ def of(summary):
 def test_three_images_are_each_held_out_once(base, tmp_path):
     out, heard = tmp_path / "run", []
     summary = adapt(
-        make_folder(tmp_path / "own", 3), str(base), out, TINY, lambda stage, done, so_far: heard.append((stage, done))
+        make_folder(tmp_path / "own", 3), str(base), out, TINY, lambda stage, done, *_: heard.append((stage, done))
     )
     assert sorted(summary["plan"]["held_out"]) == [["0.png"], ["1.png"], ["2.png"]]
     assert summary["plan"]["trainings"] == 4 and any("uncertain" in note for note in summary["plan"]["notes"])
@@ -75,7 +75,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
     class Killed(BaseException):
         pass
 
-    def report(stage, fraction, summary):
+    def report(stage, fraction, summary, left):
         said[0] += 1
         if said[0] == limit:
             raise Killed
@@ -92,6 +92,26 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
     assert [step["images"] for step in unbroken["learning_curve"]] == [0, 1, 2]
     ours, theirs = (read_card(tmp_path / run / "final" / "own.toml") for run in "ab")
     assert ours.sha256 == theirs.sha256 and ours.entries() == theirs.entries()
+
+
+def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkeypatch):
+    """Every step takes a second by the clock, as planned; the second call begins in the middle."""
+    folder, run, clock = make_folder(tmp_path / "own", 3), tmp_path / "run", [0.0]
+    monkeypatch.setattr("segmentation.lab.adaptation_plan.time.monotonic", lambda: clock[0])
+    heard = []
+
+    def report(stage, fraction, summary, left):
+        clock[0] += 1.0
+        if left is not None:
+            heard.append((left, summary["plan"]["seconds"]))
+
+    half = lambda: (run / "split-1" / "checkpoint.pt").exists()  # noqa: E731
+    with pytest.raises(Cancelled):
+        adapt(folder, str(base), run, TINY, report, half)
+    before = heard[-1][0]
+    heard.clear()
+    adapt(folder, str(base), run, TINY, report)
+    assert min(left for left, _ in heard[:8]) > 0.4 * before
 
 
 def test_it_moves_with_its_folder(base, tmp_path, monkeypatch):
@@ -137,7 +157,7 @@ def test_images_of_one_specimen_are_never_parted(base, tmp_path):
             str(base),
             tmp_path / "run",
             TINY,
-            lambda s, f, summary: seen.update(summary),
+            lambda s, f, summary, left: seen.update(summary),
             lambda: "plan" in seen,
         )
     assert sorted(map(sorted, seen["plan"]["held_out"])) == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png", "5.png"]]

@@ -48,6 +48,7 @@ def test_a_guesser_is_locked_out_however_he_tries(way, alice):
     for locked in (form, script, admin):
         response = locked(password="alice's password")
         assert response.status_code == 429 and "15 minutes" in words(response)
+        assert response["Retry-After"] == "900"
     assert script(password="alice's password", address="192.0.2.2").status_code == 404  # signed in, and nothing there
 
 

@@ -304,6 +304,7 @@ def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dat
     [
         (zipped(readme=b"x"), "no folder images"),
         (b"PK\x03\x04" + bytes(200), "damaged"),
+        (zipped(), "empty"),
         (zipped(**{"images/a.png": png(squares()[1]), "groups.csv": "one\n"}), "groups.csv"),
         (zipped(**{"images/a.png": png(squares()[1]), "regions.csv": "a.png,1,2,x,4\n"}), "regions.csv"),
         (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "[["}), "dataset.toml"),
@@ -314,6 +315,16 @@ def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send
     send(content)
     assert dataset.state == "done" and dataset.incoming == [] and dataset.images.count() == 0
     assert words in notes(dataset)[""]
+
+
+@pytest.mark.parametrize(("scale", "known"), [("5.5", 5.5), ("-5", None), ('"x"', None)])
+def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, known):
+    labels, grey = squares()
+    facts = f'[[images]]\nname = "a.png"\nnm_per_pixel = {scale}\n'
+    content = {"images/a.png": png(grey), "labels/a.png": png(labels.astype(np.uint8)), "dataset.toml": facts}
+    send(zipped(**content))
+    assert dataset.images.get().nm_per_pixel == known
+    assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (known is None)
 
 
 def test_a_bomb_is_left_out(dataset, send, settings):
@@ -519,8 +530,8 @@ def test_a_folder_of_the_shell_and_a_dataset_are_the_same_thing(result, give, da
     assert sorted(each.name for each in folder.iterdir())[-1] == "labels"
     with pytest.raises(CommandError, match="1 error"):
         call_command("dataset", "check", str(folder))
-    printed = capsys.readouterr().out  # of one group nothing can be held out
-    assert "of one group" in printed and "of one group" in said(dataset, error=True)
+    printed = capsys.readouterr().out  # of one specimen nothing can be held out
+    assert "of one specimen" in printed and "of one specimen" in said(dataset, error=True)
     with pytest.raises(CommandError, match="not empty"):
         call_command("dataset", "export", "Powder", str(folder))
     with pytest.raises(CommandError, match="--checked"):

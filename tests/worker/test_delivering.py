@@ -314,6 +314,12 @@ def test_names_of_private_addresses(alice, monkeypatch, address):
         webhooks.check_address(address)
 
 
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "127.0.0.1.", "localhost."])
+def test_other_spellings_of_private_addresses(alice, host):
+    with pytest.raises(services.Refused, match="private network"):
+        webhooks.create_webhook(user=alice, url=f"https://{host}/", pk=uuid4())
+
+
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
 def test_public_addresses(address):
     webhooks.check_address(address)

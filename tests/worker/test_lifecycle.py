@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from . import fake
@@ -49,6 +51,18 @@ def test_a_killed_pool_child_is_replaced_and_the_job_rescued(lab, worker):
     wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     is_done_once(lab, attempt=2)
     assert worker.poll() is None
+
+
+def test_the_child_that_follows_a_killed_idle_one_gets_work(lab, worker):
+    process = psutil.Process(worker.pid)
+    (idle,) = wait_for(process.children, "the pool has a child")
+    time.sleep(5)  # by then it waits for work
+    idle.kill()
+    lab.run("create")
+    (second,) = wait_for(lab.pids, "the analysis begins", 60)
+    assert second != idle.pid
+    lab.let_go()
+    wait_for(lambda: lab.row()["state"] == "done", "the job is done")
 
 
 def test_bad_messages_and_a_cancelled_job_do_not_keep_the_worker_from_the_next(lab, worker):

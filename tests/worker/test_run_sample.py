@@ -286,7 +286,7 @@ def test_a_single_image_leaves_none(science, make_job):
 
 
 def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_job, make_micrograph, monkeypatch):
-    from segmentation.core import micrograph as reading
+    from segmentation.core.micrograph import reader as reading
 
     micrograph = make_micrograph()
     stored = default_storage.save(f"{micrograph.folder}/side-1.txt", ContentFile(b"$CM_PIXEL_SIZE 5 nm"))

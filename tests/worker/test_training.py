@@ -117,12 +117,51 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
     training.delete()
 
 
-def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(training, monkeypatch):
+def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(
+    training, monkeypatch, django_capture_on_commit_callbacks
+):
     told = trained.report_training
     monkeypatch.setattr(services, "report_training", lambda **said: (told(**said), Dataset.objects.all().delete()))
-    row = run(training)
+    with django_capture_on_commit_callbacks(execute=True):
+        row = run(training)
     assert row.state == "failed" and "deleted" in row.error
     assert not (trained.runs_folder() / str(row.pk)).exists()
+
+
+def test_an_image_taken_back_meanwhile_stops_its_training_at_once(
+    training, monkeypatch, django_capture_on_commit_callbacks
+):
+    monkeypatch.setattr(importlib.import_module("worker.training"), "LOOK_SECONDS", 0.0)
+    told, seen = trained.report_training, []
+
+    def remove(**said):
+        told(**said)
+        seen.append(said)
+        if any(point["step"] == 2 for point in said.get("summary", {}).get("curve", [])):
+            DatasetImage.objects.filter(name="1.png").delete()
+
+    monkeypatch.setattr(services, "report_training", remove)
+    with django_capture_on_commit_callbacks(execute=True):
+        row = run(training)
+    assert row.state == "failed" and "1.png was removed" in row.error
+    assert len(seen[-1]["summary"]["curve"]) < 6, "the training went on"
+    assert row.summary == {} and not row.artifacts.exists() and not row.model_name
+    assert not (trained.runs_folder() / str(row.pk)).exists()
+
+
+def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monkeypatch):
+    def killed(*_, **more):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr("segmentation.lab.adaptation.train", killed)
+    assert [(row.state, row.deaths) for row in (run(training) for _ in range(2))] == [("queued", 1), ("queued", 2)]
+    row = run(training)
+    assert row.state == "failed" and "memory" in row.error
+    told = trained.report_training
+    monkeypatch.setattr(services, "report_training", lambda **said: told(**{**said, "brings_progress": True}))
+    Training.objects.filter(pk=row.pk).update(deaths=2)
+    row = run(row)
+    assert (row.state, row.deaths) == ("queued", 1), "what brings progress does not add up"
 
 
 def test_a_full_disk_puts_it_off(training, monkeypatch):

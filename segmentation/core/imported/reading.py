@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..dataset_files import UNLABELLED
 from ..label_images import as_labels, calibration_of, read_numbers
 from ..labels.segmentation import MASKS, MOST_IDS, Provenance, Segmentation
+from ..measure.filters import Reason
 from ..micrograph.types import UnreadableImage
 from ..tasks.base import Task
 from . import coco, images
@@ -47,12 +48,16 @@ class Outlines:
     def segmentation(
         self, parent: Segmentation, *, name: str, sha256: str, version: str, of: str = "", semantic: bool = False
     ) -> Segmentation:
-        """A copy of another segmentation of the image with these outlines, all by hand.
+        """A copy of another segmentation of the image with these outlines. All are by hand, except those that we set
+        aside there and that are as they were: they are judged once more as there.
 
         name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone; its
         maps stay, from which missed objects can be added and joined ones split.
         """
         ids = np.array(sorted(self.classes), np.int32)
+        ours = {number for number, why in self.reasons.items() if why in list(Reason)}
+        same = ours & _unchanged(self.labels, parent.labels, ours)
+        confidence = dict(zip(parent.ids.tolist(), parent.confidence.tolist(), strict=True))
         origin = parent.provenance
         source = {"outlines": len(ids), "file": name, "format": self.format, "sha256": sha256}
         # Which class is the layer stands among the options of the model's card.
@@ -62,14 +67,22 @@ class Outlines:
             ids,
             np.array([self.classes[number] for number in ids.tolist()], np.int32),
             parent.class_names,
-            np.full(len(ids), np.nan, np.float32),
+            np.array([confidence[number] if number in same else np.nan for number in ids.tolist()], np.float32),
             parent.rows,
             Provenance(origin.micrograph, origin.task, origin.settings, card, version, of),
             {"imported": {**source, "overlapping": self.overlapping, "notes": list(self.notes)}},
             maps=parent.maps,
-            by_hand=frozenset(ids.tolist()),
-            set_aside=self.reasons,
+            by_hand=frozenset(ids.tolist()) - same,
+            set_aside={number: why for number, why in self.reasons.items() if number not in ours - same},
         )
+
+
+def _unchanged(labels: NDArray[np.int32], before: NDArray[np.int32], ids: set[int]) -> set[int]:
+    """Which of the ids have the pixels that they had before, apart from those that another outline has taken."""
+    asked = list(ids)
+    grown = labels[(labels != before) & np.isin(labels, asked)]
+    shrunk = before[(labels == 0) & np.isin(before, asked)]
+    return (ids & set(np.unique(before).tolist())) - set(grown.tolist()) - set(shrunk.tolist())
 
 
 def read_outlines(

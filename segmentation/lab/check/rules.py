@@ -130,7 +130,8 @@ def _objects(checked: CheckedFolder) -> None:
     shared = {pair.name: pair.shared for pair in pairs if pair.shared}
     if shared and not binary:
         count = sum(shared.values())
-        warn(f"{count} numbers belong to several separate pieces, each taken as a particle: {_named(shared)}.")
+        have = "One label has" if count == 1 else f"{count} labels have"
+        warn(f"{have} several separate pieces. Each piece counts as a particle: {_named(shared)}.")
     least = SIZES[0] / 2  # a picture is magnified twice at most
     if small := [f"{pair.name} ({pair.median:.1f} px)" for pair in pairs if 0 < pair.median < least]:
         warn(
@@ -161,9 +162,11 @@ def enough_images(checked: CheckedFolder) -> None:
             f"{'One image' if images else 'No image'} with {'particles' if with_particles else 'labels'}: a training "
             "needs two at least, one to learn from and one to judge the model on."
         )
-    elif images < FEW_IMAGES:
+    elif images < FEW_IMAGES and with_particles:
         shown = "labels" if checked.classes else "particles"
-        checked.warn(f"{images} images with {shown} are few: 10 to 20 make the judgement of the model more certain.")
+        checked.warn(
+            f"You have only {images} images with {shown}. With 10 to 20 the test of the model is more reliable."
+        )
     if checked.classes:
         if images and not with_particles:
             checked.error(f"No image has labelled pixels: no labels hold {', '.join(map(str, checked.classes))}.")
@@ -177,7 +180,9 @@ def groups_named(checked: CheckedFolder, group_of: dict[str, str]) -> None:
         checked.warn(f"{checked.entry.groups} does not name {len(unnamed)} images: {some_of(unnamed)}.")
     groups = [pair.group for pair in checked.pairs if pair.taught]
     if len(groups) > 1 and len(set(groups)) == 1:
-        checked.error("All images with particles are of one group: none can be held out for validation.")
+        checked.error(
+            "All images are of one specimen, so none can be kept back to test the model. Add another specimen."
+        )
 
 
 def copies(checked: CheckedFolder) -> None:

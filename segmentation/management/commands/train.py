@@ -69,7 +69,7 @@ class Command(LabCommand):
         folder, base, out = options["recipe"], options["fine_tune"], options["out"]
         title, before = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
 
-        def told(stage: str, fraction: float, summary: Any) -> None:
+        def told(stage: str, fraction: float, summary: Any, left: float | None) -> None:
             if stage != before[0]:
                 self.say(f"{fraction:4.0%}  {stage}")
                 for note in summary["plan"]["notes"] if "plan" in summary and before[0] == "planning" else []:

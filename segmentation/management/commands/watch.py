@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 TOKEN = "DEEPSEGM_TOKEN"
 POOLED = f"sample{inputs.RESULTS}"  # the folder of the pooled files
+ENDED = ("done", "failed", "cancelled")
 STORED = "segmentation.npz"
 OURS = (400, 409, 413, 422)  # a site that answers so does not like the image
 NO_TOKEN = (
@@ -44,6 +45,8 @@ NO_TOKEN = (
 )
 NO_PIXEL = "A site takes the width of the image: give --width-nm in place of --nm-per-pixel."
 ONLY_SITE = "--token is for a site: give --url, too."
+NOT_TAKEN = "The site did not take the file."
+READ_SECONDS = 0.5  # between two looks at a sample whose images the site still reads
 GONE = "The sample is not at the site any more: remove {} to begin a new one."
 
 
@@ -240,9 +243,11 @@ class Site:
     def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
         """The analysis of an image in the sample, which begins with the first image. An older one of it is left out."""
         row = self._sample()
+        if row:
+            _read(row)  # a watcher that was killed may have added the image
         before = {each["id"] for each in row.images} if row else set()
         noted = {self.folder.state(each).get("job") for each in self.folder.images()}
-        for each in row.images if row else ():  # a watcher that was killed has added it, perhaps
+        for each in row.images if row else ():
             if each["name"] == image.name and each["id"] not in noted:
                 job = self.client.job(each["id"])
                 if _sha256_of(job) == note["sha256"]:
@@ -254,9 +259,11 @@ class Site:
                 (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
         else:
             row.add([image, *_side(image)])
+        _read(row)
         new = [each["id"] for each in row.images if each["id"] not in before]
         if not new:
-            raise Bad(next((each["sentence"] for each in row.data["notes"]), "The site did not take the file."))
+            said = [each["sentence"] for each in row.data["notes"] if each["name"] == image.name]
+            raise Bad(said[-1] if said else NOT_TAKEN)
         if older := self.folder.state(image).get("job"):
             row.include(older, False)
         return self.client.job(new[0])
@@ -284,6 +291,14 @@ class Site:
             (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
         self.changed = False
         self.command.stdout.write(f"{self.name} -> {self.pooled}: {row.page}")
+
+
+def _read(row: Sample[Sync]) -> None:
+    """Wait until a site has read all images that were sent to a sample: only then it lists them or says why not."""
+    row.refresh()
+    while row.state == "waiting" and row.data["under_way"] > sum(each["state"] not in ENDED for each in row.images):
+        time.sleep(READ_SECONDS)
+        row.refresh()
 
 
 def _noted(folder: Path) -> dict[str, Any]:

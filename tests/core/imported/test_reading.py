@@ -93,6 +93,28 @@ def test_our_own_files_come_back_with_equal_ids_and_pixels(tmp_path):
     assert back.reasons == aside == read(tmp_path, made[".zip"].getvalue(), ".zip").reasons
 
 
+def test_what_we_set_aside_stays_aside_unless_its_outline_was_changed(tmp_path):
+    """Of three doubtful discs one is sent as it is, one with a pixel less, and one partly under another outline."""
+    confidence = np.full(10, 0.9, np.float32)
+    confidence[1:4] = 0.2
+    before = analysis_of(rings(), confidence=confidence, filter=True)
+    found = before.segmentation
+    sent = before.segmentation.labels.copy()
+    y, x = (each[0] for each in np.nonzero(sent == 3))
+    sent[y, x] = 0
+    y, x = (each[-1] for each in np.nonzero(sent == 4))
+    sent[y, x] = 8
+    reasons = {int(i): why for i, why in zip(found.ids, before.table.reasons, strict=True) if why}
+    asked = {"name": "rois.zip", "sha256": "cd" * 32, "version": "1"}
+    kinds = dict.fromkeys(found.ids.tolist(), 0)
+    back = Outlines(sent, kinds, {**reasons, 9: "charging"}, "ImageJ").segmentation(found, **asked)
+    after = measure(before.micrograph, back, before.settings).table
+    aside = {int(i): why for i, why in zip(back.ids, after.reasons, strict=True) if why}
+    assert {2, 3, 4} < reasons.keys(), "they were set aside, and others at the frame"
+    assert aside == {number: why for number, why in {**reasons, 9: "charging"}.items() if number != 3}
+    assert not {2, 4} & back.by_hand and {1, 3} <= back.by_hand
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.int32, np.float32])
 def test_label_images_keep_their_ids(tmp_path, kind):
     wanted = np.zeros((120, 160), kind)

@@ -111,6 +111,12 @@ def test_each_fault_is_one_sentence(call, client, dataset, result, alice):  # no
     assert answer.status_code == 422 and "file" in answer.json()["error"]
 
 
+def test_a_stranger_at_a_shared_dataset_reads_nothing_of_secrets(call, dataset):
+    Dataset.objects.update(shared=True)
+    answer = call("delete", f"/{dataset.pk}", user="alice")
+    assert answer.status_code == 403 and "secret" not in answer.json()["error"]
+
+
 def test_an_archive_is_taken_for_a_worker(client, dataset, ada):
     file = SimpleUploadedFile("masks.zip", b"PK\x03\x04 and more")
     said = {"file": file, "reviewed": "on", "consent": "true"}
@@ -129,6 +135,9 @@ def test_the_document_has_the_types(client):
     body = made["paths"]["/api/v1/datasets/{pk}/images"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "multipart/form-data"}
     assert made["components"]["schemas"]["DatasetImage"]["properties"]["region"]["description"]
+    answers = [each["get"]["responses"].get("200", {}) for each in made["paths"].values() if "get" in each]
+    kinds = [kind for each in answers for kind in each.get("content", {}).values()]
+    assert kinds and all(kind.get("schema") for kind in kinds)
 
 
 def test_an_image_that_is_not_written_yet_is_not_exported(client, dataset):

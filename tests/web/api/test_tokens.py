@@ -116,7 +116,8 @@ def test_guessing_is_limited_by_address_and_harms_nobody(script, alice, make, se
     _, text = make(alice)
     settings.AXES_FAILURE_LIMIT = 3
     guesses = [script.get(JOBS, headers=secret(f"deepsegm_{number}")) for number in range(5)]
-    assert [each.status_code for each in guesses][-1] == 429 and guesses[0].status_code == 401
+    assert [each.status_code for each in guesses] == [401, 401, 401, 429, 429]
+    assert guesses[2].json()["error"] == tokens.UNKNOWN and guesses[3].json()["error"] == tokens.GUESSED
     assert int(guesses[-1]["Retry-After"]) > 0
     assert script.get(JOBS, headers=secret(text)).status_code == 200
     assert script.get(JOBS, headers=basic("alice")).status_code == 200

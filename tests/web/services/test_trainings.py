@@ -9,10 +9,21 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
-from segmentation.services import Refused, create_job, models_offered, trainings
+from segmentation.services import Refused, create_job, models_offered, trained, trainings
+from segmentation.services.datasets import remove_image
 from segmentation.services.reruns import made_again, rerun_with, runnable_with
 from tests.web.finished import SUMMARY
-from tests.web.trained import BASE, add_image, install, make_dataset, make_model, make_training, with_own_models
+from tests.web.trained import (
+    BASE,
+    add_image,
+    add_pictures,
+    install,
+    make_dataset,
+    make_model,
+    make_training,
+    outcome,
+    with_own_models,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +97,27 @@ class TestAsking:
         dataset.images.update(summary={"objects": 0})
         assert refusal(dataset, alice) == (422, trainings.NO_OUTLINES)
 
+    def test_too_few_outlines_to_learn_from(self, alice):
+        dataset = make_dataset(alice)
+        dataset.images.update(summary={"objects": 3})
+        status, sentence = refusal(dataset, alice)
+        assert status == 422 and "9 particles" in sentence
+        dataset.images.filter(name="a.png").update(summary={"objects": 4})
+        ask(dataset, alice)
+
+    def test_the_expected_time_follows_the_dataset_and_the_site(self, alice):
+        small = make_dataset(alice)
+        large = make_dataset(alice, 10)
+        large.images.update(width=4000, height=4000)
+        plain = trainings.expected_seconds(small, curve=False)
+        assert trainings.expected_seconds(large, curve=False) > 1.5 * plain
+        assert trainings.expected_seconds(large, curve=True) > trainings.expected_seconds(large, curve=False)
+        large.images.update(region=[0, 0, 48, 64])
+        assert trainings.expected_seconds(large, curve=False) < 1.5 * plain
+        make_training(alice, small, state="done", summary={"plan": {"of_step": 0.3}})
+        make_training(alice, small, state="done", summary={"plan": {}})  # of an older version
+        assert trainings.expected_seconds(small, curve=False) < plain / 2
+
     def test_images_that_are_not_written_yet(self, alice):
         dataset = make_dataset(alice)
         add_image(dataset, 5, labels="")
@@ -147,6 +179,36 @@ class TestAfterwards:
         failed.refresh_from_db()
         with pytest.raises(Refused, match="deleted"):
             trainings.retry_training(training=failed)
+
+    @pytest.mark.parametrize("state", ["cancelled", "failed", "queued"])
+    def test_an_image_taken_back_ends_what_has_not_ended(self, alice, state, django_capture_on_commit_callbacks):
+        made = make_training(alice, state=state, summary=outcome())
+        add_pictures(made)
+        run = trained.runs_folder() / str(made.pk) / "data"
+        run.mkdir(parents=True)
+        with django_capture_on_commit_callbacks(execute=True):
+            remove_image(image=made.dataset.images.get(name="a.png"))
+        made.refresh_from_db()
+        assert not run.exists() and not made.artifacts.exists() and made.summary == {}
+        with pytest.raises(Refused, match="removed"):
+            trained.check_given(made)
+        if state != "queued":
+            with pytest.raises(Refused, match="removed"):
+                trainings.retry_training(training=made)
+
+    def test_a_model_that_is_done_stays_without_pictures_of_what_was_taken_back(self, alice):
+        made = make_model(alice)
+        add_pictures(made)
+        made.dataset.images.filter(name="c.png").delete()  # not one of the training
+        assert made.artifacts.count() == 6
+        remove_image(image=made.dataset.images.get(name="a.png"))
+        made.refresh_from_db()
+        assert {each["image"]: each["file"] for each in made.summary["images"]} == {
+            "a.png": "",
+            "b.png": "changed-b.webp",
+        }
+        assert not made.artifacts.filter(name="changed-a.webp").exists() and made.artifacts.exists()
+        assert made.model_name and made.summary["table"]
 
     def test_a_cancelled_attempt_can_report_no_more(self, alice):
         from segmentation.models import Superseded

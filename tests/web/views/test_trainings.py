@@ -97,7 +97,7 @@ class TestStarting:
         address = f"/datasets/{dataset.pk}/train/"
         page = people["alice"].get(address)
         token = re.search(r'name="token" value="(\w+)"', page.content.decode())[1]
-        assert "20 minutes" in visible(page)
+        assert re.search(r"Expected time:\W+about \d+ minutes", visible(page))
         assert "held out once" in visible(page)
         sent = {"base": "particles", "title": " My\tpowder ", "learning_curve": "on", "token": token}
         first, second = (people["alice"].post(address, sent) for _ in range(2))
@@ -151,7 +151,13 @@ class TestPage:
         assert page.index("fell from 13 %") < page.index("10.0–17.0")
         assert page.index("b.png") < page.index("a.png")  # what got worse comes first
         assert page.index("correct") < page.index("merged") < page.index("b.png")  # what the colours mean
-        assert "More images are probably worth the time" in page
+        assert "More images are probably worth the time" in page and "In brackets" in page
+
+    def test_without_intervals_nothing_is_said_of_brackets(self, people, alice):
+        training = make_model(alice)
+        training.summary["table"][0] |= {"before_interval": None, "after_interval": None}
+        training.save()
+        assert "In brackets" not in visible(people["alice"].get(f"/trainings/{training.pk}/"))
 
     def test_an_error_with_a_sign_is_better_nearer_to_zero(self, people, alice):
         training = make_model(alice)
@@ -173,7 +179,7 @@ class TestPage:
         training = make_model(alice)
         training.summary["forgetting"][0]["after"] = after
         training.save()
-        assert ("It forgot" in visible(people["alice"].get(f"/trainings/{training.pk}/"))) is forgot
+        assert ("worse than the base model" in visible(people["alice"].get(f"/trainings/{training.pk}/"))) is forgot
 
     def test_only_a_person_offers_what_is_no_better(self, people, alice):
         training = make_model(alice, improved=False)

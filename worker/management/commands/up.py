@@ -28,7 +28,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import OperationalError, close_old_connections, connection
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from segmentation import services
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
@@ -156,7 +156,7 @@ def listen(bind: str, port: int) -> Any:
     try:
         BaseWSGIServer.channel_class = Channel
         return waitress.create_server(
-            get_internal_wsgi_application(),
+            without_bodies(get_internal_wsgi_application()),
             host=bind,
             port=port,
             threads=THREADS,
@@ -188,8 +188,31 @@ class RefusedTask(ErrorTask):
         self.write(body)
 
 
+def without_bodies(application: Any) -> Any:
+    """The application, with empty answers to HEAD: what follows its headers would be taken for the next answer."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        found = application(environ, start_response)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return found
+        if hasattr(found, "close"):
+            found.close()
+        return []
+
+    return answer
+
+
+class Task(WSGITask):
+    """Of an answer to HEAD without a length, the end of the body is not sent either."""
+
+    def build_response_header(self) -> bytes:
+        header: bytes = super().build_response_header()
+        self.chunked_response = self.chunked_response and self.request.command != "HEAD"
+        return header
+
+
 class Channel(HTTPChannel):
-    error_task_class = RefusedTask
+    task_class, error_task_class = Task, RefusedTask
 
 
 def address(server: Any) -> tuple[str, int]:
