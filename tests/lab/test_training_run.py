@@ -461,7 +461,7 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
     (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder, sources=[source]).model_dump()))
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
-    assert "warning: 3 numbers" in said and "error: " not in said and "step 4/4" in said
+    assert "warning: 3 labels" in said and "error: " not in said and "step 4/4" in said
     assert re.search("step 4 .*published", said)
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert "warning:" not in capsys.readouterr().out
