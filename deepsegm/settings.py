@@ -108,7 +108,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
     "allauth.mfa",
     "segmentation",
     "worker",
@@ -195,6 +194,8 @@ _PROVIDER = {
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER] if DEEPSEGM_OIDC_URL else []}
 }
+if DEEPSEGM_OIDC_URL:  # a site without a provider need not load the libraries for one
+    INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.{name}"}

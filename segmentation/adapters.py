@@ -18,7 +18,6 @@ from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from requests import RequestException
 
 from .http.access import refused
 from .services import Refused, second_factor
@@ -112,6 +111,8 @@ class Identities(DefaultSocialAccountAdapter):
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:
+        from requests import RequestException
+
         logger.warning("The provider's sign-in failed: %s %s", error, exception)
         down = isinstance(exception, RequestException)
         sentence = CANCELLED if error == "cancelled" else DOWN if down else FAILED

@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -45,6 +44,8 @@ def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
     """Write labels (H, W) as PNG of 8 or 16 bits, beyond 65,535 as TIFF of 32 bits."""
     largest = int(labels.max(initial=0))
     if largest > np.iinfo(np.uint16).max:
+        import tifffile
+
         file = folder / f"{stem}.tif"
         tifffile.imwrite(file, labels, compression="zlib")
         return file

@@ -5,51 +5,33 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from functools import wraps
-from threading import BoundedSemaphore
 from typing import Any
 
 from allauth.account.internal.decorators import login_stage_required
 from allauth.account.utils import perform_login
-from allauth.core.internal.deferred import jwt
 from allauth.mfa.adapter import get_adapter as factors
 from allauth.mfa.totp.internal.auth import clear_totp_secret, get_totp_secret
-from allauth.socialaccount.adapter import get_adapter as identities
-from allauth.socialaccount.internal.jwtkit import fetch_key, lookup_kid_jwk
-from allauth.socialaccount.models import SocialAccount, SocialLogin
-from allauth.socialaccount.providers.oauth2.client import OAuth2Error
-from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
-from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from allauth.socialaccount.models import SocialAccount
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.contrib.auth.views import LoginView
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
-from requests import RequestException
 
-from ..accounts import CROWDED
-from ..adapters import DOWN, FAILED, SecondFactorStage
+from ..adapters import SecondFactorStage
 from ..http.access import ask_to_delete, refused, see_other
 from ..services import Refused, second_factor, staff_log
 from ..services.second_factor import FACTOR
 from ..services.signing import LOCKED_OUT, check_password
 
-PROVIDER = "oidc"
-SIGNED = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-SKEW = 60  # seconds by which the provider's clock may differ
-CONFIGURATION_SECONDS = 600
-# A provider that does not answer must not take all threads of the site.
-_room = BoundedSemaphore(3)
 LAST_WAY = "This identity is your only way to sign in, so it stays: ask the administrator for a password first."
 WRONG_PASSWORD = "The password is wrong, so no second factor was set up."
 POSTS = require_http_methods(["GET", "HEAD", "POST"])
@@ -104,77 +86,24 @@ def staff_only(view: View) -> View:
     return login_required(answer)
 
 
-class Provider(OpenIDConnectOAuth2Adapter):
-    """The provider of DEEPSEGM_OIDC_URL: its answers are believed if its key has signed them."""
-
-    @property
-    def openid_config(self) -> Any:
-        key = f"oidc-{settings.DEEPSEGM_OIDC_URL.geturl()}"
-        return cache.get(key) or cache.get_or_set(key, super().openid_config, CONFIGURATION_SECONDS)
-
-    def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
-        if "id_token" not in kwargs["response"]:
-            raise OAuth2Error("no id_token")
-        login = super().complete_login(request, app, token, **kwargs)
-        data = login.account.extra_data
-        if data["userinfo"]["sub"] != data["id_token"]["sub"]:
-            raise OAuth2Error("userinfo of somebody else")
-        return login
-
-    def _decode_id_token(self, app: Any, id_token: str) -> Any:
-        try:
-            algorithm, key = fetch_key(id_token, self.openid_config["jwks_uri"], lookup_kid_jwk)
-            said = {"audience": app.client_id, "issuer": self.openid_config["issuer"], "leeway": SKEW}
-            if algorithm not in SIGNED:
-                raise OAuth2Error(f"signed with {algorithm}")
-            return jwt.decode(id_token, key, algorithms=[algorithm], options={"require": ["exp", "sub"]}, **said)
-        except jwt.PyJWTError as error:
-            raise OAuth2Error("Invalid id_token") from error
-
-
-def _asks_provider(view: View) -> View:
-    """A view that asks the provider. Each fault of the provider becomes one sentence."""
+def _of_provider(name: str) -> View:
+    """A view of `openid`. A site without a provider never loads it, nor the libraries that it needs."""
 
     @require_GET
     @never_cache
     @login_not_required
-    @wraps(view)
     def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if not settings.DEEPSEGM_OIDC_URL:
             raise Http404
-        sentence, status = DOWN, 502
-        if not _room.acquire(blocking=False):
-            return refused(request, Refused(CROWDED, 429), reverse("login"))
-        try:
-            return view(request)
-        except IntegrityError:  # two tabs at the same moment
-            sentence, status = FAILED, 409
-        except (RequestException, OAuth2Error, LookupError, TypeError, ValueError, AttributeError):
-            pass
-        finally:
-            _room.release()
-        return refused(request, Refused(sentence.format(name=settings.DEEPSEGM_OIDC_NAME), status), reverse("login"))
+        from . import openid
+
+        view: View = getattr(openid, name)
+        return view(request)
 
     return answer
 
 
-@_asks_provider
-def start(request: HttpRequest) -> HttpResponse:
-    """To the provider, to sign in or to connect an identity with the account that is signed in."""
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-        return redirect("login")
-    after, connect = _safe(request, request.GET.get("next", "")), "connect" in request.GET
-    if connect != request.user.is_authenticated:
-        return HttpResponseRedirect(after or reverse("home" if request.user.is_authenticated else "login"))
-    provider = identities(request).get_provider(request, PROVIDER)
-    provider.oauth2_adapter_class = Provider
-    return provider.redirect(request, "connect" if connect else "login", next_url=after or None)
-
-
-@_asks_provider
-def arrive(request: HttpRequest) -> HttpResponse:
-    """Back from the provider."""
-    return OAuth2CallbackView.adapter_view(Provider(request, PROVIDER))(request)
+start, arrive = _of_provider("start"), _of_provider("arrive")
 
 
 @POSTS
@@ -293,9 +222,3 @@ def _factor_page(request: HttpRequest, status: int = 200, **extra: Any) -> HttpR
         context["left"] = second_factor.left(user)
     context["required"] = settings.DEEPSEGM_STAFF_SECOND_FACTOR == "required"
     return render(request, "accounts/second_factor.html", context, status=status)
-
-
-def _safe(request: HttpRequest, address: str) -> str:
-    """An address of this site, else ""."""
-    known = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
-    return address if known else ""
