@@ -73,8 +73,9 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Set aside outlines whose contrast is below this share of the typical contrast in the image, and gaps"
-            " between particles. 0 counts them all. The default is the model's own share."
+            "Set aside outlines whose contrast is below this share of the typical contrast in the image, gaps between"
+            " particles, and particles mostly hidden by others. 0 counts them all. The default is the model's own"
+            " share."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import NO_NUMBERS, Flag, from_json
-from ..core.measure.filters import LEAST_CONFIDENCE, Reason
+from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
@@ -58,7 +58,7 @@ MANY_MORE = 1.1  # times the outlines from which on it is offered to separate mo
 # By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
-    **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
+    **dict.fromkeys(map(str, BY_OTHERS), Change("count them", "faint_limit", "0")),
 }
 
 
@@ -251,7 +251,7 @@ class Result(ChartedSummary):
         known, every = {each.name for each in settings_of_task(self.task)}, list(changes.values())
         last = {change: reason for reason, change in changes.items() if change.setting in known}
         buttons = {
-            reason: replace(change, words="count both") if every.count(change) > 1 else change
+            reason: replace(change, words={1: change.words, 2: "count both"}.get(every.count(change), "count all"))
             for change, reason in last.items()
         }
         return [

@@ -23,6 +23,10 @@ RESOLVED_PX = 5.0
 LEAST_CONFIDENCE = 0.5
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
+# A sliver: more than this share of its outline lies at others, its area is under this share of the median area of the
+# image, and its solidity or its aspect ratio is under these. In an image of fewer outlines nothing is one, and the
+# solidity says nothing of narrower ones, because even a disc of so few pixels has hollows.
+CONTACT, SLIVER_AREA, SLIVER_SOLIDITY, SLIVER_ASPECT_RATIO, SEVERAL, SOLID_PX = 0.5, 0.5, 0.88, 0.5, 10, 16
 
 
 class Reason(StrEnum):
@@ -31,6 +35,7 @@ class Reason(StrEnum):
     UNLIKE = "image unlike the data"
     FAINT = "much fainter than the others"
     GAP = "gap between particles"
+    HIDDEN = "mostly hidden by others"
     FRAME = "touches the frame"
     SLIP = "a few pixels only"
     SMALL = "smaller than the filter"
@@ -46,7 +51,8 @@ class Reason(StrEnum):
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
-BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by the whole image
+BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
+BY_IMAGE = (Reason.UNLIKE, *BY_OTHERS)  # judged before the filter, by the whole image
 # Reasons of outlines that may be wrong; the others are right, but do not count.
 DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
@@ -58,6 +64,10 @@ _DEFINITIONS = {
         " outlines”."
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
+    Reason.HIDDEN: (
+        f"Other outlines surround more than {CONTACT:.0%} of it, and it is small and narrow or hollow: most of the"
+        " particle is probably hidden, so its size is unknown."
+    ),
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
     Reason.SMALL: (
@@ -121,18 +131,30 @@ def corrected(table: Table, segmentation: Segmentation) -> Table:
     return replace(table, columns={**table.columns, BY_HAND: by_hand}).judged(np.array(reasons, REASON_TYPE))
 
 
-def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
-    """The table without objects of a relative contrast under `limit` and without gaps (n,) between particles: these are
-    set aside. A limit of 0 sets nothing aside."""
+def slivers(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) whether each outline is the visible rest of a particle that others hide. contact: (n,) see
+    `shapes.contact_shares`. Our own rule (docs/development/experiments.md)."""
+    if len(table) < SEVERAL:
+        return np.zeros(len(table), bool)
+    area = table.length("area")
+    hollow = (table["solidity"] < SLIVER_SOLIDITY) & (table.rescaled(None)["min_feret_px"] >= SOLID_PX)
+    narrow = hollow | (table["aspect_ratio"] < SLIVER_ASPECT_RATIO)
+    hidden = (contact > CONTACT) & (area < SLIVER_AREA * np.median(area)) & narrow
+    return np.asarray(hidden & ~table["touches_frame"].astype(bool))
+
+
+def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Table:
+    """The table without objects of a relative contrast under `limit`, without gaps (n,) between particles and without
+    objects that are mostly hidden (n,): these are set aside. A limit of 0 sets nothing aside."""
     if not limit:
         return table
-    faint = table["relative_contrast"] < limit
-    return table.judged(np.select([gap, faint], [str(Reason.GAP), str(Reason.FAINT)], table.reasons))
+    holds = gap, table["relative_contrast"] < limit, hidden
+    return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT), str(Reason.HIDDEN)], table.reasons))
 
 
 def with_faint(table: Table, filter: bool) -> Table:
-    """The table judged as if no outline were faint or a gap."""
-    faint = np.isin(table.reasons, [str(Reason.FAINT), str(Reason.GAP)])
+    """The table judged as if no outline were faint, a gap or mostly hidden."""
+    faint = np.isin(table.reasons, [str(reason) for reason in BY_OTHERS])
     return set_aside(table.judged(np.where(faint, "", table.reasons)), filter) if faint.any() else table
 
 

@@ -132,6 +132,23 @@ def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     return np.unique(first[group], return_inverse=True)[1].astype(np.int64) + 1
 
 
+def contact_shares(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
+    """(n,) for each particle 1..n of `labels` (H, W) the share of its outline that other particles touch: of the pixel
+    edges along it, those at the frame left out; 0 without any."""
+    edges, shared = np.zeros(n + 1), np.zeros(n + 1)
+    for block in blocks(labels.shape):
+        rows = labels[block.start : block.stop + 1]
+        beside = labels[block]  # the last row of a block is also the first of the next one
+        for here, there in ((beside[:, :-1], beside[:, 1:]), (rows[:-1], rows[1:])):
+            differ = here != there
+            pair = here[differ], there[differ]
+            both = (pair[0] > 0) & (pair[1] > 0)
+            for one in pair:
+                edges += np.bincount(one, minlength=n + 1)
+                shared += np.bincount(one[both], minlength=n + 1)
+    return shared[1:] / np.maximum(edges[1:], 1)
+
+
 def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
     """The pairs (p, 2) of labels that share a pixel edge, each once."""
     found = [np.zeros(0, np.int64)]

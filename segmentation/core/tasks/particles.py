@@ -197,9 +197,9 @@ def measure(
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
     from ..labels.contrast import contrasts
     from ..measure.budget import Evidence
-    from ..measure.filters import corrected, set_aside, set_faint_aside
+    from ..measure.filters import corrected, set_aside, set_faint_aside, slivers
+    from ..measure.shapes import contact_shares, under, without_corners
     from ..measure.shapes import measure as measured
-    from ..measure.shapes import under, without_corners
     from ..measure.statistics import seed_of, summarise
     from ..micrograph.contrast import clip_outliers
 
@@ -213,7 +213,8 @@ def measure(
         found = replace(found, columns={**found.columns, "relative_contrast": contrast.astype(np.float64)})
         if _no_number(segmentation, settings):
             return without_numbers(found)
-        return set_aside(_with_second_kind(set_faint_aside(found, limit, gap > 0.5)), settings.filter)
+        hidden = slivers(found, contact_shares(labels, len(found)))
+        return set_aside(_with_second_kind(set_faint_aside(found, limit, gap > 0.5, hidden)), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
     table = set_aside(corrected(judged(own, *of_each), segmentation), settings.filter)

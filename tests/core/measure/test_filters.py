@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from segmentation.core.measure.filters import ALWAYS, BY_HAND, BY_IMAGE, FILTERED, Reason, set_aside
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.filters import (
+    ALWAYS,
+    BY_HAND,
+    BY_IMAGE,
+    CONTACT,
+    FILTERED,
+    Reason,
+    set_aside,
+    set_faint_aside,
+    slivers,
+)
+from segmentation.core.measure.shapes import contact_shares, measure
 from tests.core.builders import grey_of
 
 from .particle_tables import table_of
@@ -103,3 +115,48 @@ def test_every_reason_has_a_definition_with_its_limit():
 def test_what_was_drawn_by_hand_at_the_frame_does_not_count_even_where_it_is_faint(before):
     table = table_of([50, 50], [before, before], touches_frame=[True, False], **{BY_HAND: [True, True]})
     assert set_aside(table, True).reasons.tolist() == [Reason.FRAME, ""]
+
+
+def disc(labels, number, y, x, radius=10):
+    rows, columns = np.mgrid[: labels.shape[0], : labels.shape[1]]
+    labels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = number
+
+
+def discs(groups=4, hidden=0):
+    """Groups of three discs around a place, and in the first `hidden` groups a disc behind the three."""
+    labels = np.zeros((60, groups * 60), np.int32)
+    for number in range(groups):
+        middle = 30 + 60 * number
+        if number < hidden:
+            disc(labels, 3 * groups + number + 1, 30, middle)
+        for place, angle in enumerate(np.radians([90, 210, 330])):
+            disc(labels, 3 * number + place + 1, 30 + 12 * np.sin(angle), middle + 12 * np.cos(angle))
+    return labels
+
+
+def test_the_rest_of_a_hidden_particle_is_a_sliver():
+    labels = discs(4, hidden=3)
+    table = judged(labels, False)
+    contact = contact_shares(labels, len(table))
+    assert (contact[12:] > CONTACT).all()
+    hidden = slivers(table, contact)
+    assert hidden.tolist() == [False] * 12 + [True] * 3
+    plain = replace(table, columns={**table.columns, "relative_contrast": np.ones(len(table))})
+    none = np.zeros(len(table), bool)
+    assert set_faint_aside(plain, 0.2, none, hidden).reasons.tolist() == [""] * 12 + [Reason.HIDDEN] * 3
+    assert set_faint_aside(plain, 0.0, none, hidden).kept.all()
+
+
+@pytest.mark.parametrize("labels", [discs(2, hidden=2), discs(4)])
+def test_few_or_whole_outlines_are_no_slivers(labels):
+    table = judged(labels, False)
+    assert not slivers(table, contact_shares(labels, len(table))).any()
+
+
+@pytest.mark.parametrize("radius", range(2, 8))
+def test_a_round_small_particle_on_a_large_one_is_no_sliver(radius):
+    labels = discs(4)
+    disc(labels, 13, 42, 30, radius)
+    table = judged(labels, False)
+    contact = contact_shares(labels, len(table))
+    assert contact[12] == 1 and not slivers(table, contact).any()

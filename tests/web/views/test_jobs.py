@@ -316,6 +316,8 @@ class TestChange:
         assert '<input type="hidden" name="faint_limit" value="0">' in told and "count them" in told
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
         assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
+        all_three = summary(n_set_aside=81, set_aside={**aside, Reason.GAP: 1, Reason.HIDDEN: 1})
+        assert words(maker.get(address(job(summary=all_three)))).count(">count all</button>") == 1
         old = job()
         maker.post(address(old, "change/"), {"faint_limit": "0"})
         assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
