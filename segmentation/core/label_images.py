@@ -15,6 +15,7 @@ from skimage.measure import label as connected
 
 from .micrograph.kinds import clean_name
 from .micrograph.reader import MAX_PIXELS, read
+from .micrograph.tiff import count_pages
 from .micrograph.types import Calibration, UnreadableImage
 
 TIFF = (".tif", ".tiff")
@@ -112,6 +113,7 @@ def read_array(path: Path) -> NDArray[Any]:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         if suffix in TIFF:
             with tifffile.TiffFile(path) as file:
+                count_pages(file)  # refuses a list of pages that runs in a circle, for which tifffile would never end
                 declared = file.series[0]
                 if declared.nbytes > 4 * MAX_PIXELS:  # before memory is taken for it
                     raise UnreadableImage(_LARGE.format(pixels=declared.size, limit=MAX_PIXELS))

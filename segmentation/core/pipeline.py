@@ -329,7 +329,7 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
     if "resembles" in used:
         yield Flag.doubtful(
             f"This image looks more like the training images of {used['resembles']['title']} than like those of"
-            f" {title}. Use that model. Numbers from {title} would mean nothing.",
+            f" {title}. If it shows the same, use that model. Numbers from {title} would then mean nothing.",
             "Looks like the images of another model",
         )
     elif used.get("unfamiliar"):

@@ -89,7 +89,7 @@ class PageTags:
 
 
 def _page_notes(file: TiffFile) -> list[str]:
-    pages, complete = _count_pages(file)
+    pages, complete = count_pages(file)
     notes = []
     if pages > 1:
         notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
@@ -98,7 +98,7 @@ def _page_notes(file: TiffFile) -> list[str]:
     return notes
 
 
-def _count_pages(file: TiffFile) -> tuple[int, bool]:
+def count_pages(file: TiffFile) -> tuple[int, bool]:
     """Pages in the chain, and whether it ends as it should; a chain that turns back on itself is refused.
 
     tifffile looks for circles only once, at the hundredth page.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import cards
 from .cards import ModelCard
+from .likeness import relative_distance
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
@@ -109,8 +110,8 @@ def compared_with_models(
     """The card of another model whose images a picture (H, W) in 0..1 clearly resembles more than those of `card`, or
     None; and whether the picture is far from all images of `card`.
 
-    same_task: whether the other model may be of the same task. For a user's own model the answer is (None, False),
-    because its training images are not known here.
+    same_task: whether the other model may be of the same task; if not, its own check must speak for it, too
+    (`likeness`). For a user's own model the answer is (None, False), because its training images are not known here.
     """
     here = {each.name: each for each in cards.available()}
     models = {each.model: each for each in known().models if each.model in here}
@@ -118,7 +119,9 @@ def compared_with_models(
     if own is None or not picture.any():
         return None, False
     if not same_task:
-        models = {name: each for name, each in models.items() if here[name].task != card.task}
+        grey = np.rint(255 * picture).astype(np.uint8)
+        others = {name: each for name, each in models.items() if here[name].task != card.task}
+        models = {name: each for name, each in others.items() if relative_distance(grey, 1.0, here[name]) <= 1}
     found = known().scaled(picture)
     clearer = [
         each

@@ -22,6 +22,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.imported import shapes
 from segmentation.core.imported.reading import Outlines, read_outlines
 from segmentation.core.imported.shapes import Frame
+from segmentation.core.label_images import read_array
 from segmentation.core.labels.segmentation import MASKS, Provenance, Segmentation
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.pipeline import measure
@@ -32,6 +33,7 @@ from segmentation.core.report.picture import COLOURS
 from segmentation.core.report.wording import imported_words
 from segmentation.core.tasks import find
 from tests.core.builders import analysis_of, disc_labels
+from tests.hostile import REFUSED
 
 FRAME, PARTICLES, PHASES = Frame(120, 160, 120), find("particles"), find("phases")
 SQUARE = [(10, 20), (30, 20), (30, 50), (10, 50)]
@@ -385,3 +387,11 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     said = json.loads(files["result.json"].read_text())
     assert said["used"]["imported"]["outlines"] == 2 and said["model"]["name"] == MASKS
     assert imported_words(segmentation.used).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]
+
+
+@pytest.mark.parametrize("label", ["tiff_ifd_names_itself", "tiff_ifds_in_circle"])
+def test_a_list_of_pages_that_runs_in_a_circle_is_refused(tmp_path, label):
+    file = tmp_path / "labels.tif"
+    file.write_bytes(next(case for case in REFUSED if case.label == label).build())
+    with pytest.raises(UnreadableImage, match="circle"):
+        read_array(file)
