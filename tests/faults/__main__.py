@@ -78,7 +78,7 @@ def main() -> int:
         if site is not None:
             site.stop_engines()
         if not asked.keep:
-            subprocess.run(["umount", str(folder / "data")], stderr=subprocess.DEVNULL)
+            subprocess.run(["umount", "--lazy", str(folder / "data")], stderr=subprocess.DEVNULL)
             shutil.rmtree(folder, ignore_errors=True)
         else:
             print(f"kept: {folder}", file=shown)
