@@ -19,8 +19,8 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 PREFIX = "deepsegm-"
 LOCK = "lock"
-# Django writes a large upload to a file of such a name, for as long as its request takes.
-UPLOADS, UPLOAD_SECONDS = "*.upload*", 3600.0
+# Django writes a large upload to a file of such a name, for as long as its request takes; clocks may jump by hours.
+UPLOADS, UPLOAD_SECONDS = "*.upload*", 24 * 3600.0
 YOUNG_SECONDS = 60.0
 
 

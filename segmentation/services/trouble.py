@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from pathlib import Path
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from segmentation.core.network.cards import SilentDevice
@@ -42,6 +44,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
 
 
+def _is_lost_upload(error: OSError) -> bool:
+    """Whether the file of a request under way was removed: by somebody, or by a worker whose clock jumped."""
+    lost = error.filename if isinstance(error, FileNotFoundError) else None
+    return isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
+
+
 def _of(error: BaseException) -> str:
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
@@ -50,6 +58,6 @@ def _of(error: BaseException) -> str:
     if isinstance(error, OSError):
         if error.errno in NO_SPACE:
             return FULL
-        if error.errno in OF_THE_MACHINE:
+        if error.errno in OF_THE_MACHINE or _is_lost_upload(error):
             return STORAGE
     return STORAGE if f"{type(error).__module__}.".startswith(REMOTE) else ""

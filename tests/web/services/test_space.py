@@ -15,7 +15,7 @@ from deepsegm.log_throttle import LogThrottle
 from segmentation import services
 from segmentation.models import Job
 from segmentation.services import health, space
-from segmentation.services.trouble import FULL
+from segmentation.services.trouble import FULL, STORAGE, trouble
 from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +147,14 @@ def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
     now[0] = 61.0
     log()
     assert re.fullmatch(r"disk full \(95 .*\)", said[-1])
+
+
+def test_an_upload_that_vanished_on_its_way_is_sent_again(settings, tmp_path):
+    """A worker whose clock jumped once took it for the remains of a killed process."""
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    with pytest.raises(FileNotFoundError) as lost:
+        (tmp_path / "a.upload.png").rename(tmp_path / "stored")
+    assert trouble(lost.value) == STORAGE
+    with pytest.raises(FileNotFoundError) as other:
+        (tmp_path.parent / "no such file").read_bytes()
+    assert trouble(other.value) == ""
