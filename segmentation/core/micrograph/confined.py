@@ -33,7 +33,8 @@ OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE
 SIGNALS = 0b11  # of version 6: none to processes outside, and no abstract Unix sockets there
 PROGRAM = Path(__file__).parents[2]
 # What Python, its libraries and the C library read: programs, and facts about this process and the machine.
-SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/sys", "/proc/stat")
+SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/etc", "/proc/self", "/proc/sys")
+MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat")
 DEVICES = ("/sys/devices/system", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
 
 FILTER, SYNCHRONISE = 1, 1  # of seccomp: a program, for all threads
@@ -90,8 +91,9 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     reading = READ_FILE | READ_DIR
     handled = struct.pack("QQQ", reading | writing, 0, SIGNALS)[: 24 if version >= 6 else 8]
     ruleset = _checked(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
-    libraries = (path for path in map(Path, sys.path) if path not in (Path(), PROGRAM.parent))
-    own = [*map(Path, (*SYSTEM, *DEVICES, sys.prefix, sys.base_prefix)), *libraries, PROGRAM, *readable]
+    named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    libraries = (path for path in map(Path, named) if path not in (Path(), PROGRAM.parent))
+    own = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *libraries, PROGRAM, *readable]
     # The folder of our package may hold keys and data, too: Python lists it to find the package.
     allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in own)]
     try:
