@@ -33,7 +33,7 @@ from .scratch import scratch
 logger = logging.getLogger(__name__)
 
 LONGEST_KIND = 100
-# What a child is told of our environment: how to start, and no key, password or address of the site.
+# The variables of our environment that a child gets. No key, password or address of the site is among them.
 TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 TOLD_BEGINNINGS = ("LC_", "PYTHON", "OMP_", "OPENBLAS_")
 KILLS = (signal.SIGKILL, signal.SIGTERM)

@@ -14,7 +14,6 @@ from django.utils.safestring import SafeString, mark_safe
 
 from .. import services
 from ..core import tasks
-from ..core.flags import one_line
 from ..core.report.exports.viewer import THUMBNAILS
 from ..core.report.wording import calibration_words
 from ..core.typed import settings_of_task
@@ -27,7 +26,7 @@ from ..models import (
     Segmentation,
     Signature,
 )
-from ..presenters.result import flags_of, main_number
+from ..presenters.result import main_number, warning_of
 from .base import GoesWithOthers, LookOnly, WithLink, image_of, preview
 
 FIGURE = "figure.png"
@@ -74,7 +73,7 @@ class JobAdmin(WithLink):
             return ""
         kept = (job.summary.get("statistics") or {}).get("n_kept")
         numbers = ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
-        return "; ".join(filter(None, (numbers, one_line(flags_of(job.summary, job.micrograph)))))
+        return "; ".join(filter(None, (numbers, warning_of(job))))
 
     @admin.display(description="settings")
     def words(self, job: Job) -> SafeString:

@@ -14,7 +14,7 @@ from .. import services
 from ..http.access import visible
 from ..models import Job
 from ..models.comparisons import Compared
-from ..presenters.comparison import ComparedResults, Difference, warning_of
+from ..presenters.comparison import ComparedResults, Difference, warning_of_side
 from ..services import Refused
 from ..services.comparisons import name_of
 from . import schemas
@@ -63,7 +63,7 @@ def _side(request: HttpRequest, side: Compared) -> dict[str, Any]:
         "id": str(side.pk),
         "kind": "job" if job else "sample",
         "name": name_of(side),
-        "warning": warning_of(side) or None,
+        "warning": warning_of_side(side) or None,
         "url": address(reverse("api:job" if job else "api:sample", args=[side.pk])),
         "page": address(reverse("job" if job else "sample-page", args=[side.pk])),
     }

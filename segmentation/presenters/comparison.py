@@ -22,7 +22,7 @@ from ..models import Comparison, Job, Sample
 from ..models.comparisons import Compared as Row
 from ..services.comparisons import name_of
 from .charts import ChartedSummary, Overlay
-from .result import Result, flags_of
+from .result import Result, warning_of
 from .sample import PooledResult
 
 HOW = {
@@ -44,10 +44,9 @@ PLACES: dict[Place, tuple[str, str, str]] = {
 }
 
 
-def warning_of(side: Row) -> str:
+def warning_of_side(side: Row) -> str:
     """The short forms of the warnings of one of two results, "" without any."""
-    flags = PooledResult(side).warnings if isinstance(side, Sample) else flags_of(side.summary, side.micrograph)
-    return one_line(flags)
+    return one_line(PooledResult(side).warnings) if isinstance(side, Sample) else warning_of(side)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import NO_NUMBERS, Flag, from_json
+from ..core.flags import NO_NUMBERS, Flag, from_json, one_line
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -355,6 +355,11 @@ def shown_settings(settings: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
 def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
     """The warnings of a result, also of an earlier version."""
     return from_json(summary, (NO_SCALE, *micrograph.notes))
+
+
+def warning_of(job: Job) -> str:
+    """The short forms of the warnings of a finished job on one line, "" without any."""
+    return one_line(flags_of(job.summary, job.micrograph))
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:

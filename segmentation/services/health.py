@@ -163,7 +163,7 @@ def _age() -> str:
     late = [
         f"The oldest {nouns[each.queue]} has waited {about(each.oldest)}." for each in queues() if each.oldest > limit
     ]
-    return f"{' '.join(late)} Start more workers, or read the log of those that run." if late else ""
+    return f"{' '.join(late)} Start more workers, or read the logs of the workers." if late else ""
 
 
 _SILENT = "It is not known, because the database does not answer."

@@ -19,7 +19,7 @@ from ..http.access import refused, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.comparisons import Compared
-from ..presenters.comparison import ComparedResults, warning_of
+from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.result import main_number
 from ..services import Refused, comparison_of, found_for
 from ..services.calibration import used_calibration
@@ -66,7 +66,7 @@ def _page_of(side: Compared) -> str:
 def _side(side: Compared, letter: str) -> dict[str, Any]:
     """What the page shows of one result; files: of an image, to look at it."""
     said: dict[str, Any] = {"letter": letter, "name": name_of(side), "page": _page_of(side), "files": None, "row": side}
-    said["warning"] = warning_of(side)
+    said["warning"] = warning_of_side(side)
     if isinstance(side, Job):
         further = ["image.webp"] if side.micrograph.viewer_image else []
         files = files_of(side, "image", task_of(side.settings), "artifact", further)["files"]

@@ -19,7 +19,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ..core.flags import one_line
 from ..core.report.wording import capital
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, refused, see_other
@@ -27,7 +26,7 @@ from ..http.serving import thumbnails
 from ..http.zipped import Zipped
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
-from ..presenters.result import flags_of, main_number
+from ..presenters.result import main_number, warning_of
 from ..services import Refused, combined_table, delete_job, sample_of_results
 from ..services.calibration import is_scaled
 from ..services.claiming import claim_results
@@ -229,7 +228,7 @@ def _numbers(job: Job) -> dict[str, Any]:
         "kept": statistics["n_kept"] if statistics and screened else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
         "unscaled": bool(statistics and statistics["n_kept"]) and not is_scaled(job.summary),
-        "warning": one_line(flags_of(job.summary, job.micrograph)) if done else "",
+        "warning": warning_of(job) if done else "",
     }
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.models import Job, Sample
-from segmentation.presenters.comparison import warning_of
+from segmentation.presenters.comparison import warning_of_side
 from segmentation.services import combined_table
 from tests.web.finished import FILES, SUMMARY
 
@@ -29,14 +29,14 @@ def test_in_a_comparison(client, doubted, make_job, alice):
     client.force_login(alice)
     page = client.get(f"{reverse('compare')}?a={doubted.pk}&b={sound.pk}").content.decode()
     assert page.count(SHORT) == 1 and "changes no number" not in page
-    assert (warning_of(doubted), warning_of(sound)) == (SHORT, "")
+    assert (warning_of_side(doubted), warning_of_side(sound)) == (SHORT, "")
 
 
 def test_in_the_list_of_samples(client, make_sample, alice):
     sample = make_sample("done", owner=alice, state="done", pooled={"statistics": SUMMARY["statistics"], **DOUBTED})
     client.force_login(alice)
     assert SHORT in client.get(reverse("samples")).content.decode()
-    assert warning_of(Sample.objects.get(pk=sample.pk)) == SHORT
+    assert warning_of_side(Sample.objects.get(pk=sample.pk)) == SHORT
 
 
 def test_in_the_administrators_list(admin_client, doubted):

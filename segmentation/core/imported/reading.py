@@ -48,8 +48,9 @@ class Outlines:
     def segmentation(
         self, parent: Segmentation, *, name: str, sha256: str, version: str, of: str = "", semantic: bool = False
     ) -> Segmentation:
-        """A copy of another segmentation of the image with these outlines. All are by hand, except those that we set
-        aside there and that are as they were: they are judged once more as there.
+        """A copy of another segmentation of the image with these outlines.
+
+        An outline that we had set aside there and that is unchanged is judged once more. All others are by hand.
 
         name, sha256: of their file. of: id of the other segmentation. The numbers that describe a network are gone; its
         maps stay, from which missed objects can be added and joined ones split.
@@ -78,7 +79,7 @@ class Outlines:
 
 
 def _unchanged(labels: NDArray[np.int32], before: NDArray[np.int32], ids: set[int]) -> set[int]:
-    """Which of the ids have the pixels that they had before, apart from those that another outline has taken."""
+    """The ids whose pixels are as before. Pixels that another outline has taken make no difference."""
     asked = list(ids)
     grown = labels[(labels != before) & np.isin(labels, asked)]
     shrunk = before[(labels == 0) & np.isin(before, asked)]

@@ -154,9 +154,11 @@ def _total(
 def _ends(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, case: Case
 ) -> list[float] | None:
-    """The range of all that is known: on each side the interval of the answer, as far as it reaches there, and in
-    quadrature what is not in it. So it is never narrower than the interval, which few particles make lopsided. None
-    where sampling is not known."""
+    """The range of an answer with all known contributions; None where sampling is not known.
+
+    Few particles make the interval of an answer lopsided. So each side adds, in quadrature, the reach of the interval
+    there and the contributions that are not in it. The range is never narrower than the interval.
+    """
     interval = case.intervals.get(answer)
     if interval is None:
         return None

@@ -45,8 +45,11 @@ OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 
 
 class Calls(NamedTuple):
-    """Numbers of system calls on one architecture; refused: those that reach the network, the memory of other processes
-    or the limits, or leave the group of processes that is killed together. prlimit is refused where it sets a limit."""
+    """Numbers of system calls on one architecture.
+
+    refused: they reach the network, the memory of other processes or the limits, or leave the group of processes that
+    is killed together. prlimit: refused where it sets a limit.
+    """
 
     architecture: int
     seccomp: int

@@ -119,15 +119,16 @@ def compared_with_models(
     if own is None or not picture.any():
         return None, False
     if not same_task:
-        grey = np.rint(255 * picture).astype(np.uint8)
-        others = {name: each for name, each in models.items() if here[name].task != card.task}
-        models = {name: each for name, each in others.items() if relative_distance(grey, 1.0, here[name]) <= 1}
+        models = {name: each for name, each in models.items() if here[name].task != card.task}
     found = known().scaled(picture)
     clearer = [
         each
         for each in models.values()
         if each.likelihood(found) > own.likelihood(found) + CLEARLY and each.distance(found) < UNFAMILIAR
     ]
+    if clearer and not same_task:  # only then, because describing a picture takes time
+        grey = np.rint(255 * picture).astype(np.uint8)
+        clearer = [each for each in clearer if relative_distance(grey, 1.0, here[each.model]) <= 1]
     best = max(clearer, key=lambda each: each.likelihood(found), default=None)
     return here[best.model] if best else None, own.distance(found) > UNFAMILIAR
 
