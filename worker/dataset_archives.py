@@ -15,10 +15,10 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core import dataset_files as files
 from segmentation.core import truth
+from segmentation.core.errors import UserError
 from segmentation.core.label_images import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import find
-from segmentation.core.validation import UserError
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
 from segmentation.services.archives import Note, every_file, is_junk
 from segmentation.services.datasets import check_room, default_group_of, is_within, take_in_archive, unique_name
@@ -106,7 +106,7 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
             continue
         try:
             _take_image(dataset, learning, pair, contents, by, tell, notes)
-        except (inspection.Unreadable, UnreadableImage, services.Refused) as error:
+        except (UnreadableImage, services.Refused) as error:
             notes.append(Note(pair.name, str(error)))
 
 
@@ -119,18 +119,16 @@ def _take_image(
     tell: Callable[[], None],
     notes: list[Note],
 ) -> None:
-    from segmentation.core.micrograph.reader import read
-
-    facts = inspection.inspect(pair.image, name=pair.name, read_bar=False, alive=tell).facts
-    rows, columns = facts["height"], facts["width"]
+    micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
+    rows, columns = micrograph.shape
     asked = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
     labels = inspection.read_truth(pair.labels, asked, tell)
     region = contents.regions.get(pair.name)
     if region is not None and not is_within(region, rows, columns):
         raise services.Refused(OUTSIDE)
-    image = dataset.images.filter(sha256=facts["sha256"]).first()
-    image = image or DatasetImage(dataset=dataset, sha256=facts["sha256"], name=unique_name(dataset, pair.name))
-    scale = contents.of.get(pair.name, {}).get("nm_per_pixel", facts["calibration"]["nm_per_pixel"])
+    image = dataset.images.filter(sha256=micrograph.sha256).first()
+    image = image or DatasetImage(dataset=dataset, sha256=micrograph.sha256, name=unique_name(dataset, pair.name))
+    scale = contents.of.get(pair.name, {}).get("nm_per_pixel", micrograph.calibration.nm_per_pixel)
     if not isinstance(scale, int | float) or not 1e-4 <= scale <= 1e6:
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
@@ -146,7 +144,7 @@ def _take_image(
         "nm_per_pixel": scale,
         "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
     }
-    store(dataset, image, learning, read(pair.image, name=pair.name), pair.image, labels, {}, **fields)
+    store(dataset, image, learning, micrograph, pair.image, labels, {}, **fields)
 
 
 def _contents(found: dict[str, Path], notes: list[Note]) -> Contents:

@@ -28,6 +28,7 @@ from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
 from segmentation.services.datasets import CHECK, keep_check, publish_dataset, publish_image
 
+from . import inspection
 from .comparing import objects_of_job
 from .exporting import stored_segmentation
 from .fetching import fetch, pixels_of
@@ -46,6 +47,7 @@ BINS = np.geomspace(2, 2048, 21)  # px, two bins each time the diameter doubles
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
 TRUE_ALL_THE_SAME = {str(each) for each in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
+CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
 
@@ -73,16 +75,25 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
 
 def lay_out(images: Iterable[DatasetImage], folder: Path) -> None:
     """Write images with their labels as a folder dataset, see `core.dataset_files`; raises UnreadableImage where a file
-    is gone."""
+    is gone or was changed.
+
+    Each image is written as TIFF under its own name, whatever that ends with, so that no decoder of foreign files runs
+    where its pixels are used.
+    """
+    from segmentation.core.label_images import sha256_of
+
     groups, regions = dict[str, str](), dict[str, list[int]]()
     for name in (files.IMAGES, files.LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for image in images:
-        for stored, place in (
-            (image.image.name, f"{files.IMAGES}/{image.name}"),
-            (image.labels.name, files.labels_path(image.name, image.labels.name)),
-        ):
-            shutil.copyfile(fetch(stored, folder), folder / place)
+        with scratch() as own:
+            source, labels = fetch(image.image.name, own), fetch(image.labels.name, own)
+            # A file of an unusual format was converted to TIFF, which its hash does not describe.
+            known = {labels: image.labels_sha256, **({} if image.name.endswith(".tif") else {source: image.sha256})}
+            if any(sha256_of(file) != sha256 for file, sha256 in known.items()):
+                raise UnreadableImage(CHANGED.format(name=image.name))
+            _write_tiff(inspection.read_micrograph(source, name=image.name), folder / files.IMAGES / image.name)
+            shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
         if image.region:
             regions[image.name] = image.region
@@ -107,7 +118,8 @@ def _write(dataset: Dataset, image: DatasetImage, learning: LearningTask, folder
     labels, left_out = _true_labels(job, learning)
     source = fetch(job.micrograph.file.name, folder)
     if PurePosixPath(image.name).suffix.lower() not in IMAGE_KINDS:
-        source = _as_tiff(micrograph, folder)
+        source = folder / "converted.tif"
+        _write_tiff(micrograph, source)
         image.name = f"{PurePosixPath(image.name).stem}.tif"
     edited = (job.summary.get("used") or {}).get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
@@ -176,12 +188,10 @@ def _within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
     return found
 
 
-def _as_tiff(micrograph: Micrograph, folder: Path) -> Path:
+def _write_tiff(micrograph: Micrograph, file: Path) -> None:
     import tifffile
 
-    file = folder / "converted.tif"
     tifffile.imwrite(file, micrograph.pixels, compression="zlib")
-    return file
 
 
 def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,8 +87,10 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     from segmentation.core.report.files import write_all
 
     job, out = export.job, folder / "results"
-    progress("reading the image", 0.0)
-    analysis = pipeline.measure(pixels_of(job.micrograph, folder), stored_segmentation(job), job.get_settings())
+    reading = partial(progress, "reading the image", 0.0)
+    reading()
+    micrograph = pixels_of(job.micrograph, folder, reading)
+    analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     out.mkdir()
     there = []
     for stored in job.artifacts.all():

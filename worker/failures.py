@@ -9,15 +9,15 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from segmentation import services
+from segmentation.core.errors import UserError
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.tasks import UnknownTask
-from segmentation.core.validation import UserError
 from segmentation.models import Attempted, Training
 from segmentation.services.kinds import KINDS
 
-from .inspection import Unreadable
+from .inspection import Killed
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ BROKEN = (
 
 def sentence_for(row: Attempted, error: Exception) -> str:
     """The message to the user; errors not caused by the image or the settings are also logged."""
-    if isinstance(error, (UnreadableImage, Unreadable, UnusableSegmentation, services.Refused)):
+    if isinstance(error, (UnreadableImage, Killed, UnusableSegmentation, services.Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
         # The folder is ours, and people have no shell: they know the dataset by its page.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from django.core.files.storage import default_storage
 from segmentation import services
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Micrograph
-from segmentation.services.limits import most_pixels
+
+from . import inspection
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph import types
@@ -59,11 +61,12 @@ def show_in_squares(stored: Micrograph, micrograph: types.Micrograph, folder: Pa
     services.keep_picture(micrograph=stored, picture=picture, tiles=tiles)
 
 
-def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:
-    """The micrograph as read, with the data of its side files and its data bar; raises UnreadableImage."""
-    from segmentation.core.micrograph.reader import read
+def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:
+    """The micrograph as read, with the data of its side files and its data bar; raises UnreadableImage. alive: as for
+    `inspection.inspect`."""
     from segmentation.core.micrograph.readings import with_scale_read
 
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
-    found = read(fetch(micrograph.file.name, folder), name=micrograph.name, max_pixels=most_pixels(), side=side)
+    path = fetch(micrograph.file.name, folder)
+    found = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
     return with_scale_read(found, micrograph.reading)

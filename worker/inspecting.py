@@ -43,7 +43,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
     try:
         found = inspection.inspect(path, name=micrograph.name, alive=lambda: progress(stage, 0.5), **options)
-    except inspection.Unreadable:
+    except (inspection.Unreadable, inspection.Killed):
         if not again:
             raise
         services.publish_reading(micrograph=micrograph, reading={})

@@ -77,7 +77,7 @@ from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
 from .inspecting import inspect
-from .inspection import Killed, Unreadable
+from .inspection import Killed
 from .samples import pool_sample
 from .scratch import scratch
 from .summary import summarise
@@ -284,8 +284,9 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 
-    progress("reading the image", 0.0)
-    micrograph = pixels_of(job.micrograph, folder)
+    reading = partial(progress, "reading the image", 0.0)
+    reading()
+    micrograph = pixels_of(job.micrograph, folder, reading)
     clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
     if job.segmentation is None and job.corrects is not None:
         found = corrected_segmentation(job, folder)
@@ -356,7 +357,7 @@ def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
     """Fail the row; an unusable file or segmentation is not kept for another try."""
     sentence = sentence_for(row, error)
     if isinstance(row, Micrograph):
-        unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused)) and str(error) != GONE
+        unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
         return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
     unusable = {"segmentation": None} if isinstance(error, UnusableSegmentation) else {}
     return partial(services.fail, row=row, sentence=sentence, **unusable)

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset_files import REGIONS, UNLABELLED, Region, read_regions
+from .errors import UserError
 from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers, sha256_of
 from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name
 from .micrograph.reader import read
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
-from .validation import UserError
 
 IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc")
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence

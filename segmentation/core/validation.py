@@ -42,10 +42,6 @@ WORDS = {
 SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
 
 
-class UserError(ValueError):
-    """The request cannot be met; the message is a sentence for people."""
-
-
 class Settings(BaseModel):
     """Immutable settings. Unknown entries are refused, with a suggestion for a misspelt one.
 

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import nn
 
 from .. import __version__
+from ..core.errors import UserError
 from ..core.measure.budget import OWN
 from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.card_entries import FIGURES
@@ -33,7 +34,7 @@ from ..core.network.cards import (
 from ..core.network.runtime import read_weights
 from ..core.tasks import UnknownTask
 from ..core.tasks import find as kind_of
-from ..core.validation import UserError, sentence
+from ..core.validation import sentence
 from . import tasks
 from .data import taught
 from .files import fingerprint, write_whole

@@ -13,8 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..core.errors import UserError
 from ..core.truth import IMAGE_KINDS, files_in, load_image
-from ..core.validation import UserError
 from .data import eight_bits
 from .sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from .synthesis.draw import DIAMETERS

@@ -192,8 +192,8 @@ def archives() -> Target:
 
 
 def datasets() -> Target:
+    from segmentation.core.errors import UserError
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.validation import UserError
     from segmentation.models import Dataset
     from segmentation.services import Refused
     from segmentation.services.archives import every_file

@@ -9,6 +9,7 @@ import json
 import tomllib
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ from PIL import Image
 from segmentation import services
 from segmentation.core.imported.coco import read_coco
 from segmentation.core.imported.shapes import Frame, paint
+from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
+from tests.conftest import picture
 from tests.core.builders import segmentation_of
 from worker.datasets import contradicting_scales, lay_out
 from worker.tasks import prepare
@@ -169,6 +172,37 @@ def test_only_the_checked_rectangle_is_truth(result, give, dataset, tmp_path):
     assert (tmp_path / "folder" / "regions.csv").read_text().splitlines()[1] == "powder_0.png,0,0,60,160"
     assert (tmp_path / "folder" / "groups.csv").read_text().splitlines() == ["image,group", "powder_0.png,powder"]
     assert sorted(each.name for each in (tmp_path / "folder").rglob("*.png")) == ["powder_0.png"] * 2
+
+
+def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, dataset, tmp_path, monkeypatch):
+    """Pixels are written anew, as TIFF by ourselves, wherever they are used; what is stored stays the sender's file."""
+    from segmentation.core.micrograph import reader
+
+    real, kinds = reader._decoded, set()
+
+    def decoded(path, kind, max_pixels):
+        kinds.add(kind)
+        return real(path, kind, max_pixels)
+
+    monkeypatch.setattr(reader, "_decoded", decoded)
+    image = give(result())
+    prepared(dataset)
+    image.refresh_from_db()
+    assert kinds == {"TIFF"}
+    lay_out([image], tmp_path / "folder")
+    laid = tmp_path / "folder" / "images" / "powder_0.png"
+    with image.image.open("rb") as stored:
+        assert (stored.read(4), laid.read_bytes()[:2]) == (b"\x89PNG", b"II")
+    assert (real(laid, "TIFF", 10**6).pixels == reader.read(Path(default_storage.path(image.image.name))).pixels).all()
+
+
+def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give, dataset, tmp_path):
+    image = give(result())
+    prepared(dataset)
+    image.refresh_from_db()
+    Path(default_storage.path(image.image.name)).write_bytes(picture())
+    with pytest.raises(UnreadableImage, match=r"powder_0.png or its outlines were changed in the storage"):
+        lay_out([image], tmp_path / "folder")
 
 
 def test_a_new_revision_takes_the_place_of_the_old_and_its_files(result, give, dataset):

@@ -44,7 +44,7 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
         stored = job.artifacts.create(name=name, attempt=1, size=path.stat().st_size, content_type="text/plain")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(path.read_bytes()))
     Job.objects.filter(pk=job.pk).update(state="done", attempt=1)
-    monkeypatch.setattr(exporting, "pixels_of", lambda micrograph, folder: found.micrograph)
+    monkeypatch.setattr(exporting, "pixels_of", lambda *_: found.micrograph)
     monkeypatch.setattr(exporting, "stored_segmentation", lambda job: found.segmentation)
     monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *asked: found)
     return Job.objects.get(pk=job.pk)

@@ -129,8 +129,8 @@ class TestOne:
     def test_a_full_disk_under_the_child_is_not_the_files_fault(self, monkeypatch):
         command = inspection._command
 
-        def to_a_full_disk(path, name, preview, side=(), read_bar=True):
-            return command(path, name, Path("/dev/full"), side, read_bar)
+        def to_a_full_disk(path, name, side, options):
+            return command(path, name, side, ["--preview=/dev/full"])
 
         micrograph = receive()
         with monkeypatch.context() as patch:
@@ -239,9 +239,9 @@ class TestDataBars:
             later = looks[-1][1]
             return {**parse(output), "reading": {} if later else {"nm_per_pixel": 5.0}, "unread": later}
 
-        def command(path, name, preview, side=(), read_bar=True):
+        def command(path, name, side, options):
             looks.append([name, False])
-            return ordinary(path, name, preview, side, read_bar)
+            return ordinary(path, name, side, options)
 
         def run(child, alive):
             looks[-1][1] = "--later" in child

@@ -67,6 +67,17 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert job.summary["warnings"] == [NO_SCALE]
 
 
+def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, monkeypatch):
+    def decoded(*given):
+        raise AssertionError("a foreign file was decoded in the worker's own process")
+
+    monkeypatch.setattr("segmentation.core.micrograph.reader._decoded", decoded)
+    job = make_job()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.summary["image"]) == ("done", {"width": 64, "height": 48})
+
+
 def test_the_whole_life_of_a_job_takes_few_queries(science, client, reader, django_assert_max_num_queries):
     """docs/operate/production.md reckons with it: how many workers one database can serve."""
     secret = {"headers": {"Authorization": "Bearer the secret of a script"}}

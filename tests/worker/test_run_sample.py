@@ -19,6 +19,7 @@ from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import Artifact, Job, Sample
 from segmentation.services import bundles, tables
+from worker import inspection
 from worker.failures import BROKEN
 from worker.samples import CANCELLED, NONE_LEFT, OTHERWISE, UNREAD
 from worker.tasks import run_job, run_sample
@@ -286,19 +287,17 @@ def test_a_single_image_leaves_none(science, make_job):
 
 
 def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_job, make_micrograph, monkeypatch):
-    from segmentation.core.micrograph import reader as reading
-
     micrograph = make_micrograph()
     stored = default_storage.save(f"{micrograph.folder}/side-1.txt", ContentFile(b"$CM_PIXEL_SIZE 5 nm"))
     micrograph.side = [{"name": "a.txt", "file": stored}]
     micrograph.save()
     seen = []
-    read = reading.read
+    read = inspection.read_micrograph
 
     def noting(path, *, side=(), **said):
         seen.extend((name, beside.read_bytes()) for name, beside in side)
         return read(path, **said)
 
-    monkeypatch.setattr(reading, "read", noting)
+    monkeypatch.setattr(inspection, "read_micrograph", noting)
     run_job(str(make_job(micrograph=micrograph).pk))
     assert seen == [("a.txt", b"$CM_PIXEL_SIZE 5 nm")]

@@ -11,9 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer
+from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer, save
 from ..tasks import find
 from .reading import read_outlines, read_truth, said
 from .shapes import Frame
@@ -37,11 +35,11 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
     asked = options.asked
     frame, task = Frame(*asked["frame"]), find(asked["task"])
     if asked.get("truth"):
-        np.save(options.labels, read_truth(options.input, frame, task, asked["names"], asked["image"]))
+        save(options.labels, read_truth(options.input, frame, task, asked["names"], asked["image"]))
         return {"ok": True}
     known = {"image": asked["image"], "nm_per_pixel": asked["nm_per_pixel"]}
     found = read_outlines(options.input, frame, task, asked["names"], **known)
-    np.save(options.labels, found.labels, allow_pickle=False)
+    save(options.labels, found.labels)
     return {"ok": True, **said(found)}
 
 

@@ -1,6 +1,7 @@
-"""`python -m segmentation.core.micrograph.inspect INPUT --preview OUT.png`: inspect an upload in a child process.
+"""`python -m segmentation.core.micrograph.inspect INPUT`: read a foreign file in a child process.
 
-A file can make a decoder take all memory or die; here only this process dies. Prints one line of JSON.
+A file can make a decoder take all memory or die; here only this process dies. Prints one line of JSON. Arrays are
+written as npy, which takes no decoder to read.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
-from .barreading import LEAST_SIDE, read_bar
 from .confined import confine
 from .contrast import preview
 from .databar import data_bar
@@ -37,7 +38,7 @@ LEAST_SECONDS = 2.0
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
     options = _options(arguments)
-    places = [options.preview.parent] if options.preview else []
+    places = [file.parent for file in (options.preview, options.pixels) if file]
     read = [options.input, *(Path(path) for _, path in options.side)]
     return answer(lambda: _look(options), options.max_memory_mb, options.seconds, places, read, MEMORY)
 
@@ -65,11 +66,19 @@ def answer(
     return 0
 
 
+def save(file: Path, array: NDArray[Any]) -> None:
+    """Write an array as npy. numpy's own `save` does not tell a full disk from other faults."""
+    with file.open("wb") as out:
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
+        out.write(np.ascontiguousarray(array).data)
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Read an image and say what it is, as one line of JSON.")
     parser.add_argument("input", type=Path)
     parser.add_argument("--name", help="the file's name as the user knows it")
-    parser.add_argument("--preview", type=Path, help="where the preview is written, as PNG")
+    parser.add_argument("--preview", type=Path, help="where the preview is written, as npy")
+    parser.add_argument("--pixels", type=Path, help="where the pixels are written, as npy; no data bar is read then")
     parser.add_argument(
         "--side",
         type=json.loads,
@@ -92,8 +101,13 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     side = [(name, Path(path)) for name, path in options.side]
     micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels, side=side)
     report = _report(micrograph)
+    if options.pixels is not None:
+        save(options.pixels, micrograph.pixels)
+        return report
     if options.preview is not None:
-        Image.fromarray(preview(micrograph)).save(options.preview, format="PNG")
+        save(options.preview, preview(micrograph))
+    from .barreading import LEAST_SIDE
+
     left = min(READING_SECONDS, 0.6 * options.seconds - (time.monotonic() - started))
     barred, silent = report["data_bar"] is not None, not micrograph.calibration.nm_per_pixel
     roomy = barred or min(micrograph.shape) >= LEAST_SIDE
@@ -104,6 +118,8 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
 
 def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
     """The reading of its data bar; no error there may lose the upload."""
+    from .barreading import read_bar
+
     try:
         reading = read_bar(micrograph, seconds=seconds)
     except Exception:

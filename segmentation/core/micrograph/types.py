@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import UserError
+from ..errors import UserError
 from .crosscheck import contradict
 from .vendors.units import rounding
 

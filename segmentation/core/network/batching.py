@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, Listener
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import UserError
+from ..errors import UserError
 from .inference import forward
 from .runtime import Runtime, load_network
 from .shared import Window

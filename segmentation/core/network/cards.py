@@ -15,8 +15,9 @@ from typing import Annotated, Any
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
+from ..errors import UserError
 from ..settings import DEFAULT_MODEL, DEFAULT_TASK
-from ..validation import UserError, sentence
+from ..validation import sentence
 from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"

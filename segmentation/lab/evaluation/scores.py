@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...core.errors import UserError
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import UserError
 from ..contract import Fitted, Floats, Labels, Scoring
 from .predictions import Options, Prediction, Predictor, padded
 

@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ...core.errors import UserError
 from ...core.network.card_entries import Text, Texts
-from ...core.validation import Settings, UserError
+from ...core.validation import Settings
 from ..settings import (
     Above,
     Amount,

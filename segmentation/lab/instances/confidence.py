@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from ...core.errors import UserError
 from ...core.labels.confidence import likely_right, outline_features
 from ...core.labels.options import INTERCEPT, ParticleOptions
 from ...core.labels.outline import HOPELESS, particles
@@ -19,7 +20,6 @@ from ...core.measure.matching import RIGHT, overlap_of, pairs, without_specks
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.pace import followed
 from ...core.truth import Pair
-from ...core.validation import UserError
 from ..contract import Fitted, Floats, Labels
 from ..evaluation.predictions import Options, Predictor, padded
 from ..synthesis.foreign import draw_empty

@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from ...core.validation import Settings, UserError, sentence
+from ...core.errors import UserError
+from ...core.validation import Settings, sentence
 
 FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from ...core.validation import Settings, UserError
+from ...core.errors import UserError
+from ...core.validation import Settings
 from .bodies import FAMILIES
 
 KINDS = ("sem", "powder", "transmission", "blank", "supported", "hrtem")

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from segmentation.core.errors import UserError
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.tasks import UnknownTask
-from segmentation.core.validation import UserError
 
 BASE = Path(settings.BASE_DIR)  # from which the paths of a recipe go out
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from segmentation.core.micrograph.inspect import main
 from tests.hostile import HOSTILE, Hostile, image, raw_tiff, tiff
 
 ROOT = Path(__file__).resolve().parents[3]
-HEAVY = ("scipy", "skimage", "matplotlib", "torch", "django", "segmentation.models")
+HEAVY = ("scipy", "skimage", "matplotlib", "torch", "django", "segmentation.models", "pydantic")
 
 
 def inspect(*arguments: str | Path) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     path = tmp_path / "upload"
     calibrated = {"imagej": True, "resolution": (0.5, 0.5), "metadata": {"unit": "nm"}}
     path.write_bytes(tiff(image(1000, 1500, np.uint16, 4095), **calibrated))
-    answer = inspect(path, "--name", "../Probe µ.tif", "--preview", tmp_path / "small.png")
+    answer = inspect(path, "--name", "../Probe µ.tif", "--preview", tmp_path / "small.npy")
     assert answer["ok"] is True
     assert (answer["width"], answer["height"]) == (1500, 1000)
     assert answer["name"] == "Probe µ.tif"
@@ -43,9 +42,8 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert answer["calibration"]["source"] == "metadata"
     assert answer["notes"] == []
     assert answer["data_bar"] is None
-    with Image.open(tmp_path / "small.png") as small:
-        assert small.size == (640, 427)
-        assert small.mode == "L"
+    small = np.load(tmp_path / "small.npy")
+    assert (small.shape, small.dtype) == ((427, 640), np.uint8)
 
 
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
@@ -95,7 +93,7 @@ def test_a_failing_reader_loses_no_upload(
         raise RuntimeError("a defect")
 
     monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_: None)
-    monkeypatch.setattr("segmentation.core.micrograph.inspect.read_bar", fails)
+    monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", fails)
     assert main([str(SAMPLE)]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is True
@@ -117,10 +115,10 @@ def test_side_files(tmp_path: Path) -> None:
 def test_a_bad_file(tmp_path: Path) -> None:
     path = tmp_path / "upload"
     path.write_bytes(b"<html>")
-    answer = inspect(path, "--preview", tmp_path / "small.png")
+    answer = inspect(path, "--preview", tmp_path / "small.npy")
     assert answer == {"ok": False, "error": answer["error"]}
     assert "web page" in answer["error"]
-    assert not (tmp_path / "small.png").exists()
+    assert not (tmp_path / "small.npy").exists()
 
 
 def test_pixel_limit(tmp_path: Path) -> None:
@@ -142,11 +140,11 @@ def test_hostile_files_give_one_line(
     case: Hostile, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_: None)
-    assert main([str(case.write(tmp_path)), f"--name={case.name}", "--preview", str(tmp_path / "p.png")]) == 0
+    assert main([str(case.write(tmp_path)), f"--name={case.name}", "--preview", str(tmp_path / "p.npy")]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     answer = json.loads(line)
     assert answer["ok"] is (case.outcome == "readable")
-    assert (tmp_path / "p.png").exists() is answer["ok"]
+    assert (tmp_path / "p.npy").exists() is answer["ok"]
 
 
 def test_starts_without_heavy_libraries() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from ...validation import UserError
+from ...errors import UserError
 
 STRIDE = 32  # sides of a network's input are multiples of this
 
