@@ -106,7 +106,7 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
             continue
         try:
             _take_image(dataset, learning, pair, contents, by, tell, notes)
-        except (UnreadableImage, services.Refused) as error:
+        except (UnreadableImage, services.Refused, inspection.Killed) as error:
             notes.append(Note(pair.name, str(error)))
 
 

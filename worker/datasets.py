@@ -27,6 +27,7 @@ from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
 from segmentation.services.datasets import CHECK, keep_check, publish_dataset, publish_image
+from segmentation.services.upkeep import MAX_DEATHS
 
 from . import inspection
 from .comparing import objects_of_job
@@ -60,10 +61,13 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done), folder)
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):
-        progress(f"writing the outlines of {image.name}", WRITING + (CHECKING - WRITING) * number / len(waiting))
+        share = WRITING + (CHECKING - WRITING) * number / len(waiting)
+        tell = partial(progress, f"writing the outlines of {image.name}", share)
+        tell()
         try:
-            _write(dataset, image, learning, folder)
-        except UNSUITABLE as error:
+            _write(dataset, image, learning, folder, tell)
+        except (*UNSUITABLE, inspection.Killed) as error:
+            again_if_killed(error, dataset)
             dataset.change()
             DatasetImage.objects.filter(pk=image.pk).update(error=str(error))
     progress("checking the images", CHECKING)
@@ -73,9 +77,9 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     publish_dataset(dataset=dataset, summary=plain(_summary(dataset, every, ready, checked)))
 
 
-def lay_out(images: Iterable[DatasetImage], folder: Path) -> None:
+def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], None] = lambda: None) -> None:
     """Write images with their labels as a folder dataset, see `core.dataset_files`; raises UnreadableImage where a file
-    is gone or was changed.
+    is gone or was changed. alive: as for `inspection.inspect`.
 
     Each image is written as TIFF under its own name, whatever that ends with, so that no decoder of foreign files runs
     where its pixels are used.
@@ -87,16 +91,23 @@ def lay_out(images: Iterable[DatasetImage], folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for image in images:
         with scratch() as own:
-            source, labels = fetch(image.image.name, own), fetch(image.labels.name, own)
+            try:
+                source, labels = fetch(image.image.name, own), fetch(image.labels.name, own)
+                micrograph = inspection.read_micrograph(source, name=image.name, alive=alive)
+            except (UnreadableImage, inspection.Killed) as error:
+                raise type(error)(f"{image.name}: {error}") from error
             # A file of an unusual format was converted to TIFF, which its hash does not describe.
-            known = {labels: image.labels_sha256, **({} if image.name.endswith(".tif") else {source: image.sha256})}
-            if any(sha256_of(file) != sha256 for file, sha256 in known.items()):
+            converted = image.name.endswith(".tif")
+            if sha256_of(labels) != image.labels_sha256 or not (converted or micrograph.sha256 == image.sha256):
                 raise UnreadableImage(CHANGED.format(name=image.name))
-            _write_tiff(inspection.read_micrograph(source, name=image.name), folder / files.IMAGES / image.name)
+            _write_tiff(micrograph, folder / files.IMAGES / image.name)
             shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
-        if image.region:
-            regions[image.name] = image.region
+        # What is written has no header, which may say where the data bar begins.
+        rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
+        region = image.region or ([0, 0, int(rows), columns] if rows else None)
+        if region:
+            regions[image.name] = [*region[:2], min(region[2], int(rows or region[2])), region[3]]
     (folder / files.GROUPS).write_text(files.groups_table(groups), encoding="utf-8")
     if regions:
         (folder / files.REGIONS).write_text(files.regions_table(regions), encoding="utf-8")
@@ -108,13 +119,22 @@ def _taught(dataset: Dataset) -> LearningTask:
     return taught.find(dataset.task)
 
 
-def _write(dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path) -> None:
+def again_if_killed(error: Exception, dataset: Dataset) -> None:
+    """Raise an error again for which another attempt at the dataset may help; the last attempt notes it of the image
+    and goes on."""
+    if isinstance(error, inspection.Killed) and dataset.deaths < MAX_DEATHS - 1:
+        raise error
+
+
+def _write(
+    dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path, alive: Callable[[], None]
+) -> None:
     from segmentation.core.truth import IMAGE_KINDS
 
     job = image.job
     if job is None or job.segmentation is None:
         raise services.Refused(NO_RESULT)
-    micrograph = pixels_of(job.micrograph, folder)
+    micrograph = pixels_of(job.micrograph, folder, alive)
     labels, left_out = _true_labels(job, learning)
     source = fetch(job.micrograph.file.name, folder)
     if PurePosixPath(image.name).suffix.lower() not in IMAGE_KINDS:
@@ -267,8 +287,9 @@ def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage]
             pairs.append(replace(_checked_pair(image, classes, tell), group=image.group))
         except BadDataset as error:
             errors.append(str(error))
-        except UnreadableImage as error:
-            errors.append(f"{image.name}: {error}")
+        except (UnreadableImage, inspection.Killed) as error:
+            again_if_killed(error, dataset)
+            errors.append(str(error))
     return check_pairs(pairs, errors, names, classes=classes, task=dataset.task)
 
 
@@ -284,7 +305,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
             with suppress(*check.DAMAGED):
                 return check.kept(fetch(f"{image.folder}/{name}", own))
         tell()
-        lay_out([image], own)
+        lay_out([image], own, tell)
         pair = check.check_pair(find_pairs(own, files.IMAGES, files.LABELS, classes=classes).pairs[0])
         check.keep(pair, own / name)
         keep_check(image=image, file=own / name)

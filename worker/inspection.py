@@ -5,10 +5,13 @@ A child that takes too long is killed. If a child dies (lack of memory, fault in
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import json
 import logging
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -24,19 +27,25 @@ from django.conf import settings
 from numpy.typing import NDArray
 from PIL import Image
 
+from segmentation.core.dataset_files import UNLABELLED
+from segmentation.core.labels.segmentation import MOST_IDS
+from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
-from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.plain import plain
 from segmentation.services.limits import most_pixels
+from segmentation.services.space import is_scarce
 
 if TYPE_CHECKING:
     from segmentation.core.imported.reading import Outlines
 
+from . import answers
 from .scratch import scratch
 
 logger = logging.getLogger(__name__)
 
-LONGEST_KIND = 100
+MOST_SAID = 2**20  # bytes that a child may say; metadata take some kB
+LONGEST_SENTENCE = 500
 # The variables of our environment that a child gets. No key, password or address of the site is among them.
 TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 TOLD_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
@@ -84,11 +93,13 @@ def inspect(
     with scratch() as folder:
         preview = folder / "preview.npy"
         options = [f"--preview={preview}", *([] if read_bar else ["--no-reading"]), *(["--later"] if later else [])]
-        said = _parse(_run(_command(path, name, side, options), alive))
+        facts = _facts(path, name, side, options, alive)
         picture = io.BytesIO()
-        with _understanding(said):
-            Image.fromarray(_array(preview, np.uint8)).save(picture, format="PNG")
-        return Inspection(said, picture.getvalue(), said.pop("unread"))
+        with _understanding(facts):
+            shown = answers.array(preview, [np.uint8], (PREVIEW_SIDE, PREVIEW_SIDE), at_most=True)
+            Image.fromarray(shown).save(picture, format="PNG")
+        said = plain(facts.model_dump())
+        return Inspection({**said, "reading": said["reading"] or {}}, picture.getvalue(), facts.reading is None)
 
 
 def read_micrograph(
@@ -97,12 +108,13 @@ def read_micrograph(
     """The Micrograph in the file at `path`, decoded in the same way; raises Unreadable. The rest: as for `inspect`."""
     with scratch() as folder:
         pixels = folder / "pixels.npy"
-        said = _parse(_run(_command(path, name, side, [f"--pixels={pixels}"]), alive))
-        with _understanding(said):
-            found = _array(pixels, np.uint8, np.uint16, np.float32)
-            calibration = Calibration(**said["calibration"])
-            metadata = {"kind": said["kind"], **said["metadata"]}
-            return Micrograph(found, clean_name(name), said["sha256"], calibration, metadata, tuple(said["notes"]))
+        facts = _facts(path, name, side, [f"--pixels={pixels}"], alive)
+        with _understanding(facts):
+            found = answers.array(pixels, [np.uint8, np.uint16, np.float32], (facts.height, facts.width))
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    metadata = {**facts.metadata, "kind": facts.kind}
+    return Micrograph(found, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
 
 
 def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> Outlines:
@@ -114,12 +126,21 @@ def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) 
 
     labels, said = _outlines(path, asked, alive)
     with _understanding(said, OUTLINES_DIED):
-        return heard(said=said, labels=labels)
+        found = heard(said=said, labels=labels)
+        if set(found.classes) != set(np.unique(labels[labels > 0]).tolist()):
+            raise ValueError("the outlines have other numbers")
+        if not set(found.classes.values()) <= set(range(len(asked["names"]))):
+            raise ValueError("there is no such class")
+        return found
 
 
 def read_truth(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> NDArray[np.int32]:
     """(H, W) the labels in a file of training data, read in the same way; raises Unreadable."""
-    return _outlines(path, {**asked, "truth": True}, alive)[0]
+    labels, said = _outlines(path, {**asked, "truth": True}, alive)
+    with _understanding(said, OUTLINES_DIED):
+        if asked["names"] and not np.isin(labels, [*range(len(asked["names"])), UNLABELLED]).all():
+            raise ValueError("there is no such class")
+    return labels
 
 
 def _outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
@@ -133,8 +154,20 @@ def _outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> t
         ]
         output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
         with _understanding(output, OUTLINES_DIED):
-            said = _said(output)
-            return _array(labels, np.int32), said
+            said = _said(output, OUTLINES_DIED)
+            height, columns, _ = asked["frame"]
+            found = answers.array(labels, [np.int32], (height, columns))
+            if not 0 <= found.min() <= found.max() < MOST_IDS:
+                raise ValueError("numbers that no outline has")
+            return found, said
+
+
+def _facts(
+    path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str], alive: Callable[[], None]
+) -> answers.Facts:
+    output = _run(_command(path, name, side, options), alive)
+    with _understanding(output):
+        return answers.Facts.model_validate(_said(output))
 
 
 def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str]) -> list[str]:
@@ -158,7 +191,7 @@ def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_sl
     told = {**known, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
     with subprocess.Popen(command, cwd=settings.BASE_DIR, env=told, start_new_session=True, **pipes) as child:
         try:
-            output, errors = _heard(child, end, alive, too_slow)
+            output, errors = _heard(child, end, alive, died, too_slow)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # with all that it started
@@ -171,24 +204,33 @@ def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_sl
     return output
 
 
-def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None], too_slow: str) -> tuple[bytes, bytes]:
-    """The child's output until it ends by itself; raises Unreadable at the time `end`."""
-    while True:
-        try:
-            return child.communicate(timeout=LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > end:
-                raise Unreadable(too_slow) from None
-            alive()
-
-
-def _array(file: Path, *dtypes: type[np.generic]) -> NDArray[Any]:
-    """(H, W) what the child wrote; raises ValueError for another kind of array."""
-    with file.open("rb") as opened:
-        found = np.lib.format.read_array(opened, allow_pickle=False)
-    if found.ndim != 2 or found.dtype not in dtypes:
-        raise ValueError(f"an array of {found.dtype}, {found.ndim} dimensions")
-    return found
+def _heard(
+    child: subprocess.Popen[bytes], end: float, alive: Callable[[], None], died: str, too_slow: str
+) -> tuple[bytes, bytes]:
+    """The child's output and errors when it has ended by itself; raises Unreadable at the time `end`, or if it says
+    too much."""
+    said = {child.stdout: bytearray(), child.stderr: bytearray()}
+    looked = time.monotonic()
+    with selectors.DefaultSelector() as pipes:
+        for pipe in said:
+            pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
+        while pipes.get_map() or child.poll() is None:
+            for key, _ in pipes.select(LOOK_SECONDS) if pipes.get_map() else ():
+                piece = os.read(key.fd, MOST_SAID)
+                said[key.fileobj] += piece  # type: ignore[index]
+                if not piece:
+                    pipes.unregister(key.fileobj)
+            if not pipes.get_map():
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(LOOK_SECONDS)
+            now = time.monotonic()
+            if max(map(len, said.values())) > MOST_SAID or now > end:
+                raise Unreadable(died if now <= end else too_slow)
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                alive()
+    output, errors = said.values()
+    return bytes(output), bytes(errors)
 
 
 @contextmanager
@@ -196,27 +238,21 @@ def _understanding(said: Any, died: str = DIED) -> Iterator[None]:
     """Raises Unreadable where what the child said is no answer."""
     try:
         yield
-    except Unreadable:
+    except (UnreadableImage, Killed, OSError):
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FileNotFoundError):
-        logger.exception("The child that reads files said %r", said[:2000] if isinstance(said, bytes) else said)
+    except Exception:  # a child that was taken over may say anything
+        logger.exception("A child that reads files said %.2000r", said)
         raise Unreadable(died) from None
 
 
-def _parse(output: bytes) -> dict[str, Any]:
-    """The facts of the child's one line, as the fields of a Micrograph; raises OSError for a fault of the machine."""
-    with _understanding(output):
-        said = _said(output)
-        names = ("width", "height", "sha256", "calibration", "metadata", "notes", "data_bar")
-        reading = said.get("reading") or {}
-        own = {"kind": said["kind"][:LONGEST_KIND], "reading": reading, "unread": said.get("reading", {}) is None}
-        return {**{name: said[name] for name in names}, **own}
-
-
-def _said(output: bytes) -> dict[str, Any]:
-    """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a fault of the
-    machine, ValueError, KeyError or TypeError for no report."""
+def _said(output: bytes, died: str = DIED) -> dict[str, Any]:
+    """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a full disk, Killed
+    for another fault of the machine, another error for no report."""
     said = plain(json.loads(output))
-    if not said["ok"]:
-        raise OSError(said["errno"], said["error"]) if "errno" in said else Unreadable(said["error"])
-    return dict(said)
+    if said["ok"] is True:
+        return dict(said)
+    if "errno" not in said:
+        raise Unreadable(str(said["error"])[:LONGEST_SENTENCE])
+    if is_scarce():  # what the child says alone would let its file be tried for ever
+        raise OSError(errno.ENOSPC, "the disk is full, says a child that reads files")
+    raise Killed(died)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import fcntl
 import logging
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -36,7 +37,7 @@ def scratch() -> Iterator[Path]:
             work.mkdir()
             yield work
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def sweep() -> int:
@@ -44,13 +45,20 @@ def sweep() -> int:
     place = _place()
     left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder)]
     for folder in left:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     old = [file for file in place.glob(UPLOADS) if _age(file) > UPLOAD_SECONDS]
     for file in old:
         file.unlink(missing_ok=True)
     if left or old:
         logger.info("%d temporary files and folders of killed processes were removed.", len(left) + len(old))
     return len(left) + len(old)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(RecursionError):  # folders in folders, a thousand deep
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
 def _place() -> Path:

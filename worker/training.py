@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so
 MIRROR_SECONDS = 10.0
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
 LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone
+DECODED = "decoded"  # a file that tells that the images beside it are our own TIFFs
 LAST = ("checkpoint.pt", "done", "plan.json")  # copied after what they rest on
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
@@ -49,6 +51,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     """Train on the frozen images, report on the way, and publish; raises UserError where that cannot be."""
     from segmentation.lab.adaptation import FILES, Options, adapt
     from segmentation.lab.files import CannotWrite
+    from segmentation.lab.publish import add_images
 
     sweep_runs()
     place = runs_folder() / str(training.pk)
@@ -61,15 +64,14 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         services.begin_version(training=training)
         if settings.DEEPSEGM_BUCKET and not run.exists():
             fetch_run(training, run)
-        progress("fetching the images", 0.0)
-        data = _data(training, place)
+        data = _data(training, place, partial(progress, "fetching the images", 0.0))
         with _own_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), told)
         name = services.model_name_of(training)
+        card = run / "final" / f"{name}.toml"
+        add_images(card, [entry["sha256"] for entry in training.frozen])
         pictures = [run / FILES / name for name in pictures_of(summary)]
-        services.publish_training(
-            training=training, card=run / "final" / f"{name}.toml", files=pictures, summary=plain(dict(summary))
-        )
+        services.publish_training(training=training, card=card, files=pictures, summary=plain(dict(summary)))
     except services.Refused:
         forget_run(training)
         raise
@@ -158,11 +160,12 @@ def _options(training: Training) -> dict[str, Any]:
     }
 
 
-def _data(training: Training, place: Path) -> Path:
+def _data(training: Training, place: Path, alive: Callable[[], None]) -> Path:
     """The frozen images as a folder dataset, laid out once; raises Refused where one was changed before."""
     data = place / "data"
-    if data.exists():
+    if (data / DECODED).exists():
         return data
+    shutil.rmtree(data, ignore_errors=True)  # an earlier version laid out the senders' own files
     aside = place / "data.part"
     shutil.rmtree(aside, ignore_errors=True)
     rows = {str(row.pk): row for row in DatasetImage.objects.filter(dataset=training.dataset)}
@@ -173,7 +176,8 @@ def _data(training: Training, place: Path) -> Path:
             raise services.Refused(CHANGED.format(name=entry["name"]))
         row.group, row.region = entry["group"], entry["region"]
         chosen.append(row)
-    lay_out(chosen, aside)
+    lay_out(chosen, aside, alive)
+    (aside / DECODED).touch()
     os.replace(aside, data)
     return data
 

@@ -28,7 +28,7 @@ IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
 SIDES = ("top", "left", "bottom", "right")
 UNLABELLED = 255  # in files of classes
-LARGEST_TABLE = 2**24  # bytes
+LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13  # bytes; Python's reader of TOML needs long for long lines
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
 REGIONS_WRONG = "{name} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
 NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."
@@ -113,7 +113,10 @@ def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The entries on the dataset, and on each image by its name; raises UserError."""
     try:
         with file.open("rb") as opened:
-            said = tomllib.loads(opened.read(LARGEST_TABLE).decode())
+            content = opened.read(LARGEST_TABLE)
+        if max(map(len, content.splitlines()), default=0) > LONGEST_LINE:
+            raise UserError(NO_FACTS)
+        said = tomllib.loads(content.decode())
         return dict(said.get("dataset", {})), {str(each["name"]): dict(each) for each in said.get("images", [])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(NO_FACTS) from error

@@ -20,7 +20,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
+KNOWN_BY = 12  # characters of a SHA-256 by which an image is known again
 ENDING_SECONDS = 10.0  # what the child processes of a killed training may take to notice it and end
 
 
@@ -101,4 +101,4 @@ def check_room(folder: Path, needed: int) -> None:
 
 def fingerprint(file: Path) -> str:
     """By which an image is known again, whatever it is called."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:KNOWN_BY]

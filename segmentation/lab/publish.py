@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from ..core.tasks import find as kind_of
 from ..core.validation import sentence
 from . import tasks
 from .data import taught
-from .files import fingerprint, write_whole
+from .files import KNOWN_BY, fingerprint, write_whole
 from .pretrained import base_card
 from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
 from .start import Run
@@ -167,8 +167,13 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:
     """Write into a card which images it was trained on, and the model before it: scores on them say little."""
     before = base_card(recipe.start_from).training.get("images", []) if recipe.start_from else []
+    add_images(card, [*before, *map(fingerprint, images)])
+
+
+def add_images(card: Path, sha256s: Iterable[str]) -> None:
+    """Write into a card that it was trained on the files of these hashes, too."""
     own = read_card(card).training.get("images", [])
-    set_entries(card, {"training": {"images": sorted({*before, *own, *map(fingerprint, images)})}})
+    set_entries(card, {"training": {"images": sorted({*own, *(sha256[:KNOWN_BY] for sha256 in sha256s)})}})
 
 
 def set_entries(card: Path, entries: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ def _texture(preview: FieldFile, pk: UUID) -> Floats:
     known: Floats | None = cache.get(key)
     if known is None:
         try:
-            with preview.open("rb") as file, Image.open(file) as picture:
+            with preview.open("rb") as file, Image.open(file, formats=["PNG"]) as picture:
                 small = picture.convert("L")
                 small.thumbnail((SIDE, SIDE))
                 known = texture(np.asarray(small))

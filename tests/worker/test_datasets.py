@@ -26,6 +26,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
 from tests.conftest import picture
 from tests.core.builders import segmentation_of
+from worker import inspection
 from worker.datasets import contradicting_scales, lay_out
 from worker.tasks import prepare
 
@@ -205,6 +206,44 @@ def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give,
         lay_out([image], tmp_path / "folder")
 
 
+def test_where_the_header_says_that_the_data_bar_begins_learning_ends(result, give, dataset, tmp_path, monkeypatch):
+    """What is laid out has no header."""
+    image = give(result())
+    prepared(dataset)
+    read = inspection.read_micrograph
+
+    def with_rows(*given, **said):
+        found = read(*given, **said)
+        return replace(found, metadata={**found.metadata, "image_rows": 100.0})
+
+    monkeypatch.setattr(inspection, "read_micrograph", with_rows)
+    for number, (region, table) in enumerate([(None, "0,0,100,160"), ([10, 0, 120, 50], "10,0,100,50")]):
+        image.refresh_from_db()
+        image.region = region
+        lay_out([image], tmp_path / str(number))
+        assert (tmp_path / str(number) / "regions.csv").read_text().splitlines()[1] == f"powder_0.png,{table}"
+
+
+def test_a_killed_decoder_costs_an_image_at_the_last_attempt_only(result, give, dataset, monkeypatch):
+    good, bad = give(result(0)), give(result(1))
+    read = inspection.read_micrograph
+
+    def killed(path, *, name, **said):
+        if name == bad.name:
+            raise inspection.Killed("The image could not be read.")
+        return read(path, name=name, **said)
+
+    monkeypatch.setattr(inspection, "read_micrograph", killed)
+    for deaths in (1, 2):
+        Dataset.objects.update(due=None)
+        assert (prepared(dataset).state, dataset.deaths) == ("queued", deaths)
+    Dataset.objects.update(due=None)
+    assert prepared(dataset).state == "done"
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.error, bad.error, dataset.summary["images"]) == ("", "The image could not be read.", 1)
+
+
 def test_a_new_revision_takes_the_place_of_the_old_and_its_files(result, give, dataset):
     old = result()
     image = give(old)
@@ -342,6 +381,7 @@ def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dat
         (zipped(**{"images/a.png": png(squares()[1]), "groups.csv": "one\n"}), "groups.csv"),
         (zipped(**{"images/a.png": png(squares()[1]), "regions.csv": "a.png,1,2,x,4\n"}), "regions.csv"),
         (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "[["}), "dataset.toml"),
+        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "a." * 9000 + "a = 1"}), "dataset.toml"),
         (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": '[dataset]\ntask = "bubbles"'}), "bubbles"),
     ],
 )

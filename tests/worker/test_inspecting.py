@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -135,6 +136,7 @@ class TestOne:
         micrograph = receive()
         with monkeypatch.context() as patch:
             patch.setattr(inspection, "_command", to_a_full_disk)
+            patch.setattr(inspection, "is_scarce", lambda: True)
             assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
@@ -233,11 +235,13 @@ class TestDataBars:
     @pytest.fixture(autouse=True)
     def bars(self, monkeypatch):
         """Every image has a data bar, whose text is read at the second look."""
-        parse, looks = inspection._parse, []
+        look, looks = inspection.inspect, []
 
-        def parsed(output):
+        def inspected(*given, **said):
+            found = look(*given, **said)
             later = looks[-1][1]
-            return {**parse(output), "reading": {} if later else {"nm_per_pixel": 5.0}, "unread": later}
+            reading = {} if later else {"nm_per_pixel": 5.0}
+            return replace(found, facts={**found.facts, "reading": reading}, unread=later)
 
         def command(path, name, side, options):
             looks.append([name, False])
@@ -248,7 +252,7 @@ class TestDataBars:
             return ran(child, alive)
 
         ordinary, ran = inspection._command, inspection._run
-        monkeypatch.setattr(inspection, "_parse", parsed)
+        monkeypatch.setattr(inspection, "inspect", inspected)
         monkeypatch.setattr(inspection, "_command", command)
         monkeypatch.setattr(inspection, "_run", run)
         return looks
@@ -406,7 +410,7 @@ class TestJobs:
     def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
         job = self.start(receive())
         with monkeypatch.context() as patch:
-            patch.setattr(inspection, "_parse", lambda output: 1 / 0)
+            patch.setattr(inspection, "_facts", lambda *given: 1 / 0)
             inspect_uploads()
         job.refresh_from_db()
         assert job.state == "failed" and "not in your image" in job.error

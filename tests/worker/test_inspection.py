@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +41,6 @@ def test_the_bar_is_read_only_where_wanted(tmp_path: Path, monkeypatch: pytest.M
     assert ["--no-reading" in command for command in said] == [False, True]
 
 
-def test_facts_without_a_reading_are_understood() -> None:
-    answer = b'{"ok": true, "width": 1, "height": 1, "sha256": "a", "kind": "k", "calibration": {}, "metadata": {}, '
-    assert inspection._parse(answer + b'"notes": [], "data_bar": null}')["reading"] == {}
-    assert inspection._parse(answer + b'"notes": [], "data_bar": 3, "reading": null}')["reading"] == {}
-
-
 def test_a_micrograph_comes_as_it_would_be_read_here(tmp_path: Path) -> None:
     from segmentation.core.micrograph.reader import read
 
@@ -71,32 +67,128 @@ def test_a_file_that_cannot_be_read_says_the_same_as_at_its_upload(tmp_path: Pat
     assert said[0] == said[1] and "web page" in said[0]
 
 
-FACTS = {"ok": True, "width": 3, "height": 2, "sha256": "a", "kind": "k", "metadata": {}, "notes": [], "data_bar": None}
-ABSENT = {"nm_per_pixel": None, "source": "none"}
+FACTS = {
+    "ok": True,
+    "width": 3,
+    "height": 2,
+    "name": "a",
+    "sha256": "a",
+    "kind": "k",
+    "metadata": {},
+    "notes": [],
+    "calibration": {"nm_per_pixel": None, "source": "none"},
+    "data_bar": None,
+    "reading": {},
+}
+PIXELS = np.zeros((2, 3), np.uint8)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, said: Any, write: Any) -> None:
+    """Replace the child by one that says and writes this."""
+
+    def run(command: list[str], *given: object) -> bytes:
+        places = [word.partition("=")[2] for word in command if word.startswith(("--pixels=", "--preview="))]
+        write(Path(places[0]))
+        return json.dumps(said).encode()
+
+    monkeypatch.setattr(inspection, "_run", run)
+
+
+def pixels(array: Any) -> Any:
+    return lambda place: np.save(place, array, allow_pickle=True)
+
+
+def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    metadata = {"image": "another", "image sha256": "0" * 64, "kind": "mine", "detector": "SE\x00"}
+    answering(monkeypatch, {**FACTS, "metadata": metadata, "sha256": "0" * 64}, pixels(PIXELS))
+    found = inspection.read_micrograph(tmp_path / "a", name="a")
+    assert found.metadata == {"kind": "k", "detector": "SE"}  # what no file can say is left out
+    assert found.sha256.startswith("e3b0c442")  # of the file itself
+    for reading, unread in (({}, False), (None, True)):
+        answering(monkeypatch, {**FACTS, "reading": reading}, pixels(PIXELS))
+        told = inspection.inspect(tmp_path / "a", name="a")
+        assert (told.facts["reading"], told.unread) == ({}, unread)
 
 
 @pytest.mark.parametrize(
-    ("calibration", "array"),
+    "said",
     [
-        (ABSENT, None),
-        (ABSENT, np.zeros((2, 3))),
-        (ABSENT, np.zeros((2, 3, 1), np.uint8)),
-        (ABSENT, np.array([[None]])),
-        ({**ABSENT, "other": 1}, np.zeros((2, 3), np.uint8)),
-        ([], np.zeros((2, 3), np.uint8)),
+        {**FACTS, "calibration": {"nm_per_pixel": 5.0, "source": "typed"}},
+        {**FACTS, "calibration": {"nm_per_pixel": -5.0, "source": "metadata"}},
+        {**FACTS, "calibration": {"nm_per_pixel": {}, "source": "metadata"}},
+        {**FACTS, "calibration": []},
+        {**FACTS, "width": 0},
+        {**FACTS, "width": 10**9},
+        {**FACTS, "data_bar": 7},
+        {**FACTS, "metadata": {"detector": {"a": []}}},
+        {**FACTS, "notes": [{}]},
+        {**FACTS, "reading": {"nm_per_pixel": 5.0}},
+        {**FACTS, "reading": []},
+        {"ok": "yes"},
+        [],
+        {"ok": False, "errno": 13, "error": "no"},
     ],
-    ids=["no file", "float64", "three dimensions", "pickled", "another fact", "no calibration"],
+    ids=str,
 )
-def test_a_child_that_was_taken_over_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calibration: Any, array: Any
+@pytest.mark.parametrize("look", [inspection.inspect, inspection.read_micrograph])
+def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any, look: Any
 ) -> None:
-    def run(command: list[str], alive: object) -> bytes:
-        (place,) = (word.partition("=")[2] for word in command if word.startswith("--pixels="))
-        if array is not None:
-            np.save(place, array, allow_pickle=True)
-        return json.dumps({**FACTS, "calibration": calibration}).encode()
+    answering(monkeypatch, said, pixels(PIXELS))
+    with pytest.raises((inspection.Unreadable, inspection.Killed)) as refused:
+        look(tmp_path / "a", name="a")
+    assert str(refused.value) == inspection.DIED
 
-    monkeypatch.setattr(inspection, "_run", run)
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda place: None,
+        pixels(np.zeros((2, 3))),
+        pixels(np.zeros((2, 3, 1), np.uint8)),
+        pixels(np.zeros((4, 3), np.uint8)),
+        pixels(np.full((2, 3), np.nan, np.float32)),
+        pixels(np.array([[None] * 3] * 2)),
+        lambda place: place.write_bytes(np.lib.format.magic(1, 0) + b"\xff\x00" + b"-" * 255),
+        lambda place: place.symlink_to(Path(__file__)),
+        lambda place: os.mkfifo(place),
+        lambda place: place.mkdir(),
+    ],
+    ids=["nothing", "float64", "three dimensions", "other size", "NaN", "pickled", "minus", "link", "pipe", "folder"],
+)
+def test_a_child_that_leaves_something_else_than_pixels_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any
+) -> None:
+    answering(monkeypatch, FACTS, write)
     with pytest.raises(inspection.Unreadable) as refused:
         inspection.read_micrograph(tmp_path / "a", name="a")
     assert str(refused.value) == inspection.DIED
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_child_that_never_stops_talking_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    code = f"import sys\nwhile True: sys.{stream}.write('a' * 9999)"
+    monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])
+    with pytest.raises(inspection.Unreadable, match="damaged"):
+        inspection.read_micrograph(tmp_path / "a", name="a")
+
+
+def test_a_child_that_closes_its_pipes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import os, time; os.close(1), os.close(2), time.sleep(1.5), os._exit(3)"
+    monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])
+    calls: list[int] = []
+    with pytest.raises(inspection.Unreadable, match="damaged"):
+        inspection.read_micrograph(tmp_path / "a", name="a", alive=lambda: calls.append(1))
+    assert calls
+
+
+def test_labels_in_columns_come_as_they_are(tmp_path: Path) -> None:
+    """As MATLAB and a transposed array are saved."""
+    labels = np.asfortranarray(np.arange(12, dtype=np.int32).reshape(3, 4))
+    np.save(tmp_path / "labels.npy", labels)
+    asked: dict[str, Any] = {"frame": [3, 4, 3], "task": "particles", "names": [], "image": "a"}
+    found = inspection.read_truth(tmp_path / "labels.npy", asked, lambda: None)
+    np.testing.assert_array_equal(found, labels)

@@ -28,6 +28,18 @@ def test_a_folder_goes_with_its_work(settings):
     assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
 
 
+def test_folders_in_folders_go_too(settings):
+    with scratch() as folder:
+        here = os.open(folder, os.O_RDONLY)
+        for _ in range(1500):
+            os.mkdir("a", dir_fd=here)
+            below = os.open("a", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(here)
+    assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+
+
 def test_what_a_killed_process_left_is_removed(settings, tmp_path):
     env = {**os.environ, "DEEPSEGM_TEMP": str(tmp_path / "t"), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
     subprocess.run([sys.executable, "-c", KILLED], env=env, cwd=settings.BASE_DIR, timeout=60, check=False)

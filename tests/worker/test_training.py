@@ -57,6 +57,7 @@ def test_a_dataset_becomes_a_model(training, settings, tmp_path):
     assert {f"{row.model_name}.toml", f"{row.model_name}.safetensors"} < files
     card = read_card(settings.DEEPSEGM_MODELS / f"{row.model_name}.toml")
     assert card.title == "My discs, version 1" and card.weights.is_file()
+    assert {entry["sha256"][:12] for entry in row.frozen} <= set(card.training["images"]), "as the sender knows them"
     assert not (trained.runs_folder() / str(row.pk)).exists(), "what it needed is gone"
 
     shutil.rmtree(settings.DEEPSEGM_MODELS)

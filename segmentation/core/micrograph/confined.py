@@ -22,12 +22,14 @@ from typing import NamedTuple
 logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 2**31  # bytes: labels of 500 megapixels as 32 bit
-NO_NEW_PRIVILEGES = 38
+NO_NEW_PRIVILEGES, DIE_WITH_PARENT = 38, 1  # of prctl
+KILL = 9
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
 VERSION, PATH_BENEATH = 1, 1
 WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
-REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
+REMOVE_FILE, MAKE_FILE = 1 << 5, 1 << 8
+REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))  # folders, links, pipes and devices, too
 REFER, TRUNCATE = 1 << 13, 1 << 14  # of versions 2 and 3
 OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE
 SIGNALS = 0b11  # of version 6: none to processes outside, and no abstract Unix sockets there
@@ -38,42 +40,63 @@ MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat")
 DEVICES = ("/sys/devices/system", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
 
 FILTER, SYNCHRONISE = 1, 1  # of seccomp: a program, for all threads
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM  # answers
-LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # instructions of BPF
-NUMBER, ARCHITECTURE, NEW_LIMIT = 0, 4, 32  # places in struct seccomp_data; the last is the third argument, a pointer
+ALLOW, REFUSE, MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS  # answers
+LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # instructions of BPF
+# Places in struct seccomp_data; the last is the third argument, a pointer.
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
+CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
 
 class Calls(NamedTuple):
     """Numbers of system calls on one architecture.
 
-    refused: they reach the network, the memory of other processes or the limits, or leave the group of processes that
-    is killed together. prlimit: refused where it sets a limit.
+    refused: they reach the network, the memory of other processes or the limits, leave the group of processes that is
+    killed together, or change the rights, owners and times of any file, or the priority and cores of any process,
+    which Landlock lets pass. prlimit: refused where it sets a limit. clone: refused to one that stays alone, where it
+    makes no thread. alone: refused to it.
     """
 
     architecture: int
     seccomp: int
     prlimit: int
+    clone: int
+    alone: tuple[int, ...]
     refused: tuple[int, ...]
 
 
-# socket, ptrace, setpgid, setsid, setrlimit, process_vm_readv, process_vm_writev, io_uring_setup (unistd.h of Linux)
+# By the tables of Linux (unistd.h), in this order: fork, vfork, execve, execveat; socket, ptrace, setpgid, setsid,
+# setrlimit, process_vm_readv, process_vm_writev, io_uring_setup; chmod, fchmod, chown, fchown, lchown, fchownat,
+# fchmodat, fchmodat2; utime, utimes, futimesat, utimensat; setxattr, lsetxattr, fsetxattr, removexattr, lremovexattr,
+# fremovexattr, setxattrat, removexattrat; setpriority, sched_setparam, sched_setscheduler, sched_setaffinity,
+# sched_setattr, ioprio_set. ARM64 has no fork, vfork, chmod, chown, lchown, utime, utimes, futimesat.
+X86_64 = (
+    *(41, 101, 109, 112, 160, 310, 311, 425, 90, 91, 92, 93, 94, 260, 268, 452, 132, 235, 261, 280),
+    *(188, 189, 190, 197, 198, 199, 463, 466, 141, 142, 144, 203, 314, 251),
+)
+ARM64 = (
+    *(198, 117, 154, 157, 164, 270, 271, 425, 52, 55, 54, 53, 452, 88),
+    *(5, 6, 7, 14, 15, 16, 463, 466, 140, 118, 119, 122, 274, 30),
+)
 CALLS = {
-    "x86_64": Calls(0xC000003E, 317, 302, (41, 101, 109, 112, 160, 310, 311, 425)),
-    "aarch64": Calls(0xC00000B7, 277, 261, (198, 117, 154, 157, 164, 270, 271, 425)),
+    "x86_64": Calls(0xC000003E, 317, 302, 56, (57, 58, 59, 322), X86_64),
+    "aarch64": Calls(0xC00000B7, 277, 261, 220, (221, 281), ARM64),
 }
 
 
-def confine(megabytes: int, seconds: float, writable: Sequence[Path], readable: Sequence[Path] = ()) -> bool:
+def confine(
+    megabytes: int, seconds: float, writable: Sequence[Path], readable: Sequence[Path] = (), *, alone: bool = False
+) -> bool:
     """Confine this process for good: so much memory, processor time of each core, reading of these files beside the
-    programs of the system, writing in these folders only, no network. The same holds for its children. Returns
-    whether Landlock and seccomp are there."""
+    programs of the system, making of plain files in these folders only, no network, an end with its parent. The same
+    holds for its children; with `alone` it can start none. Returns whether Landlock and seccomp are there."""
     _limit(resource.RLIMIT_AS, megabytes << 20)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)) * (os.cpu_count() or 1))
     _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
     _limit(resource.RLIMIT_CORE, 0)
     try:
-        return all([_landlock(writable, readable), _seccomp()])
+        _checked(ctypes.CDLL(None, use_errno=True).prctl(DIE_WITH_PARENT, KILL, 0, 0, 0))
+        return all([_landlock(writable, readable), _seccomp(alone)])
     except OSError as error:
         logger.warning("Decoding is not confined: %s.", error)
         return False
@@ -90,9 +113,9 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)
     if version < 1:
         return False
-    writing = WRITE_FILE | REMOVE_AND_MAKE | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
-    reading = READ_FILE | READ_DIR
-    handled = struct.pack("QQQ", reading | writing, 0, SIGNALS)[: 24 if version >= 6 else 8]
+    later = (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    writing, reading = WRITE_FILE | REMOVE_FILE | MAKE_FILE | later, READ_FILE | READ_DIR
+    handled = struct.pack("QQQ", reading | writing | REMOVE_AND_MAKE, 0, SIGNALS)[: 24 if version >= 6 else 8]
     ruleset = _checked(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
     named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     libraries = (path for path in map(Path, named) if path not in (Path(), PROGRAM.parent))
@@ -116,20 +139,20 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     return True
 
 
-def _seccomp() -> bool:
+def _seccomp(alone: bool) -> bool:
     """Refuse system calls by a filter, which all threads and later ones obey."""
     calls = CALLS.get(os.uname().machine)
     if calls is None or sys.maxsize < 2**32:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    steps = b"".join(struct.pack("=HBBI", *step) for step in _filter(calls))
+    steps = b"".join(struct.pack("=HBBI", *step) for step in _filter(calls, alone))
     program = ctypes.create_string_buffer(steps, len(steps))
     pointer = struct.pack("@HP", len(steps) // 8, ctypes.addressof(program))
     _checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     return bool(libc.syscall(calls.seccomp, FILTER, SYNCHRONISE, pointer) == 0)
 
 
-def _filter(calls: Calls) -> Iterator[tuple[int, int, int, int]]:
+def _filter(calls: Calls, alone: bool) -> Iterator[tuple[int, int, int, int]]:
     """The instructions, each with how many to skip if its comparison is true, and if it is false."""
     refuse = RETURN, 0, 0, REFUSE
     yield LOAD, 0, 0, ARCHITECTURE
@@ -138,9 +161,17 @@ def _filter(calls: Calls) -> Iterator[tuple[int, int, int, int]]:
     yield LOAD, 0, 0, NUMBER
     yield AT_LEAST, 0, 1, OTHER_ABI
     yield refuse
-    for number in calls.refused:
+    for number in (*calls.refused, *(calls.alone if alone else ())):
         yield EQUAL, 0, 1, number
         yield refuse
+    if alone:
+        yield EQUAL, 0, 1, CLONE3  # its flags lie in memory; the C library then takes clone for threads
+        yield RETURN, 0, 0, MISSING
+        yield EQUAL, 0, 4, calls.clone
+        yield LOAD, 0, 0, FIRST_ARGUMENT
+        yield ANY_OF, 1, 0, THREAD
+        yield refuse
+        yield RETURN, 0, 0, ALLOW
     yield EQUAL, 0, 5, calls.prlimit
     yield LOAD, 0, 0, NEW_LIMIT
     yield EQUAL, 0, 2, 0

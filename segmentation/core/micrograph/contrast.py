@@ -12,6 +12,7 @@ from .grey import bands
 from .types import GreyImage, Micrograph
 
 SAMPLE = 1 << 22  # float pixels from which percentiles are taken
+PREVIEW_SIDE = 640  # px, the longest of a preview
 
 
 def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> NDArray[np.float32]:
@@ -90,7 +91,7 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
     return shown
 
 
-def preview(micrograph: Micrograph, longest: int = 640) -> NDArray[np.uint8]:
+def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.uint8]:
     """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
     pixels = micrograph.pixels
     bottom, top = _for_eyes(pixels)

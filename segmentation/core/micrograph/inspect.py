@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     places = [file.parent for file in (options.preview, options.pixels) if file]
     read = [options.input, *(Path(path) for _, path in options.side)]
-    return answer(lambda: _look(options), options.max_memory_mb, options.seconds, places, read, MEMORY)
+    reads_no_text = options.pixels is not None or options.later
+    return answer(lambda: _look(options), options.max_memory_mb, options.seconds, places, read, MEMORY, reads_no_text)
 
 
 def answer(
@@ -50,10 +51,11 @@ def answer(
     writable: Sequence[Path],
     readable: Sequence[Path],
     memory: str,
+    alone: bool = True,
 ) -> int:
     """Print the report of `look`, or why there is none, as one line of JSON; memory: the sentence where that is too
     little. The others: see `confine`."""
-    confine(megabytes, seconds, writable, readable)
+    confine(megabytes, seconds, writable, readable, alone=alone)
     try:
         report = look()
     except UnreadableImage as error:
@@ -69,8 +71,9 @@ def answer(
 def save(file: Path, array: NDArray[Any]) -> None:
     """Write an array as npy. numpy's own `save` does not tell a full disk from other faults."""
     with file.open("wb") as out:
-        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
-        out.write(np.ascontiguousarray(array).data)
+        rows = np.ascontiguousarray(array)
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(rows))
+        out.write(rows.data)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_it_imports_what_it_needs_later_and_starts_our_own_programs(tmp_path):
         "(other / 'there').read_text()",
         "pathlib.Path('/proc', str(os.getppid()), 'environ').read_text()",
         "os.setsid()",
+        "os.chmod(other / 'there', 0)",
+        "os.chown(other / 'there', 1, 1)",
+        "os.utime(other / 'there', (1, 1))",
+        "os.setxattr(other / 'there', 'user.a', b'a')",
+        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        "os.sched_setaffinity(os.getppid(), {0})",
+        "(own / 'new').mkdir()",
+        "(own / 'new').symlink_to('/etc/passwd')",
+        "os.mkfifo(own / 'new')",
         "bytearray(3 << 30)",
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)) or bytearray(3 << 30)",
     ],
@@ -78,6 +88,38 @@ def test_it_does_no_harm_elsewhere(tmp_path, deed):
     ), done.stderr
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["there"]
     assert (tmp_path / "other" / "there").read_text() == "as before"
+
+
+ALONE = """
+import threading
+from segmentation.core.micrograph.confined import _seccomp
+assert _seccomp(True)
+thread = threading.Thread(target=print, args=("a thread",))
+thread.start(), thread.join()
+"""
+
+
+@pytest.mark.parametrize("deed", ["os.fork()", "subprocess.run(['true'])", "os.execv('/bin/true', ['true'])"])
+def test_one_that_stays_alone_starts_threads_and_no_processes(tmp_path, deed):
+    done = confined(tmp_path, ALONE + deed)
+    assert done.stdout.split("\n")[1] == "a thread" and "PermissionError" in done.stderr, done.stderr
+
+
+def test_it_ends_with_its_parent(tmp_path):
+    code = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", %r, *sys.argv[1:]], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+os.kill(os.getpid(), 9)
+""" % (PREPARED.replace("print(", "print(", 1) + "sys.stdout.flush(); time.sleep(60)")
+    (tmp_path / "own").mkdir()
+    command = [sys.executable, "-c", code, str(tmp_path / "own"), str(tmp_path / "own"), "20"]
+    pid = int(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
+    end = time.monotonic() + 60
+    while Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_loop_without_end_ends(tmp_path):

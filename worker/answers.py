@@ -1,0 +1,71 @@
+"""What a child that decodes a foreign file answers. A file may have taken the child over, so everything is checked."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from segmentation.core.micrograph.barreading import BarReading
+from segmentation.core.micrograph.types import IMAGE, IMAGE_SHA256, Calibration
+from segmentation.services.limits import most_pixels
+
+LONGEST_KIND = 100
+OF_FILES = ("metadata", "side file", "none")  # where a pixel size comes from that a file states
+OURS = (IMAGE, IMAGE_SHA256)  # metadata that no file states
+
+
+class Facts(BaseModel):
+    """About an image, as `segmentation.core.micrograph.inspect` prints them. reading: {} where nothing was read, None
+    where it is to be tried later."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    width: PositiveInt
+    height: PositiveInt
+    sha256: str
+    kind: str
+    calibration: Calibration
+    metadata: dict[str, str | bool | int | float | None]
+    notes: tuple[str, ...]
+    data_bar: int | None
+    reading: BarReading | Annotated[dict[str, Any], Field(max_length=0)] | None = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fit(self) -> Facts:
+        size = self.calibration.nm_per_pixel
+        if self.calibration.source not in OF_FILES or (size is not None and not 0 < size < np.inf):
+            raise ValueError("such a calibration is in no file")
+        if self.width * self.height > most_pixels() or not 0 <= (self.data_bar or 0) <= self.height:
+            raise ValueError("no image of such a size is read")
+        self.metadata = {name: value for name, value in self.metadata.items() if name not in OURS}
+        self.kind = self.kind[:LONGEST_KIND]
+        return self
+
+
+def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int], *, at_most: bool = False) -> Any:
+    """The array (H, W) that a child wrote, of this shape or, with `at_most`, none larger; raises ValueError."""
+    try:
+        # Nothing but a file is opened: a link would be followed with our rights, and a pipe would never answer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("not a file")
+            np.lib.format.read_magic(opened)
+            size, _, dtype = np.lib.format.read_array_header_1_0(opened)
+            within = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
+            if not within or not (at_most or size == shape) or dtype not in dtypes:
+                raise ValueError(f"an array of {dtype}, {size}")
+            opened.seek(0)
+            found: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"no array can be read: {error}") from error
+    if not np.isfinite(found).all():
+        raise ValueError("an array with numbers that are not finite")
+    return found
