@@ -124,6 +124,14 @@ def reader(monkeypatch):
     return made
 
 
+@pytest.fixture
+def read_here(monkeypatch):
+    """The image of an analysis is decoded in this process, which is quicker."""
+    from segmentation.core.micrograph.reader import read
+
+    monkeypatch.setattr("worker.inspection.read_micrograph", lambda path, *, alive, **said: read(path, **said))
+
+
 def inspect_now(monkeypatch) -> None:
     """Look into all uploads that wait; without a heartbeat, which on its own connection sees no test's transaction."""
     from worker import tasks

@@ -1,5 +1,7 @@
 """Values from image files that a database would refuse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -27,16 +29,19 @@ def test_plain(given, stored):
     assert plain(given) == stored
 
 
-def test_what_a_file_says_is_made_fit_to_store():
+def test_what_a_file_says_is_made_fit_to_store(monkeypatch):
     said = (
-        b'{"ok": true, "width": 1, "height": 1, "sha256": "a", "kind": "' + b"k" * 300 + b'", "calibration": {}, '
-        b'"metadata": {"gain": NaN, "user": "x\\u0000y"}, "notes": [], "data_bar": null}'
+        b'{"ok": true, "width": 1, "height": 1, "sha256": "a", "kind": "' + b"k" * 300 + b'", "calibration": '
+        b'{"nm_per_pixel": null, "source": "none"}, "metadata": {"gain": NaN, "user": "x\\u0000y"}, "notes": [], '
+        b'"data_bar": null}'
     )
-    facts = inspection._parse(said)
-    assert facts["metadata"] == {"gain": None, "user": "xy"}
-    assert len(facts["kind"]) == 100
+    monkeypatch.setattr(inspection, "_run", lambda *given: said)
+    facts = inspection._facts(Path("a"), "a", [], [], lambda: None)
+    assert facts.metadata == {"gain": None, "user": "xy"}
+    assert len(facts.kind) == 100
 
 
-def test_a_refusal_is_passed_on():
+def test_a_refusal_is_passed_on(monkeypatch):
+    monkeypatch.setattr(inspection, "_run", lambda *given: b'{"ok": false, "error": "The file is empty."}')
     with pytest.raises(Unreadable, match=r"^The file is empty\.$"):
-        inspection._parse(b'{"ok": false, "error": "The file is empty."}')
+        inspection._facts(Path("a"), "a", [], [], lambda: None)

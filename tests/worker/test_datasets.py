@@ -30,7 +30,8 @@ from worker import inspection
 from worker.datasets import contradicting_scales, lay_out
 from worker.tasks import prepare
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
+READ = inspection.read_micrograph
 SHAPE = (120, 160)
 
 
@@ -185,6 +186,7 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
         kinds.add(kind)
         return real(path, kind, max_pixels)
 
+    monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr(reader, "_decoded", decoded)
     image = give(result())
     prepared(dataset)

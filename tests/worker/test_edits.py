@@ -36,7 +36,7 @@ from tests.core.builders import segmentation_of
 from tests.web.finished import visit, words
 from worker.tasks import run_job
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
 SECRET = "a secret of a script"
 HEADERS = {"Authorization": f"Bearer {SECRET}"}
 DELETE, UNDO = {"op": "delete", "ids": [2]}, {"op": "undo"}

@@ -7,6 +7,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 
 from segmentation.models import WorkerProcess
 from worker import presence
@@ -14,25 +15,39 @@ from worker import presence
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def until(holds):
+def patiently(write):
+    """The tests' database, in memory, locks whole tables and waits for nobody, unlike those of a site."""
     end = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    while True:
+        try:
+            return write()
+        except OperationalError:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
-def test_workers_of_one_name_do_not_overwrite_each_other():
+def both():
+    return sorted(WorkerProcess.objects.values_list("name", "queues"), key=lambda row: row[1])
+
+
+def test_workers_of_one_name_do_not_overwrite_each_other(monkeypatch):
     """As `celery -A deepsegm worker` is named that is started twice on one machine."""
+    monkeypatch.setattr(presence, "_safely", patiently)
+    end = time.monotonic() + 120
     try:
         for queue in ("analyses", "training"):
             app = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue: None})))
             presence.appear(SimpleNamespace(hostname="celery@vm", app=app))
-        until(lambda: set(WorkerProcess.objects.values_list("queues", flat=True)) == {"analyses", "training"})
-        assert all(name.startswith("celery@vm ") for name in WorkerProcess.objects.values_list("name", flat=True))
-        WorkerProcess.objects.create(name="celery@vm of another machine", queues="inspections", version="1")
+        while len(found := patiently(both)) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert [queues for _, queues in found] == ["analyses", "training"]
+        assert all(name.startswith("celery@vm ") for name, _ in found)
+        other = {"name": "celery@vm of another machine", "queues": "inspections", "version": "1"}
+        patiently(lambda: WorkerProcess.objects.create(**other))
     finally:
         threads = [each for each in threading.enumerate() if each.name == "presence"]
         presence.vanish()
-    for each in threads:  # a look into the database would lock the table that they write to
+    for each in threads:
         each.join(120)
-    assert [each.queues for each in WorkerProcess.objects.all()] == ["inspections"]
+    assert [queues for _, queues in both()] == ["inspections"]

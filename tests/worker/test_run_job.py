@@ -27,18 +27,20 @@ from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownMod
 from segmentation.models import Job, Superseded
 from segmentation.services.trouble import DATABASE, FULL, STORAGE
 from tests.conftest import picture
+from worker import inspection
 from worker.failures import BROKEN
 from worker.fetching import GONE
 from worker.tasks import give_back, run_job
 
 from . import fake
 
+READ = inspection.read_micrograph
 STORED = ("figure-small.webp", "particles.csv.gz", "outlines.json.gz")  # texts are compressed
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
 
 @pytest.fixture
-def science(monkeypatch):
+def science(monkeypatch, read_here):
     """The stand-in pipeline, whose functions a test may replace."""
     made = fake.install(
         lambda name, module: monkeypatch.setitem(sys.modules, name, module),
@@ -71,6 +73,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
     def decoded(*given):
         raise AssertionError("a foreign file was decoded in the worker's own process")
 
+    monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr("segmentation.core.micrograph.reader._decoded", decoded)
     job = make_job()
     run_job(str(job.pk))

@@ -257,7 +257,7 @@ def test_a_failure_is_a_sentence_and_keeps_the_numbers_before(pooled, monkeypatc
 
 
 @pytest.fixture
-def science(monkeypatch):
+def science(monkeypatch, read_here):
     """The stand-in pipeline."""
     return fake.install(
         lambda name, module: monkeypatch.setitem(sys.modules, name, module),

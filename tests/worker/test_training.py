@@ -26,7 +26,7 @@ from worker import tasks
 from . import trainable
 from .lab import REPOSITORY, Lab
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("read_here")]
 
 
 @pytest.fixture

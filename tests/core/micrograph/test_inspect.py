@@ -92,7 +92,7 @@ def test_a_failing_reader_loses_no_upload(
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_: None)
+    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_, **__: None)
     monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", fails)
     assert main([str(SAMPLE)]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -139,7 +139,7 @@ def test_memory_limit_makes_a_bomb_a_sentence(tmp_path: Path) -> None:
 def test_hostile_files_give_one_line(
     case: Hostile, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_: None)
+    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_, **__: None)
     assert main([str(case.write(tmp_path)), f"--name={case.name}", "--preview", str(tmp_path / "p.npy")]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     answer = json.loads(line)
