@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from segmentation.services.limits import most_pixels
 
 LONGEST_KIND = 100
 OF_FILES = ("metadata", "side file", "none")  # where a pixel size comes from that a file states
+NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)
+LONGEST_HEADER = 256  # bytes, of npy
 OURS = (IMAGE, IMAGE_SHA256)  # metadata that no file states
 
 
@@ -44,6 +47,9 @@ class Facts(BaseModel):
             raise ValueError("such a calibration is in no file")
         if self.width * self.height > most_pixels() or not 0 <= (self.data_bar or 0) <= self.height:
             raise ValueError("no image of such a size is read")
+        rows = self.metadata.get("image_rows")
+        if rows is not None and not (isinstance(rows, float) and 1 <= rows < self.height):
+            raise ValueError("a data bar begins within the image")
         self.metadata = {name: value for name, value in self.metadata.items() if name not in OURS}
         self.kind = self.kind[:LONGEST_KIND]
         return self
@@ -54,18 +60,24 @@ def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int]
     try:
         # Nothing but a file is opened: a link would be followed with our rights, and a pipe would never answer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("not a file")
-            np.lib.format.read_magic(opened)
-            size, _, dtype = np.lib.format.read_array_header_1_0(opened)
-            within = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
-            if not within or not (at_most or size == shape) or dtype not in dtypes:
-                raise ValueError(f"an array of {dtype}, {size}")
-            opened.seek(0)
-            found: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
     except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
         raise ValueError(f"no array can be read: {error}") from error
-    if not np.isfinite(found).all():
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("not a file")
+    with os.fdopen(descriptor, "rb") as opened:
+        np.lib.format.read_magic(opened)
+        if int.from_bytes(opened.read(2), "little") > LONGEST_HEADER:
+            raise ValueError("a longer header than an array has")
+        opened.seek(-2, os.SEEK_CUR)
+        size, _, dtype = np.lib.format.read_array_header_1_0(opened)
+        within = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
+        if not within or not (at_most or size == shape) or dtype not in dtypes:
+            raise ValueError(f"an array of {dtype}, {size}")
+        opened.seek(0)
+        found: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ValueError("an array with numbers that are not finite")
     return found

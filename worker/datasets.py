@@ -49,6 +49,7 @@ OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
 TRUE_ALL_THE_SAME = {str(each) for each in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
 CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
+IN_BAR = "{name}: what was checked lies in its data bar. Check another part, or remove the image from the dataset."
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
 
@@ -67,7 +68,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
         try:
             _write(dataset, image, learning, folder, tell)
         except (*UNSUITABLE, inspection.Killed) as error:
-            again_if_killed(error, dataset)
+            _again_if_killed(error, dataset)
             dataset.change()
             DatasetImage.objects.filter(pk=image.pk).update(error=str(error))
     progress("checking the images", CHECKING)
@@ -90,6 +91,7 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
     for name in (files.IMAGES, files.LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for image in images:
+        alive()
         with scratch() as own:
             try:
                 source, labels = fetch(image.image.name, own), fetch(image.labels.name, own)
@@ -107,7 +109,11 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
         rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
         region = image.region or ([0, 0, int(rows), columns] if rows else None)
         if region:
-            regions[image.name] = [*region[:2], min(region[2], int(rows or region[2])), region[3]]
+            top, left, bottom, right = region
+            bottom = min(bottom, int(rows or bottom))
+            if bottom <= top:
+                raise UnreadableImage(IN_BAR.format(name=image.name))
+            regions[image.name] = [top, left, bottom, right]
     (folder / files.GROUPS).write_text(files.groups_table(groups), encoding="utf-8")
     if regions:
         (folder / files.REGIONS).write_text(files.regions_table(regions), encoding="utf-8")
@@ -119,7 +125,7 @@ def _taught(dataset: Dataset) -> LearningTask:
     return taught.find(dataset.task)
 
 
-def again_if_killed(error: Exception, dataset: Dataset) -> None:
+def _again_if_killed(error: Exception, dataset: Dataset) -> None:
     """Raise an error again for which another attempt at the dataset may help; the last attempt notes it of the image
     and goes on."""
     if isinstance(error, inspection.Killed) and dataset.deaths < MAX_DEATHS - 1:
@@ -288,7 +294,7 @@ def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage]
         except BadDataset as error:
             errors.append(str(error))
         except (UnreadableImage, inspection.Killed) as error:
-            again_if_killed(error, dataset)
+            _again_if_killed(error, dataset)
             errors.append(str(error))
     return check_pairs(pairs, errors, names, classes=classes, task=dataset.task)
 

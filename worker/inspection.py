@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,8 @@ from .scratch import scratch
 
 logger = logging.getLogger(__name__)
 
-MOST_SAID = 2**20  # bytes that a child may say; metadata take some kB
+MOST_SAID, MOST_FACTS = 2**25, 2**20  # bytes that a child may say of 100,000 outlines, and of an image
+LAST_ERRORS = 2000  # bytes
 LONGEST_SENTENCE = 500
 # The variables of our environment that a child gets. No key, password or address of the site is among them.
 TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -59,6 +61,10 @@ OUTLINES_DIED = "The outlines could not be read: their file is damaged or needs 
 
 class Unreadable(UnreadableImage):
     """The child could not read the file; the message is one sentence for the user."""
+
+
+class TooSlow(Unreadable):
+    """The child did not end in time."""
 
 
 class Killed(Exception):
@@ -105,14 +111,18 @@ def inspect(
 def read_micrograph(
     path: Path, *, name: str, side: Sequence[tuple[str, Path]] = (), alive: Callable[[], None] = lambda: None
 ) -> Micrograph:
-    """The Micrograph in the file at `path`, decoded in the same way; raises Unreadable. The rest: as for `inspect`."""
+    """The Micrograph in the file at `path`, decoded in the same way; raises Unreadable; Killed if it took too long,
+    because its upload did not. The rest: as for `inspect`."""
+    with path.open("rb") as file:  # a storage that fails now fails here, and is not taken for a damaged file
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     with scratch() as folder:
         pixels = folder / "pixels.npy"
-        facts = _facts(path, name, side, [f"--pixels={pixels}"], alive)
+        try:
+            facts = _facts(path, name, side, [f"--pixels={pixels}"], alive)
+        except TooSlow as error:
+            raise Killed(str(error)) from None
         with _understanding(facts):
             found = answers.array(pixels, [np.uint8, np.uint16, np.float32], (facts.height, facts.width))
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     metadata = {**facts.metadata, "kind": facts.kind}
     return Micrograph(found, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
 
@@ -167,6 +177,8 @@ def _facts(
 ) -> answers.Facts:
     output = _run(_command(path, name, side, options), alive)
     with _understanding(output):
+        if len(output) > MOST_FACTS:
+            raise ValueError("more than can be said of an image")
         return answers.Facts.model_validate(_said(output))
 
 
@@ -196,7 +208,7 @@ def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_sl
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # with all that it started
     if child.returncode or errors:
-        logger.warning("Inspection ended with %s: %s", child.returncode, errors[-2000:].decode(errors="replace"))
+        logger.warning("Inspection ended with %s: %s", child.returncode, errors.decode(errors="replace"))
     if -child.returncode in KILLS:
         raise Killed(died)
     if child.returncode:
@@ -207,8 +219,8 @@ def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_sl
 def _heard(
     child: subprocess.Popen[bytes], end: float, alive: Callable[[], None], died: str, too_slow: str
 ) -> tuple[bytes, bytes]:
-    """The child's output and errors when it has ended by itself; raises Unreadable at the time `end`, or if it says
-    too much."""
+    """The child's output, and the last of its errors, when it has ended by itself; raises TooSlow at the time `end`,
+    Unreadable if its output is too long."""
     said = {child.stdout: bytearray(), child.stderr: bytearray()}
     looked = time.monotonic()
     with selectors.DefaultSelector() as pipes:
@@ -223,9 +235,12 @@ def _heard(
             if not pipes.get_map():
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(LOOK_SECONDS)
+            del said[child.stderr][:-LAST_ERRORS]
             now = time.monotonic()
-            if max(map(len, said.values())) > MOST_SAID or now > end:
-                raise Unreadable(died if now <= end else too_slow)
+            if len(said[child.stdout]) > MOST_SAID:
+                raise Unreadable(died)
+            if now > end:
+                raise TooSlow(too_slow)
             if now - looked > LOOK_SECONDS:
                 looked = now
                 alive()
@@ -238,9 +253,9 @@ def _understanding(said: Any, died: str = DIED) -> Iterator[None]:
     """Raises Unreadable where what the child said is no answer."""
     try:
         yield
-    except (UnreadableImage, Killed, OSError):
+    except UnreadableImage:
         raise
-    except Exception:  # a child that was taken over may say anything
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, TokenError):
         logger.exception("A child that reads files said %.2000r", said)
         raise Unreadable(died) from None
 

@@ -43,7 +43,7 @@ def micrographs() -> Target:
         path.write_bytes(content)
         micrograph = read(path, max_pixels=MOST_PIXELS)
         preview(micrograph)
-        json.dumps(inspect._report(micrograph), allow_nan=False)
+        json.dumps(inspect._report(micrograph, inspect.data_bar(micrograph)), allow_nan=False)
 
     def seeds() -> list[bytes]:
         noted = [tiff(image(), extratags=[(code, 2, len(text) + 1, text + b"\0", True)]) for code, text in headers()]

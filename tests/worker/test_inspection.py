@@ -121,6 +121,9 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
         {**FACTS, "width": 0},
         {**FACTS, "width": 10**9},
         {**FACTS, "data_bar": 7},
+        {**FACTS, "metadata": {"image_rows": "abc"}},
+        {**FACTS, "metadata": {"image_rows": -5.0}},
+        {**FACTS, "notes": ["a" * 2**20]},
         {**FACTS, "metadata": {"detector": {"a": []}}},
         {**FACTS, "notes": [{}]},
         {**FACTS, "reading": {"nm_per_pixel": 5.0}},
@@ -129,12 +132,13 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
         [],
         {"ok": False, "errno": 13, "error": "no"},
     ],
-    ids=str,
+    ids=lambda said: str(said)[-60:],
 )
 @pytest.mark.parametrize("look", [inspection.inspect, inspection.read_micrograph])
 def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any, look: Any
 ) -> None:
+    (tmp_path / "a").touch()
     answering(monkeypatch, said, pixels(PIXELS))
     with pytest.raises((inspection.Unreadable, inspection.Killed)) as refused:
         look(tmp_path / "a", name="a")
@@ -160,23 +164,45 @@ def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
 def test_a_child_that_leaves_something_else_than_pixels_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any
 ) -> None:
+    (tmp_path / "a").touch()
     answering(monkeypatch, FACTS, write)
     with pytest.raises(inspection.Unreadable) as refused:
         inspection.read_micrograph(tmp_path / "a", name="a")
     assert str(refused.value) == inspection.DIED
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("stream", "error", "words"), [("stdout", inspection.Unreadable, "damaged"), ("stderr", inspection.Killed, "long")]
+)
 def test_a_child_that_never_stops_talking_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, stream: str, error: Any, words: str
 ) -> None:
-    code = f"import sys\nwhile True: sys.{stream}.write('a' * 9999)"
+    settings.DEEPSEGM_INSPECTION_SECONDS = 5
+    (tmp_path / "a").touch()
+    code = f"import sys\nwhile True: sys.{stream}.write('a' * 99999)"
     monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])
-    with pytest.raises(inspection.Unreadable, match="damaged"):
+    with pytest.raises(error, match=words):
         inspection.read_micrograph(tmp_path / "a", name="a")
 
 
+def test_many_outlines_are_not_too_much_to_say(tmp_path: Path) -> None:
+    """As many as a file may hold, each with a number of eight digits."""
+    side = 316
+    labels = 10_000_000 + np.arange(side * side, dtype=np.uint32).reshape(side, side)
+    np.save(tmp_path / "labels.npy", np.kron(labels, np.ones((2, 2), np.uint32)))
+    shape = [2 * side, 2 * side, 2 * side]
+    known: dict[str, Any] = {"frame": shape, "task": "particles", "names": ["particle"], "image": "a"}
+    found = inspection.read_outlines(tmp_path / "labels.npy", {**known, "nm_per_pixel": None}, lambda: None)
+    assert len(found.classes) == side * side
+
+
+def test_a_storage_that_fails_for_a_moment_is_no_damaged_image() -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        inspection.read_micrograph(Path("/proc/self/mem"), name="a")
+
+
 def test_a_child_that_closes_its_pipes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").touch()
     code = "import os, time; os.close(1), os.close(2), time.sleep(1.5), os._exit(3)"
     monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])
     calls: list[int] = []

@@ -27,8 +27,8 @@ def main() -> int:
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     options = parser.parse_args()
-    places = [options.labels.parent]
-    return answer(lambda: _read(options), options.max_memory_mb, options.seconds, places, [options.input], MEMORY)
+    limits = options.max_memory_mb, options.seconds, [options.labels.parent], [options.input]
+    return answer(lambda: _read(options), *limits, memory=MEMORY)
 
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:

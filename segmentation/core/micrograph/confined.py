@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
-LARGEST_FILE = 2**31  # bytes: labels of 500 megapixels as 32 bit
+LARGEST_FILE = 2**31  # bytes: 500 megapixels of 32 bit
 NO_NEW_PRIVILEGES, DIE_WITH_PARENT = 38, 1  # of prctl
-KILL = 9
+KILL = 9  # of signals
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
 VERSION, PATH_BENEATH = 1, 1
@@ -52,9 +52,9 @@ class Calls(NamedTuple):
     """Numbers of system calls on one architecture.
 
     refused: they reach the network, the memory of other processes or the limits, leave the group of processes that is
-    killed together, or change the rights, owners and times of any file, or the priority and cores of any process,
-    which Landlock lets pass. prlimit: refused where it sets a limit. clone: refused to one that stays alone, where it
-    makes no thread. alone: refused to it.
+    killed together, leave something in the system or take memory that is not counted, or change the rights, owners and
+    times of any file, or the priority and cores of any process, which Landlock lets pass. prlimit: refused where it
+    sets a limit. clone: refused to one that stays alone, where it makes no thread. alone: refused to it.
     """
 
     architecture: int
@@ -65,37 +65,55 @@ class Calls(NamedTuple):
     refused: tuple[int, ...]
 
 
-# By the tables of Linux (unistd.h), in this order: fork, vfork, execve, execveat; socket, ptrace, setpgid, setsid,
-# setrlimit, process_vm_readv, process_vm_writev, io_uring_setup; chmod, fchmod, chown, fchown, lchown, fchownat,
-# fchmodat, fchmodat2; utime, utimes, futimesat, utimensat; setxattr, lsetxattr, fsetxattr, removexattr, lremovexattr,
-# fremovexattr, setxattrat, removexattrat; setpriority, sched_setparam, sched_setscheduler, sched_setaffinity,
-# sched_setattr, ioprio_set. ARM64 has no fork, vfork, chmod, chown, lchown, utime, utimes, futimesat.
+# By the tables of Linux (unistd.h). ARM64 has fewer: its others are variants of these.
 X86_64 = (
-    *(41, 101, 109, 112, 160, 310, 311, 425, 90, 91, 92, 93, 94, 260, 268, 452, 132, 235, 261, 280),
-    *(188, 189, 190, 197, 198, 199, 463, 466, 141, 142, 144, 203, 314, 251),
+    *(41, 101, 109, 112, 157, 160),  # socket, ptrace, setpgid, setsid, prctl, setrlimit
+    *(310, 311, 319, 425),  # process_vm_readv, process_vm_writev, memfd_create, io_uring_setup
+    *(29, 64, 68, 240, 248, 250),  # shmget, semget, msgget, mq_open, add_key, keyctl
+    *(90, 91, 92, 93, 94, 260, 268, 452),  # chmod, fchmod, chown, fchown, lchown, fchownat, fchmodat, fchmodat2
+    *(132, 235, 261, 280),  # utime, utimes, futimesat, utimensat
+    *(188, 189, 190, 197, 198, 199, 463, 466),  # set and remove: xattr, lxattr, fxattr; setxattrat, removexattrat
+    *(141, 142, 144, 203, 314, 251),  # setpriority, sched_set-: param, scheduler, affinity, attr; ioprio_set
 )
 ARM64 = (
-    *(198, 117, 154, 157, 164, 270, 271, 425, 52, 55, 54, 53, 452, 88),
-    *(5, 6, 7, 14, 15, 16, 463, 466, 140, 118, 119, 122, 274, 30),
+    *(198, 117, 154, 157, 167, 164),
+    *(270, 271, 279, 425),
+    *(194, 190, 186, 180, 217, 219),
+    *(52, 55, 54, 53, 452),  # fchmod, fchown, fchownat, fchmodat, fchmodat2
+    *(88,),  # utimensat
+    *(5, 6, 7, 14, 15, 16, 463, 466),
+    *(140, 118, 119, 122, 274, 30),
 )
+# fork, vfork, execve, execveat; kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
+X86_64_ALONE = 57, 58, 59, 322, 62, 200, 234, 129, 297, 424
+ARM64_ALONE = 221, 281, 129, 130, 131, 138, 240, 424
 CALLS = {
-    "x86_64": Calls(0xC000003E, 317, 302, 56, (57, 58, 59, 322), X86_64),
-    "aarch64": Calls(0xC00000B7, 277, 261, 220, (221, 281), ARM64),
+    "x86_64": Calls(0xC000003E, 317, 302, 56, X86_64_ALONE, X86_64),
+    "aarch64": Calls(0xC00000B7, 277, 261, 220, ARM64_ALONE, ARM64),
 }
 
 
 def confine(
-    megabytes: int, seconds: float, writable: Sequence[Path], readable: Sequence[Path] = (), *, alone: bool = False
+    megabytes: int,
+    seconds: float,
+    writable: Sequence[Path],
+    readable: Sequence[Path] = (),
+    *,
+    alone: bool = False,
+    largest: int = LARGEST_FILE,
 ) -> bool:
     """Confine this process for good: so much memory, processor time of each core, reading of these files beside the
-    programs of the system, making of plain files in these folders only, no network, an end with its parent. The same
-    holds for its children; with `alone` it can start none. Returns whether Landlock and seccomp are there."""
+    programs of the system, making of plain files in these folders only, each of at most `largest` bytes, no network.
+    The same holds for its children; with `alone` it can start none and send no signal. It ends with its parent.
+    Returns whether Landlock and seccomp are there."""
     _limit(resource.RLIMIT_AS, megabytes << 20)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)) * (os.cpu_count() or 1))
-    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest))
     _limit(resource.RLIMIT_CORE, 0)
+    if sys.platform != "linux":
+        return False
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, KILL, 0, 0, 0)
     try:
-        _checked(ctypes.CDLL(None, use_errno=True).prctl(DIE_WITH_PARENT, KILL, 0, 0, 0))
         return all([_landlock(writable, readable), _seccomp(alone)])
     except OSError as error:
         logger.warning("Decoding is not confined: %s.", error)

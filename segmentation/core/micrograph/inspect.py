@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .confined import confine
+from .confined import LARGEST_FILE, confine
 from .contrast import preview
 from .databar import data_bar
 from .reader import MAX_PIXELS, read
@@ -40,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     places = [file.parent for file in (options.preview, options.pixels) if file]
     read = [options.input, *(Path(path) for _, path in options.side)]
-    reads_no_text = options.pixels is not None or options.later
-    return answer(lambda: _look(options), options.max_memory_mb, options.seconds, places, read, MEMORY, reads_no_text)
+    reads_no_text, largest = options.pixels is not None or options.later, 4 * options.max_pixels + 2**20
+    limits = options.max_memory_mb, options.seconds, places, read
+    return answer(lambda: _look(options), *limits, memory=MEMORY, alone=reads_no_text, largest=largest)
 
 
 def answer(
@@ -50,12 +51,14 @@ def answer(
     seconds: float,
     writable: Sequence[Path],
     readable: Sequence[Path],
+    *,
     memory: str,
     alone: bool = True,
+    largest: int = LARGEST_FILE,
 ) -> int:
     """Print the report of `look`, or why there is none, as one line of JSON; memory: the sentence where that is too
     little. The others: see `confine`."""
-    confine(megabytes, seconds, writable, readable, alone=alone)
+    confine(megabytes, seconds, writable, readable, alone=alone, largest=largest)
     try:
         report = look()
     except UnreadableImage as error:
@@ -103,10 +106,11 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     side = [(name, Path(path)) for name, path in options.side]
     micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels, side=side)
-    report = _report(micrograph)
     if options.pixels is not None:
         save(options.pixels, micrograph.pixels)
-        return report
+        return _report(micrograph, None)
+    bar = data_bar(micrograph)
+    report = _report(micrograph, bar if bar < len(micrograph.pixels) else None)
     if options.preview is not None:
         save(options.preview, preview(micrograph))
     from .barreading import LEAST_SIDE
@@ -131,9 +135,8 @@ def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
     return {} if reading is None else asdict(reading)
 
 
-def _report(micrograph: Micrograph) -> dict[str, Any]:
+def _report(micrograph: Micrograph, bar: int | None) -> dict[str, Any]:
     rows, columns = micrograph.shape
-    bar = data_bar(micrograph)
     metadata = dict(micrograph.metadata)
     return {
         "ok": True,
@@ -145,7 +148,7 @@ def _report(micrograph: Micrograph) -> dict[str, Any]:
         "calibration": asdict(micrograph.calibration),
         "metadata": metadata,
         "notes": list(micrograph.notes),
-        "data_bar": bar if bar < rows else None,
+        "data_bar": bar,
         "reading": {},
     }
 

@@ -14,18 +14,18 @@ PREPARED = """
 import ctypes, os, pathlib, resource, signal, socket, subprocess, sys, time
 from segmentation.core.micrograph.confined import confine
 own, other = map(pathlib.Path, sys.argv[1:3])
-print(confine(2000, int(sys.argv[3]), [own], [own.parent / "given"]))
+print(confine(2000, int(sys.argv[3]), [own], [own.parent / "given"], alone=len(sys.argv) > 4))
 """
 
 
-def confined(tmp_path: Path, code: str, seconds: int = 20) -> subprocess.CompletedProcess[str]:
+def confined(tmp_path: Path, code: str, seconds: int = 20, *more: str) -> subprocess.CompletedProcess[str]:
     """A process that confines itself to one of two folders, then runs this code."""
     own, other = tmp_path / "own", tmp_path / "other"
     own.mkdir()
     other.mkdir()
     (other / "there").write_text("as before")
     (tmp_path / "given").write_text("an image")
-    command = [sys.executable, "-c", PREPARED + code, str(own), str(other), str(seconds)]
+    command = [sys.executable, "-c", PREPARED + code, str(own), str(other), str(seconds), *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
@@ -73,6 +73,9 @@ def test_it_imports_what_it_needs_later_and_starts_our_own_programs(tmp_path):
         "os.setxattr(other / 'there', 'user.a', b'a')",
         "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
         "os.sched_setaffinity(os.getppid(), {0})",
+        "os.memfd_create('a')",
+        "if ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) < 0: raise PermissionError('prctl')",
+        "if ctypes.CDLL(None).shmget(1234, 4096, 0o1600) < 0: raise PermissionError('shmget')",
         "(own / 'new').mkdir()",
         "(own / 'new').symlink_to('/etc/passwd')",
         "os.mkfifo(own / 'new')",
@@ -90,18 +93,18 @@ def test_it_does_no_harm_elsewhere(tmp_path, deed):
     assert (tmp_path / "other" / "there").read_text() == "as before"
 
 
-ALONE = """
+THREAD = """
 import threading
-from segmentation.core.micrograph.confined import _seccomp
-assert _seccomp(True)
 thread = threading.Thread(target=print, args=("a thread",))
 thread.start(), thread.join()
 """
 
 
-@pytest.mark.parametrize("deed", ["os.fork()", "subprocess.run(['true'])", "os.execv('/bin/true', ['true'])"])
+@pytest.mark.parametrize(
+    "deed", ["os.fork()", "subprocess.run(['true'])", "os.execv('/bin/true', ['true'])", "os.kill(os.getpid(), 15)"]
+)
 def test_one_that_stays_alone_starts_threads_and_no_processes(tmp_path, deed):
-    done = confined(tmp_path, ALONE + deed)
+    done = confined(tmp_path, THREAD + deed, 20, "alone")
     assert done.stdout.split("\n")[1] == "a thread" and "PermissionError" in done.stderr, done.stderr
 
 
