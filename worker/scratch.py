@@ -20,8 +20,7 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 PREFIX = "deepsegm-"
 LOCK = "lock"
-# Django writes a large upload to a file of such a name, for as long as its request takes; clocks may jump by hours.
-UPLOADS, UPLOAD_SECONDS = "*.upload*", 24 * 3600.0
+UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request lives (segmentation.http.uploads)
 YOUNG_SECONDS = 60.0
 
 
@@ -43,10 +42,10 @@ def scratch() -> Iterator[Path]:
 def sweep() -> int:
     """Remove the remains of killed processes from the folder for temporary files; returns their number."""
     place = _place()
-    left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder)]
+    left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
     for folder in left:
         _remove(folder)
-    old = [file for file in place.glob(UPLOADS) if _age(file) > UPLOAD_SECONDS]
+    old = [file for file in place.glob(UPLOADS) if _age(file) > YOUNG_SECONDS and _is_abandoned(file, file)]
     for file in old:
         file.unlink(missing_ok=True)
     if left or old:
@@ -67,13 +66,13 @@ def _place() -> Path:
     return place
 
 
-def _is_abandoned(folder: Path) -> bool:
+def _is_abandoned(path: Path, lock: Path) -> bool:
     try:
-        with (folder / LOCK).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return _age(folder) > 0
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _age(path) > 0
     except FileNotFoundError:
-        return _age(folder) > YOUNG_SECONDS  # killed before the lock was made, or about to make it
+        return _age(path) > YOUNG_SECONDS  # killed before the lock was made, or about to make it
     except OSError:
         return False
 

@@ -23,7 +23,7 @@ from segmentation.models import (
 from segmentation.services import upkeep
 from segmentation.services.kinds import KINDS
 from tests.worker.fake import FILES
-from worker.scratch import sweep
+from worker import scratch
 
 from .senders import Sender
 
@@ -69,8 +69,9 @@ def doubled(senders: list[Sender]) -> Iterator[str]:
 def left_behind() -> Iterator[str]:
     """Files that no row names, after the regular upkeep has removed what is an hour old by its clock."""
     upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
+    scratch.YOUNG_SECONDS = 0.0
     services.tidy()
-    sweep()
+    scratch.sweep()
     place = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
     named = {name for row in Micrograph.objects.all() for name in _of(row)}
     for kind in (Artifact, SampleArtifact, Segmentation, TrainingFile):

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from segmentation.http.uploads import LockedFileUploadHandler
 from worker.scratch import scratch, sweep
 
 KILLED = """
@@ -61,13 +62,17 @@ def test_a_folder_without_a_lock_is_young_or_abandoned(settings):
     assert [path.name for path in place.iterdir()] == ["deepsegm-new"]
 
 
-def test_of_djangos_uploads_only_old_ones_are_removed(settings):
+def test_an_upload_is_removed_when_its_process_is_gone(settings):
+    """A clock may have jumped, so that age says little."""
     place = Path(settings.FILE_UPLOAD_TEMP_DIR)
     old, young, other = (place / name for name in ("tmpa.upload.tif", "tmpb.upload.tif", "notes.txt"))
     for file in (old, young, other):
         file.write_bytes(b"image")
-    hours = {old: 30, other: 30, young: 2}  # a clock may have jumped
-    for file, age in hours.items():
-        os.utime(file, (time.time() - 3600 * age, time.time() - 3600 * age))
+    handler = LockedFileUploadHandler()
+    handler.new_file("file", "a.tif", "image/tiff", None)
+    under_way = Path(handler.file.temporary_file_path())
+    for file in (old, other, under_way):
+        os.utime(file, (time.time() - 3600, time.time() - 3600))
     assert sweep() == 1
-    assert sorted(place.iterdir()) == sorted([young, other])
+    assert sorted(place.iterdir()) == sorted([young, other, under_way])
+    handler.file.close()
