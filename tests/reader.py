@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +37,6 @@ class Reader:
                 width, height = image.size
         except OSError:
             raise inspection.Unreadable(self.refusal) from None
-        known = {"width": width, "height": height, "sha256": hashlib.sha256(content).hexdigest(), "kind": "PNG, 8 bit"}
+        known = {"width": width, "height": height, "kind": "PNG, 8 bit"}
         scale = ZEISS if content.endswith(CALIBRATED) else {**ZEISS, "nm_per_pixel": None, "source": "none"}
         return inspection.Inspection({**known, "calibration": scale, **self.facts}, self.preview)

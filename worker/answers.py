@@ -32,7 +32,6 @@ class Facts(BaseModel):
 
     width: PositiveInt
     height: PositiveInt
-    sha256: str
     kind: str
     calibration: Calibration
     metadata: dict[str, str | bool | int | float | None]

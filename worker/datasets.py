@@ -82,8 +82,7 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
     """Write images with their labels as a folder dataset, see `core.dataset_files`; raises UnreadableImage where a file
     is gone or was changed. alive: as for `inspection.inspect`.
 
-    Each image is written as TIFF under its own name, whatever that ends with, so that no decoder of foreign files runs
-    where its pixels are used.
+    Each image becomes a TIFF, but keeps its name. So no decoder of foreign files runs where its pixels are used.
     """
     from segmentation.core.label_images import sha256_of
 

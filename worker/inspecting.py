@@ -51,8 +51,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     if again:
         services.publish_reading(micrograph=micrograph, reading=found.facts["reading"])
         return
-    facts = {name: value for name, value in found.facts.items() if name != "sha256"}
-    services.publish_inspection(micrograph=micrograph, facts=facts, preview=found.preview, unread=found.unread)
+    services.publish_inspection(micrograph=micrograph, facts=found.facts, preview=found.preview, unread=found.unread)
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:

@@ -45,7 +45,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_lost_upload(error: OSError) -> bool:
-    """Whether the file of a request under way was removed: by somebody, or by a worker whose clock jumped."""
+    """Whether the file of a request under way was removed by somebody, such as a cleaner of temporary files."""
     lost = error.filename if isinstance(error, FileNotFoundError) else None
     return isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a line defect. Each connected"
-    " piece at or above {threshold:.3g} is a line. Its length is that of its smoothed skeleton without spurs."
+    " piece at or above {threshold:.3g} is a line. Its length is the length of its smoothed skeleton without spurs."
 )
 
 quantities.add(
