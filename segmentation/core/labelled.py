@@ -11,7 +11,7 @@ from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
 from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage, own_calibration
-from .pipeline import MASK, Progress, analysed_rows, measure, quiet
+from .pipeline import Progress, analysed_rows, measure, quiet
 from .tasks import find
 
 _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_columns} × {mask_rows}: they must agree."
@@ -48,7 +48,7 @@ def analyse_mask(
 def _drawn(mask: Mask) -> Micrograph:
     """A picture of the mask itself, for use if no micrograph is given."""
     pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
-    return Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": MASK}, mask.notes)
+    return Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:

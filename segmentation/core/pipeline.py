@@ -21,7 +21,6 @@ from .measure.quantities import Value, number
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources
 from .micrograph.databar import data_bar
-from .micrograph.flatness import DRAWN, flat_share
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
 from .network.inference import Maps, no_progress, predict, predict_augmented
@@ -33,13 +32,12 @@ from .network.textures import clearly_of, compared_with_models, known_of, neares
 from .pace import BEGINS
 from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
-from .tasks.out_of_domain import UNLIKE
+from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
-MASK = "mask"  # kind of a picture of the outlines, for masks without a micrograph
 # Why an automatic choice took a model.
 NEAREST = "Of {count} models, the training images of this one look most like the image."
 USUAL = "{title} is the usual model, and the image gives no reason to take another."
@@ -172,31 +170,41 @@ class Search:
         return relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN)
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
-        """The segmentation by the first model or, if the image is perhaps not of its kind, by another one that finds
-        more.
-
-        If the first model finds nothing, the other polarity is tried, too.
-        """
-        best, better = self.find(among[0], progress), self.task.better
+        """The best of several readings: by the first model and, if its outlines do not explain the picture, with other
+        polarities and scales; if the image is perhaps not of its kind, by the other models."""
+        best, better = self.best_reading(among[0], progress), self.task.better
         assert better is not None
-
-        def compare(stage: str, fraction: float) -> None:
-            progress(f"comparing: {stage}", SEPARATING)
-
-        tries: list[tuple[ModelCard, dict[str, Any]]] = []
-        if not len(best) and self.picture.any() and getattr(self.asked, "polarity", "") == "auto":
-            tries.append((among[0], {"polarity": "bright" if best.used["polarity"] == "dark" else "dark"}))
         if others := known_of(among[1:]):
-            if self.picture.any() and (self.task.unsure(best) or not clearly_of(self.picture, among[0], others)):
-                tries += [(other, {}) for other in others]
+            tried = self.picture.any() and (self.task.unsure(best) or not clearly_of(self.picture, among[0], others))
             best = _chosen(best, USUAL.format(title=among[0].title))
-        for card, changed in tries:
-            other = self.find(card, compare, **changed)
-            if better(other, best):
-                promise = f"{other.confidence.sum():,.0f} right outlines"
-                instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
-                best = _chosen(other, MORE_RIGHT.format(promise=promise, instead=instead))
+            for other in others if tried else ():
+                found = self.find(other, _comparing(progress))
+                if better(found, best):
+                    promise = f"{found.confidence.sum():,.0f} right outlines"
+                    instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
+                    best = _chosen(found, MORE_RIGHT.format(promise=promise, instead=instead))
         return best
+
+    def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
+        """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
+
+        `used["instead_of"]` has polarity, scale and count of the first reading, if another one is better.
+        """
+        first = best = self.find(card, progress)
+        if self.picture.any():
+            for changed in self.task.other_readings(first, self.asked):
+                reading = self.find(card, _comparing(progress), **changed)
+                if reading.used["worth"] > best.used["worth"]:
+                    best = reading
+        if best is not first:
+            how = {name: first.used[name] for name in ("polarity", "scale")}
+            best.used["instead_of"] = {**how, "count": len(first)}
+        return best
+
+
+def _comparing(progress: Progress) -> Progress:
+    """The progress of a further reading, which goes on within the same stage."""
+    return lambda stage, fraction: progress(f"comparing: {stage}", SEPARATING)
 
 
 def predict_maps(
@@ -306,7 +314,10 @@ def measure(
         measured.statistics,
         measured.quantities if calibration.is_known else dict(_without_lengths(measured.quantities)),
         clock.seconds,
-        (*_wrong_picture(micrograph, segmentation), *measured.flags, *_unsure_scale(micrograph, calibration)),
+        (
+            *judged(micrograph, segmentation, measured.table, settings.measurement, task.things, measured.flags),
+            *_unsure_scale(micrograph, calibration),
+        ),
     )
 
 
@@ -314,35 +325,6 @@ def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Val
     """The quantities without intervals of lengths, areas and densities: in pixels these are no measurements."""
     for name, each in quantities.items():
         yield name, replace(each, low=None, high=None) if number(name).power else each
-
-
-def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[Flag]:
-    yield from map(Flag, segmentation.used.get("imported", {}).get("notes", ()))
-    flat = flat_share(micrograph.pixels[: segmentation.rows])
-    if flat >= DRAWN and micrograph.metadata.get("kind") != MASK:
-        yield Flag.doubtful(
-            f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
-            " this, micrographs hardly ever do. Is it the right file?",
-            "Hardly a micrograph: most of it has one grey value",
-        )
-    used, title = segmentation.used, segmentation.provenance.card.get("title", "")
-    if "resembles" in used:
-        yield Flag.doubtful(
-            f"This image looks more like the training images of {used['resembles']['title']} than like those of"
-            f" {title}. If it shows the same, use that model. Numbers from {title} would then mean nothing.",
-            "Looks like the images of another model",
-        )
-    elif used.get("unfamiliar"):
-        compare = " Compare the outlines with the image." if len(segmentation) else ""
-        yield Flag.doubtful(
-            f"This image is unlike all training images of {title}.{compare}", "Unlike all training images of the model"
-        )
-    elif own := used.get("unlike_own"):
-        yield Flag.doubtful(
-            f"{title} was fine-tuned on {own['images']} images unlike this one. Its base model ({own['began_with']})"
-            " may do better. Compare the two.",
-            "Unlike the images of the fine-tuning",
-        )
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

@@ -23,24 +23,28 @@ TYPICAL = 0.7  # quantile of the outlines' contrasts, weighted by area
 
 class Contrasts(NamedTuple):
     """relative: (n,) the contrast of each outline relative to the typical one of the image: 1 is typical, 0 is no
-    contrast, a negative value has the opposite sign to the particles; NaN if the ground is not visible.
+    contrast, a negative value has the opposite sign to most of the outlined area; NaN if the ground is not visible.
     gap: (n,) bool, whether the outline looks like a gap between particles.
+    dark: whether most of the outlined area is darker than its surroundings.
     """
 
     relative: Floats
     gap: NDArray[np.bool_]
+    dark: bool = False
 
     def faint(self, limit: float) -> NDArray[np.bool_]:
         """(n,) whether the contrast is below `limit`, or the outline is a gap; with a limit of 0 none is."""
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
-def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = False) -> Contrasts:
+def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
     """The contrast of the outlines 1..n of an image with their surroundings.
 
-    grey, labels: (H, W), of the analysed rows. dark: whether the particles are darker than their surroundings.
+    grey, labels: (H, W), of the analysed rows, in either polarity.
     The contrast of an outline is its mean grey minus the median of the bare pixels 2 to 6 px outside. If neighbours
     leave no such pixels, the median of all bare pixels is used.
+    The sign of the contrast of the particles is that of most of the outlined area. The network outlines many particles
+    alike in both polarities, so the polarity in which it saw them does not decide.
     The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
     typical contrast, and all pixels around it, other outlines included, exceed it by 0.6 of the typical contrast. An
     outline with a clear contrast of the opposite sign is also a gap. Our own rules (docs/development/experiments.md).
@@ -48,13 +52,15 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = F
     n = int(labels.max(initial=0))
     if not n:
         return Contrasts(np.zeros(0), np.zeros(0, bool))
-    sign = -1.0 if dark else 1.0
     areas = areas_of(labels, n)[1:].astype(float)
     inside = _mean_inside(grey, labels, areas)
-    contrast = sign * (inside - _level_around(grey, labels, n))
+    contrast = inside - _level_around(grey, labels, n)
     known = np.isfinite(contrast)
     if not known.any():
         return Contrasts(contrast, np.zeros(n, bool))
+    dark = bool(areas[contrast < 0].sum() > areas[contrast > 0].sum())
+    sign = -1.0 if dark else 1.0
+    contrast = sign * contrast
     typical = max(_weighted_quantile(np.abs(contrast[known]), areas[known], TYPICAL), 1.0)
     relative = contrast / typical
     gap = relative <= -FAINT
@@ -62,7 +68,21 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = F
     for place in np.flatnonzero(relative < GAP[0]).tolist():
         around = _median_around(grey, labels, place + 1, boxes[place])
         gap[place] |= sign * (inside[place] - around) / typical < -GAP[1]
-    return Contrasts(relative, gap)
+    return Contrasts(relative, gap, dark)
+
+
+def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
+    """The share of the variance of grey (H, W) that lies between outlined and bare pixels, 0 to 1.
+
+    Outlines of particles explain the brightness of the picture; outlines of everything, or of nothing, do not. Of 52
+    held-out micrographs of EMPS the right polarity explains more than the wrong one on each.
+    """
+    inside = labels > 0
+    share, spread = float(inside.mean()), float(grey.var())
+    if not 0 < share < 1 or not spread:
+        return 0.0
+    apart = float(grey[inside].mean()) - float(grey[~inside].mean())
+    return share * (1 - share) * apart**2 / spread
 
 
 def _median_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> float:

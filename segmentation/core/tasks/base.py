@@ -46,6 +46,11 @@ def never(segmentation: Segmentation) -> bool:
     return False
 
 
+def no_readings(segmentation: Segmentation, settings: Any) -> Iterable[dict[str, Any]]:
+    """The first reading stands."""
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """The result of `decode` for the analysed rows; fields as in `Segmentation`, without the rows of the data bar.
@@ -138,6 +143,8 @@ class Task:
     unsure(segmentation): whether another model of this task may find more in the image.
     better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
         alone decides which model is used.
+    other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
+        outlines are doubtful. The reading with the highest `used["worth"]` is kept.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
     tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
@@ -168,6 +175,7 @@ class Task:
     options: type[ModelOptions] = ModelOptions
     unsure: Callable[[Segmentation], bool] = never
     better: Callable[[Segmentation, Segmentation], bool] | None = None
+    other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
     corners: bool = False
     ignores: frozenset[str] = frozenset()
     tem: bool = False

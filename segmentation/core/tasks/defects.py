@@ -13,14 +13,13 @@ from ..flags import Flag
 from ..measure.quantities import Value
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
-from .out_of_domain import WITHHELD, withheld, without_numbers
+from .judgement import withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
-NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
 DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
     " you use the numbers."
@@ -94,14 +93,10 @@ def withheld_result(
     segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
 ) -> Measured | None:
     """A result without numbers, if the image shows nothing or is of another kind; None if numbers are reported."""
-    from ..labels.segmentation import MASKS, NONE_IN_MASK
-
     if len(segmentation) and not withheld(segmentation, settings):
         return None
-    none = NONE_IN_MASK if segmentation.provenance.card.get("name") == MASKS else NONE_FOUND
-    none_found = Flag(none.format(things=task.things), f"No {task.things} found")
     nothing = {name: Value(None) for name in task.quantities}
-    return Measured(without_numbers(table), None, nothing, (WITHHELD if len(segmentation) else none_found,))
+    return Measured(without_numbers(table), None, nothing)
 
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:

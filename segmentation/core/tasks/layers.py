@@ -18,7 +18,7 @@ from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings
 from . import phases
 from .base import Channels, Golden, Measured
-from .out_of_domain import withheld
+from .judgement import withheld
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..flags import Flag
 from ..labels.options import FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
-from ..network.scale_search import CLEAR, LIMITS, View, as_shown, search
+from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
-from .out_of_domain import WITHHELD, withheld, without_numbers
+from .judgement import MOSTLY, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
@@ -26,48 +25,22 @@ if TYPE_CHECKING:
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
-MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
-# Of images that look like those of another task: expected share of right outlines from which, of so many and more, they
-# are particles after all: 6 such of EMPS have 0.90 to 0.99, those of steel, alloys, grains and bubbles 0.85 at most.
-SURELY, SEVERAL = 0.88, 10
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
-# Faint outlines that are this sure, and half as large as the others or larger, are particles of another kind where
-# there are so many of them. Of the specks on 8 TiO2 images no more than two are such.
-SURE, A_KIND = 0.8, 12
-FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 # One model, or one polarity, takes another's place where it promises so many times the right outlines, so many more,
 # and such a share of its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
+# A reading whose outlines explain less than this share of the contrast, or are mostly unsure, is compared with others.
+# Readings at a finer scale stop at so many px.
+WORTHY, LARGEST = 0.2, 2**21
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
 SEPARATED = "touching particles separated more"
-UNLIKE = (
-    "This image looks unlike the micrographs that the model knows. It may contain no particles, or not be a micrograph."
-    " {dropped}"
-)
-NONE_FOUND = (
-    "No particles were found. There are none, or the model does not recognise them. If the image shows some, try the"
-    " other polarity or a lower threshold."
-)
-FEW_RIGHT = (
-    "Only about {share:.0f} % of these outlines are probably right, as measured on test images. Check the least certain"
-    " ones before you use the sizes."
-)
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
     " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
     " {threshold:.3g}, and touching ones were separated by the distance."
 )
-SECOND_KIND = (
-    "{count:,} outlines are much fainter than the others, but large and sure. They may be particles of another kind, so"
-    " they are counted. Compare them with the image."
-)
-LARGE = (
-    "Few outlines were found, and they are wider than a third of the image. Each may be a part of the specimen or of"
-    " its holder. Check that they are particles."
-)
-UNCLEAR = "Nothing in this image is clearly a particle. Check the outlines before you use the sizes."
 
 
 class ParticleSettings(SegmentationSettings):
@@ -166,6 +139,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
+    from ..labels.contrast import explained_contrast
     from ..labels.outline import outline, outline_twice
 
     options = ParticleOptions.of(card)
@@ -184,7 +158,14 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     with ThreadPoolExecutor(at_once) as pool:
         (found, *separated), *others = pool.map(with_threshold, steps)
     alternatives = {f"threshold {step:+.1f}": other.labels for step, (other,) in zip(steps[1:], others, strict=True)}
-    used: dict[str, Any] = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
+    areas = np.bincount(found.labels.ravel(), minlength=len(found.confidence) + 1)[1:]
+    believed = float(np.average(found.confidence, weights=areas)) if len(areas) else 0.0
+    used: dict[str, Any] = {
+        "threshold": threshold,
+        "expected": found.expected,
+        "dropped": found.dropped,
+        "worth": round(believed * explained_contrast(grey, found.labels), 4),
+    }
     for each in separated:
         alternatives[SEPARATED] = each.labels
         used["separated"] = int(each.labels.max(initial=0))
@@ -205,21 +186,21 @@ def measure(
 
     own, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    stand_out = contrasts(grey, own[:rows], dark=segmentation.used.get("polarity") == "dark")
+    stand_out = contrasts(grey, own[:rows])
     limit = _faint_limit(segmentation, settings)
 
     def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
         found = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
         found = replace(found, columns={**found.columns, "relative_contrast": contrast.astype(np.float64)})
-        if _no_number(segmentation, settings):
+        if withheld(segmentation, settings):
             return without_numbers(found)
         hidden = slivers(found, contact_shares(labels, len(found)))
-        return set_aside(_with_second_kind(set_faint_aside(found, limit, gap > 0.5, hidden)), settings.filter)
+        return set_aside(set_faint_aside(found, limit, gap > 0.5, hidden), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
     table = set_aside(corrected(judged(own, *of_each), segmentation), settings.filter)
     alternatives = {}
-    if not _no_number(segmentation, settings):
+    if not withheld(segmentation, settings):
         alternatives = {
             name: judged(other, *(under(other, own, values) for values in of_each))
             for name, other in segmentation.alternatives.items()
@@ -239,7 +220,7 @@ def measure(
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
-    return Measured(table, statistics, quantities, tuple(_doubts(segmentation, table, settings)))
+    return Measured(table, statistics, quantities)
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:
@@ -251,90 +232,23 @@ def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> f
     return own if settings.faint_limit is None else settings.faint_limit / 100
 
 
-def _with_second_kind(judged: Table) -> Table:
-    """The table with its faint outlines kept where they are a second kind of particles."""
-    from ..measure.filters import Reason, with_reasons_lifted
+def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
+    """Settings of further readings of a picture whose outlines do not explain it: the other polarity, half and twice
+    the working scale, and the picture in its own size. A reading of a higher `worth` is the better one.
 
-    faint = judged.reasons == Reason.FAINT
-    return with_reasons_lifted(judged, [Reason.FAINT]) if _second_kind(judged, faint) else judged
-
-
-def _second_kind(table: Table, faint: NDArray[np.bool_]) -> bool:
-    """Whether the faint outlines (n,) of a table are so many, so large and so sure that they look like particles of
-    another material rather than specks of the substrate."""
-    others = ~faint & (table.reasons == "")
-    area = table.length("area")
-    if not others.any():
-        return False
-    alike = faint & (table["confidence"] >= SURE) & (area >= np.median(area[others]) / 2)
-    return int(alike.sum()) >= A_KIND
-
-
-def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no number is given: the image looks like those of another task, and most outlines may be wrong."""
-    surely = segmentation.used.get("expected", 0.0) >= SURELY and len(segmentation) >= SEVERAL
-    return withheld(segmentation, settings) and not surely
-
-
-def _doubts(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
-    """Warnings about images that the model cannot judge, and about outlines that may be something else."""
-    from ..labels.options import EVEN
-    from ..labels.segmentation import NONE_IN_MASK
-
-    used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
-    expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
-    if found and _no_number(segmentation, settings):
-        yield WITHHELD
+    On 52 held-out micrographs of EMPS with noise of 30 and 40 grey levels this raises the mean F1 from 0.881 to 0.909
+    and from 0.808 to 0.861; without noise it is done for one in eight.
+    """
+    used = segmentation.used
+    if len(segmentation) and used.get("worth", 1.0) >= WORTHY and used.get("expected", 1.0) >= MOSTLY:
         return
-    if dropped and expected < EVEN:
-        yield Flag.doubtful(
-            UNLIKE.format(dropped=_removed(dropped, found)),
-            "Perhaps not a micrograph of particles",
-            ids=_least_certain(table, round((1 - expected) * found)),
-        )
-    elif not found:
-        of_mask = card.get("name") == MASKS
-        yield Flag(NONE_IN_MASK.format(things=TASK.things) if of_mask else NONE_FOUND, "No particles found")
-    elif expected < MOSTLY:
-        share = 100 * expected
-        yield Flag.doubtful(
-            FEW_RIGHT.format(share=share),
-            f"Only about {share:.0f} % of the outlines are right",
-            ids=_least_certain(table, round((1 - expected) * found)),
-        )
-    elif used.get("clarity", 1.0) < CLEAR:
-        yield Flag.doubtful(UNCLEAR, "Nothing is clearly a particle")
-    yield from _strange(table, segmentation)
-
-
-def _least_certain(table: Table, count: int) -> tuple[int, ...]:
-    """The labels of so many outlines that count, those of the lowest confidence first."""
-    counted = np.flatnonzero(table.kept)
-    least = counted[np.argsort(table["confidence"][counted], kind="stable")][:count]
-    return tuple(table["label"][least].astype(int).tolist())
-
-
-def _removed(dropped: int, left: int) -> str:
-    removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
-    return f"{removed} probably wrong; " + {0: "none remains.", 1: "1 remains."}.get(left, f"{left:,} remain.")
-
-
-def _strange(table: Table, segmentation: Segmentation) -> Iterator[Flag]:
-    """Warnings about faint outlines that count, and about few outlines that fill the image."""
-    from ..measure.filters import Reason
-
-    if segmentation.provenance.model == MASKS:
-        return
-    labels = table["label"].astype(int)
-    faint = table.kept & (table["relative_contrast"] < FAINT)
-    if not (table.reasons == Reason.FAINT).any() and _second_kind(table, faint):
-        yield Flag.doubtful(
-            SECOND_KIND.format(count=int(faint.sum())), "Perhaps two kinds of particles", ids=tuple(labels[faint])
-        )
-    width = table.rescaled(None)["min_feret_px"]
-    wide = table.kept & (width > WIDE * min(segmentation.rows, segmentation.labels.shape[1]))
-    if 0 < table.kept.sum() <= FEW_LARGE and 2 * wide.sum() > table.kept.sum():
-        yield Flag.doubtful(LARGE, "Few and very large outlines", ids=tuple(labels[wide]))
+    if settings.polarity == "auto":
+        yield {"polarity": "bright" if used["polarity"] == "dark" else "dark"}
+    if settings.scale is None:
+        least, most = LIMITS[0], min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1]))))
+        finer = {min(2 * used["scale"], most), most} if used["scale"] < most else set()
+        for scale in sorted({max(used["scale"] / 2, least), *finer}):
+            yield {"polarity": used["polarity"], "scale": scale}
 
 
 def unsure(segmentation: Segmentation) -> bool:
@@ -388,5 +302,6 @@ TASK = Task(
     pool_fields=None,
     unsure=unsure,
     better=better,
+    other_readings=other_readings,
     facts=facts,
 )

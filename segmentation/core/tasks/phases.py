@@ -19,7 +19,7 @@ from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
-from .out_of_domain import WITHHELD, is_out_of_domain, withheld, without_numbers
+from .judgement import is_out_of_domain, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -285,8 +285,6 @@ def _flags(segmentation: Segmentation, settings: MeasurementSettings) -> Iterato
     used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
     if not len(segmentation):
         yield NOTHING
-    elif withheld(segmentation, settings):
-        yield WITHHELD
     elif (is_out_of_domain(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # has its own warning
         yield DIFFERENT
 

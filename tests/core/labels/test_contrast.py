@@ -1,4 +1,4 @@
-"""Outlines that hardly stand out, and gaps between particles, are set aside; a second kind of particles is not."""
+"""Outlines that hardly stand out, and gaps between particles, are set aside."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,13 @@ def test_contrast_is_relative_to_what_is_typical():
 
 def test_dark_particles_stand_out_as_bright_ones_do():
     grey, labels = discs(PLACES[:3], (20, 20, 55))
-    assert contrasts(grey, labels, dark=True).relative.tolist() == pytest.approx([1, 1, 0.125], abs=0.02)
+    assert contrasts(grey, labels).relative.tolist() == pytest.approx([1, 1, 0.125], abs=0.02)
+
+
+def test_most_of_the_outlined_area_is_never_a_gap():
+    grey, labels = discs(PLACES[:4], (20, 20, 20, 180))
+    for shown in (grey, 255 - grey):
+        assert contrasts(shown, labels).gap.tolist() == [False, False, False, True]
 
 
 def test_an_outline_of_the_other_sign_is_a_gap():
@@ -99,15 +105,3 @@ def test_a_model_may_have_a_limit_of_its_own():
 
 def test_outlines_of_other_tools_are_never_faint():
     assert analysed([180] * 6 + [64] * 3, model=MASKS).statistics.n_kept == 9
-
-
-def test_a_second_kind_of_particles_counts_and_is_named():
-    done = analysed([180] * 6 + [66] * 12)
-    assert done.statistics.n_kept == 18
-    named = [flag for flag in done.flags if "two kinds" in flag.short]
-    assert len(named) == 1
-    assert named[0].ids == tuple(range(7, 19))
-
-
-def test_unsure_faint_outlines_are_no_second_kind():
-    assert analysed([180] * 6 + [66] * 12, confidence=0.6).statistics.n_kept == 6

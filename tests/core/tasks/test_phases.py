@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from segmentation.core.tasks.out_of_domain import WITHHELD
 
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
@@ -17,7 +18,6 @@ from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
 from segmentation.core.tasks.base import Decoded, Measured
-from segmentation.core.tasks.out_of_domain import WITHHELD
 from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
 
 NAMES = ["matrix", "network", "laths"]

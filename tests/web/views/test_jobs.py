@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
+from segmentation.core.tasks.out_of_domain import WITHHELD
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
@@ -17,7 +18,6 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
-from segmentation.core.tasks.out_of_domain import WITHHELD
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change, Result

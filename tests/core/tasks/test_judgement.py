@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.flags import NO_NUMBERS
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
-from segmentation.core.settings import MeasurementSettings
-from segmentation.core.tasks import out_of_domain, particles
-from segmentation.core.tasks.base import Measured
-from segmentation.core.tasks.out_of_domain import is_out_of_domain
+from segmentation.core.pipeline import measure
+from segmentation.core.tasks.judgement import is_out_of_domain
 from tests.core.builders import segmentation_of
 
 STEEL = {"model": "uhcs-steel", "title": "UHCS steel (Phases)", "task": "phases"}
@@ -29,10 +29,10 @@ def squares(count: int = 9) -> np.ndarray:
     return labels
 
 
-def measured(found: Segmentation, **said: object) -> Measured:
-    calibration = Calibration.of_pixel(2.0, typed="2 nm")
-    picture = Micrograph(np.where(found.labels, 200, 60).astype(np.uint8), "a.png", "0" * 64, calibration)
-    return particles.measure(found, picture, MeasurementSettings(**said), calibration)
+def measured(found: Segmentation, **settings: object) -> Analysis:
+    grey = np.random.default_rng(1).normal(np.where(found.labels, 200, 60), 4).astype(np.uint8)
+    picture = Micrograph(grey, "a.png", "0" * 64, Calibration.of_pixel(2.0, typed="2 nm"))
+    return measure(picture, found, AnalysisSettings.of(**settings))
 
 
 def test_particles_of_an_image_that_looks_like_steel_have_no_number():
@@ -41,7 +41,7 @@ def test_particles_of_an_image_that_looks_like_steel_have_no_number():
     assert made.statistics is not None and made.statistics.n_kept == 0
     assert made.statistics.nano is None and made.statistics.without_filter is None
     assert set(made.table.reasons) == {Reason.UNLIKE}
-    assert made.flags[0] == out_of_domain.WITHHELD and made.flags[0].doubt
+    assert [flag.short for flag in made.flags if flag.doubt] == [NO_NUMBERS]
 
 
 def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():

@@ -1,0 +1,188 @@
+"""One place judges a picture as a whole: whether numbers are given, and which one warning stands beside them.
+
+`warning` goes through the signals of a picture in one order, and the first that holds is said. Which single outlines
+count is judged in `measure.filters`, also in one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..flags import NO_NUMBERS, Flag
+from ..labels.options import EVEN
+from ..labels.segmentation import MASKS, NONE_IN_MASK
+from ..measure.filters import Reason
+from ..network.likeness import ENTRY
+from ..network.scale_search import CLEAR
+
+if TYPE_CHECKING:
+    from ..labels.segmentation import Segmentation
+    from ..measure.table import Table
+    from ..micrograph.types import Micrograph
+    from ..settings import MeasurementSettings
+
+UNLIKE = 1.0  # times the distance that a card allows
+MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
+# Expected share of right outlines from which, of so many and more, they are what is looked for, whatever the picture
+# resembles: 6 pictures of EMPS that resemble other kinds have 0.90 to 0.99, those of steel, alloys, grains and bubbles
+# 0.85 at most.
+SURELY, SEVERAL = 0.88, 10
+SURE = 0.8  # chance of being right of a sure outline
+FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
+WITHHELD = "{why}, so no numbers are given. Choose another model. If you are sure, choose “Measure it all the same”."
+NONE_FOUND = "No {things} were found. There are none, or the model does not recognise them."
+CORRECTED = "A person corrected these outlines. Before that the software had a doubt: {doubt}."
+
+
+def is_out_of_domain(segmentation: Segmentation) -> bool:
+    """Whether the image is unlike the training images of the model.
+
+    It is, if it clearly looks like the images of a model of another task. If the card describes its own images
+    (network.likeness), three more reasons count: the image is too far from these, it clearly looks like the images of
+    any other model, or its textures are those of no image of the model. Many sure outlines overrule all of these.
+    """
+    used, provenance = segmentation.used, segmentation.provenance
+    if are_surely_right(segmentation):
+        return False
+    strict, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
+    elsewhere = bool(other) and (strict or other.get("task", provenance.task) != provenance.task)
+    return used.get("unlike", 0.0) >= UNLIKE or elsewhere or (strict and used.get("unfamiliar", False))
+
+
+def are_surely_right(segmentation: Segmentation) -> bool:
+    """Whether there are SEVERAL outlines and the model expects nearly all of them to be right."""
+    return len(segmentation) >= SEVERAL and segmentation.used.get("expected", 0.0) >= SURELY
+
+
+def withheld(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
+    """Whether no numbers are given: the image is out of the domain, nobody corrected the outlines, and the settings do
+    not ask to measure it all the same."""
+    return is_out_of_domain(segmentation) and not settings.measure_unlike and not segmentation.provenance.edits
+
+
+def without_numbers(table: Table) -> Table:
+    """The table with all its objects set aside, because the image is out of the domain."""
+    return table.judged(np.full(len(table), str(Reason.UNLIKE)))
+
+
+def judged(
+    micrograph: Micrograph,
+    segmentation: Segmentation,
+    table: Table,
+    settings: MeasurementSettings,
+    things: str,
+    doubts: Iterable[Flag],
+) -> tuple[Flag, ...]:
+    """The flags of a result: one warning at most, and the notes.
+
+    things: the task's word for several objects. doubts: the task's own flags, in their order, which come after those
+    of every task. Outlines that a person corrected get a note in place of a warning.
+    """
+    if not len(segmentation):
+        none = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
+        doubts = tuple(doubts) or (Flag(none.format(things=things), f"No {things} found"),)
+    every = [*warnings(micrograph, segmentation, table, settings), *doubts]
+    first = next((flag for flag in every if flag.doubt), None)
+    notes = [flag for flag in every if not flag.doubt]
+    if first and segmentation.provenance.edits:
+        return Flag(CORRECTED.format(doubt=first.short[0].lower() + first.short[1:])), *notes
+    return (first, *notes) if first else tuple(notes)
+
+
+def warnings(
+    micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
+) -> Iterator[Flag]:
+    """What can be said against a picture and its outlines, the gravest first."""
+    from ..micrograph.flatness import DRAWN, flat_share
+
+    used, card, count = segmentation.used, segmentation.provenance.card, len(segmentation)
+    yield from map(Flag, used.get("imported", {}).get("notes", ()))
+    if card.get("name") == MASKS:
+        return
+    if (flat := flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
+        yield Flag.doubtful(
+            f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
+            " this, micrographs hardly ever do. Is it the right file?",
+            "Hardly a micrograph: most of it has one grey value",
+        )
+    if count and withheld(segmentation, settings):
+        why = f"This image is unlike the training images of {card.get('title', 'the model')}"
+        if other := used.get("resembles"):
+            why = f"This image looks like the training images of {other['title']}"
+        yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
+    elif not are_surely_right(segmentation):
+        yield from _likeness(segmentation)
+    yield from _outlines(segmentation, table)
+
+
+def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
+    """Warnings of an image that is unlike the training images."""
+    used, title = segmentation.used, segmentation.provenance.card.get("title", "")
+    if "resembles" in used:
+        yield Flag.doubtful(
+            f"This image looks more like the training images of {used['resembles']['title']} than like those of"
+            f" {title}. If it shows the same, use that model.",
+            "Looks like the images of another model",
+        )
+    elif used.get("unfamiliar"):
+        compare = " Compare the outlines with the image." if len(segmentation) else ""
+        yield Flag.doubtful(
+            f"This image is unlike all training images of {title}.{compare}", "Unlike all training images of the model"
+        )
+    elif own := used.get("unlike_own"):
+        yield Flag.doubtful(
+            f"{title} was fine-tuned on {own['images']} images unlike this one. Its base model ({own['began_with']})"
+            " may do better. Compare the two.",
+            "Unlike the images of the fine-tuning",
+        )
+
+
+def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
+    """Warnings of outlines that are probably wrong, by the model's own calibrated expectation."""
+    used, count = segmentation.used, len(segmentation)
+    expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
+    few_sure = (segmentation.confidence >= SURE).sum() < SEVERAL
+    if dropped and expected < EVEN and few_sure:
+        yield Flag.doubtful(
+            "This image looks unlike the micrographs that the model knows. It may contain no particles, or not be a"
+            f" micrograph. {_removed(dropped, count)}",
+            "Perhaps not a micrograph of particles",
+            ids=_least_certain(table, round((1 - expected) * count)),
+        )
+    elif count and expected < MOSTLY:
+        yield Flag.doubtful(
+            f"Only about {100 * expected:.0f} % of these outlines are probably right, as measured on test images. Check"
+            " the least certain ones before you use the sizes.",
+            f"Only about {100 * expected:.0f} % of the outlines are right",
+            ids=_least_certain(table, round((1 - expected) * count)),
+        )
+    elif count and used.get("clarity", 1.0) < CLEAR and few_sure:
+        yield Flag.doubtful(
+            "Nothing in this image is clearly a particle. Check the outlines before you use the sizes.",
+            "Nothing is clearly a particle",
+        )
+    width = table.rescaled(None).columns.get("min_feret_px")
+    if width is not None and "expected" in used:
+        wide = table.kept & (width > WIDE * min(segmentation.rows, segmentation.labels.shape[1]))
+        if 0 < table.kept.sum() <= FEW_LARGE and 2 * wide.sum() > table.kept.sum():
+            yield Flag.doubtful(
+                "Few outlines were found, and they are wider than a third of the image. Each may be a part of the"
+                " specimen or of its holder. Check that they are particles.",
+                "Few and very large outlines",
+                ids=tuple(table["label"].astype(int)[wide].tolist()),
+            )
+
+
+def _least_certain(table: Table, count: int) -> tuple[int, ...]:
+    """The labels of so many outlines that count, those of the lowest confidence first."""
+    counted = np.flatnonzero(table.kept)
+    least = counted[np.argsort(table["confidence"][counted], kind="stable")][:count]
+    return tuple(table["label"][least].astype(int).tolist())
+
+
+def _removed(dropped: int, left: int) -> str:
+    removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
+    return f"{removed} probably wrong; " + {0: "none remains.", 1: "1 remains."}.get(left, f"{left:,} remain.")
