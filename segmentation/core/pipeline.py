@@ -17,6 +17,7 @@ from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .flags import Flag
 from .labels.segmentation import Provenance, Segmentation
+from .measure.filters import LEAST_CONFIDENCE
 from .measure.quantities import Value, number
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources
@@ -35,6 +36,7 @@ from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
+COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
@@ -47,6 +49,18 @@ Number = TypeVar("Number", np.int32, np.uint8)
 
 
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
+
+
+def barest_window(outlined: NDArray[np.bool_], side: int, steps: int = 4) -> tuple[slice, slice]:
+    """The window of `side` px, or of the whole side where that is shorter, with the fewest outlined pixels (H, W);
+    `steps` + 1 positions along each side are compared."""
+    sides = [min(side, length) for length in outlined.shape]
+    tops, lefts = (
+        np.unique(np.linspace(0, length - kept, steps + 1).astype(int)).tolist()
+        for length, kept in zip(outlined.shape, sides, strict=True)
+    )
+    windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]
+    return min(windows, key=lambda window: int(outlined[window].sum()))
 
 
 class WrongTask(ValueError):
@@ -196,10 +210,35 @@ class Search:
                 reading = self.find(card, _comparing(progress), **changed)
                 if reading.used["worth"] > best.used["worth"]:
                     best = reading
+        if specks := self._specks(card, best):
+            best.used["specks"] = specks
         if best is not first:
             how = {name: first.used[name] for name in ("polarity", "scale")}
             best.used["instead_of"] = {**how, "count": len(first)}
         return best
+
+    def _specks(self, card: ModelCard, reading: Segmentation) -> dict[str, float]:
+        """What the reading was too coarse for: {"below": px, "count": estimated number of specks}, {} for nothing.
+
+        The barest window of a coarsely read picture is read in its own size. What is sure there, smaller than the
+        smallest that the model was taught at the working scale, and outside all outlines, is a speck.
+        """
+        scale = reading.used["scale"]
+        if scale > COARSE or not len(reading) or not self.picture.any():
+            return {}
+        below = card.smallest / (scale * reading.used["second_scale"])
+        outlined = reading.labels[: self.rows] > 0
+        window = barest_window(outlined, LOOKED_AT)
+        picture = np.ascontiguousarray(self.picture[window])
+        asked = self.asked.replaced(polarity=reading.used["polarity"], scale=1.0)
+        maps, view = predict_maps(picture, asked, card, self.runtime)
+        found = self.task.decode(maps, as_shown(picture, view.polarity), view, card, asked)
+        areas, hidden = (
+            np.bincount(labels, minlength=len(found.confidence) + 1)[1:]
+            for labels in (found.labels.ravel(), found.labels[outlined[window]])
+        )
+        specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (found.confidence >= LEAST_CONFIDENCE)
+        return {"below": round(below, 1), "count": round(int(specks.sum()) * self.picture.size / picture.size)}
 
 
 def _comparing(progress: Progress) -> Progress:

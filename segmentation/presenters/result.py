@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import NO_NUMBERS, Flag, from_json, one_line
+from ..core.flags import Flag, from_json, one_line
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -205,8 +205,6 @@ class Result(ChartedSummary):
         """What is doubtful, without repeating the banner of the scale, the heading of an empty result, or what another
         warning says of an image of another kind."""
         every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
-        if self.refused and {"resembles", "unfamiliar"} & (self.summary.get("used") or {}).keys():
-            every = [each for each in every if each.short != NO_NUMBERS]
         heading = f"No {self.task.things} were found. "
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 

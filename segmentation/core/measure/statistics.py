@@ -46,6 +46,7 @@ def summarise(
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
     evidence: Evidence | None = None,
+    obstacle: Flag | None = None,
     seed: int = 0,
 ) -> Statistics:
     """The statistics of a table whose particles have been judged (`filters.set_aside`).
@@ -56,7 +57,7 @@ def summarise(
     filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
         Both are for the sensitivity of the nano card.
     field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
-    evidence: for the budget. seed: of all draws.
+    evidence: for the budget. obstacle: see `nano.Terms`. seed: of all draws.
     """
     described, _ = describe(
         [table],
@@ -68,6 +69,7 @@ def summarise(
         alternatives=alternatives,
         field_spread=field_spread,
         evidence=evidence,
+        obstacle=obstacle,
         seed=seed,
     )
     return Statistics(**described)

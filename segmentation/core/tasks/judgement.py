@@ -30,6 +30,7 @@ MOSTLY = 0.75  # expected share of right outlines under which a warning asks the
 # resembles: 6 pictures of EMPS that resemble other kinds have 0.90 to 0.99, those of steel, alloys, grains and bubbles
 # 0.85 at most.
 SURELY, SEVERAL = 0.88, 10
+FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
 SURE = 0.8  # chance of being right of a sure outline
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
 WITHHELD = "{why}, so no numbers are given. Choose another model. If you are sure, choose “Measure it all the same”."
@@ -118,6 +119,23 @@ def warnings(
     yield from _outlines(segmentation, table)
 
 
+def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
+    """The warning that more specks than particles were too small for the working scale, None without them.
+
+    Such a picture needs two magnifications, and its number fractions are those of the coarse particles alone.
+    """
+    specks = segmentation.used.get("specks", {})
+    if not specks or segmentation.provenance.edits or specks["count"] < max(counted, FEWEST_SPECKS):
+        return None
+    limit = f"{specks['below']:.0f} px"
+    return Flag.doubtful(
+        f"Specks below {limit} were not looked for. There are about {specks['count']:,} of them, beside {counted:,}"
+        " particles. The numbers are those of the larger particles alone; measure the specks in an image of a higher"
+        " magnification, or set a finer working scale.",
+        f"Specks below {limit} were not looked for",
+    )
+
+
 def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
     """Warnings of an image that is unlike the training images."""
     used, title = segmentation.used, segmentation.provenance.card.get("title", "")
@@ -164,6 +182,8 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             "Nothing in this image is clearly a particle. Check the outlines before you use the sizes.",
             "Nothing is clearly a particle",
         )
+    if specks := unseen_specks(segmentation, int(table.kept.sum())):
+        yield specks
     width = table.rescaled(None).columns.get("min_feret_px")
     if width is not None and "expected" in used:
         wide = table.kept & (width > WIDE * min(segmentation.rows, segmentation.labels.shape[1]))

@@ -17,7 +17,7 @@ from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
-from .judgement import MOSTLY, withheld, without_numbers
+from .judgement import MOSTLY, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
@@ -33,7 +33,7 @@ THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers 
 # and such a share of its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
 # A reading whose outlines explain less than this share of the contrast, or are mostly unsure, is compared with others.
 # Readings at a finer scale stop at so many px.
-WORTHY, LARGEST = 0.2, 2**21
+WORTHY, CLEARLY, LARGEST = 0.1, 1.1, 2**21
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
 SEPARATED = "touching particles separated more"
 METHOD = (
@@ -216,6 +216,7 @@ def measure(
         evidence=Evidence(
             segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
         ),
+        obstacle=unseen_specks(segmentation, int(table.kept.sum())),
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
-from segmentation.core.tasks.out_of_domain import WITHHELD
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
@@ -321,13 +320,6 @@ class TestChange:
         old = job()
         maker.post(address(old, "change/"), {"faint_limit": "0"})
         assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
-
-    def test_a_refused_image_says_once_why(self, maker, job):
-        flags = as_json([Flag.doubtful("It looks like steel.", "Looks like steel"), WITHHELD])
-        said = {"refused": True, "used": {"resembles": {"model": "steel", "title": "Steel"}}}
-        page = words(maker.get(address(job(summary={**SUMMARY, **flags, **said}))))
-        assert "It looks like steel." in page and WITHHELD.text not in page
-        assert WITHHELD.text in words(maker.get(address(job(summary={**SUMMARY, **flags, "refused": True}))))
 
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
         flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])

@@ -17,7 +17,6 @@ import pytest
 import roifile
 import tifffile
 from PIL import Image
-from segmentation.core.tasks.out_of_domain import without_numbers
 
 from segmentation.core import tasks
 from segmentation.core.measure.quantities import Value
@@ -27,6 +26,7 @@ from segmentation.core.report.exports.base import Export
 from segmentation.core.report.exports.viewer import thumbnail
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import SampleAnalysis
+from segmentation.core.tasks.judgement import without_numbers
 from tests.core.builders import make_analysis, refound
 
 ROOT = Path(__file__).resolve().parents[4]
