@@ -36,6 +36,7 @@ from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
+BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
@@ -208,7 +209,7 @@ class Search:
         if self.picture.any():
             for changed in self.task.other_readings(first, self.asked):
                 reading = self.find(card, _comparing(progress), **changed)
-                if reading.used["worth"] > best.used["worth"]:
+                if reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"]):
                     best = reading
         if specks := self._specks(card, best):
             best.used["specks"] = specks

@@ -129,9 +129,11 @@ class Result(ChartedSummary):
 
     @property
     def other_polarity(self) -> Change | None:
-        """What outlines particles of the other polarity, where those look nearly as clear."""
+        """What outlines particles of the other polarity, where those look nearly as clear or were found first."""
         used = self.summary.get("used", {})
-        if used.get("other_polarity", 0.0) < UNDECIDED or self.job.get_settings().as_dict().get("polarity") != "auto":
+        near = used.get("other_polarity", 0.0) >= UNDECIDED
+        first = used.get("instead_of", {}).get("polarity", used.get("polarity"))
+        if not (near or first != used.get("polarity")) or self.job.get_settings().as_dict().get("polarity") != "auto":
             return None
         other = "dark" if used.get("polarity") == "bright" else "bright"
         return Change(f"outline the {other} ones instead", "polarity", other)
@@ -202,8 +204,7 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without repeating the banner of the scale, the heading of an empty result, or what another
-        warning says of an image of another kind."""
+        """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
         every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
         heading = f"No {self.task.things} were found. "
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every

@@ -1,4 +1,5 @@
-"""The tables of docs/method/accuracy.md: python -m tests.accuracy [columns] [numbers] ..., or all of TABLES."""
+"""The tables of docs/method/accuracy.md: python -m tests.accuracy [columns] [numbers] ..., or all of TABLES; and
+python -m tests.accuracy metamorphic, which changes pictures in ways that must not change the answer."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 from segmentation.core.tasks import every
 
-from . import coverage, golden, reference, shapes
+from . import coverage, golden, metamorphic, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "method" / "accuracy.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
@@ -48,6 +49,9 @@ def put(page: str, name: str, lines: list[str]) -> str:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["metamorphic"]:
+        metamorphic.main(sys.argv[2:])
+        return
     for name in sys.argv[1:] or TABLES:
         lines = list(TABLES[name]())
         PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), name, lines), encoding="utf-8")
