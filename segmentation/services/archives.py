@@ -276,7 +276,7 @@ def _unlike_an_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     """The kind of an entry that is not an image, by its first bytes."""
     try:
         with archive.open(info) as entry:
-            recognise(entry.read(HEAD_BYTES))
+            recognise(entry.read(HEAD_BYTES), info.filename)
     except UnreadableImage as bad:
         return str(bad)
     except _FAULTS:

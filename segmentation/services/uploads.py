@@ -98,7 +98,7 @@ def _check_kind(file: Any) -> None:
     head = file.read(HEAD_BYTES)
     file.seek(0)
     try:
-        recognise(head)
+        recognise(head, file.name or "")
     except UnreadableImage as bad:
         raise Refused(str(bad), 422) from None
 

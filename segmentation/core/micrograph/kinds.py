@@ -62,11 +62,21 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
+# Files of makers that many formats of other things look like (ZIP, HDF5), by their names.
+_OF_MAKERS = {
+    ".emd": ("a Velox or Berkeley EMD file", "open it in Velox and export the image as TIFF with its scale"),
+    ".bcf": ("a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
+    ".elid": ("a Phenom project (ELID)", "open it in Phenom's Element Identification and export the image as TIFF"),
+    ".prz": ("a Panta Rhei file (PRZ)", "open it in Panta Rhei and export the image as TIFF or DM4"),
+    ".img": ("an image of the JEOL Analysis Station (IMG)", "export the image there as TIFF"),
+    ".tvips": ("a TVIPS recording", "open it in EMMENU or EMTools and export one frame as TIFF"),
+}
 _GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: place of the byte order, 0 or 1
 
 
-def recognise(head: bytes) -> Kind:
-    """The kind of image that begins with `head` (the first HEAD_BYTES); UnreadableImage says what it is instead."""
+def recognise(head: bytes, name: str = "") -> Kind:
+    """The kind of image that begins with `head` (the first HEAD_BYTES); UnreadableImage says what it is instead, for
+    some makers' files by the `name`."""
     if not head:
         raise UnreadableImage(f"The file is empty; {INSTEAD}.")
     for magic, kind in _READABLE:
@@ -76,6 +86,8 @@ def recognise(head: bytes) -> Kind:
         return "DM3" if head[3] == 3 else "DM4"
     if head[208:212] == b"MAP ":
         return "MRC"
+    if maker := _OF_MAKERS.get(PurePath(name).suffix.lower()):
+        raise UnreadableImage(f"The file looks like {maker[0]}, which is not read yet; {maker[1]}.")
     raise UnreadableImage(f"The file looks like {_foreign(head)}.")
 
 

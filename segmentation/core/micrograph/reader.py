@@ -44,7 +44,7 @@ def read(
     """
     shown = clean_name(name if name is not None else path.name)
     head = _head(path)
-    kind = recognise(head)
+    kind = recognise(head, shown)
     decoded = _decoded(path, kind, max_pixels)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

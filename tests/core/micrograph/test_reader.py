@@ -255,3 +255,14 @@ def test_sha256_and_name(tmp_path: Path) -> None:
     assert micrograph.name == "probe.tif"
     assert read(tmp_path / "upload").name == "upload"
     assert micrograph.metadata["kind"] == "TIFF, 8 bit"
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "maker"),
+    [("a.emd", b"\x89HDF\r\n", "Velox"), ("a.PRZ", b"PK\x03\x04", "Panta Rhei"), ("a.bcf", b"AAMVHFSS", "Bruker")],
+)
+def test_files_of_makers_are_refused_with_the_way_out(tmp_path, name, head, maker):
+    (tmp_path / name).write_bytes(head + bytes(64))
+    with pytest.raises(UnreadableImage, match=f"{maker}.*export") as refused:
+        read(tmp_path / name)
+    assert "ZIP" not in str(refused.value)

@@ -8,10 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from ..crosscheck import contradict, crosscheck
-from . import emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, zeiss
+from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, zeiss
 from .facts import Facts, Tags
 
-READERS = (zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read, ome.read, imagej.read)
+READERS = (
+    *(zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read),
+    *(cameras.read_gatan, cameras.read_tvips, ome.read, imagej.read),
+)
 UNUSED = "As they contradict each other, none of them is used: type the image width."
 SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 

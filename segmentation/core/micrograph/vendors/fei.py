@@ -63,6 +63,13 @@ def _from_sections(code: int, sections: Sections) -> Facts:
 
 
 def _metadata(sections: Sections) -> dict[str, str | float]:
+    if bar := sections.get("DatabarData"):  # XL and Sirion: no size of a pixel, and the magnification's is disputed
+        return kept(
+            instrument="FEI XL or Sirion",
+            voltage_kv=scaled(number(bar.get("HighTension")), 1e-3),
+            working_distance_mm=number(bar.get("FWD")),
+            magnification=number(bar.get("Magnification")),
+        )
     beam = sections.get("Beam", {})
     column = sections.get(beam.get("Beam", ""), {})
     system = sections.get("System", {})

@@ -1,4 +1,5 @@
-"""JEOL: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` file beside the image.
+"""JEOL: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` file beside the image; of TEM, XML
+in the description (tag 270).
 
 Two notations: lines `$CM_MAG 10000` and `$$SM_WD 8.1`, and `$CM_MAG=10000` and `$SM_WD=8.1` with tabs between them.
 """
@@ -8,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of
+from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of, whole, xml_of
 from .units import SQRT3, leading_number, number, plausible_pixel, quantity_nm, rounding
 
-TAG = 37500
+TAG, DESCRIPTION = 37500, 270
 LARGEST_NOTE = 1 << 20  # bytes that are looked at
 LONGEST_VALUE = 200
 SAME = 0.01  # pixel sizes that differ by less, apart from their rounding, are one
@@ -23,9 +24,43 @@ _LENGTHS = re.compile(rf"{_LENGTH}(?:\s+{_LENGTH})?")
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the MakerNote says, None where it is not JEOL's."""
+    """What the MakerNote or the XML of a TEM says, None where it is not JEOL's."""
     raw = tags.raw(TAG) or tags.exif(TAG)
-    return None if raw is None else read_note(raw)
+    return _transmission(tags) if raw is None else read_note(raw)
+
+
+def _transmission(tags: Tags) -> Facts | None:
+    """The pixels of the detector, per metre, divided by the magnification.
+
+    The camera software also draws its micron bar by these two (`InstrumentsParameter` beside each drawn object).
+    """
+    raw = tags.raw(DESCRIPTION)
+    root = xml_of(text_of(raw)) if raw is not None and b"<TemReporter" in raw[:200] else None
+    if root is None:
+        return None
+    drawn = root.find(".//DrawObject[InstrumentsParameter]")
+    if drawn is None or drawn.findtext("InstrumentsParameter/Measurement_UnitType") != "UnitType_Length":
+        return Facts(metadata=kept(instrument=f"JEOL {root.findtext('Instruments', '')}"))
+    density = ".//PixelsPerMeter/"
+    across, down = (number(drawn.findtext(density + side)) for side in ("Horizontal", "Vertical"))
+    magnification = number(drawn.findtext("InstrumentsParameter/SelectorValue"))
+    columns, rows = (whole(number(drawn.findtext(f".//ImageSize/{side}"))) for side in ("Width", "Height"))
+    if not across or not magnification:
+        return None
+    return Facts(
+        nm_per_pixel=1e9 / (across * magnification),
+        detail=f"JEOL tag {DESCRIPTION}, PixelsPerMeter and magnification",
+        relative_uncertainty=rounding(drawn.findtext(density + "Horizontal")),
+        height_nm=1e9 / (down * magnification) if down else None,
+        columns=columns,
+        rows=rows,
+        metadata=kept(
+            instrument=f"JEOL {root.findtext('Instruments', '')}",
+            voltage_kv=scaled(number(drawn.findtext("InstrumentsParameter/AccVoltage")), 1e-3),
+            magnification=magnification,
+            date=root.findtext("DateTime"),
+        ),
+    )
 
 
 def read_note(raw: bytes) -> Facts | None:

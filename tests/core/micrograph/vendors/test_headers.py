@@ -475,3 +475,48 @@ def test_a_header_as_bytes_without_offset(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(tiff(image(), extratags=[(FEI, 7, 3, struct.pack("<3B", 91, 83, 93), True)]))
     assert read(path).calibration.nm_per_pixel is None
+
+
+def test_gatan_exports_have_the_pixel_size_in_the_unit_of_their_axis(tmp_path: Path) -> None:
+    extra = [(65003, 2, 4, b"\xb5m\0", True), (65009, 12, 1, 0.25, True), (65010, 12, 1, 0.25, True)]
+    (tmp_path / "dm.tif").write_bytes(tiff(image(), extratags=extra))
+    assert read(tmp_path / "dm.tif").calibration.nm_per_pixel == pytest.approx(250)
+    in_reciprocal = [(65003, 2, 5, b"1/nm\0", True), *extra[1:]]
+    (tmp_path / "dm.tif").write_bytes(tiff(image(), extratags=in_reciprocal))
+    assert not read(tmp_path / "dm.tif").calibration.is_known, "a diffraction pattern has no lengths"
+
+
+def tvips(nm: float, version: int = 2, magic: int = 0xAAAAAAAA) -> bytes:
+    """TemData of EMMENU with this distance of two pixels."""
+    second = bytearray(6068)
+    struct.pack_into("<2f", second, 2724, nm, nm)
+    second[2868 : 2868 + 16] = "CM200FEG".encode("utf-16-le")
+    struct.pack_into("<f", second, 3028, 200_000.0)
+    struct.pack_into("<I", second, 6064, magic)
+    return struct.pack("<i", version) + bytes(240) + bytes(second)
+
+
+@pytest.mark.parametrize(("header", "nm"), [(tvips(0.5), 0.5), (tvips(0.5, 1), None), (tvips(0.5, magic=1), None)])
+def test_tvips_has_the_pixel_size_in_nanometres(tmp_path: Path, header: bytes, nm: float | None) -> None:
+    (tmp_path / "em.tif").write_bytes(tiff(image(), extratags=[(37706, 7, len(header), header, True)]))
+    found = read(tmp_path / "em.tif")
+    assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
+    assert found.metadata.get("voltage_kv") == (200 if nm else None)
+
+
+def test_jeol_tem_images_are_scaled_by_detector_and_magnification(tmp_path: Path) -> None:
+    scale = "<PixelsPerMeter><Horizontal>4000</Horizontal><Vertical>4000</Vertical></PixelsPerMeter>"
+    with_length = "<Measurement_UnitType>UnitType_Length</Measurement_UnitType><SelectorValue>50000</SelectorValue>"
+    for used, nm in ((with_length, 5.0), (with_length.replace("Length", "Inverse"), None)):
+        drawn = f"<DrawObject>{scale}<InstrumentsParameter>{used}</InstrumentsParameter></DrawObject>"
+        text = f'<?xml version="1.0"?><TemReporter><Instruments>JEM-2100</Instruments>{drawn}</TemReporter>'
+        (tmp_path / "jeol.tif").write_bytes(tiff(image(), description=text))
+        found = read(tmp_path / "jeol.tif")
+        assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
+        assert found.metadata["instrument"] == "JEOL JEM-2100"
+
+
+def test_the_databar_of_an_xl_gives_facts_but_no_scale(tmp_path: Path) -> None:
+    found = with_tags(tmp_path, {FEI_SFEG: b"[DatabarData]\r\nMagnification = 20000\r\nHighTension = 10000\r\n"})
+    assert not found.calibration.is_known
+    assert (found.metadata["magnification"], found.metadata["voltage_kv"]) == (20000, 10)

@@ -1,0 +1,72 @@
+"""TIFFs of TEM cameras: Gatan DigitalMicrograph's exports (tags 65003 to 65015), and TVIPS EMMENU (tag 37706).
+
+Neither maker publishes its tags. Those of Gatan are named as in RosettaSciIO's documentation of DM images: unit, origin
+and size of a pixel for each axis. The layout of TVIPS' TemData is the one that tifffile reads (`read_tvips_header`,
+BSD-3-Clause), where all lengths are nanometres.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from .facts import Facts, Tags, kept, scaled, text_of
+from .units import FLOAT32, FLOAT64, nanometres
+
+GATAN_UNIT, GATAN_NAME, GATAN_SIZES = 65003, 65012, (65009, 65010)
+TVIPS = 37706
+TVIPS_VERSION_2, TVIPS_MAGIC = 2, 0xAAAAAAAA
+TVIPS_FIRST = 244  # bytes of version 1, which version 2 continues
+# Of version 2, in bytes from its beginning: pixel sizes (two float32), name of the microscope (160 bytes of UTF-16),
+# its voltage in volts and its magnification (float32), and the word that ends the header.
+TVIPS_SIZES, TVIPS_MICROSCOPE, TVIPS_VOLTAGE, TVIPS_MAGNIFICATION, TVIPS_END = 2724, 2868, 3028, 3292, 6064
+
+
+def read_gatan(tags: Tags) -> Facts | None:
+    """The size of a pixel, a float64 in the unit of the first axis; None without the tags or a known length."""
+    across, down = (_double(tags.raw(code), tags.little_endian) for code in GATAN_SIZES)
+    units = (text_of(raw) for code in (GATAN_UNIT, GATAN_NAME) if (raw := tags.raw(code)) is not None)
+    factor = next(filter(None, map(nanometres, units)), None)
+    if across is None or factor is None:
+        return None
+    return Facts(
+        nm_per_pixel=across * factor,
+        detail=f"Gatan tag {GATAN_SIZES[0]}, pixel size",
+        relative_uncertainty=FLOAT64,
+        height_nm=down * factor if down else None,
+        metadata=kept(instrument="Gatan DigitalMicrograph"),
+    )
+
+
+def read_tvips(tags: Tags) -> Facts | None:
+    """The distance of two pixels on the specimen, which only version 2 of the header has; None without it."""
+    raw, order = tags.raw(TVIPS), "<" if tags.little_endian else ">"
+    if raw is not None and len(raw) == 4:  # the tag holds the place of the header
+        raw = tags.at(struct.unpack(order + "I", raw)[0], TVIPS_FIRST + TVIPS_END + 4)
+    if raw is None or len(raw) < 4 or struct.unpack_from(order + "i", raw)[0] != TVIPS_VERSION_2:
+        return None
+    second = raw[TVIPS_FIRST:]
+    if len(second) < TVIPS_END + 4 or struct.unpack_from(order + "I", second, TVIPS_END)[0] != TVIPS_MAGIC:
+        return None
+    across, down = struct.unpack_from(order + "2f", second, TVIPS_SIZES)
+    voltage, magnification = (
+        struct.unpack_from(order + "f", second, place)[0] for place in (TVIPS_VOLTAGE, TVIPS_MAGNIFICATION)
+    )
+    name = second[TVIPS_MICROSCOPE : TVIPS_MICROSCOPE + 160].decode("utf-16-le", "replace").partition("\0")[0]
+    return Facts(
+        nm_per_pixel=across,
+        detail=f"TVIPS tag {TVIPS}, PixelSizeX",
+        relative_uncertainty=FLOAT32,
+        height_nm=down,
+        metadata=kept(
+            instrument=name or "TVIPS camera",
+            voltage_kv=scaled(voltage, 1e-3) if 0 < voltage < 1e7 else None,
+            magnification=magnification if 0 < magnification < 1e8 else None,
+        ),
+    )
+
+
+def _double(raw: bytes | None, little_endian: bool) -> float | None:
+    if raw is None or len(raw) < 8:
+        return None
+    value: float = struct.unpack_from("<d" if little_endian else ">d", raw)[0]
+    return value if value > 0 else None
