@@ -5,19 +5,44 @@ Positions are (x, y) in pixels of the image, as in `edits`.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 32
-AT_ONCE = 128  # edges
+AT_ONCE = 128  # edges, runs
 SMALLEST = 9  # px; the network's outlines are no smaller either
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
+_end = ContextVar("the time.monotonic() at which work on corrections ends", default=inf)
+
+
+class TooLong(Exception):
+    """Work on corrections was given up, because its time was over."""
+
+
+@contextmanager
+def ending(end: float) -> Iterator[None]:
+    """Whatever works on corrections in this block raises TooLong soon after time.monotonic() has reached `end`."""
+    token = _end.set(end)
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def check_time() -> None:
+    """Called in every loop whose length a caller chooses; raises TooLong."""
+    if time.monotonic() > _end.get():
+        raise TooLong
 
 
 def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
@@ -40,6 +65,8 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
         return run
 
     for run, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        if run % AT_ONCE == 0:
+            check_time()
         for other in range(begin, end):
             one, two = sorted((root(run), root(other)))
             parents[two] = one
@@ -58,6 +85,7 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
     _grow(parts, inside)
     numbers = np.zeros(count + 1, np.int32)
     for piece in range(1, int(pieces.max(initial=0)) + 1):
+        check_time()
         held = np.unique(parts[(pieces == piece) & (parts > 0)])
         numbers[held[areas[held].argsort()[::-1][1:]]] = -1
     numbers[numbers < 0] = np.arange(2, 2 + int((numbers < 0).sum()))
@@ -83,6 +111,7 @@ def _grow(parts: Labels, inside: Mask) -> None:
     wide = parts.shape[1] + 2
     front = np.flatnonzero(numbers)
     while front.size:
+        check_time()
         beside = (front[:, None] + (-wide, -1, 1, wide)).ravel()
         values = np.repeat(numbers[front], 4)
         free = room[beside]
@@ -128,6 +157,7 @@ def crosses_itself(points: Floats) -> bool:
     begin, end = points, np.roll(points, -1, axis=0)
     apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
     for first in range(0, len(points), AT_ONCE):
+        check_time()
         some = slice(first, first + AT_ONCE)
         apart[some] = _side(begin[some], end[some], begin) * _side(begin[some], end[some], end) < 0
     return bool((apart & apart.T).any())
