@@ -192,7 +192,7 @@ def inspect_uploads() -> None:
 
 @shared_task(name="worker.deliver")
 def deliver(pk: str) -> None:
-    """Send the messages of webhooks in turn, this one among them.
+    """Send the messages of webhooks, this one among them; accounts take turns.
 
     One thread does that at a time, because uploads need the others while an address does not answer. Whoever waits for
     nothing here leaves its message to that thread, which looks once more after each.
@@ -201,9 +201,9 @@ def deliver(pk: str) -> None:
         if not Delivery.objects.waiting().exists() or not _delivering.acquire(blocking=False):
             return
         try:
-            first = Delivery.objects.waiting().order_by("created").first()
+            first = Delivery.objects.first_in_turn()
             if first is not None:
-                _run(Delivery, first.pk, deliver_message)
+                _run(Delivery, first, deliver_message)
         finally:
             _delivering.release()
     enqueue(Delivery.objects.waiting().values_list("pk", flat=True)[:1], Delivery)

@@ -104,7 +104,7 @@ def check_given(training: Training) -> None:
     dataset = Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()
     if dataset is None:
         raise Refused(NO_DATASET, 409)
-    if not dataset.is_visible_to(training.owner):
+    if dataset.owner_id != training.owner_id and not dataset.is_visible_to(training.owner):
         raise Refused(NOT_SHARED, 409)
     there = {str(pk) for pk in DatasetImage.objects.filter(dataset=training.dataset_id).values_list("pk", flat=True)}
     for entry in training.frozen:

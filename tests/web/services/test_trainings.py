@@ -72,14 +72,14 @@ class TestAsking:
         ask(dataset, alice, token="one")
         assert refusal(dataset, alice, token="two") == (409, trainings.UNDER_WAY)
 
-    def test_a_training_of_another_account_does_not_block_the_owner_of_a_shared_dataset(self, alice, bob):
+    def test_a_training_of_another_account_does_not_block_the_owner_of_a_shared_dataset(self, alice, charlie):
         dataset = make_dataset(alice, shared=True)
-        ask(dataset, bob)
+        ask(dataset, charlie)
         assert ask(dataset, alice).state == "queued"
 
-    def test_a_dataset_that_is_no_longer_shared_trains_for_nobody_else(self, alice, bob):
+    def test_a_dataset_that_is_no_longer_shared_trains_for_nobody_else(self, alice, charlie):
         dataset = make_dataset(alice, shared=True)
-        made = trainings.cancel_training(training=ask(dataset, bob))
+        made = trainings.cancel_training(training=ask(dataset, charlie))
         change_dataset(dataset=dataset, shared=False)
         with pytest.raises(Refused, match="no longer shared") as caught:
             trainings.retry_training(training=Training.objects.get(pk=made.pk))
