@@ -45,13 +45,15 @@ def check_time() -> None:
         raise TooLong
 
 
-def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
-    """Connected pieces (H, W) int32 1..n of a mask, in reading order, and how many; corners: whether pixels that share
-    only a corner are connected."""
+def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, int]:
+    """Connected pieces (H, W) int32 1..n of a mask, or of each of some labels, in reading order, and how many; corners:
+    whether pixels that share only a corner are connected."""
     wide = mask.shape[1] + 2
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
+    values = np.pad(mask, ((0, 0), (1, 1)))
+    edges = values[:, 1:] != values[:, :-1]
+    rows, starts = np.nonzero(edges & (values[:, 1:] != 0))
+    ends = np.nonzero(edges & (values[:, :-1] != 0))[1]
+    labels = mask[rows, starts].tolist()
     reach = int(corners)
     below = (rows + 1) * wide
     first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
@@ -68,6 +70,8 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
         if run % AT_ONCE == 0:
             check_time()
         for other in range(begin, end):
+            if labels[run] != labels[other]:
+                continue
             one, two = sorted((root(run), root(other)))
             parents[two] = one
     numbers = np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
