@@ -197,6 +197,8 @@ def test_the_small_image_has_all_that_the_inspector_needs(tmp_path):
     assert "No module named 'torch'" in run("-c", "import torch", **environment).stderr
     done = run("-c", "import django; django.setup(); import deepsegm.celery, worker.tasks", **environment)
     assert done.returncode == 0, done.stderr
+    done = run("-c", "import segmentation.core.imported.reading, roifile", **environment)
+    assert done.returncode == 0, done.stderr
     noise = np.random.default_rng(0).integers(40, 200, (700, 1024), np.uint8)
     Image.fromarray(np.vstack([noise, zeiss("100 nm", 200, "5.120 µm")])).save(tmp_path / "bar.png")
     done = run("-m", "segmentation.core.micrograph.inspect", str(tmp_path / "bar.png"), **environment)
