@@ -23,7 +23,7 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -38,7 +38,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.core.management.color import no_style
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
@@ -67,6 +67,7 @@ Node = tuple[str, str]  # app and name of a migration
 NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another file."
 DAMAGED = "The backup is damaged: {name} is not as it was written. Nothing was restored."
 NEWER = "The backup was made by version {theirs}, which is newer than this one, {ours}: update DeepSegm first."
+UNFIT = "The rows of the backup do not fit together ({why}): choose another backup, and empty the site first."
 NOT_EMPTY = (
     "There are accounts or images here already: restore into an empty database, with an empty data folder"
     " (DEEPSEGM_DATA, DEEPSEGM_DATABASE_URL)."
@@ -254,17 +255,14 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
         manifest = _checked(archive, file)
         say("the backup is whole")
         _refuse_what_is_there(archive)
-        targets = _targets(manifest)
         members = [name for name in manifest["members"] if name.startswith("files/")]
-        for name in members:
-            _restore_stored(archive, name)
-        settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
-        for name in (each for each in manifest["members"] if each.startswith("models/")):
-            with archive.open(name) as source, (settings.DEEPSEGM_MODELS / Path(name).name).open("wb") as target:
-                shutil.copyfileobj(source, target)
-        say(f"{len(members):,} files")
-        rows = _restore_rows(archive, manifest["members"], targets)
-        say(f"{rows:,} rows")
+        try:
+            rows = _restore_rows(archive, manifest["members"], _targets(manifest))
+        except (Refused, OSError, OperationalError):
+            raise
+        except Exception as error:  # whatever rows that somebody made up lead to
+            raise Refused(UNFIT.format(why=f"{type(error).__name__}: {error}")) from error
+        say(f"{rows:,} rows, {len(members):,} files")
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
             settings.DEEPSEGM_SECRET_FILE.touch(mode=0o600)
             settings.DEEPSEGM_SECRET_FILE.write_bytes(archive.read(KEY))
@@ -309,7 +307,7 @@ def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
     users = apps.get_model(settings.AUTH_USER_MODEL)
     if any(model._meta.db_table in tables and model._base_manager.exists() for model in (users, Micrograph)):
         raise Refused(NOT_EMPTY)
-    if settings.DEEPSEGM_SECRET_KEY_LASTS and archive.read(KEY).decode() != settings.SECRET_KEY:
+    if settings.DEEPSEGM_SECRET_KEY_LASTS and archive.read(KEY).decode(errors="replace") != settings.SECRET_KEY:
         if (
             settings.DEEPSEGM_SECRET_FILE.is_file()
             and settings.DEEPSEGM_SECRET_FILE.read_text().strip() == settings.SECRET_KEY
@@ -327,9 +325,10 @@ def _restore_stored(archive: zipfile.ZipFile, member: str) -> None:
         default_storage.save(name, File(source, name=Path(name).name))
 
 
-def _restore_rows(archive: zipfile.ZipFile, members: Container[str], targets: list[Node]) -> int:
-    """Make the tables of the archive's time, fill them, migrate; returns the number of rows."""
+def _restore_rows(archive: zipfile.ZipFile, members: Mapping[str, Member], targets: list[Node]) -> int:
+    """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows."""
     _make_tables(targets)
+    stored = [name for name in members if name.startswith("files/")]
     state = MigrationExecutor(connection).loader.project_state(targets).apps
     models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
     count = 0
@@ -342,6 +341,13 @@ def _restore_rows(archive: zipfile.ZipFile, members: Container[str], targets: li
                 with archive.open(name) as lines:
                     count += _fill(model, lines)
         _reset_sequences(models)
+        connection.check_constraints()
+        for name in stored:  # last, so that a file is written only if all rows fit; and a full disk takes the rows back
+            _restore_stored(archive, name)
+        settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
+        for name in (each for each in members if each.startswith("models/")):
+            with archive.open(name) as source, (settings.DEEPSEGM_MODELS / Path(name).name).open("wb") as target:
+                shutil.copyfileobj(source, target)
     call_command("migrate", interactive=False, verbosity=0)
     return count
 

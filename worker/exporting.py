@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segmentation import __version__, services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
+from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Signature
 from segmentation.services import bundles, logs
@@ -19,9 +19,6 @@ from segmentation.services.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
-
-if TYPE_CHECKING:
-    from segmentation.core.micrograph import types
 
 Progress = Callable[[str, float], None]
 MEASURED = 0.1
@@ -50,19 +47,18 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
     return kept(job, replace(found, provenance=origin), parent, folder)
 
 
-def imported_segmentation(job: Job, micrograph: types.Micrograph, progress: Progress, folder: Path) -> Segmentation:
+def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
     """The outlines in the file of another tool that came with the job, stored as the job's own."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
-    before, task = stored_segmentation(parent), find(job.get_settings().task)
-    rows, columns = micrograph.shape
+    before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
     calibration = job.get_settings().measurement.scaled(micrograph.own_calibration)
     asked = {
-        "frame": [rows, columns, before.rows],
+        "frame": [micrograph.height, micrograph.width, before.rows],
         "task": task.name,
         "names": before.class_names,
-        "image": micrograph.name,
+        "image": clean_name(micrograph.name),
         "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
     }
     stage = "reading the outlines"

@@ -91,7 +91,7 @@ EVERY_SECONDS = 0.5
 AT_A_STRETCH = 20  # uploads
 WRITING, STORING = 0.75, 0.97
 Progress = Callable[[str, float], None]
-_delivering = threading.Lock()
+_delivering, _importing = threading.Lock(), threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
@@ -184,15 +184,34 @@ def inspect_uploads() -> None:
     """Inspect new uploads in turn; after a while continue with a new message, so that a worker can stop."""
     for _ in range(AT_A_STRETCH):
         micrograph = Micrograph.objects.next_in_turn()
-        if micrograph is None:
+        if micrograph is not None:
+            _run(Micrograph, micrograph.pk, inspect)
+        elif not _import_next():
             return
-        _run(Micrograph, micrograph.pk, inspect)
     services.enqueue_inspection()
+
+
+def _import_next() -> bool:
+    """Read the file of outlines that comes next; False if there is none. One thread does that at a time, as a large
+    file takes a minute, and uploads need the other."""
+    if not _importing.acquire(blocking=False):
+        return False
+    try:
+        first = Job.imports.first_in_turn()
+        return first is not None and _run(Job, first, _read_outlines, rows=Job.imports)
+    finally:
+        _importing.release()
+
+
+def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
+    imported_segmentation(job, progress, folder)
+    job.change(**AGAIN)  # an analysis measures them
+    enqueue([job.pk])
 
 
 @shared_task(name="worker.deliver")
 def deliver(pk: str) -> None:
-    """Send the messages of webhooks in turn, this one among them.
+    """Send the messages of webhooks, this one among them; accounts take turns.
 
     One thread does that at a time, because uploads need the others while an address does not answer. Whoever waits for
     nothing here leaves its message to that thread, which looks once more after each.
@@ -201,9 +220,9 @@ def deliver(pk: str) -> None:
         if not Delivery.objects.waiting().exists() or not _delivering.acquire(blocking=False):
             return
         try:
-            first = Delivery.objects.waiting().order_by("created").first()
+            first = Delivery.objects.first_in_turn()
             if first is not None:
-                _run(Delivery, first.pk, deliver_message)
+                _run(Delivery, first, deliver_message)
         finally:
             _delivering.release()
     enqueue(Delivery.objects.waiting().values_list("pk", flat=True)[:1], Delivery)
@@ -233,13 +252,13 @@ def give_back(**signal: Any) -> None:
     connection.close()
 
 
-def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None) -> bool:
+def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None, rows: Any = None) -> bool:
     """Claim a row and make one attempt at it, until the row is done, failed or postponed; False if it was claimed.
 
     named: the row that the message names. If another row takes its message and has none of its own to give for it, the
-    row gets a new one.
+    row gets a new one. rows: from which it is claimed, `kind.objects` without them.
     """
-    row = kind.objects.claim(pk, message=current_task.request.id or "")
+    row = (rows or kind.objects).claim(pk, message=current_task.request.id or "")
     if row is None:
         return False
     if named and (kind, str(row.pk)) != named and row.enqueued is None:
@@ -290,8 +309,6 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
     if job.segmentation is None and job.corrects is not None:
         found = corrected_segmentation(job, folder)
-    elif job.segmentation is None and job.outlines:
-        found = imported_segmentation(job, micrograph, progress, folder)
     else:
         found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
     analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)

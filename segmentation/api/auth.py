@@ -41,7 +41,7 @@ def sign_in(request: HttpRequest) -> bool:
         request.links = tuple(filter(None, [request.GET.get("link")]))
     request.secret, request.token = "", None
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip().startswith(PREFIX):
+    if scheme.lower() == "bearer" and credentials.strip().lower().startswith(PREFIX):
         request.token = token_of(request, credentials.strip())
         request.user = second_factor.limited(request.token.owner)
     elif scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:

@@ -23,6 +23,7 @@ from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_sho
 from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
+from ..services.limits import one_edit
 from ..services.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own, secret_of
@@ -215,13 +216,16 @@ def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, descriptio
 def edit(request: HttpRequest, pk: UUID) -> Any:
     """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed.
 
-    With a header Idempotency-Key the same request sent twice is made once, and gets the same answer.
+    With a header Idempotency-Key the same request sent twice is made once, and gets the same answer. Send one request
+    at a time: 429 while another one of yours, or two of other people, are being made.
     """
     analysed = own(request, job_of(pk))
-    body = json_body(request, Edits)
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        rows = services.edit_job(job=analysed, base=body.base, operations=body.operations, key=key_of(request), **who)
+        with one_edit(address=request.address_hash, **who):
+            body = json_body(request, Edits)
+            said = {"base": body.base, "operations": body.operations, "key": key_of(request)}
+            rows = services.edit_job(job=analysed, **said, **who)
     except services.Outdated as old:
         since = [each.as_dict() for each in old.edits]
         return Status(409, {"error": old.sentence, "base": old.base, "edits": since})

@@ -19,7 +19,7 @@ from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import SettingsForm
+from ..forms.settings import SettingsForm, models_by_task
 from ..services import Refused
 from ..services.callers import SHORTEST_SECRET
 from ..services.edits import MOST
@@ -285,8 +285,9 @@ def refusals(*statuses: int) -> dict[int, Any]:
 
 def valid_settings(request: HttpRequest, body: type[Body]) -> AnalysisSettings:
     """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them."""
-    form = SettingsForm(request.POST, user=request.user)
-    _refuse_unknown(request.POST, body, form)
+    sent = _with_model(request.POST.dict(), request.user)
+    form = SettingsForm(sent, user=request.user)
+    _refuse_unknown(sent, body, form)
     return _checked(form).settings()
 
 
@@ -294,9 +295,26 @@ def changed_settings(
     old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None, user: Any
 ) -> AnalysisSettings:
     """Settings with some of them as sent, by the names of the form; Refused with what is wrong with them."""
+    sent = _with_model(sent, user, old.task)
     form = SettingsForm({**SettingsForm(stands_for=old, user=user).initial, **sent}, kept=old, user=user)
     _refuse_unknown(sent, Changes, form)
     return _checked(form).settings(calibration)
+
+
+def _with_model(sent: dict[str, str], user: Any, now: str = "") -> dict[str, str]:
+    """The fields with a model in place of `task`: its default, where none is named. now: the kind of analysis that
+    stays with its model where nothing else is sent. Refused where task and model contradict each other."""
+    task, model = sent.get("task", ""), sent.get("model", "")
+    sent = {name: value for name, value in sent.items() if name != "task"}
+    models = {of.name: [name for name, _ in choices] for of, choices in models_by_task(user)}
+    if not task or (task == now and not model):
+        return sent
+    if task not in models:
+        raise Refused(f"There is no kind of analysis named {task!r} here: task is one of {', '.join(models)}.")
+    other = next((name for name, known in models.items() if model in known and task != name), "")
+    if other:
+        raise Refused(f"The model {model} is for the task {other}, and you sent the task {task}: send one of the two.")
+    return {**sent, "model": model or models[task][0]}
 
 
 def _refuse_unknown(sent: Any, body: type[Body], form: SettingsForm) -> None:

@@ -136,7 +136,9 @@ def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
     made = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
     made["components"]["securitySchemes"] = SECURITY
     made["components"]["schemas"] = with_results(made["components"]["schemas"])
-    settings = settings_fields(*(tasks.find(name) for name, _ in kinds))
+    means = "Kind of analysis, in place of a model: its default model. A model of another kind beside it is refused."
+    settings = {"task": {"title": "Task", "type": "string", "enum": [name for name, _ in kinds], "description": means}}
+    settings |= settings_fields(*(tasks.find(name) for name, _ in kinds))
     for methods in made["paths"].values():
         methods.pop("head", None)
         for operation in methods.values():

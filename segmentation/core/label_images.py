@@ -11,8 +11,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.measure import label as connected
 
+from .labels.geometry import components
 from .micrograph.kinds import clean_name
 from .micrograph.reader import MAX_PIXELS, read
 from .micrograph.tiff import count_pages
@@ -91,13 +91,13 @@ def as_labels(
         inside = np.isin(numbers, known)
         share = "a side or a corner" if corners else "a side"
         notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
-        return np.asarray(connected(inside, connectivity=1 + corners), np.int32), tuple(notes)
+        return components(inside, corners=corners)[0], tuple(notes)
     labels = _dense(numbers, known)
     if len(known) and not np.array_equal(known, np.arange(1, len(known) + 1)):
         notes.append(
             f"The labels {known[0]} to {known[-1]} have gaps and are numbered 1 to {len(known)}, in their order."
         )
-    pieces = int(np.max(connected(labels, background=0, connectivity=2), initial=0))
+    pieces = components(labels, corners=True)[1]
     if pieces > len(known):
         notes.append(f"{len(known)} labels are {pieces} separate pieces; each label is one particle, as in the file.")
     return labels, tuple(notes)

@@ -28,7 +28,7 @@ class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
-        return super().waiting().filter(ready=True)
+        return super().waiting().filter(Q(segmentation__isnull=False) | Q(outlines={}), ready=True)
 
     def next_in_turn(self) -> Any:
         """Id of the job to take next; None if none waits. Senders take turns."""
@@ -45,6 +45,13 @@ class JobQuerySet(AttemptedQuerySet):
 
 def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
     return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
+
+
+class ImportQuerySet(JobQuerySet):
+    """Jobs whose file of outlines is still to be read, by a worker of the inspections."""
+
+    def waiting(self) -> JobQuerySet:
+        return AttemptedQuerySet.waiting(self).filter(segmentation=None, ready=True).exclude(outlines={})
 
 
 class ExportJobQuerySet(AttemptedQuerySet):
@@ -95,6 +102,7 @@ class Job(Owned, Attempted):
     signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = JobQuerySet.as_manager()
+    imports = ImportQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]

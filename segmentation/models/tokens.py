@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from .base import Attempted, AttemptedQuerySet
@@ -65,6 +66,9 @@ class Webhook(models.Model):
 
 class DeliveryQuerySet(AttemptedQuerySet):
     longest_due = timedelta(days=4)  # services.webhooks.AGES
+
+    def by_sender(self) -> AttemptedQuerySet:
+        return self.annotate(sender=Cast("webhook__owner", models.CharField()))
 
 
 class Delivery(Attempted):

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from ..core.labels.geometry import TooLong, check_time, ending
 from ..core.labels.operations import Corrections, Step, finished
 from ..core.labels.patches import BadEdit
 from ..core.labels.segmentation import Segmentation, UnusableSegmentation
@@ -27,7 +28,7 @@ from .jobs import GONE
 from .refusal import Refused
 
 MOST = 1000  # operations of one request
-LONGEST = 10.0  # seconds of work
+LONGEST = 10.0  # seconds of one request
 MOST_RUNS = 500_000  # of all patches of one request
 KEPT = 2  # results that are kept in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
@@ -152,10 +153,18 @@ def edit_job(
         return made
     if base != job.edit_count:
         raise Outdated(job, base)
-    corrections = corrections_of(job).followed_by([])
-    steps = _made(corrections, operations)
     author = user.get_username() if user is not None and user.is_authenticated else ""
     who = {"author": author, "visitor": visitor, "submission": submission}
+    try:
+        with ending(time.monotonic() + LONGEST):
+            return _edited(job, base, operations, **who)
+    except TooLong:
+        raise Refused(TOO_LONG, 422) from None
+
+
+def _edited(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
+    corrections = corrections_of(job).followed_by([])
+    steps = _made(corrections, operations)
     rows = list[Edit]()
     for place, step in enumerate(steps, 1):
         previous = rows[-1].hash if rows else job.edit_hash or FIRST
@@ -166,7 +175,7 @@ def edit_job(
         if stored:
             Edit.objects.bulk_create(rows)
     if not stored:
-        if made := _made_before(_again(job), submission, base, operations):
+        if made := _made_before(_again(job), who["submission"], base, operations):
             return made
         raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
@@ -185,7 +194,7 @@ def _made_before(job: Job, submission: str, base: int, operations: list[Any]) ->
 def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
     """The steps of some operations, which are added to the corrections; raises Refused."""
     steps = list[Step]()
-    end, runs = time.monotonic() + LONGEST, 0
+    runs = 0
     for place, operation in enumerate(operations, 1):
         try:
             steps.append(corrections.do(operation))
@@ -196,8 +205,7 @@ def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
         runs += len(steps[-1].patch.runs) + len(steps[-1].before.runs)
         if runs > MOST_RUNS:
             raise Refused(TOO_LARGE, 422)
-        if time.monotonic() > end:
-            raise Refused(TOO_LONG, 422)
+        check_time()
     return steps
 
 

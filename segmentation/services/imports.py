@@ -15,6 +15,7 @@ from . import limits
 from .edits import NO_OUTLINES, NOT_DONE
 from .files import remove_folder
 from .jobs import OTHER_OUTLINES, create_job
+from .queue import enqueue_inspection
 from .refusal import Refused
 from .segmentations import segmentation_for
 from .space import NO_ROOM, check_space
@@ -46,6 +47,7 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
         new = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)
         if "file" not in new.outlines:
             _store(new, file, suffix)
+        transaction.on_commit(enqueue_inspection)
     return new
 
 

@@ -92,7 +92,10 @@ def _created(
     fields: dict[str, Any],
 ) -> Job:
     """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
-    micrograph = Micrograph.objects.select_for_update().get(pk=micrograph.pk)
+    parent, locked = fields["parent"], Micrograph.objects.select_for_update().filter(pk=micrograph.pk).first()
+    if locked is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
+        raise Refused(GONE, 404)
+    micrograph = locked
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
     known = asked is None or not waits_for_reading(micrograph, asked)

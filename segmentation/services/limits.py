@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +19,9 @@ from ..models import Arrival, Job, Micrograph, Sample
 from .refusal import Refused
 
 AN_HOUR = timedelta(hours=1)
+EDITS_AT_ONCE = 2  # of all callers: each takes a processor for up to ten seconds, which the pages need
+ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
+MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
 
 
 def most_pixels() -> int:
@@ -93,3 +100,36 @@ def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
     if address:
         mine |= Q(address=address)
     return Q(owner=None) & mine
+
+
+@contextmanager
+def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
+    """While corrections are made: one request of a caller at a time, EDITS_AT_ONCE of all; raises Refused (429).
+
+    A place is a locked file that names its caller. The system frees it with its process, and all processes that serve
+    the site on this machine share it. Callers without an account are told apart by their address, as they choose their
+    secrets themselves.
+    """
+    account = getattr(user, "pk", None)
+    caller = f"account {account}" if account else address or str(visitor or "")
+    with ExitStack() as held:
+        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a") as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            places = [held.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
+            free = []
+            for place in places:
+                with suppress(BlockingIOError):
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    free.append(place)
+                    continue
+                place.seek(0)
+                if caller and place.read() == caller:
+                    raise Refused(ONE_EDIT, 429, after=1)
+            if not free:
+                raise Refused(MANY_EDITS, 429, after=1)
+            for place in free[1:]:
+                place.close()
+            free[0].truncate(0)
+            free[0].write(caller)
+            free[0].flush()
+        yield

@@ -26,6 +26,7 @@ from .webhooks import announce
 
 CARD, WEIGHTS = ".toml", ".safetensors"
 NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
+NOT_SHARED = "The dataset of this training is no longer shared with its account, so it cannot go on."
 REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
 ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
 LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
@@ -36,10 +37,12 @@ def runs_folder() -> Path:
     return Path(settings.DEEPSEGM_DATA) / "trainings"
 
 
+@transaction.atomic
 def begin_version(*, training: Training) -> None:
     """Give the training its number among those of its dataset, once; raises `Superseded`."""
     if training.version:
         return
+    Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()  # two trainings at once get two numbers
     others = Training.objects.filter(dataset=training.dataset_id).exclude(pk=training.pk)
     training.version = (others.aggregate(last=Max("version"))["last"] or 0) + 1
     training.change(version=training.version)
@@ -98,8 +101,11 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 @transaction.atomic
 def check_given(training: Training) -> None:
     """Raises Refused (409) if an image of a training, or the whole dataset, was taken back; the dataset is locked."""
-    if not Dataset.objects.select_for_update().filter(pk=training.dataset_id).exists():
+    dataset = Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()
+    if dataset is None:
         raise Refused(NO_DATASET, 409)
+    if dataset.owner_id != training.owner_id and not dataset.is_visible_to(training.owner):
+        raise Refused(NOT_SHARED, 409)
     there = {str(pk) for pk in DatasetImage.objects.filter(dataset=training.dataset_id).values_list("pk", flat=True)}
     for entry in training.frozen:
         if entry["image"] not in there:

@@ -40,7 +40,7 @@ NO_OUTLINES = "No image of the dataset has an outline, so there is nothing to le
 UNCHECKED = "The dataset is still being checked: wait until that is finished."
 BROKEN = "The dataset could not be checked. {why}"
 ERRORS = "Correct the dataset before you train on it. {why}"
-UNDER_WAY = "A training on this dataset is already waiting or running: wait for it, or cancel it first."
+UNDER_WAY = "A training of yours on this dataset is already waiting or running: wait for it, or cancel it first."
 FULL = "{limit} of your trainings are waiting or running, which is the limit: come back when one of them has ended."
 OTHER_KIND = "The model {model} is for {its}, and this dataset is of {here}: choose a base model of the same kind."
 UNKNOWN_BASE = "There is no base model named {name!r} here: choose one of {names}."
@@ -289,11 +289,11 @@ def _same_classes(card: cards.ModelCard, dataset: Dataset) -> bool:
 
 
 def _check_free(dataset: Dataset, user: Any) -> None:
-    under_way = Training.objects.filter(state__in=Training.UNFINISHED)
+    under_way = Training.objects.filter(state__in=Training.UNFINISHED, owner=user)
     if under_way.filter(dataset=dataset).exists():
         raise Refused(UNDER_WAY, 409)
     limit = settings.DEEPSEGM_WAITING_TRAININGS
-    if under_way.filter(owner=user).count() >= limit:
+    if under_way.count() >= limit:
         raise Refused(FULL.format(limit=limit), 429)
 
 

@@ -99,8 +99,10 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     _enqueue(_unheard(Job), *map(_unheard, BESIDES))
-    unheard = Micrograph.objects.waiting().filter(long_ago("created", timezone.now() - UNHEARD))
-    if unheard.exists() and not _is_busy(Micrograph):
+    since = timezone.now() - UNHEARD
+    unheard = [Micrograph.objects.waiting().filter(long_ago("created", since))]
+    unheard += [Job.imports.waiting().filter(long_ago("queued", since))]
+    if any(rows.exists() for rows in unheard) and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import json
 import logging
 import re
@@ -13,6 +12,7 @@ import secrets
 import socket
 from contextlib import suppress
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -36,12 +36,26 @@ STOPPED_AFTER = timedelta(days=5)
 # Other messages to an address that gave no answer wait, so that they do not hold up those to other addresses.
 PAUSE = timedelta(minutes=1)
 KEPT = timedelta(days=30)
+# IANA's registries of special-purpose addresses, 2025-10, as Python's own knowledge differs with its version. Of IPv6
+# only what is given out to the public is open, so loopback, private, NAT64 and multicast addresses need no line.
+GLOBAL = {4: ip_network("0.0.0.0/0"), 6: ip_network("2000::/3")}
+SPECIAL = {
+    4: [
+        *map(ip_network, ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")),
+        *map(ip_network, ("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24")),
+        *map(ip_network, ("192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15")),
+        *map(ip_network, ("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")),
+    ],
+    6: [*map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))],
+}
 GONE = 410
 NO_URL = "Type the address of your server, such as https://lab.example.org/deepsegm."
 NO_HTTPS = "The address must begin with https://, so that nobody can read or change the messages on their way."
 PORTS = "The port must be 80, 443, or 1024 to 65535."
 PRIVATE = "The address belongs to a private network, and this site sends messages to public addresses only."
 FULL = f"You have {MOST} webhooks, which is the limit: delete one that you no longer use."
+TESTS = 5  # of an account in a minute
+TESTED = f"You have sent {TESTS} test messages in this minute, which is the limit: try again in a minute."
 NOT_SENT = "not sent: the webhook was stopped"
 
 
@@ -83,12 +97,10 @@ def check_url(url: str) -> None:
 
 def check_address(address: str) -> None:
     """Raises Refused for an IP address that only our own network can reach, ValueError for what is no IP address."""
-    found = ipaddress.ip_address(address)
+    found = ip_address(address)
     found = getattr(found, "ipv4_mapped", None) or found
-    # 6to4 and Teredo addresses contain an IPv4 address. NAT64 addresses count as reserved.
-    tunnel = getattr(found, "sixtofour", None) or getattr(found, "teredo", None) or getattr(found, "is_site_local", 0)
-    public = found.is_global and not (found.is_multicast or found.is_reserved or tunnel)
-    if not public and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:
+    special = found not in GLOBAL[found.version] or any(found in network for network in SPECIAL[found.version])
+    if special and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:
         raise Refused(PRIVATE)
 
 
@@ -104,9 +116,12 @@ def announce(row: Job | Sample | Training, event: str) -> None:
 
 
 def send_test(*, webhook: Webhook) -> None:
-    """Send a message that says nothing, to try the address; raises Refused (409) for a stopped webhook."""
+    """Send a message that says nothing, to try the address; raises Refused (409 the webhook is stopped, 429)."""
     if webhook.stopped:
         raise Refused("This webhook is stopped: start it again, then send a test message.", 409)
+    minute = timezone.now() - timedelta(minutes=1)
+    if Delivery.objects.filter(webhook__owner=webhook.owner_id, event="test", created__gt=minute).count() >= TESTS:
+        raise Refused(TESTED, 429)
     _send(webhook, "test", {})
 
 
@@ -154,7 +169,7 @@ def end_delivery(*, delivery: Delivery, status: int, answer: str) -> None:
     if due is None or status == GONE:
         delivery.finish(Delivery.State.FAILED, answer=answer)
     else:
-        delivery.change(**{**AGAIN, "due": due}, answer=answer)
+        delivery.change(**{**AGAIN, "due": due, "started": now}, answer=answer)  # a failed try was a turn, too
     webhook.filter(failing=None).update(failing=now)
     waiting = Delivery.objects.filter(webhook=delivery.webhook_id, state=Delivery.State.QUEUED)
     late = Q(failing__lte=now - STOPPED_AFTER)

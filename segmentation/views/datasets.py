@@ -21,7 +21,7 @@ from ..forms.datasets import DatasetForm, DescriptionForm, TrainingDataForm
 from ..http import access
 from ..http.access import refused, reload_if_gone, see_other, visible_job
 from ..http.serving import serve_dataset, serve_dataset_preview
-from ..models import Dataset, DatasetImage
+from ..models import Dataset, DatasetImage, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
 from ..services.datasets import UNNAMED
@@ -77,6 +77,7 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
         "page": DatasetPage(found),
         "may_change": found.is_changeable_by(request.user),
         "may_train": may_train(request.user),
+        "others": found.trainings.filter(state__in=Training.UNFINISHED).exclude(owner=found.owner).count(),
     }
     return render(request, "datasets/dataset.html", context)
 

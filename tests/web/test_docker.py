@@ -42,6 +42,7 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 """
+ONLY_OF_WEB = ("DEEPSEGM_OIDC_URL", "DEEPSEGM_OIDC_SECRET", "DEEPSEGM_METRICS_TOKEN", "DEEPSEGM_MAIL_URL")
 MODULES = {"scikit-image": "skimage", "segmentation-models-pytorch": "segmentation_models_pytorch"}
 
 
@@ -56,7 +57,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def container(file: dict[str, str]) -> dict[str, str]:
     """The environment of a container of ours where docker/.env is `file`."""
     given = SERVICES["web"]["environment"]
-    known = {"DEEPSEGM_ALLOWED_HOSTS": "", **file}
+    known = {"DEEPSEGM_ALLOWED_HOSTS": "", **dict.fromkeys(ONLY_OF_WEB, ""), **file}
     return file | {name: Template(re.sub(r":[?-][^}]*", "", value)).substitute(known) for name, value in given.items()}
 
 
@@ -112,6 +113,12 @@ def test_each_service_is_confined(name):
     assert service["read_only"] is True and service["tmpfs"] and service["pids_limit"]
     assert not service.get("privileged") and not service.get("network_mode")
     assert "build" in service or re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", service["image"])
+
+
+def test_secrets_of_the_web_process_are_its_alone():
+    for name in OURS:
+        given = {each: SERVICES[name]["environment"][each] for each in ONLY_OF_WEB}
+        assert given == {each: f"${{{each}:-}}" if name == "web" else "" for each in ONLY_OF_WEB}
 
 
 def test_base_images_have_whole_versions():
@@ -189,6 +196,8 @@ def test_the_small_image_has_all_that_the_inspector_needs(tmp_path):
     environment = {"PYTHONPATH": str(tmp_path), "MISSING": modules, "DEEPSEGM_DATA": str(tmp_path)}
     assert "No module named 'torch'" in run("-c", "import torch", **environment).stderr
     done = run("-c", "import django; django.setup(); import deepsegm.celery, worker.tasks", **environment)
+    assert done.returncode == 0, done.stderr
+    done = run("-c", "import segmentation.core.imported.reading, roifile", **environment)
     assert done.returncode == 0, done.stderr
     noise = np.random.default_rng(0).integers(40, 200, (700, 1024), np.uint8)
     Image.fromarray(np.vstack([noise, zeiss("100 nm", 200, "5.120 µm")])).save(tmp_path / "bar.png")

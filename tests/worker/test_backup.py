@@ -195,6 +195,23 @@ def test_an_unusable_archive_is_refused_before_anything_is_touched(archive, tmp_
             assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'auth_user'").fetchall()
 
 
+@pytest.mark.parametrize("rows", [b"no json", b'["id"]\n["x"]\n', b'["id", "owner_id", "state"]\n[1, 9999, null]\n'])
+def test_rows_that_somebody_made_up_are_a_sentence_and_no_file_is_written(archive, tmp_path, rows):
+    file, member = tmp_path / "forged.zip", "rows/segmentation.job.jsonl"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(file, "w") as new:
+        manifest = json.loads(old.read("manifest.json"))
+        manifest["members"][member] = {"sha256": hashlib.sha256(rows).hexdigest(), "size": len(rows)}
+        contents = {member: rows, "manifest.json": json.dumps(manifest)}
+        for name in old.namelist():
+            new.writestr(name, contents.get(name) or old.read(name))
+    folder = tmp_path / "empty"
+    done = manage(folder, "restore", file)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "do not fit together" in done.stderr
+    assert not (folder / "files").exists() and not (folder / "secret-key").exists()
+    with sqlite3.connect(folder / "db.sqlite3") as database:
+        assert not database.execute("SELECT id FROM auth_user").fetchall()
+
+
 def test_a_site_with_results_is_never_overwritten(site, archive):
     done = manage(site, "restore", archive)
     assert done.returncode == 1 and "empty" in done.stderr

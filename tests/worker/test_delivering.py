@@ -301,6 +301,7 @@ def resolving(monkeypatch, *addresses):
             "2001:db8::1",
         ),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::1", "::7f00:1"),
+        *("192.0.0.9", "192.0.0.171", "192.88.99.1", "198.18.0.1", "192.0.2.1", "2001:20::1", "3fff::1", "5f00::1"),
     ],
 )
 def test_names_of_private_addresses(alice, monkeypatch, address):
@@ -323,6 +324,29 @@ def test_other_spellings_of_private_addresses(alice, host):
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
 def test_public_addresses(address):
     webhooks.check_address(address)
+
+
+def test_accounts_take_turns_and_a_failed_try_is_a_turn(hook, receiver, charlie, monkeypatch):
+    """A hundred messages that get no answer delay another account's only one by one try."""
+    sent = []
+    monkeypatch.setattr(tasks, "AT_A_STRETCH", 4)
+    monkeypatch.setattr(delivering, "send", lambda delivery: (sent.append(delivery.webhook.owner.username), (0, ""))[1])
+    for n in range(3):
+        webhooks._send(webhooks.create_webhook(user=hook.owner, url=f"{receiver.url}{n}", pk=uuid4()), "job.done", {})
+    other = webhooks.create_webhook(user=charlie, url=receiver.url, pk=uuid4())
+    tasks.deliver("")
+    webhooks._send(hook, "job.done", {})
+    webhooks._send(other, "job.done", {})
+    tasks.deliver("")
+    assert sent == ["alice", "alice", "alice", "charlie", "alice"]
+
+
+def test_test_messages_are_limited(hook):
+    for _ in range(webhooks.TESTS):
+        webhooks.send_test(webhook=hook)
+    with pytest.raises(services.Refused) as caught:
+        webhooks.send_test(webhook=hook)
+    assert caught.value.status == 429
 
 
 def test_a_name_is_looked_up_once(hook, receiver, monkeypatch):

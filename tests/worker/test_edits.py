@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from uuid import uuid4
 
@@ -22,16 +23,19 @@ from django.test import Client
 from PIL import Image
 
 from segmentation import services
-from segmentation.core.labels.operations import correct
+from segmentation.core.labels.geometry import TooLong, ending
+from segmentation.core.labels.operations import correct, patch_of
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import STRIP, WorkingLabels
 from segmentation.core.report.wording import corrected_words
 from segmentation.http.serving import serve_labels
+from segmentation.middleware import hash_address
 from segmentation.models import Edit, Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services import edits as service
 from segmentation.services.callers import visitor_of
 from segmentation.services.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
+from segmentation.services.limits import MANY_EDITS, ONE_EDIT, one_edit
 from tests.core.builders import segmentation_of
 from tests.web.finished import visit, words
 from worker.tasks import run_job
@@ -237,6 +241,7 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
         return make(*args)
 
     monkeypatch.setattr(service, "_made", and_again)
+    monkeypatch.setattr("segmentation.api.jobs.one_edit", lambda **who: nullcontext())  # as on two machines
     answers.append(send(0, DELETE, key="a"))
     assert [each.status_code for each in answers] == [200, 200] and answers[0].json() == answers[1].json()
     assert Edit.objects.count() == 1
@@ -556,6 +561,42 @@ def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monke
     answer = send(0, DELETE, SPLIT)
     assert answer.status_code == 422 and answer.json()["error"] == getattr(service, sentence)
     assert not Edit.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "draw", "polygon": [[5, 5], [30, 5], [30, 30]]},
+        {"op": "paint", "points": [[5, 5]], "radius": 4},
+        {"op": "fill", "ids": [1, 2]},
+        SPLIT,
+        {"op": "smooth", "ids": [1]},
+        {"op": "merge", "ids": [1, 2]},
+    ],
+    ids=lambda each: each["op"],
+)
+def test_the_time_of_a_request_ends_inside_one_operation_too(operation):
+    now = WorkingLabels.of(segmentation_of(squares()))
+    with ending(0.0), pytest.raises(TooLong):
+        patch_of(now, operation, now)
+
+
+def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
+    def mine():
+        return one_edit(user=None, visitor=uuid4(), address=hash_address("127.0.0.1"))  # a new secret helps nobody
+
+    def other():
+        return one_edit(user=None, visitor=uuid4(), address=uuid4().hex)
+
+    with mine():
+        answer = send(0, DELETE)
+    assert answer.status_code == 429 and answer.json()["error"] == ONE_EDIT and answer["Retry-After"] == "1"
+    with other(), other():
+        assert send(0, DELETE).json()["error"] == MANY_EDITS
+    with other():
+        assert send(0, DELETE).status_code == 200
+    with mine():
+        pass
 
 
 def test_a_tiff_of_several_strips_holds_the_whole_image():

@@ -19,7 +19,7 @@ from segmentation.services import limits
 from segmentation.services.callers import visitor_of
 from segmentation.services.jobs import OTHER_OUTLINES
 from tests.web.finished import visit, words
-from worker.tasks import run_job
+from worker.tasks import inspect_uploads, run_job
 
 from .test_edits import HEADERS, SECRET, result, script, squares  # noqa: F401 (fixtures)
 
@@ -51,7 +51,11 @@ def send(script, result):  # noqa: F811
 def measured(answer) -> Job:
     assert answer.status_code == 202, answer.json()
     run_job(answer.json()["id"])
-    return Job.objects.get(pk=answer.json()["id"])
+    job = Job.objects.get(pk=answer.json()["id"])
+    assert job.is_done or (job.state == "queued" and job.segmentation is None), "an analysis worker never reads a file"
+    inspect_uploads()
+    run_job(job.pk)
+    return Job.objects.get(pk=job.pk)
 
 
 def content_of(job, name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Floats
+from .geometry import Floats, check_time
 from .runs import Numbers, united
 
 MOST_AT_ONCE = 1 << 17  # rows of all segments
@@ -33,6 +33,7 @@ def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
     (x0, y0), (x1, y1) = begin[which].T, end[which].T
     x = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
     pixels = row * width + np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+    check_time()
     order = np.lexsort((pixels, row))
     turns = np.where(y1 > y0, 1, -1)[order].cumsum().reshape(-1, 2)
     starts, stops = pixels[order].reshape(-1, 2).T
@@ -55,6 +56,7 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
     parts = np.cumsum(last - first) // MOST_AT_ONCE
     found = [np.zeros((2, 0), np.int64)]
     for part in np.unique(parts):
+        check_time()
         some = parts == part
         which, row = _rows_of(first[some], last[some])
         left, right = _reached(begin[some][which], end[some][which], (row + 0.5).astype(float), radius)

@@ -5,28 +5,55 @@ Positions are (x, y) in pixels of the image, as in `edits`.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 32
-AT_ONCE = 128  # edges
+AT_ONCE = 128  # edges, runs
 SMALLEST = 9  # px; the network's outlines are no smaller either
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
+_end = ContextVar("the time.monotonic() at which work on corrections ends", default=inf)
 
 
-def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
-    """Connected pieces (H, W) int32 1..n of a mask, in reading order, and how many; corners: whether pixels that share
-    only a corner are connected."""
+class TooLong(Exception):
+    """Work on corrections was given up, because its time was over."""
+
+
+@contextmanager
+def ending(end: float) -> Iterator[None]:
+    """Whatever works on corrections in this block raises TooLong soon after time.monotonic() has reached `end`."""
+    token = _end.set(end)
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def check_time() -> None:
+    """Called in every loop whose length a caller chooses; raises TooLong."""
+    if time.monotonic() > _end.get():
+        raise TooLong
+
+
+def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, int]:
+    """Connected pieces (H, W) int32 1..n of a mask, or of each of some labels, in reading order, and how many; corners:
+    whether pixels that share only a corner are connected."""
     wide = mask.shape[1] + 2
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
+    values = np.pad(mask, ((0, 0), (1, 1)))
+    edges = values[:, 1:] != values[:, :-1]
+    rows, starts = np.nonzero(edges & (values[:, 1:] != 0))
+    ends = np.nonzero(edges & (values[:, :-1] != 0))[1]
+    labels = mask[rows, starts].tolist()
     reach = int(corners)
     below = (rows + 1) * wide
     first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
@@ -40,7 +67,11 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
         return run
 
     for run, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        if run % AT_ONCE == 0:
+            check_time()
         for other in range(begin, end):
+            if labels[run] != labels[other]:
+                continue
             one, two = sorted((root(run), root(other)))
             parents[two] = one
     numbers = np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
@@ -58,6 +89,7 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
     _grow(parts, inside)
     numbers = np.zeros(count + 1, np.int32)
     for piece in range(1, int(pieces.max(initial=0)) + 1):
+        check_time()
         held = np.unique(parts[(pieces == piece) & (parts > 0)])
         numbers[held[areas[held].argsort()[::-1][1:]]] = -1
     numbers[numbers < 0] = np.arange(2, 2 + int((numbers < 0).sum()))
@@ -83,6 +115,7 @@ def _grow(parts: Labels, inside: Mask) -> None:
     wide = parts.shape[1] + 2
     front = np.flatnonzero(numbers)
     while front.size:
+        check_time()
         beside = (front[:, None] + (-wide, -1, 1, wide)).ravel()
         values = np.repeat(numbers[front], 4)
         free = room[beside]
@@ -128,6 +161,7 @@ def crosses_itself(points: Floats) -> bool:
     begin, end = points, np.roll(points, -1, axis=0)
     apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
     for first in range(0, len(points), AT_ONCE):
+        check_time()
         some = slice(first, first + AT_ONCE)
         apart[some] = _side(begin[some], end[some], begin) * _side(begin[some], end[some], end) < 0
     return bool((apart & apart.T).any())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Box, Labels
+from .geometry import Box, Labels, check_time
 from .patches import BadEdit, Object, Patch, check_fits
 from .runs import Numbers, Runs, Strip, in_rows, joined, no_runs, runs_of
 from .segmentation import Segmentation
@@ -56,6 +56,7 @@ class WorkingLabels:
         places = np.searchsorted(runs[:, 0], bounds).tolist()
         found, above = [no_runs()], [np.zeros(0, np.int32)]
         for strip, begin, end in zip(self.strips, places[:-1], places[1:], strict=True):
+            check_time()
             if begin < end:
                 starts, counts, ids = runs[begin:end].T
                 here, which = strip.under(starts, starts + counts)
@@ -81,6 +82,7 @@ class WorkingLabels:
         """The pixels of some objects."""
         found = [no_runs()]
         for strip in self.strips:
+            check_time()
             at = np.flatnonzero(np.isin(strip.ids, ids))
             found.append(runs_of(strip.starts[at], strip.ends[at], strip.ids[at]))
         return in_rows(np.concatenate(found), self.width)
@@ -147,6 +149,7 @@ class WorkingLabels:
         """The outlines after the patches, in their order; raises BadEdit if one does not fit."""
         now, objects, next_id = self, dict(self.objects), self.next_id
         for patch in patches:
+            check_time()
             check_fits(patch, self.shape)
             now, next_id = now.written(patch.runs), max(next_id, patch.next_id)
             for number, each in patch.objects.items():

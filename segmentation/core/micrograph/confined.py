@@ -35,7 +35,9 @@ OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE
 SIGNALS = 0b11  # of version 6: none to processes outside, and no abstract Unix sockets there
 PROGRAM = Path(__file__).parents[2]
 # What Python, its libraries and the C library read: programs, and facts about this process and the machine.
-SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/etc", "/proc/self", "/proc/sys")
+SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/proc/self", "/proc/sys")
+# Of /etc no more than that: it also holds accounts, names of hosts and keys of other services.
+ETC = ("ld.so.cache", "alternatives", "localtime", "fonts", "mime.types", "ssl/openssl.cnf", "pki/tls/openssl.cnf")
 MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat")
 DEVICES = ("/sys/devices/system", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
 
@@ -137,7 +139,8 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     ruleset = _checked(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
     named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     libraries = (path for path in map(Path, named) if path not in (Path(), PROGRAM.parent))
-    own = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *libraries, PROGRAM, *readable]
+    etc = (Path("/etc", name) for name in ETC)
+    own = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *etc, *libraries, PROGRAM, *readable]
     # The folder of our package may hold keys and data, too: Python lists it to find the package.
     allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in own)]
     try:

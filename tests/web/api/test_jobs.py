@@ -5,22 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import re
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from segmentation.api import sending
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.tasks import find
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph
+from segmentation.services import Refused
 from segmentation.services.callers import visitor_of
 from segmentation.services.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.finished import FILES, SUMMARY, ZEISS, visit
 
 pytestmark = pytest.mark.django_db
-JOBS = "/api/v1/jobs"
+JOBS, JSON = "/api/v1/jobs", "application/json"
 NOBODYS = UUID(int=5)
 
 
@@ -253,6 +257,7 @@ class TestRevisions:
             ("{", "Send a JSON object"),
             ('{"filter": {}}', "Send a JSON object"),
             ('{"filters": true}', "There is no field named filters."),
+            ('{"task": "ghosts"}', "There is no kind of analysis named 'ghosts' here: task is one of"),
             ('{"threshold": "x"}', "hreshold"),
             ('{"width": "7 miles"}', "nm"),
         ],
@@ -263,10 +268,40 @@ class TestRevisions:
         assert answer.status_code == 400 and sentence in answer.json()["error"], answer.content
         assert Job.objects.count() == 1
 
+    def test_a_sentence_does_not_repeat_what_is_long(self, script, make_job, alice):
+        said = self.revise(
+            script, make_job(owner=alice, state=Job.State.DONE), json.dumps({"x" * 100_000: "1"}), content_type=JSON
+        ).json()
+        assert said["error"].startswith("There is no field named xxx") and len(said["error"]) < 1000
+
+    def test_a_result_that_was_deleted_meanwhile_is_gone(self, script, make_job, alice, monkeypatch):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        old = Job.objects.get(pk=job.pk)
+        monkeypatch.setattr("segmentation.api.jobs.job_of", lambda pk: old)
+        job.delete()
+        assert self.revise(script, old, {"filter": "on"}).status_code == 404
+        old.micrograph.delete()
+        assert self.revise(script, old, {"filter": "on"}).json()["error"] == "This analysis has been deleted."
+
     def test_only_its_maker_may(self, script, make_job, alice, charlie):
         job = make_job(owner=alice, state=Job.State.DONE)
         assert self.revise(script, job, {"filter": "on"}, headers=basic("charlie")).status_code == 404
         assert self.revise(script, make_job(), {"filter": "on"}).status_code == 403
+
+
+def test_a_task_stands_for_its_default_model(script, alice, monkeypatch, model):
+    """One definition for images, samples and revisions."""
+    kinds = [(find("particles"), [("auto-particles", ""), (model.name, "")]), (find("grains"), [("boundaries", "")])]
+    ask = partial(sending._with_model, user=alice)
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "models_by_task", lambda user: kinds)
+        assert ask({"task": "grains", "a": "1"}) == {"model": "boundaries", "a": "1"}
+        assert ask({"task": "particles", "model": model.name}) == {"model": model.name}
+        assert ask({"task": "grains"}, now="grains") == {}  # a revision keeps its model
+        with pytest.raises(Refused, match=f"The model {model.name} is for the task particles, and you sent the task"):
+            ask({"task": "grains", "model": model.name})
+    answer = send(script, task="particles", headers=basic("alice"))
+    assert answer.status_code == 202 and answer.json()["settings"]["model"] == "auto-particles"
 
 
 class TestSignIn:
@@ -337,7 +372,7 @@ class TestReference:
         said = client.get("/api/v1/openapi.json").json()
         start = said["paths"]["/api/v1/jobs"]["post"]
         fields = start["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-        assert {"file", "side", "width", *AnalysisSettings.of().as_dict()} - set(fields) == {"task", "calibration"}
+        assert {"file", "side", "width", *AnalysisSettings.of().as_dict()} - set(fields) == {"calibration"}
         assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
         assert "0.05 to 0.95" in fields["threshold"]["description"]
         routes = {(method, path) for path, methods in said["paths"].items() for method in methods}

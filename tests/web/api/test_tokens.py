@@ -41,6 +41,12 @@ def _reader(reader):
     return None
 
 
+def test_a_token_in_upper_case_is_no_secret_of_a_script(script, alice, make):
+    _, text = make(alice)
+    answer = send(script, headers=secret(text.upper()))
+    assert answer.status_code == 401 and answer.json()["error"] == tokens.UNKNOWN and not Job.objects.exists()
+
+
 def test_a_token_is_its_account(script, alice, charlie, make):
     _, text = make(alice)
     job = Job.objects.get(pk=send(script, headers=secret(text)).json()["id"])

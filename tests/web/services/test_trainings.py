@@ -10,7 +10,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
 from segmentation.services import Refused, create_job, models_offered, trained, trainings
-from segmentation.services.datasets import remove_image
+from segmentation.services.datasets import change_dataset, remove_image
 from segmentation.services.reruns import made_again, rerun_with, runnable_with
 from tests.web.finished import SUMMARY
 from tests.web.trained import (
@@ -71,6 +71,19 @@ class TestAsking:
         dataset = make_dataset(alice)
         ask(dataset, alice, token="one")
         assert refusal(dataset, alice, token="two") == (409, trainings.UNDER_WAY)
+
+    def test_a_training_of_another_account_does_not_block_the_owner_of_a_shared_dataset(self, alice, charlie):
+        dataset = make_dataset(alice, shared=True)
+        ask(dataset, charlie)
+        assert ask(dataset, alice).state == "queued"
+
+    def test_a_dataset_that_is_no_longer_shared_trains_for_nobody_else(self, alice, charlie):
+        dataset = make_dataset(alice, shared=True)
+        made = trainings.cancel_training(training=ask(dataset, charlie))
+        change_dataset(dataset=dataset, shared=False)
+        with pytest.raises(Refused, match="no longer shared") as caught:
+            trainings.retry_training(training=Training.objects.get(pk=made.pk))
+        assert caught.value.status == 409
 
     def test_an_account_has_few_under_way(self, alice, settings):
         settings.DEEPSEGM_WAITING_TRAININGS = 1

@@ -13,6 +13,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
@@ -47,6 +48,7 @@ THREADS = 16
 M_ARENA_MAX, ARENAS = -8, 2  # of malloc.h
 RESCUE_SECONDS = 3.0
 TIDY_SECONDS = 3600.0
+KILLED = "The process that prepares the site was killed, most likely because memory is short: start again."
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -88,6 +90,8 @@ class Command(BaseCommand):
             aside(prepare)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
+        except BrokenProcessPool:
+            raise CommandError(KILLED) from None
         self._check()
 
     def _check(self) -> None:
