@@ -1,6 +1,7 @@
 // The interactive result: the micrograph with its outlines, the histogram and the table, all of the same particles.
 
 import { Histogram } from "./chart.js";
+import { bareWhileHeld, sliders } from "./display.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { Drawing } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
@@ -153,6 +154,8 @@ async function begin() {
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const drawing = new Drawing(canvas, data, section.dataset.tiles);
   zooming(canvas, drawing.viewport);
+  sliders(section.querySelector("[data-display]"), () => drawing.draw());
+  bareWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));
   const unchoose = () => {
     histogram?.pick(-1);

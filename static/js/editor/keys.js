@@ -12,14 +12,15 @@ const PRESSED = "button:not([role=tab], [data-keys]), label.choice, input[type=r
 export function listen(editor) {
   const { dialog, stage } = editor;
   dialog.addEventListener("keydown", (event) => pressed(event, editor), true);
-  dialog.addEventListener("keyup", (event) => event.key === " " && pan(stage, false));
+  dialog.addEventListener("keyup", ({ key }) => (key === " " ? pan(stage, false) : key.toLowerCase() === "h" && stage.hide(false)));
+  globalThis.addEventListener("blur", () => stage.hide(false)); // the key may be let go elsewhere
   dialog.addEventListener("click", ({ detail, target }) => detail && target.closest(PRESSED) && stage.canvas.focus());
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   globalThis.addEventListener("beforeunload", (event) => editor.sender && !editor.sender.settled && !editor.leaving && event.preventDefault());
 }
 
 function pan(stage, on) {
-  stage.panning = on;
+  stage.viewport.grabbing = on;
   stage.canvas.classList.toggle("panning", on);
 }
 
@@ -53,6 +54,7 @@ function meant(event, editor) {
     arrowright: () => editor.step(1),
     arrowdown: () => editor.step(1),
     n: () => panel.review.go(),
+    h: () => stage.hide(true),
     x: () => panel.toggle("outlines"),
     c: () => panel.toggle("colours"),
     "[": () => editor.widen(1 / STEP),

@@ -1,6 +1,7 @@
 // Everything of the editor beside the picture: numbers, histogram, what is chosen, review, table, and what is said.
 
 import { draw } from "../chart-draw.js";
+import { sliders } from "../display.js";
 import { significant } from "../chart-scale.js";
 import { ParticleList, shownLengths } from "../viewer-table.js";
 import { binned, fractionsOf, numbersOf } from "./numbers.js";
@@ -29,6 +30,7 @@ export class Panel {
     this.press("[data-tab]", (button) => this.show(button.dataset.tab));
     this.press("[data-zoom]", (button) => this.zoom(button.dataset.zoom));
     this.press("[data-layer]", (box) => this.layer(box.dataset.layer, box.checked));
+    sliders(this.one("[data-display]"), () => editor.stage.draw());
     this.press("[data-finish]", () => editor.finish());
     this.press("[data-close]", () => editor.close());
     this.press("[data-keys]", () => this.help());

@@ -74,7 +74,7 @@ const answers = {
   },
 
   async paint({ view, layers, thick }) {
-    const image = painted(labels, looks, view, { layers, thick, colourOf });
+    const image = painted(labels, looks, view, { layers, thick, colourOf: (id) => colourOf(id, layers.opacity) });
     const bitmap = await createImageBitmap(image);
     return { bitmap, view };
   },
@@ -127,10 +127,10 @@ function lookOf(id) {
 
 const atFrame = (box, { width, rows }) => Boolean(box) && (box[0] <= 0 || box[1] <= 0 || box[2] >= rows || box[3] >= width);
 
-function colourOf(id) {
+function colourOf(id, opacity) {
   const { colours, byClass } = palette;
   const place = byClass ? labels.objects.get(id)?.place ?? 0 : id * 7;
-  return [...colours[place % colours.length], 130];
+  return [...colours[place % colours.length], Math.round(255 * opacity)];
 }
 
 function insideOf(polygon) {
