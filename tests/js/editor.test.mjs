@@ -125,7 +125,17 @@ test("a size beyond the bins gets a bin of its own", () => {
 
 test("the review begins with what is least certain, and leaves out what is checked", () => {
   const objects = [object(1, 200, { confidence: 0.9 }), object(2, 200, { confidence: 0.5 }), object(3, 200, { confidence: 0.1 })];
-  assert.deepEqual(reviewQueue(objects, objects.slice(0, 2), "min_feret", "px"), [2, 1]);
+  assert.deepEqual(reviewQueue(objects, objects.slice(0, 2), "min_feret", "px").map(({ ids }) => ids), [[2], [1]]);
+});
+
+test("the review asks about what is set aside last, all of one reason at once", () => {
+  const aside = (id, reason) => object(id, 200, { confidence: 0.5, kept: false, reason });
+  const objects = [aside(1, "faint"), object(2, 200, { confidence: 0.99 }), aside(3, "gap"), aside(4, "faint")];
+  assert.deepEqual(reviewQueue(objects, objects, "min_feret", "px"), [
+    { reason: "", ids: [2] },
+    { reason: "faint", ids: [1, 4] },
+    { reason: "gap", ids: [3] },
+  ]);
 });
 
 // ---- sending ------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 import { Calls, PAGE, json } from "./calls.js";
 import { counterparts, others, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
+import { union } from "./labels.js";
 import { standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
 import { Stage } from "./stage.js";
-import { TOOLS } from "./tools.js";
+import { TOOLS, TOUCH } from "./tools.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
@@ -249,8 +250,8 @@ export class Editor {
     this.stage.changed();
   }
 
-  reveal(id) {
-    const { box } = this.objects.get(id) ?? {};
+  reveal(...ids) {
+    const box = ids.map((id) => this.objects.get(id)?.box).reduce((all, one) => union(all, one), null);
     if (box) this.stage.reveal(box);
   }
 
@@ -278,11 +279,13 @@ export class Editor {
   async act(name) {
     await this.gesture;
     const ids = [...this.selected];
+    if (name === "right" && this.panel.review.heeds(ids)) return null;
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Choose an object first.");
     const actions = {
-      delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
+      delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after(ids)),
       merge: () => this.run({ op: "merge", ids }, { select: false }).then((made) => made && this.select(made)),
-      count: () => this.count(ids).then(() => this.panel.review.after()),
+      right: () => this.right(ids).then(() => this.panel.review.after(ids)),
+      count: () => this.count(ids).then(() => this.panel.review.after(ids)),
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
@@ -292,17 +295,23 @@ export class Editor {
     return actions[name]();
   }
 
-  // What counts by hand already is not corrected once more.
-  async count(ids) {
-    const each = ids.map((id) => this.objects.get(id));
-    if (each.some((one) => !one?.kept)) return this.run({ op: "restore", ids });
-    const left = ids.filter((id, i) => !each[i].byHand);
+  // What counts is right; what is set aside stays so, and what was checked by hand is not corrected once more.
+  async right(ids) {
+    const counted = ids.filter((id) => this.objects.get(id)?.kept);
+    if (!counted.length) return this.say(TOUCH ? "This is set aside." : "This is set aside: K makes it count.");
+    const left = counted.filter((id) => !this.objects.get(id).byHand);
     return left.length ? this.run({ op: "reviewed", ids: left }) : this.say("You have checked this already.");
+  }
+
+  async count(ids) {
+    const aside = ids.filter((id) => !this.objects.get(id)?.kept);
+    return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
   }
 
   async setAside(reason) {
     await this.gesture;
-    return this.run({ op: "set_aside", ids: [...this.selected], reason }).then(() => this.panel.review.after());
+    const ids = [...this.selected];
+    return this.run({ op: "set_aside", ids, reason }).then(() => this.panel.review.after(ids));
   }
 
   reclass(name) {

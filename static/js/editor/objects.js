@@ -9,7 +9,7 @@ export function standing({ id, data, box, sizes }, { automatic, data: result, cl
   const [place, confidence, byHand, aside] = data;
   const known = automatic.get(id);
   const named = classes.length > 1 ? { class: classes[place] } : {};
-  const common = { box, place, pixels: sizes?.area ?? 0, byHand, ...named };
+  const common = { box, place, pixels: sizes?.area ?? 0, byHand: byHand || aside !== "", ...named };
   if (!byHand && known) return { ...known, ...common, ...(aside ? { kept: false, reason: aside } : {}) };
   const screened = "screened" in facts;
   const frame = touchesFrame(box, result);
