@@ -285,7 +285,7 @@ const colourOf = ({ colour, id }) => colour ?? COLOURS[(id * 7) % COLOURS.length
 
 // The median of the widths, in pixels of the upload; of classes, whose pieces are of any width, that of a fine structure.
 function typicalWidth(particles) {
-  if (particles.some((each) => each.rings)) return FINE;
+  if (particles.some((each) => each.colour)) return FINE;
   const widths = particles.map(({ box }) => box.right - box.left).sort((a, b) => a - b);
   return widths[Math.floor(widths.length / 2)] ?? FINE;
 }

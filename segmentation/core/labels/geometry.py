@@ -112,8 +112,8 @@ def line_pixels(points: Floats, box: Box) -> Mask:
 
 
 def to_edge(points: Floats, inside: Mask, box: Box) -> Floats:
-    """A line (n, 2) whose ends, where they lie in an object (h, w) of a box and at most REACH from its edge, go on to the
-    nearest pixel outside."""
+    """A line (n, 2) whose ends, where they lie in an object (h, w) of a box and at most REACH from its edge, go on to
+    the nearest pixel outside."""
     top, left, *_ = box
     around = np.pad(inside, REACH)
     rows, columns = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]

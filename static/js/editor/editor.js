@@ -1,10 +1,10 @@
 // The editor of a result's outlines: opened by the page when somebody presses Correct.
 
-import { Calls, PAGE, json } from "./calls.js";
-import { counterparts, others, paired, renamed, wordsOf } from "./history.js";
+import { Calls, PAGE } from "./calls.js";
+import { counterparts, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
 import { union } from "./labels.js";
-import { standing } from "./objects.js";
+import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
 import { Stage } from "./stage.js";
@@ -62,7 +62,7 @@ export class Editor {
         state: (...said) => this.panel.saving(...said),
         token: () => this.token(),
         differs: () => this.again([], ""),
-        conflict: (answer, unsent) => this.again(unsent, others(answer.edits.length)),
+        conflict: (answer, unsent) => this.again(unsent, meanwhile(answer.edits, this.facts)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
@@ -82,24 +82,10 @@ export class Editor {
   }
 
   async loadNow() {
-    const objects = await json(`${this.facts.labels}?format=objects`);
     const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
-    const aside = this.data.particles.filter((each) => !each.kept).map((each) => each.id);
-    const { width, height, rows } = this.data;
-    const frame = { width, height, rows, address: this.facts.labels, byClass: this.semantic, screened: "screened" in this.facts };
-    const boxes = await this.worker.call("open", { ...frame, objects, aside, colours });
-    this.classes = objects.classes;
-    this.base = objects.base;
-    this.history = objects.operations;
-    this.undone = [];
-    this.objects.clear();
-    const touched = new Set([...objects.by_hand, ...Object.keys(objects.set_aside).map(Number)]);
-    const unknown = [];
-    for (const [id, box, area] of boxes) {
-      if (touched.has(id) || !this.automatic.has(id)) unknown.push(id);
-      else this.objects.set(id, { ...this.automatic.get(id), box, pixels: area, place: objects.classes_of[objects.ids.indexOf(id)] ?? 0 });
-    }
-    this.changed(await this.worker.call("measure", { ids: unknown }));
+    const { classes, base, operations, objects } = await loaded(this.worker, { ...this, colours });
+    Object.assign(this, { classes, base, objects, history: operations, undone: [] });
+    this.changed([]);
   }
 
   // ---- corrections ------------------------------------------------------------------------------
@@ -203,7 +189,7 @@ export class Editor {
         if (!made) lost.push(wordsOf(operation));
       }
       const mine = wanted.length - lost.length;
-      const told = [sentence, mine && sentence ? `Yours ${mine === 1 ? "was" : "were"} made after theirs.` : ""];
+      const told = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
       if (lost.length) told.push(`Not possible any more: ${lost.join(", ")}.`);
       this.panel.notice(told.filter(Boolean).join(" "));
     });
@@ -373,14 +359,19 @@ export class Editor {
       const said = await answer.json().catch(() => ({}));
       if (!answer.ok) return this.say(said.error ?? `The server answered ${answer.status}.`);
       this.leaving = true;
-      return location.assign(said.page);
+      return location.replace(said.page); // the editor's entry of the history is that of the new page
     });
   }
 
+  // The browser's way back closes the editor first; so Close goes back, too.
   close() {
-    if (this.sender && !this.sender.settled && !confirm("Some corrections are not saved yet. Leave them?")) return;
+    history.back();
+  }
+
+  closed() {
+    if (this.sender && !this.sender.settled && !confirm("Some corrections are not saved yet. Leave them?")) return history.pushState({ editor: true }, "");
     this.leaving = true;
-    location.reload();
+    return location.reload();
   }
 
   escape() {
@@ -399,6 +390,8 @@ export async function open(section, data, template) {
   document.body.append(dialog);
   dialog.showModal();
   const editor = new Editor(section, data, dialog);
+  if (!history.state?.editor) history.pushState({ editor: true }, "");
+  globalThis.addEventListener("popstate", () => editor.closed());
   try {
     await editor.open();
   } catch (error) {

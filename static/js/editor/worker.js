@@ -2,7 +2,7 @@
 
 import { Labels, checksum } from "./labels.js";
 import { Looks, painted } from "./painting.js";
-import { sizesOf } from "./shapes.js";
+import { ringsOf, sizesOf } from "./shapes.js";
 
 const ROWS = 1024; // of the image that are asked for at once
 const HEAD = 6; // numbers before the runs: width, height, top, bottom, number of the last edit, next id
@@ -34,6 +34,8 @@ const answers = {
     steps = [];
     return [...labels.objects].map(([id, { box, area }]) => [id, box, area]);
   },
+
+  rings: ({ ids }) => ids.map((id) => [id, ringsOf(labels, id)]),
 
   measure: ({ ids }) => ids.map((id) => described(id)),
 
