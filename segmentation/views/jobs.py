@@ -311,11 +311,6 @@ def _state(found: Job) -> dict[str, Any]:
     return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
 
 
-def _measures(job: Job, corrected: Job) -> bool:
-    """Whether a job measures all corrections of another one."""
-    return job.parent_id == corrected.pk and job.corrects == corrected.edit_count
-
-
 def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     listed = revisions(found, request.user, request.visitor)
     may_change = found.is_changeable_by(request.user, request.visitor)
@@ -324,7 +319,9 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "revisions": listed,
         "revision": next(each for each in listed if each.here),
         "newest": listed[-1],
-        "measured": next((each for each in listed if _measures(each.job, found)), None),
+        "measured": next(
+            (each for each in listed if (each.job.parent_id, each.job.corrects) == (found.pk, found.edit_count)), None
+        ),
         "sample": sample_of(found, request.user, request.visitor),
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),

@@ -43,7 +43,7 @@ export function shown(image) {
 
 // The sliders in a box; changed(): the picture is to be drawn anew.
 export function sliders(box, changed) {
-  const fields = [...box.querySelectorAll("input")];
+  const fields = [...box.querySelectorAll("input[type=range]")];
   const show = () => {
     for (const field of fields) {
       field.value = String(display[field.name]);

@@ -10,10 +10,11 @@ const LINE = 30; // pixels of a turn, where a wheel counts in lines
 
 export const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
 
-// A fitted image is centred. Of a magnified one an edge may come to the middle of the stage, so that what is under the
-// pointer stays there when the wheel turns, also near an edge.
-export function held(start, length, seen, fitted) {
-  return fitted ? (length - seen) / 2 : clamp(start, -seen / 2, length - seen / 2);
+// The image fills the stage, and is centred where it is smaller. loose: an edge may come to the middle of the stage, so
+// that what is under the pointer stays there when the wheel turns, also near an edge.
+export function held(start, length, seen, loose = false) {
+  if (loose) return clamp(start, -seen / 2, length - seen / 2);
+  return seen >= length ? (length - seen) / 2 : clamp(start, 0, length - seen);
 }
 
 const spread = (a, b) => Math.max(1, Math.hypot(a.x - b.x, a.y - b.y));
@@ -79,13 +80,14 @@ export class Viewport {
 
   // ---- moving -----------------------------------------------------------------------------------
 
-  // Show a point of the image at a place of the stage, its middle unless told.
-  show(point, scale, at = this.middle) {
+  // Show a point of the image at a place of the stage; without one in the middle, where the image fills the stage so.
+  show(point, scale, place) {
+    const at = place ?? this.middle;
     const least = this.fitScale;
     const used = clamp(scale, least, Math.max(CLOSEST, 4 * least));
     this.fitted = used <= least * 1.001;
     this.view = { x: point.x - at.x / used, y: point.y - at.y / used, scale: used };
-    this.pan(0, 0);
+    this.hold(place !== undefined);
   }
 
   fit() {
@@ -105,9 +107,15 @@ export class Viewport {
   }
 
   pan(dx, dy) {
-    const { view, stage } = this;
-    view.x = held(view.x + dx / view.scale, this.columns, stage.clientWidth / view.scale, this.fitted);
-    view.y = held(view.y + dy / view.scale, this.rows, stage.clientHeight / view.scale, this.fitted);
+    this.view.x += dx / this.view.scale;
+    this.view.y += dy / this.view.scale;
+    this.hold(true);
+  }
+
+  hold(loose) {
+    const { view, stage, fitted } = this;
+    view.x = held(view.x, this.columns, stage.clientWidth / view.scale, loose && !fitted);
+    view.y = held(view.y, this.rows, stage.clientHeight / view.scale, loose && !fitted);
     this.canvas.classList.toggle("zoomed", !this.fitted);
     this.draw();
   }
