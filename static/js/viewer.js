@@ -160,6 +160,7 @@ async function begin() {
   const histogram = chart && new Histogram(chart, (stands, words) => choice.choose(stands, words));
   const canvas = section.querySelector("canvas");
   const data = await outlines(section.dataset.outlines);
+  correcting(data);
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const seen = await corrected(data);
   const drawing = new Drawing(canvas, seen, section.dataset.tiles);
@@ -176,7 +177,6 @@ async function begin() {
     choice.choose(stands, words);
   });
   if (listing) start(drawing, canvas, seen, choice, unchoose);
-  correcting(data);
   await drawing.load(section.dataset.image);
 }
 
