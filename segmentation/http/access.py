@@ -66,7 +66,7 @@ def visible_upload(request: HttpRequest, pk: UUID) -> Micrograph:
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
     """A page with the sentence of a refusal."""
-    context = {"sentence": refusal.sentence, "back": back}
+    context = {"sentence": refusal.sentence, "back": back, "sign_in": refusal.status == 401}
     return render(request, "refused.html", context, status=refusal.status)
 
 

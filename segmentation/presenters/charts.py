@@ -221,7 +221,7 @@ class Lines:
 
         places = [[(right(x), down(y)) for x, y in each] for each in known]
         return cls(
-            tuple("M" + " L".join(f"{x} {y}" for x, y in each) if each else "" for each in places),
+            tuple("M" + " L".join(f"{x} {y}" for x, y in each) if len(each) > 1 else "" for each in places),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in known[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in bars),
             tuple(Tick(right(x), f"{x:,.12g}") for x in _few(_round_steps(first, last))),

@@ -39,7 +39,7 @@ PLACES: dict[Place, tuple[str, str, str]] = {
     "inexact": ("Outlined differently", "One object of each, with a smaller intersection over union.", "first"),
     "split": ("Split in B", "Pieces in B that lie in one object of A.", "second"),
     "merged": ("Merged in B", "Objects of A that one object of B covers together.", "first"),
-    "missed": ("Only in A", "B misses them.", "first"),
+    "missed": ("Only in A", "B does not have them.", "first"),
     "invented": ("Only in B", "A does not have them.", "second"),
 }
 
@@ -156,13 +156,20 @@ class ComparedResults:
         return [_place(name, found["places"][name]) for name in PLACES]
 
     @property
-    def scores(self) -> list[dict[str, str]]:
+    def scores(self) -> list[dict[str, Any]]:
+        """By intersection over union: precision, recall and F1 against the truth."""
         found = self.result["agreement"] if self.result else None
-        names = ("precision", "recall", "f1")
+        names = ("precision", "recall", "f1") if self.truth == "A" else ("recall", "precision", "f1")
         return [
-            {"iou": f"{each['iou']:g}", **{name: _hundredths(each[name]) for name in names}}  # type: ignore[literal-required]
+            {"iou": f"{each['iou']:g}", "values": [_hundredths(each[name]) for name in names]}  # type: ignore[literal-required]
             for each in (found["scores"] if found else [])
         ]
+
+    @property
+    def truth(self) -> str:
+        """The side that a person or another tool outlined, where it is one of both; else the first one."""
+        first, second = (isinstance(each, Job) and by_hand(each) for each in (self.row.first, self.row.second))
+        return "B" if second and not first else "A"
 
     @property
     def pixels(self) -> str:

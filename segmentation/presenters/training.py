@@ -138,7 +138,8 @@ class TrainingView:
         if held_out:
             how = f"{_count(len(held_out), 'training')} with images held out, and one on all images for the model"
         first = f"{_count(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
-        return f"{first}{how}. It takes {about(self._plan['seconds'])} in all."
+        whole = "" if seconds_left(self.training) is not None else f" It takes {about(self._plan['seconds'])} in all."
+        return f"{first}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
 
     @property
     def held_out(self) -> list[str]:

@@ -38,7 +38,7 @@ ALTERED = "The log of corrections was altered, so the corrected outlines are not
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
 TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
 OTHER_EDITS = "This Idempotency-Key stands for other corrections of this result: use a new key."
-OUTDATED = "Somebody else has corrected this result meanwhile: look at the newer edits, then repeat yours."
+OUTDATED = "This result was corrected meanwhile, in another place: look at the newer edits, then repeat yours."
 
 
 class Outdated(Refused):

@@ -319,6 +319,9 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "revisions": listed,
         "revision": next(each for each in listed if each.here),
         "newest": listed[-1],
+        "measured": next(
+            (each for each in listed if (each.job.parent_id, each.job.corrects) == (found.pk, found.edit_count)), None
+        ),
         "sample": sample_of(found, request.user, request.visitor),
         "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),

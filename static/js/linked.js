@@ -29,7 +29,7 @@ export function link(sides, same) {
       if (viewport.fitted) to.viewport.fit();
       else {
         const { point, scale } = matching(from, to, same);
-        to.viewport.show(point, scale);
+        to.viewport.show(point, scale, to.viewport.middle); // as far beyond the edge as the other
       }
       leading = null;
     };

@@ -1,5 +1,7 @@
 // The micrograph as it is seen: the whole of it coarsely at once, and sharp squares of it as they come into sight.
 
+import { shown } from "./display.js";
+
 const SIDE = 512; // of a tile in its own pixels, as the server cuts them
 const WHOLE = 1024; // the most that the whole picture has a side
 const ENOUGH = 1.5; // pixels of the screen for one of the whole picture from which on tiles are fetched
@@ -63,12 +65,12 @@ export class Picture {
     if (!this.whole) return;
     const scale = viewport.view.scale * viewport.ratio;
     context.imageSmoothingEnabled = scale < 2;
-    context.drawImage(this.whole, 0, 0, this.columns, this.rows);
+    context.drawImage(shown(this.whole), 0, 0, this.columns, this.rows);
     const level = this.tiles ? levelAt(scale, this.columns, this.rows) : -1;
     if (level < 0) return;
     for (const { x, y, width, height, name } of tilesIn(viewport.seen, this.columns, this.rows, level)) {
       const tile = this.tile(name);
-      if (tile) context.drawImage(tile, x, y, width, height);
+      if (tile) context.drawImage(shown(tile), x, y, width, height);
     }
   }
 

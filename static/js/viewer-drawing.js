@@ -1,5 +1,6 @@
 // Draws the micrograph and its particles on a canvas, and knows what lies under a point.
 
+import { opacity } from "./display.js";
 import { Picture } from "./picture.js";
 import { Viewport, clamp } from "./viewport.js";
 
@@ -33,6 +34,7 @@ export class Drawing {
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
     this.chosen = null; // says whether a particle stands out; null where none was chosen
+    this.bare = false; // whether the picture is seen alone
     this.lit = null; // the same of what is pointed at elsewhere on the page
     this.pointed = null;
     this.selected = null;
@@ -121,6 +123,11 @@ export class Drawing {
     this.draw();
   }
 
+  hide(on) {
+    this.bare = on;
+    this.draw();
+  }
+
   point(particle) {
     if (this.pointed === particle) return;
     this.pointed = particle;
@@ -146,6 +153,7 @@ export class Drawing {
     viewport.clear(context);
     if (layers.image) this.picture.paint(context, viewport);
     if (layers.image && this.rows < this.height) this.veilDataBar();
+    if (this.bare) return;
     if (layers.labels) this.fillLabels();
     context.lineJoin = "round";
     this.strokeAll();
@@ -176,7 +184,7 @@ export class Drawing {
   }
 
   fillLabels() {
-    this.context.globalAlpha = 0.55;
+    this.context.globalAlpha = opacity();
     for (const [colour, path] of this.colourPaths) {
       this.context.fillStyle = colour;
       this.context.fill(path, FILLED);
@@ -277,7 +285,7 @@ const colourOf = ({ colour, id }) => colour ?? COLOURS[(id * 7) % COLOURS.length
 
 // The median of the widths, in pixels of the upload; of classes, whose pieces are of any width, that of a fine structure.
 function typicalWidth(particles) {
-  if (particles.some((each) => each.rings)) return FINE;
+  if (particles.some((each) => each.colour)) return FINE;
   const widths = particles.map(({ box }) => box.right - box.left).sort((a, b) => a - b);
   return widths[Math.floor(widths.length / 2)] ?? FINE;
 }

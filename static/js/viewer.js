@@ -1,6 +1,7 @@
 // The interactive result: the micrograph with its outlines, the histogram and the table, all of the same particles.
 
 import { Histogram } from "./chart.js";
+import { bareWhileHeld, sliders } from "./display.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { Drawing } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
@@ -127,9 +128,21 @@ function follow(choice, drawing, list, unchoose, release) {
   show();
 }
 
+// The outlines with the corrections that were stored and not measured yet, where there are any.
+async function corrected(data) {
+  if (!Number(section.dataset.corrections)) return data;
+  const { asTheyStand } = await import("./editor/objects.js");
+  return asTheyStand(document.getElementById("editor").content.firstElementChild.dataset, data).catch(() => {
+    told("The corrected outlines could not be loaded: the picture shows those before the corrections.");
+    return data;
+  });
+}
+
 // The editor comes when it is asked for.
 function correcting(data) {
   const [button, template] = [section.querySelector("[data-correct]"), document.getElementById("editor")];
+  // The page was loaded anew while the editor was open: the way back does not stop at an editor that is closed.
+  if (history.state?.editor) addEventListener("popstate", () => document.querySelector("dialog.editor") || history.back(), { once: true });
   button?.addEventListener("click", async () => {
     button.disabled = true;
     const { open } = await import("./editor/editor.js");
@@ -138,11 +151,8 @@ function correcting(data) {
   });
 }
 
-function failed() {
-  const line = document.createElement("p");
-  line.className = "notice";
-  line.textContent = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
-  section.append(line);
+function told(sentence) {
+  section.append(Object.assign(document.createElement("p"), { className: "notice", textContent: sentence }));
 }
 
 async function begin() {
@@ -150,9 +160,13 @@ async function begin() {
   const histogram = chart && new Histogram(chart, (stands, words) => choice.choose(stands, words));
   const canvas = section.querySelector("canvas");
   const data = await outlines(section.dataset.outlines);
+  correcting(data);
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
-  const drawing = new Drawing(canvas, data, section.dataset.tiles);
+  const seen = await corrected(data);
+  const drawing = new Drawing(canvas, seen, section.dataset.tiles);
   zooming(canvas, drawing.viewport);
+  sliders(section.querySelector("[data-display]"), () => drawing.draw());
+  bareWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));
   const unchoose = () => {
     histogram?.pick(-1);
@@ -162,9 +176,8 @@ async function begin() {
     unchoose();
     choice.choose(stands, words);
   });
-  if (listing) start(drawing, canvas, data, choice, unchoose);
-  correcting(data);
+  if (listing) start(drawing, canvas, seen, choice, unchoose);
   await drawing.load(section.dataset.image);
 }
 
-if (section.dataset.image && section.dataset.outlines) begin().catch(failed);
+if (section.dataset.image && section.dataset.outlines) begin().catch(() => told("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));

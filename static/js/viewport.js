@@ -10,8 +10,10 @@ const LINE = 30; // pixels of a turn, where a wheel counts in lines
 
 export const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
 
-// The image never leaves the stage and is centred where it is smaller.
-export function held(start, length, seen) {
+// The image fills the stage, and is centred where it is smaller. loose: an edge may come to the middle of the stage, so
+// that what is under the pointer stays there when the wheel turns, also near an edge.
+export function held(start, length, seen, loose = false) {
+  if (loose) return clamp(start, -seen / 2, length - seen / 2);
   return seen >= length ? (length - seen) / 2 : clamp(start, 0, length - seen);
 }
 
@@ -21,7 +23,8 @@ export class Viewport {
   // stage: hears pointers and wheel; on a modal stage (nothing behind it scrolls) it keeps every turn of the wheel.
   // draw(): the canvas is to be painted anew. Of one pointer, each with its place and event where it has them:
   // hover(at | null), press, drag (without it a drag moves the image), release, tap (a press that hardly moved),
-  // cancel (a second finger has come, or the pointer is lost).
+  // cancel (a second finger has come, or the pointer is lost). The middle and the right button always move the image, and
+  // any button does so while `grabbing`.
   constructor(canvas, { columns, rows, draw, stage = canvas, modal = false, ...heard }) {
     Object.assign(this, { canvas, stage, columns, rows, draw, modal, heard });
     this.view = { x: 0, y: 0, scale: 1 }; // place on the stage = (place in the image - (x, y)) * scale
@@ -30,11 +33,13 @@ export class Viewport {
     this.centre = { x: 0, y: 0 }; // of the stage as it was
     this.pressed = new Map();
     this.wandered = 0;
+    this.grabbing = false;
     stage.addEventListener("pointerdown", (event) => this.down(event));
     stage.addEventListener("pointermove", (event) => this.moved(event));
     stage.addEventListener("pointerup", (event) => this.up(event));
     stage.addEventListener("pointercancel", (event) => this.up(event, true));
     stage.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.tell("hover", null));
+    stage.addEventListener("contextmenu", (event) => event.preventDefault());
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     canvas.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.resize()).observe(stage);
@@ -75,13 +80,14 @@ export class Viewport {
 
   // ---- moving -----------------------------------------------------------------------------------
 
-  // Show a point of the image at a place of the stage, its middle unless told.
-  show(point, scale, at = this.middle) {
+  // Show a point of the image at a place of the stage; without one in the middle, where the image fills the stage so.
+  show(point, scale, place) {
+    const at = place ?? this.middle;
     const least = this.fitScale;
     const used = clamp(scale, least, Math.max(CLOSEST, 4 * least));
     this.fitted = used <= least * 1.001;
     this.view = { x: point.x - at.x / used, y: point.y - at.y / used, scale: used };
-    this.pan(0, 0);
+    this.hold(place !== undefined);
   }
 
   fit() {
@@ -101,9 +107,15 @@ export class Viewport {
   }
 
   pan(dx, dy) {
-    const { view, stage } = this;
-    view.x = held(view.x + dx / view.scale, this.columns, stage.clientWidth / view.scale);
-    view.y = held(view.y + dy / view.scale, this.rows, stage.clientHeight / view.scale);
+    this.view.x += dx / this.view.scale;
+    this.view.y += dy / this.view.scale;
+    this.hold(true);
+  }
+
+  hold(loose) {
+    const { view, stage, fitted } = this;
+    view.x = held(view.x, this.columns, stage.clientWidth / view.scale, loose && !fitted);
+    view.y = held(view.y, this.rows, stage.clientHeight / view.scale, loose && !fitted);
     this.canvas.classList.toggle("zoomed", !this.fitted);
     this.draw();
   }
@@ -132,15 +144,17 @@ export class Viewport {
   // ---- pointers, wheel and keys -----------------------------------------------------------------
 
   down(event) {
-    if (event.button > 0 || (event.pointerType === "touch" && this.pressed.has(this.pen))) return;
+    if (event.button > 2 || (event.pointerType === "touch" && this.pressed.has(this.pen))) return;
+    if (event.button === 1) event.preventDefault(); // no scrolling by the wheel's button
     if (event.pointerType === "pen") this.alone(event.pointerId);
+    this.grabbed = event.button > 0 || this.grabbing;
     const at = this.place(event);
     this.stage.setPointerCapture(event.pointerId);
     this.pressed.set(event.pointerId, at);
     this.canvas.classList.add("held");
     this.wandered = this.pressed.size === 1 ? 0 : Infinity;
-    if (this.pressed.size === 1) this.tell("press", at, event);
-    else this.tell("cancel");
+    if (this.pressed.size > 1) this.tell("cancel");
+    else if (!this.grabbed) this.tell("press", at, event);
   }
 
   // What else touches the screen while a pen draws is the hand that holds it.
@@ -160,7 +174,7 @@ export class Viewport {
     }
     this.wandered += Math.hypot(now.x - before.x, now.y - before.y);
     if (this.pressed.size === 2) this.pinch(event.pointerId, before, now);
-    else if (this.heard.drag) this.heard.drag(now, event);
+    else if (this.heard.drag && !this.grabbed) this.heard.drag(now, event);
     else if (this.wandered > STILL) this.pan(before.x - now.x, before.y - now.y);
     this.pressed.set(event.pointerId, now);
   }
@@ -177,8 +191,8 @@ export class Viewport {
     if (!this.pressed.delete(event.pointerId)) return;
     if (this.pressed.size === 0) this.canvas.classList.remove("held");
     if (lost) this.tell("cancel");
-    else this.tell("release");
-    if (!lost && this.wandered <= STILL) this.tell("tap", this.place(event));
+    else if (!this.grabbed) this.tell("release");
+    if (!lost && !this.grabbed && this.wandered <= STILL) this.tell("tap", this.place(event));
   }
 
   // Of the whole image a wheel turned away goes on scrolling the page, so that nobody is caught in the picture.

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
-import { counterparts, renamed } from "../../static/js/editor/history.js";
+import { counterparts, meanwhile, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
-import { sizesOf } from "../../static/js/editor/shapes.js";
+import { ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
 import { TOOLS } from "../../static/js/editor/tools.js";
 
 // Rows of figures, each an id, as a label image.
@@ -125,7 +125,32 @@ test("a size beyond the bins gets a bin of its own", () => {
 
 test("the review begins with what is least certain, and leaves out what is checked", () => {
   const objects = [object(1, 200, { confidence: 0.9 }), object(2, 200, { confidence: 0.5 }), object(3, 200, { confidence: 0.1 })];
-  assert.deepEqual(reviewQueue(objects, objects.slice(0, 2), "min_feret", "px"), [2, 1]);
+  assert.deepEqual(reviewQueue(objects, objects.slice(0, 2), "min_feret", "px").map(({ ids }) => ids), [[2], [1]]);
+});
+
+test("the review asks about what is set aside last, all of one reason at once", () => {
+  const aside = (id, reason) => object(id, 200, { confidence: 0.5, kept: false, reason });
+  const objects = [aside(1, "faint"), object(2, 200, { confidence: 0.99 }), aside(3, "gap"), aside(4, "faint")];
+  assert.deepEqual(reviewQueue(objects, objects, "min_feret", "px"), [
+    { reason: "", ids: [2] },
+    { reason: "faint", ids: [1, 4] },
+    { reason: "gap", ids: [3] },
+  ]);
+});
+
+test("the rings of an object run along its pixels, around its holes too", () => {
+  const labels = drawn("1110", "1011", "1110");
+  assert.deepEqual(ringsOf(labels, 1), [
+    [0, 0, 3, 0, 3, 1, 4, 1, 4, 2, 3, 2, 3, 3, 0, 3],
+    [2, 1, 1, 1, 1, 2, 2, 2],
+  ]);
+});
+
+test("somebody else is not who corrects in another window", () => {
+  const edits = [{ author: "ada", visitor: "1" }, { author: "ada", visitor: "2" }, { author: "", visitor: "2" }];
+  assert.equal(meanwhile(edits.slice(0, 2), { author: "ada", visitor: "1" }), "You made 2 corrections elsewhere meanwhile; they are shown now.");
+  assert.equal(meanwhile(edits.slice(2), { author: "", visitor: "2" }), "You made 1 correction elsewhere meanwhile; it is shown now.");
+  assert.equal(meanwhile(edits.slice(2), { author: "ada", visitor: "1" }), "Somebody else made 1 correction meanwhile; it is shown now.");
 });
 
 // ---- sending ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import "./page.mjs";
+import { greyTable } from "../../static/js/display.js";
 import { Picture, levelAt, levelsOf, tilesIn } from "../../static/js/picture.js";
 import { Room, lineWidth, typeSize } from "../../static/js/viewer-drawing.js";
 
@@ -78,4 +79,13 @@ test("outlines are thin where things are seen small", () => {
   assert.equal(lineWidth(5), 0.6);
   assert.equal(lineWidth(40), 1);
   assert.equal(lineWidth(400), 1.5);
+});
+
+test("grey values are shown by brightness, contrast and gamma, and the file's own where all are 0", () => {
+  const plain = { brightness: 0, contrast: 0, gamma: 0 };
+  const greys = (facts) => [0, 64, 128, 191, 255].map((grey) => greyTable({ ...plain, ...facts })[grey]);
+  assert.deepEqual(greys({}), [0, 64, 128, 191, 255]);
+  assert.deepEqual(greys({ brightness: 20 }), [51, 115, 179, 242, 255]);
+  assert.deepEqual(greys({ contrast: -100 }), [128, 128, 128, 128, 128]);
+  assert.deepEqual(greys({ gamma: 50 }), [0, 128, 181, 221, 255]); // gamma 2
 });

@@ -124,12 +124,18 @@ test("a drag moves the image with the pointer and is no tap", () => {
   assert.deepEqual(said("tap"), []);
 });
 
-test("the image never leaves the stage", () => {
+test("an edge of a magnified image comes to the middle of the stage at most, and stays under the pointer", () => {
   viewport.show({ x: 500, y: 250 }, 2);
   viewport.pan(-1e6, 1e6);
-  near(viewport.view, { x: 0, y: 300 });
+  near(viewport.view, { x: -100, y: 400 });
   viewport.show({ x: -1000, y: 9000 }, 2);
   near(viewport.view, { x: 0, y: 300 });
+  viewport.fit();
+  const corner = viewport.toImage({ x: 1, y: 101 }); // of the image, below what is empty
+  wheel(-400, 1, 101);
+  near(viewport.toImage({ x: 1, y: 101 }), corner);
+  wheel(100, 1, 101);
+  near(viewport.toImage({ x: 1, y: 101 }), corner);
   assert.equal(held(7, 10, 30), -10); // smaller than what is seen: in the middle
 });
 
@@ -192,10 +198,20 @@ test("who draws gets the drag, and the image stays", () => {
   assert.deepEqual(viewport.view, before);
 });
 
-test("other buttons, a lost pointer and one that only passes", () => {
-  pointer("down", 100, 100, 1, { button: 2 });
-  pointer("up", 100, 100, 1, { button: 2 });
-  assert.deepEqual(said("press", "release", "tap"), []);
+test("the middle and the right button move the image and draw nothing", () => {
+  for (const button of [1, 2]) {
+    stage({ drag: () => heard.push(["drag"]) });
+    viewport.show({ x: 500, y: 250 }, 2);
+    const { x } = viewport.view;
+    pointer("down", 100, 100, 1, { button });
+    pointer("move", 80, 100, 1, { button: -1 });
+    pointer("up", 80, 100, 1, { button });
+    near(viewport.view, { x: x + 10 });
+    assert.deepEqual(said("press", "drag", "release", "tap"), []);
+  }
+});
+
+test("a lost pointer and one that only passes", () => {
   pointer("down", 100, 100);
   pointer("cancel", 100, 100);
   assert.deepEqual(said("press", "release", "tap", "cancel"), [["press", 100, 100], ["cancel"]]);

@@ -198,6 +198,15 @@ class TestAddresses:
         assert 'data-how="paired"' in page and 'data-place="missed" data-count="1"' in page
         assert 'data-first="5"' in page and 'id="distance"' in page
 
+    def test_what_a_person_corrected_is_the_truth_on_either_side(self, two):
+        for sides, truth in ((two, "B"), (two[::-1], "A")):
+            row = services.comparison_of(*sides)
+            tasks.compare(row.pk)
+            page = ComparedResults(Comparison.objects.get(pk=row.pk))
+            precision, recall, _ = (float(value) for value in page.scores[0]["values"])
+            assert page.truth == truth
+            assert precision < recall  # the corrected one has an object less
+
     def test_with_one_result_others_of_its_kind_are_offered(self, two, client):
         first, second = two
         visitor = "11111111-1111-4111-8111-111111111111"

@@ -12,7 +12,7 @@ from math import nan
 import numpy as np
 
 from .drawn import Spans, polygon_spans, stroke_spans
-from .geometry import SMALLEST, components, crosses_itself, cut, line_pixels
+from .geometry import SMALLEST, components, crosses_itself, cut, line_pixels, to_edge
 from .patches import BadEdit, Object, Patch, Points, points_of
 from .runs import Runs, no_runs, runs_in, runs_of, united
 from .working import WorkingLabels
@@ -72,10 +72,14 @@ def merge(now: WorkingLabels, ids: Sequence[int]) -> Patch:
 
 
 def split(now: WorkingLabels, number: int, line: Points) -> Patch:
-    """The object is cut along a line of at least two points; the largest part keeps its id."""
+    """The object is cut along a line of at least two points; the largest part keeps its id. A line that ends a little
+    before the edge goes on to it."""
     box = now.boxes([number])[number]
     inside = now.crop(box) == number
-    parts = cut(inside, line_pixels(points_of(line, 2), box))
+    points = points_of(line, 2)
+    parts = cut(inside, line_pixels(points, box))
+    if parts.max() < 2:
+        parts = cut(inside, line_pixels(to_edge(points, inside, box), box))
     if parts.max() < 2:
         raise BadEdit(
             f"The line does not split object {number}: draw it from edge to edge, so that each part has at least"

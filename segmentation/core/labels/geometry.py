@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 LEVELS = 32
 AT_ONCE = 128  # edges, runs
+REACH = 3  # px from the end of a line to the edge
 SMALLEST = 9  # px; the network's outlines are no smaller either
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -141,6 +142,25 @@ def line_pixels(points: Floats, box: Box) -> Mask:
         seen = (x >= left) & (x < right) & (y >= top) & (y < bottom)
         barrier[y[seen] - top, x[seen] - left] = True
     return barrier
+
+
+def to_edge(points: Floats, inside: Mask, box: Box) -> Floats:
+    """A line (n, 2) whose ends, where they lie in an object (h, w) of a box and at most REACH from its edge, go on to
+    the nearest pixel outside."""
+    top, left, *_ = box
+    around = np.pad(inside, REACH)
+    rows, columns = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
+    ends = []
+    for end in (points[0], points[-1]):
+        column, row = (np.floor(end).astype(int) - (left, top)).tolist()
+        part = around[max(0, row) : row + 2 * REACH + 1, max(0, column) : column + 2 * REACH + 1]
+        if part.shape == rows.shape and part[REACH, REACH] and not part.all():
+            distance = np.where(part, np.inf, np.hypot(rows, columns))
+            if distance.min() <= REACH:
+                down, right = np.unravel_index(distance.argmin(), distance.shape)
+                end = np.array([left + column + right - REACH, top + row + down - REACH]) + 0.5
+        ends.append(end)
+    return np.array([ends[0], *points, ends[1]])
 
 
 def _within(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[float, float]:

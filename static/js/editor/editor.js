@@ -1,13 +1,14 @@
 // The editor of a result's outlines: opened by the page when somebody presses Correct.
 
-import { Calls, PAGE, json } from "./calls.js";
-import { counterparts, others, paired, renamed, wordsOf } from "./history.js";
+import { Calls, PAGE } from "./calls.js";
+import { counterparts, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
-import { standing } from "./objects.js";
+import { union } from "./labels.js";
+import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
 import { Stage } from "./stage.js";
-import { TOOLS } from "./tools.js";
+import { TOOLS, TOUCH } from "./tools.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
@@ -61,7 +62,7 @@ export class Editor {
         state: (...said) => this.panel.saving(...said),
         token: () => this.token(),
         differs: () => this.again([], ""),
-        conflict: (answer, unsent) => this.again(unsent, others(answer.edits.length)),
+        conflict: (answer, unsent) => this.again(unsent, meanwhile(answer.edits, this.facts)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
@@ -81,24 +82,10 @@ export class Editor {
   }
 
   async loadNow() {
-    const objects = await json(`${this.facts.labels}?format=objects`);
     const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
-    const aside = this.data.particles.filter((each) => !each.kept).map((each) => each.id);
-    const { width, height, rows } = this.data;
-    const frame = { width, height, rows, address: this.facts.labels, byClass: this.semantic, screened: "screened" in this.facts };
-    const boxes = await this.worker.call("open", { ...frame, objects, aside, colours });
-    this.classes = objects.classes;
-    this.base = objects.base;
-    this.history = objects.operations;
-    this.undone = [];
-    this.objects.clear();
-    const touched = new Set([...objects.by_hand, ...Object.keys(objects.set_aside).map(Number)]);
-    const unknown = [];
-    for (const [id, box, area] of boxes) {
-      if (touched.has(id) || !this.automatic.has(id)) unknown.push(id);
-      else this.objects.set(id, { ...this.automatic.get(id), box, pixels: area, place: objects.classes_of[objects.ids.indexOf(id)] ?? 0 });
-    }
-    this.changed(await this.worker.call("measure", { ids: unknown }));
+    const { classes, base, operations, objects } = await loaded(this.worker, { ...this, colours });
+    Object.assign(this, { classes, base, objects, history: operations, undone: [] });
+    this.changed([]);
   }
 
   // ---- corrections ------------------------------------------------------------------------------
@@ -202,7 +189,7 @@ export class Editor {
         if (!made) lost.push(wordsOf(operation));
       }
       const mine = wanted.length - lost.length;
-      const told = [sentence, mine && sentence ? `Yours ${mine === 1 ? "was" : "were"} made after theirs.` : ""];
+      const told = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
       if (lost.length) told.push(`Not possible any more: ${lost.join(", ")}.`);
       this.panel.notice(told.filter(Boolean).join(" "));
     });
@@ -249,8 +236,8 @@ export class Editor {
     this.stage.changed();
   }
 
-  reveal(id) {
-    const { box } = this.objects.get(id) ?? {};
+  reveal(...ids) {
+    const box = ids.map((id) => this.objects.get(id)?.box).reduce((all, one) => union(all, one), null);
     if (box) this.stage.reveal(box);
   }
 
@@ -278,11 +265,13 @@ export class Editor {
   async act(name) {
     await this.gesture;
     const ids = [...this.selected];
+    if (name === "right" && this.panel.review.heeds(ids)) return null;
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Choose an object first.");
     const actions = {
-      delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after()),
+      delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after(ids)),
       merge: () => this.run({ op: "merge", ids }, { select: false }).then((made) => made && this.select(made)),
-      count: () => this.count(ids).then(() => this.panel.review.after()),
+      right: () => this.right(ids).then(() => this.panel.review.after(ids)),
+      count: () => this.count(ids).then(() => this.panel.review.after(ids)),
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
@@ -292,17 +281,23 @@ export class Editor {
     return actions[name]();
   }
 
-  // What counts by hand already is not corrected once more.
-  async count(ids) {
-    const each = ids.map((id) => this.objects.get(id));
-    if (each.some((one) => !one?.kept)) return this.run({ op: "restore", ids });
-    const left = ids.filter((id, i) => !each[i].byHand);
+  // What counts is right; what is set aside stays so, and what was checked by hand is not corrected once more.
+  async right(ids) {
+    const counted = ids.filter((id) => this.objects.get(id)?.kept);
+    if (!counted.length) return this.say(TOUCH ? "This is set aside." : "This is set aside: K makes it count.");
+    const left = counted.filter((id) => !this.objects.get(id).byHand);
     return left.length ? this.run({ op: "reviewed", ids: left }) : this.say("You have checked this already.");
+  }
+
+  async count(ids) {
+    const aside = ids.filter((id) => !this.objects.get(id)?.kept);
+    return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
   }
 
   async setAside(reason) {
     await this.gesture;
-    return this.run({ op: "set_aside", ids: [...this.selected], reason }).then(() => this.panel.review.after());
+    const ids = [...this.selected];
+    return this.run({ op: "set_aside", ids, reason }).then(() => this.panel.review.after(ids));
   }
 
   reclass(name) {
@@ -364,14 +359,19 @@ export class Editor {
       const said = await answer.json().catch(() => ({}));
       if (!answer.ok) return this.say(said.error ?? `The server answered ${answer.status}.`);
       this.leaving = true;
-      return location.assign(said.page);
+      return location.replace(said.page); // the editor's entry of the history is that of the new page
     });
   }
 
+  // The browser's way back closes the editor first; so Close goes back, too.
   close() {
-    if (this.sender && !this.sender.settled && !confirm("Some corrections are not saved yet. Leave them?")) return;
+    history.back();
+  }
+
+  closed() {
+    if (this.sender && !this.sender.settled && !confirm("Some corrections are not saved yet. Leave them?")) return history.pushState({ editor: true }, "");
     this.leaving = true;
-    location.reload();
+    return location.reload();
   }
 
   escape() {
@@ -390,6 +390,8 @@ export async function open(section, data, template) {
   document.body.append(dialog);
   dialog.showModal();
   const editor = new Editor(section, data, dialog);
+  if (!history.state?.editor) history.pushState({ editor: true }, "");
+  globalThis.addEventListener("popstate", () => editor.closed());
   try {
     await editor.open();
   } catch (error) {

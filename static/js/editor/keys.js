@@ -3,7 +3,7 @@
 import { modified } from "../viewport.js";
 
 const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", a: "add" };
-const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "count" };
+const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count" };
 const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const STEP = 1.25; // by which the brush widens
 // What is pressed with the mouse and needs no further keys: they belong to the picture again.
@@ -12,14 +12,15 @@ const PRESSED = "button:not([role=tab], [data-keys]), label.choice, input[type=r
 export function listen(editor) {
   const { dialog, stage } = editor;
   dialog.addEventListener("keydown", (event) => pressed(event, editor), true);
-  dialog.addEventListener("keyup", (event) => event.key === " " && pan(stage, false));
+  dialog.addEventListener("keyup", ({ key }) => (key === " " ? pan(stage, false) : key.toLowerCase() === "h" && stage.hide(false)));
+  globalThis.addEventListener("blur", () => stage.hide(false)); // the key may be let go elsewhere
   dialog.addEventListener("click", ({ detail, target }) => detail && target.closest(PRESSED) && stage.canvas.focus());
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   globalThis.addEventListener("beforeunload", (event) => editor.sender && !editor.sender.settled && !editor.leaving && event.preventDefault());
 }
 
 function pan(stage, on) {
-  stage.panning = on;
+  stage.viewport.grabbing = on;
   stage.canvas.classList.toggle("panning", on);
 }
 
@@ -37,13 +38,15 @@ function withControl({ key, altKey, shiftKey }, editor) {
   return { z: () => (shiftKey ? editor.redo() : editor.undo()), y: () => editor.redo() }[key.toLowerCase()];
 }
 
-// Space, Enter and arrows belong to a control that has the focus.
+// Space, Enter and arrows belong to a control that has the focus; Enter in the table is about the object that is chosen.
 function meant(event, editor) {
   if (modified(event)) return null;
   const { panel, stage } = editor;
   const key = event.key.toLowerCase();
   const onPicture = event.target === stage.canvas || event.target === editor.dialog;
-  if (!onPicture && (key.startsWith("arrow") || ((key === " " || key === "enter") && event.target.closest("button, summary, a, input, [tabindex]")))) return null;
+  const [chosen] = editor.selected;
+  const inTable = key === "enter" && event.target.closest("tr[data-id]")?.dataset.id === String(chosen);
+  if (!onPicture && !inTable && (key.startsWith("arrow") || ((key === " " || key === "enter") && event.target.closest("button, summary, a, input, [tabindex]")))) return null;
   if (TOOLS[key]) return panel.offers(TOOLS[key]) ? () => editor.use(TOOLS[key]) : null;
   if (ACTIONS[key]) return () => editor.act(ACTIONS[key]);
   return {
@@ -53,6 +56,7 @@ function meant(event, editor) {
     arrowright: () => editor.step(1),
     arrowdown: () => editor.step(1),
     n: () => panel.review.go(),
+    h: () => stage.hide(true),
     x: () => panel.toggle("outlines"),
     c: () => panel.toggle("colours"),
     "[": () => editor.widen(1 / STEP),

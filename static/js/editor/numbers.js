@@ -64,14 +64,16 @@ export function binned(objects, size, edges) {
   return { edges: wider, heights };
 }
 
-// The ids of what waits for a look, the one first whose wrong state would move the reported number most: how likely the
-// state is wrong, times how far the number would move. objects: all of them; open: those that wait.
+// What waits for a look, as { reason, ids }: each object that counts alone, the one first whose outline is least certain
+// and moves the reported number most; then what was set aside, all of one reason together. objects: all of them; open:
+// those that wait.
 export function reviewQueue(objects, open, size, unit) {
   const { fraction } = numbersOf(objects, size, unit);
   const effect = (each) => (fraction === null || !Number.isFinite(each[size]) ? 1 : Math.abs(Number(isNano(each[size])) - fraction));
-  const wrong = ({ kept, confidence }) => {
-    const right = Number.isFinite(confidence) ? confidence : 0.5;
-    return kept ? 1 - right : right;
-  };
-  return open.map((each) => [wrong(each) * effect(each), each.id]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, id]) => id);
+  const wrong = ({ confidence }) => 1 - (Number.isFinite(confidence) ? confidence : 0.5);
+  const counted = open.filter(({ kept }) => kept).map((each) => [wrong(each) * effect(each), wrong(each), each.id]);
+  counted.sort((a, b) => b[0] - a[0] || b[1] - a[1] || a[2] - b[2]);
+  const aside = new Map();
+  for (const { kept, reason, id } of open) if (!kept) aside.set(reason, [...(aside.get(reason) ?? []), id]);
+  return [...counted.map(([, , id]) => ({ reason: "", ids: [id] })), ...[...aside].map(([reason, ids]) => ({ reason, ids }))];
 }

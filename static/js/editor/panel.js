@@ -1,6 +1,7 @@
 // Everything of the editor beside the picture: numbers, histogram, what is chosen, review, table, and what is said.
 
 import { draw } from "../chart-draw.js";
+import { sliders } from "../display.js";
 import { significant } from "../chart-scale.js";
 import { ParticleList, shownLengths } from "../viewer-table.js";
 import { binned, fractionsOf, numbersOf } from "./numbers.js";
@@ -29,6 +30,7 @@ export class Panel {
     this.press("[data-tab]", (button) => this.show(button.dataset.tab));
     this.press("[data-zoom]", (button) => this.zoom(button.dataset.zoom));
     this.press("[data-layer]", (box) => this.layer(box.dataset.layer, box.checked));
+    sliders(this.one("[data-display]"), () => editor.stage.draw());
     this.press("[data-finish]", () => editor.finish());
     this.press("[data-close]", () => editor.close());
     this.press("[data-keys]", () => this.help());
@@ -210,8 +212,9 @@ export class Panel {
     const records = ids.map((id) => editor.objects.get(id)).filter(Boolean);
     for (const line of this.root.querySelectorAll("[data-chosen]")) line.textContent = this.wordsOf(records);
     for (const button of this.root.querySelectorAll("[data-needs]")) button.disabled = records.length < Number(button.dataset.needs) || (button.dataset.most && records.length > Number(button.dataset.most));
-    const counted = records.every((each) => each.kept);
-    this.one("[data-count-words]").textContent = counted ? "Right" : "Count it";
+    const aside = records.some((each) => !each.kept);
+    for (const button of this.root.querySelectorAll('[data-act="count"]')) button.hidden = !aside;
+    for (const button of this.root.querySelectorAll('[data-page="object"] [data-act="right"]')) button.hidden = aside;
     if (records.length === 1 && records[0].class && !editor.semantic) this.one("[data-class]").value = records[0].class;
     this.list?.select(records.length === 1 ? records[0] : null);
   }
@@ -252,12 +255,15 @@ export class Panel {
   }
 
   show(tab) {
+    const came = tab === "review" && this.tab !== tab;
     this.tab = tab;
     for (const button of this.root.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", String(button.dataset.tab === tab));
     for (const page of this.root.querySelectorAll("[data-page]")) page.hidden = page.dataset.page !== tab;
     if (tab === "choose") this.chooser.fill();
     else this.editor.light([]);
     this.rows();
+    if (came && this.review.current) this.review.show();
+    else if (came) this.review.go();
   }
 
   // ---- tools ------------------------------------------------------------------------------------

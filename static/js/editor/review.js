@@ -8,13 +8,21 @@ const MOST_ALONE = 200; // requests
 
 export class Review {
   constructor(editor, panel) {
-    Object.assign(this, { editor, panel, on: false, current: null, passed: new Set() });
+    Object.assign(this, { editor, panel, passed: new Set(), settled: new Set() });
+    this.current = null; // { reason, ids } that is asked about
     panel.press("[data-review]", () => this.go());
   }
 
   get queue() {
     const { size, data, objects } = this.editor;
-    return reviewQueue(objects.values(), this.open(objects), size, data.unit);
+    return reviewQueue(objects.values(), this.open(objects), size, data.unit).filter(({ reason }) => !this.settled.has(reason));
+  }
+
+  // What still waits of what is asked about.
+  get left() {
+    const { objects } = this.editor;
+    const waits = (one) => one && !one.byHand && one.reason === this.current.reason;
+    return (this.current?.ids ?? []).filter((id) => waits(objects.get(id)));
   }
 
   // What waits for a look: no look changes the two reasons.
@@ -23,37 +31,59 @@ export class Review {
     return [...objects.values()].filter((each) => !each.byHand && !each.cut && each.reason !== frame && each.reason !== slip);
   }
 
-  // The next object of the queue that was not passed by.
-  go() {
-    if (this.editor.semantic) return;
-    if (this.current !== null) this.passed.add(this.current);
-    this.on = true;
-    const { queue } = this;
-    let id = queue.find((each) => !this.passed.has(each));
-    if (id === undefined && this.passed.size) {
-      this.passed.clear(); // all were seen: once more from the beginning
-      [id] = queue;
-    }
-    this.current = id ?? null;
-    if (id === undefined) {
-      this.panel.say("Every object is reviewed.");
-      return;
-    }
-    this.editor.select([id]);
-    this.editor.reveal(id);
-    this.panel.show("review");
-    this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
+  get on() {
+    return this.current !== null && this.panel.tab === "review";
   }
 
-  // After a decision about the object of the queue the next one follows.
-  after() {
-    if (this.on && this.current !== null && this.panel.tab === "review") this.go();
+  // What comes next of the queue: what was not passed by.
+  go() {
+    if (this.editor.semantic) return;
+    if (this.current) this.passed.add(keyOf(this.current));
+    const { queue } = this;
+    let next = queue.find((each) => !this.passed.has(keyOf(each)));
+    if (!next && this.passed.size) {
+      this.passed.clear(); // all were seen: once more from the beginning
+      [next] = queue;
+    }
+    this.current = next ?? null;
+    if (this.panel.tab === "review") this.show();
+    else this.panel.show("review");
+  }
+
+  // The keys belong to the picture, whichever way somebody came.
+  show() {
+    this.editor.stage.canvas.focus();
+    if (!this.current) return this.panel.say("Every object is reviewed.");
+    const { reason } = this.current;
+    const ids = this.left;
+    if (!ids.length) return this.go();
+    this.editor.select(ids);
+    this.editor.reveal(...ids);
+    if (reason) return this.panel.say(`Set aside: ${reason} (${ids.length}). ${TOUCH ? "May they stay so?" : "Enter: they stay so. K: they count. N: go on."}`);
+    return this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
+  }
+
+  // Enter, or Right. Returns whether the review has done with it: what is set aside stays so.
+  heeds(ids) {
+    if (!this.on) return false;
+    const chosen = ids.map((id) => this.editor.objects.get(id));
+    if (chosen.some((one) => one?.kept && !one.byHand)) return false;
+    if (this.current.reason && this.left.some((id) => ids.includes(id))) {
+      this.settled.add(this.current.reason);
+      this.go();
+    } else this.show(); // nothing to decide about is chosen: back to what is asked about
+    return true;
+  }
+
+  // Once all that is asked about is decided, the next one follows; a decision about other objects does not lead away.
+  after(ids) {
+    if (this.on && this.current.ids.some((id) => ids.includes(id)) && !this.left.length) this.go();
   }
 
   changed() {
-    const left = this.open(this.editor.objects).length;
-    this.of ??= this.open(this.editor.automatic).length;
-    const done = Math.max(0, this.of - left);
+    const counted = (objects) => this.open(objects).filter(({ kept }) => kept).length;
+    this.of ??= counted(this.editor.automatic);
+    const done = Math.max(0, this.of - counted(this.editor.objects));
     this.panel.one("[data-reviewed]").textContent = `${done} of ${this.of} reviewed${this.moved()}.`;
     const bar = this.panel.one("[data-review-bar]");
     Object.assign(bar, { max: Math.max(1, this.of), value: done });
@@ -70,6 +100,8 @@ export class Review {
     return `; the median has moved from ${size(before.median)} to ${size(now.median)} ${lengths.unit}`;
   }
 }
+
+const keyOf = ({ reason, ids: [first] }) => reason || first;
 
 function button(words, heard) {
   const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
@@ -111,8 +143,9 @@ export class Chooser {
     return [...this.editor.objects.values()].filter(holds).map((each) => each.id);
   }
 
+  // Of what counts, in order: nothing else is taken.
   values(measure) {
-    return [...this.editor.objects.values()].map((each) => each[measure]).filter(Number.isFinite).sort((a, b) => a - b);
+    return [...this.editor.objects.values()].filter(({ kept }) => kept).map((each) => each[measure]).filter(Number.isFinite).sort((a, b) => a - b);
   }
 
   get measure() {
@@ -139,7 +172,8 @@ export class Chooser {
   light() {
     const { limit, measure, taken } = this;
     const lengths = this.panel.lengths;
-    const value = measure === "confidence" || measure === "relative_contrast" ? significant(limit, 2) : `${lengths.said({ [measure]: limit }, measure)} ${lengths.unit}`;
+    const unit = `${lengths.unit}${measure === "area" ? "²" : ""}`;
+    const value = measure === "confidence" || measure === "relative_contrast" ? significant(limit, 2) : `${lengths.said({ [measure]: limit }, measure)} ${unit}`;
     this.panel.one("[data-limit-words]").textContent = taken.length ? `${taken.length} up to ${value}` : "none";
     this.panel.one("[data-take]").disabled = !taken.length;
     if (this.panel.tab === "choose") this.editor.light(taken);

@@ -55,3 +55,37 @@ function ferets(hull) {
   });
   return { min_feret: least, max_feret: Math.sqrt(most) };
 }
+
+// The rings around the pixels of an object, along their edges, the first one of its uppermost pixel: [x, y, x, y, ...] of
+// their corners. A ring within another is a hole.
+export function ringsOf(labels, id) {
+  const known = labels.objects.get(id);
+  if (!known?.box) return [];
+  const { width } = labels;
+  const ways = new Map(); // from a corner the corners that follow it, the object at the right
+  const edge = (from, to) => (ways.has(from) ? ways.get(from).push(to) : ways.set(from, [to]));
+  const corner = (row, column) => row * (width + 1) + column;
+  labels.scan(known.box, (at, row, column, here) => {
+    if (here !== id) return;
+    if (labels.at(column, row - 1) !== id) edge(corner(row, column), corner(row, column + 1));
+    if (labels.at(column + 1, row) !== id) edge(corner(row, column + 1), corner(row + 1, column + 1));
+    if (labels.at(column, row + 1) !== id) edge(corner(row + 1, column + 1), corner(row + 1, column));
+    if (labels.at(column - 1, row) !== id) edge(corner(row + 1, column), corner(row, column));
+  });
+  const rings = [];
+  for (const [start] of ways) {
+    while (ways.get(start).length) rings.push(ringFrom(start, ways, width + 1));
+  }
+  return rings;
+}
+
+function ringFrom(start, ways, columns) {
+  const ring = [];
+  let [at, step] = [start, 0];
+  do {
+    const to = ways.get(at).pop();
+    if (to - at !== step) ring.push(at % columns, Math.floor(at / columns));
+    [at, step] = [to, to - at];
+  } while (at !== start);
+  return ring;
+}

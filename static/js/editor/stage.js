@@ -1,5 +1,6 @@
 // The picture with the label image over it, and what a tool draws while it is used.
 
+import { opacity } from "../display.js";
 import { Picture } from "../picture.js";
 import { Viewport } from "../viewport.js";
 
@@ -17,32 +18,15 @@ export class Stage {
     this.ready = false; // whether there are labels
     this.bitmap = null; // { bitmap, view }
     this.preview = null; // draws with the context in pixels of the image
-    this.panning = false; // while Space is held
-    const told = (name) => (at, event) => this.told(name, at, event);
+    this.bare = false; // the picture alone, while H is held
+    const told = (name) => (at, event) => this.heard[name]?.(at && this.point(at), event);
     const pointers = Object.fromEntries(["press", "drag", "hover"].map((name) => [name, told(name)]));
     this.viewport = new Viewport(canvas, {
       ...{ columns: width, rows: height, draw: () => this.draw(), modal: true },
       ...pointers,
-      release: () => this.ended("release"),
-      cancel: () => this.ended("cancel"),
+      release: () => this.heard.release?.(),
+      cancel: () => this.heard.cancel?.(),
     });
-  }
-
-  told(name, at, event) {
-    if (name === "press") this.moving = this.panning;
-    if (this.moving && name === "drag") {
-      this.viewport.pan(this.last.x - at.x, this.last.y - at.y);
-      this.last = at;
-      return;
-    }
-    this.last = at;
-    if (this.moving && name === "press") return;
-    this.heard[name]?.(at && this.point(at), event);
-  }
-
-  ended(name) {
-    if (!this.moving) this.heard[name]?.();
-    this.moving = false;
   }
 
   // [x, y] in pixels of the image, to a hundredth.
@@ -67,6 +51,12 @@ export class Stage {
   // The labels are to be drawn anew.
   changed() {
     this.stale = true;
+    this.draw();
+  }
+
+  // Whether the picture is seen alone.
+  hide(on) {
+    this.bare = on;
     this.draw();
   }
 
@@ -95,6 +85,7 @@ export class Stage {
       context.fillStyle = "rgb(14 17 19 / 0.6)";
       context.fillRect(0, this.rows, this.width, this.height - this.rows);
     }
+    if (this.bare) return;
     this.ask();
     if (this.bitmap) {
       const { bitmap, view } = this.bitmap;
@@ -111,10 +102,11 @@ export class Stage {
   // The worker draws one view at a time; meanwhile the last one is shown where it belongs.
   async ask() {
     const view = this.view();
-    const key = JSON.stringify([view, this.layers]);
+    const layers = { ...this.layers, opacity: opacity() };
+    const key = JSON.stringify([view, layers]);
     if (!this.ready || this.asking || (!this.stale && key === this.shown)) return;
     [this.asking, this.stale, this.shown] = [true, false, key];
-    const answer = await this.paintLabels({ view, layers: { ...this.layers }, thick: Math.max(1, Math.round(view.scale / this.scale)) });
+    const answer = await this.paintLabels({ view, layers, thick: Math.max(1, Math.round(view.scale / this.scale)) });
     this.bitmap?.bitmap.close();
     this.bitmap = answer;
     this.asking = false;

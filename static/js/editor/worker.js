@@ -2,7 +2,7 @@
 
 import { Labels, checksum } from "./labels.js";
 import { Looks, painted } from "./painting.js";
-import { sizesOf } from "./shapes.js";
+import { ringsOf, sizesOf } from "./shapes.js";
 
 const ROWS = 1024; // of the image that are asked for at once
 const HEAD = 6; // numbers before the runs: width, height, top, bottom, number of the last edit, next id
@@ -34,6 +34,8 @@ const answers = {
     steps = [];
     return [...labels.objects].map(([id, { box, area }]) => [id, box, area]);
   },
+
+  rings: ({ ids }) => ids.map((id) => [id, ringsOf(labels, id)]),
 
   measure: ({ ids }) => ids.map((id) => described(id)),
 
@@ -74,7 +76,7 @@ const answers = {
   },
 
   async paint({ view, layers, thick }) {
-    const image = painted(labels, looks, view, { layers, thick, colourOf });
+    const image = painted(labels, looks, view, { layers, thick, colourOf: (id) => colourOf(id, layers.opacity) });
     const bitmap = await createImageBitmap(image);
     return { bitmap, view };
   },
@@ -127,10 +129,10 @@ function lookOf(id) {
 
 const atFrame = (box, { width, rows }) => Boolean(box) && (box[0] <= 0 || box[1] <= 0 || box[2] >= rows || box[3] >= width);
 
-function colourOf(id) {
+function colourOf(id, opacity) {
   const { colours, byClass } = palette;
   const place = byClass ? labels.objects.get(id)?.place ?? 0 : id * 7;
-  return [...colours[place % colours.length], 130];
+  return [...colours[place % colours.length], Math.round(255 * opacity)];
 }
 
 function insideOf(polygon) {

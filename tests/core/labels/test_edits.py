@@ -97,6 +97,13 @@ def test_a_line_splits_an_object_and_the_largest_part_keeps_its_id():
     assert after.next_id == 13
 
 
+def test_a_line_that_ends_three_pixels_from_the_edge_splits_too():
+    after = apply(FOUND, [edits.split(working(FOUND), 5, [(12.5, 25.5), (17.4, 25.5)])])
+    assert (area(after, 5), area(after, 12)) == (50, 50)
+    with pytest.raises(BadEdit, match="not split object 5"):
+        edits.split(working(FOUND), 5, [(13.5, 25.5), (17.4, 25.5)])
+
+
 @pytest.mark.parametrize("line", [[(9, 18), (22, 18)], [(10, 25), (15, 25)], [(10.5, 19), (10.5, 31)]])
 def test_a_line_that_splits_nothing_is_refused(line):
     split = drawn()

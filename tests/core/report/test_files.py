@@ -250,6 +250,10 @@ def test_pictures_for_the_browser():
     assert np.abs(error).mean() < 6
     small = Image.open(io.BytesIO(viewer.thumbnail(make_analysis(12, (600, 800)))))
     assert (small.size, small.mode) == ((320, 240), "RGB")
+    framed = np.zeros((120, 160), np.int32)
+    framed[0:60, 40:120] = 1  # touches the frame
+    grey = analysis_of(framed, pixels=np.full((120, 160), 128, np.uint8))
+    assert set(Image.open(io.BytesIO(viewer.thumbnail(grey))).convert("L").getdata()) == {128}  # what does not count
     nothing = analysis_of(np.zeros((60, 80), np.int32), pixels=np.full((60, 80), 128, np.uint8))
     assert set(Image.open(io.BytesIO(viewer.thumbnail(nothing))).convert("L").getdata()) == {
         128

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.template import engines
+from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, ModelDefault, Training
+from segmentation.presenters.training import TrainingView
 from segmentation.services import trainings
 from tests.conftest import picture
 from tests.web.finished import SUMMARY, visible, words
-from tests.web.trained import add_pictures, make_dataset, make_model, make_training, outcome, with_own_models
+from tests.web.trained import (
+    CURVE,
+    PLAN,
+    add_pictures,
+    make_dataset,
+    make_model,
+    make_training,
+    outcome,
+    with_own_models,
+)
 
 pytestmark = pytest.mark.django_db
 TRAINED = (
@@ -44,6 +57,18 @@ def people(alice, charlie, ada):
 
 def opens(people, address):
     return {name for name, browser in people.items() if browser.get(address).status_code == 200}
+
+
+def test_a_training_that_runs_has_one_time_and_a_legend_of_what_is_drawn(alice):
+    curve = [{**point, "split": -1, "validation_loss": None} for point in CURVE if point["split"] == 0]
+    facts = {"state": "running", "summary": {"plan": PLAN, "curve": curve}}
+    training = make_training(alice, make_dataset(alice), **facts)
+    assert "about 20 minutes in all" in TrainingView(training).plan_line
+    training.ends = timezone.now() + timedelta(minutes=39)
+    view = TrainingView(training)
+    assert "39 minutes left" in view.status.line and "in all" not in view.plan_line
+    legend = render_to_string("trainings/_curves.html", {"view": view})
+    assert "images to learn from" in legend and "key second" not in legend
 
 
 class TestWhoseModel:

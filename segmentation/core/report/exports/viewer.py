@@ -171,13 +171,14 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area, with what was found in colour unless the image is of another kind, no side over 320 px, as
+    """The analysed area, with what counts in colour unless the image is of another kind, no side over 320 px, as
     WebP."""
     from ..picture import analysed, painted, sampled
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
-    if not len(used) or analysis.refused:
+    labels = np.where(np.r_[False, Objects.of(analysis).kept][labels], labels, 0)
+    if analysis.refused or not labels.any():
         return _webp(picture)
     numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).semantic else None
     return _webp(painted(picture, labels, 0.6, numbers))
