@@ -15,9 +15,10 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.files import File
 
-from ..core.micrograph.kinds import HEAD_BYTES, recognise
+from ..core.micrograph.kinds import HEAD_BYTES, left_alone, recognise
 from ..core.micrograph.pairing import pair
 from ..core.micrograph.types import UnreadableImage
 from ..models import shown_name
@@ -55,7 +56,6 @@ BOMB = "It unpacks to more than {times} times its size, unlike any micrograph, s
 LARGE_ENTRY = "It is larger than the {limit} MB that one image may have, so it was left out."
 TOO_MUCH = "With it the archive would unpack to more than {limit} MB, so it was left out: make two archives."
 TOO_MANY = "We take {limit} images from one archive, so this one was left out: put it into another archive."
-ALONE = "It belongs to an image of the same name, which is missing, so it was left out."
 OUTSIDE = "Its name points out of the archive; it was taken as {name}."
 SLOW = "The ZIP archive takes too long to unpack: make it again, or drop the images themselves."
 REST = "The archive takes too long to unpack, so {count} more {files} left out: make it again."
@@ -122,7 +122,10 @@ def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator
         notes: list[Note] = []
         usable = _usable(entries, notes)
         pairing = pair(list(usable))
-        notes += [Note(_shown(name), ALONE, 422) for name in pairing.alone]
+        notes += [
+            Note(_shown(name), _read_head(archive, usable[name], partial(left_alone, name)), 422)
+            for name in pairing.alone
+        ]
         if time.monotonic() - began > DIRECTORY_SECONDS:
             raise Refused(SLOW, 422)
         if not done.entries:
@@ -189,7 +192,7 @@ def _images(
             return
         began = time.monotonic()
         done.entries += 1
-        why = _unlike_an_image(archive, usable[name])
+        why = _read_head(archive, usable[name], _unlike_an_image)
         if not why and done.images >= settings.DEEPSEGM_SAMPLE_IMAGES:
             why = TOO_MANY.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES)
         if why:
@@ -272,16 +275,22 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
     return ""
 
 
-def _unlike_an_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+def _unlike_an_image(head: bytes) -> str:
     """The kind of an entry that is not an image, by its first bytes."""
     try:
-        with archive.open(info) as entry:
-            recognise(entry.read(HEAD_BYTES))
+        recognise(head)
     except UnreadableImage as bad:
         return str(bad)
+    return ""
+
+
+def _read_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo, judge: Callable[[bytes], str]) -> str:
+    """What is said of the first bytes of an entry."""
+    try:
+        with archive.open(info) as entry:
+            return judge(entry.read(HEAD_BYTES))
     except _FAULTS:
         return BROKEN
-    return ""
 
 
 class _Unusable(Exception):

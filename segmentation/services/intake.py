@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.micrograph.kinds import HEAD_BYTES, left_alone
 from ..core.micrograph.pairing import pair
 from ..models import Micrograph, shown_name
-from .archives import ALONE, Note, is_archive
+from .archives import Note, is_archive
 from .refusal import Refused
 from .uploads import receive_upload
 
@@ -35,7 +36,9 @@ def receive_files(*, files: Sequence[Any], **sender: Any) -> Intake:
     """
     by_name = {file.name or "": file for file in files}
     pairing = pair([file.name or "" for file in files])
-    intake = Intake(notes=[Note(shown_name(name), ALONE, 422) for name in pairing.alone])
+    intake = Intake()
+    for name in pairing.alone:
+        intake.notes.append(Note(shown_name(name), left_alone(name, by_name[name].read(HEAD_BYTES)), 422))
     images = [file for file in files if (file.name or "") in pairing.images]
     for file in images:
         try:

@@ -62,6 +62,8 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
+ALONE = "It belongs to an image of the same name, which is missing, so it was left out."
+_OF_VENDORS = (b"$CM_", b"$SM_", b"[SemImageFile]", b"[TemImageFile]")  # in text files that microscopes write
 _GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: place of the byte order, 0 or 1
 
 
@@ -77,6 +79,14 @@ def recognise(head: bytes) -> Kind:
     if head[208:212] == b"MAP ":
         return "MRC"
     raise UnreadableImage(f"The file looks like {_foreign(head)}.")
+
+
+def left_alone(name: str, head: bytes) -> str:
+    """Why a file with the name of a side file is left out where there is no image of that name."""
+    text = head.replace(b"\0", b"")  # UTF-16, too
+    if name.casefold().endswith(".txt") and not any(mark in text for mark in _OF_VENDORS):
+        return f"The file looks like {_foreign(head)}."
+    return ALONE
 
 
 def _foreign(head: bytes) -> str:

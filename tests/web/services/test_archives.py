@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
+from segmentation.core.micrograph.kinds import ALONE, HEAD_BYTES, recognise
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.services import archives
 from segmentation.services.archives import Incoming, Note, unpacked
@@ -55,11 +55,14 @@ def test_images_in_folders_with_their_side_files(opened):
             ("b/one.tif", picture(2)),
             ("b/ONE-tif.HDR", b"[MAIN]"),
             ("readme.txt", b"hello"),
+            ("two.txt", "[SemImageFile]".encode("utf-16")),
         ]
     )
     images, notes = opened(content)
     assert images == [("one.tif", ["one.txt"]), ("one.tif", ["ONE-tif.HDR"])]
-    assert notes == [("readme.txt", archives.ALONE)]
+    text, other = notes
+    assert text[0] == "readme.txt" and text[1].startswith("The file looks like a text file; upload the micrograph")
+    assert other == ("two.txt", ALONE)
 
 
 def test_what_operating_systems_add_is_counted_and_left_out(opened):
