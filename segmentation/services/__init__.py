@@ -54,3 +54,4 @@ from .trained import begin_version, install_model, model_name_of, publish_traini
 from .trouble import trouble
 from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
+from .webhooks import address_of
