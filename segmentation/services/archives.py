@@ -15,10 +15,9 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -26,7 +25,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.files import File
 
-from ..core.micrograph.kinds import HEAD_BYTES, left_alone, recognise
+from ..core.micrograph.kinds import HEAD_BYTES, recognise
 from ..core.micrograph.pairing import pair
 from ..core.micrograph.types import UnreadableImage
 from ..models import shown_name
@@ -121,16 +120,12 @@ def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator
     with _opened(path) as (archive, entries):
         notes: list[Note] = []
         usable = _usable(entries, notes)
-        pairing = pair(list(usable))
-        notes += [
-            Note(_shown(name), _read_head(archive, usable[name], partial(left_alone, name)), 422)
-            for name in pairing.alone
-        ]
+        images = pair(list(usable))
         if time.monotonic() - began > DIRECTORY_SECONDS:
             raise Refused(SLOW, 422)
         if not done.entries:
             yield from notes
-        yield from _images(archive, usable, pairing.images, folder, done)
+        yield from _images(archive, usable, images, folder, done)
 
 
 def every_file(path: Path, folder: Path) -> tuple[dict[str, Path], list[Note]]:
@@ -192,7 +187,7 @@ def _images(
             return
         began = time.monotonic()
         done.entries += 1
-        why = _read_head(archive, usable[name], _unlike_an_image)
+        why = _unlike_an_image(archive, usable[name])
         if not why and done.images >= settings.DEEPSEGM_SAMPLE_IMAGES:
             why = TOO_MANY.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES)
         if why:
@@ -275,22 +270,16 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
     return ""
 
 
-def _unlike_an_image(head: bytes) -> str:
+def _unlike_an_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     """The kind of an entry that is not an image, by its first bytes."""
     try:
-        recognise(head)
+        with archive.open(info) as entry:
+            recognise(entry.read(HEAD_BYTES))
     except UnreadableImage as bad:
         return str(bad)
-    return ""
-
-
-def _read_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo, judge: Callable[[bytes], str]) -> str:
-    """What is said of the first bytes of an entry."""
-    try:
-        with archive.open(info) as entry:
-            return judge(entry.read(HEAD_BYTES))
     except _FAULTS:
         return BROKEN
+    return ""
 
 
 class _Unusable(Exception):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.micrograph.kinds import HEAD_BYTES, left_alone
 from ..core.micrograph.pairing import pair
 from ..models import Micrograph, shown_name
 from .archives import Note, is_archive
@@ -35,16 +34,14 @@ def receive_files(*, files: Sequence[Any], **sender: Any) -> Intake:
     An archive is stored unchanged, and the worker unpacks it. sender: user, visitor, address, see `receive_upload`.
     """
     by_name = {file.name or "": file for file in files}
-    pairing = pair([file.name or "" for file in files])
+    paired = pair([file.name or "" for file in files])
     intake = Intake()
-    for name in pairing.alone:
-        intake.notes.append(Note(shown_name(name), left_alone(name, by_name[name].read(HEAD_BYTES)), 422))
-    images = [file for file in files if (file.name or "") in pairing.images]
+    images = [file for file in files if (file.name or "") in paired]
     for file in images:
         try:
             micrograph = receive_upload(
                 file=file,
-                side=[by_name[side] for side in pairing.images[file.name or ""]],
+                side=[by_name[side] for side in paired[file.name or ""]],
                 read_bar=len(images) <= FEW,
                 is_archive=is_archive(file),
                 **sender,

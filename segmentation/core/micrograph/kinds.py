@@ -62,8 +62,8 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
-ALONE = "It belongs to an image of the same name, which is missing, so it was left out."
-_OF_VENDORS = (b"$CM_", b"$SM_", b"[SemImageFile]", b"[TemImageFile]")  # in text files that microscopes write
+TEXT = "a text file"
+_OF_VENDORS = (b"$CM_", b"$SM_", b"[SemImageFile]", b"[TemImageFile]", b"PixelSizeX")  # in text beside an image
 _GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: place of the byte order, 0 or 1
 
 
@@ -81,14 +81,6 @@ def recognise(head: bytes) -> Kind:
     raise UnreadableImage(f"The file looks like {_foreign(head)}.")
 
 
-def left_alone(name: str, head: bytes) -> str:
-    """Why a file with the name of a side file is left out where there is no image of that name."""
-    text = head.replace(b"\0", b"")  # UTF-16, too
-    if name.casefold().endswith(".txt") and not any(mark in text for mark in _OF_VENDORS):
-        return f"The file looks like {_foreign(head)}."
-    return ALONE
-
-
 def _foreign(head: bytes) -> str:
     for magic, what, instead in _FOREIGN:
         if head.startswith(magic):
@@ -99,7 +91,10 @@ def _foreign(head: bytes) -> str:
         return f"a HEIC picture or a film, which is not read; {_SAVE}"
     if not any(head):
         return f"a run of zero bytes, as after a failed copy; copy it again and {INSTEAD}"
-    return f"{_text(head) or 'no image file that we know'}; {INSTEAD}"
+    text = _text(head)
+    if text == TEXT and any(mark in head.replace(b"\0", b"") for mark in _OF_VENDORS):  # UTF-16, too
+        return "a text file that a microscope wrote beside an image; upload it together with the image of the same name"
+    return f"{text or 'no image file that we know'}; {INSTEAD}"
 
 
 def _text(head: bytes) -> str | None:
@@ -109,7 +104,7 @@ def _text(head: bytes) -> str | None:
     if start.startswith((b"<?xml", b"<svg", b"<!doctype")):
         return "an XML or SVG document"
     printable = sum(byte >= 32 or byte in b"\t\r\n" for byte in head.replace(b"\0", b""))
-    return "a text file" if printable > 0.97 * len(head.replace(b"\0", b"")) else None
+    return TEXT if printable > 0.97 * len(head.replace(b"\0", b"")) else None
 
 
 def misnamed(name: str, kind: Kind) -> str | None:

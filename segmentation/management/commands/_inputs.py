@@ -70,7 +70,7 @@ def beside(image: Path) -> list[tuple[str, Path]]:
     except OSError:
         return []
     by_name = {path.name: path for path in near}
-    paired = pair([image.name, *sorted(by_name)]).images.get(image.name, [])
+    paired = pair([image.name, *sorted(by_name)]).get(image.name, [])
     return [(name, by_name[name]) for name in paired]
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from segmentation.core.micrograph.kinds import ALONE, HEAD_BYTES, recognise
+from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.services import archives
 from segmentation.services.archives import Incoming, Note, unpacked
@@ -60,9 +60,9 @@ def test_images_in_folders_with_their_side_files(opened):
     )
     images, notes = opened(content)
     assert images == [("one.tif", ["one.txt"]), ("one.tif", ["ONE-tif.HDR"])]
-    text, other = notes
-    assert text[0] == "readme.txt" and text[1].startswith("The file looks like a text file; upload the micrograph")
-    assert other == ("two.txt", ALONE)
+    assert [name for name, _ in notes] == ["readme.txt", "two.txt"]
+    assert "a text file; upload the micrograph itself" in notes[0][1]
+    assert "wrote beside an image; upload it together with the image of the same name" in notes[1][1]
 
 
 def test_what_operating_systems_add_is_counted_and_left_out(opened):
