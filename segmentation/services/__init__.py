@@ -35,6 +35,7 @@ from .pooling import refresh_sample
 from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection
 from .refusal import Refused
+from .reruns import pause_proposals, proposals_of, publish_proposals
 from .samples import (
     Scale,
     add_images,
