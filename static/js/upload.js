@@ -32,7 +32,7 @@ function sendingCard({ file, sides }) {
   card.className = "card sending";
   const facts = document.createElement("div");
   facts.className = "facts";
-  const title = document.createElement("h3");
+  const title = document.createElement("h2");
   title.textContent = [file, ...sides].map((each) => each.name).join(" + ");
   const bar = document.createElement("progress");
   bar.max = 1;

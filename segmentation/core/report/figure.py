@@ -65,7 +65,10 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None) -> Figure:
     settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
     _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].record.card)}; {settings}", **small)
     drawing = drawing or Drawing.of(sample)
-    for ax, name, letter in zip(_lay_out(figure, drawing.shape), sample.task.panels, "ABCD", strict=True):
+    axes = _lay_out(figure, drawing.shape)
+    if drawing.analysis.refused:  # the image has the page for itself
+        axes[0].set_position((0.035, 0.08, 0.95, 0.815))
+    for ax, name, letter in zip(axes, sample.task.panels, "ABCD", strict=True):
         draw_panel(name, ax, drawing, f"{letter}  ")
     return figure
 
