@@ -391,7 +391,7 @@ def main_number(summary: dict[str, Any]) -> str:
     if numbers.screened:
         median = numbers.by_number("median")
         return f"median {median.value} {median.unit}" if median.number.value is not None else ""
-    first = next(iter(numbers.quantities), None)
+    first = next((each for each in numbers.quantities if each.number.value is not None), None)
     return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
 
 

@@ -106,7 +106,7 @@ def _dates(context: Context) -> Iterator[str]:
     if context.filing.date:
         yield f"Analysed {context.filing.date}"
     shared = common(context.sample)
-    yield f"Acquired {shared.get(('instrument', 'date'), 'at a time that the file does not say')}"
+    yield f"Acquired {shared.get(('instrument', 'date'), 'on a day that its file does not say')}"
     if operator := shared.get(("report", REPORTED["operator"])):
         yield f"Operator {operator}"
     if context.filing.address:
