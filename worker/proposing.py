@@ -1,6 +1,6 @@
 """Other ways to analyse an image of which nothing, or nothing sure, came, shown small on the page of its result.
 
-Nobody waits for them: the work stops as soon as a job waits, and goes on with the next way when there is none.
+They come last: the work stops as soon as other work waits, and goes on with the next way when there is none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.conf import settings
 
 from segmentation import services
 from segmentation.core.network import cards
-from segmentation.models import Job, Proposals
+from segmentation.models import Comparison, Dataset, ExportJob, Job, Proposals, Sample
 from segmentation.services.models_offered import offered
 
 from . import batching
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from segmentation.core.pipeline import Runtime
 
 Progress = Callable[[str, float], None]
+FIRST = (Job, ExportJob, Comparison, Sample, Dataset)  # what somebody waits for
 EVERY_SECONDS = 0.3  # from one look at what waits to the next
 
 
-class JobWaits(Exception):
-    """A job waits for this worker."""
+class WorkWaits(Exception):
+    """Work that somebody waits for waits for this worker."""
 
 
 class GivingWay:
-    """A progress that reports to the row and raises JobWaits as soon as a job waits."""
+    """A progress that reports to the row and raises WorkWaits as soon as other work waits."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._looked = progress, 0.0
@@ -43,8 +44,8 @@ class GivingWay:
         now = time.monotonic()
         if now - self._looked > EVERY_SECONDS:
             self._looked = now
-            if Job.objects.waiting().exists():
-                raise JobWaits
+            if any(kind.objects.waiting().exists() for kind in FIRST):
+                raise WorkWaits
 
 
 def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> None:
@@ -69,7 +70,7 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
                 shown.append(proposal)
             tried += 1
             proposals.change(result={"tried": tried, "shown": shown})
-    except JobWaits:
+    except WorkWaits:
         services.pause_proposals(proposals=proposals)
         return
     services.publish_proposals(proposals=proposals, result={"tried": tried, "shown": shown})
