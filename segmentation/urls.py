@@ -49,6 +49,7 @@ urlpatterns = [
     path("samples/<uuid:pk>/files/<str:name>", samples.file, name="sample-file"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/status/", jobs.status, name="job-status"),
+    path("jobs/<uuid:pk>/proposals/", jobs.proposals, name="job-proposals"),
     path("jobs/<uuid:pk>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:pk>/retry/", jobs.retry, name="job-retry"),
     path("jobs/<uuid:pk>/delete/", jobs.delete, name="job-delete"),

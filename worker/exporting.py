@@ -81,6 +81,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write and publish the files that are not stored with every result."""
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
+    from segmentation.core.report.signatures import Filing
 
     job, out = export.job, folder / "results"
     reading = partial(progress, "reading the image", 0.0)
@@ -100,6 +101,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         there=there,
         beside=_evidence(job, signatures, out),
         signatures=[each.printed for each in signatures],
+        filing=Filing(job.finished, services.address_of(job)),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
     )
     services.publish_export(export=export, files=files)

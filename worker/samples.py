@@ -39,6 +39,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     from segmentation.core.combine import combine
     from segmentation.core.flags import Flag, as_json
     from segmentation.core.report.files import write_all
+    from segmentation.core.report.signatures import Filing
 
     settings = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
@@ -58,6 +59,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     files = write_all(
         combined,
         folder / "pooled",
+        filing=Filing(sample.started, services.address_of(sample)),
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     progress("storing the results", STORING)

@@ -58,6 +58,7 @@ from segmentation.models import (
     ExportJob,
     Job,
     Micrograph,
+    Proposals,
     Sample,
     Superseded,
     Training,
@@ -78,6 +79,7 @@ from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
 from .inspecting import inspect
 from .inspection import Killed
+from .proposing import propose_others
 from .samples import pool_sample
 from .scratch import scratch
 from .summary import summarise
@@ -136,14 +138,20 @@ def prepare(pk: str) -> None:
     _do_next(Dataset, pk)
 
 
+@shared_task(name="worker.propose")
+def propose(pk: str) -> None:
+    """Do what comes next, such as looking at other ways to analyse an image."""
+    _do_next(Proposals, pk)
+
+
 def _do_next(kind: type[Attempted], pk: str) -> None:
     """Each message does one thing, and only says that something waits; the rows say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both.
+    in both. What nobody waits for comes last.
     """
     steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
-    any(step((kind, pk)) for step in steps)
+    any(step((kind, pk)) for step in [*steps, _do_idle])
 
 
 def _do_short(named: Named) -> bool:
@@ -165,6 +173,12 @@ def _do_job(named: Named) -> bool:
             _short_in_a_row = 0
             return True
     return False
+
+
+def _do_idle(named: Named) -> bool:
+    """Look at other ways for a doubtful result; False if none is to be looked at."""
+    first = Proposals.objects.first_in_turn()
+    return first is not None and _run(Proposals, first, propose_others, named)
 
 
 @shared_task(

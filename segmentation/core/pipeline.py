@@ -169,7 +169,8 @@ class Search:
         with self.clock.stage("labels"):
             found = task.decode(maps, grey, view, card, asked)
         if resembled:
-            title = f"{resembled.title} ({tasks.find(resembled.task).title})"
+            title, kind = resembled.title, tasks.find(resembled.task).title
+            title += f" ({kind})" * (kind != title)
             found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
         elif unfamiliar:
             found.used["unfamiliar"] = True

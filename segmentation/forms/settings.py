@@ -17,9 +17,8 @@ from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
 from ..services.calibration import with_site_uncertainty
-from ..services.models_offered import default_first, offered
+from ..services.models_offered import BY_IMAGE, default_first, offered
 
-BY_IMAGE = "Chosen by the image"
 NO_MODEL = "There is no such model here; choose one from the list."
 
 

@@ -11,7 +11,8 @@ The Job row is the truth and the broker only carries its id. A job's life:
                        └───────────retry────────────┴───────┘
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
-when one of them is first asked for, by an ExportJob of the same states. So is a Comparison of two results.
+when one of them is first asked for, by an ExportJob of the same states. So is a Comparison of two results, and so are
+the Proposals beside a doubtful one.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
@@ -43,7 +44,7 @@ from .base import (
 from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage
 from .edits import Edit
-from .jobs import Artifact, ExportJob, Job, recent_pace
+from .jobs import Artifact, ExportJob, Job, Proposals, recent_pace
 from .links import Link
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .removals import Removal

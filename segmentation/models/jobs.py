@@ -54,7 +54,7 @@ class ImportQuerySet(JobQuerySet):
         return AttemptedQuerySet.waiting(self).filter(segmentation=None, ready=True).exclude(outlines={})
 
 
-class ExportJobQuerySet(AttemptedQuerySet):
+class OfJobQuerySet(AttemptedQuerySet):
     related = ("job__micrograph", "job__segmentation")
     made_by = ("job__",)
 
@@ -225,7 +225,7 @@ class ExportJob(Attempted):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = ExportJobQuerySet.as_manager()
+    objects = OfJobQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]
@@ -233,6 +233,31 @@ class ExportJob(Attempted):
 
     def __str__(self) -> str:
         return f"files of {self.job}"
+
+
+class Proposals(Attempted):
+    """Other ways to analyse the image of a doubtful result, with small pictures of what they find; made when a page
+    first shows the result, while no job waits.
+
+    result: "tried", how many ways were; "shown": of each that found something its words and count, the settings to
+    change by their names, and the picture (WebP, base64).
+    """
+
+    State = ExportJob.State
+
+    job = models.OneToOneField(Job, models.CASCADE, related_name="proposals")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    result = models.JSONField(default=dict, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OfJobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
+
+    def __str__(self) -> str:
+        return f"other ways for {self.job}"
 
 
 class Artifact(StoredFile):

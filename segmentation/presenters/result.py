@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json, one_line
+from ..core.labels.options import EVEN
 from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
@@ -107,6 +108,15 @@ class Result(ChartedSummary):
     def refused(self) -> bool:
         """Whether no number is given because the image is of another kind."""
         return bool(self.summary.get("refused")) or any(each.reason == Reason.UNLIKE for each in self.set_aside)
+
+    @property
+    def wants_proposals(self) -> bool:
+        """Whether nothing, or nothing sure, was found by a network, so that other ways are worth a look."""
+        used = self.summary.get("used") or {}
+        if {"imported", "corrected", "reviewed"} & used.keys():
+            return False
+        none_kept = self.statistics is not None and not self.kept
+        return self.nothing or self.refused or none_kept or used.get("expected", 1.0) < EVEN
 
     @property
     def fitting(self) -> Change | None:
@@ -380,7 +390,7 @@ def main_number(summary: dict[str, Any]) -> str:
     if numbers.screened:
         median = numbers.by_number("median")
         return f"median {median.value} {median.unit}" if median.number.value is not None else ""
-    first = next(iter(numbers.quantities), None)
+    first = next((each for each in numbers.quantities if each.number.value is not None), None)
     return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
 
 

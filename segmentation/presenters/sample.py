@@ -24,6 +24,7 @@ from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
+from ..services.models_offered import title_of
 from .charts import ChartedSummary
 from .result import ClassRow, class_rows, shown_settings, values_of
 
@@ -224,7 +225,7 @@ class PooledResult(ChartedSummary):
         unused = {"field_spread"} if by_image else set()
         return [
             ("Kind of analysis", self.task.title),
-            ("Model", settings.segmentation.model),
+            ("Model", title_of(settings.segmentation.model)),
             *((each.title, each.says(value)) for each, value in shown_settings(settings) if each.name not in unused),
         ]
 

@@ -35,6 +35,7 @@ from .pooling import refresh_sample
 from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection
 from .refusal import Refused
+from .reruns import pause_proposals, proposals_of, publish_proposals
 from .samples import (
     Scale,
     add_images,
@@ -54,3 +55,4 @@ from .trained import begin_version, install_model, model_name_of, publish_traini
 from .trouble import trouble
 from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
+from .webhooks import address_of

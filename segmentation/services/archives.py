@@ -55,7 +55,6 @@ BOMB = "It unpacks to more than {times} times its size, unlike any micrograph, s
 LARGE_ENTRY = "It is larger than the {limit} MB that one image may have, so it was left out."
 TOO_MUCH = "With it the archive would unpack to more than {limit} MB, so it was left out: make two archives."
 TOO_MANY = "We take {limit} images from one archive, so this one was left out: put it into another archive."
-ALONE = "It belongs to an image of the same name, which is missing, so it was left out."
 OUTSIDE = "Its name points out of the archive; it was taken as {name}."
 SLOW = "The ZIP archive takes too long to unpack: make it again, or drop the images themselves."
 REST = "The archive takes too long to unpack, so {count} more {files} left out: make it again."
@@ -121,13 +120,12 @@ def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator
     with _opened(path) as (archive, entries):
         notes: list[Note] = []
         usable = _usable(entries, notes)
-        pairing = pair(list(usable))
-        notes += [Note(_shown(name), ALONE, 422) for name in pairing.alone]
+        images = pair(list(usable))
         if time.monotonic() - began > DIRECTORY_SECONDS:
             raise Refused(SLOW, 422)
         if not done.entries:
             yield from notes
-        yield from _images(archive, usable, pairing.images, folder, done)
+        yield from _images(archive, usable, images, folder, done)
 
 
 def every_file(path: Path, folder: Path) -> tuple[dict[str, Path], list[Note]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.micrograph.pairing import pair
 from ..models import Micrograph, shown_name
-from .archives import ALONE, Note, is_archive
+from .archives import Note, is_archive
 from .refusal import Refused
 from .uploads import receive_upload
 
@@ -34,14 +34,14 @@ def receive_files(*, files: Sequence[Any], **sender: Any) -> Intake:
     An archive is stored unchanged, and the worker unpacks it. sender: user, visitor, address, see `receive_upload`.
     """
     by_name = {file.name or "": file for file in files}
-    pairing = pair([file.name or "" for file in files])
-    intake = Intake(notes=[Note(shown_name(name), ALONE, 422) for name in pairing.alone])
-    images = [file for file in files if (file.name or "") in pairing.images]
+    paired = pair([file.name or "" for file in files])
+    intake = Intake()
+    images = [file for file in files if (file.name or "") in paired]
     for file in images:
         try:
             micrograph = receive_upload(
                 file=file,
-                side=[by_name[side] for side in pairing.images[file.name or ""]],
+                side=[by_name[side] for side in paired[file.name or ""]],
                 read_bar=len(images) <= FEW,
                 is_archive=is_archive(file),
                 **sender,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..models import Attempted, Comparison, Dataset, Delivery, ExportJob, Job, Micrograph, Sample, Training
+from ..models import Attempted, Comparison, Dataset, Delivery, ExportJob, Job, Micrograph, Proposals, Sample, Training
 
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
 ASK = "ask the administrator."
@@ -49,6 +49,7 @@ KINDS: dict[type[Attempted], Kind] = {
         "worker.write_files", ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"
     ),
     Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
+    Proposals: Kind("worker.propose", ANALYSES, "look at other ways", "The look at other ways"),
     Dataset: Kind(
         "worker.prepare_dataset",
         ANALYSES,

@@ -15,6 +15,7 @@ from ..models import ModelDefault, Training
 from . import staff_log
 from .refusal import Refused
 
+BY_IMAGE = "Chosen by the image"  # title of the automatic names
 REMEMBERED = 20  # models that were the default before
 NO_ACCOUNT = "Sign in first: a default belongs to an account."
 STAFF_ONLY = "Only staff with the right to change defaults may set the model of the whole site."
@@ -54,6 +55,13 @@ def may_look_at(name: str, user: Any) -> bool:
     """Whether a person may see the card and the weights of a model that is here."""
     row = trained([name]).get(name)
     return row is None or row.is_visible_to(user) or _is_offered(row, user, _site_defaults())
+
+
+def title_of(name: str) -> str:
+    """What people call the model of a setting: the title on its card, or that the image chooses it."""
+    if cards.released(name):
+        return BY_IMAGE
+    return next((card.title for card in cards.available() if card.name == name), name)
 
 
 def check_model(name: str, user: Any) -> None:

@@ -1,4 +1,5 @@
-"""Results analysed again with another model, as a batch: each becomes a revision, and the differences are listed."""
+"""Results analysed again: with another model as a batch, each a revision, with a list of the differences; and the ways
+that are proposed for a doubtful one."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from ..core.network import cards
 from ..core.settings import task_of
 from ..core.tasks import find
-from ..models import Job
+from ..models import AGAIN, Job, Proposals
 from .jobs import rerun_job
 from .models_offered import check_model
+from .queue import enqueue_after_commit
 from .refusal import Refused
 
 NONE = "None of these results can be run again with this model: {why}"
@@ -80,6 +83,27 @@ def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[J
     mine = Job.objects.visible_to(user, visitor).filter(settings__model=model, parent__isnull=False)
     other = mine.exclude(parent__settings__model=model)
     return other.select_related("micrograph", "parent", "parent__micrograph").order_by("-created")
+
+
+@transaction.atomic
+def proposals_of(job: Job) -> Proposals:
+    """Other ways to analyse the image of a finished job, asked for once."""
+    row, is_new = Proposals.objects.get_or_create(job=job)
+    if is_new:
+        enqueue_after_commit(row.pk, Proposals)
+    return row
+
+
+@transaction.atomic
+def pause_proposals(*, proposals: Proposals) -> None:
+    """Let what waits be done first; raises `Superseded`."""
+    proposals.change(**AGAIN)
+    enqueue_after_commit(proposals.pk, Proposals)
+
+
+def publish_proposals(*, proposals: Proposals, result: dict[str, Any]) -> None:
+    """Store what a worker found; raises `Superseded`."""
+    proposals.finish(Proposals.State.DONE, stage="", progress=1.0, error="", result=result)
 
 
 def _hindrance(job: Job, task: str, model: str) -> str:

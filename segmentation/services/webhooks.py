@@ -133,13 +133,17 @@ def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
 
 
 def _described(row: Any, event: str) -> dict[str, Any]:
-    """Addresses are whole where DEEPSEGM_URL is set: a worker knows no other name of the site."""
-    kind, _, state = event.partition(".")
-    site = settings.DEEPSEGM_URL.geturl().rstrip("/") if settings.DEEPSEGM_URL else ""
+    state = event.rpartition(".")[2]
     name = row.micrograph.name if isinstance(row, Job) else getattr(row, "name", "") or str(row)
-    said = {"id": str(row.pk), "url": f"{site}/api/v1/{kind}s/{row.pk}", "page": f"{site}/{kind}s/{row.pk}/"}
+    said = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
     sample = {"sample": str(row.sample_id) if row.sample_id else None} if isinstance(row, Job) else {}
     return {**said, "state": state, "name": name, "error": row.error or None, **sample}
+
+
+def address_of(row: Any, within: str = "") -> str:
+    """The address of a row's page; whole where DEEPSEGM_URL is set: a worker knows no other name of the site."""
+    site = settings.DEEPSEGM_URL.geturl().rstrip("/") if settings.DEEPSEGM_URL else ""
+    return f"{site}{within}/{row.folder}/"
 
 
 def signed(delivery: Delivery) -> tuple[bytes, dict[str, str]]:

@@ -14,7 +14,6 @@ from ..core.micrograph.pairing import pair
 from ..middleware import sender
 from ..models import Micrograph, shown_name
 from ..services import Note, Refused, is_archive, receive_upload
-from ..services.archives import ALONE
 from .upload import card, status_of_refusal, to_uuid
 
 NO_FILE = "No file came with the request; choose it again."
@@ -73,9 +72,7 @@ def pairs(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"error": NO_NAMES}, status=400)
     if len(names) > MOST_NAMES:
         return JsonResponse({"error": TOO_MANY}, status=413)
-    pairing = pair(names)
-    alone = [{"name": shown_name(name), "sentence": ALONE} for name in pairing.alone]
-    return JsonResponse({"images": list(pairing.images.items()), "alone": alone})
+    return JsonResponse({"images": list(pair(names).items())})
 
 
 def _card(request: HttpRequest, micrograph: Micrograph, known: Collection[UUID] = ()) -> str:

@@ -38,6 +38,7 @@ from ..services import (
     file_of,
     finish_corrections,
     import_outlines,
+    proposals_of,
     rerun_job,
     retry_job,
     sign_job,
@@ -82,6 +83,21 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
+
+
+@require_safe
+@never_cache
+@reload_if_gone
+def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
+    found = visible_job(request, pk)
+    asked = is_open(found, request.user, request.visitor) and found.is_done and Result(found).wants_proposals
+    row = proposals_of(found) if asked else None
+    shown = row.result.get("shown", []) if row else []
+    if row is None or (row.is_finished and not shown):
+        return HttpResponse()
+    context = {"job": found, "active": not row.is_finished, "shown": shown, "token": uuid4().hex}
+    return render(request, "_proposals.html", context)
 
 
 @require_POST

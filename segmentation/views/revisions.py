@@ -7,16 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
-from ..core.network import cards
 from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import settings_of_task
-from ..forms.settings import BY_IMAGE
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number
 from ..services.calibration import led_to
 from ..services.links import is_open
+from ..services.models_offered import title_of
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,8 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
     """Settings in which two analyses differ, in words; without the calibration."""
     values, before = settings.as_dict(), old.as_dict()
-    known = cards.available()
-    titles = {card.name: card.title for card in known} | {cards.automatic(card.task): BY_IMAGE for card in known}
     return [
-        f"model {titles.get(values['model'], values['model'])}"
-        if each.name == "model"
-        else each.change(values[each.name])
+        f"model {title_of(values['model'])}" if each.name == "model" else each.change(values[each.name])
         for each in settings_of_task(find(settings.task))
         if values[each.name] != before.get(each.name)
     ]

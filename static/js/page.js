@@ -53,5 +53,9 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+if (document.querySelector("[data-reload]")) {
+  isWritten(location.href).then(() => location.reload()); // the file itself, or a page that says why there is none
+}
+
 const unfinished = document.querySelector("form[data-again]");
 if (unfinished) setTimeout(() => unfinished.submit(), 2000);

@@ -32,7 +32,7 @@ function sendingCard({ file, sides }) {
   card.className = "card sending";
   const facts = document.createElement("div");
   facts.className = "facts";
-  const title = document.createElement("h3");
+  const title = document.createElement("h2");
   title.textContent = [file, ...sides].map((each) => each.name).join(" + ");
   const bar = document.createElement("progress");
   bar.max = 1;
@@ -100,12 +100,12 @@ function send({ file, sides, quick, shown }) {
 // Which files belong together is asked of the server, so that script, plain form and archives have one rule.
 async function pair(files) {
   const names = files.map((each) => each.path);
-  if (names.length === 1) return { images: [[names[0], []]], alone: [] };
+  if (names.length === 1) return { images: [[names[0], []]] };
   const body = new URLSearchParams({ names: JSON.stringify(names) });
   const answer = await fetch(form.dataset.pairs, { method: "POST", body, headers: posting() }).catch(() => null);
   if (answer?.ok) return answer.json();
   const said = await answer?.json().catch(() => null);
-  return { images: said?.error ? [] : names.map((name) => [name, []]), alone: said?.error ? [{ name: "", sentence: said.error }] : [] };
+  return { images: said?.error ? [] : names.map((name) => [name, []]), error: said?.error };
 }
 
 let sorting = 0; // files of which it is being asked which belong together
@@ -116,8 +116,8 @@ async function take(files, name = "") {
   if (!files.length) return;
   sorting += files.length;
   guard();
-  const { images: pairs, alone } = await pair(files).finally(() => (sorting -= files.length));
-  for (const { name: who, sentence } of alone) cards.append(errorCard(who, sentence));
+  const { images: pairs, error } = await pair(files).finally(() => (sorting -= files.length));
+  if (error) cards.append(errorCard("", error));
   queue.add(itemsOf(files, pairs).map((each) => ({ ...each, shown: sendingCard(each) })));
   sample.offer(name || archiveName(pairs));
   images.classList.toggle("has-cards", cards.children.length > 0);

@@ -7,7 +7,7 @@ import { Drawing } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
 
 const section = document.getElementById("viewer");
-const listing = document.getElementById("table"); // not where nothing was found
+const listing = document.getElementById("table"); // not where nothing was found, or the image is of another kind
 const chart = document.getElementById("histogram"); // not of a few particles
 
 async function outlines(address) {
@@ -177,6 +177,7 @@ async function begin() {
     choice.choose(stands, words);
   });
   if (listing) start(drawing, canvas, seen, choice, unchoose);
+  else Object.assign(drawing.layers, { outlines: false, aside: false });
   await drawing.load(section.dataset.image);
 }
 

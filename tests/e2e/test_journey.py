@@ -229,7 +229,7 @@ def test_an_archive_becomes_its_images(visit, discs, plain, tmp_path):
     page.locator(ARRIVED).nth(1).wait_for()
     page.locator(".card.error").wait_for()
     assert page.locator("[data-pending]").count() == 0
-    assert page.locator(".card h3").all_inner_texts() == [discs.name, plain.name]
+    assert page.locator(".card h2").all_inner_texts() == [discs.name, plain.name]
     assert page.locator("#one_sample").is_checked()
     assert not page.locator("#main-width").is_visible()
 
@@ -302,7 +302,7 @@ def test_a_dropped_file_arrives(visit, plain):
         list(plain.read_bytes()),
     )
     page.locator(ARRIVED).wait_for()
-    assert page.locator(".card h3").inner_text() == "dropped.png"
+    assert page.locator(".card h2").inner_text() == "dropped.png"
     page.get_by_role("button", name="Remove dropped.png").click()
     assert page.locator(".card").count() == 0
     assert page.input_value("#id_width") == ""

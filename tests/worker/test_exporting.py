@@ -14,6 +14,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
+from segmentation.core.report.signatures import Filing
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Superseded
 from segmentation.services import bundles
@@ -43,7 +44,7 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
     for name, path in files.items():
         stored = job.artifacts.create(name=name, attempt=1, size=path.stat().st_size, content_type="text/plain")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(path.read_bytes()))
-    Job.objects.filter(pk=job.pk).update(state="done", attempt=1)
+    Job.objects.filter(pk=job.pk).update(state="done", attempt=1, finished=timezone.now())
     monkeypatch.setattr(exporting, "pixels_of", lambda *_: found.micrograph)
     monkeypatch.setattr(exporting, "stored_segmentation", lambda job: found.segmentation)
     monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *asked: found)
@@ -62,7 +63,8 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     export.refresh_from_db()
     assert (export.state, export.error) == ("done", "")
     assert services.unwritten(done) == {}
-    at_once = write_all(analysis(), tmp_path / "all", for_the_page=False)
+    filing = Filing(done.finished, f"/jobs/{done.pk}/")
+    at_once = write_all(analysis(), tmp_path / "all", for_the_page=False, filing=filing)
     assert {name for name, path in at_once.items() if content(done, name) != path.read_bytes()} == set()
 
 

@@ -55,7 +55,7 @@ def chance_words(p: float) -> str:
 
 def unfit(fit: Fit | None) -> str:
     """A sentence that says why a fitted law is not drawn; "" if it is drawn, or if no law was fitted."""
-    if fit is None or fit["word"] == "good":
+    if fit is None or fit["word"] != "poor":
         return ""
     return f"No log-normal curve: the sizes are not log-normal ({chance_words(fit['p'])})."
 

@@ -71,6 +71,8 @@ _OF_MAKERS = {
     ".img": ("an image of the JEOL Analysis Station (IMG)", "export the image there as TIFF"),
     ".tvips": ("a TVIPS recording", "open it in EMMENU or EMTools and export one frame as TIFF"),
 }
+TEXT = "a text file"
+_OF_VENDORS = (b"$CM_", b"$SM_", b"[SemImageFile]", b"[TemImageFile]", b"PixelSizeX")  # in text beside an image
 _GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: place of the byte order, 0 or 1
 
 
@@ -101,7 +103,10 @@ def _foreign(head: bytes) -> str:
         return f"a HEIC picture or a film, which is not read; {_SAVE}"
     if not any(head):
         return f"a run of zero bytes, as after a failed copy; copy it again and {INSTEAD}"
-    return f"{_text(head) or 'no image file that we know'}; {INSTEAD}"
+    text = _text(head)
+    if text == TEXT and any(mark in head.replace(b"\0", b"") for mark in _OF_VENDORS):  # UTF-16, too
+        return "a text file that a microscope wrote beside an image; upload it together with the image of the same name"
+    return f"{text or 'no image file that we know'}; {INSTEAD}"
 
 
 def _text(head: bytes) -> str | None:
@@ -111,7 +116,7 @@ def _text(head: bytes) -> str | None:
     if start.startswith((b"<?xml", b"<svg", b"<!doctype")):
         return "an XML or SVG document"
     printable = sum(byte >= 32 or byte in b"\t\r\n" for byte in head.replace(b"\0", b""))
-    return "a text file" if printable > 0.97 * len(head.replace(b"\0", b"")) else None
+    return TEXT if printable > 0.97 * len(head.replace(b"\0", b"")) else None
 
 
 def misnamed(name: str, kind: Kind) -> str | None:

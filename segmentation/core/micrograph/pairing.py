@@ -1,6 +1,6 @@
 """Which side file belongs to which image, and which image comes first, by their names alone; nothing is opened.
 
-    pair(names: Sequence[str]) -> Pairing(images: dict[str, list[str]], alone: list[str])
+    pair(names: Sequence[str]) -> dict[str, list[str]]
 
 Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TESCAN a `.hdr`, FEI's TIA an `.emi`.
 """
@@ -9,25 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 SIDE_SUFFIXES = (".txt", ".hdr", ".emi")
 _SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name_1.ser`, `name_2.ser`
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """The names of an upload, sorted into images and their side files.
-
-    images: each name that is no side file, in the order given, with the names of its side files ([] for none). Any
-        name counts that has no side file's suffix: its content decides, when it is read, whether it is an image.
-    alone: side files without an image.
-    """
-
-    images: dict[str, list[str]] = field(default_factory=dict)
-    alone: list[str] = field(default_factory=list)
 
 
 def place(name: str, sha256: str) -> tuple[Any, ...]:
@@ -41,8 +27,11 @@ def is_side(name: str) -> bool:
     return PurePosixPath(_plain(name)).suffix in SIDE_SUFFIXES
 
 
-def pair(names: Sequence[str]) -> Pairing:
-    """Pair the names of an upload, with or without folders; case does not matter, folders do.
+def pair(names: Sequence[str]) -> dict[str, list[str]]:
+    """The images among the names of an upload, in the order given, with the names of their side files ([] for none).
+
+    Names are with or without folders; case does not matter, folders do. A side file without an image, and any other
+    name, counts as an image: the content decides, when it is read, whether it is one.
 
     `a.tif` takes `a.txt`, `a.tif.txt`, `a.hdr`, `a.tif.hdr`, `a-tif.hdr` and `a_tif.hdr`; `a_1.ser` takes `a.emi`.
     A side file that fits several images (`a.tif`, `a.jpg`) goes to each. A name given twice counts once.
@@ -51,9 +40,9 @@ def pair(names: Sequence[str]) -> Pairing:
     for name in dict.fromkeys(names):
         if is_side(name):
             sides.setdefault(_plain(name), []).append(name)
-    images = {name: [side for key in _keys(name) for side in sides.get(key, [])] for name in names if not is_side(name)}
-    taken = {side for found in images.values() for side in found}
-    return Pairing(images, [name for found in sides.values() for name in found if name not in taken])
+    beside = {name: [side for key in _keys(name) for side in sides.get(key, [])] for name in names if not is_side(name)}
+    taken = {side for found in beside.values() for side in found}
+    return {name: beside.get(name, []) for name in names if name not in taken}
 
 
 def _plain(name: str) -> str:

@@ -20,14 +20,14 @@ from .figure import Pixels
 from .method import left_out_words
 from .outlines import Polygon, polygons
 from .panels import Drawing
-from .signatures import Signed
+from .signatures import UNFILED, Filing, Signed
 from .wording import calibration_words
 
 
 class Context:
     """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
-    of the files written so far that can be taken away. signatures: under the result. beside: further files that are in
-    the folder and belong into the bundle, by name, with what they hold.
+    of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
+    beside: further files that are in the folder and belong into the bundle, by name, with what they hold.
 
     Pictures are compressed in a thread, while the next file is made; `draw` comes before what shows the figure.
     """
@@ -43,9 +43,10 @@ class Context:
         *,
         keep_all: bool = False,
         signatures: Sequence[Signed] = (),
+        filing: Filing = UNFILED,
         beside: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.sample, self.keep_all, self.signatures = sample, keep_all, signatures
+        self.sample, self.keep_all, self.signatures, self.filing = sample, keep_all, signatures, filing
         self.sums: dict[str, str] = {}
         taken = {name: each for name, each in exports.items() if not each.for_the_page and each.turn != LAST}
         self.holds = {**{name: each.image or each.sample for name, each in taken.items()}, **beside}

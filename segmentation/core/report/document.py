@@ -1,12 +1,13 @@
 """The paper of the reports: A4 pages of text, tables, charts and pictures, through reportlab's platypus.
 
-A document written twice from the same content is the same file: no date, no random number.
+A document written twice from the same content is the same file: its date is that of the content, and nothing is random.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -164,8 +165,8 @@ def chart(draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float
     return Chart(figure)
 
 
-def write(file: Path | BinaryIO, title: str, story: list[Flowable]) -> None:
-    """Write the parts one under another on as many pages as they need."""
+def write(file: Path | BinaryIO, title: str, story: list[Flowable], made: datetime | None = None) -> None:
+    """Write the parts one under another on as many pages as they need. made: the date in the file, if one is known."""
     document = SimpleDocTemplate(
         str(file) if isinstance(file, Path) else file,
         pagesize=A4,
@@ -178,16 +179,18 @@ def write(file: Path | BinaryIO, title: str, story: list[Flowable]) -> None:
         invariant=1,
         pageCompression=1,
     )
-    document.build(story, canvasmaker=_canvas_with_footer(one_line(title, 70)))
+    document.build(story, canvasmaker=_canvas_with_footer(one_line(title, 70), made))
 
 
-def _canvas_with_footer(title: str) -> type[Canvas]:
+def _canvas_with_footer(title: str, made: datetime | None) -> type[Canvas]:
     """A canvas that writes "page 2 of 3" at the foot, once the number of pages is known."""
 
     class Numbered(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.done: list[dict[str, Any]] = []
+            if made is not None:
+                self.setDateFormatter(lambda *_: f"D:{made.astimezone(UTC):%Y%m%d%H%M%S}+00'00'")
 
         def showPage(self) -> None:  # noqa: N802
             self.done.append(dict(self.__dict__))

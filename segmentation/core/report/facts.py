@@ -18,7 +18,7 @@ from .wording import corrected_words, doubt_words, imported_words, instrument_wo
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
-MIRRORED = "mirror images averaged"
+MIRRORED = "all four mirrored forms averaged"
 NAMES = {  # of settings, where the settings' own are not words
     "flips": MIRRORED,
     "field_spread": "spread between fields (%)",

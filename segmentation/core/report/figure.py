@@ -25,7 +25,7 @@ from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
 from .method import left_out_words
-from .panels import PANELS, Drawing
+from .panels import PANELS, Drawing, draw_panel
 from .wording import calibration_words, corrected_images_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
@@ -65,8 +65,11 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None) -> Figure:
     settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
     _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].record.card)}; {settings}", **small)
     drawing = drawing or Drawing.of(sample)
-    for ax, name, letter in zip(_lay_out(figure, drawing.shape), sample.task.panels, "ABCD", strict=True):
-        PANELS[name].draw(ax, drawing, f"{letter}  ")
+    axes = _lay_out(figure, drawing.shape)
+    if drawing.analysis.refused:  # the image has the page for itself
+        axes[0].set_position((0.035, 0.08, 0.95, 0.815))
+    for ax, name, letter in zip(axes, sample.task.panels, "ABCD", strict=True):
+        draw_panel(name, ax, drawing, f"{letter}  ")
     return figure
 
 
@@ -124,7 +127,7 @@ def panels(sample: SampleAnalysis, drawing: Drawing, figure: Figure, pixels: Pix
     return {
         name: _cut(ax, pixels)
         if PANELS[name].picture
-        else rendered(drawn_alone(lambda room, name=name: PANELS[name].draw(room, drawing, "")))  # type: ignore[misc]
+        else rendered(drawn_alone(lambda room, name=name: draw_panel(name, room, drawing, "")))  # type: ignore[misc]
         for name, ax in axes.items()
     }
 

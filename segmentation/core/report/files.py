@@ -15,7 +15,7 @@ from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
 from .exports.base import FIRST, Export
-from .signatures import Signed
+from .signatures import UNFILED, Filing, Signed
 
 Progress = Callable[[str, float], None]
 
@@ -31,6 +31,7 @@ def write_all(
     there: Collection[str] = (),
     beside: Mapping[str, str] = MappingProxyType({}),
     signatures: Sequence[Signed] = (),
+    filing: Filing = UNFILED,
     progress: Progress | None = None,
 ) -> dict[str, Path]:
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
@@ -39,7 +40,7 @@ def write_all(
     keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
     stored_only: write only the files that are stored with every result, and those named in `besides`. there: names of
     files that are in the folder already, and stay as they are. beside: names of further such files, which belong into
-    the bundle, with what they hold. signatures: under the result, for the report. progress(stage, fraction): called
+    the bundle, with what they hold. signatures, filing: for the report. progress(stage, fraction): called
     before each file, fraction being the part of this writing that is done; it may raise to stop. An exception leaves
     the files written so far.
     """
@@ -50,7 +51,8 @@ def write_all(
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
-        context = Context(sample, listed, packing, keep_all=keep_all, signatures=signatures, beside=beside)
+        given = {"signatures": signatures, "filing": filing, "beside": beside}
+        context = Context(sample, listed, packing, keep_all=keep_all, **given)
         for name in beside:
             written[name] = folder / name
             context.sums[name] = _sha256(written[name])

@@ -138,9 +138,9 @@ def _segmented(sample: SampleAnalysis, record: AnalysisRecord) -> Iterator[str]:
     second = record.used.get("second_scale", 1.0)
     larger = f"{second:.3g} times as large"
     if record.settings.get("flips"):
-        yield f"The maps are averaged over the image and its mirror images{f', also {larger}' * (second > 1)}."
+        yield f"The maps are averaged over all four mirrored forms of the image{f', also {larger}' * (second > 1)}."
     elif second > 1:
-        yield f"The maps are averaged over the image and its mirror image, {larger}."
+        yield f"The maps are averaged over two showings: the image, and one of its mirrored forms {larger}."
 
 
 def _known(record: AnalysisRecord) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from .document import (
 )
 from .entries import Entry, answers
 from .exports.result import versions
-from .facts import common, differing, lines, model_label, reported, text, unknown
+from .facts import REPORTED, common, differing, lines, model_label, reported, text, unknown
 from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
 from .method import CITATION, left_out_words, method, references
@@ -55,7 +55,7 @@ def write_report(context: Context, file: Path | BinaryIO) -> None:
     sample = context.sample
     of = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.things.capitalize()} in {'' if sample.analysis else 'sample '}{of}"
-    write(file, title, list(_story(context)))
+    write(file, title, list(_story(context)), context.filing.made)
 
 
 def _story(context: Context) -> Iterator[Flowable]:
@@ -63,20 +63,23 @@ def _story(context: Context) -> Iterator[Flowable]:
     summary = Summary.of(sample)
     yield words(one_line(sample.name), TITLE)
     yield words(_scale(sample), LEAD)
+    if dates := " · ".join(_dates(context)):
+        yield words(dates, SMALL)
     if warnings := shorts(sample.flags):
         yield words(f"Warning: {'; '.join(warnings)}. The notes say more.", WARNING)
     yield space(4)
     yield from _pictures(context)
-    if not sample.task.screened and sample.quantities:
+    refused = sample.analysis is not None and sample.analysis.refused
+    if not refused and not sample.task.screened and sample.quantities:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
         yield facts([(each.term, each.words) for each in answers(sample.quantities, every=True)])
-    if distribution is not None:
+    if not refused and distribution is not None:
         yield from _numbers(distribution, summary)
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
-    if sample.pooled is not None:
+    if not refused and sample.pooled is not None:
         yield from sections.set_aside(summary)
         yield from sections.shape(summary)
     yield from sections.notes(sample.flags)
@@ -98,6 +101,18 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
 
 
+def _dates(context: Context) -> Iterator[str]:
+    """When the result was made and the images were taken, by whom, and where the result is."""
+    if context.filing.date:
+        yield f"Analysed {context.filing.date}"
+    shared = common(context.sample)
+    yield f"Acquired {shared.get(('instrument', 'date'), 'on a day that its file does not say')}"
+    if operator := shared.get(("report", REPORTED["operator"])):
+        yield f"Operator {operator}"
+    if context.filing.address:
+        yield context.filing.address
+
+
 def _scale(sample: SampleAnalysis) -> str:
     if sample.analysis is not None:
         rows, columns = sample.analysis.micrograph.shape
@@ -112,10 +127,14 @@ def _scale(sample: SampleAnalysis) -> str:
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    """The first and the last of the task's panels that are pictures for the report."""
+    """The first and the last of the task's panels that are pictures for the report; of an image of another kind only
+    the image."""
     panels = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
     pictures = [(content, caption) for content, caption in panels if content is not None and caption]
-    if pictures:
+    analysis = context.sample.analysis
+    if analysis is not None and analysis.refused:
+        yield picture(pictures[0][0], HALF, TALLEST)
+    elif pictures:
         ends = (pictures[0], pictures[-1])
         yield abreast(*(picture(content, HALF, TALLEST) for content, _ in ends))
         yield words("Left: {}. Right: {}.".format(*(caption for _, caption in ends)), SMALL)

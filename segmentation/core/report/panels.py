@@ -88,6 +88,16 @@ class Drawing:
 Draw = Callable[[Axes, Drawing, str], None]
 
 
+def draw_panel(name: str, ax: Axes, drawing: Drawing, letter: str) -> None:
+    """A panel by its name. Of an image of another kind only the image itself is shown: neither colours nor numbers."""
+    if not drawing.analysis.refused:
+        PANELS[name].draw(ax, drawing, letter)
+    elif name == drawing.task.panels[0]:
+        draw_image(ax, drawing, letter)
+    else:
+        ax.set_axis_off()
+
+
 @dataclass(frozen=True)
 class Panel:
     """draw(ax, drawing, letter): draws it, with a title that begins with the letter. picture: whether it is one of

@@ -1,8 +1,9 @@
-"""Electronic signatures as pages and reports print them."""
+"""What a report for filing says of its making: date, address and electronic signatures; pages print the last, too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 MEANING = (
@@ -11,6 +12,20 @@ MEANING = (
     " signature."
 )
 DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "numbers"}
+
+
+class Filing(NamedTuple):
+    """made: when the result was made, which is also the date in the PDF. address: of its page; "" without one."""
+
+    made: datetime | None = None
+    address: str = ""
+
+    @property
+    def date(self) -> str:
+        return f"{self.made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.made else ""
+
+
+UNFILED = Filing()
 
 
 class Signed(NamedTuple):

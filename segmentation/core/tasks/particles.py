@@ -95,7 +95,7 @@ class ParticleSettings(SegmentationSettings):
     )
     flips: bool = Field(
         False,
-        title="Mirrored images",
+        title="All mirrored forms",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
     )
 

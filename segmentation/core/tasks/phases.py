@@ -109,7 +109,7 @@ class PhaseSettings(SegmentationSettings):
     )
     mirrored: Literal["on", "off"] = Field(
         "on",
-        title="Mirrored images",
+        title="All mirrored forms",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
     )
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph, Unreadab
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
 from segmentation.core.network.cards import AlteredWeights, NoDevice
+from segmentation.core.report.signatures import Filing
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
@@ -68,7 +70,7 @@ def beside(image: Path) -> list[tuple[str, Path]]:
     except OSError:
         return []
     by_name = {path.name: path for path in near}
-    paired = pair([image.name, *sorted(by_name)]).images.get(image.name, [])
+    paired = pair([image.name, *sorted(by_name)]).get(image.name, [])
     return [(name, by_name[name]) for name in paired]
 
 
@@ -147,7 +149,7 @@ def outcome(analysis: Any) -> str:
 
 
 def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
-    """Write all files that a user takes away, the same in every run, and timings.json, which is not.
+    """Write all files that a user takes away, the same in every run but for the report's date, and timings.json.
 
     keep_all: whether labels.tif and rois.zip have the particles that were set aside, too.
     """
@@ -158,7 +160,8 @@ def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, kee
     def report(stage: str, fraction: float) -> None:
         bar(stage, DONE + (1 - DONE) * fraction)
 
-    write_all(analysis, folder, for_the_page=False, keep_all=keep_all, progress=report)
+    filing = Filing(datetime.now(UTC))
+    write_all(analysis, folder, for_the_page=False, keep_all=keep_all, filing=filing, progress=report)
     write_json(analysis.timings, folder / "timings.json", indent=2)
     bar("done", 1.0)
 
@@ -255,7 +258,7 @@ class Measuring(BaseCommand):
             field_spread=settings.field_spread / 100,
             left_out=[LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in failed],
         )
-        write_all(sample, out, for_the_page=False)
+        write_all(sample, out, for_the_page=False, filing=Filing(datetime.now(UTC)))
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""

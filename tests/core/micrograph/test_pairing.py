@@ -33,9 +33,7 @@ from segmentation.core.micrograph.pairing import is_side, pair
 )
 def test_pairs(image: str, side: str) -> None:
     for names in ([image, side], [side, image]):
-        pairing = pair(names)
-        assert pairing.images == {image: [side]}
-        assert pairing.alone == []
+        assert pair(names) == {image: [side]}
 
 
 @pytest.mark.parametrize(
@@ -49,32 +47,28 @@ def test_pairs(image: str, side: str) -> None:
     ],
 )
 def test_strangers(image: str, side: str) -> None:
-    assert pair([image, side]).images == {image: []}
-    assert pair([image, side]).alone == [side]
+    assert pair([image, side]) == {image: [], side: []}
 
 
 def test_one_side_file_for_several_images_and_several_for_one() -> None:
-    pairing = pair(["s_1.ser", "s_2.ser", "s.emi", "a.tif", "a.jpg", "a.txt", "a-tif.hdr", "readme.txt"])
-    assert pairing.images == {
+    assert pair(["s_1.ser", "s_2.ser", "s.emi", "a.tif", "a.jpg", "a.txt", "a-tif.hdr", "readme.txt"]) == {
         "s_1.ser": ["s.emi"],
         "s_2.ser": ["s.emi"],
         "a.tif": ["a-tif.hdr", "a.txt"],
         "a.jpg": ["a.txt"],
+        "readme.txt": [],
     }
-    assert pairing.alone == ["readme.txt"]
 
 
 def test_names_that_differ_only_in_case_are_both_kept() -> None:
-    assert pair(["a.tif", "a.txt", "A.TXT"]).images == {"a.tif": ["a.txt", "A.TXT"]}
-    assert pair(["a.tif", "a.tif"]).images == {"a.tif": []}
-    assert pair([]).images == {}
+    assert pair(["a.tif", "a.txt", "A.TXT"]) == {"a.tif": ["a.txt", "A.TXT"]}
+    assert pair(["a.tif", "a.tif"]) == {"a.tif": []}
+    assert pair([]) == {}
 
 
 @given(st.lists(st.text(alphabet="aA./\\_-1tifxhdrsemµ\n", max_size=12)))
 def test_nothing_is_lost(names: list[str]) -> None:
-    pairing = pair(names)
-    beside = {side for sides in pairing.images.values() for side in sides}
-    assert set(pairing.images) == {name for name in names if not is_side(name)}
-    assert beside | set(pairing.alone) == {name for name in names if is_side(name)}
-    assert not beside & set(pairing.alone)
-    assert pairing == pair(names)
+    paired = pair(names)
+    beside = {side for sides in paired.values() for side in sides}
+    assert {name for name in names if not is_side(name)} <= set(paired)
+    assert beside | set(paired) == set(names) and not beside & set(paired)

@@ -328,7 +328,9 @@ def test_the_law_is_drawn_where_it_fits_and_else_it_is_said():
     fits = analysis_of(labels)
     poor = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "poor", "p": 0.0004}))
     good = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "good", "p": 0.3}))
+    fair = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "fair", "p": 0.0004}))
     assert "log-normal, p = 0.300" in said(draw(good))
+    assert "log-normal, p < 0.001" in said(draw(fair)) and "not log-normal" not in said(draw(fair))
     words = said(draw(poor))
     assert unfit(poor.statistics.fit) in words and "log-normal," not in words
     assert len(draw(poor).axes[3].lines) == len(draw(good).axes[3].lines) - 1

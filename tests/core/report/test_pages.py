@@ -6,6 +6,7 @@ import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
@@ -24,6 +25,7 @@ from segmentation.core.report.exports import result
 from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION, WEIGHTED
 from segmentation.core.report.method import method as method_of
+from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import calibration_words, share_interval
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
@@ -46,9 +48,9 @@ pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
-def context_of(analysis):
+def context_of(analysis, **how):
     with ThreadPoolExecutor(1) as packing:
-        context = Context(SampleAnalysis.of(analysis), exports.listed("image", find("particles")), packing)
+        context = Context(SampleAnalysis.of(analysis), exports.listed("image", find("particles")), packing, **how)
         context.draw()
         context.pack_panels()
     context.sums = context.holds = FILES
@@ -119,6 +121,23 @@ def test_it_says_what_a_regulator_asks_for():
     ):
         assert re.sub(r"\s+", " ", expected) in words, expected
     assert re.sub(r"\s+", " ", method(analysis)) in words
+
+
+def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
+    analysis, made_at = make_analysis(12), datetime(2026, 11, 25, 6, 40, 5, tzinfo=UTC)
+    settings = analysis.settings.with_(operator="A. Example")
+    micrograph = replace(analysis.micrograph, metadata={**analysis.micrograph.metadata, "date": "2024-05-06 07:08"})
+    context = context_of(
+        replace(analysis, settings=settings, micrograph=micrograph),
+        filing=Filing(made_at, "https://sem.example/jobs/1/"),
+    )
+    files = [io.BytesIO(), io.BytesIO()]
+    for file in files:
+        pages.write_report(context, file)
+    assert files[0].getvalue() == files[1].getvalue()
+    assert pypdf.PdfReader(files[0]).metadata.creation_date == made_at
+    line = "Analysed 2026-11-25 06:40:05 UTC · Acquired 2024-05-06 07:08 · Operator A. Example · https://sem.example/jobs/1/"
+    assert line in said(files[0].getvalue())
 
 
 def test_its_numbers_are_those_of_the_result():
@@ -227,9 +246,9 @@ def test_edge_weights_are_said():
     ("flips", "second", "said_of_it"),
     [
         (False, 1.0, ""),
-        (False, 1.4, r"mirror image, 1\.4 times"),
-        (True, 1.0, r"mirror images\."),
-        (True, 1.4, r"mirror images, also 1\.4 times"),
+        (False, 1.4, r"one of its mirrored forms 1\.4 times"),
+        (True, 1.0, r"all four mirrored forms of the image\."),
+        (True, 1.4, r"all four mirrored forms of the image, also 1\.4 times"),
     ],
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):

@@ -21,7 +21,8 @@ from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import comparison
-from segmentation.presenters.result import Result
+from segmentation.presenters.result import Result, main_number
+from segmentation.services.models_offered import title_of
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 VISITOR = uuid4()
@@ -390,3 +391,12 @@ class TestComparison:
         assert comparison(Job(parent=job.parent, summary=job.summary, state="done")) == []
         job.parent.state = "failed"
         assert comparison(job) == []
+
+
+def test_of_a_refused_image_lists_say_no_number_and_no_dash():
+    nothing = {"value": None, "low": None, "high": None, "unit": ""}
+    assert main_number({"task": "phases", "quantities": {"area_fraction of ferrite": nothing}}) == ""
+
+
+def test_the_automatic_name_of_a_model_is_no_title():
+    assert title_of("auto-particles") == "Chosen by the image"

@@ -55,11 +55,14 @@ def test_images_in_folders_with_their_side_files(opened):
             ("b/one.tif", picture(2)),
             ("b/ONE-tif.HDR", b"[MAIN]"),
             ("readme.txt", b"hello"),
+            ("two.txt", "[SemImageFile]".encode("utf-16")),
         ]
     )
     images, notes = opened(content)
     assert images == [("one.tif", ["one.txt"]), ("one.tif", ["ONE-tif.HDR"])]
-    assert notes == [("readme.txt", archives.ALONE)]
+    assert [name for name, _ in notes] == ["readme.txt", "two.txt"]
+    assert "a text file; upload the micrograph itself" in notes[0][1]
+    assert "wrote beside an image; upload it together with the image of the same name" in notes[1][1]
 
 
 def test_what_operating_systems_add_is_counted_and_left_out(opened):

@@ -141,7 +141,7 @@ class TestAccess:
     ("change", "said"),
     [
         ({"filter": True}, "segmentation filter: on"),
-        ({"flips": True}, "mirrored images: on"),
+        ({"flips": True}, "all mirrored forms: on"),
         ({"polarity": "dark"}, "particles are: darker than their surroundings"),
         ({"threshold": 0.4}, "threshold: 0.4"),
         ({"data_bar": 0}, "data bar: there is none"),

@@ -1,7 +1,7 @@
 """`bundle.zip`: all files that a user takes away in one, with their checksums.
 
-Byte for byte the same when it is made again from the same input by the same version: no file in it holds a date, a
-running time or a random number.
+Byte for byte the same when it is made again from the same result by the same version: no file in it holds a running
+time or a random number, and only the report the date of the analysis.
 """
 
 from __future__ import annotations

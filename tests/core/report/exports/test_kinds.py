@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.report import exports, figure
 from segmentation.core.report.exports.base import Export
-from segmentation.core.report.exports.viewer import thumbnail
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks.judgement import without_numbers
@@ -178,8 +176,13 @@ def test_charts_alone_are_no_cuts(phases, tmp_path):
     assert Image.open(files["panel-quantities.png"]).size == (480, 315)
 
 
-def test_the_small_picture_of_a_refused_image_shows_no_outlines(phases):
-    def coloured(analysis):
-        return np.ptp(np.asarray(Image.open(io.BytesIO(thumbnail(analysis)))).astype(int), axis=2).max() > 20
+def test_of_a_refused_image_nothing_is_coloured_and_no_number_is_a_dash(phases, tmp_path):
+    def coloured(picture):
+        return np.ptp(np.asarray(Image.open(picture).convert("RGB")).astype(int), axis=2).max() > 20
 
-    assert coloured(phases) and not coloured(replace(phases, table=without_numbers(phases.table)))
+    refused = replace(phases, table=without_numbers(phases.table), quantities={"mean": Value(None)})
+    files = {each: write_all(each, tmp_path / str(each.refused)) for each in (phases, refused)}
+    pictures = [name for name in files[refused] if name.startswith(("panel-", "thumbnail")) and "svg" not in name]
+    assert [sum(coloured(each[name]) for name in pictures) for each in files.values()] == [3, 0]
+    words = [page.extract_text() for page in pypdf.PdfReader(files[refused]["report.pdf"]).pages]
+    assert "Numbers" not in words[0] and "–" not in words[0]

@@ -1,0 +1,123 @@
+"""Other ways to analyse an image of which nothing, or nothing sure, came: which are plausible, and what each finds.
+
+Each is tried on a part of the image, so that a page can show several small pictures side by side: models whose training
+images look most like the image, the other polarity, and half and twice the working scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import tasks
+from .analysis import AnalysisSettings
+from .labels.options import EVEN
+from .micrograph.types import Calibration, Micrograph
+from .network.cards import ModelCard
+from .network.runtime import Runtime
+from .network.scale_search import LIMITS
+from .network.textures import nearest
+from .pipeline import Progress, analyse, analysed_rows, clip_outliers, quiet
+
+SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
+SIDE = 768  # px of a side of the part
+MODELS, SHOWN = 4, 3
+FEWEST = 3  # objects that count, from which on a way is worth showing
+SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to analyse an image. words: for people. settings: by name, all others staying as they are."""
+
+    words: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The part of an image that is looked at, without data bar and scale. shrunk: by this whole number a side."""
+
+    micrograph: Micrograph
+    shrunk: int
+
+    @classmethod
+    def of(cls, micrograph: Micrograph, settings: AnalysisSettings) -> Part:
+        """The middle of the analysed rows, in which objects are as large as they are unless the image is large."""
+        pixels = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
+        shrunk = max(1, -(-max(pixels.shape) // SHRUNK))
+        if shrunk > 1:
+            rows, columns = (side // shrunk for side in pixels.shape)
+            blocks = pixels[: rows * shrunk, : columns * shrunk].reshape(rows, shrunk, columns, shrunk)
+            pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
+        top, left = (max(0, side - SIDE) // 2 for side in pixels.shape)
+        middle = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
+        unscaled = {"calibration": Calibration.absent(), "reading": Calibration.absent(), "notes": ()}
+        return cls(replace(micrograph, pixels=middle, metadata={}, **unscaled), shrunk)
+
+    @property
+    def picture(self) -> NDArray[np.float32]:
+        return clip_outliers(self.micrograph.pixels)
+
+
+def ways(
+    part: Part,
+    asked: AnalysisSettings,
+    used: Mapping[str, Any],
+    model: str,
+    here: Sequence[ModelCard],
+    *,
+    refused: bool = False,
+) -> list[Way]:
+    """The plausible ways other than the one that was tried, the likeliest model first.
+
+    model: the name of the one that was used. used: what was used where the settings leave it open. here: the cards of
+    the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
+    """
+    task = tasks.find(asked.task)
+    others = [card for card in nearest(part.picture, here) if card.name != model]
+    models = [Way(card.title, {"model": card.name}) for card in others[:MODELS]]
+    varied, names = list[Way](), task.settings.model_fields
+    if not refused and any(card.name == model for card in here):
+        if "polarity" in names and used.get("polarity"):
+            other = "bright" if used["polarity"] == "dark" else "dark"
+            varied.append(Way(f"{other.capitalize()} {task.things}", {"model": model, "polarity": other}))
+        for factor, words in SCALES.items() if used.get("scale") and "scale" in names and not task.semantic else ():
+            scale = round(used["scale"] * factor, 4)
+            if LIMITS[0] <= scale <= LIMITS[1]:
+                varied.append(Way(words.format(things=task.things), {"model": model, "scale": scale}))
+    return [way for pair in zip_longest(models, varied) for way in pair if way is not None]
+
+
+def look(
+    part: Part,
+    asked: AnalysisSettings,
+    way: Way,
+    card: ModelCard,
+    *,
+    runtime: Runtime | None = None,
+    progress: Progress = quiet,
+) -> tuple[str, bytes] | None:
+    """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure."""
+    from .report.exports.viewer import thumbnail
+
+    changed = {**way.settings, "data_bar": 0}
+    if "scale" in changed:
+        changed["scale"] = min(changed["scale"] * part.shrunk, LIMITS[1])
+    task = tasks.find(card.task)
+    segmentation = asked.segmentation.replaced(**changed) if task.name == asked.task else task.settings(**changed)
+    settings = AnalysisSettings(segmentation, asked.measurement.replaced(calibration=None), task.name)
+    analysis = analyse(part.micrograph, settings, progress, runtime=runtime)
+    if analysis.refused or not len(analysis.segmentation):
+        return None
+    if task.semantic:
+        return "", thumbnail(analysis)
+    kept = int(analysis.table.kept.sum())
+    if kept < FEWEST or analysis.segmentation.used.get("expected", 1.0) < EVEN:
+        return None
+    return f"{kept} {task.things}", thumbnail(analysis)

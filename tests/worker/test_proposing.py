@@ -1,0 +1,139 @@
+"""Other ways to analyse the image of a doubtful result: which are tried, that jobs come first, what the page shows."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.urls import reverse
+
+from segmentation import services
+from segmentation.core import proposing
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.network import cards
+from segmentation.core.proposing import Part, ways
+from segmentation.core.tasks.out_of_domain import without_numbers
+from segmentation.models import Job, Proposals
+from tests.core.builders import make_analysis
+from tests.web.finished import SUMMARY
+from worker import proposing as worker_proposing
+from worker import tasks
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
+NOTHING = {
+    **SUMMARY,
+    "statistics": {**SUMMARY["statistics"], "n_kept": 0, "n_set_aside": 0},
+    "found": 0,
+    "used": {"polarity": "bright", "scale": 0.5},
+    "model": {"name": "particles"},
+}
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Five models, the likeliest first."""
+    own = cards.find("particles")
+    found = [own, *(replace(own, name=name) for name in ("supported", "bubbles", "coatings", "steel", "more"))]
+    monkeypatch.setattr(proposing, "nearest", lambda picture, among: list(among))
+    monkeypatch.setattr(worker_proposing, "offered", lambda user: found)
+    monkeypatch.setattr(cards, "find", {each.name: each for each in found}.get)
+    return found
+
+
+def part_of(shape=(300, 400), **settings):
+    found = make_analysis(12, shape)
+    return Part.of(found.micrograph, AnalysisSettings.of(**settings))
+
+
+@pytest.fixture
+def asked(make_job, alice, client, here, monkeypatch):
+    """Other ways of a result without outlines, as its page asks for them; `look` finds what the way's model says."""
+    job = make_job(state="done", attempt=1, summary=NOTHING, owner=alice)
+    monkeypatch.setattr(worker_proposing, "pixels_of", lambda *_: make_analysis(12, (300, 400)).micrograph)
+    client.force_login(alice)
+    client.get(reverse("job-proposals", args=[job.pk]))
+    return Proposals.objects.get(job=job)
+
+
+def page_of(client, job):
+    return client.get(reverse("job-proposals", args=[job.pk])).content.decode()
+
+
+def test_the_likeliest_models_the_other_polarity_and_two_scales(here):
+    used = {"polarity": "bright", "scale": 0.5}
+    every = ways(part_of(), AnalysisSettings.of(), used, "particles", here)
+    settings = [way.settings for way in every]
+    others = [{"model": each.name} for each in here[1:5]]
+    varied = [{"model": "particles", **way} for way in ({"polarity": "dark"}, {"scale": 0.25}, {"scale": 1.0})]
+    assert settings == [others[0], varied[0], others[1], varied[1], others[2], varied[2], others[3]]
+    of_another_kind = ways(part_of(), AnalysisSettings.of(), used, "particles", here, refused=True)
+    assert [way.settings for way in of_another_kind] == others
+
+
+def test_the_part_is_the_middle_of_a_large_image_without_its_bar():
+    micrograph = make_analysis(0, (100, 100)).micrograph
+    pixels = np.zeros((3000, 4000), np.uint8)
+    pixels[1400:1500, 2000:2100] = 255
+    part = Part.of(replace(micrograph, pixels=pixels), AnalysisSettings.of(data_bar=100))
+    assert (part.micrograph.shape, part.shrunk) == ((768, 768), 2)
+    assert part.micrograph.pixels[359:409, 384:434].min() == 255 and part.micrograph.pixels.mean() < 2
+
+
+@pytest.mark.parametrize(("count", "refused", "words"), [(12, False, "12 particles"), (2, False, ""), (12, True, "")])
+def test_only_a_way_that_finds_something_is_shown(count, refused, words, monkeypatch):
+    found = make_analysis(count, (120, 160))
+    found = replace(found, table=without_numbers(found.table)) if refused else found
+    kept = int(found.table.kept.sum())
+    asked_of = []
+    monkeypatch.setattr(proposing, "analyse", lambda micrograph, settings, *_, **__: asked_of.append(settings) or found)
+    part, way = replace(part_of(), shrunk=2), proposing.Way("", {"model": "particles", "scale": 0.5})
+    seen = proposing.look(part, AnalysisSettings.of(polarity="dark"), way, cards.find("particles"))
+    assert (seen[0] if seen else "") == words.replace("12", str(kept))
+    settings = asked_of[0].segmentation
+    assert (settings.scale, settings.polarity, settings.data_bar) == (1.0, "dark", 0)
+
+
+def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, monkeypatch):
+    found = {"supported": ("42 particles", b"RIFF"), "particles": None}
+    monkeypatch.setattr(proposing, "look", lambda part, asked, way, card, **_: found.get(card.name))
+    assert "Trying other models" in page_of(client, asked.job)
+    tasks.propose(asked.pk)
+    page = page_of(client, asked.job)
+    shown = Proposals.objects.get().result["shown"]
+    assert [each["count"] for each in shown] == ["42 particles"] and b64decode(shown[0]["picture"]) == b"RIFF"
+    assert "42 particles" in page and 'name="model" value="supported"' in page and "hx-get" not in page
+    client.post(reverse("job-change", args=[asked.job.pk]), {"model": "particles", "scale": "0.25", "polarity": "dark"})
+    settings = asked.job.reruns.get().get_settings().segmentation
+    assert (settings.model, settings.scale, settings.polarity) == ("particles", 0.25, "dark")
+    services.delete_job(job=asked.job)
+    assert not Proposals.objects.exists()
+
+
+def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job, monkeypatch):
+    tried, waits = [], []
+
+    def look(part, asked, way, card, *, progress, **_):
+        if len(tried) == 1 and not waits:
+            waits.append(make_job())
+        progress("segmenting", 0.5)
+        tried.append(str(way))
+
+    monkeypatch.setattr(proposing, "look", look)
+    monkeypatch.setattr(worker_proposing, "EVERY_SECONDS", -1.0)
+    tasks.propose(asked.pk)
+    asked.refresh_from_db()
+    assert (asked.state, asked.result["tried"], len(tried)) == ("queued", 1, 1)
+    Job.objects.filter(pk=waits[0].pk).update(state="done")
+    tasks.propose(asked.pk)
+    asked.refresh_from_db()
+    assert asked.state == "done" and len(tried) == len(set(tried)) == asked.result["tried"]
+
+
+def test_a_sure_or_corrected_result_asks_for_none(make_job, client, alice):
+    client.force_login(alice)
+    for summary in (SUMMARY, {**NOTHING, "used": {"corrected": {"changed": 1}}}):
+        job = make_job(state="done", attempt=1, summary=summary, owner=alice)
+        assert page_of(client, job) == ""
+    assert not Proposals.objects.exists()

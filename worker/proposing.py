@@ -1,0 +1,87 @@
+"""Other ways to analyse an image of which nothing, or nothing sure, came, shown small on the page of its result.
+
+They come last: the work stops as soon as other work waits, and goes on with the next way when there is none.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from segmentation import services
+from segmentation.core.network import cards
+from segmentation.models import Comparison, Dataset, ExportJob, Job, Proposals, Sample
+from segmentation.services.models_offered import offered
+
+from . import batching
+from .fetching import pixels_of
+
+if TYPE_CHECKING:
+    from segmentation.core.pipeline import Runtime
+
+Progress = Callable[[str, float], None]
+FIRST = (Job, ExportJob, Comparison, Sample, Dataset)  # what somebody waits for
+EVERY_SECONDS = 0.3  # from one look at what waits to the next
+
+
+class WorkWaits(Exception):
+    """Work that somebody waits for waits for this worker."""
+
+
+class GivingWay:
+    """A progress that reports to the row and raises WorkWaits as soon as other work waits."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._looked = progress, 0.0
+
+    def __call__(self, stage: str = "trying other ways", fraction: float = 0.0) -> None:
+        self._progress(stage, fraction)
+        now = time.monotonic()
+        if now - self._looked > EVERY_SECONDS:
+            self._looked = now
+            if any(kind.objects.waiting().exists() for kind in FIRST):
+                raise WorkWaits
+
+
+def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> None:
+    """Try one way after the other, until enough have found something."""
+    from segmentation.core.pipeline import Runtime
+    from segmentation.core.proposing import SHOWN, Part, ways
+
+    job, alive = proposals.job, GivingWay(progress)
+    shown: list[dict[str, Any]] = proposals.result.get("shown", [])
+    tried: int = proposals.result.get("tried", 0)
+    try:
+        alive()
+        asked, here = job.get_settings(), offered(job.owner)
+        part = Part.of(pixels_of(job.micrograph, folder, alive), asked)
+        used, model = job.summary.get("used", {}), job.summary.get("model", {}).get("name", "")
+        refused = bool(job.summary.get("refused"))
+        runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
+        for way in ways(part, asked, used, model, here, refused=refused)[tried:]:
+            if len(shown) == SHOWN:
+                break
+            if proposal := _looked_at(part, asked, way, runtime, alive):
+                shown.append(proposal)
+            tried += 1
+            proposals.change(result={"tried": tried, "shown": shown})
+    except WorkWaits:
+        services.pause_proposals(proposals=proposals)
+        return
+    services.publish_proposals(proposals=proposals, result={"tried": tried, "shown": shown})
+
+
+def _looked_at(part: Any, asked: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:
+    """What a way finds, in plain JSON types; None where it is nothing sure."""
+    from segmentation.core.proposing import look
+
+    found = look(part, asked, way, cards.find(way.settings["model"]), runtime=runtime, progress=alive)
+    if found is None:
+        return None
+    count, picture = found
+    return {"words": way.words, "settings": way.settings, "count": count, "picture": b64encode(picture).decode()}
