@@ -102,6 +102,7 @@ class Job(Owned, Attempted):
             models.Index(fields=["state", "queued"]),
             models.Index(fields=["state", "-finished"]),
             models.Index(fields=["started"]),
+            models.Index(fields=["micrograph", "owner", "created"]),  # the newest result of an image, for the lists
         ]
 
     def __str__(self) -> str:

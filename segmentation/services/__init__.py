@@ -52,5 +52,5 @@ from .segmentations import keep_segmentation
 from .signing import broken_signatures, sign_job
 from .trained import begin_version, install_model, model_name_of, publish_training, report_training
 from .trouble import trouble
-from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
+from .upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
