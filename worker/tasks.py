@@ -144,6 +144,8 @@ def _do_next(kind: type[Attempted], pk: str) -> None:
     """
     steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
     any(step((kind, pk)) for step in steps)
+    if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
+        services.enqueue_inspection()
 
 
 def _do_short(named: Named) -> bool:

@@ -64,9 +64,9 @@ def _follow(micrograph: Micrograph) -> None:
 
 
 def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
-    """Queue a partly unpacked archive again for its sender's next turn; raises `Superseded`.
+    """Queue a partly unpacked archive, or an image whose data bar is not read yet, again; raises `Superseded`.
 
-    metadata: how far it is unpacked. `started` stays, because its sender has had a turn.
+    metadata: of an archive how far it is unpacked. `started` stays, because its sender has had a turn.
     """
     micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
 

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import tifffile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
+from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
 from segmentation.services.jobs import UNREADABLE
 from segmentation.services.limits import most_pixels
@@ -230,7 +232,7 @@ class TestTurns:
 
 
 class TestDataBars:
-    """They are read after all images of their sender, and nobody waits for them whose scale does not need them."""
+    """They are read in idle moments, and nobody waits for them whose scale does not need them."""
 
     @pytest.fixture(autouse=True)
     def bars(self, monkeypatch):
@@ -286,7 +288,35 @@ class TestDataBars:
         self.start(receive(name="wanted.png"), asked={"width": None, "origin": "typed"})
         inspect_uploads()
         inspect_uploads()
+        Job.objects.update(state="done")
+        inspect_uploads()
         assert [name for name, _ in bars[2:]] == ["wanted.png", "looked at.png"]
+
+    def test_they_are_read_while_no_job_waits_or_runs_and_then_begun_again(self, bars, monkeypatch):
+        """Beside a job that has its scale, and would be twice as slow."""
+        micrograph, taken = receive(), []
+        run = inspection._run
+
+        def arriving(command, alive):
+            if "--later" not in command and not taken:
+                taken.append(self.start(receive(picture(70)), asked={"width": "64", "origin": "typed"}))
+                with pytest.raises(inspecting.GivesWay):
+                    alive()
+                raise inspecting.GivesWay
+            return run(command, alive)
+
+        monkeypatch.setattr(inspection, "_run", arriving)
+        inspect_uploads()
+        assert self.ready(taken[0])
+        assert set(Micrograph.objects.values_list("state", "deaths", "faults")) == {("queued", 0, 0)}
+        Job.objects.update(state="running")
+        inspect_uploads()
+        assert not Micrograph.objects.exclude(reading={}).exists()
+        Micrograph.objects.filter(pk=micrograph.pk).update(created=timezone.now() - LONGEST_HELD[1])
+        assert looked_into(micrograph).reading == {"nm_per_pixel": 5.0}  # not held for ever
+        Job.objects.update(state="done")
+        inspect_uploads()
+        assert not Micrograph.objects.exclude(state="done").exists()
 
     def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
@@ -299,20 +329,17 @@ class TestDataBars:
         late = self.start(micrograph, asked={"width": "64", "origin": "typed"})
         later = self.start(micrograph, asked={"width": "7520", "origin": ""})
         assert (self.ready(late), self.ready(later)) == (True, False)
+        Job.objects.filter(ready=True).update(state="done")
         with commit():
             looked_into(micrograph)
         assert self.ready(untouched) and self.ready(later)
 
-    @pytest.mark.slow
-    def test_what_the_file_says_waits_for_what_may_contradict_it(self, monkeypatch, commit):
+    def test_a_job_whose_file_says_its_scale_does_not_wait(self, monkeypatch):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
         job = self.start(micrograph, asked={"width": "7520", "origin": "default"})
         assert looked_into(micrograph).state == "queued"
-        assert not self.ready(job)
-        with commit():
-            looked_into(micrograph)
         assert self.ready(job)
 
     @pytest.mark.parametrize("does", ["exit 3", "echo junk", "kill -9 $$"])
@@ -335,6 +362,7 @@ class TestDataBars:
         with commit():
             inspect_uploads()
         assert (first.jobs.count(), second.jobs.count()) == (0, 1)
+        second.jobs.update(state="done")
         with commit():
             inspect_uploads()
         assert first.jobs.count() == 1
