@@ -39,16 +39,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery import current_task, shared_task
-from celery.signals import task_failure, worker_shutting_down
+from celery import current_app, current_task, shared_task
+from celery.signals import task_failure, worker_process_init, worker_shutting_down
 from celery.worker import state
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from segmentation import log_context, services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.settings import DEFAULT_TASK
 from segmentation.models import (
     AGAIN,
     Attempted,
@@ -63,7 +65,7 @@ from segmentation.models import (
     Training,
 )
 from segmentation.services import outlines, tables
-from segmentation.services.kinds import INSPECTIONS, KINDS
+from segmentation.services.kinds import ANALYSES, INSPECTIONS, KINDS
 from segmentation.services.queue import enqueue
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
@@ -72,11 +74,11 @@ from . import batching, presence  # noqa: F401  the signals of presence
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
-from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
+from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, table_of, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
-from .inspecting import inspect
+from .inspecting import GivesWay, inspect
 from .inspection import Killed
 from .samples import pool_sample
 from .scratch import scratch
@@ -94,6 +96,7 @@ Progress = Callable[[str, float], None]
 _delivering = threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
+_last_job: Any = None  # id of the one that this message led to
 Work = Callable[[Any, Progress, Path], None]
 Named = tuple[type[Attempted], str]
 
@@ -140,12 +143,16 @@ def _do_next(kind: type[Attempted], pk: str) -> None:
     """Each message does one thing, and only says that something waits; the rows say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both.
+    in both. In an idle moment after a job its files are written before anybody asks for them.
     """
+    global _last_job
+    _last_job = None
     steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
     any(step((kind, pk)) for step in steps)
     if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
         services.enqueue_inspection()
+    if _last_job is not None and not Job.objects.arriving().exists():
+        _write_ahead(_last_job)
 
 
 def _do_short(named: Named) -> bool:
@@ -161,12 +168,32 @@ def _do_short(named: Named) -> bool:
 
 def _do_job(named: Named) -> bool:
     """Work on the job that comes next; False if there is none."""
-    global _short_in_a_row
+    global _short_in_a_row, _last_job
     while (first := Job.objects.next_in_turn()) is not None:
         if _run(Job, first, _attempt, named):
-            _short_in_a_row = 0
+            _short_in_a_row, _last_job = 0, first
             return True
     return False
+
+
+def _write_ahead(job: Any) -> None:
+    """Write the files of a job, by its id, that nobody has asked for yet; stop when a job comes."""
+
+    def work(export: ExportJob, progress: Progress, folder: Path) -> None:
+        def idle(stage: str, fraction: float) -> None:
+            asked = ExportJob.objects.filter(pk=export.pk).exclude(enqueued=None)
+            if Job.objects.arriving().exists() and not asked.exists():
+                raise GivesWay
+            progress(stage, fraction)
+
+        try:
+            write_further(export, idle, folder)
+        except GivesWay:
+            services.give_up_ahead(export)
+
+    export = services.begin_ahead(job)
+    if export is not None:
+        _run(ExportJob, export.pk, work)
 
 
 @shared_task(
@@ -298,7 +325,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
     analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)
     # The page shows the numbers while the files are being written.
-    summary = summarise(analysis, reused=reused)
+    summary = summarise(analysis, reused=reused, unread=not job.micrograph.is_finished)
     job.change(summary=summary)
     progress("drawing the figure", WRITING)
     out = folder / "results"
@@ -312,7 +339,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     )
     show_in_squares(job.micrograph, micrograph, folder)
     if in_sample:  # it may come to count there
-        files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
+        files[tables.NAME] = table_of(analysis, out)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)
 
@@ -321,12 +348,36 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
 
-    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
-    found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=runtime, clock=clock)
+    found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=_runtime(), clock=clock)
     file = folder / "segmentation.npz"
     found.save(file)
     services.keep_segmentation(job=job, file=file, provenance=found.provenance)
     return found
+
+
+def _runtime() -> Any:
+    from segmentation.core import pipeline
+
+    return pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
+
+
+@worker_process_init.connect
+def warm_up(**signal: Any) -> None:
+    """Analyse a drawn picture in a new child of the pool for analyses, so that its first job need not wait for
+    libraries and the usual network. What fails here will be told of a job."""
+    if ANALYSES not in current_app.amqp.queues.consume_from:
+        return
+    try:
+        from segmentation.core import pipeline, tasks
+        from segmentation.core.micrograph import types
+        from segmentation.core.report.files import write_all
+
+        picture = tasks.find(DEFAULT_TASK).golden().picture
+        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, "metadata"))
+        with scratch() as folder:
+            write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)
+    except Exception:
+        logger.warning("The usual model could not be tried.", exc_info=True)
 
 
 def _end(row: Attempted, error: Exception) -> None:

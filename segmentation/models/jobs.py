@@ -30,6 +30,10 @@ class JobQuerySet(AttemptedQuerySet):
     def waiting(self) -> JobQuerySet:
         return super().waiting().filter(ready=True)
 
+    def arriving(self) -> JobQuerySet:
+        """The jobs that wait for a worker, or for their image to be read."""
+        return self.filter(Q(ready=True) | Q(micrograph__width=0), state=WorkState.QUEUED)
+
     def next_in_turn(self) -> Any:
         """Id of the job to take next; None if none waits. Senders take turns."""
         waiting = self.waiting()

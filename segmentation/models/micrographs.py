@@ -37,7 +37,7 @@ WANTED = Q(jobs__ready=False, jobs__state="queued") | Q(sample__isnull=False)
 
 class MicrographQuerySet(AttemptedQuerySet):
     def waiting(self) -> MicrographQuerySet:
-        """The uploads that a worker may take now; data bars, of images that are read already, as `may_read_bars` says."""
+        """The uploads that a worker may take now; the data bars of images that are read as `may_read_bars` says."""
         waiting, bars = super().waiting(), self.may_read_bars().values("pk")
         return waiting.filter(Q(width=0) | Q(pk__in=bars))
 

@@ -26,14 +26,14 @@ from .datasets import (
     use_as_training_data,
 )
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
-from .exports import ask_for_files, file_of, publish_export, unwritten
+from .exports import begin_ahead, file_of, give_up_ahead, publish_export, unwritten
 from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .permissions import check_may_train, may_train
 from .pooling import refresh_sample
 from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
-from .queue import enqueue_inspection
+from .queue import ask_for_files, enqueue_inspection
 from .refusal import Refused
 from .samples import (
     Scale,

@@ -97,7 +97,7 @@ def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str =
     """Whether the scale of an image depends on its data bar, not read yet.
 
     asked: as for `asked_calibration`, {} if nothing was stated. rule: of its sample. A bar that may contradict the file
-    or what was typed is read later (`services.exports.heed_reading`).
+    or what was typed is read later (`services.publishing.heed_reading`).
     """
     if micrograph.is_finished or file_calibration(micrograph):
         return False
