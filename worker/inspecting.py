@@ -45,6 +45,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     path = fetch(micrograph.file.name, folder)
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
+    options["keep_as"] = "" if again else str(micrograph.pk)
 
     def alive() -> None:
         progress(stage, 0.5)

@@ -28,8 +28,11 @@ from segmentation.services.jobs import UNREADABLE
 from segmentation.services.limits import most_pixels
 from segmentation.services.trouble import FULL
 from tests.conftest import picture
+from tests.hostile import image, tiff
 from tests.web.archive import zipped
 from worker import inspecting, inspection
+from worker.fetching import pixels_of
+from worker.scratch import kept
 from worker.tasks import inspect_uploads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -77,7 +80,24 @@ class TestOne:
         )
         assert micrograph.preview.read().startswith(b"\x89PNG")
         assert micrograph.calibration["source"] == "none"
-        assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+        assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept(str(micrograph.pk))]
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+    def test_its_analysis_takes_the_pixels_that_were_decoded_and_decodes_again_without(
+        self, monkeypatch, tmp_path, dtype
+    ):
+        side = SimpleUploadedFile("a.txt", b"[SemImageFile]\nPixelSize=24.8\n")
+        micrograph = looked_into(receive(tiff(image(48, 64, dtype, 200)), name="a µ.tif", side=[side]))
+        with monkeypatch.context() as patch:
+            patch.setattr(inspection, "read_micrograph", None)
+            at_once = pixels_of(micrograph, tmp_path)
+        with kept(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
+            file.write(b"not an array")
+        again = pixels_of(micrograph, tmp_path)
+        np.testing.assert_array_equal(at_once.pixels, again.pixels)
+        assert at_once.pixels.dtype == again.pixels.dtype == dtype
+        for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
+            assert getattr(at_once, name) == getattr(again, name), name
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():
@@ -142,6 +162,13 @@ class TestOne:
             assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
+
+    def test_pixels_that_are_kept_go_with_their_image(self, commit):
+        micrograph = looked_into(receive())
+        assert kept(str(micrograph.pk)).exists()
+        with commit():
+            services.delete_upload(micrograph=micrograph)
+        assert not kept(str(micrograph.pk)).exists()
 
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
         mine = Micrograph.objects.claim(receive().pk)

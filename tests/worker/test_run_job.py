@@ -24,17 +24,17 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
-from segmentation.models import Job, Superseded
+from segmentation.models import ExportJob, Job, Superseded
 from segmentation.services.trouble import DATABASE, FULL, STORAGE
 from tests.conftest import picture
-from worker import inspection
+from worker import inspection, tasks
 from worker.failures import BROKEN
 from worker.fetching import GONE
 from worker.tasks import give_back, run_job
 
 from . import fake
 
-READ = inspection.read_micrograph
+READ, WRITE_AHEAD = inspection.read_micrograph, tasks._write_ahead
 STORED = ("figure-small.webp", "particles.csv.gz", "outlines.json.gz")  # texts are compressed
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
@@ -46,6 +46,7 @@ def science(monkeypatch, read_here):
         lambda name, module: monkeypatch.setitem(sys.modules, name, module),
         lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
     )
+    monkeypatch.setattr(tasks, "_write_ahead", lambda job: None)
     return made["segmentation.core.pipeline"]
 
 
@@ -67,6 +68,28 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert job.summary["data_bar"] is None
     assert job.summary["model"]["sha256"] == "a" * 64
     assert job.summary["warnings"] == [NO_SCALE]
+
+
+@pytest.mark.parametrize(("comes", "asked", "written"), [(0, 0, 1), (1, 0, 0), (1, 1, 1)])
+def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
+    science, make_job, monkeypatch, comes, asked, written
+):
+    """They stop for a job that comes, unless somebody has asked for them meanwhile."""
+    job, written_all = make_job(), fake.write_all
+
+    def busy(found, folder, *, stored_only=False, **more):
+        if not stored_only and comes:
+            make_job(enqueued=timezone.now())
+        if not stored_only and asked:
+            services.ask_for_files(job)
+        return written_all(found, folder, stored_only=stored_only, **more)
+
+    monkeypatch.setattr(tasks, "_write_ahead", WRITE_AHEAD)
+    monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", busy)
+    run_job(str(job.pk))
+    assert job.artifacts.filter(name="figure.png").count() == written
+    assert list(ExportJob.objects.values_list("state", flat=True)) == ["done"] * written
+    assert Job.objects.get(pk=job.pk).state == "done"
 
 
 def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, monkeypatch):

@@ -215,7 +215,6 @@ def test_a_message_is_taken_at_the_next_glance(tmp_path, monkeypatch):
         assert slept == [GLANCE]
 
 
-
 def test_who_is_to_stop_waits_no_longer(tmp_path, monkeypatch):
     """Celery looks whether it is to stop each time it has waited, which it does for two seconds."""
     slept = []
