@@ -84,7 +84,9 @@ class TestWaiting:
         assert "<dd>1,234</dd>" in page and "kept" not in page and "<progress" in page
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
-        response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
+        young, old = job(Job.State.RUNNING), job(Job.State.RUNNING, queued=timezone.now() - SOON)
+        assert 'hx-trigger="every 250ms"' in words(maker.get(address(young, "status/"), headers=HTMX))
+        response = maker.get(address(old, "status/"), headers=HTMX)
         assert 'hx-trigger="every 1s"' in words(response)
         assert "<html" not in words(response)
         assert "no-store" in response["Cache-Control"]
