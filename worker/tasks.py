@@ -96,7 +96,6 @@ Progress = Callable[[str, float], None]
 _delivering = threading.Lock()
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
-_last_job: Any = None  # id of the one that this message led to
 Work = Callable[[Any, Progress, Path], None]
 Named = tuple[type[Attempted], str]
 
@@ -143,23 +142,21 @@ def _do_next(kind: type[Attempted], pk: str) -> None:
     """Each message does one thing, and only says that something waits; the rows say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both. In an idle moment after a job its files are written before anybody asks for them.
+    in both. In an idle moment files are written before anybody asks for them.
     """
-    global _last_job
-    _last_job = None
     steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
     any(step((kind, pk)) for step in steps)
     if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
         services.enqueue_inspection()
-    if _last_job is not None and not Job.objects.arriving().exists():
-        _write_ahead(_last_job)
+    _do_idle((kind, pk))
 
 
 def _do_short(named: Named) -> bool:
     """Do the short work that comes next; False if there is none."""
     global _short_in_a_row
     for kind, work in SHORT.items():
-        first = kind.objects.first_in_turn()
+        rows = kind.objects.filter(asked=True) if kind is ExportJob else kind.objects.all()
+        first = rows.first_in_turn()
         if first is not None and _run(kind, first, work, named):
             _short_in_a_row += 1
             return True
@@ -168,32 +165,31 @@ def _do_short(named: Named) -> bool:
 
 def _do_job(named: Named) -> bool:
     """Work on the job that comes next; False if there is none."""
-    global _short_in_a_row, _last_job
+    global _short_in_a_row
     while (first := Job.objects.next_in_turn()) is not None:
         if _run(Job, first, _attempt, named):
-            _short_in_a_row, _last_job = 0, first
+            _short_in_a_row = 0
             return True
     return False
 
 
-def _write_ahead(job: Any) -> None:
-    """Write the files of a job, by its id, that nobody has asked for yet; stop when a job comes."""
+def _do_idle(named: Named) -> None:
+    """Write files that nobody has asked for yet, while no job comes."""
+    first = None if Job.objects.arriving().exists() else ExportJob.objects.filter(asked=False).first_in_turn()
+    if first is not None:
+        _run(ExportJob, first, _write_ahead, named)
 
-    def work(export: ExportJob, progress: Progress, folder: Path) -> None:
-        def idle(stage: str, fraction: float) -> None:
-            asked = ExportJob.objects.filter(pk=export.pk).exclude(enqueued=None)
-            if Job.objects.arriving().exists() and not asked.exists():
-                raise GivesWay
-            progress(stage, fraction)
 
-        try:
-            write_further(export, idle, folder)
-        except GivesWay:
-            services.give_up_ahead(export)
+def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
+    def idle(stage: str, fraction: float) -> None:
+        if Job.objects.arriving().exists() and not ExportJob.objects.filter(pk=export.pk, asked=True).exists():
+            raise GivesWay
+        progress(stage, fraction)
 
-    export = services.begin_ahead(job)
-    if export is not None:
-        _run(ExportJob, export.pk, work)
+    try:
+        write_further(export, idle, folder)
+    except GivesWay:
+        export.change(**AGAIN)
 
 
 @shared_task(
@@ -412,5 +408,5 @@ def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
     if isinstance(row, Micrograph):
         unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
         return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
-    unusable = {"segmentation": None} if isinstance(error, UnusableSegmentation) else {}
+    unusable = {"segmentation": None} if isinstance(row, Job) and isinstance(error, UnusableSegmentation) else {}
     return partial(services.fail, row=row, sentence=sentence, **unusable)

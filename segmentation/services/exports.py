@@ -12,7 +12,7 @@ from django.db import transaction
 from ..core import tasks
 from ..core.report import exports
 from ..core.report.exports.base import Export
-from ..models import AFRESH, AGAIN, Artifact, ExportJob, Job, Micrograph
+from ..models import AFRESH, Artifact, ExportJob, Job, Micrograph
 from .files import may_be_stored, remove_files, remove_files_of, remove_folder
 from .pooling import refresh_after_commit
 from .publishing import heed_reading, store
@@ -66,20 +66,6 @@ def _remove_earlier(export: ExportJob) -> None:
         folder = f"{export.job.folder}/{export.job.attempt}/{attempt}"
         if not any(name.startswith(f"{folder}/") for name in names):
             remove_folder(folder)
-
-
-def begin_ahead(job_id: Any) -> ExportJob | None:
-    """A row for writing the files of a result before anybody asks; None where that is not worth it: of an image in a
-    sample few are opened, and what was asked for once is written already."""
-    job = Job.objects.filter(pk=job_id, state=Job.State.DONE, sample=None).exclude(segmentation=None).first()
-    export, is_new = ExportJob.objects.get_or_create(job=job) if job else (None, False)
-    return export if is_new else None
-
-
-def give_up_ahead(export: ExportJob) -> None:
-    """Stop writing files that nobody asked for; raises `Superseded`."""
-    if not ExportJob.objects.filter(pk=export.pk, attempt=export.attempt, enqueued=None).delete()[0]:
-        export.change(**AGAIN)  # somebody has just asked for them
 
 
 def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None) -> None:

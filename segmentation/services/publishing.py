@@ -15,13 +15,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..core.report import exports
-from ..models import AGAIN, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, Training
+from ..models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Micrograph, Sample, SampleArtifact, Training
 from . import bundles
 from .archives import LocalFile
 from .calibration import disagreements, settings_calibration, used_calibration
 from .files import may_be_stored, remove_folder
 from .pooling import refresh_after_commit
-from .queue import ask_for_files
 from .segmentations import NAME
 from .webhooks import announce
 
@@ -43,6 +42,8 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
         job.finish("done", stage="", progress=1.0, error="", summary=summary)
         heed_reading(Job.objects.filter(pk=job.pk))
+        if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
+            ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
 
     _publish(job, Artifact, {"job": job}, files, change, known)
     refresh_after_commit(job.sample_id)
@@ -59,7 +60,9 @@ def heed_reading(jobs: QuerySet) -> None:
             continue
         used, now = used_calibration(job), settings_calibration(job)
         if disagreements(job.micrograph, used) or now.nm_per_pixel != used.nm_per_pixel:
-            ask_for_files(job)
+            export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
+            ended = ("done", "failed")  # one that is under way is written once more when it ends
+            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
 

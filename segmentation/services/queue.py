@@ -44,16 +44,14 @@ def enqueue_inspection() -> None:
 def ask_for_files(job: Job) -> ExportJob:
     """Start writing the files of a finished job, once; after a failure it starts again after a moment."""
     with transaction.atomic():
-        now = timezone.now()
         export, is_new = ExportJob.objects.get_or_create(job=job)
         rows = ExportJob.objects.filter(pk=export.pk)
-        failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=now - TRY_AGAIN)
+        failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
         # Done, and a file is missing all the same: written by a version that knew fewer files.
         done = rows.filter(state=ExportJob.State.DONE)
-        if is_new or failed.update(**AFRESH) or done.update(**AFRESH):
+        ahead = rows.filter(asked=False).update(asked=True)
+        if is_new or failed.update(**AFRESH) or done.update(**AFRESH) or ahead:
             enqueue_after_commit(export.pk, ExportJob)
-        # What is written ahead stops for a job, unless it was asked for.
-        rows.filter(state=ExportJob.State.RUNNING, enqueued=None).update(enqueued=now)
     export.refresh_from_db()
     return export
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
@@ -21,6 +22,7 @@ from segmentation.core.tasks.out_of_domain import WITHHELD
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change, Result
+from segmentation.views.jobs import SOON
 from segmentation.views.upload import GONE
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 

@@ -1,4 +1,5 @@
-"""The newest result of each image is found by one look into an index, for an account with thousands of results, too."""
+"""The newest result of each image is found by one look into an index, for an account with thousands of results, too.
+Files of a result may be written before anybody asks for them."""
 
 from django.conf import settings
 from django.db import migrations, models
@@ -11,6 +12,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="exportjob",
+            name="asked",
+            field=models.BooleanField(default=True, editable=False),
+        ),
         migrations.AddIndex(
             model_name="job",
             index=models.Index(fields=["micrograph", "owner", "created"], name="segmentatio_microgr_b54193_idx"),
