@@ -39,9 +39,11 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         known = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
     def change() -> None:
-        Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
+        if unread := summary.get("unread"):
+            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
         job.finish("done", stage="", progress=1.0, error="", summary=summary)
-        heed_reading(Job.objects.filter(pk=job.pk))
+        if unread:
+            heed_reading(Job.objects.filter(pk=job.pk))
         if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
             ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
 

@@ -1,5 +1,5 @@
-"""How long a person waits for the first answer, through the site: from the POST until the page shows it. Prints; asserts
-nothing about seconds.
+"""How long a person waits for the first answer, through the site: from the POST until the page shows it.
+Prints; asserts nothing about seconds.
 
 Run: make benchmarks ARGS=tests/benchmarks/test_first_answer.py
 
