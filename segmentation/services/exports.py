@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -21,6 +23,7 @@ from .queue import ask_for_files, enqueue_after_commit
 LONGEST_WAIT = 30.0  # seconds
 AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once
 PAUSE = 0.2  # seconds
+FEW = 1000
 
 
 def unwritten(job: Job) -> dict[str, Export]:
@@ -36,6 +39,7 @@ def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | No
     """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
     stored = job.artifact(name)
     if stored is not None or name not in unwritten(job):
+        ExportJob.objects.filter(job=job, asked=False).update(asked=True)
         return stored
     export = ask_for_files(job)
     if wait > 0 and AT_ONCE.acquire(blocking=False):
@@ -57,6 +61,19 @@ def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | Expo
         if stored is not None:
             return stored
     return export
+
+
+def forget_unasked(before: datetime) -> None:
+    """Remove what was written ahead before this time and nobody has asked for; it is written again for who does."""
+    old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
+    for export in old.select_related("job")[:FEW]:
+        listed = exports.listed("image", tasks.find(export.job.get_settings().task))
+        further = export.job.artifacts.filter(name__in=[name for name, each in listed.items() if not each.stored])
+        with transaction.atomic():
+            if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
+                files = list(further.values_list("file", flat=True))
+                further.delete()
+                transaction.on_commit(partial(remove_files, files))
 
 
 def _remove_earlier(export: ExportJob) -> None:

@@ -81,6 +81,23 @@ def test_the_bundle_holds_what_stands_beside_it(done):
         assert {hashlib.sha256(bundle.read(name)).hexdigest() == digest for name, digest in sums.items()} == {True}
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
+    done, own_storage, wanted, django_capture_on_commit_callbacks
+):
+    before = {path for path in own_storage.rglob("*") if path.is_file()}
+    ExportJob.objects.create(job=done, asked=False)
+    tasks.run_job(str(done.pk))
+    assert services.unwritten(done) == {}
+    if wanted:
+        services.file_of(done, "figure.png")
+    ExportJob.objects.update(finished=timezone.now() - timedelta(hours=2))
+    with django_capture_on_commit_callbacks(execute=True):
+        services.tidy()
+    assert bool(services.unwritten(Job.objects.get(pk=done.pk))) != wanted
+    assert wanted or {path for path in own_storage.rglob("*") if path.is_file()} == before
+
+
 def test_who_asks_twice_has_it_written_once(done):
     first, second = services.ask_for_files(done), services.ask_for_files(done)
     assert first == second
