@@ -31,6 +31,7 @@ from tests.worker.lab import REPOSITORY, Lab, wait_for
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.png"
 WARM = 5
+QUIET = 0.2  # seconds of processors in one
 POLLS = re.compile(rb'hx-trigger="every (\d+)(ms|s)"')
 
 
@@ -131,8 +132,16 @@ def test_first_answer(site):
         except AssertionError:
             return False
 
+    def idle() -> bool:
+        before = processor(process)
+        time.sleep(1.0)
+        return processor(process) - before < QUIET
+
+    began = time.perf_counter()
     wait_for(ready, "all workers are there")
-    print("\nFirst answer for 1024 x 768 px, seconds on the clock (of processors):")
+    wait_for(idle, "the workers have started")
+    print(f"\nWorkers ready to work {time.perf_counter() - began:.1f} s after the site answers.")
+    print("First answer for 1024 x 768 px, seconds on the clock (of processors):")
     for number in range(WARM + 1):
         answer = Answer(address, process, number, "5120 nm")
         answer.figure()
