@@ -26,7 +26,7 @@ UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request
 YOUNG_SECONDS = 60.0
 KEPT_SECONDS = 300.0
 LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one file and of all
-_kept: dict[Path, IO[bytes]] = {}
+_kept: dict[Path, tuple[IO[bytes], int]] = {}  # files that are open, because they are locked, and their sizes
 
 
 @contextmanager
@@ -47,17 +47,17 @@ def scratch() -> Iterator[Path]:
 def keep(file: Path, name: str) -> None:
     """Move a file of a piece of work to where all processes of this machine find it by `kept`, for KEPT_SECONDS and as
     long as this process lives; not where such files take too much room."""
-    sizes = [path.stat().st_size for path in _kept if path.exists()]
-    if name in (path.stem for path in _kept) or file.stat().st_size + sum(sizes) > MOST_KEPT:
+    path, size = kept(name), file.stat().st_size
+    if path in _kept or size + sum(other for _, other in list(_kept.values())) > MOST_KEPT:
         return
-    path, opened = kept(name), file.open("rb")
+    opened = file.open("rb")
     fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     file.rename(path)
-    _kept[path] = opened
+    _kept[path] = opened, size
 
     def forget() -> None:
         path.unlink(missing_ok=True)
-        _kept.pop(path).close()
+        _kept.pop(path)[0].close()
 
     timer = threading.Timer(KEPT_SECONDS, forget)
     timer.daemon = True

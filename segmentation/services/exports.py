@@ -30,16 +30,22 @@ def unwritten(job: Job) -> dict[str, Export]:
     """The files of a finished job that can be asked for and are not stored, by name."""
     if not job.is_done or job.segmentation_id is None:
         return {}
-    listed = exports.listed("image", tasks.find(job.get_settings().task))
     there = {each.name for each in job.artifacts.all()}
-    return {name: each for name, each in listed.items() if not each.stored and name not in there}
+    return {name: each for name, each in _further(job).items() if name not in there}
+
+
+def _further(job: Job) -> dict[str, Export]:
+    """The files that are not stored with every result, by name."""
+    listed = exports.listed("image", tasks.find(job.get_settings().task))
+    return {name: each for name, each in listed.items() if not each.stored}
 
 
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
     """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
     stored = job.artifact(name)
     if stored is not None or name not in unwritten(job):
-        ExportJob.objects.filter(job=job, asked=False).update(asked=True)
+        if stored is not None and name in _further(job):
+            ExportJob.objects.filter(job=job, asked=False).update(asked=True)
         return stored
     export = ask_for_files(job)
     if wait > 0 and AT_ONCE.acquire(blocking=False):
@@ -67,8 +73,7 @@ def forget_unasked(before: datetime) -> None:
     """Remove what was written ahead before this time and nobody has asked for; it is written again for who does."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
     for export in old.select_related("job")[:FEW]:
-        listed = exports.listed("image", tasks.find(export.job.get_settings().task))
-        further = export.job.artifacts.filter(name__in=[name for name, each in listed.items() if not each.stored])
+        further = export.job.artifacts.filter(name__in=_further(export.job))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
                 files = list(further.values_list("file", flat=True))
