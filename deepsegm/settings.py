@@ -299,6 +299,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = env.number("DEEPSEGM_JOBS_PER_CHILD", 100, least=1)
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * DEEPSEGM_JOB_MEMORY_MB or None  # KiB: half of it, and it is renewed
 CELERY_WORKER_LOST_WAIT = 0.3  # seconds until a child that was killed, as by a cancelled job, makes room for the next
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120.0  # a child loads libraries and the usual network before it says that it is up
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = not DEEPSEGM_EMBEDDED
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

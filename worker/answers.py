@@ -21,6 +21,7 @@ LONGEST_KIND = 100
 OF_FILES = ("metadata", "side file", "none")  # where a pixel size comes from that a file states
 NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)
 LONGEST_HEADER = 256  # bytes, of npy
+PIXELS = (np.uint8, np.uint16, np.float32)  # of an image
 OURS = (IMAGE, IMAGE_SHA256)  # metadata that no file states
 
 

@@ -14,11 +14,15 @@ from segmentation.core.labels.segmentation import DAMAGED, Segmentation, Unusabl
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Signature
-from segmentation.services import bundles, logs
+from segmentation.services import bundles, logs, tables
 from segmentation.services.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
+from .summary import summarise
+
+if TYPE_CHECKING:
+    from segmentation.core.analysis import Analysis
 
 Progress = Callable[[str, float], None]
 MEASURED = 0.1
@@ -78,19 +82,21 @@ def kept(job: Job, found: Segmentation, parent: Job, folder: Path) -> Segmentati
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write and publish the files that are not stored with every result."""
+    """Write and publish the files that are not stored with every result; all of them where the data bar of the image
+    was read after the result was measured."""
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
     from segmentation.core.report.signatures import Filing
 
     job, out = export.job, folder / "results"
+    anew = bool(job.summary.get("unread")) and job.micrograph.is_finished and not job.signature_hash
     reading = partial(progress, "reading the image", 0.0)
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     out.mkdir()
     there = []
-    for stored in job.artifacts.all():
+    for stored in job.artifacts.filter(name=services.segmentations.NAME) if anew else job.artifacts.all():
         with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         there.append(stored.name)
@@ -104,7 +110,19 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         filing=Filing(job.finished, services.address_of(job)),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
     )
-    services.publish_export(export=export, files=files)
+    summary = None
+    if anew:
+        files = {name: path for name, path in files.items() if name not in there}
+        if job.artifact(tables.NAME):
+            files[tables.NAME] = table_of(analysis, out)
+        reused, timings = job.summary.get("reused", False), job.summary.get("timings", {})
+        summary = {**summarise(analysis, reused=reused, unread=False), "timings": timings}
+    services.publish_export(export=export, files=files, summary=summary)
+
+
+def table_of(analysis: Analysis, out: Path) -> Path:
+    """The file of the table of objects from which samples are pooled."""
+    return tables.save(analysis.table, analysis.segmentation.used.get("clarity", 1.0), out / tables.NAME)
 
 
 def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from django.core.files.storage import default_storage
 
 from segmentation import services
+from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Micrograph
 
-from . import inspection
+from . import answers, inspection
+from .scratch import kept
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph import types
@@ -63,10 +65,27 @@ def show_in_squares(stored: Micrograph, micrograph: types.Micrograph, folder: Pa
 
 def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:
     """The micrograph as read, with the data of its side files and its data bar; raises UnreadableImage. alive: as for
-    `inspection.inspect`."""
+    `inspection.inspect`.
+
+    What this machine decoded a moment ago, at the upload, is not decoded again; it is checked again.
+    """
     from segmentation.core.micrograph.readings import with_scale_read
 
-    side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
-    path = fetch(micrograph.file.name, folder)
-    found = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
+    found = _kept(micrograph)
+    if found is None:
+        side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
+        path = fetch(micrograph.file.name, folder)
+        found = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
     return with_scale_read(found, micrograph.reading)
+
+
+def _kept(micrograph: Micrograph) -> types.Micrograph | None:
+    from segmentation.core.micrograph import types
+
+    try:
+        pixels = answers.array(kept(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
+    except ValueError:
+        return None
+    name, sha256, calibration = clean_name(micrograph.name), micrograph.sha256, micrograph.file_calibration
+    metadata = {**micrograph.metadata, "kind": micrograph.kind}
+    return types.Micrograph(pixels, name, sha256, calibration, metadata, tuple(micrograph.notes))

@@ -26,11 +26,15 @@ READING = "reading the image"
 READING_BAR = "reading the scale in the image"
 
 
+class GivesWay(Exception):
+    """A job came while a data bar was being read."""
+
+
 def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Superseded.
 
-    An image is inspected twice: reading the text of its data bar takes seconds, so it is done after all waiting images
-    of its sender.
+    An image is inspected twice: reading the text of its data bar takes seconds, so it is done when no job waits or
+    runs, and again from the start if one comes meanwhile.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
@@ -41,8 +45,18 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     path = fetch(micrograph.file.name, folder)
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
+    options["keep_as"] = "" if again else str(micrograph.pk)
+
+    def alive() -> None:
+        progress(stage, 0.5)
+        if again and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
+            raise GivesWay
+
     try:
-        found = inspection.inspect(path, name=micrograph.name, alive=lambda: progress(stage, 0.5), **options)
+        found = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
+    except GivesWay:
+        services.give_way(micrograph=micrograph, metadata=micrograph.metadata)
+        return
     except (inspection.Unreadable, inspection.Killed):
         if not again:
             raise

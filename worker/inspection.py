@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from segmentation.core.imported.reading import Outlines
 
 from . import answers
-from .scratch import scratch
+from .scratch import LARGEST_KEPT, keep, scratch
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ LONGEST_SENTENCE = 500
 TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 TOLD_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
 KILLS = (signal.SIGKILL, signal.SIGTERM)
-LOOK_SECONDS = 0.5  # between two looks at whether anybody still wants the answer
+LOOK_SECONDS = 0.2  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
 OUTLINES_TOO_SLOW = "Reading the outlines took too long: the file may be damaged, or split it into parts."
@@ -88,22 +88,28 @@ def inspect(
     side: Sequence[tuple[str, Path]] = (),
     read_bar: bool = True,
     later: bool = False,
+    keep_as: str = "",
     alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
     """The facts about the file at `path`, called `name` by its uploader; raises Unreadable.
 
     side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
-    is read too, as a suggestion: some seconds of work. later: not now. alive: called now and then; whatever it raises
-    ends the child.
+    is read too, as a suggestion: some seconds of work. later: not now. keep_as: a name by which the pixels are kept for
+    an analysis on this machine (`scratch.keep`), if they are not too many; "": not kept. alive: called now and then;
+    whatever it raises ends the child.
     """
     with scratch() as folder:
-        preview = folder / "preview.npy"
+        preview, pixels = folder / "preview.npy", folder / "pixels.npy"
         options = [f"--preview={preview}", *([] if read_bar else ["--no-reading"]), *(["--later"] if later else [])]
+        options += [f"--pixels={pixels}", f"--most-bytes={LARGEST_KEPT}"] if keep_as else []
         facts = _facts(path, name, side, options, alive)
         picture = io.BytesIO()
         with _understanding(facts):
             shown = answers.array(preview, [np.uint8], (PREVIEW_SIDE, PREVIEW_SIDE), at_most=True)
             Image.fromarray(shown).save(picture, format="PNG")
+            if keep_as and os.path.lexists(pixels):
+                answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
+                keep(pixels, keep_as)
         said = plain(facts.model_dump())
         return Inspection({**said, "reading": said["reading"] or {}}, picture.getvalue(), facts.reading is None)
 
@@ -122,7 +128,7 @@ def read_micrograph(
         except TooSlow as error:
             raise Killed(str(error)) from None
         with _understanding(facts):
-            found = answers.array(pixels, [np.uint8, np.uint16, np.float32], (facts.height, facts.width))
+            found = answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
     metadata = {**facts.metadata, "kind": facts.kind}
     return Micrograph(found, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
 

@@ -10,10 +10,12 @@ import logging
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 
@@ -22,6 +24,9 @@ PREFIX = "deepsegm-"
 LOCK = "lock"
 UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request lives (segmentation.http.uploads)
 YOUNG_SECONDS = 60.0
+KEPT_SECONDS = 300.0
+LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one file and of all
+_kept: dict[Path, tuple[IO[bytes], int]] = {}  # files that are open, because they are locked, and their sizes
 
 
 @contextmanager
@@ -39,13 +44,39 @@ def scratch() -> Iterator[Path]:
         _remove(folder)
 
 
+def keep(file: Path, name: str) -> None:
+    """Move a file of a piece of work to where all processes of this machine find it by `kept`, for KEPT_SECONDS and as
+    long as this process lives; not where such files take too much room."""
+    path, size = kept(name), file.stat().st_size
+    if path in _kept or size + sum(other for _, other in list(_kept.values())) > MOST_KEPT:
+        return
+    opened = file.open("rb")
+    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file.rename(path)
+    _kept[path] = opened, size
+
+    def forget() -> None:
+        path.unlink(missing_ok=True)
+        _kept.pop(path)[0].close()
+
+    timer = threading.Timer(KEPT_SECONDS, forget)
+    timer.daemon = True
+    timer.start()
+
+
+def kept(name: str) -> Path:
+    """Where a file lies, or would lie, that is kept under this name."""
+    return _place() / f"{name}.kept"
+
+
 def sweep() -> int:
     """Remove the remains of killed processes from the folder for temporary files; returns their number."""
     place = _place()
     left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
     for folder in left:
         _remove(folder)
-    old = [file for file in place.glob(UPLOADS) if _age(file) > YOUNG_SECONDS and _is_abandoned(file, file)]
+    files = [*place.glob(UPLOADS), *place.glob("*.kept")]
+    old = [file for file in files if _age(file) > YOUNG_SECONDS and _is_abandoned(file, file)]
     for file in old:
         file.unlink(missing_ok=True)
     if left or old:

@@ -19,7 +19,7 @@ from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
-FIRST_WAIT = 0.004
+GLANCE = 0.02  # seconds
 
 
 class Channel(filesystem.Channel):
@@ -94,25 +94,31 @@ class Transport(filesystem.Transport):
     global_state = virtual.BrokerState()
     implements = filesystem.Transport.implements.extend(exchange_type=frozenset(["direct", "topic"]))
     driver_type = driver_name = "spool"
-    _wait = FIRST_WAIT
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Wait for the next message; raises TimeoutError.
 
-        After one the folder is looked at again soon, then less and less often: a worker that has found nothing to do
-        takes the next message within milliseconds, and an idle one costs next to nothing. One that is to stop waits no
-        longer.
+        The folder is read when something in it has changed, and at the polling interval all the same, since two changes
+        may have one time. One look at its time costs a worker next to nothing. One that is to stop waits no longer.
         """
         from celery.worker import state  # not for those who only send
 
         end = None if timeout is None else time.monotonic() + timeout
+        folder = Path(self.client.transport_options["folder"])
         while True:
+            changed, late = _changed(folder), time.monotonic() + self.polling_interval
             try:
                 self.cycle.get(self._deliver, timeout=timeout)
-                self._wait = FIRST_WAIT
                 return
             except Empty:
                 if state.should_stop is not None or (end is not None and time.monotonic() >= end):
                     raise TimeoutError from None
-            time.sleep(self._wait)
-            self._wait = min(2 * self._wait, self.polling_interval)
+            while _changed(folder) == changed and time.monotonic() < late:
+                time.sleep(GLANCE)
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:  # a channel makes it
+        return 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
 
 
-def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
+def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:
     """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
     found, origin = analysis.segmentation, analysis.segmentation.provenance
     rows, columns = analysis.micrograph.shape
@@ -38,6 +38,7 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,
+            "unread": unread,
             **flags.as_json(analysis.flags),
             "timings": analysis.timings,
         }

@@ -39,16 +39,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery import current_task, shared_task
-from celery.signals import task_failure, worker_shutting_down
+from celery import current_app, current_task, shared_task
+from celery.signals import task_failure, worker_process_init, worker_shutting_down
 from celery.worker import state
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from segmentation import log_context, services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.settings import DEFAULT_TASK
 from segmentation.models import (
     AGAIN,
     Attempted,
@@ -64,7 +66,7 @@ from segmentation.models import (
     Training,
 )
 from segmentation.services import outlines, tables
-from segmentation.services.kinds import INSPECTIONS, KINDS
+from segmentation.services.kinds import ANALYSES, INSPECTIONS, KINDS
 from segmentation.services.queue import enqueue
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
@@ -73,11 +75,11 @@ from . import batching, presence  # noqa: F401  the signals of presence
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
-from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, write_further
+from .exporting import corrected_segmentation, imported_segmentation, stored_segmentation, table_of, write_further
 from .failures import sentence_for
 from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
-from .inspecting import inspect
+from .inspecting import GivesWay, inspect
 from .inspection import Killed
 from .proposing import propose_others
 from .samples import pool_sample
@@ -148,17 +150,21 @@ def _do_next(kind: type[Attempted], pk: str) -> None:
     """Each message does one thing, and only says that something waits; the rows say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both. What nobody waits for comes last.
+    in both. What nobody waits for comes last, in an idle moment.
     """
     steps = [_do_short, _do_job] if _short_in_a_row < SHORT_IN_A_ROW else [_do_job, _do_short]
-    any(step((kind, pk)) for step in [*steps, _do_idle])
+    any(step((kind, pk)) for step in steps)
+    if Micrograph.objects.waiting().exists():  # data bars wait for an idle moment
+        services.enqueue_inspection()
+    _do_idle((kind, pk))
 
 
 def _do_short(named: Named) -> bool:
     """Do the short work that comes next; False if there is none."""
     global _short_in_a_row
     for kind, work in SHORT.items():
-        first = kind.objects.first_in_turn()
+        rows = kind.objects.filter(asked=True) if kind is ExportJob else kind.objects.all()
+        first = rows.first_in_turn()
         if first is not None and _run(kind, first, work, named):
             _short_in_a_row += 1
             return True
@@ -175,10 +181,28 @@ def _do_job(named: Named) -> bool:
     return False
 
 
-def _do_idle(named: Named) -> bool:
-    """Look at other ways for a doubtful result; False if none is to be looked at."""
-    first = Proposals.objects.first_in_turn()
-    return first is not None and _run(Proposals, first, propose_others, named)
+def _do_idle(named: Named) -> None:
+    """While no job comes: write files that nobody has asked for yet, and look at other ways for a doubtful result."""
+    steps = (
+        (ExportJob, ExportJob.objects.filter(asked=False), _write_ahead),
+        (Proposals, Proposals.objects, propose_others),
+    )
+    for kind, rows, work in steps:
+        first = None if Job.objects.arriving().exists() else rows.first_in_turn()
+        if first is not None:
+            _run(kind, first, work, named)
+
+
+def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
+    def idle(stage: str, fraction: float) -> None:
+        if Job.objects.arriving().exists() and not ExportJob.objects.filter(pk=export.pk, asked=True).exists():
+            raise GivesWay
+        progress(stage, fraction)
+
+    try:
+        write_further(export, idle, folder)
+    except GivesWay:
+        export.change(**AGAIN)
 
 
 @shared_task(
@@ -327,7 +351,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
     analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)
     # The page shows the numbers while the files are being written.
-    summary = summarise(analysis, reused=reused)
+    summary = summarise(analysis, reused=reused, unread=not job.micrograph.is_finished)
     job.change(summary=summary)
     progress("drawing the figure", WRITING)
     out = folder / "results"
@@ -341,7 +365,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     )
     show_in_squares(job.micrograph, micrograph, folder)
     if in_sample:  # it may come to count there
-        files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
+        files[tables.NAME] = table_of(analysis, out)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)
 
@@ -350,12 +374,36 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
 
-    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
-    found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=runtime, clock=clock)
+    found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=_runtime(), clock=clock)
     file = folder / "segmentation.npz"
     found.save(file)
     services.keep_segmentation(job=job, file=file, provenance=found.provenance)
     return found
+
+
+def _runtime() -> Any:
+    from segmentation.core import pipeline
+
+    return pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
+
+
+@worker_process_init.connect
+def warm_up(**signal: Any) -> None:
+    """Analyse a drawn picture in a new child of the pool for analyses, so that its first job need not wait for
+    libraries and the usual network. What fails here will be told of a job."""
+    if ANALYSES not in current_app.amqp.queues.consume_from:
+        return
+    try:
+        from segmentation.core import pipeline, tasks
+        from segmentation.core.micrograph import types
+        from segmentation.core.report.files import write_all
+
+        picture = tasks.find(DEFAULT_TASK).golden().picture
+        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, "metadata"))
+        with scratch() as folder:
+            write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)
+    except Exception:
+        logger.warning("The usual model could not be tried.", exc_info=True)
 
 
 def _end(row: Attempted, error: Exception) -> None:
@@ -390,5 +438,5 @@ def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
     if isinstance(row, Micrograph):
         unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
         return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
-    unusable = {"segmentation": None} if isinstance(error, UnusableSegmentation) else {}
+    unusable = {"segmentation": None} if isinstance(row, Job) and isinstance(error, UnusableSegmentation) else {}
     return partial(services.fail, row=row, sentence=sentence, **unusable)

@@ -21,6 +21,7 @@ RECENT_JOBS = 20
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
 # and none waits for ever.
 LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
+LONGEST_AHEAD = timedelta(minutes=10)
 COMPARED = 200  # single jobs of a sender, and as many of its samples, that are compared by this
 
 
@@ -29,6 +30,10 @@ class JobQuerySet(AttemptedQuerySet):
 
     def waiting(self) -> JobQuerySet:
         return super().waiting().filter(Q(segmentation__isnull=False) | Q(outlines={}), ready=True)
+
+    def arriving(self) -> JobQuerySet:
+        """The jobs that wait for a worker, or for their image to be read."""
+        return self.filter(Q(ready=True) | Q(micrograph__width=0), state=WorkState.QUEUED)
 
     def next_in_turn(self) -> Any:
         """Id of the job to take next; None if none waits. Senders take turns."""
@@ -57,6 +62,11 @@ class ImportQuerySet(JobQuerySet):
 class OfJobQuerySet(AttemptedQuerySet):
     related = ("job__micrograph", "job__segmentation")
     made_by = ("job__",)
+
+    def waiting(self) -> ExportJobQuerySet:
+        """Files that nobody has asked for are given up after a while, unless their result is to be measured again."""
+        recent = Q(created__gt=timezone.now() - LONGEST_AHEAD)
+        return super().waiting().filter(Q(asked=True) | recent | Q(job__summary__unread=True))
 
 
 class Job(Owned, Attempted):
@@ -110,6 +120,7 @@ class Job(Owned, Attempted):
             models.Index(fields=["state", "queued"]),
             models.Index(fields=["state", "-finished"]),
             models.Index(fields=["started"]),
+            models.Index(fields=["micrograph", "owner", "created"]),  # the newest result of an image, for the lists
         ]
 
     def __str__(self) -> str:
@@ -213,7 +224,10 @@ def recent_pace() -> Pace:
 
 
 class ExportJob(Attempted):
-    """Work of writing the files of a finished job that are not stored with every result, made on the first request."""
+    """Work of writing the files of a finished job that are not stored with every result.
+
+    asked: whether somebody has asked for one of them; until then they are written in idle moments.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", "waiting"
@@ -224,6 +238,7 @@ class ExportJob(Attempted):
     job = models.OneToOneField(Job, models.CASCADE, related_name="export")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
+    asked = models.BooleanField(default=True, editable=False)
 
     objects = OfJobQuerySet.as_manager()
 

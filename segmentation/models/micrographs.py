@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, long_ago
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
@@ -28,7 +30,26 @@ class Arrival(Owned):
     """A record of one upload, kept for an hour, so that deleting an upload does not raise the hourly limit."""
 
 
+# A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
+LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
+WANTED = Q(jobs__ready=False, jobs__state="queued") | Q(sample__isnull=False)
+
+
 class MicrographQuerySet(AttemptedQuerySet):
+    def waiting(self) -> MicrographQuerySet:
+        """The uploads that a worker may take now; the data bars of images that are read as `may_read_bars` says."""
+        waiting, bars = super().waiting(), self.may_read_bars().values("pk")
+        return waiting.filter(Q(width=0) | Q(pk__in=bars))
+
+    def may_read_bars(self) -> MicrographQuerySet:
+        """All while no job waits or runs, because each makes the other twice as slow; then those held for too long.
+        A job that waits for a data bar does not count."""
+        of_jobs = Q(jobs__ready=True) | Q(width=0)
+        if not Micrograph.objects.filter(of_jobs, jobs__state__in=Attempted.UNFINISHED).exists():
+            return self
+        wanted, checked = (timezone.now() - held for held in LONGEST_HELD)
+        return self.filter(long_ago("created", checked) | (WANTED & long_ago("created", wanted)))
+
     def next_in_turn(self) -> Micrograph | None:
         """The next upload to inspect: one of the sender whose last turn is longest ago.
 
@@ -40,7 +61,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         if sender is None:
             return None
         mine = waiting.filter(sender=sender)
-        for first in (Q(width=0), Q(jobs__ready=False) | Q(sample__isnull=False)):
+        for first in (Q(width=0), WANTED):
             if mine.filter(first).exists():
                 mine = mine.filter(first)
                 break
@@ -59,7 +80,7 @@ class Micrograph(Owned, Attempted):
 
         RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
                                 ^                  │
-                                └───── once more, for its data bar; it can be analysed meanwhile
+                                └───── once more, for its data bar, while no job waits or runs
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:

@@ -26,14 +26,14 @@ from .datasets import (
     use_as_training_data,
 )
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
-from .exports import ask_for_files, file_of, publish_export, unwritten
+from .exports import file_of, publish_export, unwritten
 from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .permissions import check_may_train, may_train
 from .pooling import refresh_sample
 from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
-from .queue import enqueue_inspection
+from .queue import ask_for_files, enqueue_inspection
 from .refusal import Refused
 from .reruns import pause_proposals, proposals_of, publish_proposals
 from .samples import (
@@ -53,6 +53,6 @@ from .segmentations import keep_segmentation
 from .signing import broken_signatures, sign_job
 from .trained import begin_version, install_model, model_name_of, publish_training, report_training
 from .trouble import trouble
-from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
+from .upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
 from .webhooks import address_of

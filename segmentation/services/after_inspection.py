@@ -17,6 +17,7 @@ from .calibration import waits_for_reading
 from .files import may_be_stored, remove_after_commit, remove_files, remove_folder
 from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
+from .publishing import heed_reading
 from .refusal import Refused
 from .samples import enrol, remark, take_in
 
@@ -47,10 +48,12 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
 
 
 def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
-    """Store the reading of an image's data bar, and start the work that waits for it; raises `Superseded`."""
+    """Store the reading of an image's data bar, start the work that waits for it, and tell the results that did not;
+    raises `Superseded`."""
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, reading=reading)
         _follow(micrograph)
+        heed_reading(micrograph.jobs.all())
 
 
 def _follow(micrograph: Micrograph) -> None:
@@ -64,9 +67,9 @@ def _follow(micrograph: Micrograph) -> None:
 
 
 def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
-    """Queue a partly unpacked archive again for its sender's next turn; raises `Superseded`.
+    """Queue a partly unpacked archive, or an image whose data bar is not read yet, again; raises `Superseded`.
 
-    metadata: how far it is unpacked. `started` stays, because its sender has had a turn.
+    metadata: of an archive how far it is unpacked. `started` stays, because its sender has had a turn.
     """
     micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
 

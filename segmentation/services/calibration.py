@@ -94,11 +94,12 @@ def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibrat
 
 
 def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str = Sample.Rule.OWN) -> bool:
-    """Whether the scale of an image depends on its data bar, not read yet, which may contradict the file.
+    """Whether the scale of an image depends on its data bar, not read yet.
 
-    asked: as for `asked_calibration`, {} if nothing was stated. rule: of its sample.
+    asked: as for `asked_calibration`, {} if nothing was stated. rule: of its sample. A bar that may contradict the file
+    or what was typed is read later (`services.publishing.heed_reading`).
     """
-    if micrograph.is_finished:
+    if micrograph.is_finished or file_calibration(micrograph):
         return False
     is_stated = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
     return not is_stated and rule == Sample.Rule.OWN

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models.signals import post_delete
@@ -90,6 +92,9 @@ def remove_files(names: Iterable[str]) -> None:
 def remove_files_with_row(instance: Any, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
     remove_after_commit(instance.folder)
+    if isinstance(instance, Micrograph):
+        pixels = Path(settings.FILE_UPLOAD_TEMP_DIR, f"{instance.pk}.kept")  # by worker.scratch, for some minutes
+        transaction.on_commit(lambda: pixels.unlink(missing_ok=True))
 
 
 @receiver(post_delete, sender=Job)

@@ -11,12 +11,14 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..core.report import exports
-from ..models import AGAIN, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, Training
+from ..models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Micrograph, Sample, SampleArtifact, Training
 from . import bundles
 from .archives import LocalFile
+from .calibration import disagreements, settings_calibration, used_calibration
 from .files import may_be_stored, remove_folder
 from .pooling import refresh_after_commit
 from .segmentations import NAME
@@ -35,9 +37,36 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     if segmentation is not None:
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
         known = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
-    change = partial(job.finish, "done", stage="", progress=1.0, error="", summary=summary)
+
+    def change() -> None:
+        if unread := summary.get("unread"):
+            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
+        job.finish("done", stage="", progress=1.0, error="", summary=summary)
+        if unread:
+            heed_reading(Job.objects.filter(pk=job.pk))
+        if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
+            ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
+
     _publish(job, Artifact, {"job": job}, files, change, known)
     refresh_after_commit(job.sample_id)
+
+
+def heed_reading(jobs: QuerySet) -> None:
+    """Let finished results that were measured before the data bar of their image was read say what it says.
+
+    Such a result is measured again, with all its files (`publish_export`), if the bar contradicts its scale. Within a
+    transaction that has locked the image. A signed result stays as it was signed.
+    """
+    for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
+        if not job.micrograph.is_finished:
+            continue
+        used, now = used_calibration(job), settings_calibration(job)
+        if disagreements(job.micrograph, used) or now.nm_per_pixel != used.nm_per_pixel:
+            export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
+            ended = ("done", "failed")  # one that is under way is written once more when it ends
+            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
+        else:
+            Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
 
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from celery import current_app
@@ -11,11 +12,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Attempted, Job
+from ..models import AFRESH, Attempted, ExportJob, Job
 from .kinds import KINDS
 
 logger = logging.getLogger(__name__)
 INSPECT = "worker.inspect_uploads"
+TRY_AGAIN = timedelta(seconds=10)
 
 
 def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
@@ -37,6 +39,21 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
 def enqueue_inspection() -> None:
     """Request the inspection of all new uploads with one message."""
     _send(INSPECT)
+
+
+def ask_for_files(job: Job) -> ExportJob:
+    """Start writing the files of a finished job, once; after a failure it starts again after a moment."""
+    with transaction.atomic():
+        export, is_new = ExportJob.objects.get_or_create(job=job)
+        rows = ExportJob.objects.filter(pk=export.pk)
+        failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
+        # Done, and a file is missing all the same: written by a version that knew fewer files.
+        done = rows.filter(state=ExportJob.State.DONE)
+        ahead = rows.filter(asked=False).update(asked=True)
+        if is_new or failed.update(**AFRESH) or done.update(**AFRESH) or ahead:
+            enqueue_after_commit(export.pk, ExportJob)
+    export.refresh_from_db()
+    return export
 
 
 def _send(task: str, *args: str) -> bool:

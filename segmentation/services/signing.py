@@ -28,6 +28,7 @@ SIGNATURES = "signatures.json"
 STALE = ("report.pdf", bundles.NAME, SIGNATURES)  # written again after each signature
 SIGN_IN = "Only a person with an account can sign: sign in first."
 NOT_DONE = "Only a finished result can be signed."
+UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."
 NOT_MADE = "Only the account that made this result may sign it as made; sign as reviewed or approved."
 WHICH = f"meaning is one of {', '.join(Signature.Meaning.values)}."
 NO_NAME = f"Type the name that is printed, of at most {LONGEST_NAME} characters."
@@ -91,6 +92,8 @@ def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
     now = Job.objects.select_for_update().filter(pk=job.pk, state=Job.State.DONE).first()
     if now is None:
         raise Refused(NOT_DONE, 409)
+    if now.summary.get("unread"):
+        raise Refused(UNREAD, 409)
     if now.signatures.filter(account=account, meaning=meaning).exists():
         raise Refused(TWICE.format(meaning=meaning), 409)
     try:

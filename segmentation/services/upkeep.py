@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -33,6 +33,7 @@ from ..models import (
     long_ago,
 )
 from . import bundles
+from .exports import forget_unasked
 from .files import remove_the_rest
 from .jobs import delete_job
 from .kinds import KINDS
@@ -210,9 +211,10 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, and unusable
-    segmentations without a job.
+    uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, files that were
+    written ahead for nobody, and unusable segmentations without a job.
     """
+    optimise()
     an_hour_ago = timezone.now() - AN_HOUR
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
@@ -220,6 +222,7 @@ def tidy() -> Purged:
         Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
     remove_the_rest(an_hour_ago)
+    forget_unasked(an_hour_ago)
     WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
     forget_deliveries()
     days = settings.DEEPSEGM_RETENTION_DAYS
@@ -231,6 +234,14 @@ def tidy() -> Purged:
     with transaction.atomic():
         abandoned.delete()
     return tidied
+
+
+def optimise() -> None:
+    """Let SQLite count its rows again where there are many more or fewer, because it chooses indexes by their numbers.
+    Other databases do that by themselves."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA optimize")
 
 
 def storage_used() -> int:

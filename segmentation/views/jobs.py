@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -33,6 +35,7 @@ from ..presenters.result import Result
 from ..presenters.status import status_of
 from ..services import (
     Refused,
+    ask_for_files,
     cancel_job,
     delete_job,
     file_of,
@@ -62,6 +65,7 @@ from ..services.signing import meanings_for
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
+SOON = timedelta(seconds=5)
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
@@ -78,8 +82,13 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What the waiting page asks for again and again, until the job has ended: then it loads anew."""
+    """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
+    a result asks for until a bar in its image is read."""
     found = visible_job(request, pk)
+    if found.is_done and "late" in request.GET:
+        if found.summary.get("unread") and found.micrograph.is_finished:
+            ask_for_files(found)  # once more where that failed
+        return render(request, "_late.html", {"job": found, "late": True})
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
@@ -324,7 +333,9 @@ def _state(found: Job) -> dict[str, Any]:
     """The state of a running job, with its numbers as soon as they are known."""
     measured = found.state == Job.State.RUNNING and bool(found.summary)
     numbers = Result(found) if measured else None
-    return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
+    # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
+    soon = timezone.now() - found.queued < SOON
+    return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers, "soon": soon}
 
 
 def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:

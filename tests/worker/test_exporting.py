@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from dataclasses import asdict
 from datetime import timedelta
 
 import numpy as np
@@ -12,15 +13,21 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph import types
+from segmentation.core.micrograph.readings import with_scale_read
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
 from segmentation.core.report.signatures import Filing
 from segmentation.core.tasks import find
-from segmentation.models import ExportJob, Job, Superseded
+from segmentation.models import ExportJob, Job, Micrograph, Superseded
 from segmentation.services import bundles
-from tests.core.builders import analysis_of
+from tests.core.builders import analysis_of, grey_of
 from worker import exporting, tasks
 from worker.failures import BROKEN
+
+from .comparable import LABELS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
 EVERY = exports.listed("image", find("particles"))
@@ -74,6 +81,23 @@ def test_the_bundle_holds_what_stands_beside_it(done):
     with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
         sums = dict(line.split("  ")[::-1] for line in bundle.read("SHA256SUMS").decode().splitlines())
         assert {hashlib.sha256(bundle.read(name)).hexdigest() == digest for name, digest in sums.items()} == {True}
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_what_was_written_ahead_for_nobody_goes_after_an_hour(
+    done, own_storage, wanted, django_capture_on_commit_callbacks
+):
+    before = {path for path in own_storage.rglob("*") if path.is_file()}
+    ExportJob.objects.create(job=done, asked=False)
+    tasks.run_job(str(done.pk))
+    assert services.unwritten(done) == {}
+    if wanted:
+        services.file_of(done, "figure.png")
+    ExportJob.objects.update(finished=timezone.now() - timedelta(hours=2))
+    with django_capture_on_commit_callbacks(execute=True):
+        services.tidy()
+    assert bool(services.unwritten(Job.objects.get(pk=done.pk))) != wanted
+    assert wanted or {path for path in own_storage.rglob("*") if path.is_file()} == before
 
 
 def test_who_asks_twice_has_it_written_once(done):
@@ -135,3 +159,35 @@ def test_nothing_is_written_of_a_job_that_is_not_done(done):
     Job.objects.update(state="running")
     assert services.unwritten(Job.objects.get()) == {}
     assert services.file_of(Job.objects.get(), "report.pdf") is None
+
+
+@pytest.mark.parametrize(("factor", "state", "doubted"), [(1.0, "running", 0), (2.0, "running", 1), (2.0, "done", 1)])
+def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, monkeypatch, factor, state, doubted):
+    """A width typed twice too large has one warning, whenever the bar is read: also while the result is published."""
+    job, typed = result(), Calibration.of_pixel(5.0)
+    summary = {**job.summary, "calibration": asdict(typed), "unread": True}
+    settings = AnalysisSettings.of(calibration=typed).as_dict()
+    Job.objects.filter(pk=job.pk).update(settings=settings, summary=summary, state=state)
+    image = job.micrograph
+    Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
+    image.refresh_from_db()
+
+    def pixels_of(stored, *_):
+        found = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
+        return with_scale_read(found, stored.reading)
+
+    monkeypatch.setattr(exporting, "pixels_of", pixels_of)
+    reading = {"nm_per_pixel": 5.0 * factor, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
+    services.publish_reading(micrograph=image, reading=reading)
+    if state == "running":
+        job.refresh_from_db()
+        services.publish(job=job, files={}, summary=summary)
+    tasks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.summary["unread"], job.edit_count) == ("done", False, 0)
+    assert sum("a factor of 2 apart" in sentence for sentence in job.summary["warnings"]) == doubted
+    assert job.summary["calibration"]["nm_per_pixel"] == 5.0
+    if state == "done":
+        assert b"Scale doubtful" in content(job, "particles.csv")
+        assert b"Scale doubtful" in content(job, "result.json")
+        assert not ExportJob.objects.filter(asked=True).exists()

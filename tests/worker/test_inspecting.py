@@ -15,19 +15,24 @@ import numpy as np
 import pytest
 import tifffile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
+from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
 from segmentation.services.jobs import UNREADABLE
 from segmentation.services.limits import most_pixels
 from segmentation.services.trouble import FULL
 from tests.conftest import picture
+from tests.hostile import image, tiff
 from tests.web.archive import zipped
 from worker import inspecting, inspection
+from worker.fetching import pixels_of
+from worker.scratch import kept
 from worker.tasks import inspect_uploads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -75,7 +80,24 @@ class TestOne:
         )
         assert micrograph.preview.read().startswith(b"\x89PNG")
         assert micrograph.calibration["source"] == "none"
-        assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+        assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept(str(micrograph.pk))]
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+    def test_its_analysis_takes_the_pixels_that_were_decoded_and_decodes_again_without(
+        self, monkeypatch, tmp_path, dtype
+    ):
+        side = SimpleUploadedFile("a.txt", b"[SemImageFile]\nPixelSize=24.8\n")
+        micrograph = looked_into(receive(tiff(image(48, 64, dtype, 200)), name="a µ.tif", side=[side]))
+        with monkeypatch.context() as patch:
+            patch.setattr(inspection, "read_micrograph", None)
+            at_once = pixels_of(micrograph, tmp_path)
+        with kept(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
+            file.write(b"not an array")
+        again = pixels_of(micrograph, tmp_path)
+        np.testing.assert_array_equal(at_once.pixels, again.pixels)
+        assert at_once.pixels.dtype == again.pixels.dtype == dtype
+        for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
+            assert getattr(at_once, name) == getattr(again, name), name
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():
@@ -140,6 +162,13 @@ class TestOne:
             assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
+
+    def test_pixels_that_are_kept_go_with_their_image(self, commit):
+        micrograph = looked_into(receive())
+        assert kept(str(micrograph.pk)).exists()
+        with commit():
+            services.delete_upload(micrograph=micrograph)
+        assert not kept(str(micrograph.pk)).exists()
 
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
         mine = Micrograph.objects.claim(receive().pk)
@@ -230,7 +259,7 @@ class TestTurns:
 
 
 class TestDataBars:
-    """They are read after all images of their sender, and nobody waits for them whose scale does not need them."""
+    """They are read in idle moments, and nobody waits for them whose scale does not need them."""
 
     @pytest.fixture(autouse=True)
     def bars(self, monkeypatch):
@@ -286,7 +315,35 @@ class TestDataBars:
         self.start(receive(name="wanted.png"), asked={"width": None, "origin": "typed"})
         inspect_uploads()
         inspect_uploads()
+        Job.objects.update(state="done")
+        inspect_uploads()
         assert [name for name, _ in bars[2:]] == ["wanted.png", "looked at.png"]
+
+    def test_they_are_read_while_no_job_waits_or_runs_and_then_begun_again(self, bars, monkeypatch):
+        """Beside a job that has its scale, and would be twice as slow."""
+        micrograph, taken = receive(), []
+        run = inspection._run
+
+        def arriving(command, alive):
+            if "--later" not in command and not taken:
+                taken.append(self.start(receive(picture(70)), asked={"width": "64", "origin": "typed"}))
+                with pytest.raises(inspecting.GivesWay):
+                    alive()
+                raise inspecting.GivesWay
+            return run(command, alive)
+
+        monkeypatch.setattr(inspection, "_run", arriving)
+        inspect_uploads()
+        assert self.ready(taken[0])
+        assert set(Micrograph.objects.values_list("state", "deaths", "faults")) == {("queued", 0, 0)}
+        Job.objects.update(state="running")
+        inspect_uploads()
+        assert not Micrograph.objects.exclude(reading={}).exists()
+        Micrograph.objects.filter(pk=micrograph.pk).update(created=timezone.now() - LONGEST_HELD[1])
+        assert looked_into(micrograph).reading == {"nm_per_pixel": 5.0}  # not held for ever
+        Job.objects.update(state="done")
+        inspect_uploads()
+        assert not Micrograph.objects.exclude(state="done").exists()
 
     def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
@@ -299,20 +356,17 @@ class TestDataBars:
         late = self.start(micrograph, asked={"width": "64", "origin": "typed"})
         later = self.start(micrograph, asked={"width": "7520", "origin": ""})
         assert (self.ready(late), self.ready(later)) == (True, False)
+        Job.objects.filter(ready=True).update(state="done")
         with commit():
             looked_into(micrograph)
         assert self.ready(untouched) and self.ready(later)
 
-    @pytest.mark.slow
-    def test_what_the_file_says_waits_for_what_may_contradict_it(self, monkeypatch, commit):
+    def test_a_job_whose_file_says_its_scale_does_not_wait(self, monkeypatch):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
         job = self.start(micrograph, asked={"width": "7520", "origin": "default"})
         assert looked_into(micrograph).state == "queued"
-        assert not self.ready(job)
-        with commit():
-            looked_into(micrograph)
         assert self.ready(job)
 
     @pytest.mark.parametrize("does", ["exit 3", "echo junk", "kill -9 $$"])
@@ -335,6 +389,7 @@ class TestDataBars:
         with commit():
             inspect_uploads()
         assert (first.jobs.count(), second.jobs.count()) == (0, 1)
+        second.jobs.update(state="done")
         with commit():
             inspect_uploads()
         assert first.jobs.count() == 1

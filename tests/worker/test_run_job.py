@@ -24,17 +24,17 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
-from segmentation.models import Job, Superseded
+from segmentation.models import ExportJob, Job, Superseded
 from segmentation.services.trouble import DATABASE, FULL, STORAGE
 from tests.conftest import picture
-from worker import inspection
+from worker import inspection, tasks
 from worker.failures import BROKEN
 from worker.fetching import GONE
 from worker.tasks import give_back, run_job
 
 from . import fake
 
-READ = inspection.read_micrograph
+READ, DO_IDLE = inspection.read_micrograph, tasks._do_idle
 STORED = ("figure-small.webp", "particles.csv.gz", "outlines.json.gz")  # texts are compressed
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
@@ -46,6 +46,7 @@ def science(monkeypatch, read_here):
         lambda name, module: monkeypatch.setitem(sys.modules, name, module),
         lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
     )
+    monkeypatch.setattr(tasks, "_do_idle", lambda named: None)
     return made["segmentation.core.pipeline"]
 
 
@@ -69,6 +70,28 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert job.summary["warnings"] == [NO_SCALE]
 
 
+@pytest.mark.parametrize(("comes", "asked", "written"), [(0, 0, 1), (1, 0, 0), (1, 1, 1)])
+def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
+    science, make_job, monkeypatch, comes, asked, written
+):
+    """They stop for a job that comes, unless somebody has asked for them meanwhile."""
+    job, written_all = make_job(), fake.write_all
+
+    def busy(found, folder, *, stored_only=False, **more):
+        if not stored_only and comes:
+            make_job(enqueued=timezone.now())
+        if not stored_only and asked:
+            services.ask_for_files(job)
+        return written_all(found, folder, stored_only=stored_only, **more)
+
+    monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
+    monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", busy)
+    run_job(str(job.pk))
+    assert job.artifacts.filter(name="figure.png").count() == written
+    assert ExportJob.objects.get().state == ("done" if written else "queued")
+    assert Job.objects.get(pk=job.pk).state == "done"
+
+
 def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, monkeypatch):
     def decoded(*given):
         raise AssertionError("a foreign file was decoded in the worker's own process")
@@ -84,7 +107,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
 def test_the_whole_life_of_a_job_takes_few_queries(science, client, reader, django_assert_max_num_queries):
     """docs/operate/production.md reckons with it: how many workers one database can serve."""
     secret = {"headers": {"Authorization": "Bearer the secret of a script"}}
-    with django_assert_max_num_queries(75):
+    with django_assert_max_num_queries(80):
         file = SimpleUploadedFile("a.png", picture())
         pk = client.post("/api/v1/jobs", {"file": file}, **secret).json()["id"]
         run_job(pk)

@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 
 from segmentation.http.uploads import LockedFileUploadHandler
-from worker.scratch import scratch, sweep
+from worker.scratch import keep, kept, scratch, sweep
 
 KILLED = """
 import os, signal, django
 django.setup()
-from worker.scratch import scratch
+from worker.scratch import keep, scratch
 with scratch() as folder:
+    (folder / "pixels.npy").write_bytes(b"image")
+    keep(folder / "pixels.npy", "pixels")
     (folder / "customer.tif").write_bytes(b"image")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -47,8 +49,21 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
     place = tmp_path / "t" / "deepsegm-temp"
     assert [path.name for path in place.rglob("*.tif")] == ["customer.tif"]
     settings.FILE_UPLOAD_TEMP_DIR = str(place)
-    assert sweep() == 1
+    os.utime(place / "pixels.kept", (time.time() - 3600, time.time() - 3600))
+    assert sweep() == 2
     assert not list(place.iterdir())
+
+
+def test_kept_files_are_there_while_their_process_lives_and_not_too_many(settings, monkeypatch):
+    monkeypatch.setattr("worker.scratch.MOST_KEPT", 10)
+    monkeypatch.setattr("worker.scratch._kept", {})
+    for name in ("a", "b"):
+        with scratch() as folder:
+            (folder / "pixels.npy").write_bytes(b"seven b")
+            keep(folder / "pixels.npy", name)
+    os.utime(kept("a"), (time.time() - 3600, time.time() - 3600))
+    assert sweep() == 0
+    assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept("a")]
 
 
 def test_a_folder_without_a_lock_is_young_or_abandoned(settings):

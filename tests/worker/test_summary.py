@@ -17,7 +17,7 @@ from worker.summary import summarise
 
 @pytest.mark.parametrize("count", [0, 1, 30])
 def test_a_job_stores_what_the_document_names(count):
-    stored = summarise(make_analysis(count), reused=False)
+    stored = summarise(make_analysis(count), reused=False, unread=False)
     assert set(stored) == set(JobResult.__annotations__)
     TypeAdapter(JobResult).validate_python(stored)
 

@@ -84,7 +84,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("input", type=Path)
     parser.add_argument("--name", help="the file's name as the user knows it")
     parser.add_argument("--preview", type=Path, help="where the preview is written, as npy")
-    parser.add_argument("--pixels", type=Path, help="where the pixels are written, as npy; no data bar is read then")
+    parser.add_argument("--pixels", type=Path, help="where the pixels are written, as npy; alone, no bar is read")
+    parser.add_argument("--most-bytes", type=int, default=2**62, help="of pixels that are written")
     parser.add_argument(
         "--side",
         type=json.loads,
@@ -106,8 +107,9 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     side = [(name, Path(path)) for name, path in options.side]
     micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels, side=side)
-    if options.pixels is not None:
+    if options.pixels is not None and micrograph.pixels.nbytes <= options.most_bytes:
         save(options.pixels, micrograph.pixels)
+    if options.pixels is not None and options.preview is None:
         return _report(micrograph, None)
     bar = data_bar(micrograph)
     report = _report(micrograph, bar if bar < len(micrograph.pixels) else None)

@@ -190,6 +190,7 @@ class JobResult(TypedDict, total=False):
     filter: bool
     edge: str
     reused: Annotated[bool, meaning("whether the outlines are those of the earlier result")]
+    unread: Annotated[bool, meaning("whether a bar in the image is yet to be compared with the scale")]
     warnings: list[str]
     flags: list[Flag]
     timings: Annotated[dict[str, float], meaning("seconds by stage")]

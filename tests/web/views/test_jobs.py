@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
@@ -20,6 +21,7 @@ from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.particles import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change, Result
+from segmentation.views.jobs import SOON
 from segmentation.views.upload import GONE
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, templates, visit, words
 
@@ -83,7 +85,9 @@ class TestWaiting:
         assert "<dd>1,234</dd>" in page and "kept" not in page and "<progress" in page
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
-        response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
+        young, old = job(Job.State.RUNNING), job(Job.State.RUNNING, queued=timezone.now() - SOON)
+        assert 'hx-trigger="every 250ms"' in words(maker.get(address(young, "status/"), headers=HTMX))
+        response = maker.get(address(old, "status/"), headers=HTMX)
         assert 'hx-trigger="every 1s"' in words(response)
         assert "<html" not in words(response)
         assert "no-store" in response["Cache-Control"]

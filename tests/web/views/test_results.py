@@ -7,9 +7,13 @@ import zipfile
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.http import QueryDict
 from django.utils import timezone
 
+from segmentation import services
 from segmentation.models import ExportJob, Job, Micrograph
+from segmentation.views import results
 from segmentation.views.results import NO_FILES, NOTHING_CHOSEN
 from tests.web.finished import SUMMARY, summary, visit, words
 
@@ -100,6 +104,29 @@ def test_many_rows_ask_few_questions(maker, make_micrograph, make_job, django_as
             make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY)
     with django_assert_max_num_queries(6):
         maker.get("/results/")
+
+
+def test_five_thousand_results_are_listed_by_indexes(client, make_job, alice, rf, django_assert_max_num_queries):
+    """The work must not grow with the square of the results, with SQLite's own statistics and without."""
+    first = make_job(owner=alice, state=Job.State.DONE)
+    rows = {
+        kind: {field.attname: getattr(row, field.attname) for field in kind._meta.concrete_fields if field.name != "id"}
+        for kind, row in ((Micrograph, first.micrograph), (Job, first))
+    }
+    images = Micrograph.objects.bulk_create([Micrograph(**rows[Micrograph]) for _ in range(4_999)])
+    fresh = [{**rows[Job], "micrograph_id": image.pk, "submission": uuid4().hex} for image in images]
+    Job.objects.bulk_create([Job(**row) for row in fresh], batch_size=500)
+    client.force_login(alice)
+    with django_assert_max_num_queries(20):
+        assert len(client.get("/results/").context["rows"]) == 50
+    request = rf.get("/results/")
+    request.user, request.visitor = alice, None
+    for _ in range(2 if connection.vendor == "sqlite" else 0):
+        for query in ("", "sort=-median", "sort=name", "q=tif", "state=done", "sample=none"):
+            steps = results._found(request, QueryDict(query)).explain().splitlines()
+            inner = [step for step in steps if " U0" in step]
+            assert inner and all("(micrograph_id=? AND owner_id=?)" in step for step in inner), steps
+        services.optimise()
 
 
 def test_hostile_names_are_text(maker, make_micrograph, make_job):

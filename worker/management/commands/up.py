@@ -131,6 +131,7 @@ class Command(BaseCommand):
 def prepare() -> None:
     """Bring the database to today's form, and collect the static files."""
     call_command("migrate", interactive=False, verbosity=0)
+    services.optimise()
     collect()
 
 

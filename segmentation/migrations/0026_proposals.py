@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0024_faults_told_by_mail'),
+        ('segmentation', '0025_lists_and_files_ahead'),
     ]
 
     operations = [

@@ -1,0 +1,153 @@
+"""How long a person waits for the first answer, through the site: from the POST until the page shows it.
+Prints; asserts nothing about seconds.
+
+Run: make benchmarks ARGS=tests/benchmarks/test_first_answer.py
+
+Each line has seconds on the clock and, in brackets, seconds of all processors that the site used up to then: where
+others use the machine only the latter tell something. "numbers": the waiting page shows them; "done": the page of the
+result is there; "figure": so is the figure at full size, which nobody asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from tests.benchmarks.test_load import Visitor
+from tests.worker.lab import REPOSITORY, Lab, wait_for
+
+pytestmark = pytest.mark.benchmark
+SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.png"
+WARM = 5
+QUIET = 0.2  # seconds of processors in one
+POLLS = re.compile(rb'hx-trigger="every (\d+)(ms|s)"')
+
+
+@pytest.fixture
+def site(tmp_path):
+    lab = Lab(tmp_path / "data")
+    command = [sys.executable, "manage.py", "up", "--port", "0"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
+        address = next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line)))
+        yield address, psutil.Process(process.pid)
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+def image(seed: int) -> bytes:
+    """The sample image with its data bar as PNG, which says no scale; no two have the same pixels."""
+    with Image.open(SAMPLE) as opened:
+        pixels = np.array(opened.convert("L"))
+    pixels[0, :8] = np.random.default_rng(seed).integers(0, 255, 8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def processor(site: psutil.Process) -> float:
+    """Seconds that the site and all its processes have calculated, those that have ended among them."""
+    spent = 0.0
+    for each in (site, *site.children(recursive=True)):
+        try:
+            spent += sum(each.cpu_times()[:4])
+        except psutil.Error:
+            continue
+    return spent
+
+
+class Answer:
+    """One image sent by a script and watched on its page, as a browser does. width: what is typed, "" for nothing."""
+
+    def __init__(self, address: str, process: psutil.Process, seed: int, width: str) -> None:
+        Visitor.took = {}
+        self._visitor, self._process, self.at = Visitor(address), process, {}
+        mark, content = uuid4().hex, image(seed)
+        parts = [f'name="file"; filename="{seed}.png"\r\n\r\n'.encode() + content]
+        parts += [f'name="width"\r\n\r\n{width}'.encode()] if width else []
+        head = f"--{mark}\r\nContent-Disposition: form-data; ".encode()
+        body = b"".join(head + part + b"\r\n" for part in parts) + f"--{mark}--\r\n".encode()
+        self._began, self._spent = time.perf_counter(), processor(process)
+        kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+        self.job = json.loads(self._visitor.ask("send", "/api/v1/jobs", body, **kind))["id"]
+        self._watch()
+
+    def _watch(self) -> None:
+        page = self._visitor.ask("page", f"/jobs/{self.job}/")
+        while (polls := POLLS.search(page)) and b"?late" not in page:
+            time.sleep(int(polls[1]) / (1000 if polls[2] == b"ms" else 1))
+            page = self._visitor.ask("poll", f"/jobs/{self.job}/status/")
+            if b"The numbers are final" in page:
+                self.reached("numbers")
+        self._visitor.ask("page", f"/jobs/{self.job}/")
+        self.at.setdefault("numbers", self._now())
+        self.reached("done")
+
+    def figure(self) -> None:
+        """Wait until the figure is there, without asking for it."""
+
+        def written() -> bool:
+            page = self._visitor.ask("page", f"/jobs/{self.job}/")
+            return re.search(rb'id="get-figure"[^>]*data-further', page) is None
+
+        wait_for(written, "the figure was written")
+        self.reached("figure")
+
+    def warning(self) -> None:
+        def warned() -> bool:
+            said = json.loads(self._visitor.ask("poll", f"/api/v1/jobs/{self.job}"))["result"]["warnings"]
+            return any("a factor of" in sentence for sentence in said)
+
+        wait_for(warned, "the result said that its scale is doubtful")
+        self.reached("warning")
+
+    def reached(self, what: str) -> None:
+        self.at.setdefault(what, self._now())
+
+    def _now(self) -> tuple[float, float]:
+        return time.perf_counter() - self._began, processor(self._process) - self._spent
+
+    def told(self, title: str) -> None:
+        print(f"  {title:28s}" + "".join(f"  {what} {s:5.2f} ({cpu:5.2f})" for what, (s, cpu) in self.at.items()))
+
+
+def test_first_answer(site):
+    address, process = site
+    Visitor.took = {}
+
+    def ready() -> bool:
+        try:
+            return not json.loads(Visitor(address).ask("ready", "/readyz"))["degraded"]
+        except AssertionError:
+            return False
+
+    def idle() -> bool:
+        before = processor(process)
+        time.sleep(1.0)
+        return processor(process) - before < QUIET
+
+    began = time.perf_counter()
+    wait_for(ready, "all workers are there")
+    wait_for(idle, "the workers have started")
+    print(f"\nWorkers ready to work {time.perf_counter() - began:.1f} s after the site answers.")
+    print("First answer for 1024 x 768 px, seconds on the clock (of processors):")
+    for number in range(WARM + 1):
+        answer = Answer(address, process, number, "5120 nm")
+        answer.figure()
+        answer.told("warm" if number else "first after a start")
+    answer = Answer(address, process, 100, "")
+    answer.told("no width typed: bar is read")
+    answer = Answer(address, process, 101, "10240 nm")
+    answer.warning()
+    answer.told("typed twice too large")
