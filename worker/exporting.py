@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segmentation import __version__, services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation

@@ -183,11 +183,8 @@ def _do_job(named: Named) -> bool:
 
 def _do_idle(named: Named) -> None:
     """While no job comes: write files that nobody has asked for yet, and look at other ways for a doubtful result."""
-    steps = (
-        (ExportJob, ExportJob.objects.filter(asked=False), _write_ahead),
-        (Proposals, Proposals.objects, propose_others),
-    )
-    for kind, rows, work in steps:
+    ahead = ExportJob, ExportJob.objects.filter(asked=False), _write_ahead
+    for kind, rows, work in (ahead, (Proposals, Proposals.objects, propose_others)):
         first = None if Job.objects.arriving().exists() else rows.first_in_turn()
         if first is not None:
             _run(kind, first, work, named)

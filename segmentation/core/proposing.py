@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from . import tasks
 from .analysis import AnalysisSettings
 from .labels.options import EVEN
+from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard
 from .network.runtime import Runtime
 from .network.scale_search import LIMITS
 from .network.textures import nearest
-from .pipeline import Progress, analyse, analysed_rows, clip_outliers, quiet
+from .pipeline import Progress, analyse, analysed_rows, quiet
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
@@ -57,8 +58,9 @@ class Part:
             pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
         top, left = (max(0, side - SIDE) // 2 for side in pixels.shape)
         middle = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
-        unscaled = {"calibration": Calibration.absent(), "reading": Calibration.absent(), "notes": ()}
-        return cls(replace(micrograph, pixels=middle, metadata={}, **unscaled), shrunk)
+        absent = Calibration.absent()
+        part = replace(micrograph, metadata={}, calibration=absent, reading=absent, notes=())
+        return cls(replace(part, pixels=middle), shrunk)  # type: ignore[arg-type]
 
     @property
     def picture(self) -> NDArray[np.float32]:

@@ -63,6 +63,8 @@ class OfJobQuerySet(AttemptedQuerySet):
     related = ("job__micrograph", "job__segmentation")
     made_by = ("job__",)
 
+
+class ExportJobQuerySet(OfJobQuerySet):
     def waiting(self) -> ExportJobQuerySet:
         """Files that nobody has asked for are given up after a while, unless their result is to be measured again."""
         recent = Q(created__gt=timezone.now() - LONGEST_AHEAD)
@@ -240,7 +242,7 @@ class ExportJob(Attempted):
     created = models.DateTimeField(default=timezone.now, editable=False)
     asked = models.BooleanField(default=True, editable=False)
 
-    objects = OfJobQuerySet.as_manager()
+    objects = ExportJobQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]
