@@ -164,7 +164,7 @@ function sender(answers, heard = {}) {
     const answer = answers.shift();
     if (answer === "offline") throw new TypeError("no network");
     const [status, said] = typeof answer === "function" ? answer(sent) : answer;
-    return { status, json: async () => said };
+    return { status, headers: new Headers(status === 429 ? { "Retry-After": "1" } : {}), json: async () => said };
   };
   const quiet = { state: (name) => states.push(name), differs: async () => states.push("differs"), conflict: async () => {}, refused: async () => {} };
   return { asked, states, of: new Sender({ address: "/", token: "", base: 0, heard: { ...quiet, ...heard } }) };
@@ -262,4 +262,13 @@ test("a gesture that was given up does nothing, however the pointer goes on", ()
   assert.deepEqual(made, []);
   stroke(() => {});
   assert.equal(made.length, 1);
+});
+
+test("corrections that find no place wait a second, and nobody is told that the server is away", async () => {
+  const { asked, states, of } = sender([[429, { error: "busy" }], [200, { base: 1, checks: [null] }]]);
+  of.push({ op: "delete", ids: [1] });
+  while (!of.settled) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(asked.length, 2);
+  assert.equal(asked[0].key, asked[1].key);
+  assert.ok(!states.includes("offline"));
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -15,6 +16,9 @@ from functools import partial
 
 import psutil
 import pytest
+from django.core.management import CommandError
+
+from worker.management.commands import up
 
 from .lab import REPOSITORY, Lab, wait_for
 
@@ -154,3 +158,11 @@ def test_a_killed_worker_is_rescued_at_once(lab):
         lab.let_go()
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert lab.words() == ["begin", "begin", "end"]
+
+
+def test_a_killed_helper_is_a_sentence(settings, monkeypatch):
+    settings.DEEPSEGM_SECRET_KEY_LASTS = True
+    monkeypatch.setattr(up, "prepare", os.abort)
+    with pytest.raises(CommandError) as caught:
+        up.Command()._prepare()
+    assert str(caught.value) == up.KILLED
