@@ -128,7 +128,7 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
     hand.kept(DISCS + 1)
     hand.saved()
     page.reload()
-    expect(page.locator("[data-correct]")).to_have_text("Continue correcting (9)")
+    expect(page.locator("[data-correct]")).to_have_text("Continue correcting (7)")
     expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS + 1} of {DISCS + 1} particles")
     hand.open().kept(DISCS + 1)
     page.go_back()
