@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from . import tasks
 from .analysis import AnalysisSettings
 from .labels.options import EVEN
+from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard
 from .network.runtime import Runtime
 from .network.scale_search import LIMITS
 from .network.textures import nearest
-from .pipeline import Progress, analyse, analysed_rows, clip_outliers, quiet
+from .pipeline import Progress, analyse, analysed_rows, quiet
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
@@ -49,16 +50,17 @@ class Part:
     @classmethod
     def of(cls, micrograph: Micrograph, settings: AnalysisSettings) -> Part:
         """The middle of the analysed rows, in which objects are as large as they are unless the image is large."""
-        pixels = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
+        pixels: NDArray[Any] = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
         shrunk = max(1, -(-max(pixels.shape) // SHRUNK))
         if shrunk > 1:
             rows, columns = (side // shrunk for side in pixels.shape)
             blocks = pixels[: rows * shrunk, : columns * shrunk].reshape(rows, shrunk, columns, shrunk)
             pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
         top, left = (max(0, side - SIDE) // 2 for side in pixels.shape)
-        middle = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
-        unscaled = {"calibration": Calibration.absent(), "reading": Calibration.absent(), "notes": ()}
-        return cls(replace(micrograph, pixels=middle, metadata={}, **unscaled), shrunk)
+        middle: Any = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
+        unscaled = Calibration.absent()
+        part = replace(micrograph, pixels=middle, metadata={}, calibration=unscaled, reading=unscaled, notes=())
+        return cls(part, shrunk)
 
     @property
     def picture(self) -> NDArray[np.float32]:

@@ -51,8 +51,9 @@ def write_all(
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
-        given = {"signatures": signatures, "filing": filing, "beside": beside}
-        context = Context(sample, listed, packing, keep_all=keep_all, **given)
+        context = Context(
+            sample, listed, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
+        )
         for name in beside:
             written[name] = folder / name
             context.sums[name] = _sha256(written[name])
