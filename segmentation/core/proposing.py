@@ -50,17 +50,17 @@ class Part:
     @classmethod
     def of(cls, micrograph: Micrograph, settings: AnalysisSettings) -> Part:
         """The middle of the analysed rows, in which objects are as large as they are unless the image is large."""
-        pixels = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
+        pixels: NDArray[Any] = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
         shrunk = max(1, -(-max(pixels.shape) // SHRUNK))
         if shrunk > 1:
             rows, columns = (side // shrunk for side in pixels.shape)
             blocks = pixels[: rows * shrunk, : columns * shrunk].reshape(rows, shrunk, columns, shrunk)
             pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
         top, left = (max(0, side - SIDE) // 2 for side in pixels.shape)
-        middle = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
-        absent = Calibration.absent()
-        part = replace(micrograph, metadata={}, calibration=absent, reading=absent, notes=())
-        return cls(replace(part, pixels=middle), shrunk)  # type: ignore[arg-type]
+        middle: Any = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
+        unscaled = Calibration.absent()
+        part = replace(micrograph, pixels=middle, metadata={}, calibration=unscaled, reading=unscaled, notes=())
+        return cls(part, shrunk)
 
     @property
     def picture(self) -> NDArray[np.float32]:
