@@ -28,6 +28,9 @@ CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
 EXTREME = 6.0
 CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are wrongly assigned
 UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
+# The same, under which a model of another kind is advised: its own images have 0.85 at most, and two of EMPS that
+# resemble grains 1.06 and 1.15.
+LIKELY = 1.0
 Floats = NDArray[np.float64]
 
 
@@ -124,7 +127,8 @@ def compared_with_models(
     clearer = [
         each
         for each in models.values()
-        if each.likelihood(found) > own.likelihood(found) + CLEARLY and each.distance(found) < UNFAMILIAR
+        if each.likelihood(found) > own.likelihood(found) + CLEARLY
+        and each.distance(found) < (UNFAMILIAR if same_task else LIKELY)
     ]
     if clearer and not same_task:  # only then, because describing a picture takes time
         grey = np.rint(255 * picture).astype(np.uint8)
