@@ -51,6 +51,7 @@ LONGEST_SENTENCE = 500
 # The variables of our environment that a child gets. No key, password or address of the site is among them.
 TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 TOLD_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
+PATIENCE = 10  # times the processor time on the clock, after which a child hangs; a busy machine changes no result
 KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.2  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
@@ -203,7 +204,7 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
 
 def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_slow: str = TOO_SLOW) -> bytes:
     """The child's standard output; if the child dies or is too slow, the file is reported as the cause."""
-    end = time.monotonic() + settings.DEEPSEGM_INSPECTION_SECONDS
+    end = time.monotonic() + PATIENCE * settings.DEEPSEGM_INSPECTION_SECONDS
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     known = {name: value for name, value in os.environ.items() if name in TOLD or name.startswith(TOLD_BEGINNINGS)}
     told = {**known, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
@@ -215,6 +216,8 @@ def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_sl
                 os.killpg(child.pid, signal.SIGKILL)  # with all that it started
     if child.returncode or errors:
         logger.warning("Inspection ended with %s: %s", child.returncode, errors.decode(errors="replace"))
+    if -child.returncode == signal.SIGXCPU:
+        raise TooSlow(too_slow)
     if -child.returncode in KILLS:
         raise Killed(died)
     if child.returncode:

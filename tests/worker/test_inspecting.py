@@ -129,6 +129,7 @@ class TestOne:
 
     def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
         settings.DEEPSEGM_INSPECTION_SECONDS = 1
+        monkeypatch.setattr(inspection, "PATIENCE", 1)
         child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
         assert looked_into(receive()).error == inspection.TOO_SLOW
         assert not _lives(tmp_path / "pid")

@@ -178,6 +178,7 @@ def test_a_child_that_never_stops_talking_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, stream: str, error: Any, words: str
 ) -> None:
     settings.DEEPSEGM_INSPECTION_SECONDS = 5
+    monkeypatch.setattr(inspection, "PATIENCE", 1)
     (tmp_path / "a").touch()
     code = f"import sys\nwhile True: sys.{stream}.write('a' * 99999)"
     monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])

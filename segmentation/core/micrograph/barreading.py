@@ -8,7 +8,6 @@ A row of ticks is certain only with ten steps, because in any other row a tick m
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +21,7 @@ from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
 from .crosscheck import LARGEST_DIFFERENCE
 from .databar import data_bar
-from .ocr import SECONDS, Text, recognise
+from .ocr import SECONDS, CutOff, Text, recognise
 from .readings import SAME
 from .types import Micrograph
 from .vendors.units import SQRT3, plausible_pixel
@@ -31,6 +30,7 @@ END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is 
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
 LEAST_SIDE = 128  # px; over a smaller image no text is drawn
+CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
 NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
 RECOUNTED = (
     "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
@@ -81,16 +81,23 @@ class BarReading:
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
     """The pixel size from the data bar of an image or from a scale bar over it; None if nothing is read.
 
-    seconds: limit for recognising the text, in child processes. Only an image without pixels makes it fail.
+    seconds: of processor time, for recognising the text of each strip in child processes. If it is cut off there, the
+    note says so. Only an image without pixels makes it fail.
     """
-    end = time.monotonic() + seconds
+    try:
+        return _read_bar(micrograph, seconds)
+    except CutOff:
+        return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
+
+
+def _read_bar(micrograph: Micrograph, seconds: float) -> BarReading | None:
     first = data_bar(micrograph)
     rows, columns = micrograph.shape
     below = None
     if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-        below = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, end)
+        below = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, seconds)
     if below is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
-        below = _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, end)
+        below = _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, seconds)
     return None if below is None else _recounted(below, micrograph.calibration.nm_per_pixel)
 
 
@@ -122,10 +129,10 @@ def _checked(
     first: int,
     recognise_texts: Callable[[NDArray[np.uint8], float], list[Text]],
     read: Callable[[NDArray[np.uint8], list[Text], int], BarReading | None],
-    end: float,
+    seconds: float,
 ) -> BarReading | None:
     """The reading of a strip, checked by a second reading of its text and by the magnification."""
-    texts = recognise_texts(strip, max(0.1, end - time.monotonic()))
+    texts = recognise_texts(strip, seconds)
     reading = read(strip, texts, first)
     if reading is None:
         odd = no_length(texts)

@@ -11,7 +11,6 @@ import errno
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,9 +29,7 @@ logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
 MEMORY = "The image needs more memory than there is: upload a smaller part of it."
-SECONDS = 60.0  # for everything
-READING_SECONDS = 40.0  # for the data bar, of the remaining time; other images do not wait for it
-LEAST_SECONDS = 2.0
+SECONDS = 60.0  # of processor time of each core, for everything
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,7 +101,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:
-    started = time.monotonic()
     side = [(name, Path(path)) for name, path in options.side]
     micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels, side=side)
     if options.pixels is not None and micrograph.pixels.nbytes <= options.most_bytes:
@@ -117,20 +113,19 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
         save(options.preview, preview(micrograph))
     from .barreading import LEAST_SIDE
 
-    left = min(READING_SECONDS, 0.6 * options.seconds - (time.monotonic() - started))
     barred, silent = report["data_bar"] is not None, not micrograph.calibration.nm_per_pixel
     roomy = barred or min(micrograph.shape) >= LEAST_SIDE
-    if left >= LEAST_SECONDS and ((silent and roomy) or (barred and not options.no_reading)):
-        report["reading"] = None if options.later else _reading(micrograph, left)
+    if (silent and roomy) or (barred and not options.no_reading):
+        report["reading"] = None if options.later else _reading(micrograph)
     return report
 
 
-def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
+def _reading(micrograph: Micrograph) -> dict[str, Any]:
     """The reading of its data bar; no error there may lose the upload."""
     from .barreading import read_bar
 
     try:
-        reading = read_bar(micrograph, seconds=seconds)
+        reading = read_bar(micrograph)
     except Exception:
         logger.exception("The data bar could not be read")
         return {}

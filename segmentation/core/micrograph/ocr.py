@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -27,7 +28,8 @@ from PIL import Image
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 35.0
+SECONDS = 35.0  # of processor time
+PATIENCE = 20  # times that on the clock, after which a child hangs: a busy machine must not change what is read
 LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
@@ -66,8 +68,15 @@ class Text:
         return Text(self.text[first:stop], left, self.top, right, self.bottom, self.score, self.again)
 
 
+class CutOff(Exception):
+    """Reading the text took more processor time than it may."""
+
+
 def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
-    """The texts on a grey strip (h, w); none where reading fails, is not installed, runs out of time or memory."""
+    """The texts on a grey strip (h, w); none where reading fails or is not installed.
+
+    seconds: of processor time. Raises CutOff where they do not suffice.
+    """
     file = io.BytesIO()
     Image.fromarray(strip).save(file, "PNG", compress_level=1)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -76,7 +85,7 @@ def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
             [sys.executable, "-m", __name__, str(seconds)],
             input=file.getvalue(),
             capture_output=True,
-            timeout=seconds,
+            timeout=PATIENCE * seconds,
             check=True,
             cwd=HOUSE,
             env=environment,
@@ -85,14 +94,25 @@ def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
             Text(str(text), float(left), float(top), float(right), float(bottom), float(score), str(again))
             for text, left, top, right, bottom, score, again in json.loads(child.stdout.splitlines()[-1])
         ]
+    except subprocess.TimeoutExpired as error:
+        raise CutOff from error
+    except subprocess.CalledProcessError as error:
+        if error.returncode in (-signal.SIGXCPU, -signal.SIGALRM):
+            raise CutOff from error
+        logger.warning("The data bar was not read: %s", error)
+        return []
     except (OSError, MemoryError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
         logger.warning("The data bar was not read: %s", error)
         return []
 
 
 def main(arguments: list[str]) -> int:
-    """Read the strip on standard input; killed by its own alarm, should its parent no longer be there to do so."""
-    signal.alarm(int(float(arguments[0])) + 1)
+    """Read the strip on standard input, within so many seconds of processor time; killed by its own alarm, should its
+    parent no longer be there to do so."""
+    seconds = max(1, int(float(arguments[0])))
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)  # of a confined parent
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds if most < 0 else min(seconds, most), most))
+    signal.alarm(PATIENCE * seconds + 1)
     logging.disable(logging.CRITICAL)
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=["PNG"]) as image:
         strip = np.asarray(image.convert("L"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from segmentation.core.micrograph import ocr
 from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import BarReading, _recounted, read_bar, reading_of
+from segmentation.core.micrograph.barreading import CUT_OFF, BarReading, _recounted, read_bar, reading_of
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.ocr import Text, recognise
 from segmentation.core.micrograph.reader import read
@@ -356,7 +357,6 @@ def test_the_sample_in_a_process_of_its_own() -> None:
     [
         OSError("no more processes"),
         MemoryError(),
-        subprocess.TimeoutExpired("python", 1),
         subprocess.CalledProcessError(1, "python"),
     ],
 )
@@ -376,8 +376,13 @@ def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPa
     assert recognise(strip()) == []
 
 
-def test_reading_stops_in_time() -> None:
-    assert recognise(strip(), seconds=0.05) == []
+def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise subprocess.CalledProcessError(-signal.SIGXCPU, "python")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    reading = read_bar(read(SAMPLE))
+    assert reading is not None and reading.note == CUT_OFF and not reading.nm_per_pixel
 
 
 @pytest.mark.slow
