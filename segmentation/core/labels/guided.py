@@ -17,6 +17,7 @@ from .working import WorkingLabels
 FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentation may hold
 # Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
 LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
+DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
 
 
 def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
@@ -43,11 +44,15 @@ def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
     return now.patch_to(runs_in(ids[parts], inside, box, now.width), known)
 
 
-def add(now: WorkingLabels, point: Sequence[float], outside: Points = ()) -> Patch:
+def add(
+    now: WorkingLabels, point: Sequence[float], outside: Points = (), earlier: WorkingLabels | None = None
+) -> Patch:
     """A missed object around a point becomes one of the first class: the background that is connected to the point
-    where the network's map is as high as its threshold, or as half the value at the point if that is lower.
+    where the network's map is as high as its threshold, or as half the value at the point if that is lower. Of
+    touching objects it is the one whose basin of the distance map holds the point.
 
-    outside: points that do not belong to it; the level rises until they are left out.
+    outside: points that do not belong to it; the level rises until they are left out. earlier: the outlines before all
+    corrections; where one of these was deleted, it was too large more often than wrong, so shallow valleys divide it.
     """
     (x, y), *others = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
     tall, wide = now.rows, now.width
@@ -60,17 +65,25 @@ def add(now: WorkingLabels, point: Sequence[float], outside: Points = ()) -> Pat
     here = int(_map(now, FOREGROUND, (y, x, y + 1, x + 1))[0, 0])
     threshold = 255 * float(now.used.get("threshold") or 0.5)
     levels = np.maximum(np.linspace(min(threshold, here / 2), here, LEVELS), 1.0).tolist()
+    deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
+    depth = SHALLOW if deleted else DEEP
+
+    def outlined(level: float) -> tuple[Box, Mask, bool]:
+        box, inside, whole = _around(now, x, y, level)
+        if whole and DISTANCE in now.maps:
+            inside = _basin(inside, _map(now, DISTANCE, box), (y - box[0], x - box[1]), depth)
+        return box, inside, whole
 
     def leaves_out(level: float) -> bool:
-        box, inside, whole = _around(now, x, y, level)
+        box, inside, whole = outlined(level)
         seen = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
         return whole and not any(inside[row - box[0], column - box[1]] for row, column in seen)
 
-    # The outline of a level lies within those of all lower levels.
+    # An outline is hardly ever larger than those of lower levels.
     first = bisect_left(levels, True, key=leaves_out) if others else 0
     if first == LEVELS:
         raise BadEdit("No outline leaves out these points: draw it instead.")
-    box, inside, whole = _around(now, x, y, levels[first])
+    box, inside, whole = outlined(levels[first])
     if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
         raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
     return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
@@ -92,6 +105,42 @@ def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask
         if whole or inside.sum() > MOST or reach >= FARTHEST:
             return box, inside, whole and inside.sum() <= MOST
         reach *= 2
+
+
+def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
+    """The part of a mask (h, w) around a click that valleys of the distance map, at least `depth` deep, divide off:
+    one piece, opened, without holes."""
+    step = max(depth // 2, 4)
+    height = np.where(inside, distance // step, 0)
+    peaks = np.zeros(inside.shape, bool)
+    for level in range(int(height.max()), -1, -1):
+        pieces, count = components(inside & (height >= level))
+        high, held = np.zeros(count + 1, np.int64), np.zeros(count + 1, bool)
+        np.maximum.at(high, pieces.ravel(), height.ravel())
+        held[pieces[peaks]] = True
+        # A peak counts once the map has fallen by the depth around it, and no other has been met on the way.
+        risen = (high - level) * step >= depth if level else np.ones(count + 1, bool)
+        new = risen & ~held
+        new[0] = False
+        peaks |= new[pieces] & (height == high[pieces])
+    seeds, _ = components(peaks, corners=True)
+    parts = flooded(seeds, distance, inside)
+    part: Mask = parts == parts[click]
+    opened = _spread(~_spread(~part))
+    pieces, count = components(opened if opened[click] else part)
+    areas = np.bincount(pieces.ravel(), minlength=count + 1)
+    areas[0] = 0
+    piece = np.pad(pieces == (pieces[click] or areas.argmax()), 1)
+    ground, _ = components(~piece)
+    whole: Mask = (ground != ground[0, 0])[1:-1, 1:-1] & inside
+    return whole
+
+
+def _spread(mask: Mask) -> Mask:
+    """With the four neighbours of each pixel."""
+    wide = np.pad(mask, 1)
+    spread: Mask = mask | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+    return spread
 
 
 def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:

@@ -85,7 +85,7 @@ ARGUMENTS = {"id": "number", "class": "name"}  # names of entries that are named
 
 
 def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) -> Patch:
-    """The patch of one operation; original: the source of restored objects. Raises BadEdit."""
+    """The patch of one operation; original: the outlines before all corrections. Raises BadEdit."""
     name = operation.get("op") if isinstance(operation, Mapping) else None
     if not isinstance(name, str) or name not in OPERATIONS:
         raise BadEdit(f"op is one of {', '.join(OPERATIONS)} or {UNDO}.")
@@ -96,7 +96,7 @@ def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) 
     if unknown := [key for key in said if key not in reads]:
         raise BadEdit(f"{name} has no {unknown[0]}.")
     values = {ARGUMENTS.get(key, key): reads[key](key, value) for key, value in said.items() if value is not None}
-    if do is edits.restore:
+    if do in (edits.restore, guided.add):
         values["earlier"] = original
     return do(now, **values)
 
