@@ -20,7 +20,7 @@ from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
 from .measure.quantities import Value, number
 from .micrograph.contrast import clip_outliers
-from .micrograph.crosscheck import contradict, crosscheck_sources
+from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
@@ -40,6 +40,10 @@ BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
+WRONG_SCALE = (
+    "Do not use these numbers before the scale is checked: two sources differ by a factor of {factor:.3g}. There is no"
+    " verdict."
+)
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
 # Why an automatic choice took a model.
 NEAREST = "Of {count} models, the training images of this one look most like the image."
@@ -373,6 +377,8 @@ def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
         yield Flag(NO_SCALE)
     others = micrograph.calibration, micrograph.reading
     doubt = any(contradict(each, used) for each in others)
+    if factor := far_apart(used, *others):
+        yield Flag.doubtful(WRONG_SCALE.format(factor=factor), f"Do not use: scale wrong by a factor of {factor:.2g}?")
     for sentence in crosscheck_sources(*others, used):
         yield Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence)
     yield from map(Flag, micrograph.notes)

@@ -266,12 +266,6 @@ function edited(event) {
   } else forgive(target);
 }
 
-function useDefault() {
-  main.input.value = form.dataset.defaultWidth;
-  main.input.dispatchEvent(new Event("input", { bubbles: true }));
-  main.input.focus();
-}
-
 function removed(card) {
   const id = idOf(card);
   if (!dropped.has(id)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "removed", value: id }));
@@ -373,7 +367,6 @@ cards.addEventListener("click", (event) => {
   }
 });
 form.addEventListener("input", edited);
-form.querySelector("[data-use-default]").addEventListener("click", useDefault);
 form.addEventListener("submit", submitted);
 for (const field of form.querySelectorAll("[name=data_bar_rows]")) {
   field.addEventListener("focus", () => (form.querySelector("[name=data_bar][value=rows]").checked = true));

@@ -263,7 +263,7 @@ def test_several_files_each_with_its_own_width(visit, discs, plain):
 def test_one_width_for_several_files(visit, discs, plain):
     page = visit()
     choose(page, discs, plain)
-    page.get_by_role("button", name="Use 7520").click()
+    page.fill("#id_width", "7520")
     badges = page.locator("[data-badge]").all_inner_texts()
     assert len(badges) == 2 and all(badge.startswith("typed: ") for badge in badges)
     assert page.locator(".own-width:visible").count() == 0

@@ -19,6 +19,7 @@ CALLED = {
     "typed": "typed width",
 }
 LARGEST_DIFFERENCE = 0.02
+FAR_APART = 0.5  # difference from which one of two sources is surely wrong, so no verdict rests on either
 COVERAGE = 2.0  # standard uncertainties: about 95 %
 
 
@@ -60,6 +61,12 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
 def contradict(one: Sized, other: Sized) -> bool:
     """Whether both are known and differ by more than 2 % and more than their uncertainties allow."""
     return _difference(one, other) > max(LARGEST_DIFFERENCE, _allowed(one, other))
+
+
+def far_apart(used: Sized, *others: Sized) -> float:
+    """The factor between the calibration in use and the one that contradicts it most, 0 if none is FAR_APART."""
+    factor = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
+    return factor + 1 if factor > FAR_APART else 0.0
 
 
 def _difference(one: Sized, other: Sized) -> float:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..flags import Flag
 from ..labels.options import FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
 from ..labels.segmentation import MASKS
+from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings, SegmentationSettings
@@ -216,12 +218,22 @@ def measure(
         evidence=Evidence(
             segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
         ),
-        obstacle=unseen_specks(segmentation, int(table.kept.sum())),
+        obstacle=_obstacle(segmentation, table, micrograph, calibration),
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
+
+
+def _obstacle(
+    segmentation: Segmentation, table: Table, micrograph: Micrograph, calibration: Calibration
+) -> Flag | None:
+    """What forbids a verdict on nanomaterials: a scale that is surely wrong, or many specks that were not measured."""
+    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
+        checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
+        return Flag(checked, "the scale is to be checked")
+    return unseen_specks(segmentation, int(table.kept.sum()))
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.crosscheck import crosscheck, crosscheck_sources
+from segmentation.core.micrograph.crosscheck import crosscheck, crosscheck_sources, far_apart
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
@@ -201,3 +201,9 @@ def test_calibrations_that_differ_are_both_named() -> None:
 def test_a_difference_within_the_uncertainties_is_said_to_be() -> None:
     bar = {"metadata": Calibration(10.0, "metadata"), "data bar": Calibration(10.3, "data bar", "", 0.02)}
     assert crosscheck(bar)[0].endswith("uncertainties allow.")
+
+
+def test_a_scale_that_is_surely_wrong_is_told_from_one_that_is_off():
+    used, near, far = (Calibration.of_pixel(nm, typed="") for nm in (10.0, 12.0, 5.0))
+    assert far_apart(used, near) == 0
+    assert far_apart(used, near, far) == pytest.approx(2)
