@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentatio
 # Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
 LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
+FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where touching objects part
 
 
 def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
@@ -109,31 +111,44 @@ def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask
 
 def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
     """The part of a mask (h, w) around a click that valleys of the distance map, at least `depth` deep, divide off:
-    one piece, opened, without holes."""
+    one piece, opened, without holes. Of a large mask every second or third pixel decides, so that a click stays quick.
+    """
+    every = ceil(sqrt(inside.size / FINE))
+    offsets = click[0] % every, click[1] % every
+    sparse = slice(offsets[0], None, every), slice(offsets[1], None, every)
+    coarse = _flooded_from(inside[sparse], distance[sparse], (click[0] // every, click[1] // every), depth)
+    nearest = (
+        np.clip((np.arange(length) - offset + every // 2) // every, 0, most - 1)
+        for length, offset, most in zip(inside.shape, offsets, coarse.shape, strict=True)
+    )
+    part: Mask = coarse[np.ix_(*nearest)] & inside
+    opened = ~_spread(~part)
+    opened = _spread(opened) & part
+    pieces, _ = components(opened if opened[click] else part)
+    piece = np.pad(pieces == pieces[click], 1)
+    ground, _ = components(~piece)
+    whole: Mask = (ground != ground[0, 0])[1:-1, 1:-1] & inside
+    return whole
+
+
+def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
+    """The basin (h, w) that holds the click, of a watershed from all peaks that rise by `depth` above their saddles."""
     step = max(depth // 2, 4)
     height = np.where(inside, distance // step, 0)
-    peaks = np.zeros(inside.shape, bool)
+    seeds, total = np.zeros(inside.shape, np.int32), 0
     for level in range(int(height.max()), -1, -1):
         pieces, count = components(inside & (height >= level))
         high, held = np.zeros(count + 1, np.int64), np.zeros(count + 1, bool)
         np.maximum.at(high, pieces.ravel(), height.ravel())
-        held[pieces[peaks]] = True
+        held[pieces[seeds > 0]] = True
         # A peak counts once the map has fallen by the depth around it, and no other has been met on the way.
-        risen = (high - level) * step >= depth if level else np.ones(count + 1, bool)
-        new = risen & ~held
+        new = ~held if not level else ~held & ((high - level) * step >= depth)
         new[0] = False
-        peaks |= new[pieces] & (height == high[pieces])
-    seeds, _ = components(peaks, corners=True)
+        tops = new[pieces] & (height == high[pieces])
+        seeds[tops], total = pieces[tops] + total, total + count  # tops that meet on the way are one seed
     parts = flooded(seeds, distance, inside)
     part: Mask = parts == parts[click]
-    opened = _spread(~_spread(~part))
-    pieces, count = components(opened if opened[click] else part)
-    areas = np.bincount(pieces.ravel(), minlength=count + 1)
-    areas[0] = 0
-    piece = np.pad(pieces == (pieces[click] or areas.argmax()), 1)
-    ground, _ = components(~piece)
-    whole: Mask = (ground != ground[0, 0])[1:-1, 1:-1] & inside
-    return whole
+    return part
 
 
 def _spread(mask: Mask) -> Mask:

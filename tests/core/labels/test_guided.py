@@ -98,6 +98,21 @@ def test_a_click_adds_what_was_missed_and_takes_nothing_from_others(found):
     assert after.by_hand == {2}
 
 
+def test_of_touching_objects_a_click_adds_the_one_around_it(found):
+    none = replace(segmentation_of(np.zeros_like(found.labels)), maps=found.maps, next_id=2)
+    one = apply(none, [guided.add(working(none), [40, 40])]).labels == 2
+    assert iou(one, disc(*LARGE)) > 0.95
+    # Two tops of one object, with a valley of 0.06 between them: it parts only what somebody deleted.
+    alone = np.where(disc(*LARGE), 200, 0).astype(np.uint8)
+    flat = replace(
+        none, maps={"foreground": alone, "inner_distance": np.where(abs(COLUMNS - 40) < 3, alone // 200 * 185, alone)}
+    )
+    assert iou(apply(flat, [guided.add(working(flat), [32, 40])]).labels == 2, disc(*LARGE)) > 0.95
+    before = replace(found, maps=flat.maps)
+    half = correct(before, [{"op": "delete", "ids": [1]}, {"op": "add", "point": [32, 40]}]).labels == 2
+    assert half[40, 32] and not half[40, 50]
+
+
 def test_a_click_outside_shrinks_it(found):
     """The level rises until the second point is left out."""
     missed = np.where(disc(*MISSED), 140 + distance(MISSED) // 3, 0).astype(np.uint8)
