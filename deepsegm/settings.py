@@ -52,9 +52,6 @@ DEEPSEGM_TRAINING_THREADS = env.number("DEEPSEGM_TRAINING_THREADS", max(1, (os.c
 DEEPSEGM_TRAINING_MEMORY_MB = env.number("DEEPSEGM_TRAINING_MEMORY_MB", 8000)
 DEEPSEGM_DEVICE = env.text("DEEPSEGM_DEVICE", "auto")
 DEEPSEGM_PRECISION = env.one_of("DEEPSEGM_PRECISION", "auto", "bfloat16", "float32")
-DEEPSEGM_BATCH = env.number("DEEPSEGM_BATCH", 1, least=1)
-DEEPSEGM_BATCH_DELAY_MS = env.number("DEEPSEGM_BATCH_DELAY_MS", 10)
-DEEPSEGM_BATCH_PATIENCE_MS = env.number("DEEPSEGM_BATCH_PATIENCE_MS", 2000)
 # One form may carry several micrographs; the limit of each is the service's, this one only bounds a request.
 DEEPSEGM_MAX_REQUEST_BYTES = (5 * DEEPSEGM_MAX_UPLOAD_MB + 1) * 2**20
 

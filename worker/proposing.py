@@ -18,7 +18,6 @@ from segmentation.core.network import cards
 from segmentation.models import Comparison, Dataset, ExportJob, Job, Proposals, Sample
 from segmentation.services.models_offered import offered
 
-from . import batching
 from .fetching import pixels_of
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
         part = Part.of(pixels_of(job.micrograph, folder, alive), asked)
         used, model = job.summary.get("used", {}), job.summary.get("model", {}).get("name", "")
         refused = bool(job.summary.get("refused"))
-        runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
+        runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
         for way in ways(part, asked, used, model, here, refused=refused)[tried:]:
             if len(shown) == SHOWN:
                 break

@@ -71,7 +71,7 @@ from segmentation.services.queue import enqueue
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from . import batching, presence  # noqa: F401  the signals of presence
+from . import presence  # noqa: F401  its signals
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver as deliver_message
@@ -381,7 +381,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 def _runtime() -> Any:
     from segmentation.core import pipeline
 
-    return pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION, batching.address())
+    return pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
 
 
 @worker_process_init.connect

@@ -9,12 +9,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from segmentation.core.network.cards import SilentDevice
-
 FULL = "The server's disk is full"
 STORAGE = "The server's storage cannot be reached just now"
 DATABASE = "The server's database cannot be reached just now"
-DEVICE = "The server's processor for networks does not answer just now"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 OF_THE_MACHINE = {
     *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EAGAIN),
@@ -53,8 +50,6 @@ def _is_lost_upload(error: OSError) -> bool:
 def _of(error: BaseException) -> str:
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
-    if isinstance(error, SilentDevice):
-        return DEVICE
     if isinstance(error, OSError):
         if error.errno in NO_SPACE:
             return FULL

@@ -82,7 +82,7 @@ def modules() -> dict[str, ModuleType]:
     """Stand-ins for the pipeline and the report room, by module name."""
     pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report.files")
     pipeline.segment, pipeline.measure, pipeline.Clock = segment, measure_again, SimpleNamespace
-    pipeline.Runtime = lambda device, precision, batcher: SimpleNamespace(device=device, precision=precision)
+    pipeline.Runtime = lambda device, precision: SimpleNamespace(device=device, precision=precision)
     report.write_all = write_all
     return {module.__name__: module for module in (pipeline, report)}
 

@@ -54,10 +54,6 @@ class NoDevice(UserError):
     """The requested processor for a network is not available."""
 
 
-class SilentDevice(ConnectionError):
-    """The process that has the networks' processor does not answer; the work can be repeated later."""
-
-
 @dataclass(frozen=True, config=may_be.STRICT)
 class ModelCard:
     """One released model.

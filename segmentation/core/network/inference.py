@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ from .architectures import STRIDE
 from .parts import IN_PARTS, Box, logits_of_parts
 from .resample import resize, resize_map
 from .runtime import Runtime, give_freed_memory_back
-from .shared import Activation, SharedNetwork
 
 HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/network/test_inference.py measures it)
 TILE = 2048  # px, of a network that works in parts: with its halo a tile takes up to 1.6 GB
 TILE_AT_ONCE = {torch.float32: 1024, torch.bfloat16: 1536}  # px, of any other, for 1.4 GB
+Activation = Literal["sigmoid", "softmax"]
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -80,10 +81,7 @@ def predict(
         window = _padded_window(picture, part.window)
         kept = part.kept_of_window
         channels = window if window.ndim == 3 else window[None]
-        if isinstance(network, SharedNetwork):
-            found = network.predict(np.ascontiguousarray(channels), kept, activation, rows * columns)
-        else:
-            found = forward(network, channels[None], kept, activation, runtime)[0]
+        found = forward(network, channels[None], kept, activation, runtime)[0]
         if number == 1:
             maps = np.empty((len(found), rows, columns), np.uint8)
         target = maps[:, part.kept[0], part.kept[1]]

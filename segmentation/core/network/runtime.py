@@ -17,7 +17,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .architectures import build
 from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
 from .parts import IN_PARTS, works_in_parts
-from .shared import SharedNetwork
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RETAINED = 2**30
@@ -25,14 +24,10 @@ RETAINED = 2**30
 
 @dataclass(frozen=True)
 class Runtime:
-    """device: "auto" (a GPU where there is one), "cpu", "cuda", ...; precision: "auto", "bfloat16", "float32".
-
-    batcher: address of the process that has the device; "": this process itself.
-    """
+    """device: "auto" (a GPU where there is one), "cpu", "cuda", ...; precision: "auto", "bfloat16", "float32"."""
 
     device: str = "auto"
     precision: str = "auto"
-    batcher: str = ""
 
     def torch_device(self) -> torch.device:
         """Raises NoDevice."""
@@ -95,9 +90,6 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
         keep_freed_memory()
-    if key not in _loaded and runtime.batcher:
-        _loaded[key] = SharedNetwork(card, maps, runtime.batcher)
-    elif key not in _loaded:
         network = build(card.architecture, maps)
         try:
             network.load_state_dict(read_weights(card))
