@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from django.urls import reverse
-from segmentation.core.tasks.out_of_domain import without_numbers
 
 from segmentation import services
 from segmentation.core import proposing
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.proposing import Part, ways
+from segmentation.core.tasks.judgement import without_numbers
 from segmentation.models import Job, Proposals
 from tests.core.builders import make_analysis
 from tests.web.finished import SUMMARY

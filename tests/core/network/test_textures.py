@@ -92,6 +92,7 @@ def test_what_looks_like_neither_is_unfamiliar(taught):
 
 
 def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
+    monkeypatch.setattr(textures, "LIKELY", textures.UNFAMILIAR)
     monkeypatch.setattr(pipeline.tasks, "find", lambda name, find=pipeline.tasks.find: find("particles"))
     pixels = (grain(20, 8.0) * 255).astype(np.uint8)
     analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), AnalysisSettings.of())

@@ -26,7 +26,7 @@ from segmentation.core.report.picture import colour_numbers
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.sample import SampleAnalysis
-from segmentation.core.tasks.particles import NONE_FOUND
+from segmentation.core.tasks.judgement import NONE_FOUND
 from tests.core.builders import analysis_of, disc_labels, grey_of, make_analysis, renamed
 
 CASES = {
@@ -125,7 +125,7 @@ def test_without_calibration_everything_is_in_pixels():
 
 
 def test_no_particles_is_said():
-    assert NONE_FOUND.partition(".")[0] in said(draw(CASES["none"]()))
+    assert NONE_FOUND.format(things="particles").partition(".")[0] in said(draw(CASES["none"]()))
     assert "only particle" in said(draw(CASES["all set aside"]()))
 
 

@@ -16,7 +16,7 @@ from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
 from segmentation.core.report.summary import VERDICTS, WEIGHTINGS
-from segmentation.core.tasks.particles import NONE_FOUND
+from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
@@ -329,7 +329,7 @@ class TestPage:
         empty = {"n_kept": 0, "n_set_aside": 0, "set_aside": {}, "fit": None, "convergence": None, "nano": None}
         groups = {"groups": 0, "singles": 0, "primaries_in_groups": 0, "largest": 0}
         told = page(**nothing, **empty, weighted=weighted, shape={}, agglomerates=groups)
-        assert NONE_FOUND.partition(".")[0] in told
+        assert NONE_FOUND.format(things="particles").partition(".")[0] in told
         assert "All numbers" not in told
         assert "Nanomaterial screening" not in told
         assert 'id="enough"' not in told

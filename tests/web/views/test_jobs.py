@@ -18,7 +18,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
-from segmentation.core.tasks.particles import NONE_FOUND
+from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Segmentation
 from segmentation.presenters.result import Change, Result
 from segmentation.views.jobs import SOON
@@ -466,7 +466,7 @@ class TestResult:
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
         stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
         page = words(maker.get(address(job(summary=stored))))
-        assert page.index(NONE_FOUND.partition(".")[0]) < page.index('id="rerun"')
+        assert page.index(NONE_FOUND.format(things="particles").partition(".")[0]) < page.index('id="rerun"')
         assert 'id="scale-title"' not in page
         assert re.search('<details [^>]*id="rerun" open>', page)
         assert page.index('id="rerun"') < page.index('id="figure"')
