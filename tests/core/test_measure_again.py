@@ -107,6 +107,6 @@ def test_calibrations_that_disagree_are_a_warning_that_names_both():
 
 def test_the_summary_of_a_job_stays_small():
     micrograph, segmentation = scene(200)
-    said = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False)
+    said = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False, unread=False)
     assert said["edge"] == "exclude"
     assert len(json.dumps(said, allow_nan=False)) < 20_000

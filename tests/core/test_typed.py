@@ -76,7 +76,7 @@ def test_every_refusal_is_one_sentence_that_names_the_setting(name, text, senten
         ("data_bar", 56, "data bar: 56 rows"),
         ("data_bar", 0, "data bar: there is none"),
         ("scale", 0.25, "working scale: 0.25 ×"),
-        ("flips", True, "mirrored images: on"),
+        ("flips", True, "all mirrored forms: on"),
         ("depth", 2.0, "depth: 2 layers"),
     ],
 )

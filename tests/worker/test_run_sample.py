@@ -63,7 +63,7 @@ def pooled(make_sample, tmp_path):
 
 @pytest.fixture
 def no_files(monkeypatch):
-    monkeypatch.setattr("segmentation.core.report.files.write_all", lambda sample, folder, progress: {})
+    monkeypatch.setattr("segmentation.core.report.files.write_all", lambda sample, folder, **given: {})
 
 
 def run(sample):

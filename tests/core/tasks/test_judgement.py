@@ -18,6 +18,7 @@ from tests.core.builders import segmentation_of
 
 STEEL = {"model": "uhcs-steel", "title": "UHCS steel (Phases)", "task": "phases"}
 SUPPORTED = {"model": "supported", "title": "Particles on a support (Particles)", "task": "particles"}
+CALIBRATED = {"name": "particles", "title": "Particles", "options": {"confidence": {"intercept": 0.0}}}
 KNOWS_ITS_IMAGES = {"name": "particles", "title": "Particles", "options": {ENTRY: {"taught": [], "limit": 1.0}}}
 
 
@@ -59,7 +60,7 @@ def test_who_knows_better_has_them_measured():
 
 @pytest.mark.parametrize(("count", "expected", "told"), [(12, 0.9, True), (12, 0.8, False), (9, 0.99, False)])
 def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected, told):
-    made = measured(segmentation_of(squares(count), resembles=STEEL, expected=expected))
+    made = measured(segmentation_of(squares(count), resembles=STEEL, expected=expected, card=CALIBRATED))
     assert made.table.kept.all() == told and (made.quantities["median"].value is not None) == told
 
 
