@@ -30,6 +30,7 @@ from segmentation.lab.synthesis.render import render
 
 Array = NDArray[Any]
 COUNTED_AGAIN, SIZE = 0.85, 0.08  # share of the outlines that is counted again, and the change of the median, of `same`
+FEWEST = 10  # counted outlines of a picture
 SHAPE, SEED = (256, 384), 50_000
 
 
@@ -121,10 +122,10 @@ def pictures(folder: Path | None, most: int) -> Iterator[Micrograph]:
 
 
 def changes(micrograph: Micrograph, runtime: Runtime, forms: Iterable[str] = FORMS) -> Iterator[tuple[str, Change]]:
-    """The change of every form of a picture in which outlines count."""
+    """The change of every form of a picture in which FEWEST outlines count; the median of fewer says little."""
     settings = AnalysisSettings.of(model="particles")
     first = analyse(micrograph, settings, runtime=runtime)
-    if not first.table.kept.any():
+    if first.table.kept.sum() < FEWEST:
         return
     grey = micrograph.pixels.astype(float)
     grey = np.clip(255 * grey / max(float(grey.max()), 1.0), 0, 255) if grey.max() > 255 else grey
