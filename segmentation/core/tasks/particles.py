@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
+from ..labels.options import EVEN, FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -161,7 +161,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         (found, *separated), *others = pool.map(with_threshold, steps)
     alternatives = {f"threshold {step:+.1f}": other.labels for step, (other,) in zip(steps[1:], others, strict=True)}
     areas = np.bincount(found.labels.ravel(), minlength=len(found.confidence) + 1)[1:]
-    believed = float(np.average(found.confidence, weights=areas)) if len(areas) else 0.0
+    probable = len(areas) and found.expected >= EVEN  # outlines that are mostly wrong explain nothing
+    believed = float(np.average(found.confidence, weights=areas)) if probable else 0.0
     used: dict[str, Any] = {
         "threshold": threshold,
         "expected": found.expected,
