@@ -228,7 +228,7 @@ def test_a_second_message_does_nothing(pooled, no_files):
 def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatch, own_storage):
     sample = pooled(squares([10]), squares([12]))
 
-    def write_sample(combined, folder, progress):
+    def write_sample(combined, folder, **given):
         services.refresh_sample(sample.pk)
         folder.mkdir()
         (folder / "a.csv").write_text("a")
@@ -300,4 +300,4 @@ def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_j
 
     monkeypatch.setattr(inspection, "read_micrograph", noting)
     run_job(str(make_job(micrograph=micrograph).pk))
-    assert seen == [("a.txt", b"$CM_PIXEL_SIZE 5 nm")]
+    assert {*seen} == {("a.txt", b"$CM_PIXEL_SIZE 5 nm")}, "of the analysis and of the files that are written ahead"
