@@ -48,17 +48,21 @@ class Line:
     steps: int = 0
 
 
-def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = ()) -> Line | None:
+def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (), *, alone: bool = False) -> Line | None:
     """The line that belongs to a scale bar's text on a strip (h, w), the nearest; None where there is none.
 
     others: other texts there; their letters are no lines. A text of a single sign may be a line that was misread.
+    Where no line is near, one that is the only line or block of the strip belongs to the text at any distance if
+    `alone`: no other text there is a length.
     """
     ink = _ink(strip)
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     written = [text, *(other for other in others if _is_writing(other.text))]
-    lines = [*_broken(ink, text), *_whole(ink, text, written), *ticked(ink, text)]
-    return min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
+    whole = list(_whole(ink, text, written))
+    lines = [*_broken(ink, text), *whole, *ticked(ink, text)]
+    near = min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
+    return whole[0] if near is None and alone and len(whole) == 1 else near
 
 
 def _is_writing(text: str) -> bool:

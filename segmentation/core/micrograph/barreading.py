@@ -270,7 +270,12 @@ def _scale_bar(
     strip: NDArray[np.uint8], texts: list[Text], found: list[Length], ways: dict[str, Way]
 ) -> tuple[Length, Line] | None:
     """The text and the line of the scale bar that fit best: to the other texts, to a round number, to each other."""
-    candidates = [(length, line) for length in found if (line := find_line(strip, length.place, texts)) is not None]
+    alone = sum(not length.doubtful and _is_round(length.nm) for length in found) == 1
+    candidates = [
+        (length, line)
+        for length in found
+        if (line := find_line(strip, length.place, texts, alone=alone and not length.doubtful)) is not None
+    ]
     if not candidates:
         return None
 

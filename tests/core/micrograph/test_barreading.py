@@ -412,3 +412,12 @@ def test_real_fei_bars() -> None:
     for name, first in (("quanta_image.tif", 884), ("scios_multigis_metadata_sections.tif", 2048)):
         image = read(folder / name)
         assert reading(image.pixels[first:]).nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.005)
+
+
+@pytest.mark.parametrize(("texts", "nm"), [(("1μm", "x20,000", "WD 10mm"), 1000 / 214), (("1μm", "2μm"), None)])
+def test_the_only_block_belongs_to_the_only_length_at_any_distance(texts: tuple[str, ...], nm: float | None) -> None:
+    drawn = np.zeros((64, 1280), np.uint8)
+    drawn[4:18, 496:710] = 255
+    places = [Text(text, 850 + 140 * n, 6, 900 + 140 * n, 26, 0.99, text) for n, text in enumerate(texts)]
+    reading = reading_of(drawn, places)
+    assert (reading and reading.nm_per_pixel) == (pytest.approx(nm) if nm else None)
