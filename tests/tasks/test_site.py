@@ -103,11 +103,8 @@ class TestSite:
         assert kinds(said["result"]["quantities"]) == list(kind.task.quantities)
         stored = {artifact.name for artifact in job.artifacts.all()}
         every = exports.listed("image", kind.task)
-        assert stored == {*(name for name, each in every.items() if each.stored), "segmentation.npz"}
+        assert stored >= {*every, "segmentation.npz"}, "all files are written ahead in the idle moment after the job"
         assert said["files"].keys() == {*every, "segmentation.npz", "image.webp"}
-        further = every.keys() - stored
-        assert {client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code for name in further} == {202}
-        worker.write_files(job.export.pk)
         for name in said["files"]:
             assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
         answer = client.get(f"/jobs/{job.pk}/")
