@@ -123,7 +123,7 @@ def test_every_particle_can_be_looked_at(visit, discs):
     assert page.locator("[aria-selected=true]").get_attribute("data-id") == number
 
     before = page.locator("canvas").screenshot()
-    page.get_by_label("Colours").check()
+    page.get_by_label("Colours", exact=True).check()
     page.locator("canvas").press("0")
     assert page.locator("canvas").screenshot() != before
 

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -97,7 +96,7 @@ def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
     except subprocess.TimeoutExpired as error:
         raise CutOff from error
     except subprocess.CalledProcessError as error:
-        if error.returncode in (-signal.SIGXCPU, -signal.SIGALRM):
+        if error.returncode in (-signal.SIGPROF, -signal.SIGALRM):
             raise CutOff from error
         logger.warning("The data bar was not read: %s", error)
         return []
@@ -110,8 +109,7 @@ def main(arguments: list[str]) -> int:
     """Read the strip on standard input, within so many seconds of processor time; killed by its own alarm, should its
     parent no longer be there to do so."""
     seconds = max(1, int(float(arguments[0])))
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)  # of a confined parent
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds if most < 0 else min(seconds, most), most))
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # a child of a confined process may set no limits
     signal.alarm(PATIENCE * seconds + 1)
     logging.disable(logging.CRITICAL)
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=["PNG"]) as image:

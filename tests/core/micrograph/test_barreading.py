@@ -378,7 +378,7 @@ def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPa
 
 def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*_: object, **__: object) -> None:
-        raise subprocess.CalledProcessError(-signal.SIGXCPU, "python")
+        raise subprocess.CalledProcessError(-signal.SIGPROF, "python")
 
     monkeypatch.setattr(subprocess, "run", run)
     reading = read_bar(read(SAMPLE))
