@@ -260,7 +260,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
             rows = _restore_rows(archive, manifest["members"], _targets(manifest))
         except (Refused, OSError, OperationalError):
             raise
-        except Exception as error:  # whatever rows that somebody made up lead to
+        except Exception as error:  # made-up rows can raise anything
             raise Refused(UNFIT.format(why=f"{type(error).__name__}: {error}")) from error
         say(f"{rows:,} rows, {len(members):,} files")
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:

@@ -1,4 +1,4 @@
-"""Other ways to analyse an image of which nothing, or nothing sure, came, shown small on the page of its result.
+"""Other ways to analyse an image where nothing sure was found, shown small on the page of its result.
 
 They come last: the work stops as soon as other work waits, and goes on with the next way when there is none.
 """

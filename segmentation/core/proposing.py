@@ -1,4 +1,4 @@
-"""Other ways to analyse an image of which nothing, or nothing sure, came: which are plausible, and what each finds.
+"""Other ways to analyse an image where nothing sure was found: which are plausible, and what each finds.
 
 Each is tried on a part of the image, so that a page can show several small pictures side by side: models whose training
 images look most like the image, the other polarity, and half and twice the working scale.

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 UNLIKE = 1.0  # times the distance that a card allows
 MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
-# Expected share of right outlines from which, of so many and more, they are what is looked for, whatever the picture
-# resembles: 6 pictures of EMPS that resemble other kinds have 0.90 to 0.99, those of steel, alloys, grains and bubbles
-# 0.85 at most.
+# Outlines are surely right from this expected share of right ones and this number on. Six EMPS pictures that resemble
+# other kinds have 0.90 to 0.99. Pictures of steel, alloys, grains and bubbles have 0.85 at most.
 SURELY, SEVERAL = 0.88, 10
 FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
 SURE = 0.8  # chance of being right of a sure outline
