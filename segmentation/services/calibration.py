@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph.crosscheck import crosscheck_sources
+from ..core.micrograph.crosscheck import contradict, crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import SOURCES, Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
@@ -190,6 +190,16 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
     read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
     sentences = crosscheck_sources(micrograph.file_calibration, read, used)
     return [*filter(None, [contradictions(micrograph.reading)]), *sentences]
+
+
+def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
+    """A question about a typed scale that contradicts the image's own one, of its file or a clear bar; "" for none."""
+    own = micrograph.own_calibration
+    if stated is None or stated.source != "typed" or not contradict(stated, own):
+        return ""
+    source = "bar in the image" if own.source == "read" else "file"
+    wide = [f"{width_text(each.width_nm(micrograph.width) or 0.0)} nm" for each in (own, stated)]
+    return f"The {source} says that the image is {wide[0]} wide. You typed {wide[1]}."
 
 
 def own_badge(micrograph: Micrograph) -> str:

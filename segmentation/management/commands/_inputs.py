@@ -95,12 +95,13 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
 
 
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
-    """The micrograph, with what its bar says where the options do not tell the scale.
+    """The micrograph, with what its bar says. Where file or options tell the scale, only a data bar is read.
 
-    What is beyond doubt counts, or contradicts the file; what is not becomes a note where the file tells nothing.
+    What is beyond doubt counts, or contradicts file and options; what is not becomes a note where nothing else tells
+    the scale.
     """
-    known = micrograph.calibration.nm_per_pixel
-    if options["size"] or (known and data_bar(micrograph) == micrograph.shape[0]):
+    known = options["size"] or micrograph.calibration.nm_per_pixel
+    if known and data_bar(micrograph) == micrograph.shape[0]:
         return micrograph
     found = read_bar(micrograph)
     if found is None or found.sure or known:

@@ -102,7 +102,7 @@ def report_words(sample):
     file = io.BytesIO()
     with ThreadPoolExecutor(1) as packing:
         context = Context(sample, exports.listed("sample", sample.task), packing)
-        context.draw()
+        context.pack_pictures()
         pages.write_report(context, file)
     return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
@@ -200,8 +200,8 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     images = json.loads(files["result.json"].read_text())["images"]
     assert [each["excluded"] for each in images] == reasons
     assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
-    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True))[1:]
-    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True)).index(
+    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["Images"].iter_rows(values_only=True))[1:]
+    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["Images"].iter_rows(values_only=True)).index(
         "excluded"
     )
     assert [(line[0], line[excluded] or "") for line in lines] == list(zip(names, reasons, strict=True))
@@ -245,8 +245,8 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each():
 
 def test_the_workbook_says_how_the_particles_were_found(tmp_path):
     sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.4]), edge="weight", filter=True)
-    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["metadata"]
-    lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
+    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["Details"]
+    lines = {(line[0], line[1], line[6] or ""): line[2] for line in sheet.iter_rows(values_only=True)}
     assert lines["settings", "edges", ""] == "weighted"
     assert lines["statistics", "95 % intervals", ""] == "by image"
     assert lines["model", "sha256 of the weights", ""] == find("particles").sha256

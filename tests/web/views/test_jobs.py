@@ -591,9 +591,3 @@ class TestTiles:
         assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
         made.artifacts.filter(name="tiles.zip").delete()
         assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
-
-    def test_a_result_of_an_earlier_version_has_one_picture(self, maker, job):
-        page = words(maker.get(address(job(files=("image.png", "outlines.json", "figure.png")))))
-        assert re.search(r'data-image="[^"]+/image.png" data-outlines=', page)
-        assert "data-tiles" not in page
-        assert re.search(r'<img src="[^"]+/figure.png" [^>]+ loading="lazy"', page)
