@@ -118,8 +118,6 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
-    if not calibration.is_known:  # of a version that assumed a width
-        table, calibration = table.rescaled(None), Calibration.absent()
     sha256, record, picture = job.micrograph.sha256, _record(job), _picture(job)
     budget = (job.summary.get("statistics") or {}).get("budget")
     quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}

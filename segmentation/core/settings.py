@@ -17,7 +17,6 @@ from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
-DEFAULT_WIDTH_NM = 7520.0
 
 
 def task_of(stored: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
-from ..services.calibration import is_assumed, used_calibration
+from ..services.calibration import used_calibration
 from ..services.models_offered import may_look_at
 from .charts import ChartedSummary, Convergence
 
@@ -383,9 +383,7 @@ def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def main_number(summary: dict[str, Any]) -> str:
-    """The number by which a result is known in lists, "" where there is none or its scale was assumed."""
-    if is_assumed(summary):
-        return ""
+    """The number by which a result is known in lists, "" where there is none."""
     numbers = Summary(statistics_of(summary), values_of(summary))
     if numbers.screened:
         median = numbers.by_number("median")

@@ -13,7 +13,6 @@ from ..core.settings import task_of
 from ..core.tasks import UnknownTask, find
 from ..models import Artifact, Job
 from . import bundles
-from .calibration import is_assumed
 
 FIRST = ("image", "result", "corrected_by_hand", "warning")
 
@@ -53,7 +52,7 @@ def _stored(job: Job) -> _Stored | None:
         name = f"{find(task_of(job.settings)).table}.csv".replace(" ", "-")
     except UnknownTask:
         return None
-    artifact = job.artifact(name) if job.is_done and not is_assumed(job.summary) else None
+    artifact = job.artifact(name) if job.is_done else None
     if artifact is None:
         return None
     try:

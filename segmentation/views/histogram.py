@@ -26,7 +26,7 @@ from ..core.measure.table import Table
 from ..http.access import visible, visible_job
 from ..models import Artifact, Sample
 from ..services import bundles, tables
-from ..services.calibration import is_assumed, used_calibration
+from ..services.calibration import used_calibration
 
 SIZE = "min_feret"  # of particles, and of results of earlier versions
 SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
@@ -122,7 +122,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible_job(request, pk)
     stored = Artifact.objects.filter(job=job, name="outlines.json").first()
-    if stored is None or is_assumed(job.summary):
+    if stored is None:
         raise Http404
     size = (job.summary.get("statistics") or {}).get("size", SIZE)
     try:
@@ -137,8 +137,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    assumed = "default" in ((sample.pooled.get("calibration") or {}).get("sources") or {})
-    stored = Artifact.objects.filter(job__in=[] if assumed else sample.pooled.get("of", []), name=tables.NAME)
+    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
     names = tuple(sorted(stored.values_list("file", flat=True)))
     if not names:
         raise Http404

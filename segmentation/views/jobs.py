@@ -48,10 +48,8 @@ from ..services import (
     unwritten,
 )
 from ..services.calibration import (
-    ASSUMED,
     calibration_for,
     file_calibration,
-    is_assumed,
     led_to,
     refuse_tall_bar,
     settings_calibration,
@@ -198,7 +196,7 @@ def width(request: HttpRequest, found: Job) -> HttpResponse:
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     settings = found.get_settings().with_(calibration=calibration)
-    if led_to(settings, found.micrograph) == settings_calibration(found) and not is_assumed(found.summary):
+    if led_to(settings, found.micrograph) == settings_calibration(found):
         return redirect("job", found.pk)
     return _again(request, found, settings)
 
@@ -368,8 +366,6 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     }
     if not found.is_done:
         return render(request, "job.html", context, status=status)
-    if is_assumed(found.summary):
-        return render(request, "assumed.html", {**context, "assumed": ASSUMED}, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
     context |= {**_files(found), "parent": parent}
     return render(request, "result.html", context, status=status)

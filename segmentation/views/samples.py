@@ -256,7 +256,7 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
     pooled, task = PooledResult(found), task_of(found.settings)
     context = {
         **_images_context(request, found, pooled),
-        **({} if pooled.assumed else files_of(found, "sample", task, "sample-file")),
+        **files_of(found, "sample", task, "sample-file"),
         "progress": Progress.of(found),
         "address": request.build_absolute_uri(_address(found)),
         "link": link_page(request, found) if found.is_changeable_by(request.user, request.visitor) else None,

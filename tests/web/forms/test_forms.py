@@ -31,35 +31,29 @@ def errors(**typed):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("origin", ["", "default", "file", "read"])
+    @pytest.mark.parametrize("origin", ["", "file", "read"])
     def test_an_empty_field_states_nothing(self, origin):
         assert calibration_for("  ", origin, micrograph(ZEISS)) is None
 
     def test_nothing_typed_on_purpose_means_pixels(self):
         assert calibration_for("  ", "typed", micrograph(ZEISS)) == Calibration.absent()
 
-    @pytest.mark.parametrize("origin", ["", "default", "file"])
-    def test_the_default_left_alone_means_what_the_file_says(self, origin):
+    @pytest.mark.parametrize("origin", ["", "file"])
+    def test_the_width_of_the_file_left_alone_means_what_the_file_says(self, origin):
         assert calibration_for("7520", origin, micrograph(ZEISS)) is None
 
-    def test_a_file_of_another_width_still_wins_over_the_default(self):
+    def test_another_width_than_the_files_was_typed(self):
         other = micrograph({**ZEISS, "nm_per_pixel": 2.5})
-        assert calibration_for("7520", "", other) is None
         assert calibration_for("2560", "file", other) is None
         assert calibration_for("7520", "file", other).nm_per_pixel == pytest.approx(7520 / 1024)
 
-    def test_typing_the_default_is_typing(self):
+    def test_typing_the_width_of_the_file_is_typing(self):
         made = calibration_for("7520", "typed", micrograph(ZEISS))
         assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
 
-    @pytest.mark.parametrize("origin", ["", "default"])
-    def test_the_default_left_alone_states_nothing(self, origin):
-        assert calibration_for("7520", origin, micrograph()) is None
-        assert calibration_for("7520 nm", origin, micrograph()).nm_per_pixel == 7520 / 1024
-
     @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
     def test_any_other_width_was_typed(self, text):
-        made = calibration_for(text, "default", micrograph(ZEISS))
+        made = calibration_for(text, "", micrograph(ZEISS))
         assert made.source == "typed"
         assert made.nm_per_pixel == pytest.approx(3000 / 1024)
 
@@ -81,7 +75,6 @@ class TestBadge:
         ("text", "origin", "own", "said"),
         [
             ("7520", "file", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
-            ("7520", "default", NOTHING, UNSCALED),
             ("", "", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
             ("", "", NOTHING, UNSCALED),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
