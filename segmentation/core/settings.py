@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from .micrograph.types import Calibration
 from .validation import Settings
@@ -80,7 +80,6 @@ class MeasurementSettings(Settings):
     )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",
-        validation_alias=AliasChoices("border_correction", "edge"),
         title="Border correction",
         description=(
             "Objects that touch the frame have no size. The other objects have equal weight (exclude), or the inverse"

@@ -70,7 +70,7 @@ def settings(**typed):
 def test_the_form_takes_the_kind_of_analysis_from_the_model():
     assert settings() == AnalysisSettings.of(model="auto-particles")
     assert settings(model="steel").task == "grains"
-    assert settings(model="steel", threshold="3,5", twins="yes", edge="weight") == AnalysisSettings.of(
+    assert settings(model="steel", threshold="3,5", twins="yes", border_correction="weight") == AnalysisSettings.of(
         "grains", model="steel", threshold=3.5, twins=True, border_correction="weight"
     )
 

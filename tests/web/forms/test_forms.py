@@ -130,10 +130,6 @@ class TestSettings:
     def test_the_working_scale(self, typed, factor):
         assert recipe(**typed).segmentation.scale == factor
 
-    def test_the_older_name_of_a_setting_is_understood(self):
-        assert recipe(edge="weight").measurement.border_correction == "weight"
-        assert recipe(edge="weight", border_correction="exclude").measurement.border_correction == "exclude"
-
     def test_a_model_may_be_asked_for_in_the_address(self):
         assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
         assert SettingsForm.asked({"model": "<b>"})["model"].value() == "auto-particles"
@@ -169,7 +165,7 @@ class TestSettings:
             {"scale": "size", "particle_px": "30", "model": "unknown"},
             {"flips": "sometimes"},
             {"border_correction": "ignore"},
-            {"edge": "ignore"},
+            {"border_correction": "ignore"},
         ],
     )
     def test_what_cannot_be_is_explained_in_one_sentence(self, typed):

@@ -217,7 +217,7 @@ class TestRerun:
             ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
             ({"scale": "factor", "scale_factor": "9"}, "from 0.02 to 2"),
             ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
-            ({"edge": "ignore"}, "exclude or weight"),
+            ({"border_correction": "ignore"}, "exclude or weight"),
             ({"flips": "perhaps"}, "on or off"),
         ],
     )
