@@ -16,7 +16,6 @@ from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
-from ..core.settings import task_of
 from ..core.typed import SWITCH
 from ..http.access import visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
@@ -315,7 +314,7 @@ def _line(request: HttpRequest, job: Job) -> dict[str, Any]:
         "error": job.error or None,
         "sample": str(job.sample_id) if job.sample_id else None,
         "parent": str(job.parent_id) if job.parent_id else None,
-        "task": task_of(job.settings),
+        "task": job.settings["task"],
         "model": job.model_name,
         "image": {"name": image.name, "width": image.width or None, "height": image.height or None},
     }

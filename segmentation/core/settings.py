@@ -6,7 +6,6 @@ MeasurementSettings say how it is measured. Both are stored and sent as one flat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
@@ -17,11 +16,6 @@ from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
-
-
-def task_of(stored: Mapping[str, Any]) -> str:
-    """The task of stored settings or of a stored summary; those of versions that knew one task do not name it."""
-    return str(stored.get("task", DEFAULT_TASK))
 
 
 def _calibration(value: Any) -> Any:

@@ -18,7 +18,6 @@ from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
 from ..core.report.wording import capital, corrected_images_words, scale_range
-from ..core.settings import DEFAULT_TASK, task_of
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -200,7 +199,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def by_image(self) -> bool:
-        """Whether the curve of the median counts images; of one image, and in older results, it counts particles."""
+        """Whether the curve of the median counts images; of one image it counts particles."""
         curve = self.statistics.convergence if self.statistics else None
         return curve is not None and curve.get("by") == "image"
 
@@ -272,12 +271,12 @@ class PooledResult(ChartedSummary):
         every = Job.objects.filter(own, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
         by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
         results = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
-        kind = task_of(self.sample.settings)
+        kind = self.sample.settings["task"]
         by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in results}
         others = {
             (each["micrograph"], by_hand[each["pk"]]): each["pk"]
             for each in results
-            if not each["sample"] and (each["settings__task"] or DEFAULT_TASK) == kind
+            if not each["sample"] and each["settings__task"] == kind
         }
         return [
             replace(

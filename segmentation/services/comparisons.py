@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.settings import task_of
 from ..core.tasks import UnknownTask, find
 from ..models import AFRESH, Comparison, Job, Sample
 from ..models.comparisons import Compared
@@ -94,7 +93,7 @@ def _check_finished(side: Compared) -> None:
 
 
 def _task(side: Compared) -> str:
-    return task_of(side.settings)
+    return side.settings["task"]
 
 
 def _title(task: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -21,7 +21,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.report.exports.viewer import PICTURE, TILES
+from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm
@@ -222,8 +222,9 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
     """A square of the picture in the viewer."""
     found = visible_job(request, pk)
-    tiles = found.micrograph.viewer_tiles or get_object_or_404(found.artifacts, name=TILES).file
-    return serve_tile(request, tiles, f"{level}/{column}-{row}.png")
+    if not found.micrograph.viewer_tiles:
+        raise Http404
+    return serve_tile(request, found.micrograph.viewer_tiles, f"{level}/{column}-{row}.png")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -255,7 +255,7 @@ class Statistics:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """What `as_dict` stored, also by earlier versions, which knew fewer entries; other entries are ignored."""
+        """What `as_dict` stored, other entries are ignored."""
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in stored.items() if name in known})
 

@@ -170,8 +170,8 @@ class SampleResult(Result):
     images: Annotated[list[Member], meaning("all images of the sample, those that are left out at the end")]
 
 
-class JobResult(TypedDict, total=False):
-    """What is stored with the job of an image and answered by the API; results of earlier versions have less of it."""
+class JobResult(TypedDict):
+    """What is stored with the job of an image and answered by the API."""
 
     task: str
     order: Annotated[list[str], meaning("names of quantities in the order of reading")]

@@ -248,7 +248,7 @@ class TestScale:
 
     def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
         arriving = make_micrograph(state=Micrograph.State.QUEUED)
-        sample = create([arriving], asked={arriving.pk: {"width": "7520", "origin": "typed"}})
+        sample = create([arriving], asked={arriving.pk: {"width": "", "origin": ""}})
         services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 
