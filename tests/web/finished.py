@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.core import signing
 
-from segmentation.core.measure.results import Statistics
+from segmentation.core.measure.results import Nano, Statistics
 
 SHOWN = ("figure-small.webp", "outlines.json", "thumbnail.webp")
 FILES = ("figure.png", "figure.svg", "particles.csv", "result.json", *SHOWN)
@@ -19,6 +19,20 @@ ZEISS = {
     "detail": "Zeiss tag 34118, Image Pixel Size",
     "relative_uncertainty": None,
 }
+NANO = Nano(
+    fraction=0.2187,
+    low=0.1726,
+    high=0.2731,
+    n=261,
+    threshold=0.5,
+    least_nm=None,
+    verdict="below",
+    reason="",
+    sentence="",
+    decides="",
+    asked="",
+    sensitivity=[],
+)
 STATISTICS = Statistics(
     unit="nm",
     n_kept=261,
@@ -34,6 +48,7 @@ STATISTICS = Statistics(
     fraction_low=0.1726,
     fraction_high=0.2731,
     ecd_median=173.2,
+    nano=NANO,
 )
 SUMMARY: dict[str, Any] = {
     "task": "particles",

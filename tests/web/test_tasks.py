@@ -143,7 +143,7 @@ def test_changes_are_said_in_its_words():
 
 def test_the_page_of_a_result_without_sizes(client, make_job):
     numbers = {"etched_share": {"value": 0.432, "low": None, "high": None, "unit": ""}}
-    summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
+    summary = {**SUMMARY, "task": "grains", "statistics": None, "order": list(numbers), "quantities": numbers}
     made = AnalysisSettings.of("grains", model="steel", etched="thermal")
     job = make_job(
         state=Job.State.DONE, summary=summary, settings=made, files=("figure.png", "outlines.json"), attempt=1

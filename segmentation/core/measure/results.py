@@ -144,7 +144,7 @@ class Uncertainty(TypedDict):
     standard: Annotated[float, meaning("combined, of what is known")]
     expanded: Annotated[float, meaning("the same times coverage_factor")]
     ends: Annotated[
-        NotRequired[list[float] | None],
+        list[float] | None,
         meaning("range of the answer with all that is known; never narrower than its interval; null without one"),
     ]
     without: Annotated[list[str], meaning("contributions that are not known and not in it")]

@@ -261,10 +261,9 @@ class Summary:
             return ""
         assert self.statistics is not None
         law = f"A log-normal law with median {significant(fit['median'])} {self.statistics.unit} and geometric SD"
-        chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
         return (
             f"{law} {significant(fit['gsd'])}: {fit['word']} fit"
-            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
+            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}, {chance_words(fit['p'])})."
         )
 
     @property
@@ -287,7 +286,7 @@ class Summary:
         if not convergence:
             return ""
         assert self.statistics is not None
-        wanted, more = convergence.get("wanted") or 0.05, convergence.get("more")
+        wanted, more = convergence["wanted"], convergence["more"]
         if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, wanted, self.statistics.relative_uncertainty))}."
         aim = f"± {per_cent(wanted)}"
@@ -307,7 +306,7 @@ class Summary:
         """Such as "Above 50 %" and "Undecided: 25 of at least 30 particles"."""
         if self.nano is None:
             return ""
-        title, reason = VERDICTS.get(self.nano["verdict"], self.nano["verdict"]), self.nano.get("reason")
+        title, reason = VERDICTS[self.nano["verdict"]], self.nano["reason"]
         return f"{title}: {reason}" if reason else title
 
     @property
@@ -337,7 +336,7 @@ class Summary:
         if not other:
             return ""
         assert self.statistics is not None
-        share = other.get("fraction_100nm")
+        share = other["fraction_100nm"]
         nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
         median = f"{significant(other['median'])} {self.statistics.unit}"
         return f"Without the filter: {other['n']:,} kept, median {median}{nano}."

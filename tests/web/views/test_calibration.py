@@ -15,11 +15,12 @@ from django.utils.html import escape
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.crosscheck import CALLED
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import SOURCES, Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
-from segmentation.models import Artifact, Job, Micrograph
+from segmentation.models import Job, Micrograph
 from segmentation.services.calibration import (
     LONG_LINE,
     NO_LENGTH,
@@ -252,7 +253,7 @@ def png(pixels):
 
 
 def in_pixels():
-    return {"summary": {**summary(unit="px"), "calibration": NOTHING}}
+    return {"summary": {**summary(unit="px", nano=None), "calibration": NOTHING}}
 
 
 def shown(response):
@@ -270,11 +271,10 @@ class TestCrop:
         assert crop[0].max() == crop[:, 0].max() == 0
         assert response["Content-Security-Policy"].startswith("sandbox")
 
-    def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored, job):
+    def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored):
         made = stored()
         before = maker.get(f"/uploads/{made.pk}/reading.png")
-        artifact = job(made).artifacts.get(name="image.webp")
-        artifact.file.save(artifact.file.name, ContentFile(png(np.full((768, 1024), 9, np.uint8))))
+        made.viewer_image.save("image.webp", ContentFile(png(np.full((768, 1024), 9, np.uint8))))
         after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
         assert after.status_code == 200
         assert shown(after).shape == pytest.approx((83, 314), abs=2)
@@ -454,7 +454,7 @@ class TestResultPage:
     def test_disagreements_are_said_once(self, maker, job, stored):
         made = stored(calibration=ZEISS)
         (sentence,) = disagreements(made)
-        page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, 'warnings': [sentence]}).pk}/"))
+        page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, **as_json([Flag(sentence)])}).pk}/"))
         assert page.count(sentence) == 1
         assert words(maker.get(f"/jobs/{job(made).pk}/")).count(sentence) == 1
 
@@ -463,9 +463,3 @@ class TestResultPage:
         page = words(maker.get(f"/jobs/{job(made).pk}/"))
         for told in ("<dt>Instrument</dt><dd>Sigma &lt;300&gt;</dd>", "<dd>5 kV</dd>", "<dd>2026-11-20</dd>"):
             assert told in page
-
-    def test_another_job_of_the_same_image_has_no_picture_yet(self, maker, job, stored):
-        made = stored()
-        job(made)
-        Artifact.objects.filter(name="image.webp").delete()
-        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200
