@@ -1,4 +1,4 @@
-"""What the result page makes of the statistics of a job, new or old."""
+"""What the result page makes of the statistics of a job."""
 
 from __future__ import annotations
 
@@ -71,6 +71,8 @@ NEW = {
         "threshold": 0.5,
         "least_nm": 22.5,
         "verdict": "undecided",
+        "reason": "",
+        "asked": "",
         "sentence": "48.0 % of 261 particles are small. A screening aid, not a certificate.",
         "decides": "About 1,900 more particles.",
         "sensitivity": SENSITIVITY,

@@ -36,6 +36,7 @@ def result(make_job, make_micrograph):
         stored = Segmentation(micrograph=micrograph, task=task, model_name="m", size=7)
         stored.file.save(f"{stored.folder}/segmentation.npz", ContentFile(content.getvalue()))
         known = {"state": Job.State.DONE, "owner": owner, "settings": AnalysisSettings.of(task)}
+        known["summary"] = {**SUMMARY, "data_bar": None}
         return make_job(micrograph=micrograph, segmentation=stored, **{**known, **fields})
 
     return make

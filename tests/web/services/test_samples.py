@@ -149,7 +149,7 @@ class TestScale:
         ],
     )
     def test_its_last_digit_says_how_well_it_is_known(self, make_micrograph, scale, relative):
-        """Without the text, as in old rows, the number itself is taken as typed in nm."""
+        """Without the text the number itself is taken as typed in nm."""
         (made,) = self.calibrations(create([make_micrograph()], scale=scale))
         assert made.relative_uncertainty == pytest.approx(relative / 3**0.5)
 
