@@ -117,7 +117,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         files = {name: path for name, path in files.items() if name not in there}
         if job.artifact(tables.NAME):
             files[tables.NAME] = table_of(analysis, out)
-        reused, timings = job.summary.get("reused", False), job.summary.get("timings", {})
+        reused, timings = job.summary["reused"], job.summary["timings"]
         summary = {**summarise(analysis, reused=reused, unread=False), "timings": timings}
     services.publish_export(export=export, files=files, summary=summary)
 

@@ -48,7 +48,6 @@ class Analysis(Schema):
     error: str | None = Field(description="Why it failed.")
     expected_seconds: float | None
     settings: dict[str, Any] = Field(description="The settings that were sent.")
-    recipe: dict[str, Any] = Field(description="The older name of settings, until 1.0.", deprecated=True)
     files: dict[str, str] = Field(description=FILES)
 
 

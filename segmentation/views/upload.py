@@ -17,7 +17,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.micrograph.width import parse_width
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, DEFAULT_WIDTH_NM
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..forms.samples import SampleForm
 from ..forms.settings import SettingsForm
 from ..http.access import refused, see_other, visible_upload
@@ -46,7 +46,6 @@ from ..services.calibration import (
 )
 from ..services.models_offered import chosen_default
 
-DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
 PASSED_ON = {413, 429, 503, 507}
 NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Please correct the marked fields."
@@ -110,9 +109,7 @@ class Submission:
         text, said = printable(self.typed.get(name, "")), printable(self.typed.get(origin, ""))
         if not text.strip():
             return "", ""
-        # Pages of earlier versions began with 7520, whose origin was "default".
-        began = said == "" or (said == "default" and text.strip() != DEFAULT_WIDTH)
-        return text, "typed" if began else said
+        return text, said or "typed"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -374,7 +371,6 @@ def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: 
     context = {
         "form": form,
         "token": _token(request),
-        "default_width": DEFAULT_WIDTH,
         "marked": MARKED,
         "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,

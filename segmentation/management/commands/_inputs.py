@@ -111,13 +111,12 @@ def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
-    """A flag for each setting, and unseen ones for its older names; what was typed is read once the task is known."""
+    """A flag for each setting; what was typed is read once the task is known."""
     for each in {setting.name: setting for setting in settings}.values():
         how = {"action": "store_const", "const": "on"} if each.is_switch else {"metavar": each.name.upper()}
         takes = "" if each.is_switch or not each.takes else f" ({each.takes})"
         said = f"{each.title}: {each.description}{takes}".replace("%", "%%")
-        for name, help_ in ((each.name, said), *((older, argparse.SUPPRESS) for older in each.names[1:])):
-            parser.add_argument(f"--{name.replace('_', '-')}", dest=each.name, help=help_, **how)
+        parser.add_argument(f"--{each.name.replace('_', '-')}", dest=each.name, help=said, **how)
 
 
 def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:

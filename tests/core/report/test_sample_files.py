@@ -27,7 +27,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
-from segmentation.core.sample import BY_USER, AnalysisRecord, LeftOut, Member
+from segmentation.core.sample import BY_USER, LeftOut, Member
 from tests.core.builders import make_analysis, refound
 
 
@@ -39,7 +39,7 @@ def three(**options):
 def members(count, **options):
     drawn = [Member.of(each) for each in three(**options)[:count]]
     return [
-        Member(f"=image {i} Größe.tif", drawn[i % 3].table, drawn[i % 3].calibration, sha256=f"{i:064x}")
+        replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", budget=None, quantities={}, flags=())
         for i in range(count)
     ]
 
@@ -264,15 +264,6 @@ def test_two_models_are_both_described():
     words = report_words(sample)
     assert as_dict(sample)["model"] is None
     assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
-
-
-def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
-    known = seen(1)
-    bare = [replace(each, record=AnalysisRecord()) for each in seen(3)[1:]]
-    said = as_dict(combine("old", bare))
-    assert said["model"] is None and said["images"][0]["settings"] is None
-    words = report_words(combine("half", [*known, *bare]))
-    assert re.search(r"particles of 2 images .*not known", words)
 
 
 def test_masks_of_other_tools_have_no_network():

@@ -279,11 +279,10 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
 
 
 def _notes(sample: SampleAnalysis) -> list[str]:
-    from ..facts import unknown
     from ..method import left_out_words
 
-    sentences = (left_out_words(sample), unknown(sample))
-    return [*(f"{each.removesuffix('.')}." for each in sentences if each), *map(str, sample.flags)]
+    left_out = left_out_words(sample)
+    return [*([f"{left_out.removesuffix('.')}."] if left_out else []), *map(str, sample.flags)]
 
 
 def _write(context: Context, path: Path) -> None:
