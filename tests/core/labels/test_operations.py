@@ -29,7 +29,7 @@ ALL = [
 
 
 def test_every_operation_can_be_written_as_json():
-    assert {each["op"] for each in ALL} == OPERATIONS.keys() - {"add", "smooth", "area"}  # those are in test_guided, test_edits
+    assert {each["op"] for each in ALL} == OPERATIONS.keys() - {"add", "area", "smooth"}  # see test_guided, test_edits
     after = correct(FOUND, json.loads(json.dumps(ALL[:-1])))
     assert after.ids.tolist() == [2, 5, 9, 13] or after.ids.tolist() == [2, 5, 12, 13]
     assert (area(after, 2), area(after, 13)) == (100, 50)
