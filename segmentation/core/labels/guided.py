@@ -19,7 +19,7 @@ FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  #
 # Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
 LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
-WIDER, STEPS = 1.1, 8  # times as large an outline is at least when it is widened; tries for that
+WIDER, STEPS = 1.05, 8  # times as large an outline is at least when it is widened; tries for that
 FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where touching objects part
 
 
@@ -86,12 +86,13 @@ def add(
 
     for _ in range(wider):
         area = outlined(level)[1].sum()
-        for _ in range(STEPS):
+        for step in range(STEPS):
             level, depth = 0.75 * level, min(2 * depth, 255)
-            if outlined(level)[1].sum() >= WIDER * area:
+            _, larger, whole = outlined(level)
+            if whole and larger.sum() >= WIDER * area:
                 break
-        else:
-            raise BadEdit("It gets no wider: draw the outline instead.")
+            if not whole or step == STEPS - 1:
+                raise BadEdit("It gets no wider: draw the outline instead.")
     levels = np.maximum(np.linspace(level, here, LEVELS), 1.0).tolist()
 
     def leaves_out(level: float) -> bool:

@@ -89,7 +89,7 @@ export class Panel {
     const { classes, semantic } = this.editor;
     const box = this.one("[data-classes]");
     box.hidden = classes.length < 2;
-    for (const field of this.root.querySelectorAll("[data-class]")) field.replaceChildren(...classes.map((name, place) => new Option(place < 9 && !TOUCH ? `${name} (${place + 1})` : name, name)));
+    for (const field of this.root.querySelectorAll("[data-class]")) field.replaceChildren(...classes.map((name, place) => new Option(place < 9 && !TOUCH ? `${place + 1}: ${name}` : name, name)));
     this.one("[data-class-label]").textContent = semantic ? "Paint with" : "Class";
   }
 

@@ -283,7 +283,12 @@ class Add extends Gesture {
     this.last = null; // { operation, id }: what the next tap in it makes wider or narrower
   }
 
-  async tapped(point) {
+  // One tap after another: what the one before left decides what this one means.
+  tapped(point) {
+    return (this.turn = Promise.resolve(this.turn).catch(() => null).then(() => this.heed(point)));
+  }
+
+  async heed(point) {
     const { editor } = this;
     const id = await editor.at(point);
     if (id && id === this.last?.id) return this.change(point);
@@ -309,7 +314,8 @@ class Add extends Gesture {
   // What lies under a tap is there already; set aside, it may be what is missed.
   meet({ id, kept, reason }) {
     const { editor } = this;
-    if (kept) return editor.say(`Object ${id} is there already.`);
+    const { frame, slip } = editor.facts;
+    if (kept || reason === frame || reason === slip) return editor.say(`Object ${id} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
     editor.select([id]);
     editor.panel.show("object");
     return editor.say(`Object ${id} was left out: ${reason}. ${TOUCH ? "Count it?" : "K, or Count it, makes it count."}`);
