@@ -56,15 +56,11 @@ def _points(name: str, value: Any) -> list[Any]:
 
 
 def _split(
-    now: WorkingLabels, number: int | None = None, line: Any = None, points: Any = None, boundary: bool = False
+    now: WorkingLabels, number: Any = None, line: Any = None, points: Any = None, boundary: bool = False
 ) -> Patch:
-    if (line is None) == (points is None):
-        raise BadEdit("split needs a line or points, one of both.")
-    if line is not None:
-        return edits.split(now, number, line, boundary)
-    if number is None:
-        raise BadEdit("split needs id.")
-    return guided.split_at(now, number, points, boundary)
+    if (line is None) == (points is None) or (number is None and line is None):
+        raise BadEdit("split needs a line or points, one of both, and id with points.")
+    return guided.split_at(now, number, points, boundary) if line is None else edits.split(now, number, line, boundary)
 
 
 # name of the operation: its function, required entries, optional entries
