@@ -20,6 +20,7 @@ FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  #
 LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
 WIDER, STEPS = 1.05, 8  # times as large an outline is at least when it is widened; tries for that
+FAINTEST = 0.3  # of the level at which an outline began, below which it is not widened
 FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where touching objects part
 
 
@@ -84,10 +85,11 @@ def add(
             inside = _basin(inside, now.maps[DISTANCE](box), (y - box[0], x - box[1]), depth)
         return box, inside, whole
 
+    lowest = FAINTEST * level
     for _ in range(wider):
         area = outlined(level)[1].sum()
         for step in range(STEPS):
-            level, depth = 0.75 * level, min(2 * depth, 255)
+            level, depth = max(0.75 * level, lowest), min(2 * depth, 255)
             _, larger, whole = outlined(level)
             if whole and larger.sum() >= WIDER * area:
                 break
@@ -110,7 +112,8 @@ def add(
                 seeds[row - box[0], column - box[1]] = place
         if not whole or [x, y] in others:
             raise BadEdit("No outline leaves out these points: draw it instead.")
-        inside = flooded(seeds, _depth(now, box), inside) == len(others) + 1
+        height = _depth(now, box)
+        inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(others) + 1
     if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
         raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
     return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
