@@ -127,6 +127,7 @@ class Objects(Schema):
     next: int = Field(description="The next free id.")
     operations: list[dict[str, Any]] = Field(description="Those that can still be undone, in their order.")
     classes: list[str] = Field(description="The names of the classes.")
+    maps: list[str] = Field(description="Stored maps of the network; without one no click adds an object.")
     ids: list[int]
     classes_of: list[int] = Field(description="The place of its class among classes.")
     confidence: list[float | None] = Field(description="null where it is not known, and where a person changed it.")
