@@ -115,7 +115,7 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
 
 
 def test_it_moves_with_its_folder(base, tmp_path, monkeypatch):
-    """Another machine goes on in another place."""
+    """The data folder of a site may move."""
     make_folder(tmp_path / "one" / "data", 3)
     with pytest.raises(Cancelled):
         adapt(
