@@ -179,16 +179,15 @@ def _own_limits() -> Iterator[None]:
     limit = settings.DEEPSEGM_TRAINING_MEMORY_MB << 20
     if soft != resource.RLIM_INFINITY:  # a child of the pool
         resource.setrlimit(resource.RLIMIT_DATA, (min(limit, hard) if limit and hard >= 0 else limit or hard, hard))
-    before, own = torch.get_num_threads(), multiprocessing.process.current_process()
-    daemonic = own._config.pop("daemon", None)  # type: ignore[attr-defined]
+    threads, process = torch.get_num_threads(), multiprocessing.current_process()
+    is_daemonic, process.daemon = process.daemon, False
     torch.set_num_threads(settings.DEEPSEGM_TRAINING_THREADS)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-        if daemonic is not None:
-            own._config["daemon"] = daemonic  # type: ignore[attr-defined]
+        process.daemon = is_daemonic
 
 
 def sweep_runs() -> None:

@@ -14,7 +14,8 @@ from segmentation.lab.feature_maps import UnknownLayer, write_feature_maps, writ
 NETWORKS = {
     "plain": {"name": "plain-unet", "filters": 4, "depth": 2},
     "lite": {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [16, 16, 16, 8, 8]},
-    "nested lite": {"name": "unetplusplus", "encoder": "timm-tf_efficientnet_lite0"},  # no tracer of torchvision's reads it
+    # No tracer of torchvision reads this one.
+    "nested lite": {"name": "unetplusplus", "encoder": "timm-tf_efficientnet_lite0"},
 }
 
 

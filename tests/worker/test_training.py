@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import json
+import multiprocessing
 import random
 import re
 import shutil
@@ -205,6 +206,21 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
     row = run(training)
     assert row.state == "failed" and row.error.endswith(".")
     assert said.get(what, "") in row.error and str(trained.runs_folder()) not in row.error, row.error
+
+
+def test_a_child_of_the_pool_may_start_processes_only_while_it_trains():
+    process, limits = multiprocessing.current_process(), importlib.import_module("worker.training")._own_limits
+    process.daemon = True  # as the children of a pool are
+    try:
+        with limits():
+            started = multiprocessing.get_context("fork").Process(target=int)
+            started.start()
+            started.join()
+        assert started.exitcode == 0
+        with pytest.raises(AssertionError, match="daemonic"):
+            multiprocessing.get_context("fork").Process(target=int).start()
+    finally:
+        process.daemon = False
 
 
 @pytest.mark.slow
