@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ from .data import as_seen, load, resample
 from .evaluation.predictions import Options as HowScored
 from .evaluation.predictions import Predictor
 from .evaluation.scores import Scorer, plain, summarise
-from .files import write_whole
+from .files import packed, unpacked, write_whole
 from .instances.counts import ImageCounts
 from .instances.readings import Found, best_way, chosen_apart, read_in_every_way
 from .masks import Compared
@@ -56,7 +56,7 @@ from .train import train
 SHOWN = 384  # px, side of the pictures of a held-out image as the training goes on
 FILES = "files"
 # What an Examiner says of an image, by its name in a file.
-RECORDS = {"array": np.ndarray, "ImageCounts": ImageCounts, "Compared": Compared}
+RECORDS: dict[str, type] = {"array": np.ndarray, "ImageCounts": ImageCounts, "Compared": Compared}
 
 
 def adapt(
@@ -382,42 +382,18 @@ def _records(found: Sequence[Found]) -> list[Any]:
 
 
 def _packed(found: Sequence[Found]) -> bytes:
-    """An .npz of what is read in each way: the arrays, and JSON that says by their numbers where each belongs."""
-    arrays: list[Any] = []
-
-    def tree(kind: Any, value: Any) -> Any:
-        if (get_origin(kind) or kind) is np.ndarray:
-            arrays.append(value)
-            return len(arrays) - 1
-        if get_origin(kind) is dict:
-            return {key.value: number for key, number in value.items()}
-        if kind in (int, float):
-            return kind(value)
-        return {name: tree(hint, getattr(value, name)) for name, hint in get_type_hints(kind).items()}
-
-    kinds = [next(name for name, kind in RECORDS.items() if isinstance(each.record, kind)) for each in found]
-    trees = [(kind, tree(RECORDS[kind], each.record)) for kind, each in zip(kinds, found, strict=True)]
+    """An .npz of what is read in each way."""
+    name, kind = next(each for each in RECORDS.items() if isinstance(found[0].record, each[1]))
     labels = np.stack([each.labels.astype(np.int32) for each in found])
+    compressed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
     content = io.BytesIO()
-    numbered = {str(number): array for number, array in enumerate(arrays)}
-    packed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
-    np.savez(content, labels=packed, shape=labels.shape, records=json.dumps(trees), **numbered)
+    np.savez(content, kind=name, labels=compressed, shape=labels.shape, **packed(list[kind], _records(found)))  # type: ignore[valid-type]
     return content.getvalue()
 
 
 def _unpacked(content: bytes) -> list[Found]:
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         arrays = dict(stored)
-
-    def record(kind: Any, tree: Any) -> Any:
-        if (get_origin(kind) or kind) is np.ndarray:
-            return arrays[str(tree)]
-        if get_origin(kind) is dict:
-            return {get_args(kind)[0](key): number for key, number in tree.items()}
-        if kind in (int, float):
-            return tree
-        return kind(**{name: record(hint, tree[name]) for name, hint in get_type_hints(kind).items()})
-
-    records = [record(RECORDS[kind], tree) for kind, tree in json.loads(str(arrays["records"]))]
     labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
+    records = unpacked(list[RECORDS[str(arrays["kind"])]], arrays)  # type: ignore[misc]
     return [Found(*each) for each in zip(records, labels, strict=True)]

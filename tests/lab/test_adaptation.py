@@ -233,6 +233,6 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
 
 def test_stored_records_call_nothing():
     content = io.BytesIO()
-    np.savez(content, labels=np.zeros((1, 2, 2)), records=np.array([os.getcwd], object))
+    np.savez(content, kind="array", labels=np.zeros(2, np.uint8), json=np.array([os.getcwd], object))
     with pytest.raises(ValueError, match="allow_pickle"):
         adaptation._unpacked(content.getvalue())
