@@ -1,33 +1,30 @@
 """The whole site in one archive: rows, stored files, models and the secret key; made while the site runs.
 
-    manifest.json            format, version, migrations, and SHA-256 and size of each other member
+    manifest.json            format, version, migrations, and the names of all other members
     rows/<app>.<model>.jsonl names of columns, then one line for each row
     files/...                the storage, as it is
     models/...               DEEPSEGM_MODELS
     secret-key
 
-The rows are one consistent picture: of SQLite a copy by its own backup function, of PostgreSQL a transaction of the
-level REPEATABLE READ. Files are listed after the rows were read, and every file is stored before its row. So no row
-lacks its file, unless somebody deletes it meanwhile.
+The rows are one consistent picture, read in one transaction, which holds up no writer. Files are listed after the rows
+were read, and every file is stored before its row. So no row lacks its file, unless somebody deletes it meanwhile.
 
 Rows are restored into the tables as they were when the archive was made, by the models of that time, then migrated. So
-an archive fits every later version and each engine.
+an archive fits every later version and each engine. Django's own serializers write times without their microseconds,
+over which hashes of edits and signatures were made, and they read rows into the present models only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import sqlite3
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import UUID
@@ -38,7 +35,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.core.management.color import no_style
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
@@ -79,16 +76,11 @@ OTHER_KEY = (
 )
 
 
-class Member(TypedDict):
-    sha256: str
-    size: int
-
-
 class Manifest(TypedDict):
     format: str
     version: str
     migrations: list[Node]
-    members: dict[str, Member]
+    members: list[str]
 
 
 class Counted(NamedTuple):
@@ -107,80 +99,53 @@ def write_backup(file: Path, say: Say = print) -> Counted:
     part.touch(mode=0o600)  # it holds the key and the hashes of passwords
     try:
         with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
-            writer = _Writer(archive)
-            rows = _write_rows(writer)
+            rows = _write_rows(archive)
             say(f"{rows:,} rows")
-            writer.text(KEY, settings.SECRET_KEY)
+            with _member(archive, KEY) as member:
+                member.write(settings.SECRET_KEY.encode())
             for path in _models():
-                with path.open("rb") as opened:
-                    writer.stream(f"models/{path.name}", opened)
-            names = list(_stored_names(""))
-            stored = [size for name in names if (size := _write_stored(writer, name)) is not None]
-            say(f"{len(stored):,} files of {sum(stored) / 1e6:,.1f} MB")
-            writer.finish()
+                with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
+                    shutil.copyfileobj(opened, member, CHUNK)
+            for name in list(_stored_names("")):
+                _write_stored(archive, name)
+            counted = _counted(archive, rows)
+            say(f"{counted.files:,} files of {counted.bytes / 1e6:,.1f} MB")
+            applied = sorted(MigrationRecorder(connection).applied_migrations())
+            names = sorted(archive.namelist())
+            manifest = Manifest(format=FORMAT, version=__version__, migrations=applied, members=names)
+            archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         part.rename(file)
     finally:
         part.unlink(missing_ok=True)
-    return Counted(rows, len(stored), sum(stored))
+    return counted
 
 
-class _Writer:
-    """Adds members to an archive and notes their hashes."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive = archive
-        self.members: dict[str, dict[str, Any]] = {}
-
-    def stream(self, name: str, source: IO[bytes], *, packed: bool = False) -> int:
-        return self.lines(name, iter(lambda: source.read(CHUNK), b""), packed=packed)
-
-    def text(self, name: str, text: str) -> int:
-        return self.lines(name, [text.encode()])
-
-    def lines(self, name: str, parts: Iterable[bytes], *, packed: bool = False) -> int:
-        """A member of these parts; returns its bytes."""
-        digest, size = hashlib.sha256(), 0
-        info = zipfile.ZipInfo(name)
-        info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-        info.external_attr = 0o600 << 16
-        with self.archive.open(info, "w", force_zip64=True) as member:
-            for part in parts:
-                member.write(part)
-                digest.update(part)
-                size += len(part)
-        self.members[name] = {"sha256": digest.hexdigest(), "size": size}
-        return size
-
-    def finish(self) -> None:
-        applied = sorted(MigrationRecorder(connection).applied_migrations())
-        manifest = {"format": FORMAT, "version": __version__, "migrations": applied, "members": self.members}
-        self.archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+def _counted(archive: zipfile.ZipFile, rows: int) -> Counted:
+    sizes = [info.file_size for info in archive.infolist() if info.filename.startswith("files/")]
+    return Counted(rows, len(sizes), sum(sizes))
 
 
-def _write_rows(writer: _Writer) -> int:
+def _member(archive: zipfile.ZipFile, name: str, *, packed: bool = False) -> IO[bytes]:
+    """A new member, to be written; the archive keeps its CRC."""
+    info = zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    info.external_attr = 0o600 << 16
+    return archive.open(info, "w", force_zip64=True)
+
+
+def _write_rows(archive: zipfile.ZipFile) -> int:
     count = 0
-    with _consistent() as using:
+    with _one_picture():
         for model in apps.get_models(include_auto_created=True):
             if model._meta.label_lower in LEFT_OUT or model._meta.proxy or not model._meta.managed:
                 continue
             names = [field.attname for field in model._meta.concrete_fields]
-            rows = model._base_manager.using(using).order_by("pk").values_list(*names).iterator(AT_ONCE)
-            lines = chain([names], rows)
-            encoded = (json.dumps(line, default=_plain).encode() + b"\n" for line in lines)
-            counted = _Counting(encoded)
-            writer.lines(f"rows/{model._meta.label_lower}.jsonl", counted, packed=True)
-            count += counted.count - 1
+            with _member(archive, f"rows/{model._meta.label_lower}.jsonl", packed=True) as member:
+                member.write(json.dumps(names).encode() + b"\n")
+                for row in model._base_manager.order_by("pk").values_list(*names).iterator(AT_ONCE):
+                    member.write(json.dumps(row, default=_plain).encode() + b"\n")
+                    count += 1
     return count
-
-
-class _Counting:
-    def __init__(self, parts: Iterable[bytes]) -> None:
-        self.parts, self.count = parts, 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self.parts:
-            self.count += 1
-            yield part
 
 
 def _plain(value: Any) -> Any:
@@ -195,28 +160,19 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _consistent() -> Iterator[str]:
-    """The alias of a database that stays as it is now; writers are not held up."""
-    if not settings.DEEPSEGM_SQLITE:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield connection.alias
+def _one_picture() -> Iterator[None]:
+    """All queries within read the database of one moment; writers are not held up."""
+    if settings.DEEPSEGM_SQLITE:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")  # Django's own transactions are writers
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
         return
-    scratch = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        copy = Path(folder) / "db.sqlite3"
-        connection.ensure_connection()
-        with sqlite3.connect(copy) as target:
-            connection.connection.backup(target)
-        target.close()
-        connections.databases["backup"] = {**connections.databases["default"], "NAME": copy}
-        try:
-            yield "backup"
-        finally:
-            connections["backup"].close()
-            del connections["backup"], connections.databases["backup"]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
 
 
 def _models() -> list[Path]:
@@ -235,14 +191,14 @@ def _stored_names(folder: str) -> Iterator[str]:
         yield from _stored_names(f"{folder}{name}/")
 
 
-def _write_stored(writer: _Writer, name: str) -> int | None:
-    """Copy one file of the storage; None if it was deleted since it was listed."""
+def _write_stored(archive: zipfile.ZipFile, name: str) -> None:
+    """Copy one file of the storage, unless it was deleted since it was listed."""
     try:
         opened = default_storage.open(name)
     except FileNotFoundError:
-        return None
-    with opened:
-        return writer.stream(f"files/{name}", opened)
+        return
+    with opened, _member(archive, f"files/{name}") as member:
+        shutil.copyfileobj(opened, member, CHUNK)
 
 
 def restore_backup(file: Path, say: Say = print) -> Counted:
@@ -255,18 +211,17 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
         manifest = _checked(archive, file)
         say("the backup is whole")
         _refuse_what_is_there(archive)
-        members = [name for name in manifest["members"] if name.startswith("files/")]
         try:
-            rows = _restore_rows(archive, manifest["members"], _targets(manifest))
+            counted = _counted(archive, _restore_rows(archive, _targets(manifest)))
         except (Refused, OSError, OperationalError):
             raise
         except Exception as error:  # made-up rows can raise anything
             raise Refused(UNFIT.format(why=f"{type(error).__name__}: {error}")) from error
-        say(f"{rows:,} rows, {len(members):,} files")
+        say(f"{counted.rows:,} rows, {counted.files:,} files")
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
             settings.DEEPSEGM_SECRET_FILE.touch(mode=0o600)
             settings.DEEPSEGM_SECRET_FILE.write_bytes(archive.read(KEY))
-    return Counted(rows, len(members), sum(manifest["members"][name]["size"] for name in members))
+    return counted
 
 
 def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
@@ -281,18 +236,17 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
     except Exception as error:  # zipfile and its decompressors raise exceptions of many types
         raise Refused(NO_ARCHIVE.format(file=file)) from error
     members = manifest["members"]
-    if {*members, MANIFEST} != set(archive.namelist()) or KEY not in members:
+    if sorted([*members, MANIFEST]) != sorted(archive.namelist()) or KEY not in members:
         raise Refused(DAMAGED.format(name=MANIFEST))
-    for name, about in members.items():
+    for name in members:
         if not _is_plain(name):
             raise Refused(DAMAGED.format(name=name))
         try:
             with archive.open(name) as member:
-                digest = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+                while member.read(CHUNK):  # compares the CRC at the end
+                    pass
         except Exception as error:  # a damaged member fails in many ways
             raise Refused(DAMAGED.format(name=name)) from error
-        if digest != about["sha256"]:
-            raise Refused(DAMAGED.format(name=name))
     return manifest
 
 
@@ -325,10 +279,10 @@ def _restore_stored(archive: zipfile.ZipFile, member: str) -> None:
         default_storage.save(name, File(source, name=Path(name).name))
 
 
-def _restore_rows(archive: zipfile.ZipFile, members: Mapping[str, Member], targets: list[Node]) -> int:
+def _restore_rows(archive: zipfile.ZipFile, targets: list[Node]) -> int:
     """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows."""
     _make_tables(targets)
-    stored = [name for name in members if name.startswith("files/")]
+    members = archive.namelist()
     state = MigrationExecutor(connection).loader.project_state(targets).apps
     models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
     count = 0
@@ -342,7 +296,8 @@ def _restore_rows(archive: zipfile.ZipFile, members: Mapping[str, Member], targe
                     count += _fill(model, lines)
         _reset_sequences(models)
         connection.check_constraints()
-        for name in stored:  # last, so that a file is written only if all rows fit; and a full disk takes the rows back
+        # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
+        for name in (each for each in members if each.startswith("files/")):
             _restore_stored(archive, name)
         settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
         for name in (each for each in members if each.startswith("models/")):

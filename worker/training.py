@@ -1,5 +1,5 @@
-"""A training from its row to its model. Its run folder outlives attempts: after a kill it goes on where it stopped,
-with a bucket also on another machine."""
+"""A training from its row to its model. Its run folder outlives attempts: after a kill it goes on where it stopped. On
+another machine it begins again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.files.base import File
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from segmentation import services
@@ -38,10 +36,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float], None]
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
-MIRROR_SECONDS = 10.0
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
 LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone
-LAST = ("checkpoint.pt", "done", "plan.json")  # copied after what they rest on
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
 
@@ -61,8 +57,6 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         check_given(training)
         _check(training)
         services.begin_version(training=training)
-        if settings.DEEPSEGM_BUCKET and not run.exists():
-            fetch_run(training, run)
         data = _data(training, place, partial(progress, "fetching the images", 0.0))
         with _own_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), told)
@@ -81,8 +75,6 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     except CannotWrite as error:  # says by itself that the disk is full, but not in a number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
     shutil.rmtree(place, ignore_errors=True)
-    if settings.DEEPSEGM_BUCKET:
-        services.files.remove_folder(f"{training.folder}/run")
 
 
 class Told:
@@ -92,8 +84,7 @@ class Told:
         self.training, self.progress, self.run = training, progress, run
         self.most = _points(training.summary)
         self.said: Any = None
-        self.looked = self.mirrored = time.monotonic()
-        self.copied = dict[str, tuple[int, int]]()
+        self.looked = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         from segmentation.lab.adaptation import FILES
@@ -117,9 +108,6 @@ class Told:
                 **shown,
             )
             self.most = max(self.most, points)
-        if settings.DEEPSEGM_BUCKET and time.monotonic() - self.mirrored > MIRROR_SECONDS:
-            mirror_run(self.training, self.run, self.copied)
-            self.mirrored = time.monotonic()
 
 
 def pictures_of(summary: TrainingSummary) -> list[str]:
@@ -188,16 +176,15 @@ def _own_limits() -> Iterator[None]:
     limit = settings.DEEPSEGM_TRAINING_MEMORY_MB << 20
     if soft != resource.RLIM_INFINITY:  # a child of the pool
         resource.setrlimit(resource.RLIMIT_DATA, (min(limit, hard) if limit and hard >= 0 else limit or hard, hard))
-    before, own = torch.get_num_threads(), multiprocessing.process.current_process()
-    daemonic = own._config.pop("daemon", None)  # type: ignore[attr-defined]
+    threads, process = torch.get_num_threads(), multiprocessing.current_process()
+    is_daemonic, process.daemon = process.daemon, False
     torch.set_num_threads(settings.DEEPSEGM_TRAINING_THREADS)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-        if daemonic is not None:
-            own._config["daemon"] = daemonic  # type: ignore[attr-defined]
+        process.daemon = is_daemonic
 
 
 def sweep_runs() -> None:
@@ -210,47 +197,3 @@ def sweep_runs() -> None:
     for folder in runs_folder().iterdir():
         if folder.name not in known:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def mirror_run(training: Training, run: Path, copied: dict[str, tuple[int, int]]) -> None:
-    """Copy what is new in a run to the storage, so that another machine may go on with it. Files that are only read
-    back with `pickle` stay: the other machine makes them again.
-
-    copied: time and size of what is there.
-    """
-    files = [file for file in run.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    for file in sorted(files, key=lambda file: (file.name in LAST, file.name)):
-        name = file.relative_to(run)
-        if file.parent.name in ("before", "heldout") or name.parts[0] == "trial" or file.stem.startswith("examples-"):
-            continue
-        facts = file.stat()
-        if copied.get(str(name)) == (facts.st_mtime_ns, facts.st_size):
-            continue
-        stored = f"{training.folder}/run/{name}"
-        if default_storage.exists(stored):
-            default_storage.delete(stored)
-        with file.open("rb") as opened:
-            default_storage.save(stored, File(opened))
-        copied[str(name)] = facts.st_mtime_ns, facts.st_size
-
-
-def fetch_run(training: Training, run: Path) -> None:
-    """The run as another machine left it in the storage; nothing where there is none."""
-    aside = run.with_name("run.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    _fetch(f"{training.folder}/run", aside)
-    if aside.exists():
-        os.replace(aside, run)
-
-
-def _fetch(stored: str, place: Path) -> None:
-    try:
-        folders, names = default_storage.listdir(stored)
-    except FileNotFoundError:
-        return
-    for name in filter(None, names):
-        place.mkdir(parents=True, exist_ok=True)
-        with default_storage.open(f"{stored}/{name}", "rb") as source, (place / name).open("wb") as copy:
-            shutil.copyfileobj(source, copy, 2**20)
-    for name in filter(None, folders):
-        _fetch(f"{stored}/{name}", place / name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django.apps import apps
 from django.contrib import admin
 
 for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken):  # allauth's own: with secrets
@@ -17,6 +18,7 @@ from . import access, learning, results  # noqa: E402  (each registers its lists
 from .base import Noted  # noqa: E402
 
 # The log of staff's changes covers every registered model, ours and those of packages.
-for known, registered in list(admin.site._registry.items()):
-    admin.site.unregister(known)
-    admin.site.register(known, type(type(registered).__name__, (Noted, type(registered)), {}))
+for model in filter(admin.site.is_registered, apps.get_models()):
+    registered = type(admin.site.get_model_admin(model))
+    admin.site.unregister(model)
+    admin.site.register(model, type(registered.__name__, (Noted, registered), {}))

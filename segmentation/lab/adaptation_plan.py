@@ -121,7 +121,7 @@ class Planned:
         own = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
         source = next(entry for entry in own.sources if isinstance(entry, FolderEntry))
         facts = {"title": self.options.data, "licence": self.options.licence}
-        # Relative, so that another machine goes on with it.
+        # Relative, so that the data folder may move.
         sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **facts)]
         if self.replay.training:
             count = number_of_classes(own.task, own.heads)

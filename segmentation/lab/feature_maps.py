@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..core.micrograph.contrast import clip_outliers
 from ..core.micrograph.types import GreyImage
@@ -109,29 +111,30 @@ def feature_maps(
             if fits(module):
                 strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
                 said = f"{name} {STEPS}" if strided else name
-                hooks.append(module.register_forward_hook(_noted(note, kind, said)))
-    real, count = nn.functional.interpolate, 0
-
-    def enlarged(picture: Tensor, *arguments: object, **options: object) -> Tensor:
-        nonlocal count
-        made: Tensor = real(picture, *arguments, **options)  # type: ignore[arg-type]
-        count += 1
-        note(LAYERS[2], f"up-sampling {count}", made)
-        return made
-
-    nn.functional.interpolate = enlarged
+                hooks.append(module.register_forward_hook(lambda *call, noted=(kind, said): note(*noted, call[-1])))
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
             network.eval()(_shown(pixels))
     finally:
-        nn.functional.interpolate = real
         for hook in hooks:
             hook.remove()
     return found
 
 
-def _noted(note: Callable[[str, str, Tensor], None], kind: str, name: str) -> Callable[..., None]:
-    return lambda module, inputs, made: note(kind, name, made)
+class _Enlargements(TorchFunctionMode):
+    """Passes on the name and the result of every `interpolate` while it is entered. (torchvision's
+    create_feature_extractor cannot trace U-Net++, FPN, LinkNet or DeepLab, and keeps the maps of all layers.)"""
+
+    def __init__(self, note: Callable[[str, Tensor], None]) -> None:
+        super().__init__()
+        self.note, self.count = note, 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        if function is nn.functional.interpolate:
+            self.count += 1
+            self.note(f"up-sampling {self.count}", made)
+        return made
 
 
 def _layer(name: str, made: Tensor, most: int | None) -> Layer:

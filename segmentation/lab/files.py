@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,3 +103,40 @@ def check_room(folder: Path, needed: int) -> None:
 def fingerprint(file: Path) -> str:
     """By which an image is known again, whatever it is called."""
     return hashlib.sha256(file.read_bytes()).hexdigest()[:KNOWN_BY]
+
+
+def packed(kind: Any, value: Any) -> dict[str, Any]:
+    """The arrays of an .npz: those in a value of this kind (a dataclass, a named tuple, a list of such), by numbers,
+    and `json`, which holds the rest and says where each belongs."""
+    arrays: dict[str, Any] = {}
+
+    def tree(kind: Any, value: Any) -> Any:
+        origin = get_origin(kind) or kind
+        if origin is np.ndarray:
+            arrays[name := str(len(arrays))] = value
+            return name
+        if origin in (list, tuple):
+            return [tree(get_args(kind)[0], each) for each in value]
+        if origin is dict:
+            return {str(getattr(key, "value", key)): each for key, each in value.items()}
+        hints = get_type_hints(kind)
+        return {name: tree(hint, getattr(value, name)) for name, hint in hints.items()} if hints else kind(value)
+
+    return {"json": json.dumps(tree(kind, value)), **arrays}
+
+
+def unpacked(kind: Any, arrays: Mapping[str, Any]) -> Any:
+    """The value that was `packed`; raises KeyError, TypeError or ValueError where the arrays are of something else."""
+
+    def built(kind: Any, tree: Any) -> Any:
+        origin = get_origin(kind) or kind
+        if origin is np.ndarray:
+            return arrays[tree]
+        if origin in (list, tuple):
+            return origin(built(get_args(kind)[0], each) for each in tree)
+        if origin is dict:
+            return {get_args(kind)[0](key): each for key, each in tree.items()}
+        hints = get_type_hints(kind)
+        return kind(**{name: built(hint, tree[name]) for name, hint in hints.items()}) if hints else tree
+
+    return built(kind, json.loads(str(arrays["json"])))

@@ -6,6 +6,7 @@ bytes are used twice, and the unpacked bytes and the time of each entry are limi
 
 from __future__ import annotations
 
+import io
 import lzma
 import re
 import stat
@@ -156,15 +157,27 @@ def _harmless(name: str) -> str:
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 
 
+class _Bounded(io.BufferedReader):
+    """A file of which zipfile reads no directory too large for the memory: it asks for all of one at once."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size and size > LARGEST_DIRECTORY:
+            raise Refused(CROWDED, 422)
+        return super().read(size)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
     """An archive and the files in it; raises Refused where there is none, or it is no archive of files."""
-    _check_directory(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except (*_FAULTS, IndexError):
-        raise Refused(DAMAGED, 422) from None
-    with archive:
+    with _Bounded(io.FileIO(path)) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except (*_FAULTS, IndexError) as error:
+            if trouble(error):  # the disk's fault, not the archive's
+                raise
+            raise Refused(DAMAGED, 422) from None
+        if len(archive.filelist) > MOST_ENTRIES:
+            raise Refused(CROWDED, 422)
         entries = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if not entries:
             raise Refused(EMPTY, 422)
@@ -353,19 +366,3 @@ def is_junk(name: str) -> bool:
 
 def _points_outside(name: str) -> bool:
     return name.startswith("/") or ".." in name.split("/") or bool(re.match(r"[A-Za-z]:", name))
-
-
-def _check_directory(path: Path) -> None:
-    """Refuse an archive with a directory too large for the memory, because zipfile reads all of it at once.
-
-    The record at the archive's end is read by zipfile's own function, so that both use the same directory.
-    """
-    try:
-        with path.open("rb") as file:
-            directory = zipfile._EndRecData(file)
-    except (zipfile.BadZipFile, ValueError, struct.error):
-        directory = None
-    if not directory:
-        raise Refused(DAMAGED, 422)
-    if directory[zipfile._ECD_ENTRIES_TOTAL] > MOST_ENTRIES or directory[zipfile._ECD_SIZE] > LARGEST_DIRECTORY:
-        raise Refused(CROWDED, 422)

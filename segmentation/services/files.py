@@ -65,7 +65,7 @@ def _remove(folder: str) -> None:
         default_storage.delete(f"{folder}/{name}")
     for name in filter(None, folders):
         _remove(f"{folder}/{name}")
-    if isinstance(default_storage._wrapped, FileSystemStorage):
+    if isinstance(default_storage, FileSystemStorage):
         default_storage.delete(folder)
 
 

@@ -116,7 +116,6 @@ def forget_run(training: Training) -> None:
     """Remove everything that an unfinished training has made: what was taken back is not kept either."""
     _remove(training.artifacts.all())
     Training.objects.filter(pk=training.pk).update(summary={})
-    remove_after_commit(f"{training.folder}/run")
     transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(training.pk), ignore_errors=True))
 
 

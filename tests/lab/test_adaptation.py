@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import os
-import pickle
 import re
 import shutil
 from dataclasses import replace
@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 
 from segmentation.core import planning
+from segmentation.core.measure.matching import Kind
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab import adaptation, outcome, replay
 from segmentation.lab.adaptation import Cancelled, Options, adapt
+from segmentation.lab.instances.counts import ImageCounts, Sums
+from segmentation.lab.instances.readings import Found
+from segmentation.lab.masks import Compared
 from segmentation.lab.replay import recipe_of
 from segmentation.lab.settings import BadRecipe
 from segmentation.lab.tasks.particles import SCORING
@@ -115,7 +119,7 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
 
 
 def test_it_moves_with_its_folder(base, tmp_path, monkeypatch):
-    """Another machine goes on in another place."""
+    """The data folder of a site may move."""
     make_folder(tmp_path / "one" / "data", 3)
     with pytest.raises(Cancelled):
         adapt(
@@ -214,11 +218,21 @@ def test_an_image_is_better_or_worse_by_both_figures():
     assert outcome.verdict(SCORING, {**was, "median_off": None}, {"median_off": 1.0, "f50": 0.8}) == "same"
 
 
-@pytest.mark.parametrize("thing", [os.getcwd, adaptation.adapt, shutil.rmtree])
-def test_stored_records_call_nothing(thing):
-    class Harmful:
-        def __reduce__(self):
-            return thing, ()
+def test_records_of_every_kind_of_scoring_come_back_as_they_were():
+    labels = np.random.default_rng(0).integers(0, 5, (20, 30))
+    sums = Sums(*(np.full(2, float(number)) for number in range(len(Sums._fields))))
+    sizes = np.array([3.5]), np.array([4.25, 0.1])
+    counts = ImageCounts(sums, *sizes, {Kind.SPLIT: 2}, np.array([True, False]), np.array([7, 9]), np.eye(2, dtype=int))
+    compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
+    for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
+        found = adaptation._unpacked(adaptation._packed([Found(record, labels), Found(record, labels + 1)]))
+        assert repr([found[0].record, found[1].record]) == repr([record, record])
+        assert found[0].labels.dtype == np.int32
+        assert (found[0].labels == labels).all() and (found[1].labels == labels + 1).all()
 
-    with pytest.raises(pickle.UnpicklingError, match="does not belong"):
-        adaptation._unpacked(pickle.dumps([(Harmful(), (1,), b"")]))
+
+def test_stored_records_call_nothing():
+    content = io.BytesIO()
+    np.savez(content, kind="array", labels=np.zeros(2, np.uint8), json=np.array([os.getcwd], object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        adaptation._unpacked(content.getvalue())

@@ -14,10 +14,12 @@ from segmentation.lab.feature_maps import UnknownLayer, write_feature_maps, writ
 NETWORKS = {
     "plain": {"name": "plain-unet", "filters": 4, "depth": 2},
     "lite": {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [16, 16, 16, 8, 8]},
+    # No tracer of torchvision reads this one.
+    "nested lite": {"name": "unetplusplus", "encoder": "timm-tf_efficientnet_lite0"},
 }
 
 
-@pytest.mark.parametrize(("name", "pools", "enlargements"), [("plain", 2, 2), ("lite", 5, 5)])
+@pytest.mark.parametrize(("name", "pools", "enlargements"), [("plain", 2, 2), ("lite", 5, 5), ("nested lite", 5, 11)])
 def test_every_layer_has_a_row(tmp_path, monkeypatch, name, pools, enlargements):
     seen = {}
     real = feature_maps.sheet
@@ -29,11 +31,11 @@ def test_every_layer_has_a_row(tmp_path, monkeypatch, name, pools, enlargements)
     files = write_feature_maps(network, pixels, tmp_path)
     assert [file.name for file in files] == ["convolutions.png", "max-pools.png", "up-samplings.png"]
     convolutions, halved, enlarged = seen.values()
-    unused = name == "lite"  # the encoder's last convolution is its classifier's
+    unused = "lite" in name  # the encoder's last convolution is its classifier's
     assert len(convolutions) == sum(isinstance(each, nn.Conv2d) for each in network.modules()) - unused
     assert (len(halved), len(enlarged)) == (pools, enlargements)
     assert convolutions[-1].shape == (3, 96, 160)  # of the whole image, in steps of 32 px
-    assert all(("steps of 2" in layer.name) == (name == "lite") for layer in halved)
+    assert all(("steps of 2" in layer.name) == unused for layer in halved)
     assert all(np.asarray(Image.open(file)).std() > 1 for file in files)
 
 

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from segmentation.lab.synthesis import scene as scene_module
 from segmentation.lab.synthesis.bodies import FAMILIES
-from segmentation.lab.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_settings
+from segmentation.lab.synthesis.draw import CONDITIONS, DIAMETERS, distributions, draw_settings
 from segmentation.lab.synthesis.exposure import drifted
 from segmentation.lab.synthesis.render import (
     compose,
@@ -17,6 +17,7 @@ from segmentation.lab.synthesis.render import (
 )
 from segmentation.lab.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
 from segmentation.lab.synthesis.settings import (
+    KINDS,
     SUPPORTS,
     TEXTURES,
     BadSetting,
@@ -273,7 +274,26 @@ def test_settings_stay_in_their_ranges():
 
 
 def test_every_family_is_drawn():
-    assert set(FAMILY_WEIGHTS) == set(FAMILIES)
+    assert all(set(row["pick"]) == set(FAMILIES) for row in distributions()["every"]["family"])
+
+
+def test_the_distributions_are_of_settings_and_known_conditions():
+    usual = set(every_setting()) - set(SupportSettings.model_fields)
+    for kind, table in distributions().items():
+        assert set(table) == usual if kind == "every" else set(table) < set(every_setting())
+        rows = [row for value in table.values() for row in (value if isinstance(value, list) else [value])]
+        assert {row["when"] for row in rows if isinstance(row, dict) and "when" in row} <= set(CONDITIONS)
+
+
+def test_a_seed_gives_the_settings_that_it_always_gave():
+    """The training pictures of the shipped models rest on it."""
+    drawn = [draw_settings(np.random.default_rng(seed), {"kind": kind}) for seed, kind in enumerate(KINDS)]
+    assert [settings.scene.diameter for settings in drawn] == pytest.approx(
+        [8.397107016096, 8.984455652741, 10.47367511367, 44.07405400206, 15.30632503782, 102.497614358], rel=1e-12
+    )
+    assert [settings.exposure.gain for settings in drawn] == pytest.approx(
+        [221.0971392902, 198.110592873, 181.3867197251, 195.5607295154, 152.659678705, 153.2055047702], rel=1e-12
+    )
 
 
 def test_fixing_one_setting_leaves_the_others():

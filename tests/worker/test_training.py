@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import json
+import multiprocessing
 import random
 import re
 import shutil
@@ -207,11 +208,23 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
     assert said.get(what, "") in row.error and str(trained.runs_folder()) not in row.error, row.error
 
 
+def test_a_child_of_the_pool_may_start_processes_only_while_it_trains():
+    process, limits = multiprocessing.current_process(), importlib.import_module("worker.training")._own_limits
+    process.daemon = True  # as the children of a pool are
+    try:
+        with limits():
+            started = multiprocessing.get_context("fork").Process(target=int)
+            started.start()
+            started.join()
+        assert started.exitcode == 0
+        with pytest.raises(AssertionError, match="daemonic"):
+            multiprocessing.get_context("fork").Process(target=int).start()
+    finally:
+        process.daemon = False
+
+
 @pytest.mark.slow
-def test_another_machine_goes_on_from_what_lies_in_the_storage(training, settings, monkeypatch):
-    settings.DEEPSEGM_BUCKET = "elsewhere"
-    module = importlib.import_module("worker.training")
-    monkeypatch.setattr(module, "MIRROR_SECONDS", 0.0)
+def test_a_training_whose_run_is_lost_begins_again(training, monkeypatch):
     told = trained.report_training
 
     def stop(**said):
@@ -227,7 +240,8 @@ def test_another_machine_goes_on_from_what_lies_in_the_storage(training, setting
     monkeypatch.setattr("segmentation.lab.adaptation.train", _noting(began))
     row = run(training)
     assert row.state == "done", row.error
-    assert "split-0" not in began, "that training was done on the other machine"
+    assert "split-0" in began and row.deaths == 0 and row.offered is row.summary["outcome"]["improved"]
+    assert {each["file"] for each in row.summary["pictures"]} < {file.name for file in row.artifacts.all()}
 
 
 def _noting(began):

@@ -15,7 +15,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont as Outlines
-from matplotlib._text_helpers import layout
+from matplotlib._text_helpers import layout  # nothing public joins Arabic letters; tested by test_pages.py
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from reportlab.pdfbase import pdfmetrics

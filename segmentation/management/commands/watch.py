@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from site import addsitedir
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as configured
@@ -201,7 +202,7 @@ class Site:
     def __init__(self, command: Command, folder: Folder, options: dict[str, Any], stack: ExitStack) -> None:
         self.command = command
         # The client lies beside the server, which does not depend on it.
-        sys.path.append(str(configured.BASE_DIR / "client"))
+        addsitedir(str(configured.BASE_DIR / "client"))
         from deepsegm_client import Client
 
         self.folder, self.name = folder, options["sample"]
