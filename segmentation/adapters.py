@@ -20,8 +20,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from .http.access import refused
-from .services import Refused, second_factor
-from .services.claiming import claimable
+from .services import Refused
+from .services.access import second_factor
+from .services.access.claiming import claimable
 
 logger = logging.getLogger(__name__)
 CLOSED = "This account is closed: ask the administrator."

@@ -17,8 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
-from .services import second_factor, staff_log
-from .services.links import LENGTH
+from .services.access import second_factor
+from .services.access.links import LENGTH
+from .services.ground import staff_log
 
 SIGN_IN = "Sign in first: reload the page."
 LONGEST_ADDRESS = 45

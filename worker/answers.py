@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from segmentation.core.micrograph.barreading import BarReading
 from segmentation.core.micrograph.types import IMAGE, IMAGE_SHA256, Calibration
-from segmentation.services.limits import most_pixels
+from segmentation.services.ground.limits import most_pixels
 
 LONGEST_KIND = 100
 OF_FILES = ("metadata", "side file", "none")  # where a pixel size comes from that a file states

@@ -17,7 +17,7 @@ from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
 from segmentation.models.comparisons import Compared
 from segmentation.plain import plain
-from segmentation.services import bundles, tables
+from segmentation.services.ground import bundles, tables
 
 from .exporting import stored_segmentation
 

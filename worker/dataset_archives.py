@@ -20,10 +20,16 @@ from segmentation.core.label_images import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import find
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
-from segmentation.services.archives import Note, every_file, is_junk
-from segmentation.services.datasets import check_room, default_group_of, is_within, take_in_archive, unique_name
-from segmentation.services.samples import visible_text
-from segmentation.services.upkeep import MAX_DEATHS
+from segmentation.services.learning.datasets import (
+    check_room,
+    default_group_of,
+    is_within,
+    take_in_archive,
+    unique_name,
+)
+from segmentation.services.results.archives import Note, every_file, is_junk
+from segmentation.services.results.samples import visible_text
+from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
 from .datasets import store

@@ -26,8 +26,8 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
-from segmentation.services.datasets import CHECK, keep_check, publish_dataset, publish_image
-from segmentation.services.upkeep import MAX_DEATHS
+from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset, publish_image
+from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
 from .comparing import objects_of_job

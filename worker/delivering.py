@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from segmentation.models import Delivery
 from segmentation.services import Refused
-from segmentation.services.webhooks import NOT_SENT, check_address, check_url, end_delivery, signed
+from segmentation.services.access.webhooks import NOT_SENT, check_address, check_url, end_delivery, signed
 
 Progress = Callable[[str, float], None]
 SECONDS = 10.0

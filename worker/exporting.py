@@ -15,8 +15,9 @@ from segmentation.core.labels.segmentation import DAMAGED, Segmentation, Unusabl
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Signature
-from segmentation.services import bundles, logs, tables
-from segmentation.services.signing import SIGNATURES
+from segmentation.services.ground import bundles, tables
+from segmentation.services.results import logs
+from segmentation.services.results.signing import SIGNATURES
 
 from . import inspection
 from .fetching import fetch, pixels_of
@@ -97,7 +98,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     out.mkdir()
     there = []
-    for stored in job.artifacts.filter(name=services.segmentations.NAME) if anew else job.artifacts.all():
+    for stored in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
         with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         there.append(stored.name)
@@ -145,4 +146,4 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
     if signatures:
         (out / SIGNATURES).write_text(json.dumps([each.as_dict() for each in signatures], indent=1) + "\n")
         found[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
-    return {services.segmentations.NAME: "the outlines as they were measured", **found}
+    return {services.results.segmentations.NAME: "the outlines as they were measured", **found}

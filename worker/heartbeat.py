@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from segmentation.models import Attempted, Superseded
-from segmentation.services.files import remove_folder
+from segmentation.services.ground.files import remove_folder
 
 from .child import end_pool_child
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.models import Micrograph, Superseded
-from segmentation.services.archives import Incoming, Note, Unpacked, unpacked
-from segmentation.services.uploads import sha256_of
+from segmentation.services.results.archives import Incoming, Note, Unpacked, unpacked
+from segmentation.services.results.uploads import sha256_of
 
 from . import inspection
 from .fetching import fetch

@@ -34,8 +34,8 @@ from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.plain import plain
-from segmentation.services.limits import most_pixels
-from segmentation.services.space import is_scarce
+from segmentation.services.ground.limits import most_pixels
+from segmentation.services.ground.space import is_scarce
 
 if TYPE_CHECKING:
     from segmentation.core.imported.reading import Outlines

@@ -16,7 +16,7 @@ from django.conf import settings
 from segmentation import services
 from segmentation.core.network import cards
 from segmentation.models import Comparison, Dataset, ExportJob, Job, Proposals, Sample
-from segmentation.services.models_offered import offered
+from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
 

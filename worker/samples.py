@@ -16,8 +16,8 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.models import Job, Sample
 from segmentation.plain import plain, quantities_of
-from segmentation.services import tables
-from segmentation.services.calibration import disagreements
+from segmentation.services.ground import tables
+from segmentation.services.ground.calibration import disagreements
 
 if TYPE_CHECKING:
     from segmentation.core.sample import AnalysisRecord, LeftOut, Member

@@ -65,11 +65,12 @@ from segmentation.models import (
     Superseded,
     Training,
 )
-from segmentation.services import outlines, tables
-from segmentation.services.kinds import ANALYSES, INSPECTIONS, KINDS
-from segmentation.services.queue import enqueue
-from segmentation.services.space import is_scarce
-from segmentation.services.upkeep import MAX_DEATHS
+from segmentation.services.ground import tables
+from segmentation.services.ground.kinds import ANALYSES, INSPECTIONS, KINDS
+from segmentation.services.ground.queue import enqueue
+from segmentation.services.ground.space import is_scarce
+from segmentation.services.results import outlines
+from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import presence  # noqa: F401  its signals
 from .comparing import compare_results

@@ -22,9 +22,9 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import plain
-from segmentation.services.kinds import KINDS
-from segmentation.services.trained import check_given, forget_run, runs_folder
-from segmentation.services.upkeep import MAX_DEATHS
+from segmentation.services.ground.kinds import KINDS
+from segmentation.services.learning.trained import check_given, forget_run, runs_folder
+from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .datasets import lay_out
 from .inspection import Killed

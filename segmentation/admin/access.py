@@ -16,7 +16,8 @@ from ..models import (
     Token,
     Webhook,
 )
-from ..services import staff_log, tokens
+from ..services.access import tokens
+from ..services.ground import staff_log
 from .base import LookOnly
 
 

@@ -22,7 +22,8 @@ from ..models import (
     Micrograph,
     StoredFile,
 )
-from ..services import links, staff_log
+from ..services.access import links
+from ..services.ground import staff_log
 
 
 class Noted(admin.ModelAdmin):

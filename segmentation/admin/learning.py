@@ -20,7 +20,7 @@ from ..models import (
 )
 from ..presenters.dataset import DatasetPage
 from ..presenters.training import sentence_of
-from ..services.trainings import cancel_training, delete_training, retry_training
+from ..services.learning.trainings import cancel_training, delete_training, retry_training
 from .base import LookOnly
 
 

@@ -14,9 +14,10 @@ from ninja.utils import check_csrf
 from ..accounts import Crowded
 from ..http.access import Thing, note_staff, visible
 from ..http.errors import LOCKED_OUT
-from ..services import Refused, second_factor
-from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
-from ..services.tokens import PREFIX, token_of
+from ..services import Refused
+from ..services.access import second_factor
+from ..services.access.tokens import PREFIX, token_of
+from ..services.ground.callers import SHORTEST_SECRET, new_secret, visitor_of
 
 SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."
 OUR_PAGE = "DeepSegm"  # value of X-Requested-With

@@ -16,7 +16,7 @@ from ..models import Job
 from ..models.comparisons import Compared
 from ..presenters.comparison import ComparedResults, Difference, warning_of_side
 from ..services import Refused
-from ..services.comparisons import name_of
+from ..services.results.comparisons import name_of
 from . import schemas
 from .sending import refusals
 

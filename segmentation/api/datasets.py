@@ -20,8 +20,8 @@ from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES, DatasetPage
 from ..services import Refused
-from ..services.links import is_open
-from ..services.permissions import SIGN_IN
+from ..services.access.links import is_open
+from ..services.ground.permissions import SIGN_IN
 from . import learning as schemas
 from .auth import own
 from .sending import (

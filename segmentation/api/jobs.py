@@ -21,9 +21,9 @@ from ..http.access import visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
-from ..services.calibration import calibration_for, refuse_tall_bar, stated_calibration
-from ..services.limits import one_edit
-from ..services.logs import as_csv
+from ..services.ground.calibration import calibration_for, refuse_tall_bar, stated_calibration
+from ..services.ground.limits import one_edit
+from ..services.results.logs import as_csv
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .listing import OF_STATE, Listing, listed

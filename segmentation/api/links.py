@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..http.links import link_page
 from ..models import Sample
-from ..services import links
+from ..services.access import links
 from . import schemas
 from .auth import own
 from .jobs import job_of

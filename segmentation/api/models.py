@@ -10,7 +10,7 @@ from ninja import Router
 
 from ..core.network.cards import ModelCard, UnknownModel
 from ..models import Training
-from ..services import models_offered
+from ..services.results import models_offered
 from . import learning as schemas
 from .sending import JSON, Back, Default, json_body, refusals, takes
 

@@ -21,8 +21,8 @@ from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import ImageRow, PooledResult
 from ..services import Intake, Note, Refused, Scale
-from ..services.outlines import pooled_coco
-from ..services.samples import NO_VALUE
+from ..services.results.outlines import pooled_coco
+from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .listing import OF_STATE, Listing, listed

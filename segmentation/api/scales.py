@@ -15,7 +15,7 @@ from ..core.micrograph.types import Calibration
 from ..http.access import visible
 from ..models import Micrograph
 from ..services import Refused
-from ..services.calibration import (
+from ..services.ground.calibration import (
     calibration_for,
     chosen_calibration,
     disagreements,

@@ -21,8 +21,8 @@ from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
 from ..forms.settings import SettingsForm, models_by_task
 from ..services import Refused
-from ..services.callers import SHORTEST_SECRET
-from ..services.edits import MOST
+from ..services.ground.callers import SHORTEST_SECRET
+from ..services.results.edits import MOST
 from . import schemas
 
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in

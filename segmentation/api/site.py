@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from ninja import Router
 
 from ..forms.settings import models_by_task
-from ..services.callers import visitor_of
-from ..services.claiming import claim_results
+from ..services.access.claiming import claim_results
+from ..services.ground.callers import visitor_of
 from . import schemas
 from .sending import JSON, Claim, json_body, refusals, settings_fields, takes
 

@@ -14,9 +14,10 @@ from ..http.access import visible
 from ..http.serving import serve_training_file
 from ..models import Dataset, Training
 from ..presenters.training import TrainingView, seconds_left
-from ..services import Refused, trainings
-from ..services.reruns import rerun_with, runnable_with
-from ..services.suggestions import SHOWN, suggestions
+from ..services import Refused
+from ..services.learning import trainings
+from ..services.learning.suggestions import SHOWN, suggestions
+from ..services.results.reruns import rerun_with, runnable_with
 from . import learning as schemas
 from .auth import identify, key_of, own
 from .sending import JSON, NewTraining, Offer, RunAgain, Share, a_file, json_body, refusals, takes

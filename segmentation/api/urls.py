@@ -24,7 +24,7 @@ from ..core.settings import SegmentationSettings
 from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
-from ..services.links import Ended
+from ..services.access.links import Ended
 from .auth import sign_in
 from .compare import router as compare
 from .datasets import router as datasets

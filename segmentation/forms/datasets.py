@@ -9,8 +9,8 @@ from django import forms
 
 from ..core import tasks
 from ..models import SHOWN_NAME, Dataset, Job
-from ..services.datasets import LONGEST, default_group
-from ..services.permissions import may_train
+from ..services.ground.permissions import may_train
+from ..services.learning.datasets import LONGEST, default_group
 
 NEW = "new"
 WHOLE, PART = "whole", "part"

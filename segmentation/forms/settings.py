@@ -16,8 +16,8 @@ from ..core.settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSett
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
-from ..services.calibration import with_site_uncertainty
-from ..services.models_offered import BY_IMAGE, default_first, offered
+from ..services.ground.calibration import with_site_uncertainty
+from ..services.results.models_offered import BY_IMAGE, default_first, offered
 
 NO_MODEL = "There is no such model here; choose one from the list."
 

@@ -13,7 +13,9 @@ from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Job, Micrograph, Owned, Training
-from ..services import Refused, links, staff_log
+from ..services import Refused
+from ..services.access import links
+from ..services.ground import staff_log
 
 NOT_YOURS = (
     "Only the person who made this result may change it. Open it in the browser that made it, or run your own analysis."

@@ -14,8 +14,8 @@ from django.views.defaults import page_not_found, permission_denied, server_erro
 
 from ..core.tasks import UnknownTask
 from ..services import trouble
-from ..services.links import Ended
-from ..services.trouble import FULL
+from ..services.access.links import Ended
+from ..services.ground.trouble import FULL
 
 logger = logging.getLogger(__name__)
 API = "/api/"

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from ..models import Job, Sample
-from ..services import links
+from ..services.access import links
 
 
 def link_page(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:

@@ -28,8 +28,9 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
-from ..services import bundles, dataset_exports
-from ..services.trouble import trouble
+from ..services.ground import bundles
+from ..services.ground.trouble import trouble
+from ..services.learning import dataset_exports
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"

@@ -11,7 +11,8 @@ from ..core.archive import streamed_zip
 from ..core.report import exports
 from ..core.report.wording import capital
 from ..models import Artifact, Job
-from ..services import ask_for_files, bundles, unwritten
+from ..services import ask_for_files, unwritten
+from ..services.ground import bundles
 from .serving import file_stem
 
 

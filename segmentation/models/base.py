@@ -44,7 +44,7 @@ class Owned(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # An account's rows go with it: left behind without an owner they would become public.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
-    # The browser, or the script's secret (services.callers), that made an unowned row.
+    # The browser, or the script's secret (services.ground.callers), that made an unowned row.
     visitor = models.UUIDField(null=True, blank=True, db_index=True, editable=False)
     # Keyed hash of the maker's network address, for the limits.
     address = models.CharField(max_length=64, blank=True, default="", db_index=True, editable=False)
@@ -246,7 +246,7 @@ class AttemptedQuerySet(OwnedQuerySet):
 class StoredFile(models.Model):
     """A file that a successful attempt made.
 
-    size: bytes of the download; a bundle takes less in the storage (services.bundles).
+    size: bytes of the download; a bundle takes less in the storage (services.ground.bundles).
     """
 
     attempt = models.PositiveIntegerField()

@@ -9,8 +9,8 @@ class Link(models.Model):
     """How the link of one job or sample opens it. Without a row, a result that has no account opens by its address for
     ever. A result of an account then opens for nobody else.
 
-    target: id of the job or sample. number: what its secret is made from (services.links), "" where the address alone
-    opens it. ends: when it stops, None for never. off: whether it is switched off.
+    target: id of the job or sample. number: what its secret is made from (services.access.links), "" where the address
+    alone opens it. ends: when it stops, None for never. off: whether it is switched off.
     """
 
     target = models.UUIDField(primary_key=True, editable=False)

@@ -84,7 +84,8 @@ class Micrograph(Owned, Attempted):
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.after_inspection.give_way).
+        `Calibration` as a dict. metadata: of an archive how far it is unpacked
+        (services.results.after_inspection.give_way).
     data_bar: first row of the data bar, None without one.
     reading: the `BarReading` of data bar or picture, {} without one. read_bar: whether it
         is to be read even where the file says its scale.
@@ -94,7 +95,7 @@ class Micrograph(Owned, Attempted):
     is_archive: whether it is an archive of images; archive: the archive that contained it.
     sample: the sample that will include it; None once it does.
     asked: the sender's statements about its scale and, for an archive, about the analysis of its images
-    (services.after_inspection).
+    (services.results.after_inspection).
     """
 
     class State(models.TextChoices):

@@ -65,7 +65,7 @@ class Webhook(models.Model):
 
 
 class DeliveryQuerySet(AttemptedQuerySet):
-    longest_due = timedelta(days=4)  # services.webhooks.AGES
+    longest_due = timedelta(days=4)  # services.access.webhooks.AGES
 
     def by_sender(self) -> AttemptedQuerySet:
         return self.annotate(sender=Cast("webhook__owner", models.CharField()))

@@ -20,7 +20,7 @@ from ..core.report.entries import Entry, known_column
 from ..core.report.wording import capital, per_cent
 from ..models import Comparison, Job, Sample
 from ..models.comparisons import Compared as Row
-from ..services.comparisons import name_of
+from ..services.results.comparisons import name_of
 from .charts import ChartedSummary, Overlay
 from .result import Result, warning_of
 from .sample import PooledResult

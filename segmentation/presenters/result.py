@@ -27,8 +27,8 @@ from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
-from ..services.calibration import used_calibration
-from ..services.models_offered import may_look_at
+from ..services.ground.calibration import used_calibration
+from ..services.results.models_offered import may_look_at
 from .charts import ChartedSummary, Convergence
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}

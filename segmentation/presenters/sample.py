@@ -23,7 +23,7 @@ from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
-from ..services.models_offered import title_of
+from ..services.results.models_offered import title_of
 from .charts import ChartedSummary
 from .result import ClassRow, class_rows, shown_settings, values_of
 

@@ -8,8 +8,9 @@ from django import template
 
 from ..forms import datasets
 from ..models import Job, Micrograph
-from ..services import claiming, permissions
-from ..services.calibration import disagreements, used_calibration
+from ..services.access import claiming
+from ..services.ground import permissions
+from ..services.ground.calibration import disagreements, used_calibration
 from ..views import calibration
 from ..views.results import LEFT
 

@@ -8,7 +8,7 @@ from django import template
 
 from ..models import Dataset
 from ..presenters.training import TrainingView
-from ..services.suggestions import Suggestion, suggestions
+from ..services.learning.suggestions import Suggestion, suggestions
 
 register = template.Library()
 MOST = 20

@@ -21,7 +21,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..http.access import ask_to_delete, see_other
 from ..models import Token, Webhook
-from ..services import Refused, second_factor, tokens, webhooks
+from ..services import Refused
+from ..services.access import second_factor, tokens, webhooks
 from .upload import to_uuid
 
 SHOWN = 5  # messages of a webhook

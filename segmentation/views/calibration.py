@@ -21,7 +21,7 @@ from ..core.report.wording import calibration_words, capital, pixel_size, roundi
 from ..http.access import visible_upload
 from ..http.serving import serve
 from ..models import Job, Micrograph
-from ..services.calibration import calibration_for, disagreements, file_calibration, used_calibration, width_text
+from ..services.ground.calibration import calibration_for, disagreements, file_calibration, used_calibration, width_text
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
 FACTS = {

@@ -21,8 +21,8 @@ from ..models.comparisons import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.result import main_number
 from ..services import Refused, comparison_of, found_for
-from ..services.calibration import used_calibration
-from ..services.comparisons import name_of
+from ..services.ground.calibration import used_calibration
+from ..services.results.comparisons import name_of
 from .revisions import revisions, setting_changes
 from .upload import to_uuid
 

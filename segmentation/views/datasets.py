@@ -24,9 +24,9 @@ from ..http.serving import serve_dataset, serve_dataset_preview
 from ..models import Dataset, DatasetImage, Training
 from ..presenters.dataset import DatasetPage
 from ..services import Refused
-from ..services.datasets import UNNAMED
-from ..services.links import check_open
-from ..services.permissions import may_train
+from ..services.access.links import check_open
+from ..services.ground.permissions import may_train
+from ..services.learning.datasets import UNNAMED
 
 NOT_FOUND = "This dataset is gone: choose another one."
 NO_FILE = "Choose the ZIP archive first."

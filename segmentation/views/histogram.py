@@ -25,7 +25,7 @@ from ..core.measure.fitting import log_normal, unfit
 from ..core.measure.table import Table
 from ..http.access import visible, visible_job
 from ..models import Artifact, Sample
-from ..services import bundles, tables
+from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # of particles
 SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit

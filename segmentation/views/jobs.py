@@ -47,7 +47,8 @@ from ..services import (
     sign_job,
     unwritten,
 )
-from ..services.calibration import (
+from ..services.access.links import LOOK_ONLY, is_open
+from ..services.ground.calibration import (
     calibration_for,
     file_calibration,
     led_to,
@@ -57,9 +58,8 @@ from ..services.calibration import (
     used_calibration,
     width_text,
 )
-from ..services.links import LOOK_ONLY, is_open
-from ..services.logs import as_csv, as_json
-from ..services.signing import meanings_for
+from ..services.results.logs import as_csv, as_json
+from ..services.results.signing import meanings_for
 from .calibration import acquired
 from .revisions import revisions, sample_of
 

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_http_methods
 
 from ..http.access import own, refused, see_other
 from ..models import Job, Sample
-from ..services import Refused, links
+from ..services import Refused
+from ..services.access import links
 
 WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
 NO_DATE = "Choose the day on which the link ends."

@@ -25,8 +25,8 @@ from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
 from ..presenters.training import TrainedModel
-from ..services.limits import most_pixels
-from ..services.models_offered import (
+from ..services.ground.limits import most_pixels
+from ..services.results.models_offered import (
     card_for,
     chosen_defaults,
     is_usable,

@@ -28,8 +28,8 @@ from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number, warning_of
 from ..services import Refused, combined_table, delete_job, sample_of_results
-from ..services.calibration import is_scaled
-from ..services.claiming import claim_results
+from ..services.access.claiming import claim_results
+from ..services.ground.calibration import is_scaled
 from .trainings import start_again
 from .upload import to_uuid
 

@@ -12,9 +12,9 @@ from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import main_number
-from ..services.calibration import led_to
-from ..services.links import is_open
-from ..services.models_offered import title_of
+from ..services.access.links import is_open
+from ..services.ground.calibration import led_to
+from ..services.results.models_offered import title_of
 
 
 @dataclass(frozen=True)

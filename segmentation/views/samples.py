@@ -31,9 +31,9 @@ from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..presenters.sample import STATES, PooledResult
 from ..services import Refused
-from ..services.calibration import width_text
-from ..services.outlines import pooled_coco
-from ..services.uploads import discard_unused
+from ..services.ground.calibration import width_text
+from ..services.results.outlines import pooled_coco
+from ..services.results.uploads import discard_unused
 from .upload import ACCEPTED
 
 A_PAGE = 50

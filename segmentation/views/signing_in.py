@@ -28,9 +28,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from ..adapters import SecondFactorStage
 from ..http.access import ask_to_delete, refused, see_other
-from ..services import Refused, second_factor, staff_log
-from ..services.second_factor import FACTOR
-from ..services.signing import LOCKED_OUT, check_password
+from ..services import Refused
+from ..services.access import second_factor
+from ..services.access.second_factor import FACTOR
+from ..services.ground import staff_log
+from ..services.results.signing import LOCKED_OUT, check_password
 
 LAST_WAY = "This identity is your only way to sign in, so it stays: ask the administrator for a password first."
 WRONG_PASSWORD = "The password is wrong, so no second factor was set up."

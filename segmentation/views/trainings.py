@@ -22,8 +22,10 @@ from ..http.serving import serve_training_file
 from ..middleware import sender
 from ..models import Dataset, Training
 from ..presenters.training import Rerun, TrainedModel, TrainingView
-from ..services import Refused, models_offered, trainings
-from ..services.reruns import made_again, newest_of_each, rerun_with, runnable_with
+from ..services import Refused
+from ..services.learning import trainings
+from ..services.results import models_offered
+from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with
 from .upload import to_uuid
 
 MOST_LISTED = 50  # results made again, of one version

@@ -34,7 +34,7 @@ from ..services import (
     sample_upload,
     start_archive,
 )
-from ..services.calibration import (
+from ..services.ground.calibration import (
     UNTOUCHED,
     badge,
     calibration_for,
@@ -44,7 +44,7 @@ from ..services.calibration import (
     width_text,
     with_site_uncertainty,
 )
-from ..services.models_offered import chosen_default
+from ..services.results.models_offered import chosen_default
 
 PASSED_ON = {413, 429, 503, 507}
 NOTHING = "Choose at least one image, or try the sample."

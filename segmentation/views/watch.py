@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from ..core.pace import about
 from ..models import Job, WorkerProcess
-from ..services import health
+from ..services.upkeep import health
 from .signing_in import staff_only
 
 MOST_WORKERS = 50

@@ -103,7 +103,8 @@ def questions() -> dict[str, Callable[[], Any]]:
     from segmentation import services
     from segmentation.models import Job, Micrograph
     from segmentation.models.jobs import recent_pace
-    from segmentation.services import health, limits
+    from segmentation.services.ground import limits
+    from segmentation.services.upkeep import health
 
     user = get_user_model().objects.get(pk=5)
     waiting = Job.objects.filter(state="queued").order_by("-queued").first()

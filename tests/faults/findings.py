@@ -20,8 +20,8 @@ from segmentation.models import (
     Segmentation,
     TrainingFile,
 )
-from segmentation.services import upkeep
-from segmentation.services.kinds import KINDS
+from segmentation.services.ground.kinds import KINDS
+from segmentation.services.upkeep import upkeep
 from tests.worker.fake import FILES
 from worker import scratch
 

@@ -159,7 +159,7 @@ def make_senders(count: int, jobs: int, port: int, seed: int, actions: dict[str,
     """Accounts, a token for each, and what sends with it."""
     from django.contrib.auth import get_user_model
 
-    from segmentation.services.tokens import create_token
+    from segmentation.services.access.tokens import create_token
 
     made = []
     for number in range(count):

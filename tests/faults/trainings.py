@@ -15,7 +15,7 @@ def main(count: int) -> None:
     from segmentation.core.network.architectures import build
     from segmentation.lab.publish import publish
     from segmentation.models import Training
-    from segmentation.services.queue import enqueue
+    from segmentation.services.ground.queue import enqueue
     from tests.lab.folders import make_folder, tiny
     from tests.worker.trainable import make_training
 

@@ -174,7 +174,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def archives() -> Target:
     from segmentation.services import Refused
-    from segmentation.services.archives import every_file, unpacked
+    from segmentation.services.results.archives import every_file, unpacked
     from tests.web.archive import picture
 
     def run(content: bytes, folder: Path) -> None:
@@ -202,7 +202,7 @@ def datasets() -> Target:
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.models import Dataset
     from segmentation.services import Refused
-    from segmentation.services.archives import every_file
+    from segmentation.services.results.archives import every_file
     from tests.web.archive import picture
     from worker.dataset_archives import _check_kind, _contents
 
@@ -288,8 +288,8 @@ def segmentations() -> Target:
 
 def logs() -> Target:
     from segmentation.core.report.exports.bundle import CHECKSUMS
-    from segmentation.services.logs import BEFORE, LOG, NotRepeated, repeated
-    from segmentation.services.segmentations import NAME
+    from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, repeated
+    from segmentation.services.results.segmentations import NAME
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "bundle.zip"

@@ -23,7 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from segmentation.models import Dataset, DatasetImage, ModelDefault, Sample, StaffAction, Token, Training, Webhook
-from segmentation.services import links, tokens
+from segmentation.services.access import links, tokens
 from tests.web.finished import FILES, SUMMARY
 
 from .api.test_jobs import secret

@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.models import Link
-from segmentation.services import Refused, links
+from segmentation.services import Refused
+from segmentation.services.access import links
 from tests.web.api.test_jobs import basic, secret
 from tests.web.finished import FILES, SUMMARY, visit, words
 

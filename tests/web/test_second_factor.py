@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.adapters import Factors
-from segmentation.services import second_factor, tokens
+from segmentation.services.access import second_factor, tokens
 from tests.web.api.test_jobs import JOBS, basic, secret
 
 from .finished import words

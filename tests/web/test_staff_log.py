@@ -12,7 +12,8 @@ from django.core.management import call_command
 
 from segmentation import urls
 from segmentation.models import Job, StaffAction
-from segmentation.services import second_factor, staff_log, tokens
+from segmentation.services.access import second_factor, tokens
+from segmentation.services.ground import staff_log
 from tests.web.api.test_jobs import basic
 
 from .finished import words

@@ -14,7 +14,7 @@ from PIL import Image
 
 from segmentation.core.network.cards import ModelCard, UnknownModel, read_card
 from segmentation.models import Dataset, DatasetImage, Training, TrainingFile
-from segmentation.services.trainings import frozen
+from segmentation.services.learning.trainings import frozen
 
 BASE = "particles"
 PLAN = {

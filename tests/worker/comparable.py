@@ -13,7 +13,7 @@ from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
 from segmentation.models import Job
-from segmentation.services import tables
+from segmentation.services.ground import tables
 from tests.core.builders import analysis_of, disc_labels
 from worker.summary import summarise
 

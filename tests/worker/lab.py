@@ -135,7 +135,7 @@ def _create_result(file: Path) -> str:
     from segmentation.core.analysis import AnalysisSettings
     from segmentation.core.labels.segmentation import Segmentation
     from segmentation.models import Job, Micrograph
-    from segmentation.services.callers import visitor_of
+    from segmentation.services.ground.callers import visitor_of
 
     micrograph, found = _upload("b"), Segmentation.load(file)
     tall, wide = found.labels.shape

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from segmentation.core.report.wording import corrected_images_words
 from segmentation.models import Job, Sample
-from segmentation.services import bundles
+from segmentation.services.ground import bundles
 from tests.core.builders import disc_labels
 from tests.web.finished import visit
 from worker import tasks

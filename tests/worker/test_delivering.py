@@ -17,7 +17,7 @@ from standardwebhooks import WebhookVerificationError
 
 from segmentation import services
 from segmentation.models import Delivery, Job, Webhook
-from segmentation.services import webhooks
+from segmentation.services.access import webhooks
 from worker import delivering, tasks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -131,7 +131,7 @@ def test_a_finished_job_is_told_in_the_same_transaction(hook, make_job, alice, t
     assert the_only().event == "job.done"
     taken = make_job(owner=alice, state="running", attempt=2)
     taken.attempt = 1
-    with pytest.raises(services.upkeep.Superseded):
+    with pytest.raises(services.upkeep.upkeep.Superseded):
         services.publish(job=taken, files={}, summary={})
     assert Delivery.objects.count() == 1
 

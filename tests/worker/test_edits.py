@@ -32,10 +32,10 @@ from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
 from segmentation.models import Edit, Job
 from segmentation.models import Segmentation as Stored
-from segmentation.services import edits as service
-from segmentation.services.callers import visitor_of
-from segmentation.services.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
-from segmentation.services.limits import MANY_EDITS, ONE_EDIT, one_edit
+from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
+from segmentation.services.results import edits as service
+from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.core.builders import segmentation_of
 from tests.web.finished import visit, words
 from worker.tasks import run_job

@@ -22,7 +22,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.signatures import Filing
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
-from segmentation.services import bundles
+from segmentation.services.ground import bundles
 from tests.core.builders import analysis_of, grey_of
 from worker import exporting, tasks
 from worker.failures import BROKEN
@@ -111,7 +111,7 @@ def test_who_asks_twice_has_it_written_once(done):
 
 
 def test_a_file_is_waited_for_no_longer_than_asked(done, monkeypatch):
-    monkeypatch.setattr(services.exports, "PAUSE", 0.0)
+    monkeypatch.setattr(services.results.exports, "PAUSE", 0.0)
     assert services.file_of(done, "nothing.pdf", 9) is None
     assert isinstance(services.file_of(done, "report.pdf", 0.01), ExportJob)
     monkeypatch.setattr("time.sleep", lambda seconds: tasks.write_files(done.export.pk))

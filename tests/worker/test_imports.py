@@ -15,9 +15,9 @@ from PIL import Image
 from segmentation import services
 from segmentation.core.labels.segmentation import MASKS, Segmentation
 from segmentation.models import Job
-from segmentation.services import limits
-from segmentation.services.callers import visitor_of
-from segmentation.services.jobs import OTHER_OUTLINES
+from segmentation.services.ground import limits
+from segmentation.services.ground.callers import visitor_of
+from segmentation.services.results.jobs import OTHER_OUTLINES
 from tests.web.finished import visit, words
 from worker.tasks import inspect_uploads, run_job
 

@@ -24,9 +24,9 @@ from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD
 from segmentation.services import Refused, Scale
-from segmentation.services.jobs import UNREADABLE
-from segmentation.services.limits import most_pixels
-from segmentation.services.trouble import FULL
+from segmentation.services.ground.limits import most_pixels
+from segmentation.services.ground.trouble import FULL
+from segmentation.services.results.jobs import UNREADABLE
 from tests.conftest import picture
 from tests.hostile import image, tiff
 from tests.web.archive import zipped
@@ -254,7 +254,7 @@ class TestTurns:
         messages.clear()
         services.rescue()
         assert messages == []  # just now it was enqueued
-        monkeypatch.setattr("segmentation.services.upkeep.UNHEARD", -services.upkeep.UNHEARD)
+        monkeypatch.setattr("segmentation.services.upkeep.upkeep.UNHEARD", -services.upkeep.upkeep.UNHEARD)
         services.rescue()
         assert messages == ["worker.inspect_uploads"]
 
@@ -570,8 +570,8 @@ class TestArchives:
 
         with monkeypatch.context() as patch:
             patch.setattr(services, "receive_upload", killed)
-            patch.setattr("segmentation.services.publishing.LONGEST_WAIT", timedelta(minutes=9))
-            patch.setattr("segmentation.services.publishing.FIRST_WAIT", timedelta(minutes=9))
+            patch.setattr("segmentation.services.results.publishing.LONGEST_WAIT", timedelta(minutes=9))
+            patch.setattr("segmentation.services.results.publishing.FIRST_WAIT", timedelta(minutes=9))
             inspect_uploads()
         assert archive.images.count() == 2
         Micrograph.objects.update(due=None)

@@ -18,7 +18,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import Artifact, Job, Sample
-from segmentation.services import bundles, tables
+from segmentation.services.ground import bundles, tables
 from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.failures import BROKEN

@@ -17,7 +17,9 @@ from django.urls import reverse
 from segmentation import services
 from segmentation.models import Edit, ExportJob, Job, Signature
 from segmentation.models.edits import hash_of
-from segmentation.services import Refused, bundles, signing
+from segmentation.services import Refused
+from segmentation.services.ground import bundles
+from segmentation.services.results import signing
 from tests.web.finished import words
 from worker.tasks import run_job, write_files
 

@@ -20,7 +20,7 @@ import pytest
 from segmentation import services
 from segmentation.core.network.cards import read_card
 from segmentation.models import Dataset, DatasetImage, Superseded, Training
-from segmentation.services import trained
+from segmentation.services.learning import trained
 from tests.lab.conftest import trained as base_model  # noqa: F401
 from worker import tasks
 

@@ -33,8 +33,8 @@ from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
-from segmentation.services.archives import is_junk
-from segmentation.services.calibration import with_site_uncertainty
+from segmentation.services.ground.calibration import with_site_uncertainty
+from segmentation.services.results.archives import is_junk
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images

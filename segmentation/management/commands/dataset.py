@@ -57,7 +57,7 @@ class Command(LabCommand):
         (self._empty if options["action"] == "empty" else self._tiles)(options)
 
     def _export(self, options: dict[str, Any]) -> None:
-        from segmentation.services.dataset_exports import entries
+        from segmentation.services.learning.dataset_exports import entries
 
         said, folder = str(options["folder"]), options["to"]
         if folder is None:

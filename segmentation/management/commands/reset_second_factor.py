@@ -8,7 +8,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from ...services import second_factor, staff_log
+from ...services.access import second_factor
+from ...services.ground import staff_log
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management import BaseCommand
 from django.utils import timezone
 
-from segmentation.services.usage import usage
+from segmentation.services.results.usage import usage
 
 COLUMNS = ("account", "images", "analyses", "megapixels", "worker_seconds", "stored_bytes", "last_analysis")
 NOBODY = "(without an account)"

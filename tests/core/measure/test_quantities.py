@@ -20,7 +20,7 @@ from segmentation.core.report.exports import particles_csv, result, workbooks
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import every, particles
-from segmentation.services import tables as stored
+from segmentation.services.ground import tables as stored
 from tests.accuracy.__main__ import definitions
 from tests.core.builders import make_analysis
 from tests.core.measure.particle_tables import log_normal, table_of

@@ -18,8 +18,8 @@ from segmentation.core.tasks import find
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
-from segmentation.services.callers import visitor_of
-from segmentation.services.jobs import OTHER_CONTENT
+from segmentation.services.ground.callers import visitor_of
+from segmentation.services.results.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.finished import FILES, SUMMARY, ZEISS, visit
 

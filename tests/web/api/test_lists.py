@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Sample
-from segmentation.services.callers import visitor_of
+from segmentation.services.ground.callers import visitor_of
 from tests.web.finished import FILES, SUMMARY, ZEISS
 
 from .test_jobs import JOBS, basic, secret

@@ -13,8 +13,8 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services.callers import visitor_of
-from segmentation.services.jobs import OTHER_CONTENT
+from segmentation.services.ground.callers import visitor_of
+from segmentation.services.results.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.api.test_jobs import basic, calibrated_reader  # noqa: F401  a fixture
 from tests.web.archive import zipped

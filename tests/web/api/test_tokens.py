@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.models import Job, Token
-from segmentation.services import tokens
-from segmentation.services.callers import visitor_of
+from segmentation.services.access import tokens
+from segmentation.services.ground.callers import visitor_of
 
 from .test_jobs import JOBS, basic, secret, send
 

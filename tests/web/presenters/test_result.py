@@ -22,7 +22,7 @@ from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import comparison
 from segmentation.presenters.result import Result, main_number
-from segmentation.services.models_offered import title_of
+from segmentation.services.results.models_offered import title_of
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 VISITOR = uuid4()

@@ -10,9 +10,9 @@ import pytest
 
 from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.services import archives
-from segmentation.services.archives import Incoming, Note, unpacked
-from segmentation.services.refusal import Refused
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import archives
+from segmentation.services.results.archives import Incoming, Note, unpacked
 from tests.hostile import REFUSED
 from tests.web.archive import counted, flagged, link, manifold, picture, zipped
 

@@ -9,7 +9,7 @@ import pytest
 from segmentation import services
 from segmentation.core.archive import write_zip
 from segmentation.models import Artifact, Job
-from segmentation.services import bundles
+from segmentation.services.ground import bundles
 
 pytestmark = pytest.mark.django_db
 README = "Particles in ü.tif\n"

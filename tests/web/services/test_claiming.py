@@ -12,7 +12,7 @@ from django.test import Client
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused
-from segmentation.services.claiming import claim_results, claimable
+from segmentation.services.access.claiming import claim_results, claimable
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 pytestmark = pytest.mark.django_db

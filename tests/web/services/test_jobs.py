@@ -14,7 +14,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
-from segmentation.services.jobs import GONE
+from segmentation.services.results.jobs import GONE
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()

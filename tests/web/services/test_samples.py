@@ -12,8 +12,9 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
-from segmentation.services import Note, Refused, Scale, bundles
-from segmentation.services.samples import FULL, NO_IMAGES, UNDER_WAY
+from segmentation.services import Note, Refused, Scale
+from segmentation.services.ground import bundles
+from segmentation.services.results.samples import FULL, NO_IMAGES, UNDER_WAY
 from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,9 @@ from django.utils.html import escape
 from deepsegm.log_throttle import LogThrottle
 from segmentation import services
 from segmentation.models import Job
-from segmentation.services import health, space
-from segmentation.services.trouble import FULL, STORAGE, trouble
+from segmentation.services.ground import space
+from segmentation.services.ground.trouble import FULL, STORAGE, trouble
+from segmentation.services.upkeep import health
 from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.core.files.base import ContentFile
 
 from segmentation.core.measure.table import Table
 from segmentation.models import Artifact
-from segmentation.services import tables
-from segmentation.services.suggestions import suggestions
+from segmentation.services.ground import tables
+from segmentation.services.learning.suggestions import suggestions
 from tests.web.finished import SUMMARY
 from tests.web.trained import add_image, make_dataset
 

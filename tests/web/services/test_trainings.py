@@ -9,9 +9,11 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
-from segmentation.services import Refused, create_job, models_offered, trained, trainings
-from segmentation.services.datasets import change_dataset, remove_image
-from segmentation.services.reruns import made_again, rerun_with, runnable_with
+from segmentation.services import Refused, create_job
+from segmentation.services.learning import trained, trainings
+from segmentation.services.learning.datasets import change_dataset, remove_image
+from segmentation.services.results import models_offered
+from segmentation.services.results.reruns import made_again, rerun_with, runnable_with
 from tests.web.finished import SUMMARY
 from tests.web.trained import (
     BASE,

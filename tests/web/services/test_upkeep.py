@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation, WorkerProcess
-from segmentation.services.kinds import KINDS
-from segmentation.services.upkeep import LOST
+from segmentation.services.ground.kinds import KINDS
+from segmentation.services.upkeep.upkeep import LOST
 
 pytestmark = pytest.mark.django_db
 
@@ -53,8 +53,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     made = Clock()
-    monkeypatch.setattr("segmentation.services.upkeep.time.monotonic", made)
-    monkeypatch.setattr("segmentation.services.upkeep._watches", {})
+    monkeypatch.setattr("segmentation.services.upkeep.upkeep.time.monotonic", made)
+    monkeypatch.setattr("segmentation.services.upkeep.upkeep._watches", {})
     return made
 
 
@@ -91,7 +91,7 @@ def test_time_in_which_the_database_was_away_does_not_count(make_job, clock, mon
     clock.now += 600
     assert clock.watch(21) == 0
     with monkeypatch.context() as patch, pytest.raises(OperationalError):
-        patch.setattr("segmentation.services.upkeep.transaction.atomic", full)
+        patch.setattr("segmentation.services.upkeep.upkeep.transaction.atomic", full)
         clock.watch(30)
     assert clock.watch(21) == 0
     job.refresh_from_db()
@@ -221,7 +221,7 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
 
 def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, make_micrograph, queue, monkeypatch):
     asked = []
-    monkeypatch.setattr("segmentation.services.upkeep.enqueue_inspection", lambda: asked.append(True))
+    monkeypatch.setattr("segmentation.services.upkeep.upkeep.enqueue_inspection", lambda: asked.append(True))
     job = make_job(queued=ago(hours=-1), enqueued=ago(hours=-1))
     unsent = make_job(queued=ago(hours=-1))
     make_micrograph(state="queued", created=ago(hours=-1))
@@ -238,7 +238,7 @@ def test_messages_do_not_pile_up_behind_those_who_wait_while_others_overtake_the
 
 
 def test_a_few_messages_wake_the_workers_when_all_are_lost(make_job, queue, monkeypatch):
-    monkeypatch.setattr("segmentation.services.upkeep.FEW", 2)
+    monkeypatch.setattr("segmentation.services.upkeep.upkeep.FEW", 2)
     jobs = [make_job(queued=ago(minutes=5 - number), enqueued=ago(minutes=5)) for number in range(3)]
     for _ in range(2):
         services.rescue()

@@ -16,7 +16,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.models import Arrival, Micrograph
 from segmentation.services import Refused
-from segmentation.services.space import NO_ROOM
+from segmentation.services.ground.space import NO_ROOM
 from tests.conftest import picture
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from segmentation.models import Micrograph
 from segmentation.services import Refused, receive_upload
-from segmentation.services.usage import stored_bytes, usage
+from segmentation.services.results.usage import stored_bytes, usage
 from tests.conftest import picture
 
 pytestmark = pytest.mark.django_db

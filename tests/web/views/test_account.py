@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from segmentation.models import Delivery, Token, Webhook
-from segmentation.services import tokens, webhooks
+from segmentation.services.access import tokens, webhooks
 from tests.web.finished import words
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import SOURCES, Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
 from segmentation.models import Job, Micrograph
-from segmentation.services.calibration import (
+from segmentation.services.ground.calibration import (
     LONG_LINE,
     NO_LENGTH,
     NO_LINE,

@@ -16,8 +16,8 @@ from segmentation.core.measure.table import Table
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
 from segmentation.presenters.sample import EXCLUDED, bars
-from segmentation.services import tables
-from segmentation.services.samples import UNDER_WAY
+from segmentation.services.ground import tables
+from segmentation.services.results.samples import UNDER_WAY
 from segmentation.views.samples import NO_FILES
 from segmentation.views.upload import GONE
 from tests.conftest import TEXT_FILE, picture

@@ -15,7 +15,7 @@ from django.utils import timezone
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, ModelDefault, Training
 from segmentation.presenters.training import TrainingView
-from segmentation.services import trainings
+from segmentation.services.learning import trainings
 from tests.conftest import picture
 from tests.web.finished import SUMMARY, visible, words
 from tests.web.trained import (

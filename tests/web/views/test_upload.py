@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
-from segmentation.services.calibration import UNSCALED
+from segmentation.services.ground.calibration import UNSCALED
 from segmentation.views.upload import GONE, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED

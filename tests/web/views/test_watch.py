@@ -15,8 +15,8 @@ from django.utils import timezone
 from segmentation.log_context import LogContext, row
 from segmentation.models import WorkerProcess
 from segmentation.models.workers import ALIVE
-from segmentation.services import health
-from segmentation.services.kinds import KINDS
+from segmentation.services.ground.kinds import KINDS
+from segmentation.services.upkeep import health
 
 pytestmark = pytest.mark.django_db
 BROKER = health._broker

@@ -1,0 +1,1 @@
+"""Who may come in, and what goes out: tokens, private links, second factor, webhooks."""

@@ -1,0 +1,163 @@
+"""Private links: who may open a result without its account. Their owner ends, renews and switches them off."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.http import Http404
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from ...models import Job, Link, Micrograph, Owned, Sample
+from ..ground.refusal import Refused
+
+LENGTH = 32  # characters of a secret: 128 bits
+TERMS = {"never": None, "1 day": timedelta(days=1), "1 week": timedelta(days=7), "30 days": timedelta(days=30)}
+LATEST = timedelta(days=3660)
+EXPIRED = "This link has expired: ask the person who sent it for a new one."
+OFF = "This link was switched off: ask the person who sent it."
+LOOK_ONLY = "This link is for looking only: ask its owner, or run your own analysis."
+WHEN = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on and within ten years."
+
+
+class Ended(Http404):
+    """A link that opened something once; the message is one sentence."""
+
+
+def may_open(row: Owned, user: Any, visitor: UUID | None, shown: Collection[str] = ()) -> bool:
+    """Whether a caller may look at a row: its maker, permitted staff, and who has its link.
+
+    shown: the secrets that came with the request. Raises Ended for a link that has expired or is switched off.
+    """
+    if not isinstance(row, Job | Sample | Micrograph):
+        return row.is_visible_to(user, visitor)
+    made = row.owner_id is None and row.visitor is not None and row.visitor == visitor
+    if row.staff_may(user, "view") or (row.is_visible_to(user, visitor) and (row.owner_id or made)):
+        return True
+    if settings.DEEPSEGM_REQUIRE_LOGIN and not getattr(user, "is_authenticated", False):
+        return False
+    return _opens(row, shown)
+
+
+def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
+    """The same without any secret: who has only the secret of a link may look, and do nothing else."""
+    try:
+        return may_open(row, user, visitor)
+    except Ended:
+        return False
+
+
+def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
+    """Raises Refused (403) for who may only look."""
+    if not is_open(row, user, visitor):
+        raise Refused(LOOK_ONLY, 403)
+
+
+def used_secret(row: Owned, shown: Collection[str]) -> str:
+    """The secret among these that opened the row, "" without one."""
+    known = {secret_of(link) for link in _links(row).values() if link.number}
+    return next((each for each in shown if each in known), "")
+
+
+def secret_of(link: Link) -> str:
+    """It is made of the site's key, so that nobody finds it in a copy of the database."""
+    return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[:LENGTH]
+
+
+def link_of(row: Owned) -> Link | None:
+    """The link of a result or sample itself; None where nobody has changed it."""
+    return Link.objects.filter(pk=row.pk).first()
+
+
+def state_of(row: Owned) -> str:
+    """Of its own link: none, open, expired or off."""
+    link = link_of(row)
+    if link is None or (row.owner_id and not link.number):
+        return "none" if row.owner_id else "open"
+    return "off" if link.off else "expired" if _is_over(link) else "open"
+
+
+@transaction.atomic
+def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | None = None) -> Link:
+    """Change when the link ends ("" leaves that), give it a new secret, so that the old one stops, or switch it.
+
+    Raises Refused (422 not a time).
+    """
+    link = Link.objects.select_for_update().filter(pk=row.pk).first() or Link(pk=row.pk)
+    if ends:
+        link.ends = _end(ends)
+    if renew or (row.owner_id and not link.number and not off):
+        link.number = secrets.token_hex(16)
+        link.off = False
+        if _is_over(link):
+            link.ends = None
+    if off is not None:
+        link.off = off
+    link.save()
+    return link
+
+
+def _end(text: str) -> datetime | None:
+    now = timezone.now()
+    if text in TERMS:
+        term = TERMS[text]
+        return now + term if term else None
+    try:
+        day = timezone.make_aware(datetime.combine(date.fromisoformat(text), time.max))
+    except ValueError:
+        raise Refused(WHEN, 422) from None
+    if not now < day < now + LATEST:
+        raise Refused(WHEN, 422)
+    return day
+
+
+def _is_over(link: Link) -> bool:
+    return link.ends is not None and link.ends <= timezone.now()
+
+
+def _opens(row: Job | Sample | Micrograph, shown: Collection[str]) -> bool:
+    found = _links(row)
+    if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
+        answers = [_answer(found.get(job.pk) or found.get(job.sample_id), job.owner_id, shown) for job in jobs]
+    else:
+        own = found.get(row.pk) or (found.get(row.sample_id) if isinstance(row, Job) else None)
+        answers = [_answer(own, row.owner_id, shown)]
+    if True in answers:
+        return True
+    if ended := next((each for each in answers if each), None):
+        raise Ended(ended)
+    return False
+
+
+def _answer(link: Link | None, owner: Any, shown: Iterable[str]) -> bool | str:
+    """Whether a link opens; a sentence for who has the right one, which has ended."""
+    if link is None or not link.number:
+        known = owner is None
+    else:
+        secret = secret_of(link)
+        known = any(constant_time_compare(each, secret) for each in shown)
+    if link is None or not known:
+        return known
+    return OFF if link.off else EXPIRED if _is_over(link) else True
+
+
+def _links(row: Owned) -> dict[Any, Link]:
+    """The links that may open a row: its own link, its sample's link, and for an image the links of its results."""
+    targets = {row.pk, getattr(row, "sample_id", None)}
+    if isinstance(row, Micrograph):
+        targets |= {each for pair in row.jobs.values_list("pk", "sample") for each in pair}
+    return Link.objects.in_bulk(list(targets - {None}))
+
+
+@receiver(post_delete, sender=Job)
+@receiver(post_delete, sender=Sample)
+def _forget(instance: Any, **kwargs: Any) -> None:
+    Link.objects.filter(pk=instance.pk).delete()

@@ -1,0 +1,118 @@
+"""Tokens: what scripts send in place of a name and a password. Only their keyed hash is stored."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, F, Q, When
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from ...models import Token
+from ...models.tokens import NAME
+from ..ground.refusal import Refused
+
+logger = logging.getLogger(__name__)
+PREFIX = "deepsegm_"
+LONGEST, SHOWN = 100, len(PREFIX) + 4  # characters of a token that is looked up, and of its start on the page
+MOST = 50
+DAYS = (30, 90, 365)
+SAFE = ("GET", "HEAD", "OPTIONS")
+# Wrong tokens of one address are counted as wrong passwords are, under a name that no account has.
+GUESSER = {"username": "a wrong token"}
+NO_NAME = f"Give the token a name of at most {NAME} characters."
+FULL = f"You have {MOST} tokens, which is the limit: revoke one that you no longer use."
+UNKNOWN = "This token is not known here: copy it again, or make another on your account page."
+EXPIRED = "This token has expired: make another on your account page."
+REVOKED = "This token was revoked: make another on your account page."
+INACTIVE = "The account of this token is closed: ask the administrator."
+READ_ONLY = "This token is read-only: use another token to start, change or delete something."
+GUESSED = "Too many wrong tokens came from your address: wait 15 minutes, then try again."
+OFTEN = "This token has sent its {limit} requests of this minute: try again in {seconds} s."
+
+
+@transaction.atomic
+def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk: UUID) -> tuple[Token, str]:
+    """A new token and its text, which cannot be found out later.
+
+    days: until it expires, None for never. Raises Refused (400 no name, 409 too many).
+    """
+    name = " ".join(name.split())
+    if not 0 < len(name) <= NAME or not name.isprintable():
+        raise Refused(NO_NAME)
+    if Token.objects.filter(owner=user, revoked=None).count() >= MOST:
+        raise Refused(FULL, 409)
+    text = PREFIX + secrets.token_urlsafe(32)
+    expires = timezone.now() + timedelta(days=days) if days else None
+    said = {"name": name, "read_only": read_only, "expires": expires}
+    token = Token(id=pk, owner=user, key=_key(text), start=text[:SHOWN], **said)
+    token.save(force_insert=True)
+    logger.info("Token %s was made by %s.", token.pk, user)
+    return token, text
+
+
+def revoke_token(*, token: Token) -> None:
+    """Make a token useless at once; its row stays, so that its holder is told."""
+    if Token.objects.filter(pk=token.pk, revoked=None).update(revoked=timezone.now()):
+        logger.info("Token %s was revoked.", token.pk)
+
+
+def token_of(request: HttpRequest, text: str) -> Token:
+    """The token that a script sent, counted as used.
+
+    The hash is looked up, so the time that it takes tells nothing of a token. Raises Refused (401 not valid,
+    403 read-only, 429 too often).
+    """
+    token = Token.objects.select_related("owner").filter(key=_key(text)).first() if len(text) <= LONGEST else None
+    if token is None:
+        raise _wrong(request)
+    problem = _problem(token, request)
+    if problem:
+        logger.warning("Token %s: %s %s was refused. %s", token.pk, request.method, request.path, problem.sentence)
+        raise problem
+    level = logging.DEBUG if request.method in SAFE else logging.INFO
+    logger.log(level, "Token %s: %s %s.", token.pk, request.method, request.path)
+    return token
+
+
+def _key(text: str) -> str:
+    return salted_hmac("segmentation.token", text, algorithm="sha256").hexdigest()
+
+
+def _wrong(request: HttpRequest) -> Refused:
+    """A right token is never locked out: nobody can guess one, and others may share the address."""
+    if not AxesProxyHandler.is_allowed(request, GUESSER):
+        return Refused(GUESSED, 429, after=int(settings.AXES_COOLOFF_TIME.total_seconds()))
+    AxesProxyHandler.user_login_failed(__name__, GUESSER, request)
+    request.axes_locked_out = False  # or axes would answer to the last guess as to a wrong password
+    return Refused(UNKNOWN, 401)
+
+
+def _problem(token: Token, request: HttpRequest) -> Refused | None:
+    now = timezone.now()
+    if not token.owner.is_active:
+        return Refused(INACTIVE, 401)
+    if token.revoked:
+        return Refused(REVOKED, 401)
+    if token.expires and token.expires <= now:
+        return Refused(EXPIRED, 401)
+    limit, seconds = settings.DEEPSEGM_TOKEN_REQUESTS_PER_MINUTE, int(now.timestamp())
+    # One UPDATE counts for every process of the site.
+    same = Q(minute=seconds // 60)
+    counted = Token.objects.filter(~same | Q(requests__lt=limit), pk=token.pk).update(
+        requests=Case(When(same, then=F("requests") + 1), default=1),
+        used=Case(When(same, then=F("used")), default=now),
+        minute=seconds // 60,
+    )
+    if not counted:
+        left = 60 - seconds % 60
+        return Refused(OFTEN.format(limit=limit, seconds=left), 429, after=left)
+    return None if request.method in SAFE or not token.read_only else Refused(READ_ONLY, 403)

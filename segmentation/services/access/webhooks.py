@@ -1,0 +1,198 @@
+"""Messages to an account's own addresses when its work is done or has failed (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import re
+import secrets
+import socket
+from contextlib import suppress
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ...models import AGAIN, Delivery, Job, Sample, Training, Webhook
+from ..ground.queue import enqueue_after_commit
+from ..ground.refusal import Refused
+
+logger = logging.getLogger(__name__)
+PREFIX = "whsec_"
+MOST = 10
+# A message is tried at once and when it is so old; later it is given up.
+AGES = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=35)]
+AGES += [timedelta(hours=hours) for hours in (2.5, 7.5, 17.5, 31.5, 51.5, 75.5)]
+STOPPED_AFTER = timedelta(days=5)
+# Other messages to an address that gave no answer wait, so that they do not hold up those to other addresses.
+PAUSE = timedelta(minutes=1)
+KEPT = timedelta(days=30)
+# IANA's registries of special-purpose addresses, 2025-10, as Python's own knowledge differs with its version. Of IPv6
+# only what is given out to the public is open, so loopback, private, NAT64 and multicast addresses need no line.
+GLOBAL = {4: ip_network("0.0.0.0/0"), 6: ip_network("2000::/3")}
+SPECIAL = {
+    4: [
+        *map(ip_network, ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")),
+        *map(ip_network, ("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24")),
+        *map(ip_network, ("192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15")),
+        *map(ip_network, ("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")),
+    ],
+    6: [*map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))],
+}
+GONE = 410
+NO_URL = "Type the address of your server, such as https://lab.example.org/deepsegm."
+NO_HTTPS = "The address must begin with https://, so that nobody can read or change the messages on their way."
+PORTS = "The port must be 80, 443, or 1024 to 65535."
+PRIVATE = "The address belongs to a private network, and this site sends messages to public addresses only."
+FULL = f"You have {MOST} webhooks, which is the limit: delete one that you no longer use."
+TESTS = 5  # of an account in a minute
+TESTED = f"You have sent {TESTS} test messages in this minute, which is the limit: try again in a minute."
+NOT_SENT = "not sent: the webhook was stopped"
+
+
+@transaction.atomic
+def create_webhook(*, user: Any, url: str, pk: UUID) -> Webhook:
+    """A new webhook. Raises Refused (400 the address is not allowed, 409 too many webhooks)."""
+    url = url.strip()
+    check_url(url)
+    if Webhook.objects.filter(owner=user).count() >= MOST:
+        raise Refused(FULL, 409)
+    secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    webhook = Webhook(id=pk, owner=user, url=url, secret=secret)
+    webhook.save(force_insert=True)
+    return webhook
+
+
+def check_url(url: str) -> None:
+    """Raises Refused where nothing may be sent; a name is looked up only when a message is sent."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Refused(NO_URL) from None
+    plain = re.fullmatch(r"[!-~]{1,500}", url) and "@" not in parts.netloc and not parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise Refused(NO_URL)
+    if parts.scheme != "https" and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:
+        raise Refused(NO_HTTPS)
+    if port is not None and port not in (80, 443) and port < 1024:
+        raise Refused(PORTS)
+    host = parts.hostname.removesuffix(".")
+    if re.fullmatch(r"(.+\.)?localhost", host):  # always this machine
+        host = "127.0.0.1"
+    with suppress(OSError):  # systems also take short, whole and hexadecimal numbers for IPv4 addresses
+        host = socket.inet_ntoa(socket.inet_aton(host))
+    with suppress(ValueError):  # of a name
+        check_address(host)
+
+
+def check_address(address: str) -> None:
+    """Raises Refused for an IP address that only our own network can reach, ValueError for what is no IP address."""
+    found = ip_address(address)
+    found = getattr(found, "ipv4_mapped", None) or found
+    special = found not in GLOBAL[found.version] or any(found in network for network in SPECIAL[found.version])
+    if special and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:
+        raise Refused(PRIVATE)
+
+
+def announce(row: Job | Sample | Training, event: str) -> None:
+    """Tell the owner's addresses what became of a row; called in the transaction that ends it.
+
+    event: "job.done", "sample.failed" and so on.
+    """
+    if row.owner_id is None:
+        return
+    for webhook in Webhook.objects.filter(owner=row.owner_id, stopped=None):
+        _send(webhook, event, _described(row, event))
+
+
+def send_test(*, webhook: Webhook) -> None:
+    """Send a message that says nothing, to try the address; raises Refused (409 the webhook is stopped, 429)."""
+    if webhook.stopped:
+        raise Refused("This webhook is stopped: start it again, then send a test message.", 409)
+    minute = timezone.now() - timedelta(minutes=1)
+    if Delivery.objects.filter(webhook__owner=webhook.owner_id, event="test", created__gt=minute).count() >= TESTS:
+        raise Refused(TESTED, 429)
+    _send(webhook, "test", {})
+
+
+@transaction.atomic
+def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
+    payload = {"type": event, "timestamp": timezone.now().isoformat(), "data": data}
+    delivery = Delivery.objects.create(webhook=webhook, event=event, payload=payload)
+    enqueue_after_commit(delivery.pk, Delivery)
+
+
+def _described(row: Any, event: str) -> dict[str, Any]:
+    state = event.rpartition(".")[2]
+    name = row.micrograph.name if isinstance(row, Job) else getattr(row, "name", "") or str(row)
+    said = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
+    sample = {"sample": str(row.sample_id) if row.sample_id else None} if isinstance(row, Job) else {}
+    return {**said, "state": state, "name": name, "error": row.error or None, **sample}
+
+
+def address_of(row: Any, within: str = "") -> str:
+    """The address of a row's page; whole where DEEPSEGM_URL is set: a worker knows no other name of the site."""
+    site = settings.DEEPSEGM_URL.geturl().rstrip("/") if settings.DEEPSEGM_URL else ""
+    return f"{site}{within}/{row.folder}/"
+
+
+def signed(delivery: Delivery) -> tuple[bytes, dict[str, str]]:
+    """The body of a message and its headers, signed for this moment."""
+    body, now = json.dumps(delivery.payload), int(timezone.now().timestamp())
+    key = base64.b64decode(delivery.webhook.secret.removeprefix(PREFIX))
+    signature = hmac.new(key, f"{delivery.pk}.{now}.{body}".encode(), hashlib.sha256).digest()
+    return body.encode(), {
+        "webhook-id": str(delivery.pk),
+        "webhook-timestamp": str(now),
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+    }
+
+
+@transaction.atomic
+def end_delivery(*, delivery: Delivery, status: int, answer: str) -> None:
+    """Store what came of one try; what was not accepted is tried again later.
+
+    status: of HTTP, 0 without an answer. answer: for the page. Raises `Superseded`.
+    """
+    now, webhook = timezone.now(), Webhook.objects.filter(pk=delivery.webhook_id)
+    if 200 <= status < 300:
+        delivery.finish(Delivery.State.DONE, answer=answer)
+        webhook.exclude(failing=None).update(failing=None)
+        return
+    due = next((delivery.created + age for age in AGES if delivery.created + age > now), None)
+    if due is None or status == GONE:
+        delivery.finish(Delivery.State.FAILED, answer=answer)
+    else:
+        delivery.change(**{**AGAIN, "due": due, "started": now}, answer=answer)  # a failed try was a turn, too
+    webhook.filter(failing=None).update(failing=now)
+    waiting = Delivery.objects.filter(webhook=delivery.webhook_id, state=Delivery.State.QUEUED)
+    late = Q(failing__lte=now - STOPPED_AFTER)
+    if webhook.filter(*([] if status == GONE else [late]), stopped=None).update(stopped=now):
+        logger.warning("Webhook %s is stopped: %s.", delivery.webhook_id, answer)
+        waiting.update(state=Delivery.State.FAILED, finished=now, answer=NOT_SENT)
+    elif not status:
+        waiting.filter(Q(due=None) | Q(due__lt=now + PAUSE)).exclude(pk=delivery.pk).update(
+            due=now + PAUSE, enqueued=None
+        )
+
+
+def start_again(*, webhook: Webhook) -> None:
+    """Send messages to a stopped address again, from now on."""
+    Webhook.objects.filter(pk=webhook.pk).update(stopped=None, failing=None)
+
+
+def forget_deliveries() -> None:
+    """Remove old messages that were delivered or given up."""
+    ended = (Delivery.State.DONE, Delivery.State.FAILED)
+    with transaction.atomic():
+        Delivery.objects.filter(state__in=ended, created__lt=timezone.now() - KEPT).delete()

@@ -1,0 +1,74 @@
+"""How files are stored: texts compressed, and a bundle only as a list, because its files are stored beside it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.files.storage import Storage
+
+from ...core.archive import write_zip
+from ...models import StoredFile
+
+NAME = "bundle.zip"
+PLAN = "bundle.json"  # the end of the stored file's name
+TEXTS = (".csv", ".json", ".geojson", ".svg")
+PACKED = ".gz"
+LEVEL = 6
+
+
+def packed(content: bytes) -> bytes:
+    """The stored form of a text; equal texts give equal bytes."""
+    return gzip.compress(content, LEVEL, mtime=0)
+
+
+def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
+    """The names in a bundle, in order, and the texts of files that are not stored beside it."""
+    with zipfile.ZipFile(bundle) as archive:
+        entries = [(name, None if name in beside else archive.read(name).decode()) for name in archive.namelist()]
+    return json.dumps(entries).encode()
+
+
+def opened(stored: StoredFile) -> IO[bytes]:
+    """A stored file's content, from its start, byte for byte as it was made. Raises OSError."""
+    if stored.file.name.endswith(PACKED):
+        return unpacked(stored.file.storage, stored.file.name)
+    if not stored.file.name.endswith(PLAN):
+        return stored.file.open("rb")
+    with stored.file.open("rb") as file:
+        entries = json.load(file)
+    beside = {each.name: each for each in stored.siblings()}
+    content = ((name, _content(beside, name) if text is None else text.encode()) for name, text in entries)
+    return _rewound(lambda whole: write_zip(whole, content))
+
+
+def unpacked(storage: Storage, name: str) -> IO[bytes]:
+    """The content of a text, by the name of its stored file."""
+    with storage.open(name, "rb") as file:
+        return io.BytesIO(gzip.decompress(file.read()))
+
+
+def _rewound(write: Callable[[IO[bytes]], object]) -> IO[bytes]:
+    """A temporary file with what was written, from its start; whoever reads it closes it."""
+    whole: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    try:
+        write(whole)
+    except BaseException:
+        whole.close()
+        raise
+    whole.seek(0)
+    return whole
+
+
+def _content(beside: dict[str, StoredFile], name: str) -> bytes:
+    if name not in beside:
+        raise FileNotFoundError(name)
+    with opened(beside[name]) as file:
+        return file.read()

@@ -1,0 +1,135 @@
+"""Limits for each visitor."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from ...core.cost import affordable_pixels
+from ...models import Arrival, Job, Micrograph, Sample
+from .refusal import Refused
+
+AN_HOUR = timedelta(hours=1)
+EDITS_AT_ONCE = 2  # of all callers: each takes a processor for up to ten seconds, which the pages need
+ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
+MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
+
+
+def most_pixels() -> int:
+    """The largest accepted image in pixels, from the limits of this site on the cost of an analysis."""
+    limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
+    return min(limit, affordable_pixels(settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
+
+
+def check_size(size: int) -> None:
+    """Refuse a file before anything of it is read."""
+    limit = settings.DEEPSEGM_MAX_UPLOAD_MB
+    if size > limit * 2**20:
+        megabytes = size / 2**20
+        raise Refused(
+            f"The file has {megabytes:,.0f} MB and the limit is {limit} MB: save it compressed or crop it.",
+            413,
+        )
+
+
+def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse more than the hourly number of uploads, and state when to try again."""
+    limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
+    recent = Arrival.objects.filter(sender_of(user, visitor, address), created__gt=now - AN_HOUR)
+    times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
+    if len(times) < limit:
+        return
+    minutes = max(1, round((times[-1] + AN_HOUR - now).total_seconds() / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    raise Refused(f"{limit} images an hour is the limit and you have reached it: come back in {minutes} {unit}.", 429)
+
+
+def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse more than the permitted number of unfinished jobs; those of samples are counted by `check_samples`."""
+    limit = settings.DEEPSEGM_WAITING_JOBS
+    mine = sender_of(user, visitor, address)
+    if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
+        raise Refused(
+            f"{limit} of your analyses are waiting or running, which is the limit: "
+            "come back when some of them are done.",
+            429,
+        )
+
+
+def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse more than the permitted number of samples with images under way."""
+    limit = settings.DEEPSEGM_WAITING_SAMPLES
+    mine = Sample.objects.filter(sender_of(user, visitor, address))
+    jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
+    arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
+    if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
+        raise Refused(
+            f"{limit} of your samples are under way, which is the limit: come back when one of them is done.", 429
+        )
+
+
+def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse an image if too many pixels of one sender would then wait, including those of samples."""
+    limit = settings.DEEPSEGM_WAITING_MEGAPIXELS
+    waiting = Job.objects.filter(sender_of(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
+    pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
+    if pixels / 1e6 + micrograph.megapixels > limit:
+        raise Refused(
+            f"With this image more than {limit} megapixels of yours would be waiting, which is the limit: "
+            "try again when some of them are done.",
+            429,
+        )
+
+
+def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
+    """Rows of this account; without an account, of this browser or address, because cookies are easily deleted."""
+    if user is not None and user.is_authenticated:
+        return Q(owner=user)
+    mine = Q(pk__in=[])
+    if visitor:
+        mine |= Q(visitor=visitor)
+    if address:
+        mine |= Q(address=address)
+    return Q(owner=None) & mine
+
+
+@contextmanager
+def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
+    """While corrections are made: one request of a caller at a time, EDITS_AT_ONCE of all; raises Refused (429).
+
+    A place is a locked file that names its caller. The system frees it with its process, and all processes that serve
+    the site on this machine share it. Callers without an account are told apart by their address, as they choose their
+    secrets themselves.
+    """
+    account = getattr(user, "pk", None)
+    caller = f"account {account}" if account else address or str(visitor or "")
+    with ExitStack() as held:
+        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a") as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            places = [held.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
+            free = []
+            for place in places:
+                with suppress(BlockingIOError):
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    free.append(place)
+                    continue
+                place.seek(0)
+                if caller and place.read() == caller:
+                    raise Refused(ONE_EDIT, 429, after=1)
+            if not free:
+                raise Refused(MANY_EDITS, 429, after=1)
+            for place in free[1:]:
+                place.close()
+            free[0].truncate(0)
+            free[0].write(caller)
+            free[0].flush()
+        yield

@@ -1,0 +1,80 @@
+"""Work is enqueued by the name of its task: nothing here knows the worker's code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ...models import AFRESH, Attempted, ExportJob, Job
+from .kinds import KINDS
+
+logger = logging.getLogger(__name__)
+INSPECT = "worker.inspect_uploads"
+TRY_AGAIN = timedelta(seconds=10)
+
+
+def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
+    """Enqueue a row once the worker can see it."""
+    transaction.on_commit(lambda: enqueue([pk], kind))
+
+
+def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
+    """Send each queued row of a kind to the broker and note when; returns how many."""
+    enqueued = []
+    for pk in pks:
+        if not _send(KINDS[kind].task, str(pk)):
+            break
+        enqueued.append(pk)
+    kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())
+    return len(enqueued)
+
+
+def enqueue_inspection() -> None:
+    """Request the inspection of all new uploads with one message."""
+    _send(INSPECT)
+
+
+def ask_for_files(job: Job) -> ExportJob:
+    """Start writing the files of a finished job, once; after a failure it starts again after a moment."""
+    with transaction.atomic():
+        export, is_new = ExportJob.objects.get_or_create(job=job)
+        rows = ExportJob.objects.filter(pk=export.pk)
+        failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
+        # Done, and a file is missing all the same: written by a version that knew fewer files.
+        done = rows.filter(state=ExportJob.State.DONE)
+        ahead = rows.filter(asked=False).update(asked=True)
+        if is_new or failed.update(**AFRESH) or done.update(**AFRESH) or ahead:
+            enqueue_after_commit(export.pk, ExportJob)
+    export.refresh_from_db()
+    return export
+
+
+def _send(task: str, *args: str) -> bool:
+    """Whether the broker could be reached; if not, that is no error for the user: `rescue` tries again."""
+    try:
+        current_app.send_task(task, args=args)
+    except Exception as error:
+        logger.warning("The queue could not be reached (%s); what waits will be enqueued again.", error)
+        return False
+    return True
+
+
+def enqueue_next(sample: Any) -> int:
+    """Enqueue the next images of a sample, by its id, so that the broker holds one more than a worker can run at once.
+
+    The rest wait, so that an image from another user waits behind two of them, not behind all. Running images are not
+    counted, so that every worker finds one, for any number of workers.
+    """
+    waiting = Job.objects.filter(sample=sample).waiting()
+    room = settings.DEEPSEGM_CONCURRENCY + 1 - waiting.exclude(enqueued=None).count()
+    if room <= 0:
+        return 0
+    waiting = waiting.filter(enqueued=None).order_by("queued", "pk")
+    return enqueue(list(waiting.values_list("pk", flat=True)[:room]))

@@ -1,0 +1,84 @@
+"""The log of what staff change: who, when, what, and the values before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from ...core.report.cells import lines, name_cell
+from ...models import Link, StaffAction
+
+SHELL = "command line"
+COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
+# What is told of a row, as far as it has that.
+TOLD = (
+    *("name", "state", "owner_id", "material", "instrument", "licence", "shared", "offered", "overruled_by_id"),
+    *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count", "url", "stopped"),
+    *("revoked", "expires", "read_only", "uid", "user_id"),
+)
+# What was done, by the last words of an address' name and by the words of the admin.
+WORDS = {
+    **dict.fromkeys(("add", "images"), "added images"),
+    **dict.fromkeys(("change", "rerun", "revisions"), "analysed again with other settings"),
+    **dict.fromkeys(("calibration", "scale", "width"), "measured with another scale"),
+    **dict.fromkeys(("retry", "waiting again"), "tried again"),
+    **dict.fromkeys(("sign", "signatures"), "signed"),
+    **dict.fromkeys(("check", "waiting for the check"), "checked again"),
+    "cancel": "cancelled",
+    "corrections": "measured the corrected outlines",
+    "delete": "deleted",
+    "describe": "changed the description",
+    "edits": "corrected outlines",
+    "group": "changed the group of an image",
+    "image": "changed which images count",
+    "known by a new link, which its page shows": "renewed the private link",
+    "link": "changed the private link",
+    "name": "changed the name",
+    "offer": "offered the model",
+    "outlines": "measured outlines of another tool",
+    "remove": "removed an image",
+    "share": "changed who may use the model",
+    "training-data": "used as training data",
+    "withdraw": "withdrew the model",
+    "without a link": "switched off the private link",
+}
+
+
+def action_of(name: str, method: str) -> str:
+    """What a request did, of the address of this name, with or without the kind of its row: "job-cancel", "cancel"."""
+    kind, _, what = name.removeprefix("api:").partition("-")
+    what = what if kind in ("job", "sample", "dataset", "training") and what else name.removeprefix("api:")
+    of_image = {"DELETE": "remove", "PATCH": "group"}
+    of_row = {"DELETE": "delete", "PATCH": "describe"}
+    return (of_image if what == "image" else of_row).get(method, what)
+
+
+def snapshot(row: Model) -> dict[str, Any]:
+    """The values of a row as they are stored now, {} once it is deleted."""
+    now = type(row)._default_manager.filter(pk=row.pk).first()
+    if now is None:
+        return {}
+    said = {name: getattr(now, name) for name in TOLD if hasattr(now, name)}
+    link = Link.objects.filter(pk=row.pk).values("ends", "off", "number").first() if hasattr(row, "visitor") else None
+    said |= {"link ends": link["ends"], "link off": link["off"], "link": link["number"][:6]} if link else {}
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in said.items() if value}
+
+
+def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
+    """Add a row to the log. before, after: values; of equal ones only their difference is kept."""
+    before, after = before or {}, after or {}
+    if after:
+        names = [each for each in {**before, **after} if before.get(each) != after.get(each)]
+        before, after = ({each: side.get(each) for each in names} for side in (before, after))
+    name = str(getattr(row, "micrograph", None) or row)[:200]
+    kind, pk = str(row._meta.verbose_name), str(row.pk)
+    said = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
+    StaffAction.objects.create(account=str(account)[:150], action=WORDS.get(action, action)[:100], **said)
+
+
+def as_csv(rows: Iterable[StaffAction]) -> str:
+    """The log as CSV, in which no cell is a formula to a spreadsheet."""
+    made = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
+    return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in made)])

@@ -1,0 +1,1 @@
+"""Datasets, trainings and the models that they give."""

@@ -1,0 +1,103 @@
+"""A dataset as one ZIP file, made while it is sent: the folder of `core.dataset_files`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db.models.fields.files import FieldFile
+
+from ... import __version__
+from ...core import dataset_files as files
+from ...core import tasks
+from ...models import Dataset, DatasetImage
+from .datasets import coco_of
+
+PIECE = 2**20
+README = """{name}: {count} images of {things} with labels that a person has checked, exported by DeepSegm {version}.
+
+images/       the images as acquired
+labels/       {labels}
+groups.csv    specimen or session of each image: keep images of one group together when you split the dataset
+regions.csv   the part of an image that was checked, in px, where it is not the whole image; outside there are no labels
+coco.json     the same labels as COCO annotations
+dataset.toml  description, licence, scale of each image, and who allowed that models learn from it
+
+Licence: {licence}
+
+"DeepSegm, Datasets, Add an archive" takes this file in again, and so does: manage.py dataset import FOLDER --name NAME
+"""
+
+
+def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
+    """Names and contents of the files, one in memory at a time."""
+    images = list(dataset.images.exclude(labels="").select_related("by"))
+    regions = {image.name: image.region for image in images if image.region}
+    yield files.README, _readme(dataset, len(images)).encode()
+    yield files.FACTS, facts(dataset, images).encode()
+    yield files.GROUPS, files.groups_table({image.name: image.group for image in images}).encode()
+    if regions:
+        yield files.REGIONS, files.regions_table(regions).encode()
+    for image in images:
+        yield f"{files.IMAGES}/{image.name}", _pieces(image.image)
+        yield files.labels_path(image.name, image.labels.name), _pieces(image.labels)
+    yield files.COCO, coco(dataset, images)
+
+
+def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
+    """dataset.toml."""
+    described = {name: getattr(dataset, name) for name in ("name", "task", "class_names", "material", "instrument")}
+    described |= {"licence": dataset.licence, "made": dataset.created.isoformat(), "version": __version__}
+    return files.facts_toml(described, map(_of_image, images))
+
+
+def _of_image(image: DatasetImage) -> dict[str, Any]:
+    return {
+        **{name: getattr(image, name) for name in ("name", "sha256", "group", "region", "nm_per_pixel")},
+        "consent": image.by.get_username() if image.by else "",
+        "consented": image.consented.isoformat(),
+    }
+
+
+def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
+    """COCO annotations of all images, piece by piece; beyond COCO an annotation has `label`, its number in the file."""
+    task, count = tasks.find(dataset.task), 0
+    yield b'{"annotations": ['
+    for number, image in enumerate(images, 1):
+        with default_storage.open(coco_of(image), "rb") as stored:
+            own = json.loads(gzip.decompress(stored.read()))
+        lines = [json.dumps({"id": at, "image_id": number, **each}) for at, each in enumerate(own, count + 1)]
+        yield (", " if count and lines else "").encode() + ",\n".join(lines).encode()
+        count += len(lines)
+    said = {
+        "images": [
+            {"id": number, "file_name": image.name, "width": image.width, "height": image.height}
+            for number, image in enumerate(images, 1)
+        ],
+        "categories": [
+            {"id": number, "name": name, "supercategory": task.thing}
+            for number, name in enumerate(dataset.class_names or [task.thing], 1)
+        ],
+        "info": {"description": dataset.name, "version": __version__},
+        "licenses": [{"id": 1, "name": dataset.licence}] if dataset.licence else [],
+    }
+    yield b"], " + json.dumps(said)[1:].encode()
+
+
+def _readme(dataset: Dataset, count: int) -> str:
+    numbers = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.class_names))
+    labels = f"the class of each pixel: {numbers}; 255 not known" if numbers else "each number an object, 0 background"
+    things = tasks.find(dataset.task).things
+    licence = dataset.licence or "not stated"
+    return README.format(
+        name=dataset.name, count=count, things=things, version=__version__, labels=labels, licence=licence
+    )
+
+
+def _pieces(file: FieldFile) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while piece := opened.read(PIECE):
+            yield piece

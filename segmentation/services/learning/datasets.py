@@ -1,0 +1,405 @@
+"""Datasets: made, described, shared and deleted; images taken from results or archives, and removed again."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from ...core import tasks
+from ...core.labels.segmentation import without_images
+from ...core.measure.filters import Reason
+from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
+from ..ground import limits
+from ..ground.calibration import used_calibration
+from ..ground.files import may_be_stored, remove_folder
+from ..ground.permissions import check_may_train
+from ..ground.queue import enqueue_after_commit
+from ..ground.refusal import Refused
+from ..ground.space import NO_ROOM, check_space, frees_room
+from ..ground.trouble import is_full
+from ..results.archives import is_archive
+from ..results.edits import NO_OUTLINES
+from ..results.jobs import GONE, is_corrected
+from ..results.samples import visible_text
+from ..results.uploads import sha256_of
+
+logger = logging.getLogger(__name__)
+MOST_IMAGES = 1000
+LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
+LONGEST = 200
+CHECK = "check-"  # begins the name of the file with what the check knows of an image
+DELETED = "This dataset has been deleted."
+UNNAMED = "Give the dataset a name."
+NO_TASK = "There is no kind of analysis named {name!r}: choose one of {names}."
+NO_NAMES = "Objects of this kind of analysis have no classes: leave the names of the classes empty."
+TWO_NAMES = "Name two classes at least, each once, in the order of their numbers from 0."
+NOT_YOURS = "Only the account that made this result may give it as training data."
+NOBODYS = "This result belongs to no account: keep it in your account first, under My results."
+UNREVIEWED = "Confirm that you have checked every outline. Unchecked outlines cannot be used for training."
+NO_CONSENT = "Agree that models may learn from this image, or leave it out."
+NOT_DONE = "Only a finished result can be training data: wait until it is finished."
+UNMEASURED = (
+    "The outlines of this result have corrections that were not measured: finish them, and use the corrected result."
+)
+NOT_MEASURED = (
+    "The image was taken for another kind, so its outlines were set aside: measure it all the same, correct its"
+    " outlines, and use that result."
+)
+OTHER_TASK = "This dataset is of {here}, and the result of {other}: choose a dataset of the same kind of analysis."
+OTHER_CLASSES = "This dataset has the classes {here}, and the result {other}: choose a dataset of the same classes."
+NO_REGION = (
+    f"A rectangle is top, left, bottom and right in pixels, within the analysed image, {LEAST_SIDE} px or more on each"
+    " side."
+)
+FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
+NO_ARCHIVE = "Send a ZIP archive with the folders images and labels, or with images and a COCO JSON file."
+LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
+SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
+
+
+@transaction.atomic
+def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str] = (), **described: str) -> Dataset:
+    """A new dataset of one account. class_names: where each pixel has a class; () takes those of the first result.
+
+    described: material, instrument, licence. Raises Refused.
+    """
+    check_may_train(user)
+    known = {each.name: each for each in tasks.every()}
+    if task not in known:
+        raise Refused(NO_TASK.format(name=task, names=", ".join(known)), 422)
+    names = [visible_text(each) for each in class_names if visible_text(each)]
+    if names and not known[task].semantic:
+        raise Refused(NO_NAMES, 422)
+    if names and (len(set(names)) < max(2, len(names))):
+        raise Refused(TWO_NAMES, 422)
+    fields = _described({"name": name, **described})
+    return Dataset.objects.create(owner=user, task=task, class_names=names, **fields)
+
+
+@transaction.atomic
+def change_dataset(*, dataset: Dataset, shared: bool | None = None, **described: str) -> None:
+    """Describe a dataset otherwise, or share it with every account of this site."""
+    fields: dict[str, Any] = _described(described)
+    if shared is not None:
+        fields["shared"] = shared
+    if not Dataset.objects.filter(pk=dataset.pk).update(**fields):
+        raise Refused(DELETED, 404)
+    dataset.refresh_from_db()
+
+
+@frees_room
+@transaction.atomic
+def delete_dataset(*, dataset: Dataset) -> None:
+    """Remove a dataset with all its files; models that were trained on it stay."""
+    dataset.delete()
+
+
+@transaction.atomic
+def use_as_training_data(
+    *,
+    job: Job,
+    dataset: Dataset,
+    user: Any,
+    consent: bool,
+    reviewed: bool,
+    region: Sequence[int] | None = None,
+    group: str = "",
+) -> DatasetImage:
+    """Let models learn from a finished result; a worker then copies image and outlines.
+
+    reviewed: every outline of the image, or of its `region` [top, left, bottom, right], was checked by a person. group:
+    specimen or session; "" takes `default_group`. An image is in a dataset once: a new revision takes the place of the
+    old. Raises Refused.
+    """
+    check_may_train(user)
+    _locked(dataset)
+    if not Job.objects.select_for_update().filter(pk=job.pk).exists():
+        raise Refused(GONE, 404)
+    if job.owner_id != user.pk:
+        raise Refused(NOT_YOURS if job.owner_id else NOBODYS, 403)
+    _check_said(consent, reviewed)
+    _check_result(job, dataset)
+    micrograph = job.micrograph
+    fields = {
+        "job": job,
+        "width": micrograph.width,
+        "height": micrograph.height,
+        "nm_per_pixel": used_calibration(job).nm_per_pixel,
+        "group": visible_text(group)[:SHOWN_NAME] or default_group(job),
+        "region": _region(job, region),
+        "by": user,
+        "consented": timezone.now(),
+        "labels": "",  # a worker writes them anew
+        "labels_sha256": "",
+        "error": "",
+    }
+    image = dataset.images.filter(sha256=micrograph.sha256).first()
+    if image is None:
+        check_room(dataset, 1)
+        image = DatasetImage(dataset=dataset, sha256=micrograph.sha256, name=unique_name(dataset, micrograph.name))
+    for name, value in fields.items():
+        setattr(image, name, value)
+    image.save()
+    _prepare(dataset)
+    return image
+
+
+@transaction.atomic
+def group_image(*, image: DatasetImage, group: str) -> None:
+    """Say which specimen or session an image is of."""
+    _locked(image.dataset)
+    image.group = visible_text(group)[:SHOWN_NAME] or stem_of(image.name)
+    if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):
+        _prepare(image.dataset)
+
+
+@frees_room
+@transaction.atomic
+def remove_image(*, image: DatasetImage) -> None:
+    """Take an image out of its dataset; its files are deleted, and no later training learns from it."""
+    _locked(image.dataset)
+    image.delete()
+    _prepare(image.dataset)
+
+
+def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, reviewed: bool) -> None:
+    """Store a ZIP archive of images with labels, which a worker takes in.
+
+    file: a Django `File`. Raises Refused (413 too large, 422 no archive, 507 no room); then nothing is stored.
+    """
+    check_may_train(user)
+    _check_said(consent, reviewed)
+    limit = min(settings.DEEPSEGM_MAX_REQUEST_BYTES, settings.DEEPSEGM_MAX_ARCHIVE_MB * 2**20)
+    if file.size > limit:
+        raise Refused(LARGE.format(size=file.size / 2**20, limit=limit / 2**20), 413)
+    sender = {"user": user, "visitor": None, "address": ""}
+    limits.check_uploads(**sender)
+    check_space(file.size)
+    if not is_archive(file):
+        raise Refused(NO_ARCHIVE, 422)
+    Arrival.objects.create(**Arrival.fields_of(**sender))
+    entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of(file), "by": user.pk}
+    entry["sent"] = timezone.now().isoformat()
+    place = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
+    try:
+        entry["file"] = default_storage.save(place, file)
+    except OSError as error:
+        default_storage.delete(place)
+        if is_full(error):
+            raise Refused(NO_ROOM, 507) from error
+        raise
+    try:
+        with transaction.atomic():
+            _locked(dataset)
+            waiting, said = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
+            Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=said)
+            _prepare(dataset)
+    except BaseException as error:
+        if not may_be_stored(error):
+            default_storage.delete(entry["file"])
+        raise
+
+
+@transaction.atomic
+def check_again(*, dataset: Dataset) -> None:
+    """Write what could not be written, and check the whole once more."""
+    _locked(dataset)
+    dataset.images.exclude(error="").update(error="")
+    _prepare(dataset)
+
+
+def default_group(job: Job) -> str:
+    """The specimen of a result: the name of its sample, else that of its image without the number in a series."""
+    return job.sample.name if job.sample is not None else default_group_of(job.micrograph.name)
+
+
+def default_group_of(name: str) -> str:
+    stem = stem_of(name)
+    return SERIES.sub("", stem).strip() or stem
+
+
+def stem_of(name: str) -> str:
+    return PurePosixPath(name).stem or name
+
+
+def unique_name(dataset: Dataset, name: str, taken: Sequence[str] = ()) -> str:
+    """A name for a file of a dataset: no other has its stem, and every file system takes it."""
+    clean = re.sub(r'[<>:"/\\|?*%]+', "_", shown_name(name)).strip(" ._") or "image"
+    stems = {stem_of(each).casefold() for each in (*dataset.images.values_list("name", flat=True), *taken)}
+    suffix = PurePosixPath(clean).suffix
+    stem = unique = clean.removesuffix(suffix)[: SHOWN_NAME - 20]
+    number = 1
+    while unique.casefold() in stems:
+        number += 1
+        unique = f"{stem} ({number})"
+    return f"{unique}{suffix}"
+
+
+def check_room(dataset: Dataset, more: int) -> None:
+    if dataset.images.count() + more > MOST_IMAGES:
+        raise Refused(FULL, 409)
+
+
+def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
+    """Store the files of an image that a worker has written: "image", "labels", "preview" and "coco".
+
+    fields: what changes in its row beside them; what people have changed meanwhile stays. Raises
+    `Superseded` where the dataset is no longer this attempt's.
+    """
+    try:
+        stored = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
+        size = sum(path.stat().st_size for path in files.values())
+        rows = {name: stored[name] for name in ("image", "labels", "preview")}
+        with transaction.atomic():
+            dataset.change()
+            said = {**fields, **rows, "size": size, "error": ""}
+            for name, value in said.items():
+                setattr(image, name, value)
+            image.save(update_fields=None if image._state.adding else said)
+    except BaseException:
+        if not DatasetImage.objects.filter(pk=image.pk).exists():
+            remove_folder(image.folder)
+        raise
+    _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored.values()})
+
+
+def keep_check(*, image: DatasetImage, file: Path) -> None:
+    """Store what the check knows of an image beside its files, in place of what it knew of other labels.
+
+    An attempt that was superseded may do so, too: only checks are removed, which are found again.
+    """
+    _put(f"{image.folder}/{file.name}", file)
+    if not DatasetImage.objects.filter(pk=image.pk).exists():
+        remove_folder(image.folder)
+        return
+    for name in default_storage.listdir(image.folder)[1]:
+        if name.startswith(CHECK) and name != file.name:
+            default_storage.delete(f"{image.folder}/{name}")
+
+
+def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
+    """The first archive was taken in; notes: what of it was not, by name; raises `Superseded`."""
+    first = dataset.incoming[0]
+    said = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
+    dataset.incoming = dataset.incoming[1:]
+    dataset.summary = {**dataset.summary, "notes": [*dataset.summary.get("notes", []), *said]}
+    dataset.change(incoming=dataset.incoming, summary=dataset.summary)
+    default_storage.delete(first["file"])
+
+
+def publish_dataset(*, dataset: Dataset, summary: dict[str, Any]) -> None:
+    """Store what a worker found; raises `Superseded`."""
+    notes = dataset.summary.get("notes", [])
+    dataset.finish(Dataset.State.DONE, stage="", progress=1.0, error="", summary={**summary, "notes": notes})
+
+
+def coco_of(image: DatasetImage) -> str:
+    """The stored file with the annotations of an image, beside its labels."""
+    return str(PurePosixPath(image.labels.name).with_suffix(".json.gz"))
+
+
+def _put(place: str, path: Path) -> str:
+    """Files are named by their content; what is there is right, unless a crash has cut it off."""
+    if default_storage.exists(place):
+        if default_storage.size(place) == path.stat().st_size:
+            return place
+        default_storage.delete(place)
+    with path.open("rb") as opened:
+        return default_storage.save(place, File(opened))
+
+
+def _remove_all_but(folder: str, names: set[str]) -> None:
+    try:
+        for name in set(default_storage.listdir(folder)[1]) - names:
+            default_storage.delete(f"{folder}/{name}")
+    except OSError:
+        logger.exception("The earlier files under %s could not be removed.", folder)
+
+
+def _check_said(consent: bool, reviewed: bool) -> None:
+    if not reviewed:
+        raise Refused(UNREVIEWED, 422)
+    if not consent:
+        raise Refused(NO_CONSENT, 422)
+
+
+def _check_result(job: Job, dataset: Dataset) -> None:
+    if not job.is_done:
+        raise Refused(NOT_DONE, 409)
+    if job.segmentation is None:
+        raise Refused(NO_OUTLINES, 409)
+    if is_corrected(job) and not job.reruns.filter(corrects=job.edit_count).exists():
+        raise Refused(UNMEASURED, 409)
+    aside = (job.summary["statistics"] or {}).get("set_aside", {})
+    if job.summary["refused"] or str(Reason.UNLIKE) in aside:
+        raise Refused(NOT_MEASURED, 409)
+    task = tasks.find(job.get_settings().task)
+    if task.name != dataset.task:
+        raise Refused(OTHER_TASK.format(here=tasks.find(dataset.task).things, other=task.things), 422)
+    if not task.semantic:
+        return
+    try:
+        with job.segmentation.file.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            names = list(without_images(data).class_names)
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(NO_OUTLINES, 409) from error
+    if not dataset.class_names:
+        dataset.class_names = names
+        dataset.save(update_fields=["class_names"])
+    if names != dataset.class_names:
+        raise Refused(OTHER_CLASSES.format(here=", ".join(dataset.class_names), other=", ".join(names)), 422)
+
+
+def _region(job: Job, asked: Sequence[int] | None) -> list[int] | None:
+    """The checked part of the analysed image; None for the whole. A data bar is never analysed, so it is no truth."""
+    width, height = job.micrograph.width, job.micrograph.height
+    rows = job.summary.get("data_bar") or height
+    whole = [0, 0, rows, width]
+    if asked is None:
+        return whole if rows < height else None
+    if len(asked) != 4:
+        raise Refused(NO_REGION, 422)
+    top, left, bottom, right = asked
+    found = [top, left, min(bottom, rows) if bottom <= height else bottom, right]
+    if not is_within(found, rows, width):
+        raise Refused(NO_REGION, 422)
+    return None if found == [0, 0, height, width] else found
+
+
+def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
+    """Whether a region lies within an image and is large enough to teach anything."""
+    top, left, bottom, right = region
+    return min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE
+
+
+def _described(said: Mapping[str, str]) -> dict[str, str]:
+    found = {name: visible_text(value)[: SHOWN_NAME if name == "name" else LONGEST] for name, value in said.items()}
+    if found.get("name") == "":
+        raise Refused(UNNAMED, 422)
+    return found
+
+
+def _locked(dataset: Dataset) -> None:
+    """The dataset as it is now, locked; raises Refused if it is gone."""
+    try:
+        dataset.refresh_from_db(from_queryset=Dataset.objects.select_for_update())
+    except Dataset.DoesNotExist:
+        raise Refused(DELETED, 404) from None
+
+
+def _prepare(dataset: Dataset) -> None:
+    """Let a worker write and check what has changed; a running attempt is superseded."""
+    Dataset.objects.filter(pk=dataset.pk).update(**AFRESH)
+    enqueue_after_commit(dataset.pk, Dataset)
+    dataset.state = Dataset.State.QUEUED

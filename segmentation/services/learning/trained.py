@@ -1,0 +1,210 @@
+"""What a worker stores of a training: its plan and curves as they come, its files, and in the end its model."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.db.models.signals import post_delete, pre_delete
+from django.dispatch import receiver
+from django.utils.text import slugify
+
+from ...core.network.cards import read_card
+from ...core.report import exports
+from ...models import Dataset, DatasetImage, Training, TrainingFile
+from ..access.webhooks import announce
+from ..ground.files import may_be_stored, remove_after_commit, remove_files_of
+from ..ground.refusal import Refused
+
+CARD, WEIGHTS = ".toml", ".safetensors"
+NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
+NOT_SHARED = "The dataset of this training is no longer shared with its account, so it cannot go on."
+REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
+ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
+LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
+
+
+def runs_folder() -> Path:
+    """Where trainings under way lie on this machine."""
+    return Path(settings.DEEPSEGM_DATA) / "trainings"
+
+
+@transaction.atomic
+def begin_version(*, training: Training) -> None:
+    """Give the training its number among those of its dataset, once; raises `Superseded`."""
+    if training.version:
+        return
+    Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()  # two trainings at once get two numbers
+    others = Training.objects.filter(dataset=training.dataset_id).exclude(pk=training.pk)
+    training.version = (others.aggregate(last=Max("version"))["last"] or 0) + 1
+    training.change(version=training.version)
+
+
+def model_name_of(training: Training) -> str:
+    """The name of its ModelCard: the dataset's, four of its digits, the version."""
+    named = str(training.dataset or "dataset")
+    of = f"{training.dataset_id or training.pk}"[:4]
+    return f"{slugify(named)[:LONGEST_NAME].strip('-_') or 'own'}-{of}-{training.version}"
+
+
+def report_training(*, training: Training, pictures: Iterable[Path], brings_progress: bool, **said: Any) -> None:
+    """Store new pictures, then say how far the training is; raises `Superseded`.
+
+    brings_progress: there is more than an attempt before had; deaths and faults until now count no more.
+    """
+    known = set(training.artifacts.values_list("name", flat=True))
+    new = [path for path in pictures if path.name not in known]
+    if brings_progress:
+        training.deaths = training.faults = 0
+        said |= {"deaths": 0, "faults": 0}
+    training.change(**said)
+    for path in new:
+        _stored(training, path).save()
+
+
+def publish_training(*, training: Training, card: Path, files: Iterable[Path], summary: Mapping[str, Any]) -> None:
+    """Store card, weights and pictures, let the site know the model, and set the training done.
+
+    The model is offered if it is better than its base. Raises `Superseded`, and Refused if its files were altered or an
+    image was taken back.
+    """
+    known = set(training.artifacts.values_list("name", flat=True))
+    new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in known]
+    rows: list[TrainingFile] = []
+    try:
+        rows += (_stored(training, path) for path in new)
+        with transaction.atomic():
+            check_given(training)
+            # The row is there before the model: a model without a row would be open to everybody.
+            training.change(model_name=card.stem, summary=summary)
+            TrainingFile.objects.bulk_create(rows)
+    except BaseException as error:
+        for row in () if may_be_stored(error) else rows:
+            default_storage.delete(row.file.name)
+        raise
+    training.model_name = card.stem
+    install_model(training)
+    improved = bool(summary.get("outcome", {}).get("improved"))
+    with transaction.atomic():
+        training.finish("done", stage="", progress=1.0, error="", ends=None, offered=improved)
+        announce(training, "training.done")
+
+
+@transaction.atomic
+def check_given(training: Training) -> None:
+    """Raises Refused (409) if an image of a training, or the whole dataset, was taken back; the dataset is locked."""
+    dataset = Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()
+    if dataset is None:
+        raise Refused(NO_DATASET, 409)
+    if dataset.owner_id != training.owner_id and not dataset.is_visible_to(training.owner):
+        raise Refused(NOT_SHARED, 409)
+    there = {str(pk) for pk in DatasetImage.objects.filter(dataset=training.dataset_id).values_list("pk", flat=True)}
+    for entry in training.frozen:
+        if entry["image"] not in there:
+            raise Refused(REMOVED.format(name=entry["name"]), 409)
+
+
+def forget_run(training: Training) -> None:
+    """Remove everything that an unfinished training has made: what was taken back is not kept either."""
+    _remove(training.artifacts.all())
+    Training.objects.filter(pk=training.pk).update(summary={})
+    transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(training.pk), ignore_errors=True))
+
+
+@receiver(pre_delete, sender=DatasetImage)
+def take_back(instance: DatasetImage, **kwargs: Any) -> None:
+    """An image that leaves its dataset leaves its trainings, too. A model that is done stays, without pictures of it; a
+    running training is stopped by its worker."""
+    for training in Training.objects.filter(dataset=instance.dataset_id).exclude(state=Training.State.RUNNING):
+        if str(instance.pk) not in {each["image"] for each in training.frozen}:
+            continue
+        if training.state == Training.State.DONE:
+            _forget_pictures(training, instance.name)
+        else:
+            forget_run(training)
+
+
+def _forget_pictures(training: Training, image: str) -> None:
+    said = training.summary
+    parts = said.get("pictures", []), said.get("images", [])
+    files = [each["file"] for part in parts for each in part if each["image"] == image]
+    _remove(training.artifacts.filter(name__in=files))
+    said["pictures"] = [each for each in parts[0] if each["image"] != image]
+    said["images"] = [{**each, "file": ""} if each["image"] == image else each for each in parts[1]]
+    Training.objects.filter(pk=training.pk).update(summary=said)
+
+
+def _remove(files: QuerySet) -> None:
+    rows = list(files)
+    files.delete()
+    transaction.on_commit(lambda: remove_files_of(rows))
+
+
+def _stored(training: Training, path: Path) -> TrainingFile:
+    """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
+    with path.open("rb") as opened:
+        stored = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
+    kind = exports.content_types().get(path.suffix, "application/octet-stream")
+    facts = {"name": path.name, "size": path.stat().st_size, "content_type": kind}
+    return TrainingFile(training=training, attempt=training.attempt, file=stored, **facts)
+
+
+def install_model(training: Training) -> None:
+    """Copy card and weights of a training from the storage to the folder of the site's own models, unless they are
+    there. The card comes last: without it what is half written is no model. Raises Refused (409) for altered files."""
+    folder, name = Path(settings.DEEPSEGM_MODELS), training.model_name
+    if (folder / f"{name}{CARD}").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    card, weights = (folder / f".{name}{suffix}.part" for suffix in (CARD, WEIGHTS))
+    try:
+        for aside, suffix in ((card, CARD), (weights, WEIGHTS)):
+            _copy(training, f"{name}{suffix}", aside)
+        _check(card, weights, name)
+        weights.replace(folder / f"{name}{WEIGHTS}")
+        card.replace(folder / f"{name}{CARD}")
+    finally:
+        card.unlink(missing_ok=True)
+        weights.unlink(missing_ok=True)
+
+
+def _copy(training: Training, name: str, place: Path) -> None:
+    row = training.artifacts.filter(name=name).first()
+    try:
+        if row is None:
+            raise FileNotFoundError(name)
+        with default_storage.open(row.file.name, "rb") as source, place.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
+    except FileNotFoundError as error:
+        raise Refused(ALTERED.format(name=name), 409) from error
+
+
+def _check(card: Path, weights: Path, name: str) -> None:
+    """Raises Refused unless the weights are those of the card."""
+    named = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
+    try:
+        named.parent.mkdir(exist_ok=True)
+        shutil.copyfile(card, named)
+        wanted = read_card(named).sha256
+    except ValueError as error:
+        raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
+    finally:
+        shutil.rmtree(named.parent, ignore_errors=True)
+    with weights.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+            raise Refused(ALTERED.format(name=f"{name}{WEIGHTS}"), 409)
+
+
+@receiver(post_delete, sender=Training)
+def remove_run(instance: Training, **kwargs: Any) -> None:
+    """The files of a deleted training go with it, also what lies on this machine while it runs."""
+    remove_after_commit(instance.folder)
+    transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(instance.pk), ignore_errors=True))

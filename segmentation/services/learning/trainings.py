@@ -1,0 +1,384 @@
+"""Trainings: asked for, cancelled, tried again and deleted; and what becomes of the models that they make."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import tomlkit
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.utils import timezone
+
+from ...core import planning
+from ...core.network import cards
+from ...core.tasks import find
+from ...models import AFRESH, Dataset, Training
+from ..ground.callers import fingerprint, submission_of
+from ..ground.permissions import check_may_train
+from ..ground.queue import enqueue_after_commit
+from ..ground.refusal import Refused
+from ..ground.space import frees_room
+from ..results.models_offered import card_for, is_usable, offered, trained
+from .trained import check_given
+
+logger = logging.getLogger(__name__)
+LONGEST_TITLE = 80
+FEW, FEW_OBJECTS = 5, 100
+RECENT = 20
+NOT_THERE = "There is no such dataset."
+NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
+ONE_IMAGE = "One image is not enough: a training learns from some images and is judged on others. Add a second one."
+NO_OUTLINES = "No image of the dataset has an outline, so there is nothing to learn."
+UNCHECKED = "The dataset is still being checked: wait until that is finished."
+BROKEN = "The dataset could not be checked. {why}"
+ERRORS = "Correct the dataset before you train on it. {why}"
+UNDER_WAY = "A training of yours on this dataset is already waiting or running: wait for it, or cancel it first."
+FULL = "{limit} of your trainings are waiting or running, which is the limit: come back when one of them has ended."
+OTHER_KIND = "The model {model} is for {its}, and this dataset is of {here}: choose a base model of the same kind."
+UNKNOWN_BASE = "There is no base model named {name!r} here: choose one of {names}."
+OTHER_REQUEST = "This Idempotency-Key stands for another training of yours: use a new key."
+GONE = "This training has been deleted."
+ENDED = "This training has already ended, so there is nothing to cancel."
+NO_RETRY = "Only a training that failed or was cancelled can be tried again."
+NO_MODEL = "This training has made no model, so there is nothing to do with it."
+NO_BETTER = (
+    "The error on held-out images did not fall, so the model is not offered by itself. You may offer it all the same;"
+    " its card then says so."
+)
+OVERRULED = "Its error on held-out images did not fall. {who} offered it all the same."
+NO_CARD = "The card of this model cannot be changed: ask the administrator to look at the folder of models."
+NOT_OFFERED = "This model is not offered: offer it before you share it."
+STAFF_SHARE = "Only staff with the right to change trainings may share a model with every account."
+
+
+@transaction.atomic
+def create_training(
+    *,
+    dataset: Dataset,
+    base: str,
+    options: Mapping[str, Any],
+    user: Any,
+    address: str = "",
+    token: str = "",
+    key: str = "",
+) -> Training:
+    """Ask for a training of a base model on all images of a dataset as they are now.
+
+    options: "title" of the model, "learning_curve" (bool). token, key: identify a submission (`submission_of`), so that
+    a double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
+    """
+    check_may_train(user)
+    dataset = _locked(dataset)
+    if not dataset.is_visible_to(user):
+        raise Refused(NOT_THERE, 404)
+    chosen = _options(options)
+    content = fingerprint(str(dataset.pk), base, chosen)
+    pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
+    existing = Training.objects.filter(pk=pk).first()
+    if existing is not None:
+        if fingerprint(str(existing.dataset_id), existing.base, existing.options) != content:
+            raise Refused(OTHER_REQUEST, 409)
+        return existing
+    _check_dataset(dataset)
+    _check_base(base, dataset, user)
+    _check_free(dataset, user)
+    training = Training.objects.create(
+        pk=pk,
+        dataset=dataset,
+        base=base,
+        options=chosen,
+        frozen=frozen(dataset),
+        **Training.fields_of(user, None, address),
+    )
+    enqueue_after_commit(training.pk, Training)
+    return training
+
+
+@frees_room
+@transaction.atomic
+def cancel_training(*, training: Training) -> Training:
+    """Stop a training that waits or runs; cancelling twice is once."""
+    return _move(training, Training.UNFINISHED, ENDED, state=Training.State.CANCELLED, finished=timezone.now())
+
+
+@transaction.atomic
+def retry_training(*, training: Training) -> Training:
+    """Queue a failed or cancelled training once more, on the same frozen images; it goes on where it stopped."""
+    check_may_train(training.owner)
+    again = (Training.State.FAILED, Training.State.CANCELLED)
+    if training.state in again:
+        check_given(training)
+        _check_free(_locked(training.dataset), training.owner)
+    _move(training, again, NO_RETRY, queued=timezone.now(), **AFRESH)
+    enqueue_after_commit(training.pk, Training)
+    return training
+
+
+@frees_room
+@transaction.atomic
+def delete_training(*, training: Training) -> None:
+    """Remove a training in any state, with its files and its model. Results of this model stay and can be read: each
+    holds the card of its model. A default that names the model no longer counts."""
+    Training.objects.filter(pk=training.pk).delete()
+
+
+@transaction.atomic
+def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
+    """Let the form and the API offer the model of a training, if its held-out error fell.
+
+    overrule: offer it although the error did not fall; page and card name who did. Raises Refused (401, 403, 409).
+    """
+    check_may_train(user)
+    row = _with_model(training)
+    improved = bool(row.summary.get("outcome", {}).get("improved"))
+    if not improved and not overrule:
+        raise Refused(NO_BETTER, 409)
+    if not improved:
+        _say_overruled(row, user)
+        row.overruled_by = user
+    row.offered = True
+    return _saved(training, row, "offered", "overruled_by")
+
+
+@transaction.atomic
+def withdraw(*, training: Training) -> Training:
+    """Offer the model no longer. Its results stay; a default that names it no longer counts."""
+    row = _with_model(training)
+    row.offered = row.shared = False
+    return _saved(training, row, "offered", "shared")
+
+
+@transaction.atomic
+def share(*, training: Training, user: Any, shared: bool = True) -> Training:
+    """Let every account use the model, or its owner alone. Raises Refused (403, 409)."""
+    if not training.staff_may(user, "change"):
+        raise Refused(STAFF_SHARE, 403)
+    row = _with_model(training)
+    if shared and not row.offered:
+        raise Refused(NOT_OFFERED, 409)
+    row.shared = shared
+    return _saved(training, row, "shared")
+
+
+def frozen(dataset: Dataset) -> list[dict[str, Any]]:
+    """The images of a dataset as a training stores them."""
+    return [
+        {
+            "image": str(each.pk),
+            "name": each.name,
+            "sha256": each.sha256,
+            "labels_sha256": each.labels_sha256,
+            "group": each.group,
+            "region": each.region,
+        }
+        for each in dataset.images.all()
+    ]
+
+
+def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
+    """The models that can be trained further on a dataset."""
+    return [card for card in offered(user) if card.task == dataset.task and _same_classes(card, dataset)]
+
+
+def obstacle(dataset: Dataset, user: Any) -> str:
+    """Why no training can start on a dataset now; "" where one can."""
+    try:
+        check_may_train(user)
+        _check_dataset(dataset)
+        _check_free(dataset, user)
+    except Refused as refusal:
+        return refusal.sentence
+    return ""
+
+
+def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
+    """About how long a training will take, with or without its learning curve: as its own plan will say, but with the
+    time of a step in the recent trainings of this site, or of a usual computer where there are none."""
+    shown = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
+    groups = {image.group or image.name for image in shown}
+    sides = [image.region or (0, 0, image.height, image.width) for image in shown]
+    megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
+    chosen = planning.choose(max(len(groups), 2), megapixels, pace=_usual_pace(), minutes=planning.MINUTES, curve=curve)
+    return chosen.seconds
+
+
+def _usual_pace() -> float:
+    rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
+    known = sorted(plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan)
+    return known[len(known) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if known else planning.PACE
+
+
+def sufficiency(dataset: Dataset) -> list[str]:
+    """Sentences on whether the images of a dataset suffice."""
+    images = list(dataset.images.all())
+    objects = objects_of(dataset)
+    said = []
+    if len(images) < FEW:
+        said.append(f"With fewer than {FEW} images each is held out once. The outcome will have wide intervals.")
+    if not find(dataset.task).semantic and objects < FEW_OBJECTS:
+        said.append(f"{objects} outlines are few. About {FEW_OBJECTS} or more teach clearly better.")
+    return said
+
+
+def objects_of(dataset: Dataset) -> int:
+    """How many outlines its images have."""
+    return sum(int(each.get("objects") or 0) for each in dataset.images.values_list("summary", flat=True))
+
+
+def check_errors(dataset: Dataset) -> list[str]:
+    """The errors that the check of a dataset found, and why images could not be prepared."""
+    findings = [each["sentence"] for each in dataset.summary.get("findings", []) if each.get("error")]
+    return [*findings, *dataset.images.exclude(error="").values_list("error", flat=True)]
+
+
+def _options(sent: Mapping[str, Any]) -> dict[str, Any]:
+    title = "".join(c for c in " ".join(str(sent.get("title") or "").split()) if c.isprintable())
+    return {"title": title[:LONGEST_TITLE], "learning_curve": bool(sent.get("learning_curve"))}
+
+
+def _check_dataset(dataset: Dataset) -> None:
+    count = dataset.images.count()
+    if not count:
+        raise Refused(NO_IMAGES, 422)
+    if dataset.state == Dataset.State.FAILED:
+        raise Refused(BROKEN.format(why=dataset.error), 409)
+    if dataset.state != Dataset.State.DONE:
+        raise Refused(UNCHECKED, 409)
+    if errors := check_errors(dataset):
+        raise Refused(ERRORS.format(why=errors[0]), 422)
+    if dataset.images.filter(labels="").exists():
+        raise Refused(UNCHECKED, 409)
+    if count == 1:
+        raise Refused(ONE_IMAGE, 422)
+    if find(dataset.task).semantic:
+        return
+    objects = objects_of(dataset)
+    if not objects:
+        raise Refused(NO_OUTLINES, 422)
+    if objects < planning.LEAST_OBJECTS:
+        raise Refused(planning.few_objects(objects, find(dataset.task).things), 422)
+
+
+def _check_base(name: str, dataset: Dataset, user: Any) -> None:
+    known = bases_for(dataset, user)
+    if any(card.name == name for card in known):
+        return
+    if is_usable(name, user) and not cards.released(name):
+        card = card_for(user, name)
+        if card.task != dataset.task:
+            its, here = find(card.task).things, find(dataset.task).things
+            raise Refused(OTHER_KIND.format(model=card.title, its=its, here=here), 422)
+    names = ", ".join(card.name for card in known) or "none"
+    raise Refused(UNKNOWN_BASE.format(name=name, names=names), 422)
+
+
+def _same_classes(card: cards.ModelCard, dataset: Dataset) -> bool:
+    """Whether a model tells the classes of the dataset apart; outlines without classes fit every model."""
+    known = list(find(card.task).class_names) or list(card.maps)
+    return not dataset.class_names or not known or known == list(dataset.class_names)
+
+
+def _check_free(dataset: Dataset, user: Any) -> None:
+    under_way = Training.objects.filter(state__in=Training.UNFINISHED, owner=user)
+    if under_way.filter(dataset=dataset).exists():
+        raise Refused(UNDER_WAY, 409)
+    limit = settings.DEEPSEGM_WAITING_TRAININGS
+    if under_way.count() >= limit:
+        raise Refused(FULL.format(limit=limit), 429)
+
+
+def _locked(dataset: Dataset) -> Dataset:
+    found = Dataset.objects.select_for_update().filter(pk=dataset.pk).first()
+    if found is None:
+        raise Refused(NOT_THERE, 404)
+    return found
+
+
+def _move(training: Training, states: tuple[str, ...], otherwise: str, **fields: Any) -> Training:
+    """One transition of the state machine; if the target state is already reached, nothing happens."""
+    moved = Training.objects.filter(pk=training.pk, state__in=states).update(**fields)
+    try:
+        training.refresh_from_db()
+    except Training.DoesNotExist:
+        raise Refused(GONE, 404) from None
+    if not moved and training.state != fields["state"]:
+        raise Refused(otherwise, 409)
+    return training
+
+
+def _with_model(training: Training) -> Training:
+    """The row of a finished training that has a model, locked."""
+    row = Training.objects.select_for_update().filter(pk=training.pk).first()
+    if row is None:
+        raise Refused(GONE, 404)
+    if row.state != Training.State.DONE or not row.model_name:
+        raise Refused(NO_MODEL, 409)
+    return row
+
+
+def _saved(training: Training, row: Training, *fields: str) -> Training:
+    row.save(update_fields=fields)
+    training.refresh_from_db()
+    return training
+
+
+def _say_overruled(row: Training, user: Any) -> None:
+    """Write into the limits of a card that a person overruled the outcome, also of the stored copy, from which other
+    machines install it; raises Refused."""
+    who, name = user.get_full_name() or user.get_username(), row.model_name
+    try:
+        file = cards.find(name).weights.with_name(f"{name}.toml")
+        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+        limits = [each for each in document.get("limits", []) if not each.startswith(OVERRULED.partition("{")[0])]
+        said = [*limits, OVERRULED.format(who=who)]
+        if "limits" in document:
+            document["limits"] = said
+            text = tomlkit.dumps(document)
+        else:  # an entry of the card itself, so before its tables
+            text = tomlkit.dumps({"limits": said}) + tomlkit.dumps(document)
+        stored = row.artifacts.filter(name=file.name).first()
+        if stored is not None:
+            stored.file.name = default_storage.save(stored.file.name, ContentFile(text.encode()))
+            stored.size = len(text.encode())
+            stored.save(update_fields=["file", "size"])
+        aside = file.with_name(f".{name}.part")
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(file)
+    except (OSError, ValueError, cards.UnknownModel) as error:
+        logger.exception("The card of the model %s could not be changed.", name)
+        raise Refused(NO_CARD, 503) from error
+
+
+@receiver(post_delete, sender=Training)
+def remove_its_model(instance: Training, **kwargs: Any) -> None:
+    """A model goes with its row, on cascades too; otherwise a private model would be open to all."""
+    name = instance.model_name
+    if name and name not in cards.released_names() and not trained([name]):
+        transaction.on_commit(lambda: remove_model(name))
+
+
+def remove_model(name: str) -> None:
+    """Remove card, weights and pictures from the folder of the site's own models; the card first, which offers it."""
+    folder = settings.DEEPSEGM_MODELS
+    files = [folder / f"{name}.toml", folder / f"{name}.safetensors"]
+    files += [folder / f"{name}-{which}.webp" for which in cards.PICTURES]
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError:
+            logger.exception("The file %s of a deleted model could not be removed.", file)
+
+
+def versions_of(training: Training) -> QuerySet:
+    """The trainings on the same dataset that made a model, the newest first."""
+    if training.dataset_id is None:
+        return Training.objects.filter(pk=training.pk).exclude(model_name="")
+    return Training.objects.filter(dataset=training.dataset_id).exclude(model_name="").order_by("-version", "-created")

@@ -1,0 +1,1 @@
+"""Uploads, analyses, corrections, samples and their files."""

@@ -1,0 +1,160 @@
+"""The steps after the inspection of an upload: its jobs may run and its sample adds it, or both get the reason why not.
+
+A sender need not wait for that: a job is made at once and `ready` later, and a sample adds its images one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+
+from ...core.analysis import AnalysisSettings
+from ...models import AFRESH, Job, Micrograph
+from ..ground.calibration import waits_for_reading
+from ..ground.files import may_be_stored, remove_after_commit, remove_files, remove_folder
+from ..ground.refusal import Refused
+from .archives import Note
+from .jobs import create_job, fail_waiting, make_ready
+from .pooling import refresh_after_commit
+from .publishing import heed_reading
+from .samples import enrol, remark, take_in
+
+
+def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
+    """Store the facts about an image, and start the work that waits for them.
+
+    facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read; then the image waits
+    again. Raises `Superseded` if the micrograph no longer belongs to this attempt.
+    """
+    micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
+    try:
+        with transaction.atomic():
+            facts = {**facts, "preview": micrograph.preview.name}
+            if unread:
+                # `started` stays, because its sender has had a turn.
+                micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
+            else:
+                micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, **facts)
+            _follow(micrograph)
+    except BaseException as error:
+        if not may_be_stored(error):
+            micrograph.preview.storage.delete(micrograph.preview.name)
+            if not Micrograph.objects.filter(pk=micrograph.pk).exists():
+                remove_folder(micrograph.folder)
+        raise
+    remove_files(f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt))
+
+
+def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
+    """Store the reading of an image's data bar, start the work that waits for it, and tell the results that did not;
+    raises `Superseded`."""
+    with transaction.atomic():
+        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, reading=reading)
+        _follow(micrograph)
+        heed_reading(micrograph.jobs.all())
+
+
+def _follow(micrograph: Micrograph) -> None:
+    """Start jobs and samples that waited for an image, unless its scale depends on a data bar not yet read."""
+    micrograph.refresh_from_db()
+    for job in _held(micrograph):
+        if not waits_for_reading(micrograph, job.asked):
+            make_ready(job)
+    if micrograph.sample is not None and not waits_for_reading(micrograph, micrograph.asked, micrograph.sample.rule):
+        enrol(micrograph.sample, [micrograph])
+
+
+def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
+    """Queue a partly unpacked archive, or an image whose data bar is not read yet, again; raises `Superseded`.
+
+    metadata: of an archive how far it is unpacked. `started` stays, because its sender has had a turn.
+    """
+    micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
+
+
+def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
+    """Note the entries left out of an unpacked archive; its own bytes are no longer needed.
+
+    The user may choose a destination for its images while it is unpacked: images already unpacked then follow.
+    """
+    with transaction.atomic():
+        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive", metadata={})
+        micrograph.refresh_from_db()
+        if micrograph.owner_id:
+            micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)
+            Job.objects.filter(micrograph__archive=micrograph, owner=None).update(owner=micrograph.owner_id)
+        if micrograph.sample is not None:
+            loose = micrograph.images.filter(jobs=None, sample=None).exclude(state=Micrograph.State.FAILED)
+            take_in(micrograph.sample, list(loose.order_by("created")), (), {micrograph.pk: micrograph.asked})
+        notes = [*notes, *start_images(micrograph)]
+        payload = [{"name": note.name, "sentence": note.sentence} for note in notes]
+        Micrograph.objects.filter(pk=micrograph.pk).update(notes=payload)
+        _leave_sample(micrograph, notes)
+        remove_after_commit(micrograph.folder)
+
+
+def start_images(archive: Micrograph) -> list[Note]:
+    """Start a job for each image unpacked from an archive, if that was requested and is not done yet.
+
+    Returns a Note for each impossible job. A job beyond its sender's limits fails and may be tried again.
+    """
+    archive.refresh_from_db(fields=["asked", "owner"])
+    if "settings" not in archive.asked:
+        return []
+    settings = AnalysisSettings.from_dict(archive.asked["settings"])
+    asked = {name: archive.asked.get(name) for name in ("width", "origin")}
+    notes = []
+    for image in archive.images.filter(jobs=None).order_by("created"):
+        try:
+            create_job(
+                micrograph=image,
+                settings=settings,
+                asked=asked,
+                token=archive.asked["token"],
+                shelve=True,
+                **archive.maker,
+            )
+        except (Refused, ValueError) as problem:
+            notes.append(Note(image.name, str(problem), 409))
+            image.delete()
+    return notes
+
+
+def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
+    """Analyse every image of an archive separately, as it is unpacked; the same token makes no second jobs."""
+    archive.asked = {**asked, "settings": settings.as_dict(), "token": token}
+    Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)
+    payload = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
+    if payload:
+        archive.refresh_from_db(fields=["notes"])
+        Micrograph.objects.filter(pk=archive.pk).update(notes=[*archive.notes, *payload])
+
+
+def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
+    """Set an upload failed, with a sentence for its sender; raises `Superseded`.
+
+    Its jobs fail with the same sentence, and its sample notes it. unreadable: its bytes are removed, because they are
+    useless here; otherwise they stay for another try.
+    """
+    with transaction.atomic():
+        micrograph.finish(
+            Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
+        )
+        for job in _held(micrograph).select_for_update():
+            fail_waiting(job, sentence)
+        _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
+        if unreadable:
+            remove_after_commit(micrograph.folder)
+
+
+def _held(micrograph: Micrograph) -> Any:
+    return Job.objects.filter(micrograph=micrograph, ready=False, state=Job.State.QUEUED)
+
+
+def _leave_sample(micrograph: Micrograph, notes: list[Note]) -> None:
+    if micrograph.sample is not None:
+        remark(micrograph.sample, notes)
+        Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
+        refresh_after_commit(micrograph.sample_id)

@@ -1,0 +1,120 @@
+"""Comparisons of two results: asked for once, and refused with a sentence where two results cannot be compared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from ...core.tasks import UnknownTask, find
+from ...models import AFRESH, Comparison, Job, Sample
+from ...models.comparisons import Compared
+from ..ground.callers import fingerprint
+from ..ground.queue import enqueue_after_commit
+from ..ground.refusal import Refused
+
+ITSELF = "Both are the same result: choose two different ones."
+UNFINISHED = "{name} is not finished yet: wait until it is, then compare."
+NONE = "{name} has no result, so there is nothing to compare."
+OTHER_TASK = "One result is of {one}, the other of {other}: only results of one kind of analysis can be compared."
+OTHER_UNIT = "One result is in {one}, the other in {other}: set the scale of both, or measure both in pixels."
+OTHER_SIZE = "The two results take different measures as the size of an object, so their sizes cannot be compared."
+AGAIN_AFTER = timedelta(seconds=10)
+
+
+def found_for(pk: UUID) -> Compared | None:
+    """The job or the sample of this id."""
+    job = Job.objects.select_related("micrograph", "parent").filter(pk=pk).first()
+    return job or Sample.objects.filter(pk=pk).first()
+
+
+def name_of(side: Compared) -> str:
+    return side.name if isinstance(side, Sample) else side.micrograph.name
+
+
+def summary_of(side: Compared) -> dict[str, Any]:
+    """The stored numbers."""
+    return side.pooled if isinstance(side, Sample) else side.summary
+
+
+def comparison_of(first: Compared, second: Compared) -> Comparison:
+    """The comparison of two results, started if it is not there; raises Refused (409, 422) where there can be none."""
+    _check(first, second)
+    sides = {}
+    for place, side in (("first", first), ("second", second)):
+        sides[f"{place}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
+    content = fingerprint("comparison", *(f"{side.pk} {side.attempt}" for side in (first, second)))
+    with transaction.atomic():
+        Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
+        row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
+        late = timezone.now() - AGAIN_AFTER
+        failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=late)
+        if is_new or failed.update(**AFRESH):
+            enqueue_after_commit(row.pk, Comparison)
+    row.refresh_from_db()
+    return row
+
+
+def publish_comparison(*, comparison: Comparison, result: dict[str, Any]) -> None:
+    """Store what a worker found; raises `Superseded`."""
+    comparison.finish(Comparison.State.DONE, stage="", progress=1.0, error="", result=result)
+
+
+def _check(first: Compared, second: Compared) -> None:
+    if first.pk == second.pk:
+        raise Refused(ITSELF, 422)
+    for side in (first, second):
+        _check_finished(side)
+    tasks, units, sizes = ([each(side) for side in (first, second)] for each in (_task, _unit, _size))
+    if tasks[0] != tasks[1]:
+        raise Refused(OTHER_TASK.format(one=_title(tasks[0]), other=_title(tasks[1])), 422)
+    if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
+        raise Refused(OTHER_SIZE, 422)
+    if sizes[0] and units[0] != units[1]:
+        words = {"px": "pixels"}
+        raise Refused(OTHER_UNIT.format(one=words.get(units[0], "nm"), other=words.get(units[1], "nm")), 422)
+
+
+def _check_finished(side: Compared) -> None:
+    name = name_of(side)
+    if isinstance(side, Sample):
+        if side.state not in (Sample.State.DONE, Sample.State.FAILED):
+            raise Refused(UNFINISHED.format(name=name), 409)
+        if not side.pooled.get("of"):
+            raise Refused(NONE.format(name=name), 409)
+        return
+    if not side.is_finished:
+        raise Refused(UNFINISHED.format(name=name), 409)
+    if not side.is_done:
+        raise Refused(NONE.format(name=name), 409)
+
+
+def _task(side: Compared) -> str:
+    return side.settings["task"]
+
+
+def _title(task: str) -> str:
+    try:
+        return find(task).things
+    except UnknownTask:
+        return task
+
+
+def _statistics(side: Compared) -> dict[str, Any]:
+    stored = summary_of(side)
+    return (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
+
+
+def _unit(side: Compared) -> str:
+    """ "px" or "nm"; µm is nm that people read."""
+    unit = _statistics(side).get("unit") or ""
+    return "px" if unit == "px" else "nm"
+
+
+def _size(side: Compared) -> str:
+    """The measure that is the size of an object, "" without a size distribution."""
+    found = _statistics(side)
+    return str(found.get("size", "min_feret")) if "n_kept" in found else ""

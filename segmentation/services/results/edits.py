@@ -1,0 +1,288 @@
+"""Corrections of a result's outlines: each is stored as it is made; a later revision measures them all."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Lock
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from ...core.labels.geometry import TooLong, check_time, ending
+from ...core.labels.operations import Corrections, Step, finished
+from ...core.labels.patches import BadEdit
+from ...core.labels.segmentation import Segmentation, UnusableSegmentation
+from ...core.labels.stored import opened
+from ...core.labels.working import WorkingLabels
+from ...models import Edit, Job
+from ...models.edits import FIRST, chain_faults
+from ...plain import plain
+from ..ground.callers import submission_of
+from ..ground.refusal import Refused
+from .jobs import GONE
+
+MOST = 1000  # operations of one request
+LONGEST = 10.0  # seconds of one request
+MOST_RUNS = 500_000  # of all patches of one request
+KEPT = 2  # results that are kept in memory between two requests
+UNREADABLE = (UnusableSegmentation, FileNotFoundError)
+NOT_DONE = "Only a finished result can be corrected."
+NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
+ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
+TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
+TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
+OTHER_EDITS = "This Idempotency-Key stands for other corrections of this result: use a new key."
+OUTDATED = "This result was corrected meanwhile, in another place: look at the newer edits, then repeat yours."
+
+
+class Outdated(Refused):
+    """The caller does not know the latest edits. base: their number; edits: those since the caller's base."""
+
+    def __init__(self, job: Job, base: int) -> None:
+        super().__init__(OUTDATED, 409)
+        self.edits = list(job.edits.filter(sequence__gt=base))
+        self.base = self.edits[-1].sequence if self.edits else job.edit_count
+
+
+class Kept(NamedTuple):
+    """The corrections of a result up to the edit of this hash. They are never changed, so that several requests may
+    have them at once."""
+
+    hash: str
+    corrections: Corrections
+
+    @property
+    def count(self) -> int:
+        return len(self.corrections.steps)
+
+
+class _Recent:
+    """The results that were corrected last, by job: reading a file takes longer than an edit."""
+
+    def __init__(self) -> None:
+        self._lock, self._kept = Lock(), OrderedDict[Any, Kept]()
+
+    def of(self, job: Job) -> Kept | None:
+        with self._lock:
+            found = self._kept.get(job.pk)
+        if found is None or found.count > job.edit_count:
+            return None
+        return found if found.count < job.edit_count or found.hash == job.edit_hash else None
+
+    def keep(self, job: Job, corrections: Corrections) -> None:
+        with self._lock:
+            self._kept[job.pk] = Kept(job.edit_hash, corrections)
+            self._kept.move_to_end(job.pk)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+
+_recent = _Recent()
+
+
+def corrections_of(job: Job) -> Corrections:
+    """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
+    kept = _recent.of(job)
+    rows = _rows_after(job, kept.count) if kept else []
+    if kept is None or (rows and rows[0].previous != kept.hash):
+        kept, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
+    try:
+        corrections = kept.corrections.followed_by(row.step for row in rows)
+    except BadEdit as error:
+        raise Refused(ALTERED, 409) from error
+    _recent.keep(job, corrections)
+    return corrections
+
+
+def _rows_after(job: Job, count: int) -> list[Edit]:
+    return list(job.edits.filter(sequence__gt=count, sequence__lte=job.edit_count))
+
+
+def corrected(job: Job, count: int) -> Segmentation:
+    """The whole segmentation of a job after its first so many corrections; raises Refused as `corrections_of`."""
+    if job.segmentation is None:
+        raise Refused(NO_OUTLINES, 409)
+    try:
+        with job.segmentation.file.open("rb") as file:
+            original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not count)
+        return finished(original, [row.step for row in job.edits.filter(sequence__lte=count)])
+    except UNREADABLE as error:
+        raise Refused(NO_OUTLINES, 409) from error
+    except BadEdit as error:
+        raise Refused(ALTERED, 409) from error
+
+
+def _outlines(job: Job) -> WorkingLabels:
+    if job.segmentation is None:
+        raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
+    file = job.segmentation.file
+    try:
+        return opened(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+    except UNREADABLE as error:
+        raise Refused(NO_OUTLINES, 409) from error
+
+
+def edit_job(
+    *,
+    job: Job,
+    base: int,
+    operations: Sequence[Any],
+    user: Any = None,
+    visitor: UUID | None = None,
+    key: str = "",
+) -> list[Edit]:
+    """Make corrections in their order, all or none; returns their rows.
+
+    base: the number of the last edit that the caller knows. key: an Idempotency-Key; the same request with the same key
+    is made once, and gets the same rows again. Raises Outdated, Refused (409 of a result that cannot be corrected or a
+    key of another request, 422 of an impossible operation).
+    """
+    if not job.is_done:
+        raise Refused(NOT_DONE, 409)
+    if not 0 < len(operations) <= MOST:
+        raise Refused(f"Send 1 to {MOST:,} operations.", 422)
+    operations = _cleaned(operations)
+    submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
+    if made := _made_before(job, submission, base, operations):
+        return made
+    if base != job.edit_count:
+        raise Outdated(job, base)
+    author = user.get_username() if user is not None and user.is_authenticated else ""
+    who = {"author": author, "visitor": visitor, "submission": submission}
+    try:
+        with ending(time.monotonic() + LONGEST):
+            return _edited(job, base, operations, **who)
+    except TooLong:
+        raise Refused(TOO_LONG, 422) from None
+
+
+def _edited(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
+    corrections = corrections_of(job).followed_by([])
+    steps = _made(corrections, operations)
+    rows = list[Edit]()
+    for place, step in enumerate(steps, 1):
+        previous = rows[-1].hash if rows else job.edit_hash or FIRST
+        rows.append(_row(step, job=job, sequence=base + place, previous=previous, **who))
+    with transaction.atomic():
+        mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
+        stored = mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash)
+        if stored:
+            Edit.objects.bulk_create(rows)
+    if not stored:
+        if made := _made_before(_again(job), who["submission"], base, operations):
+            return made
+        raise Outdated(job, base)
+    job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
+    _recent.keep(job, corrections)
+    return rows
+
+
+def _made_before(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
+    """The rows of the same request, if it was made already; raises Refused if its key stands for another one."""
+    rows = list(job.edits.filter(submission=submission)) if submission else []
+    if rows and (rows[0].sequence != base + 1 or [row.operation for row in rows] != operations):
+        raise Refused(OTHER_EDITS, 409)
+    return rows
+
+
+def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
+    """The steps of some operations, which are added to the corrections; raises Refused."""
+    steps = list[Step]()
+    runs = 0
+    for place, operation in enumerate(operations, 1):
+        try:
+            steps.append(corrections.do(operation))
+        except BadEdit as problem:
+            raise Refused(f"Operation {place}: {problem}", 422) from problem
+        except UNREADABLE as problem:  # a map of the network is read when it is first needed
+            raise Refused(NO_OUTLINES, 409) from problem
+        runs += len(steps[-1].patch.runs) + len(steps[-1].before.runs)
+        if runs > MOST_RUNS:
+            raise Refused(TOO_LARGE, 422)
+        check_time()
+    return steps
+
+
+def _again(job: Job) -> Job:
+    try:
+        job.refresh_from_db()
+    except Job.DoesNotExist:
+        raise Refused(GONE, 404) from None
+    return job
+
+
+def _row(step: Step, **known: Any) -> Edit:
+    patch, before = step.patch.as_dict(), step.before.as_dict()
+    row = Edit(operation=step.operation, patch=patch, before=before, undoes=step.undoes, **known)
+    row.hash = row.own_hash()
+    return row
+
+
+def _cleaned(operations: Sequence[Any]) -> list[Any]:
+    """Raises Refused."""
+    cleaned = list[Any]()
+    try:
+        for operation in operations:
+            cleaned.append(_clean(operation))
+    except BadEdit as problem:
+        raise Refused(f"Operation {len(cleaned) + 1}: {problem}", 422) from problem
+    return cleaned
+
+
+def _clean(operation: Any) -> Any:
+    """An operation as any database gives it back, so that its hash holds: whole numbers as integers, no NaN, no NUL."""
+    if isinstance(operation, dict):
+        return {str(plain(name)): _clean(value) for name, value in operation.items()}
+    if isinstance(operation, list):
+        return [_clean(value) for value in operation]
+    if isinstance(operation, float):
+        if not math.isfinite(operation):
+            raise BadEdit("A number is infinite or no number.")
+        return int(operation) if operation.is_integer() else operation
+    return plain(operation)
+
+
+class Log(NamedTuple):
+    """The log of a job. base: number of its last edit. edits: the requested ones. objects: the present data of every
+    touched id, as in a patch. next_id: the next free id, None without stored outlines. standing: how many edits can
+    still be undone."""
+
+    base: int
+    edits: list[Edit]
+    objects: dict[str, Any]
+    next_id: int | None
+    standing: int
+
+
+def log_of(job: Job, since: int = 0) -> Log:
+    """The edits of a job after number `since`, and where all of them lead."""
+    rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
+    base = rows[-1][0] if rows else 0
+    objects: dict[str, Any] = {}
+    for *_, touched, _ in rows:
+        objects |= touched if isinstance(touched, dict) else {}  # a log that was altered can be read, too
+    undone = {undoes for _, undoes, *_ in rows}
+    standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
+    next_id = max((number or 0 for *_, number in rows), default=None)
+    if not rows:
+        with suppress(Refused):
+            next_id = corrections_of(job).now.next_id
+    edits = list(job.edits.filter(sequence__gt=since, sequence__lte=base))
+    return Log(base, edits, objects, next_id, standing)
+
+
+def broken_edits(job: Job) -> list[str]:
+    """What is wrong with the log of a job, a sentence each; empty where it is whole."""
+    faults = _broken(job)
+    return _broken(_again(job)) if faults else faults  # an edit may have been stored meanwhile
+
+
+def _broken(job: Job) -> list[str]:
+    rows = job.edits.filter(sequence__lte=max(job.edit_count, 1))
+    return list(chain_faults(rows, "Edit", job.edit_hash, job.edit_count))

@@ -1,0 +1,152 @@
+"""Files that are not stored with every result: written by a worker when one of them is first asked for, then kept."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+from django.db import transaction
+
+from ...core import tasks
+from ...core.report import exports
+from ...core.report.exports.base import Export
+from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
+from ..ground.files import may_be_stored, remove_files, remove_files_of, remove_folder
+from ..ground.queue import ask_for_files, enqueue_after_commit
+from .pooling import refresh_after_commit
+from .publishing import heed_reading, store
+
+LONGEST_WAIT = 30.0  # seconds
+AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once
+PAUSE = 0.2  # seconds
+FEW = 1000
+
+
+def unwritten(job: Job) -> dict[str, Export]:
+    """The files of a finished job that can be asked for and are not stored, by name."""
+    if not job.is_done or job.segmentation_id is None:
+        return {}
+    there = {each.name for each in job.artifacts.all()}
+    return {name: each for name, each in _further(job).items() if name not in there}
+
+
+def _further(job: Job) -> dict[str, Export]:
+    """The files that are not stored with every result, by name."""
+    listed = exports.listed("image", tasks.find(job.get_settings().task))
+    return {name: each for name, each in listed.items() if not each.stored}
+
+
+def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
+    """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
+    stored = job.artifact(name)
+    if stored is not None or name not in unwritten(job):
+        if stored is not None and name in _further(job):
+            ExportJob.objects.filter(job=job, asked=False).update(asked=True)
+        return stored
+    export = ask_for_files(job)
+    if wait > 0 and AT_ONCE.acquire(blocking=False):
+        try:
+            return _waited_for(export, name, min(wait, LONGEST_WAIT))
+        finally:
+            AT_ONCE.release()
+    return export
+
+
+def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | ExportJob:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(PAUSE)
+        export.refresh_from_db()
+        if export.state == ExportJob.State.FAILED:
+            break
+        stored = export.job.artifact(name)
+        if stored is not None:
+            return stored
+    return export
+
+
+def forget_unasked(before: datetime) -> None:
+    """Remove what was written ahead before this time and nobody has asked for; it is written again for who does."""
+    old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
+    for export in old.select_related("job")[:FEW]:
+        further = export.job.artifacts.filter(name__in=_further(export.job))
+        with transaction.atomic():
+            if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
+                files = list(further.values_list("file", flat=True))
+                further.delete()
+                transaction.on_commit(partial(remove_files, files))
+
+
+def _remove_earlier(export: ExportJob) -> None:
+    """Remove what attempts at an export left that were killed; what was published before a signature stays."""
+    names = set(export.job.artifacts.values_list("file", flat=True))
+    for attempt in range(1, export.attempt):
+        folder = f"{export.job.folder}/{export.job.attempt}/{attempt}"
+        if not any(name.startswith(f"{folder}/") for name in names):
+            remove_folder(folder)
+
+
+def publish_early(*, export: ExportJob, files: dict[str, Path]) -> None:
+    """Store copies of the first files of an export that goes on: whoever waits for one need not wait for the others.
+
+    Nothing is stored if the result was signed meanwhile, as its files are then written once more. Raises `Superseded`.
+    """
+    job = export.job
+    folder = f"{job.folder}/{job.attempt}/{export.attempt}"
+    there = set(job.artifacts.values_list("name", flat=True))
+    stored = []
+    try:
+        for path in (path for name, path in files.items() if name not in there):
+            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=True)))
+        with transaction.atomic():
+            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
+            export.change()
+            if Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash).exists():
+                Artifact.objects.bulk_create(stored)
+                stored = []
+        remove_files_of(stored)
+    except BaseException as error:
+        if not may_be_stored(error):
+            remove_files_of(stored)
+        raise
+
+
+def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None) -> None:
+    """Store the files that are not stored yet and set the export done; raises `Superseded`.
+
+    files: all files of the job, by name. If the result was signed meanwhile they are written once more. summary: of a
+    result that was measured again (`heed_reading`); it replaces the earlier one, as these files do.
+    """
+    job = export.job
+    there = set() if summary else set(job.artifacts.values_list("name", flat=True))
+    folder = f"{job.folder}/{job.attempt}/{export.attempt}"  # another one after a signature
+    stored = []
+    try:
+        for path in (path for name, path in files.items() if name not in there):
+            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
+        with transaction.atomic():
+            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
+            export.finish(ExportJob.State.DONE, stage="", progress=1.0, error="")
+            same = Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash)
+            if list(same.select_for_update()):
+                replaced = job.artifacts.filter(name__in=[each.name for each in stored])
+                earlier = list(replaced.values_list("file", flat=True))
+                replaced.delete()
+                Artifact.objects.bulk_create(stored)
+                if summary:
+                    same.update(summary=summary)
+                    refresh_after_commit(job.sample_id)
+                heed_reading(same)
+                transaction.on_commit(lambda: (_remove_earlier(export), remove_files(earlier)))
+                return
+            ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
+            enqueue_after_commit(export.pk, ExportJob)
+        remove_files_of(stored)
+    except BaseException as error:
+        if not may_be_stored(error):
+            remove_files_of(stored)
+        raise

@@ -1,0 +1,298 @@
+"""Jobs: made, cancelled, tried again, run again with other settings, deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from ...core.analysis import AnalysisSettings
+from ...models import AFRESH, Job, Micrograph, Segmentation
+from ..access.webhooks import announce
+from ..ground import tables
+from ..ground.calibration import asked_calibration, refuse_tall_bar, waits_for_reading
+from ..ground.callers import fingerprint, submission_of
+from ..ground.limits import check_megapixels, check_waiting
+from ..ground.queue import enqueue_after_commit, enqueue_inspection
+from ..ground.refusal import Refused
+from ..ground.space import frees_room
+from .models_offered import check_model
+from .pooling import refresh_after_commit
+from .segmentations import segmentation_for
+from .signing import KEPT, kept
+from .uploads import discard_unused
+
+GONE = "This analysis has been deleted."
+OTHER_CONTENT = (
+    "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
+)
+OTHER_OUTLINES = (
+    "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
+    " of measuring."
+)
+NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
+UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
+
+
+@transaction.atomic
+def create_job(
+    *,
+    micrograph: Micrograph,
+    settings: AnalysisSettings,
+    user: Any,
+    visitor: UUID | None,
+    address: str = "",
+    token: str = "",
+    key: str = "",
+    asked: dict[str, Any] | None = None,
+    parent: Job | None = None,
+    segmentation: Segmentation | None = None,
+    corrects: int | None = None,
+    outlines: dict[str, Any] | None = None,
+    shelve: bool = False,
+) -> Job:
+    """Make an analysis, and enqueue it after the image was inspected.
+
+    token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
+    surplus micrograph is then removed. asked: the stated scale (`asked_calibration`), used instead of the calibration
+    in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
+    measured. outlines: the file of another tool whose outlines are measured, see `Job`. shelve: a job beyond its
+    maker's limits is stored as failed, to be tried again later, instead of being refused. Raises Refused (409 if the
+    key belongs to another submission, 422 if the file is no image, 429 too many), ValueError if image and request do
+    not fit.
+    """
+    if segmentation is None and corrects is None and not outlines:
+        check_model(settings.segmentation.model, user)
+    known = [str(segmentation.pk)] if segmentation else []
+    known += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
+    known += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
+    content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *known)
+    submission = submission_of("job", user, visitor, token=token, key=key, content=content)
+    existing = Job.objects.filter(submission=submission).first()
+    if existing is None:
+        who = {"user": user, "visitor": visitor, "address": address}
+        fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
+        fields |= {"corrects": corrects, "outlines": outlines or {}}
+        existing = _created(micrograph, settings, asked, who, shelve, fields)
+    if existing.content != content:
+        raise Refused(OTHER_CONTENT, 409)
+    if existing.micrograph_id != micrograph.pk:
+        discard_unused(micrograph)
+    return existing
+
+
+def _created(
+    micrograph: Micrograph,
+    settings: AnalysisSettings,
+    asked: dict[str, Any] | None,
+    who: dict[str, Any],
+    shelve: bool,
+    fields: dict[str, Any],
+) -> Job:
+    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
+    parent, locked = fields["parent"], Micrograph.objects.select_for_update().filter(pk=micrograph.pk).first()
+    if locked is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
+        raise Refused(GONE, 404)
+    micrograph = locked
+    if micrograph.state == Micrograph.State.FAILED:
+        raise Refused(micrograph.error, 422)
+    known = asked is None or not waits_for_reading(micrograph, asked)
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and known
+    try:
+        check_waiting(**who)
+        if micrograph.is_read:
+            check_megapixels(micrograph, **who)
+    except Refused as refusal:
+        if not shelve:
+            raise
+        state, error, ready = Job.State.FAILED, refusal.sentence, False
+    if ready:
+        settings = fitting(settings, asked, micrograph)
+    job, created = Job.objects.get_or_create(
+        submission=fields.pop("submission"),
+        defaults={
+            "micrograph": micrograph,
+            "settings": settings.as_dict(),
+            "model_name": settings.segmentation.model,
+            **Job.fields_of(**who),
+            "state": state,
+            "error": error,
+            "finished": timezone.now() if error else None,
+            "ready": ready,
+            "asked": {} if ready or asked is None else asked,
+            **fields,
+        },
+    )
+    if created and ready:
+        enqueue_after_commit(job.pk)
+    return job
+
+
+def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
+    """The settings with the requested calibration; raises ValueError if the image does not fit it."""
+    if asked is not None:
+        settings = settings.with_(calibration=asked_calibration(asked, micrograph))
+    refuse_tall_bar(settings, micrograph)
+    return settings
+
+
+def make_ready(job: Job) -> None:
+    """Let a job run after its image was read, or fail it with a sentence. Its settings are kept for another try."""
+    try:
+        settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
+        check_megapixels(job.micrograph, **job.maker)
+    except (ValueError, Refused) as problem:
+        fail_waiting(job, str(problem))
+        return
+    Job.objects.filter(pk=job.pk).update(settings=settings.as_dict(), ready=True, asked={}, queued=timezone.now())
+    enqueue_after_commit(job.pk)
+
+
+def fail_waiting(job: Job, sentence: str) -> None:
+    """Fail a job that no worker has taken yet; within a transaction."""
+    ended = {"state": Job.State.FAILED, "error": sentence, "finished": timezone.now()}
+    if Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(**ended):
+        job.error = sentence
+        announce(job, "job.failed")
+
+
+def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
+    """A revision that measures the corrected outlines of a job; raises Refused where nothing was corrected.
+
+    who: user, visitor, address and token, as for `create_job`.
+    """
+    if job.segmentation_id is None or not is_corrected(job):
+        raise Refused(NOTHING_CORRECTED, 409)
+    if segmentation_for(job, settings) is None:
+        raise Refused(OTHER_OUTLINES, 422)
+    return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
+
+
+def is_corrected(job: Job) -> bool:
+    """Whether there are corrections of a job's outlines that were not undone."""
+    undone = job.edits.filter(undoes__isnull=False).values("undoes")
+    return job.edits.filter(undoes=None).exclude(sequence__in=undone).exists()
+
+
+def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
+    """Analyse a job's micrograph with other settings; the stored objects are measured again if that is enough.
+
+    again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
+    """
+    known = None if again else segmentation_for(job, settings)
+    return create_job(micrograph=job.micrograph, settings=settings, parent=job, segmentation=known, **who)
+
+
+@frees_room
+@transaction.atomic
+def cancel_job(*, job: Job) -> Job:
+    """Stop a job that waits or runs; cancelling twice is once."""
+    return _move(
+        job,
+        Job.UNFINISHED,
+        "This analysis has already ended, so there is nothing to cancel.",
+        state=Job.State.CANCELLED,
+        finished=timezone.now(),
+    )
+
+
+@transaction.atomic
+def retry_job(*, job: Job) -> Job:
+    """Queue a failed or cancelled job once more; retrying twice is once.
+
+    Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs running).
+    """
+    job.micrograph = _locked(job)
+    if job.micrograph.is_useless:
+        raise Refused(UNREADABLE, 409)
+    if job.can_retry:
+        check_waiting(**job.maker)
+        check_megapixels(job.micrograph, **job.maker)
+    _move(
+        job,
+        (Job.State.FAILED, Job.State.CANCELLED),
+        "Only an analysis that failed or was cancelled can be tried again.",
+        queued=timezone.now(),
+        **AFRESH,
+    )
+    if job.micrograph.state == Micrograph.State.FAILED:
+        Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
+        transaction.on_commit(enqueue_inspection)
+    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, job.asked):
+        make_ready(job)
+        job.refresh_from_db()
+    elif job.sample_id is None and job.ready:
+        enqueue_after_commit(job.pk)
+    return job
+
+
+@frees_room
+@transaction.atomic
+def delete_job(*, job: Job, signed: bool = False) -> None:
+    """Remove a job and its files in any state, and its micrograph when no other job needs it.
+
+    signed: also a signed one, or one on which a signed one rests; else Refused (409).
+    """
+    if not signed and job.pk in kept():
+        raise Refused(KEPT, 409)
+    try:
+        micrograph = _locked(job)
+    except Refused:  # a second click
+        return
+    # In a sample the latest result of an image counts: a later or an earlier result replaces this one.
+    superseded = job.reruns.filter(sample=job.sample_id).exists()
+    # What measures corrections of this result, or outlines in their place, must not take those of another one.
+    job.reruns.filter(corrects=None, outlines={}).update(parent=job.parent_id)
+    job.reruns.update(parent=None)
+    if job.sample_id and not superseded:
+        _give_way_to_the_one_before(job)
+    Job.objects.select_for_update().filter(pk=job.pk).first()  # an edit may be under way
+    job.delete()
+    discard_unused(micrograph)
+
+
+def _give_way_to_the_one_before(job: Job) -> None:
+    """Let the previous result, from which this one was made, count again in the sample."""
+    before = job.parent
+    if before is None or before.sample_id not in (None, job.sample_id):
+        return
+    again: dict[str, Any] = {}
+    if before.sample_id is None:
+        if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
+            return
+        if not before.artifact(tables.NAME) and before.signature_hash:  # a signed result is never measured again
+            return
+        again = {} if before.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, included=job.included, **again)
+    refresh_after_commit(job.sample_id)
+
+
+def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> Job:
+    """One transition of the state machine; if the target state is already reached, nothing happens."""
+    moved = Job.objects.filter(pk=job.pk, state__in=states).update(**fields)
+    try:
+        job.refresh_from_db()
+    except Job.DoesNotExist:
+        raise Refused(GONE, 404) from None
+    if not moved and job.state != fields["state"]:
+        raise Refused(otherwise, 409)
+    refresh_after_commit(job.sample_id)
+    return job
+
+
+def _locked(job: Job) -> Micrograph:
+    """The upload of a job, locked before the job itself: a worker locks them in the same order.
+
+    Raises Refused if it is gone.
+    """
+    micrograph = Micrograph.objects.select_for_update().filter(pk=job.micrograph_id).first()
+    if micrograph is None:
+        raise Refused(GONE, 404)
+    return micrograph
+
+
+def files_of(micrograph: Micrograph) -> list[str]:
+    """The hashes of an upload's file and of its side files."""
+    return [micrograph.sha256, *(each.get("sha256", "") for each in micrograph.side)]

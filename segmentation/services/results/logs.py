@@ -1,0 +1,130 @@
+"""The log of corrections as files, what of it belongs to a corrected result, and its repetition."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from ...core.labels.operations import finished
+from ...core.labels.patches import BadEdit
+from ...core.labels.segmentation import Segmentation, UnusableSegmentation
+from ...core.report.cells import lines, name_cell
+from ...core.report.exports.bundle import CHECKSUMS
+from ...models import Edit, Job
+from ...models.edits import chain_faults
+from .segmentations import NAME
+
+BEFORE, LOG, LOG_CSV = "uncorrected.npz", "corrections.json", "corrections.csv"
+COLUMNS = ("job", "sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes", "previous", "hash")
+NO_BUNDLE = "This is no bundle.zip of a corrected result: it needs {missing}."
+DAMAGED = "The file cannot be read as a ZIP file with a log of corrections: download it again."
+
+
+class NotRepeated(ValueError):
+    """The file holds nothing that can be repeated; the message is one sentence."""
+
+
+def as_csv(edits: Iterable[Edit]) -> str:
+    """The log as CSV, in which no cell is a formula to a spreadsheet."""
+    rows = (each.as_dict() for each in edits)
+    return lines([COLUMNS, *([_cell(row[name]) for name in COLUMNS] for row in rows)])
+
+
+def as_json(edits: Iterable[Edit]) -> str:
+    return json.dumps([each.as_dict() for each in edits], indent=1) + "\n"
+
+
+def _cell(value: Any) -> str:
+    return name_cell(json.dumps(value) if isinstance(value, dict | list) else str("" if value is None else value))
+
+
+def corrected_by(job: Job) -> Job | None:
+    """The job that made the outlines of this one by corrections, itself or an earlier one; None of other outlines."""
+    if job.segmentation_id is None:
+        return None
+    return Job.objects.filter(segmentation=job.segmentation_id, corrects__isnull=False).select_related("parent").first()
+
+
+def log_of(maker: Job) -> list[Edit]:
+    """The corrections that a job measured; none where the result that was corrected is gone."""
+    return list(maker.parent.edits.filter(sequence__lte=maker.corrects)) if maker.parent else []
+
+
+def repeated(bundle: Path) -> list[str]:
+    """Apply the log in a bundle to the outlines before it; what differs from the outlines after it, a sentence each.
+
+    The file's own checksums and the chain of the log are checked, too. Raises NotRepeated.
+    """
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            names = set(archive.namelist())
+            if missing := [name for name in (BEFORE, NAME, LOG) if name not in names]:
+                raise NotRepeated(NO_BUNDLE.format(missing=" and ".join(missing)))
+            wrong = list(_wrong_sums(archive, names))
+            before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, NAME))
+            payload = json.loads(archive.read(LOG))
+            rows = [_row(each) for each in (payload if isinstance(payload, list) else [payload])]
+    except (UnusableSegmentation, NotRepeated) as error:
+        raise NotRepeated(str(error)) from error
+    except Exception as error:  # zipfile and its decompressors raise exceptions of many types
+        raise NotRepeated(DAMAGED) from error
+    wrong += chain_faults(rows, "Edit")
+    try:
+        made = finished(before, [row.step for row in rows])
+    except (BadEdit, KeyError, TypeError, IndexError) as error:
+        return [*wrong, f"The log cannot be applied: {error}"]
+    return [*wrong, *_differences(made, after)]
+
+
+def _wrong_sums(archive: zipfile.ZipFile, names: set[str]) -> Iterator[str]:
+    listed = archive.read(CHECKSUMS).decode().splitlines() if CHECKSUMS in names else []
+    for digest, _, name in (line.partition("  ") for line in listed):
+        if name not in names or hashlib.sha256(archive.read(name)).hexdigest() != digest:
+            yield f"{name} is not the file of {CHECKSUMS}."
+
+
+def _row(payload: dict[str, Any]) -> Edit:
+    known = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
+    visitor = UUID(payload["visitor"]) if payload["visitor"] else None
+    return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **known)
+
+
+def _differences(made: Segmentation, stored: Segmentation) -> Iterator[str]:
+    """Where a segmentation differs from the one that it should be."""
+    if made.labels.shape != stored.labels.shape:
+        yield "The outlines are of images of two sizes."
+        return
+    other = made.labels != stored.labels
+    if other.any():
+        y, x = (int(each[0]) for each in np.nonzero(other))
+        yield f"The labels differ in {int(other.sum()):,} pixels, the first at x = {x}, y = {y}."
+    for name in ("ids", "classes", "confidence"):
+        one, two = getattr(made, name), getattr(stored, name)
+        if not np.array_equal(one, two, equal_nan=name == "confidence"):
+            yield f"Not equal: {name} of the objects."
+    origin = replace(made.provenance, parent=stored.provenance.parent)
+    for what, same in {
+        "next free id": made.next_id == stored.next_id,
+        "objects by hand": made.by_hand == stored.by_hand,
+        "objects set aside": dict(made.set_aside) == dict(stored.set_aside),
+        "counts of corrections": made.used == stored.used,
+        "operations": origin.as_dict() == stored.provenance.as_dict(),
+        "rows, names of classes, layers or maps": _rest(made) == _rest(stored),
+    }.items():
+        if not same:
+            yield f"Not equal: {what}."
+
+
+def _rest(segmentation: Segmentation) -> Any:
+    images = {**segmentation.layers, **{f"map {name}": each for name, each in segmentation.maps.items()}}
+    return segmentation.rows, segmentation.class_names, {name: each.tobytes() for name, each in images.items()}

@@ -1,0 +1,156 @@
+"""The end of an attempt: its files are published, or a sentence gives the reason for the failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ...core.report import exports
+from ...models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Micrograph, Sample, SampleArtifact, Training
+from ..access.webhooks import announce
+from ..ground import bundles
+from ..ground.calibration import disagreements, settings_calibration, used_calibration
+from ..ground.files import may_be_stored, remove_folder
+from .archives import LocalFile
+from .pooling import refresh_after_commit
+from .segmentations import NAME
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
+
+
+def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
+    """Publish the files that are stored with a result, its segmentation among them, and set the job done.
+
+    Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
+    """
+    segmentation = job.segmentation
+    known = []
+    if segmentation is not None:
+        row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
+        known = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
+
+    def change() -> None:
+        if unread := summary.get("unread"):
+            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
+        job.finish("done", stage="", progress=1.0, error="", summary=summary)
+        if unread:
+            heed_reading(Job.objects.filter(pk=job.pk))
+        if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
+            ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
+
+    _publish(job, Artifact, {"job": job}, files, change, known)
+    refresh_after_commit(job.sample_id)
+
+
+def heed_reading(jobs: QuerySet) -> None:
+    """Let finished results that were measured before the data bar of their image was read say what it says.
+
+    Such a result is measured again, with all its files (`publish_export`), if the bar contradicts its scale. Within a
+    transaction that has locked the image. A signed result stays as it was signed.
+    """
+    for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
+        if not job.micrograph.is_finished:
+            continue
+        used, now = used_calibration(job), settings_calibration(job)
+        if disagreements(job.micrograph, used) or now.nm_per_pixel != used.nm_per_pixel:
+            export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
+            ended = ("done", "failed")  # one that is under way is written once more when it ends
+            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
+        else:
+            Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
+
+
+def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
+    """Store the files of a pooling and set the sample done, as `publish` does for a job."""
+    change = partial(sample.finish, "done", stage="", progress=1.0, pooled=pooled)
+    _publish(sample, SampleArtifact, {"sample": sample}, files, change)
+
+
+def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
+    """Store a micrograph as the viewer shows it, whole and in squares."""
+    size = picture.stat().st_size + tiles.stat().st_size
+    names = {}
+    for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
+        place = f"{micrograph.folder}/{path.name}"
+        default_storage.delete(place)  # of an attempt that was killed
+        with path.open("rb") as opened:
+            names[field] = default_storage.save(place, LocalFile(opened))
+    Micrograph.objects.filter(pk=micrograph.pk).update(**names, viewer_size=size)
+
+
+@transaction.atomic
+def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
+    """Set this attempt's row failed with a sentence for its user; raises `Superseded`."""
+    row.finish("failed", error=sentence, **fields)
+    row.error = sentence
+    if isinstance(row, Job | Sample | Training):
+        announce(row, f"{row._meta.model_name}.failed")
+    if isinstance(row, Job):
+        refresh_after_commit(row.sample_id)
+
+
+def postpone(*, row: Attempted, why: str) -> None:
+    """Queue an attempt's row again for later, because the machine has a fault, not the image.
+
+    This does not count as a death. why: the machine's fault, for the page. Raises `Superseded`.
+    """
+    wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
+    row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
+
+
+def requeue(*, row: Attempted) -> None:
+    """Queue a row again after the process that worked on it died; raises `Superseded`."""
+    row.change(**AGAIN, deaths=row.deaths + 1)
+
+
+def _publish(
+    row: Job | Sample,
+    kind: Any,
+    of: dict[str, Any],
+    files: dict[str, Path],
+    change: Callable[[], None],
+    known: Sequence[Any] = (),
+) -> None:
+    """Store the files, change the row, replace the files of earlier attempts.
+
+    known: rows of files that are stored elsewhere.
+    """
+    folder = f"{row.folder}/{row.attempt}"
+    try:
+        stored = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+        with transaction.atomic():
+            change()
+            announce(row, f"{row._meta.model_name}.done")
+            kind.objects.filter(**of).delete()
+            kind.objects.bulk_create([*known, *stored])
+    except BaseException as error:
+        if not may_be_stored(error):
+            remove_folder(folder)
+        raise
+    for attempt in range(1, row.attempt):
+        remove_folder(f"{row.folder}/{attempt}")
+
+
+def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
+    """Put one file into the storage; returns the fields of its row. On the same disk the file is moved, unless it is to
+    be kept."""
+    size = source.stat().st_size
+    if source.name == bundles.NAME:
+        stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
+    elif source.suffix in bundles.TEXTS:
+        packed = ContentFile(bundles.packed(source.read_bytes()))
+        stored = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
+    else:
+        with source.open("rb") as opened:
+            stored = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))
+    kind = exports.content_types().get(source.suffix, "application/octet-stream")
+    return {"name": source.name, "file": stored, "size": size, "content_type": kind}

@@ -1,0 +1,119 @@
+"""Results analysed again: with another model as a batch, each a revision, with a list of the differences; and the ways
+that are proposed for a doubtful one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ...core.network import cards
+from ...core.tasks import find
+from ...models import AGAIN, Job, Proposals
+from ..ground.queue import enqueue_after_commit
+from ..ground.refusal import Refused
+from .jobs import rerun_job
+from .models_offered import check_model
+
+NONE = "None of these results can be run again with this model: {why}"
+BY_HAND = "{name}: its outlines were corrected by hand, and the model would replace them."
+UNFINISHED = "{name}: it is not finished."
+OTHER = "{name}: it is of {its}, and the model is for {here}."
+SAME = "{name}: this model made it already."
+
+
+class Again(NamedTuple):
+    """The revisions that were made, and a sentence for each result that was left out."""
+
+    jobs: list[Job]
+    notes: list[str]
+
+
+def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = "") -> Again:
+    """A revision of each result with this model and its other settings as they are; asked twice, it is the same one.
+
+    Where a limit of the account is reached, the rest is left out with a sentence. Raises Refused (400 no such model,
+    409 or the limit's status where nothing could be started).
+    """
+    check_model(model, user)
+    task = cards.stands_for(model)[0].task
+    made, notes, status = list[Job](), list[str](), 409
+    who = {"user": user, "visitor": visitor, "address": address}
+    for job in jobs:
+        if why := _hindrance(job, task, model):
+            notes.append(why)
+            continue
+        settings = job.get_settings().with_(model=model)
+        try:
+            made.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
+        except Refused as refusal:
+            notes.append(f"{job.micrograph.name}: {refusal.sentence}")
+            status = refusal.status
+            if refusal.status == 429:
+                break
+    if not made:
+        raise Refused(NONE.format(why=notes[0]) if notes else NONE.format(why="none was chosen."), status)
+    return Again(made, notes)
+
+
+def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
+    """The caller's finished results of the model's kind that another model found: those to run again with this one.
+    An image that the model analysed already is left out, and so is a result with corrections."""
+    task, mine = cards.stands_for(model)[0].task, Job.objects.visible_to(user, visitor)
+    known = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
+    names = {card.name for card in cards.stands_for(model)}
+    other = known.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
+    return other.select_related("micrograph").order_by("-created")
+
+
+def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
+    """The first result of each image."""
+    found: dict[UUID, Job] = {}
+    for job in jobs:
+        found.setdefault(job.micrograph_id, job)
+    return list(found.values())
+
+
+def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
+    """The revisions that this model made of results of other models, the newest first."""
+    mine = Job.objects.visible_to(user, visitor).filter(settings__model=model, parent__isnull=False)
+    other = mine.exclude(parent__settings__model=model)
+    return other.select_related("micrograph", "parent", "parent__micrograph").order_by("-created")
+
+
+@transaction.atomic
+def proposals_of(job: Job) -> Proposals:
+    """Other ways to analyse the image of a finished job, asked for once."""
+    row, is_new = Proposals.objects.get_or_create(job=job)
+    if is_new:
+        enqueue_after_commit(row.pk, Proposals)
+    return row
+
+
+@transaction.atomic
+def pause_proposals(*, proposals: Proposals) -> None:
+    """Let what waits be done first; raises `Superseded`."""
+    proposals.change(**AGAIN)
+    enqueue_after_commit(proposals.pk, Proposals)
+
+
+def publish_proposals(*, proposals: Proposals, result: dict[str, Any]) -> None:
+    """Store what a worker found; raises `Superseded`."""
+    proposals.finish(Proposals.State.DONE, stage="", progress=1.0, error="", result=result)
+
+
+def _hindrance(job: Job, task: str, model: str) -> str:
+    """Why a result cannot be run again with a model; "" where it can."""
+    name, own = job.micrograph.name, job.settings["task"]
+    if not job.is_done:
+        return UNFINISHED.format(name=name)
+    if own != task:
+        return OTHER.format(name=name, its=find(own).things, here=find(task).things)
+    if job.is_by_hand or job.edit_count:
+        return BY_HAND.format(name=name)
+    if job.model_name == model:
+        return SAME.format(name=name)
+    return ""

@@ -1,0 +1,420 @@
+"""Samples: made, extended, images left out and taken in again, measured with another scale, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ...core.analysis import AnalysisSettings
+from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
+from ...models.samples import TYPED
+from ..ground import limits, tables
+from ..ground.calibration import asked_calibration, waits_for_reading
+from ..ground.callers import fingerprint, submission_of
+from ..ground.refusal import Refused
+from ..ground.space import frees_room
+from .archives import Note
+from .jobs import OTHER_CONTENT, files_of, fitting
+from .models_offered import check_model
+from .pooling import refresh_after_commit
+from .segmentations import segmentation_for
+from .signing import kept
+from .uploads import discard_unused
+
+NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
+TAKEN = "A later sample was made of it while it was still being read: it counts there."
+NOT_ITS_IMAGE = "This is no result of an image of the sample."
+OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
+UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
+SIGNED = (
+    "This signed result would have to be measured again for the sample, and a signed result never changes: run it again"
+    " with the same settings, and use that one."
+)
+SIGNED_RESULT = (
+    "A result of this sample is signed, or a signed one is made from it: only an administrator may delete it."
+)
+UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
+NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
+FULL = "The sample is full: {limit} images are the limit, and this one was left out."
+UNNAMED = "Unnamed sample"
+NO_RESULTS = "Tick the results first that the sample is made of."
+TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
+NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
+SEVERAL_KINDS = "These results are of several kinds of analysis, and a sample has one: tick results of one kind."
+ONE_IMAGE = "Two of these results are of the same image: tick each image once."
+
+
+class Scale(NamedTuple):
+    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value."""
+
+    rule: str = Sample.Rule.OWN
+    value: float | None = None
+    typed: str = ""
+
+    def check(self) -> None:
+        """Raises Refused for a rule that lacks its number."""
+        if self.rule == Sample.Rule.PIXEL and not self.value:
+            raise Refused(NO_VALUE)
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the `Sample`."""
+        return {**self._asdict(), "typed": visible_text(self.typed)[:TYPED]}
+
+
+@transaction.atomic
+def create_sample(
+    *,
+    name: str,
+    uploads: Iterable[Micrograph],
+    settings: AnalysisSettings,
+    scale: Scale,
+    user: Any,
+    visitor: UUID | None,
+    address: str = "",
+    token: str = "",
+    key: str = "",
+    notes: Iterable[Note] = (),
+    asked: Mapping[Any, dict[str, Any]] | None = None,
+) -> Sample:
+    """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
+
+    asked: by the id of a micrograph, its stated scale (`asked_calibration`), used instead of the rule.
+    notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
+    (400 no images, 409 if the key belongs to another submission, 429 too many).
+    """
+    check_model(settings.segmentation.model, user)
+    scale.check()
+    uploads, asked = list(uploads), dict(asked or {})
+    files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
+    content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
+    submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
+    existing = Sample.objects.filter(submission=submission).first()
+    if existing is not None:
+        return _same(existing, content, uploads)
+    if not uploads:
+        raise Refused(NO_IMAGES)
+    limits.check_samples(user=user, visitor=visitor, address=address)
+    sample, created = Sample.objects.get_or_create(
+        submission=submission,
+        defaults={
+            "name": _clean(name),
+            "settings": settings.with_(calibration=None).as_dict(),
+            **scale.fields(),
+            **Sample.fields_of(user, visitor, address),
+            "content": content,
+        },
+    )
+    if created:
+        take_in(sample, uploads, notes, asked)
+    return sample if created else _same(sample, content, uploads)
+
+
+@transaction.atomic
+def sample_of_results(
+    *, name: str, jobs: Iterable[Job], user: Any, visitor: UUID | None, address: str = "", token: str = ""
+) -> Sample:
+    """A sample of finished results: their outlines are measured once more in it, and the results stay as they are.
+
+    The sample has the settings of the first result; each image keeps its own settings and scale. token: of a form.
+    Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
+    """
+    jobs = list(jobs)
+    _check_results(jobs)
+    content = fingerprint([str(job.pk) for job in jobs], _clean(name))
+    submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
+    limits.check_samples(user=user, visitor=visitor, address=address)
+    sample, created = Sample.objects.get_or_create(
+        submission=submission,
+        defaults={
+            "name": _clean(name),
+            "settings": jobs[0].get_settings().with_(calibration=None).as_dict(),
+            **Sample.fields_of(user, visitor, address),
+            "content": content,
+        },
+    )
+    if created:
+        for job in jobs:
+            again = {"parent": job, "segmentation": job.segmentation}
+            _job(sample, job.micrograph, job.get_settings(), **again).save(force_insert=True)
+        refresh_after_commit(sample.pk)
+    return sample
+
+
+def _check_results(jobs: list[Job]) -> None:
+    limit = settings.DEEPSEGM_SAMPLE_IMAGES
+    if not jobs:
+        raise Refused(NO_RESULTS)
+    if len(jobs) > limit:
+        raise Refused(TOO_MANY.format(limit=limit), 422)
+    if any(not job.is_done or job.segmentation_id is None for job in jobs):
+        raise Refused(NOT_DONE, 409)
+    if len({job.get_settings().task for job in jobs}) > 1:
+        raise Refused(SEVERAL_KINDS, 422)
+    if len({job.micrograph.sha256 for job in jobs}) < len(jobs):
+        raise Refused(ONE_IMAGE, 422)
+
+
+@transaction.atomic
+def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
+    """Queue more images with the sample's own settings; returns the first notes on these images."""
+    return take_in(sample, list(uploads), notes, {})
+
+
+@transaction.atomic
+def rename_sample(*, sample: Sample, name: str) -> None:
+    """Rename a sample; its files contain the name and are written again."""
+    _locked(sample)
+    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
+        refresh_after_commit(sample.pk)
+
+
+@transaction.atomic
+def include_image(*, sample: Sample, job: Job, included: bool) -> None:
+    """Include an image in the pooled numbers, or leave it out; repeating it changes nothing."""
+    _locked(sample)
+    if sample.members.filter(pk=job.pk).exclude(included=included).update(included=included):
+        refresh_after_commit(sample.pk)
+
+
+@transaction.atomic
+def replace_image(*, sample: Sample, job: Job) -> None:
+    """Use this result of an image instead of the present one, which becomes a separate result.
+
+    Raises Refused if the image is not in the sample (404), or if one of the two results is running or failed (409).
+    """
+    _locked(sample)
+    now = sample.members.filter(micrograph=job.micrograph_id).first()
+    if now is None:
+        raise Refused(NOT_ITS_IMAGE, 404)
+    if now.pk == job.pk:
+        return
+    if not now.is_finished or job.state != Job.State.DONE:
+        raise Refused(UNFINISHED, 409)
+    if job.get_settings().task != now.get_settings().task:
+        raise Refused(OTHER_KIND, 409)
+    sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
+    # A result from before its image was in the sample has no table to be pooled: it is measured once more.
+    again = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    if again and job.signature_hash:
+        raise Refused(SIGNED, 409)
+    Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included, **again)
+    refresh_after_commit(sample.pk)
+
+
+@transaction.atomic
+def retry_failed(*, sample: Sample) -> int:
+    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images.
+
+    As many as their maker's limits allow; raises Refused (429) if too many samples are running.
+    """
+    _locked(sample)
+    if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
+        limits.check_samples(**sample.maker)
+    again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
+    count = 0
+    for job in again.order_by("created", "pk"):
+        try:
+            limits.check_megapixels(job.micrograph, **sample.maker)
+        except Refused:
+            break
+        count += Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
+    refresh_after_commit(sample.pk)
+    return count
+
+
+@frees_room
+@transaction.atomic
+def cancel_sample(*, sample: Sample) -> int:
+    """Stop the images that arrive, wait or run; finished images stay and are pooled. Returns how many were stopped."""
+    arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
+    under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
+    count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
+    count += _let_go(arriving)
+    refresh_after_commit(sample.pk)
+    return count
+
+
+@transaction.atomic
+def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
+    """Measure every image with another calibration rule, from its stored outlines; returns how many images change.
+
+    Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
+    """
+    scale.check()
+    _locked(sample)
+    if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
+        raise Refused(UNDER_WAY, 409)
+    members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
+    ruled = {job.pk: sample.calibration_for(job.micrograph) for job in members}
+    for name, value in scale.fields().items():
+        setattr(sample, name, value)
+    sample.save(update_fields=Scale._fields)
+    if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
+        Micrograph.objects.filter(sample=sample).update(asked={})
+    made = []
+    for job in members:
+        calibration, stated = sample.calibration_for(job.micrograph), job.get_settings().measurement.calibration
+        if sample.rule == Sample.Rule.OWN and stated not in (None, ruled[job.pk]):  # typed or drawn for this image
+            calibration = stated
+        settings = job.get_settings().with_(calibration=calibration)
+        if settings != job.get_settings():
+            again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
+            made.append(_job(sample, job.micrograph, settings, **again))
+    Job.objects.bulk_create(made)
+    refresh_after_commit(sample.pk)
+    return len(made)
+
+
+@frees_room
+@transaction.atomic
+def delete_sample(*, sample: Sample, signed: bool = False) -> None:
+    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them.
+
+    signed: also one with signed results; else Refused (409).
+    """
+    if not signed and sample.jobs.filter(pk__in=kept()).exists():
+        raise Refused(SIGNED_RESULT, 409)
+    uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
+    _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
+    sample.delete()
+    for micrograph in uploads:
+        discard_unused(micrograph)
+
+
+def _let_go(arriving: Iterable[Micrograph]) -> int:
+    """Delete the uploads meant for a sample, except uploads that another analysis waits for."""
+    arriving = list(arriving)
+    for micrograph in arriving:
+        Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
+        discard_unused(micrograph)
+    return len(arriving)
+
+
+def _clean(name: str) -> str:
+    """A sample's name on one line, without what cannot be seen."""
+    return visible_text(name)[:SHOWN_NAME] or UNNAMED
+
+
+def visible_text(text: str) -> str:
+    """Text on one line, without what cannot be seen."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _locked(sample: Sample) -> None:
+    """The sample, locked: of two changes at once one waits; raises Refused if it is gone."""
+    if not Sample.objects.select_for_update().filter(pk=sample.pk).exists():
+        raise Refused("This sample has been deleted.", 404)
+
+
+def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
+    """The sample that this submission already made; the surplus uploads are removed. Raises Refused if it differs."""
+    if sample.content != content:
+        raise Refused(OTHER_CONTENT, 409)
+    for micrograph in uploads:
+        discard_unused(micrograph)
+    return sample
+
+
+def remark(sample: Sample, notes: Iterable[Note]) -> None:
+    """Add sentences about the uploads to the sample's page; none twice."""
+    _locked(sample)
+    sample.refresh_from_db(fields=["notes"])
+    said = ({"name": note.name, "sentence": note.sentence} for note in notes)
+    sample.notes = list({(each["name"], each["sentence"]): each for each in [*sample.notes, *said]}.values())
+    sample.save(update_fields=["notes"])
+
+
+def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
+    """Make the jobs of images that were read; unusable ones are discarded and noted. Within a transaction."""
+    _locked(sample)
+    known = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
+    notes = []
+    for micrograph in uploads:
+        Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
+        micrograph.sample = None
+        try:
+            job = _enrolled(sample, micrograph, known)
+        except (Refused, ValueError) as problem:
+            notes.append(Note(micrograph.name, str(problem), 409))
+            discard_unused(micrograph)
+            continue
+        known[micrograph.sha256] = micrograph.name
+        job.save(force_insert=True)
+    remark(sample, notes)
+    refresh_after_commit(sample.pk)
+    return notes
+
+
+def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) -> Job:
+    """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
+    if micrograph.sha256 in known:
+        raise Refused(f"This is the same file as {known[micrograph.sha256]}; it is analysed once.", 409)
+    if len(known) >= settings.DEEPSEGM_SAMPLE_IMAGES:
+        raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
+    calibration = (
+        asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
+    )
+    requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
+    job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
+    try:
+        limits.check_megapixels(micrograph, **sample.maker)
+    except Refused as refusal:  # it may be tried again when there is room
+        job.state, job.error, job.finished = Job.State.FAILED, refusal.sentence, timezone.now()
+    return job
+
+
+def take_in(
+    sample: Sample, uploads: list[Micrograph], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
+) -> list[Note]:
+    """Enrol the images that were read, and keep the others until they are read; returns all notes.
+
+    asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
+    """
+    now = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
+    ready, remarks = [], list(notes)
+    for micrograph in _with_contents(now[micrograph.pk] for micrograph in uploads if micrograph.pk in now):
+        micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
+        if micrograph.is_archive:
+            remarks += [Note(**note) for note in micrograph.notes]
+        if micrograph.state == Micrograph.State.FAILED:
+            remarks.append(Note(micrograph.name, micrograph.error, 422))
+            discard_unused(micrograph)
+        elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
+            ready.append(micrograph)
+        elif not micrograph.is_finished:
+            if micrograph.sample_id not in (None, sample.pk):
+                remark(micrograph.sample, [Note(micrograph.name, TAKEN, 409)])
+                refresh_after_commit(micrograph.sample_id)
+            micrograph.sample = sample
+            micrograph.save(update_fields=["sample", "asked"])
+    remark(sample, remarks)
+    return [*remarks, *enrol(sample, ready)]
+
+
+def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
+    """The uploads, and the images unpacked so far from archives among them."""
+    found: dict[Any, Micrograph] = {}
+    for micrograph in uploads:
+        found[micrograph.pk] = micrograph
+        images = micrograph.images.filter(jobs=None, sample=None).order_by("created") if micrograph.is_archive else ()
+        found.update((image.pk, image) for image in images)
+    return list(found.values())
+
+
+def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
+    return Job(
+        micrograph=micrograph,
+        sample=sample,
+        settings=settings.as_dict(),
+        model_name=settings.segmentation.model,
+        owner_id=sample.owner_id,
+        visitor=sample.visitor,
+        address=sample.address,
+        submission=uuid4().hex,
+        **fields,
+    )

@@ -1,0 +1,157 @@
+"""Signatures under finished results: a password is given again, and what is signed is known by its checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+
+from ...core.report.exports.base import RESULT
+from ...core.report.wording import one_line
+from ...models import Artifact, Job, Signature
+from ...models.edits import chain_faults, hash_of
+from ...models.signatures import LONGEST_NAME
+from ...plain import plain
+from ..access import links, second_factor
+from ..ground import bundles
+from ..ground.files import remove_files_of
+from ..ground.refusal import Refused
+from .segmentations import NAME
+
+SIGNATURES = "signatures.json"
+STALE = ("report.pdf", bundles.NAME, SIGNATURES)  # written again after each signature
+SIGN_IN = "Only a person with an account can sign: sign in first."
+NOT_DONE = "Only a finished result can be signed."
+UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."
+NOT_MADE = "Only the account that made this result may sign it as made; sign as reviewed or approved."
+WHICH = f"meaning is one of {', '.join(Signature.Meaning.values)}."
+NO_NAME = f"Type the name that is printed, of at most {LONGEST_NAME} characters."
+WRONG = "The password is wrong, so nothing was signed."
+LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try again."
+TWICE = "You have signed this result as {meaning} already."
+MEANWHILE = "This result was signed at the same moment, in another place: look at it again, then sign."
+MISSING = "The files of this result are missing, so it cannot be signed."
+KEPT = "This result is signed, or a signed result is made from it: only an administrator may delete it."
+ORDER = {"labels": f"outlines ({NAME})", "result": f"result ({RESULT})", "numbers": "numbers on the page"}
+
+
+def sign_job(
+    *, job: Job, request: HttpRequest, password: str, name: str = "", meaning: str = Signature.Meaning.MADE
+) -> Signature:
+    """Sign a finished result that the caller may see; the signed files and numbers never change afterwards.
+
+    name: as printed, the account's full name if empty. Raises Refused (403 without an account, with a wrong password or
+    of somebody else's result as made, 409 of a result that cannot be signed, 422, 429 too many wrong passwords).
+    """
+    user: Any = request.user
+    if not user.is_authenticated:
+        raise Refused(SIGN_IN, 403)
+    if not job.is_done:
+        raise Refused(NOT_DONE, 409)
+    if meaning not in Signature.Meaning.values:
+        raise Refused(WHICH, 422)
+    if meaning not in meanings_for(job, user):
+        raise Refused(NOT_MADE, 403)
+    printed = " ".join(one_line(plain(name), 10**6).split()) or user.get_full_name() or user.get_username()
+    if len(printed) > LONGEST_NAME:
+        raise Refused(NO_NAME, 422)
+    second_factor.check(user)
+    links.check_open(job, user, request.visitor)
+    check_password(request, password, WRONG)
+    return _signed(job, user.get_username(), printed, meaning)
+
+
+def meanings_for(job: Job, user: Any) -> list[str]:
+    """What an account may sign: only the one that made a result may sign it as made."""
+    if not user.is_authenticated:
+        return []
+    return [each for each in Signature.Meaning.values if each != Signature.Meaning.MADE or job.owner_id == user.pk]
+
+
+def check_password(request: HttpRequest, password: str, wrong: str) -> None:
+    """Raise Refused for a wrong password; wrong ones count as those at the sign-in do."""
+    user: Any = request.user
+    try:
+        known = authenticate(request, username=user.get_username(), password=plain(password))
+    except ValidationError as crowded:  # accounts.Crowded
+        raise Refused(crowded.messages[0], 429) from None
+    if getattr(request, "axes_locked_out", False):
+        raise Refused(LOCKED_OUT, 429)
+    if known is None or known.pk != user.pk:
+        raise Refused(wrong, 403)
+
+
+@transaction.atomic
+def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
+    now = Job.objects.select_for_update().filter(pk=job.pk, state=Job.State.DONE).first()
+    if now is None:
+        raise Refused(NOT_DONE, 409)
+    if now.summary.get("unread"):
+        raise Refused(UNREAD, 409)
+    if now.signatures.filter(account=account, meaning=meaning).exists():
+        raise Refused(TWICE.format(meaning=meaning), 409)
+    try:
+        digests = {f"{each}_sha256": digest for each, digest in _digests(now).items()}
+    except OSError as error:
+        raise Refused(MISSING, 409) from error
+    row = Signature(
+        job=now, sequence=now.signatures.count() + 1, account=account, name=name, meaning=meaning, **digests
+    )
+    row.previous = now.signature_hash
+    row.hash = row.own_hash()
+    if not Job.objects.filter(pk=now.pk, signature_hash=row.previous).update(signature_hash=row.hash):
+        raise Refused(MEANWHILE, 409)
+    row.save(force_insert=True)
+    stale = list(now.artifacts.filter(name__in=STALE))
+    Artifact.objects.filter(pk__in=[each.pk for each in stale]).delete()
+    transaction.on_commit(lambda: remove_files_of(stale))
+    return row
+
+
+def _digests(job: Job) -> dict[str, str]:
+    """SHA-256 of the stored outlines, of result.json and of the numbers, as they are now; raises OSError."""
+    digests = {}
+    for name, file in (("labels", NAME), ("result", RESULT)):
+        stored = job.artifact(file)
+        if stored is None:
+            raise FileNotFoundError(file)
+        with bundles.opened(stored) as opened:
+            digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {**digests, "numbers": hash_of(job.summary)}
+
+
+def broken_signatures(job: Job) -> list[str]:
+    """What is wrong with the signatures of a job, or with what they cover, a sentence each; empty where all hold."""
+    rows = list(job.signatures.all())
+    return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed(job, rows) if rows else ())]
+
+
+def _changed(job: Job, rows: list[Signature]) -> Iterator[str]:
+    try:
+        now = _digests(job)
+    except (OSError, ValueError, EOFError) as error:
+        yield f"The files that were signed cannot be read: {error}."
+        return
+    for name, what in ORDER.items():
+        signed = [str(row.sequence) for row in rows if row.digests[name] != now[name]]
+        if signed:
+            yield f"The {what} is not what was signed by signature {', '.join(signed)}: it was changed since."
+
+
+def kept() -> set[UUID]:
+    """The jobs that only an administrator may delete: signed ones, and those whose outlines or log they rest on."""
+    pks = set(Signature.objects.values_list("job", flat=True))
+    while pks:
+        same = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")
+        makers = Job.objects.filter(corrects__isnull=False, segmentation__in=same).values_list("pk", "parent")
+        more = {pk for pair in makers for pk in pair if pk} - pks
+        if not more:
+            break
+        pks |= more
+    return pks

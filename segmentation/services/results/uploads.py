@@ -1,0 +1,132 @@
+"""Incoming files: limits are checked first, then files are stored; a worker inspects them (`after_inspection`
+continues)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from ...core.micrograph.kinds import HEAD_BYTES, recognise
+from ...core.micrograph.types import UnreadableImage
+from ...models import Arrival, Micrograph, Sample, shown_name
+from ..ground import limits
+from ..ground.queue import enqueue_inspection
+from ..ground.refusal import Refused
+from ..ground.space import NO_ROOM, check_space, frees_room
+from ..ground.trouble import is_full
+from .usage import check_quota
+
+SAMPLE = Path("sample", "sem-sample.tif")
+
+
+def receive_upload(
+    *,
+    file: Any,
+    user: Any,
+    visitor: UUID | None,
+    address: str,
+    side: Sequence[Any] = (),
+    read_bar: bool = True,
+    is_archive: bool = False,
+    archive: Micrograph | None = None,
+    sample: Sample | None = None,
+    asked: dict[str, Any] | None = None,
+) -> Micrograph:
+    """Store one file and its side files from the microscope, and enqueue its inspection.
+
+    file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
+    read_bar: whether the text of the data bar is also read, which takes seconds. The others: fields of `Micrograph`.
+    Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); then no file remains.
+    """
+    for each in (file, *side):
+        limits.check_size(each.size)
+    limits.check_uploads(user=user, visitor=visitor, address=address)
+    size = sum(each.size for each in (file, *side))
+    check_space(size)
+    check_quota(size, user=user, visitor=visitor, address=address)
+    if not is_archive:
+        _check_kind(file)
+    sender = Micrograph.fields_of(user, visitor, address)
+    Arrival.objects.create(**sender)
+    micrograph = Micrograph.objects.create(
+        name=shown_name(file.name or ""),
+        size=size,
+        sha256=sha256_of(file),
+        **sender,
+        read_bar=read_bar,
+        is_archive=is_archive,
+        archive=archive,
+        sample=sample,
+        asked=asked or {},
+    )
+    _store(micrograph, file, side)
+    enqueue_inspection()
+    return micrograph
+
+
+def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Micrograph:
+    """The sample image, as if the user had uploaded it."""
+    path = Path(settings.STATICFILES_DIRS[0]) / SAMPLE
+    with path.open("rb") as opened:
+        return receive_upload(file=File(opened, name=SAMPLE.name), user=user, visitor=visitor, address=address)
+
+
+@frees_room
+@transaction.atomic
+def delete_upload(*, micrograph: Micrograph) -> None:
+    """Remove a micrograph, its jobs and all their files."""
+    micrograph.delete()
+
+
+def discard_unused(micrograph: Micrograph) -> None:
+    """Remove a micrograph that no job needs, nor a sample that waits for it."""
+    for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
+        unused.delete()
+
+
+def _check_kind(file: Any) -> None:
+    """Refuse a file whose first bytes are not those of an image; nothing is decoded."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    try:
+        recognise(head, file.name or "")
+    except UnreadableImage as bad:
+        raise Refused(str(bad), 422) from None
+
+
+def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
+    """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
+    try:
+        micrograph.file.save(micrograph.name, file, save=False)
+        micrograph.side = [_store_side(micrograph, number, each) for number, each in enumerate(side, 1)]
+        micrograph.state = Micrograph.State.QUEUED
+        micrograph.save(update_fields=["file", "side", "state"])
+    except BaseException as error:
+        micrograph.delete()
+        if is_full(error):
+            raise Refused(NO_ROOM, 507) from error
+        raise
+
+
+def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
+    name, sha256 = shown_name(file.name or ""), sha256_of(file)
+    place = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+    return {"name": name, "sha256": sha256, "file": default_storage.save(place, file)}
+
+
+def sha256_of(file: Any) -> str:
+    """Of a Django `File`'s bytes, which is then at its start again."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks(2**20):
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+"""How much each account uses, and the limit on what a sender may store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.template.defaultfilters import filesizeformat
+
+from ...models import (
+    Artifact,
+    Dataset,
+    DatasetImage,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    Training,
+    TrainingFile,
+)
+from ..ground import bundles
+from ..ground.limits import sender_of
+from ..ground.refusal import Refused
+from .segmentations import NAME
+
+QUOTA = (
+    "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
+    " administrator."
+)
+
+
+class Usage(NamedTuple):
+    """One account; name "" stands for all senders without one. images, analyses, megapixels, seconds: of the finished
+    analyses since the time asked for; seconds: of workers. stored: bytes now. last: end of the last analysis."""
+
+    name: str
+    images: int
+    analyses: int
+    megapixels: float
+    seconds: float
+    stored: int
+    last: datetime | None
+
+
+def check_quota(wanted: int, *, user: Any, visitor: UUID | None, address: str) -> None:
+    """Raises Refused (507) where a sender would store more than DEEPSEGM_STORED_GB; 0 is no limit."""
+    limit = settings.DEEPSEGM_STORED_GB * 2**30
+    if not limit:
+        return
+    stored = stored_bytes(sender_of(user, visitor, address))
+    if stored + wanted > limit:
+        raise Refused(QUOTA.format(stored=filesizeformat(stored), limit=filesizeformat(limit)), 507)
+
+
+def stored_bytes(mine: Q) -> int:
+    """Bytes of the images and results of the rows that `mine` finds; a bundle is stored as a list only."""
+    jobs = Job.objects.filter(mine).values("pk")
+    own = Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
+    found = Segmentation.objects.filter(pk__in=Job.objects.filter(mine).values("segmentation"))
+    pooled = SampleArtifact.objects.filter(sample__in=Sample.objects.filter(mine).values("pk"))
+    taught = DatasetImage.objects.filter(dataset__in=Dataset.objects.filter(mine).values("pk"))
+    trained = TrainingFile.objects.filter(training__in=Training.objects.filter(mine).values("pk"))
+    images = Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
+    return int(images) + sum(_bytes(rows) for rows in (own, found, pooled, taught, trained))
+
+
+def _bytes(rows: QuerySet) -> int:
+    return rows.aggregate(all=Sum("size"))["all"] or 0
+
+
+def usage(since: datetime | None = None) -> Iterator[Usage]:
+    """Every account that has or had something here, and last those without one."""
+    for user in (*get_user_model().objects.order_by("pk"), None):
+        mine = Q(owner=user)
+        jobs = Job.objects.filter(mine, state=Job.State.DONE)
+        jobs = jobs.filter(finished__gte=since) if since else jobs
+        counted = jobs.aggregate(
+            images=Count("micrograph__sha256", distinct=True),
+            analyses=Count("pk"),
+            pixels=Sum(F("micrograph__width") * F("micrograph__height")),
+            spent=Sum(F("finished") - F("started")),
+            last=Max("finished"),
+        )
+        stored, spent = stored_bytes(mine), counted["spent"]
+        if counted["analyses"] or stored:
+            name = user.get_username() if user else ""
+            work = (counted["pixels"] or 0) / 1e6, spent.total_seconds() if spent else 0.0
+            yield Usage(name, counted["images"], counted["analyses"], *work, stored, counted["last"])

@@ -1,0 +1,1 @@
+"""What is repaired and removed without anybody asking, and whether all is well."""

@@ -1,0 +1,245 @@
+"""What an administrator and a monitor need to know: what works, what waits, what failed, what is slow."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import wraps
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from celery import current_app
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from ...checks import probe
+from ...core.pace import about
+from ...models import Attempted, Job, Micrograph, WorkerProcess
+from ...models.workers import ALIVE
+from ..ground.kinds import KINDS
+from ..ground.space import free_bytes, is_scarce
+from .upkeep import storage_used
+
+logger = logging.getLogger(__name__)
+PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
+KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
+A_WEEK = timedelta(days=7)
+MOST_REASONS = 10
+
+
+class Check(NamedTuple):
+    """One thing that must work. why: a sentence if it does not. needed: whether pages fail without it; the rest only
+    delays work."""
+
+    name: str
+    ok: bool
+    why: str = ""
+    needed: bool = True
+
+
+class Waiting(NamedTuple):
+    """A queue: how many rows wait and run, for how many seconds the first has waited, how many workers are alive."""
+
+    queue: str
+    waiting: int
+    running: int
+    oldest: float
+    workers: int
+
+
+_known: tuple[float, list[Check]] = (0.0, [])
+SLOW_SECONDS, RARELY = 0.2, 20
+
+
+def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
+    """Decorates a question that reads whole tables: if it takes long, its answer is kept for RARELY times as long."""
+    kept: tuple[float, Any] = (0.0, None)
+
+    @wraps(ask)
+    def asked() -> Any:
+        nonlocal kept
+        began = time.monotonic()
+        if began < kept[0]:
+            return kept[1]
+        answer, now = ask(), time.monotonic()
+        if now - began > SLOW_SECONDS:
+            kept = now + RARELY * (now - began), answer
+        return answer
+
+    return asked
+
+
+def readiness() -> list[Check]:
+    """Every check, made at most once in KEPT_SECONDS by this process."""
+    global _known
+    now = time.monotonic()
+    if not _known[1] or now - _known[0] > KEPT_SECONDS:
+        _known = now, [_made(*each) for each in _CHECKS]
+    return _known[1]
+
+
+def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:
+    try:
+        why = check()
+    except Exception as error:
+        logger.warning("Check of %s: %s: %s", name, type(error).__name__, error)
+        why = f"{broken} The log of this web process has the cause."
+    return Check(name, not why, why, needed)
+
+
+def _database() -> str:
+    with _impatient(), transaction.atomic():
+        WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
+        transaction.set_rollback(True)
+    return ""
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """The database waits for a lock for PATIENCE only."""
+    lite = settings.DEEPSEGM_SQLITE
+    limit = "PRAGMA busy_timeout = {}" if lite else "SET statement_timeout = {}"
+    usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if lite else "DEFAULT"
+    with connection.cursor() as cursor:
+        cursor.execute(limit.format(PATIENCE * 1000))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(limit.format(usual))
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    said = "1 migration is" if len(plan) == 1 else f"{len(plan)} migrations are"
+    return f"{said} not applied: run manage.py migrate." if plan else ""
+
+
+def _storage() -> str:
+    name = default_storage.save(f"probe/{uuid4()}", ContentFile(b"probe"))
+    default_storage.delete(name)
+    return ""
+
+
+def _disk() -> str:
+    said = "MB of the disk are free. Uploads are refused and analyses wait. Delete results, or make room."
+    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {said}" if is_scarce() else ""
+
+
+def _broker() -> str:
+    """It takes a small message; one that is full can be reached, and refuses that."""
+    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
+    with current_app.connection_for_write().clone(transport_options=options) as broker:
+        broker.ensure_connection(max_retries=1, timeout=PATIENCE)
+        channel = broker.default_channel
+        if hasattr(channel, "folder"):
+            problem = probe(channel.folder)
+            return f"The folder {channel.folder} cannot be written to ({problem})." if problem else ""
+        if broker.transport.driver_type == "redis":
+            channel.client.set("deepsegm-probe", "1", ex=60)
+    return ""
+
+
+def _workers() -> str:
+    idle = [each.queue for each in queues() if not each.workers]
+    return f"No worker is running for: {', '.join(idle)}. Start one (README, Several machines)." if idle else ""
+
+
+def _age() -> str:
+    """What has waited too long, by the most usual kind of row of each queue."""
+    limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
+    nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
+    late = [
+        f"The oldest {nouns[each.queue]} has waited {about(each.oldest)}." for each in queues() if each.oldest > limit
+    ]
+    return f"{' '.join(late)} Start more workers, or read the logs of the workers." if late else ""
+
+
+_SILENT = "It is not known, because the database does not answer."
+# Name, whether pages fail without it, the check, and what is said if it raises an exception.
+_CHECKS: tuple[tuple[str, bool, Callable[[], str], str], ...] = (
+    ("database", True, _database, "The database cannot be written (read-only, locked, full or not running)."),
+    ("migrations", True, _migrations, _SILENT),
+    ("storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
+    ("disk", False, _disk, "The free space cannot be read."),
+    (
+        "broker",
+        False,
+        _broker,
+        "The message broker accepts nothing (full, read-only or not running). New work waits.",
+    ),
+    ("workers", False, _workers, _SILENT),
+    ("queue", False, _age, _SILENT),
+)
+
+
+def queues() -> list[Waiting]:
+    """Every queue of the broker, from the rows; what waits for a set time does not count as waiting."""
+    now = timezone.now()
+    alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
+    workers = Counter(name for each in alive for name in each.split(","))
+    found: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
+    for row, kind in KINDS.items():
+        rows = row.objects.waiting().aggregate(count=Count("pk"), since=Min(_since(row)))
+        mine = found[kind.queue]
+        mine[0] += rows["count"]
+        mine[1] += row.objects.filter(state="running").count()
+        mine[2] = min(mine[2], rows["since"] or now)
+    return [
+        Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
+        for name, (waiting, running, since) in found.items()
+    ]
+
+
+def _since(row: type[Attempted]) -> str:
+    """The column that says since when a row waits; of a micrograph no message tells."""
+    known = {field.name for field in row._meta.get_fields()}
+    return "queued" if "queued" in known else "created" if row is Micrograph else "enqueued"
+
+
+@seldom
+def states() -> list[tuple[str, str, int]]:
+    """(noun, state, number) of the rows of each kind."""
+    found = []
+    for row, kind in KINDS.items():
+        counted = row.objects.order_by().values_list("state").annotate(count=Count("pk"))
+        found += [(kind.noun, state, count) for state, count in counted]
+    return found
+
+
+def failures(since: timedelta = A_WEEK) -> list[tuple[str, int]]:
+    """The sentences by which jobs failed, the most frequent first."""
+    failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - since)
+    counted = failed.order_by().values_list("error").annotate(count=Count("pk")).order_by("-count", "error")
+    return list(counted[:MOST_REASONS])
+
+
+def slowest_stages(most: int = 1000) -> list[tuple[str, float]]:
+    """Mean seconds a job of each stage of the latest jobs, the longest first."""
+    recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
+    spent: Counter[str] = Counter()
+    timings = [each for each in recent.values_list("summary__timings", flat=True)[:most] if each]
+    for each in timings:
+        spent.update(each)
+    return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]
+
+
+_stored = seldom(storage_used)
+
+
+def disk() -> dict[str, int | None]:
+    """Bytes: free and total of the disk (None where files lie elsewhere), and of all stored files."""
+    folder = settings.DEEPSEGM_DATA
+    total = shutil.disk_usage(folder).total if folder.is_dir() else None
+    return {"free": free_bytes(), "total": total, "stored": _stored()}

@@ -1,0 +1,276 @@
+"""Regular upkeep: rescues jobs and samples that lost their worker, and removes old rows and files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
+
+from ...models import (
+    AGAIN,
+    LONGEST_DUE,
+    STARTING,
+    Arrival,
+    Artifact,
+    Attempted,
+    DatasetImage,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    StoredFile,
+    Superseded,
+    TrainingFile,
+    WorkerProcess,
+    long_ago,
+)
+from ..access.webhooks import forget_deliveries
+from ..ground import bundles
+from ..ground.files import remove_the_rest
+from ..ground.kinds import KINDS
+from ..ground.limits import AN_HOUR
+from ..ground.queue import enqueue, enqueue_inspection, enqueue_next
+from ..results.exports import forget_unasked
+from ..results.jobs import delete_job
+from ..results.pooling import stuck
+from ..results.publishing import fail, requeue
+from ..results.samples import delete_sample
+from ..results.signing import kept
+
+MAX_DEATHS = 3
+LOST_WAIT = timedelta(seconds=2)
+LOST = "The server was interrupted"
+ABANDONED = timedelta(days=1)
+UNHEARD = timedelta(seconds=3)
+FORGOTTEN = timedelta(minutes=10)
+FEW = 100
+ATTEMPTED = tuple(KINDS)
+BESIDES = tuple(kind for kind in ATTEMPTED if kind not in (Job, Micrograph))
+
+
+class Purged(NamedTuple):
+    jobs: int
+    uploads: int
+    bytes: int
+
+
+class Watch:
+    """Finds running rows that have been silent for too long, as seen by this process.
+
+    A row is silent as long as its heartbeat does not change. The time is measured by this process' own monotonic
+    clock, because the clocks of workers and server may jump. Time without access to the database does not count,
+    because then nobody could write a heartbeat.
+    """
+
+    LONGEST_GAP = 15.0  # seconds between two looks, from which on the database was away
+
+    def __init__(self) -> None:
+        self._since: dict[Any, tuple[Any, float]] = {}
+        self._looked = 0.0
+
+    def silent(self, kind: type[Attempted], seconds: float, now: float) -> list[Any]:
+        """The ids of the running rows of a kind that have shown no sign of life for so many seconds."""
+        beats = dict(kind.objects.filter(state="running").values_list("pk", "heartbeat"))
+        known = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
+        self._since = {pk: known.get(pk, (beat, now)) for pk, beat in beats.items()}
+        if now - self._looked > self.LONGEST_GAP:
+            self._since = {pk: (beat, now) for pk, beat in beats.items()}
+        self._looked = now
+        return [pk for pk, (_, since) in self._since.items() if now - since >= seconds]
+
+
+_watches: dict[type[Attempted], Watch] = {}
+
+
+def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
+    """Put rows back into the queue if their worker was silent too long, and enqueue rows that nobody took.
+
+    Called every few seconds by one process, which `Watch`es the heartbeats; the limit is DEEPSEGM_SILENCE_SECONDS.
+    died: kinds whose workers are known to be gone. This is not the row's fault, but a row that loses its worker
+    repeatedly waits longer each time, so that others can finish.
+    A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
+    """
+    rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
+    _enqueue(_unheard(Job), *map(_unheard, BESIDES))
+    since = timezone.now() - UNHEARD
+    unheard = [Micrograph.objects.waiting().filter(long_ago("created", since))]
+    unheard += [Job.imports.waiting().filter(long_ago("queued", since))]
+    if any(rows.exists() for rows in unheard) and not _is_busy(Micrograph):
+        enqueue_inspection()
+    return rescued
+
+
+def _rescue(kind: type[Attempted], died: bool) -> int:
+    """One kind of row; a heartbeat that came meanwhile keeps its row running."""
+    seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
+    silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
+    rows = kind.objects.filter(state="running")
+    rows = rows if died else rows.filter(pk__in=silent)
+    count = 0
+    for row in list(rows.only("pk", "attempt", "heartbeat", "faults")):
+        same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
+        try:
+            with transaction.atomic():
+                count += same.update(**_after_a_loss(row))
+        except DatabaseError:  # a full disk can be read: no heartbeat could be written either
+            _watches.pop(kind, None)
+            raise
+    return count
+
+
+def _after_a_loss(row: Attempted) -> dict[str, Any]:
+    """The fields of a row that has lost its worker: after the first time it waits, twice as long each time."""
+    again = {**AGAIN, "faults": row.faults + 1}
+    if not row.faults:
+        return again
+    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_DUE)
+    return {**again, "stage": LOST, "due": timezone.now() + wait}
+
+
+def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -> None:
+    """A process of a worker's pool died while it worked on a row: queue the row again, and fail it the third time.
+
+    message: id of the message that the process worked on. A death before the first stage does not count, because the
+    work on the row had not begun. too_long: the process was killed because it took too long; this fails the row.
+    Nothing happens if the row was deleted or belongs to another attempt.
+    """
+    row = kind.objects.filter(state="running", message=message).first()
+    if row is None:
+        return
+    with suppress(Superseded):
+        if too_long:
+            fail(row=row, sentence=KINDS[kind].too_long())
+        elif row.stage == STARTING:
+            row.change(**_after_a_loss(row))
+        elif row.deaths < MAX_DEATHS - 1:
+            requeue(row=row)
+        else:
+            fail(row=row, sentence=KINDS[kind].gave_up(MAX_DEATHS))
+
+
+def put_back() -> int:
+    """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
+    return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in ATTEMPTED)
+
+
+def enqueue_all() -> int:
+    """Enqueue every queued job, sample and micrograph: at a start, when no message can still be there."""
+    waiting = Job.objects.waiting()
+    waiting.exclude(sample=None).update(enqueued=None)
+    if Micrograph.objects.waiting().exists():
+        enqueue_inspection()
+    return _enqueue(waiting.filter(sample=None).order_by("queued"), *(kind.objects.waiting() for kind in BESIDES))
+
+
+def _is_busy(kind: type[Attempted]) -> bool:
+    return kind.objects.filter(state="running").exists()
+
+
+def _enqueue(jobs: QuerySet, *others: QuerySet) -> int:
+    """These jobs, the next images of every sample with images that wait and were not enqueued, and these other rows."""
+    count = enqueue(list(jobs.values_list("pk", flat=True)))
+    stuck().update(state=Sample.State.QUEUED, enqueued=None)
+    images = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
+    count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
+    return count + sum(enqueue(list(each.values_list("pk", flat=True)), each.model) for each in others)
+
+
+def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
+    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole.
+
+    Signed results stay, and so do those on which they rest, and their samples.
+    """
+    limit = timezone.now() - older_than
+    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit).exclude(pk__in=kept())
+    young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
+    arriving = Micrograph.objects.filter(sample=OuterRef("pk"))
+    samples = Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
+    jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
+    staying = Job.objects.exclude(pk__in=jobs)
+    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=staying.values("micrograph"))
+    pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
+    size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
+    purged = Purged(jobs.count(), uploads.count(), size)
+    if not dry_run:
+        for sample in samples:
+            delete_sample(sample=sample)
+        for job in jobs.filter(sample=None).select_related("micrograph"):
+            delete_job(job=job)
+        with transaction.atomic():
+            Micrograph.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
+    return purged
+
+
+def tidy() -> Purged:
+    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
+    uploads and deletions interrupted by a crash, old messages of webhooks, workers that were killed, files that were
+    written ahead for nobody, and unusable segmentations without a job.
+    """
+    optimise()
+    an_hour_ago = timezone.now() - AN_HOUR
+    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
+    with transaction.atomic():
+        broken.delete()
+        Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
+    Arrival.objects.filter(created__lt=an_hour_ago).delete()
+    remove_the_rest(an_hour_ago)
+    forget_unasked(an_hour_ago)
+    WorkerProcess.objects.filter(seen__lt=timezone.now() - ABANDONED).delete()
+    forget_deliveries()
+    days = settings.DEEPSEGM_RETENTION_DAYS
+    purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
+    unused = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
+    # What was asked of an archive stands on it until its images are there.
+    abandoned = unused.exclude(is_archive=True, state__in=Micrograph.UNFINISHED)
+    tidied = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + _bytes(abandoned))
+    with transaction.atomic():
+        abandoned.delete()
+    return tidied
+
+
+def optimise() -> None:
+    """Let SQLite count its rows again where there are many more or fewer, because it chooses indexes by their numbers.
+    Other databases do that by themselves."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA optimize")
+
+
+def storage_used() -> int:
+    """Bytes of all micrographs and results (previews, a few kB each, left out)."""
+    shown = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
+    kinds = Micrograph, Artifact, SampleArtifact, DatasetImage, TrainingFile
+    return shown + sum(_bytes(kind.objects.all()) for kind in kinds)
+
+
+def _unheard(kind: type[Attempted]) -> QuerySet:
+    """Queued rows for which a message is to be sent: they had none, or the messages of their kind may be lost.
+
+    A message makes a worker take the next row. While a worker is busy, or messages were sent lately, rows wait for
+    their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
+    """
+    now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is Job else "created")
+    unsent, lost = Q(enqueued=None), []
+    if kind is Job:
+        unsent &= Q(sample=None) & (long_ago("queued", now - timedelta(seconds=2)) | Q(attempt__gt=0))
+    is_busy = any(_is_busy(each) for each in KINDS if KINDS[each].queue == KINDS[kind].queue)
+    if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
+        limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
+        if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
+            lost = list(waiting.exclude(enqueued=None).values_list("pk", flat=True)[:FEW])
+    return waiting.filter(unsent | Q(pk__in=lost))
+
+
+def _bytes(rows: QuerySet) -> int:
+    """The bytes of the rows in the storage; a bundle is stored only as a list, which takes almost nothing."""
+    if issubclass(rows.model, StoredFile):
+        rows = rows.exclude(file__endswith=bundles.PLAN)
+    return rows.aggregate(total=Sum("size"))["total"] or 0
