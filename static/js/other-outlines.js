@@ -1,5 +1,7 @@
 // A file dropped anywhere on the page of a result is taken as outlines from another tool: the form shows it and waits.
 
+import { reveal } from "./tabs.js";
+
 const section = document.getElementById("other-outlines");
 const field = section?.querySelector("[type=file]");
 
@@ -13,8 +15,7 @@ if (field) {
     const held = new DataTransfer();
     held.items.add(file);
     field.files = held.files;
-    section.open = true;
-    section.scrollIntoView({ block: "center" });
+    reveal(field);
     section.querySelector("button").focus({ preventScroll: true });
   });
 }

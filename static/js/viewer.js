@@ -49,7 +49,10 @@ function start(drawing, canvas, data, choice, unchoose) {
     list.select(particle);
     describe(particle);
   };
-  const list = new ParticleList(listing, data, (particle) => select(particle, { centre: true }));
+  const list = new ParticleList(listing, data, (particle) => {
+    select(particle, { centre: true });
+    section.scrollIntoView({ block: "nearest" });
+  });
   drawing.heard = {
     hover: (particle) => {
       drawing.point(particle);

@@ -102,6 +102,11 @@ def visit(chromium: Any, site: str) -> Iterator[Any]:
     assert complaints == []
 
 
+def open_tab(page: Any, name: str) -> None:
+    """What a result says beyond its first screen stands behind tabs."""
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
 @pytest.fixture(scope="session")
 def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TIFF with calibration: bright discs of 400 nm at 10 nm/px."""

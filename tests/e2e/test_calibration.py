@@ -12,7 +12,7 @@ from PIL import Image
 from segmentation.core.micrograph.crosscheck import CALLED
 from segmentation.core.micrograph.types import SOURCES
 
-from .conftest import REPOSITORY, SIZES
+from .conftest import REPOSITORY, SIZES, open_tab
 from .test_journey import choose, fits, result, start
 
 SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
@@ -75,6 +75,7 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     assert SOURCES["read"] in page.locator(".head").first.inner_text()
     assert page.locator(".revisions").count() == 0
 
+    open_tab(page, "Scale")
     page.get_by_role("button", name="Draw on the scale bar").click()
     draw(page, BAR[:2], (BAR[2], BAR[1]), 1024, 768)
     page.get_by_label("Length written there").fill("1 µm")
@@ -89,6 +90,7 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     assert "newest" in lines[1] and SOURCES["drawn"] in lines[1]
     assert "the scale is not known" not in page.locator("main").inner_text().lower()
 
+    open_tab(page, "Details")
     page.get_by_role("link", name="Revision 1").click()
     page.wait_for_url(first)
     assert "revision 1 of 2" in page.locator("main").inner_text()

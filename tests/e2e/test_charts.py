@@ -17,7 +17,7 @@ from segmentation.core.measure import bins
 from segmentation.core.measure.filters import Reason
 from segmentation.views import histogram
 
-from .conftest import PATIENCE, SIZES
+from .conftest import PATIENCE, SIZES, open_tab
 
 MANY = 20_000
 
@@ -30,7 +30,7 @@ def analysed(site: str, chromium: Any) -> str:
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Try it with the sample image").click()
-    page.locator("figure.paper img").wait_for()
+    page.locator("figure.paper img").wait_for(state="attached")
     expect(page.get_by_text("files are being written")).to_have_count(0, timeout=PATIENCE)  # the numbers come first
     address = page.url
     context.close()
@@ -44,6 +44,7 @@ def look(visit: Any, analysed: str) -> Any:
         if outlines is not None:
             pretend(page, outlines)
         page.goto(analysed)
+        open_tab(page, "Particles")
         page.locator(".particles tbody tr[data-id]").first.wait_for()
         return page
 
@@ -166,6 +167,7 @@ def test_the_histogram_by_keyboard(look):
 
 def test_every_choice_of_the_histogram(look):
     page = look()
+    page.get_by_text("Chart options").click()
     sizes = [each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]]
     page.fill("[name=bins]", "50")
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
@@ -229,6 +231,7 @@ def test_only_the_last_choice_counts(look):
 
 def test_a_server_that_is_away_is_told_and_asked_again(look):
     page = look()
+    page.get_by_text("Chart options").click()
     before = bars(page)
     page.route("**/histogram/?*log=1*", lambda route: route.fulfill(body="<h1>Bad gateway"))
     page.get_by_label("Log axis").check()
@@ -348,7 +351,8 @@ def test_edge_weights_count(look):
 
 def test_a_definition_without_a_mouse(look):
     page = look()
-    term = page.locator(".answer .term").first
+    open_tab(page, "Sizes")
+    term = page.locator(".measures .term").first
     tip = term.locator(".tip")
     assert not tip.is_visible()
     term.focus()
@@ -403,4 +407,6 @@ def test_nothing_is_wider_than_the_window(look):
         page = look(size)
         page.locator("details.more").evaluate_all("all => all.forEach(each => { each.open = true; })")
         assert page.locator(".nano, .convergence-chart").count() == 2
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), size
+        for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
+            open_tab(page, tab)
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), tab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import SIZES
+from .conftest import SIZES, open_tab
 from .test_journey import choose, fits, result, start
 from .test_looks import picture
 
@@ -21,10 +21,12 @@ def test_two_widths_of_one_image(visit, discs, size):
     choose(page, discs)
     start(page)
     first = result(page)
+    open_tab(page, "Scale")
     page.fill("#new_width", "12800")
     page.get_by_role("button", name="Measure again").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
+    open_tab(page, "Details")
     page.get_by_role("link", name="compare with the one before").click()
     page.wait_for_selector("#objects")
     assert fits(page)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import REPOSITORY, SIZES
+from .conftest import REPOSITORY, SIZES, open_tab
 from .test_journey import choose, downloaded, fits, result, start
 from .test_looks import picture
 
@@ -44,6 +44,7 @@ def test_a_result_is_taught_and_taken_back(visit, teacher, discs, size):
     choose(page, discs)
     start(page)
     job = result(page)
+    open_tab(page, "Details")
     form = page.locator("#training-data")
     form.locator("summary").click()
     form.locator("#teach_dataset").select_option("new")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, open_tab
 from .specimen import COLUMNS, DISCS, ROWS
 from .test_journey import choose, result, start
 
@@ -186,6 +186,7 @@ def test_the_corrected_outlines_are_measured_and_shown_beside_the_automatic_ones
     page.locator("dialog [data-finish]").click()
     page.wait_for_url(lambda address: address != before)
     result(page)
+    open_tab(page, "Details")
     expect(page.locator("#comparison")).to_be_visible()
     expect(page.locator(".answer .headline b")).to_have_text(str(DISCS - 1))
 

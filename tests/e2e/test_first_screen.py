@@ -9,7 +9,7 @@ import pytest
 
 from segmentation.core.measure.filters import Reason
 
-from .conftest import SIZES
+from .conftest import SIZES, open_tab
 from .test_charts import analysed, drawn, shown, stored
 
 __all__ = ["analysed"]  # a fixture
@@ -24,7 +24,7 @@ def look(visit: Any, analysed: str) -> Any:
         width, height = SCREENS[size]
         page.set_viewport_size({"width": width, "height": height})
         page.goto(analysed)
-        page.locator(".particles tbody tr[data-id]").first.wait_for()
+        page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")
         drawn(page)
         return page
 
@@ -78,8 +78,28 @@ def test_a_red_outline_says_why_it_is_red(look, size):
     assert f"confidence {aside['confidence']:.2f}" in told.inner_text()
 
 
+def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, analysed):
+    page = look("desktop")
+    assert page.evaluate("document.documentElement.scrollHeight") < 1800
+    shown = lambda: page.locator("[data-tab]:visible").evaluate_all("all => all.map((each) => each.dataset.tab)")
+    assert shown() == ["Sizes"]
+    open_tab(page, "Sizes")
+    page.keyboard.press("ArrowLeft")
+    assert shown() == ["Details"] and page.url.endswith("#details")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert shown() == ["Particles"]
+    for name, tab in (("budget", "Details"), ("figure", "Files"), ("files", "Files"), ("scale", "Scale"), ("width", "Scale")):
+        page.goto(f"{analysed}#{name}")
+        assert shown() == [tab], name
+        assert page.locator(f"#{name}").evaluate("each => each.open ?? true")
+    page.emulate_media(media="print")
+    assert len(shown()) == 5
+
+
 def test_a_row_is_seen_in_the_picture_that_stays(look):
     page = look("desktop")
+    open_tab(page, "Particles")
     page.locator(".particles tbody tr[data-id] button").nth(4).click()
     box = page.locator("canvas").bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= SCREENS["desktop"][1]
@@ -95,7 +115,7 @@ def test_a_phone_loads_little_and_sharp_squares_when_they_are_seen(look):
     received: list[int] = []
     sizes.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
     page.reload()
-    page.locator(".particles tbody tr[data-id]").first.wait_for()
+    page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")
     page.wait_for_load_state("networkidle")
     assert sum(received) < MOST_BYTES
     assert not [url for url in loaded if "/tiles/" in url or url.endswith("figure.png")]

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.micrograph.types import SOURCES
 
-from .conftest import PATIENCE, SIZES
+from .conftest import PATIENCE, SIZES, open_tab
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
@@ -35,7 +35,7 @@ def choose(page, *paths):
 
 def result(page):
     """Wait for the figure and return the job's address."""
-    page.locator(f"{FIGURE}, .panel.failed").wait_for()
+    page.locator(f"{FIGURE}, .panel.failed").wait_for(state="attached")
     assert page.locator(FIGURE).count() == 1, page.locator(".panel.failed").inner_text()
     return page.url
 
@@ -69,6 +69,7 @@ def test_one_drag_and_one_click(visit, discs, size):
 
     start(page)
     result(page)
+    open_tab(page, "Files")
     page.locator(FIGURE).scroll_into_view_if_needed()
     width = page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
     assert 800 < width <= 1200
@@ -102,6 +103,7 @@ def test_every_particle_can_be_looked_at(visit, discs):
     choose(page, discs)
     start(page)
     result(page)
+    open_tab(page, "Particles")
     rows = page.locator(".particles tbody tr")
     rows.first.wait_for()
     total = int(re.search(r"of (\d+)", page.locator("[data-shown]").inner_text())[1])
@@ -148,12 +150,13 @@ def test_another_width_scales_every_size(visit, plain):
     start(page)
     first = result(page)
     kept, median = numbers(page)
+    open_tab(page, "Scale")
     page.fill("#new_width", "12800")
     page.get_by_role("button", name="Measure again").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
     assert numbers(page) == (kept, pytest.approx(2 * median, rel=0.01))
-    assert "with the outlines of the earlier result" in page.locator("main").inner_text()
+    assert "with the outlines of the earlier result" in page.locator("main").text_content()
 
 
 def numbers(page) -> tuple[int, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SIZES
+from .conftest import SIZES, open_tab
 from .test_journey import choose, fits, result, start
 
 FOLDER = os.environ.get("DEEPSEGM_SCREENSHOTS")
@@ -41,9 +41,11 @@ def test_every_page(visit, discs, plain, size, scheme):
     page.wait_for_url("**/jobs/*/")
     seen["waiting"] = check(page, f"waiting-{size}-{scheme}")
     address = result(page)
-    page.locator(".particles tbody tr").first.wait_for()
-    page.locator(FIGURE_DECODED).evaluate("image => image.decode()")
-    seen["result"] = check(page, f"result-{size}-{scheme}")
+    for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
+        open_tab(page, tab)
+        if tab == "Files":
+            page.locator(FIGURE_DECODED).evaluate("image => image.decode()")
+        seen[tab] = check(page, f"result-{tab.lower()}-{size}-{scheme}")
     page.get_by_text("Re-run with other settings").click()
     seen["rerun"] = check(page, f"rerun-{size}-{scheme}")
     for name, where in {**FIXED, "delete": f"{address}delete/"}.items():

@@ -271,8 +271,8 @@ class TestPage:
             'id="viewer"',
             "particles kept",
             'id="histogram"',
-            'id="table"',
             "Nanomaterial screening",
+            'id="table"',
             'id="figure"',
             'id="files"',
         ]

@@ -1,0 +1,58 @@
+// The parts of a page behind tabs (the ARIA pattern): without this script, and on paper, all of them are shown.
+
+const box = document.querySelector("[data-tabs]");
+const panels = [...box.querySelectorAll(":scope > [data-tab]")];
+const list = Object.assign(document.createElement("div"), { className: "tab-list", role: "tablist" });
+list.setAttribute("aria-label", box.dataset.tabs);
+
+const tabs = panels.map((panel) => {
+  const tab = Object.assign(document.createElement("button"), { type: "button", id: `tab-${panel.id}`, role: "tab", textContent: panel.dataset.tab });
+  tab.setAttribute("aria-controls", panel.id);
+  panel.setAttribute("role", "tabpanel");
+  panel.setAttribute("aria-labelledby", tab.id);
+  tab.addEventListener("click", () => {
+    open(panel);
+    history.replaceState(history.state, "", `#${panel.id}`);
+  });
+  return tab;
+});
+
+function open(panel) {
+  panels.forEach((each, i) => {
+    each.hidden = each !== panel;
+    tabs[i].setAttribute("aria-selected", String(each === panel));
+    tabs[i].tabIndex = each === panel ? 0 : -1;
+  });
+}
+
+// What an address or a link names lies behind a tab, perhaps also in a fold.
+export function reveal(target) {
+  const panel = panels.find((each) => each.contains(target));
+  if (!panel) return;
+  open(panel);
+  for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  (panel === target ? box : target).scrollIntoView({ block: panel === target ? "nearest" : "start" });
+}
+
+const named = (hash) => hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
+
+list.addEventListener("keydown", (event) => {
+  const here = tabs.indexOf(document.activeElement);
+  const next = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: -1 }[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  const tab = tabs.at(next % tabs.length);
+  tab.focus();
+  tab.click();
+});
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"]');
+  if (link) reveal(named(link.hash));
+});
+addEventListener("hashchange", () => reveal(named(location.hash)));
+
+list.append(...tabs);
+box.prepend(list);
+open(panels[0]);
+box.classList.add("ready");
+reveal(named(location.hash) || box.querySelector('[aria-invalid="true"], [role="alert"]:not([hidden])'));
