@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ FIRST = "deepsegm-segmentation/1"  # without next_id, maps and the decisions of 
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 # They begin the names of other labels, of layers and of the network's maps in the file.
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
+BESIDE = 1.0  # px from the middle of a possible cut at which the objects on its sides are looked up
 MASKS = "masks of other tools"  # in place of a model's name if no model was used
 NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
@@ -64,6 +65,37 @@ class Provenance:
         return str(self.card.get("sha256", ""))
 
 
+class Cut(NamedTuple):
+    """A possible cut: a line of points [x, y] in pixels of the image, through an object from edge to edge, or from the
+    lines of other cuts.
+
+    chance: that it lies between two particles. after: the places of these others in the list of all cuts of the image;
+    they are no less likely and come before it.
+    """
+
+    chance: float
+    line: list[list[float]]
+    after: list[int]
+
+    @property
+    def sides(self) -> list[int]:
+        """[x, y, x, y], the pixels on both sides of its middle."""
+        points = np.array(self.line)
+        steps = np.diff(points, axis=0)
+        lengths = np.hypot(steps[:, 0], steps[:, 1])
+        at = int(np.searchsorted(np.cumsum(lengths), lengths.sum() / 2))
+        across = BESIDE * np.array([-steps[at, 1], steps[at, 0]]) / max(float(lengths[at]), 1e-9)
+        middle = points[at] + steps[at] / 2
+        sides: list[int] = np.floor([*(middle - across), *(middle + across)]).astype(int).tolist()
+        return sides
+
+    def divides(self, id_at: Callable[[int, int], int]) -> int:
+        """The object on both sides of it, 0 if there is none; id_at(x, y): the object at a pixel."""
+        x, y, *other = self.sides
+        number = id_at(x, y)
+        return number if number == id_at(*other) else 0
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """The objects of a micrograph, or its regions.
@@ -83,6 +115,7 @@ class Segmentation:
     next_id: the lowest number that was never an id here; 0 means the highest id plus one.
     by_hand: ids of the objects that a person drew, changed or confirmed; no filter sets them aside.
     set_aside: ids of the objects that a person set aside, with the reason.
+    cuts: the possible cuts of the outlines as found, the most probable first.
     """
 
     labels: NDArray[np.int32]
@@ -99,6 +132,7 @@ class Segmentation:
     next_id: int = 0
     by_hand: frozenset[int] = frozenset()
     set_aside: Mapping[int, str] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.next_id:
@@ -127,6 +161,7 @@ class Segmentation:
             "by_hand": sorted(self.by_hand),
             "set_aside": {str(number): self.set_aside[number] for number in sorted(self.set_aside)},
             "provenance": self.provenance.as_dict(),
+            "cuts": self.cuts,
         }
         arrays: dict[str, NDArray[np.generic]] = {
             "header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8),
@@ -190,6 +225,7 @@ def without_images(data: Any) -> Segmentation:
         next_id=header.get("next_id", 0),
         by_hand=frozenset(header.get("by_hand", ())),
         set_aside={int(number): reason for number, reason in header.get("set_aside", {}).items()},
+        cuts=tuple(Cut(*each) for each in header.get("cuts", ())),
     )
 
 

@@ -171,8 +171,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     }
     for each in separated:
         alternatives[SEPARATED] = each.labels
-        used["separated"] = int(each.labels.max(initial=0))
-    return Decoded(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
+    classes = np.zeros(len(found.confidence), np.int32)
+    return Decoded(found.labels, found.confidence, classes, used, alternatives, cuts=found.cuts)
 
 
 def measure(

@@ -93,11 +93,11 @@ def chain(**more):
 def test_the_least_likely_cut_is_joined_first_and_changes_the_others():
     """2 joins 1 at a dip of 0.01; then the lower peak beside 3 is 0.9, which makes the dip of 0.1 one of 0.2."""
     weights = WEIGHTS | {INTERCEPT: -3.0}  # as likely as not at a dip of 0.15
-    ends = merge(chain(), weights, 36.0)
+    ends = merge(chain(), weights, 36.0).ends()
     assert ends[1] == ends[2] and len({ends[1], ends[3], ends[4]}) == 3
-    assert len(set(merge(chain(), weights | {INTERCEPT: -4.5}, 36.0)[1:4])) == 1
-    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.001}, 36.0))) == 5
-    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.999999}, 36.0)[1:])) == 1
+    assert len(set(merge(chain(), weights | {INTERCEPT: -4.5}, 36.0).ends()[1:4])) == 1
+    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.001}, 36.0).ends())) == 5
+    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.999999}, 36.0).ends()[1:])) == 1
 
 
 def test_joined_pieces_have_the_sums_and_the_highest_saddles():

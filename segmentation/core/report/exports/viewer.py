@@ -15,6 +15,7 @@ from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
 from ...measure.descriptors import DESCRIPTORS, measures_of
+from ...measure.filters import Reason
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import COLOURS
@@ -22,6 +23,7 @@ from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
 if TYPE_CHECKING:
+    from ...labels.segmentation import Segmentation
     from ...micrograph.types import Micrograph
     from ..context import Context
     from ..panels import Drawing
@@ -49,6 +51,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
     true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
     its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
+    cuts: possible cuts of what is kept or touches the frame, the most probable first, each with its "place" among all
+    of the image, "id" of the object, "chance", "line" [x0, y0, ...], and "after" and "sides" of `Cut`.
     drawing: what the figure draws, where it is known.
     """
     rows, columns = analysis.micrograph.shape
@@ -75,7 +79,28 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles}
+    cuts = _cuts(used, {each["id"] for each in particles if each["kept"] or each["reason"] == Reason.FRAME})
+    return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles, "cuts": cuts}
+
+
+def _cuts(found: Segmentation, shown: set[int]) -> list[dict[str, Any]]:
+    tall, wide = found.labels.shape
+
+    def id_at(x: int, y: int) -> int:
+        return int(found.labels[y, x]) if 0 <= x < wide and 0 <= y < tall else 0
+
+    return [
+        {
+            "place": place,
+            "id": number,
+            "chance": cut.chance,
+            "line": _whole(np.array(cut.line)),
+            "after": cut.after,
+            "sides": cut.sides,
+        }
+        for place, cut in enumerate(found.cuts)
+        if (number := cut.divides(id_at)) in shown
+    ]
 
 
 def objects_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,108 @@
+"""Possible cuts: borders within an outline that region merging gave up, though they may be real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .region_graph import RegionGraph
+from .region_merging import Merges
+from .segmentation import Cut
+from .separate import Labels
+
+MOST = 1000  # as many as one request of corrections holds; the most probable ones stay
+STEP = 4  # edges of pixels between two points of a line
+Corner = tuple[int, int]
+Edges = list[tuple[Corner, Corner]]
+
+
+def possible_cuts(
+    labels: Labels, first: int, regions: RegionGraph, merges: Merges, limits: tuple[float, float]
+) -> tuple[Cut, ...]:
+    """The borders (`oversegment`) that vanish between two limits of merging, the most probable first.
+
+    labels: (H, W) before merging; the first region's label is `first`.
+    """
+    joins = merges.joining(regions.pairs)
+    chances = merges.chance[joins]
+    wanted = (joins > 0) & (chances >= limits[0]) & (chances < limits[1])
+    order = np.unique(joins[wanted])
+    order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
+    if not len(order):
+        return ()
+    places = np.full(len(merges.into), -1)
+    places[order] = np.arange(len(order))
+    edges: list[Edges] = [[] for _ in order]
+    for place, begin, end in _edges(labels, first, regions, np.where(wanted, places[joins], -1)):
+        edges[place].append((begin, end))
+    ways = [_way(each) for each in edges]
+    passed: dict[Corner, list[int]] = {}
+    for place, way in enumerate(ways):
+        for corner in way:
+            passed.setdefault(corner, []).append(place)
+    cuts = []
+    for place, way in enumerate(ways):
+        ends = [way[0], way[-1]]
+        after = sorted({other for end in ends for other in passed[end] if other < place})
+        cuts.append(Cut(round(float(merges.chance[order[place]]), 3), _line(way), after))
+    return tuple(cuts)
+
+
+def _edges(
+    labels: Labels, first: int, regions: RegionGraph, places: NDArray[np.int64]
+) -> Iterator[tuple[int, Corner, Corner]]:
+    """Of the edges of pixels on wanted borders: the place of their cut and their two corners. places: (m,) of each
+    border's cut, -1 of none."""
+    base = len(regions.peaks)
+    keys = regions.pairs[:, 0] * base + regions.pairs[:, 1]
+    for rows, columns in ((1, 0), (0, 1)):
+        here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
+        y, x = np.nonzero((here != there) & (here >= first) & (there >= first))
+        sides = np.sort(np.stack([here[y, x], there[y, x]]).astype(np.int64) - first + 1, axis=0)
+        found = places[np.searchsorted(keys, sides[0] * base + sides[1])]
+        some = found >= 0
+        begins = np.stack([x + columns, y + rows], axis=1)[some]
+        ends = begins + np.array([rows, columns])
+        for place, begin, end in zip(found[some].tolist(), begins.tolist(), ends.tolist(), strict=True):
+            yield place, (begin[0], begin[1]), (end[0], end[1])
+
+
+def _way(edges: Edges) -> list[Corner]:
+    """The corners along edges; where these are in pieces, as around a hole, one piece after the nearest other one."""
+    beside: dict[Corner, list[Corner]] = {}
+    for begin, end in edges:
+        beside.setdefault(begin, []).append(end)
+        beside.setdefault(end, []).append(begin)
+    pieces = []
+    starts = sorted(beside, key=lambda corner: len(beside[corner]))  # ends first; a closed line has none
+    for start in starts:
+        piece = [start]
+        while beside[piece[-1]]:
+            following = beside[piece[-1]].pop()
+            beside[following].remove(piece[-1])
+            piece.append(following)
+        if len(piece) > 1:
+            pieces.append(piece)
+    way = pieces.pop(0)
+    while pieces:
+        joins = [
+            (abs(near[0] - far[0]) + abs(near[1] - far[1]), at, turned, front)
+            for at, piece in enumerate(pieces)
+            for front, near in ((False, way[-1]), (True, way[0]))
+            for turned, far in ((front, piece[0]), (not front, piece[-1]))
+        ]
+        _, at, turned, front = min(joins)
+        piece = pieces.pop(at)
+        piece = piece[::-1] if turned else piece
+        way = [*piece, *way] if front else [*way, *piece]
+    return way
+
+
+def _line(way: Sequence[Corner]) -> list[list[float]]:
+    """Its ends, and between them every few the middle of an edge, so that a slanted line is no staircase."""
+    corners = np.array(way, float)
+    middles = (corners[1:] + corners[:-1]) / 2
+    some = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
+    return [corners[0].tolist(), *some.tolist(), corners[-1].tolist()]
