@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +13,39 @@ from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
 
+LEAST = 0.1  # chance
+# The chance by the odds of the border and the size: borders between particles are given up the more often, the smaller
+# these are. Fitted on 1,736 given-up borders of 52 held-out images of EMPS, 5 of powder and 14 rendered pictures.
+CONSTANT, OF_BORDER, OF_SIZE = 6.86, 0.944, -1.923
 MOST = 1000  # as many as one request of corrections holds; the most probable ones stay
 STEP = 4  # edges of pixels between two points of a line
 Corner = tuple[int, int]
 Edges = list[tuple[Corner, Corner]]
 
 
-def possible_cuts(
-    labels: Labels, first: int, regions: RegionGraph, merges: Merges, limits: tuple[float, float]
-) -> tuple[Cut, ...]:
-    """The borders (`oversegment`) that vanish between two limits of merging, the most probable first.
+def chance_of(border: float, size: float) -> float:
+    """The chance that a border with this probability, which merging gave up, is real, in an image with touching
+    outlines `size` px wide (`typical_size`)."""
+    odds = log(border / (1 - border))
+    return 1 / (1 + exp(-(CONSTANT + OF_BORDER * odds + OF_SIZE * log(size))))
 
-    labels: (H, W) before merging; the first region's label is `first`.
+
+def border_of(chance: float, size: float) -> float:
+    """The probability of a border that has this chance, the inverse of `chance_of`."""
+    odds = (log(chance / (1 - chance)) - CONSTANT - OF_SIZE * log(size)) / OF_BORDER
+    return 1 / (1 + exp(-odds))
+
+
+def possible_cuts(
+    labels: Labels, first: int, regions: RegionGraph, merges: Merges, limit: float, size: float
+) -> tuple[Cut, ...]:
+    """The borders that vanish when regions (`oversegment`) are merged up to a limit, the most probable first.
+
+    labels: (H, W) before merging; the first region's label is `first`. size: `typical_size` after merging.
     """
     joins = merges.joining(regions.pairs)
     chances = merges.chance[joins]
-    wanted = (joins > 0) & (chances >= limits[0]) & (chances < limits[1])
+    wanted = (joins > 0) & (chances >= border_of(LEAST, size)) & (chances < limit)
     order = np.unique(joins[wanted])
     order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
     if not len(order):
@@ -46,7 +64,7 @@ def possible_cuts(
     for place, way in enumerate(ways):
         ends = [way[0], way[-1]]
         after = sorted({other for end in ends for other in passed[end] if other < place})
-        cuts.append(Cut(round(float(merges.chance[order[place]]), 3), _line(way), after))
+        cuts.append(Cut(round(chance_of(merges.chance[order[place]], size), 3), _line(way), after))
     return tuple(cuts)
 
 

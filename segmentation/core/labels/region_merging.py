@@ -75,7 +75,8 @@ def merge_regions(
     """
     oversegmented = oversegment(maps, grey, threshold=threshold, scale=scale)
     merges = merge(oversegmented[2], weights, diameter / scale)
-    return merged_labels(oversegmented, merges.ends(usual_limit(oversegmented[2], merges, weights[MERGE_LIMIT])))
+    size = typical_size(oversegmented[2], merges.ends())
+    return merged_labels(oversegmented, merges.ends(limit_for(size, weights[MERGE_LIMIT])))
 
 
 def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Places) -> Labels:
@@ -88,14 +89,10 @@ def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Places) 
 
 
 def typical_size(regions: RegionGraph, ends: Places) -> float:
-    """Median ECD in px of the merged regions; ends: (n + 1,) from `merge`."""
+    """Median ECD in px of the merged regions, infinite without any; ends: (n + 1,) from `Merges.ends`."""
     areas = np.bincount(ends[1:], regions.sums[1:, AREA])
-    return float(np.median(np.sqrt(4 * areas[areas > 0] / np.pi)))
-
-
-def usual_limit(regions: RegionGraph, merges: Merges, usual: float) -> float:
-    """The limit up to which these regions are merged, which was merged up to `usual`."""
-    return limit_for(typical_size(regions, merges.ends(usual)), usual) if len(regions.pairs) else usual
+    areas = areas[areas > 0]
+    return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else np.inf
 
 
 def limit_for(size: float, usual: float) -> float:
