@@ -50,6 +50,9 @@ export class Cuts {
   }
 }
 
+// Of a result's outlines, where they are columns.
+export const listed = (columns = { place: [] }) => columns.place.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
+
 export const cutWords = (cut, thing) => `Possible cut of ${thing} ${cut.id}: a chance of ${percent(cut.chance)} that two touch there`;
 
 // The switch, the slider and the words beside them in a box; changed(): the lines are to be drawn anew.
@@ -63,7 +66,7 @@ export function control(box, cuts, changed) {
     one("more").hidden = !seen.on;
     one("words").textContent = percent(seen.least);
     one("shown").textContent = String(shown.length);
-    one("right").textContent = shown.length ? `, about ${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} of them right` : "";
+    one("right").textContent = shown.length ? `, about ${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} right` : "";
     if (one("all")) one("all").disabled = !shown.length;
     changed();
   };
@@ -71,7 +74,7 @@ export function control(box, cuts, changed) {
   least.value = String(Math.floor(100 * seen.least));
   seen.least = Number(least.value) / 100;
   toggle.checked = seen.on;
-  toggle.closest("label").hidden = false;
+  box.hidden = false;
   toggle.addEventListener("change", () => {
     seen.on = toggle.checked;
     show();

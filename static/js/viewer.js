@@ -1,7 +1,7 @@
 // The interactive result: the micrograph with its outlines, the histogram and the table, all of the same particles.
 
 import { Histogram } from "./chart.js";
-import { Cuts, control, cutWords } from "./cuts.js";
+import { Cuts, control, cutWords, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { Drawing } from "./viewer-drawing.js";
@@ -14,7 +14,8 @@ const chart = document.getElementById("histogram"); // not of a few particles
 async function outlines(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  return answer.json();
+  const data = await answer.json();
+  return { ...data, cuts: listed(data.cuts) };
 }
 
 // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
@@ -33,7 +34,7 @@ function sentence(object, { unit, said }) {
 const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
 
 // Dashed lines over the outlines, where there are any; the form names those that are shown.
-function possibleCuts(drawing, list = []) {
+function possibleCuts(drawing, list) {
   const cuts = new Cuts(list);
   drawing.overlay = (context, scale) => cuts.paint(context, scale);
   const places = section.querySelector("[data-cuts-places]");
@@ -41,7 +42,7 @@ function possibleCuts(drawing, list = []) {
     if (places) places.value = cuts.shown.map(({ place }) => place).join(" ");
     drawing.draw();
   };
-  if (list.length) control(section, cuts, changed);
+  if (list.length) control(section.querySelector("[data-cuts]"), cuts, changed);
   return cuts;
 }
 

@@ -5,7 +5,7 @@ import { Cuts, control, cutWords } from "../cuts.js";
 export class PossibleCuts {
   constructor(editor) {
     this.editor = editor;
-    this.every = editor.data.cuts ?? [];
+    this.every = editor.data.cuts;
     this.cuts = new Cuts(this.every);
     this.box = editor.dialog.querySelector("[data-cuts]");
     if (!this.box || !this.every.length) return;

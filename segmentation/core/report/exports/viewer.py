@@ -51,7 +51,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
     true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
     its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
-    cuts: possible cuts of what is kept or touches the frame, the most probable first, each with its "place" among all
+    cuts: the possible cuts of what is kept or touches the frame, the most probable first, as columns: "place" among all
     of the image, "id" of the object, "chance", "line" [x0, y0, ...], and "after" and "sides" of `Cut`.
     drawing: what the figure draws, where it is known.
     """
@@ -74,33 +74,34 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         }
         for i, line in enumerate(lines)
     ]
-    frame = {"width": columns, "height": rows, "rows": used.rows}
+    frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
     if task.semantic:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    cuts = _cuts(used, {each["id"] for each in particles if each["kept"] or each["reason"] == Reason.FRAME})
-    return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles, "cuts": cuts}
+    shown = {each["id"] for each in particles if each["kept"] or each["reason"] == Reason.FRAME}
+    # The objects come last, because views/histogram reads the file in pieces.
+    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, shown)}
+    return {**frame, "particles": particles}
 
 
-def _cuts(found: Segmentation, shown: set[int]) -> list[dict[str, Any]]:
+def _cuts(found: Segmentation, shown: set[int]) -> dict[str, list[Any]]:
     tall, wide = found.labels.shape
 
     def id_at(x: int, y: int) -> int:
         return int(found.labels[y, x]) if 0 <= x < wide and 0 <= y < tall else 0
 
-    return [
-        {
-            "place": place,
-            "id": number,
-            "chance": cut.chance,
-            "line": _whole(np.array(cut.line)),
-            "after": cut.after,
-            "sides": cut.sides,
-        }
-        for place, cut in enumerate(found.cuts)
-        if (number := cut.divides(id_at)) in shown
-    ]
+    ids = [cut.divides(id_at) for cut in found.cuts]
+    places = [place for place, number in enumerate(ids) if number in shown]
+    cuts = [found.cuts[place] for place in places]
+    return {
+        "place": places,
+        "id": [ids[place] for place in places],
+        "chance": [cut.chance for cut in cuts],
+        "line": [_whole(np.array(cut.line)) for cut in cuts],
+        "after": [cut.after for cut in cuts],
+        "sides": [cut.sides for cut in cuts],
+    }
 
 
 def objects_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
