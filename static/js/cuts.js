@@ -65,8 +65,7 @@ export function control(box, cuts, changed) {
     one("count").textContent = String(cuts.list.length);
     one("more").hidden = !seen.on;
     one("words").textContent = percent(seen.least);
-    one("shown").textContent = String(shown.length);
-    one("right").textContent = shown.length ? `, about ${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} right` : "";
+    one("right").textContent = `about ${Math.round(shown.reduce((sum, { chance }) => sum + chance, 0))} of ${shown.length} right`;
     if (one("all")) one("all").disabled = !shown.length;
     changed();
   };
