@@ -196,11 +196,6 @@ class SettingsForm(forms.Form):
         return [(owner, [each for each in more if each.task is owner]) for owner in owners]
 
     @property
-    def unasked(self) -> list[FormSetting]:
-        """The settings that a page only keeps."""
-        return [each for each in self.shown if each.setting.scripts]
-
-    @property
     def folds(self) -> dict[str, list[FormSetting]]:
         """The settings in folds of their own, by their titles."""
         titles = dict.fromkeys(each.setting.group for each in self.shown if each.setting.group)

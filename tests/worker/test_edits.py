@@ -383,10 +383,10 @@ def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
     """The first square is cut twice and the second once: the third line stands nowhere. Pressed twice it is one job."""
     stored = result.segmentation
     lines = [[[30, 10], [30, 60]], [[10, 30.5], [30, 30.5]], [[140, 10], [140, 40]], [[95, 10], [95, 40]]]
+    sides = [[28, 35, 31, 35], [20, 28, 20, 32], [138, 25, 141, 25], [93, 25, 96, 25]]
+    cuts = tuple(Cut(0.9, line, [], beside) for line, beside in zip(lines, sides, strict=True))
     with stored.file.open("rb") as file:
-        found = replace(
-            Segmentation.load(file), cuts=tuple(Cut(0.9 - n / 10, line, []) for n, line in enumerate(lines))
-        )
+        found = replace(Segmentation.load(file), cuts=cuts)
     found.save(content := io.BytesIO())
     stored.file.save("cuts.npz", ContentFile(content.getvalue()))
     page = visit(client, visitor_of(SECRET))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import exp, log
+from itertools import product
+from math import dist, exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +61,15 @@ def possible_cuts(
     for place, way in enumerate(ways):
         for corner in way:
             passed.setdefault(corner, []).append(place)
-    cuts = []
-    for place, way in enumerate(ways):
-        ends = [way[0], way[-1]]
-        after = sorted({other for end in ends for other in passed[end] if other < place})
-        cuts.append(Cut(round(chance_of(merges.chance[order[place]], size), 3), _line(way), after))
-    return tuple(cuts)
+    return tuple(
+        Cut(
+            round(chance_of(merges.chance[order[place]], size), 3),
+            _line(way),
+            sorted({other for end in (way[0], way[-1]) for other in passed[end] if other < place}),
+            _sides(way, labels.shape),
+        )
+        for place, way in enumerate(ways)
+    )
 
 
 def _edges(
@@ -105,16 +109,10 @@ def _way(edges: Edges) -> list[Corner]:
             pieces.append(piece)
     way = pieces.pop(0)
     while pieces:
-        joins = [
-            (abs(near[0] - far[0]) + abs(near[1] - far[1]), at, turned, front)
-            for at, piece in enumerate(pieces)
-            for front, near in ((False, way[-1]), (True, way[0]))
-            for turned, far in ((front, piece[0]), (not front, piece[-1]))
-        ]
-        _, at, turned, front = min(joins)
-        piece = pieces.pop(at)
-        piece = piece[::-1] if turned else piece
-        way = [*piece, *way] if front else [*way, *piece]
+        turned = [*pieces, *(piece[::-1] for piece in pieces)]
+        first, second = min(product((way, way[::-1]), turned), key=lambda two: dist(two[0][-1], two[1][0]))
+        pieces = [piece for piece in pieces if piece[0] not in (second[0], second[-1])]
+        way = first + second
     return way
 
 
@@ -124,3 +122,11 @@ def _line(way: Sequence[Corner]) -> list[list[float]]:
     middles = (corners[1:] + corners[:-1]) / 2
     some = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
     return [corners[0].tolist(), *some.tolist(), corners[-1].tolist()]
+
+
+def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
+    """The second pixels beside the edge in the middle, as a made cut may differ by one."""
+    (x, y), (across, _) = sorted(way[(len(way) - 2) // 2 :][:2])
+    one, other = (x - 2, y, x + 1, y), (x, y - 2, x, y + 1)
+    sides: list[int] = np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2).tolist()
+    return sides

@@ -18,7 +18,6 @@ FIRST = "deepsegm-segmentation/1"  # without next_id, maps and the decisions of 
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 # They begin the names of other labels, of layers and of the network's maps in the file.
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
-BESIDE = 1.0  # px from the middle of a possible cut at which the objects on its sides are looked up
 MASKS = "masks of other tools"  # in place of a model's name if no model was used
 NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
@@ -70,29 +69,18 @@ class Cut(NamedTuple):
     lines of other cuts.
 
     chance: that it lies between two particles. after: the places of these others in the list of all cuts of the image;
-    they are no less likely and come before it.
+    they are no less likely and come before it. sides: [x, y, x, y], pixels on both sides of its middle.
     """
 
     chance: float
     line: list[list[float]]
     after: list[int]
-
-    @property
-    def sides(self) -> list[int]:
-        """[x, y, x, y], the pixels on both sides of its middle."""
-        points = np.array(self.line)
-        steps = np.diff(points, axis=0)
-        lengths = np.hypot(steps[:, 0], steps[:, 1])
-        at = int(np.searchsorted(np.cumsum(lengths), lengths.sum() / 2))
-        across = BESIDE * np.array([-steps[at, 1], steps[at, 0]]) / max(float(lengths[at]), 1e-9)
-        middle = points[at] + steps[at] / 2
-        sides: list[int] = np.floor([*(middle - across), *(middle + across)]).astype(int).tolist()
-        return sides
+    sides: list[int]
 
     def divides(self, id_at: Callable[[int, int], int]) -> int:
         """The object on both sides of it, 0 if there is none; id_at(x, y): the object at a pixel."""
         x, y, *other = self.sides
-        number = id_at(x, y)
+        number = int(id_at(x, y))
         return number if number == id_at(*other) else 0
 
 

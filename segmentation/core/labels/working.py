@@ -76,9 +76,8 @@ class WorkingLabels:
         return np.repeat(found[:, 2], found[:, 1]).reshape(bottom - top, right - left)
 
     def id_at(self, x: int, y: int) -> int:
-        """The object at a pixel, 0 outside the image."""
-        inside = 0 <= x < self.width and 0 <= y < self.shape[0]
-        return int(self.crop((y, x, y + 1, x + 1))[0, 0]) if inside else 0
+        """The object at a pixel."""
+        return int(self.crop((y, x, y + 1, x + 1))[0, 0])
 
     def parts(self) -> Iterator[Labels]:
         """The labels, STRIP rows at a time (h, W)."""

@@ -25,7 +25,6 @@ from .base import FIGURE, FIRST, Export
 if TYPE_CHECKING:
     from ...labels.segmentation import Segmentation
     from ...micrograph.types import Micrograph
-    from ..context import Context
     from ..panels import Drawing
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
@@ -36,6 +35,7 @@ TILE = 512  # px
 THUMBNAIL = 320
 LONGEST_FIGURE = 1000
 QUALITY = 80
+IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
@@ -86,21 +86,14 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
 
 
 def _cuts(found: Segmentation, shown: set[int]) -> dict[str, list[Any]]:
-    tall, wide = found.labels.shape
-
-    def id_at(x: int, y: int) -> int:
-        return int(found.labels[y, x]) if 0 <= x < wide and 0 <= y < tall else 0
-
-    ids = [cut.divides(id_at) for cut in found.cuts]
+    ids = [cut.divides(lambda x, y: found.labels[y, x]) for cut in found.cuts]
     places = [place for place, number in enumerate(ids) if number in shown]
     cuts = [found.cuts[place] for place in places]
     return {
         "place": places,
         "id": [ids[place] for place in places],
-        "chance": [cut.chance for cut in cuts],
+        **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
         "line": [_whole(np.array(cut.line)) for cut in cuts],
-        "after": [cut.after for cut in cuts],
-        "sides": [cut.sides for cut in cuts],
     }
 
 
@@ -210,27 +203,20 @@ def thumbnail(analysis: Analysis) -> bytes:
     return _webp(painted(picture, labels, 0.6, numbers))
 
 
-def _write_outlines(context: Context, path: Path) -> None:
-    write_json(outlines(context.analysis, context.drawing), path)
-
-
-def _write_figure(context: Context, path: Path) -> None:
-    path.write_bytes(figure_webp(context.pixels))
-
-
-def _write_thumbnail(context: Context, path: Path) -> None:
-    path.write_bytes(thumbnail(context.analysis))
-
-
 def _shown(
     name: str, kind: str, place: int, write: Callable[[Any, Path], object], turn: int, sample: str = ""
 ) -> Export:
-    line = "shown on the page"
-    return Export(name, "", kind, place, write, image=line, sample=sample, for_the_page=True, stored=True, turn=turn)
+    return Export(name, "", kind, place, write, image=IN, sample=sample, for_the_page=True, stored=True, turn=turn)
 
 
 EXPORTS = (
-    _shown("outlines.json", "application/json", 300, _write_outlines, FIRST),
-    _shown(THUMBNAILS[0], "image/webp", 320, _write_thumbnail, FIRST),
-    _shown("figure-small.webp", "image/webp", 330, _write_figure, FIGURE, sample="shown on the page"),
+    _shown(
+        "outlines.json",
+        "application/json",
+        300,
+        lambda of, to: write_json(outlines(of.analysis, of.drawing), to),
+        FIRST,
+    ),
+    _shown(THUMBNAILS[0], "image/webp", 320, lambda of, to: to.write_bytes(thumbnail(of.analysis)), FIRST),
+    _shown("figure-small.webp", "image/webp", 330, lambda of, to: to.write_bytes(figure_webp(of.pixels)), FIGURE, IN),
 )
