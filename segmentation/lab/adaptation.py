@@ -290,7 +290,9 @@ class Adaptation(Planned):
             known = file.exists()
             if not known:
                 scoring = self.scoring if held else replace(self.scoring, ways=lambda card: [{}])
-                write_whole(file, _packed(read_in_every_way(scoring, predictor, self.pairs[number])))
+                ways = read_in_every_way(scoring, predictor, self.pairs[number])
+                parts = [(one.record, one.labels.shape, zlib.compress(one.labels.astype(np.int32), 1)) for one in ways]
+                write_whole(file, pickle.dumps(parts))
             found[number] = _unpacked(file.read_bytes())
             seconds = (planning.WAYS if held else 1.0) * planning.IMAGE_SECONDS * found[number][0].labels.size / 1e6
             self.done += seconds
@@ -382,11 +384,6 @@ class Adaptation(Planned):
 
 def _records(found: Sequence[Found]) -> list[Any]:
     return [each.record for each in found]
-
-
-def _packed(found: Sequence[Found]) -> bytes:
-    parts = [(each.record, each.labels.shape, zlib.compress(each.labels.astype(np.int32), 1)) for each in found]
-    return pickle.dumps(parts)
 
 
 def _unpacked(content: bytes) -> list[Found]:

@@ -163,10 +163,7 @@ def edit_job(
 
 
 def make_cuts(*, job: Job, places: Container[int], **who: Any) -> None:
-    """Make possible cuts, by their places in the list, as far as they still can be made; raises Refused as `edit_job`.
-
-    who: user and visitor.
-    """
+    """Make possible cuts, by their places in the list, as far as they still stand; raises Refused as `edit_job`."""
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     try:

@@ -151,7 +151,7 @@ def splits(corrections: Corrections, chosen: Container[int]) -> list[Operation]:
     """The operations that make the possible cuts at the chosen places of the list, as far as they can still be made."""
     trial, operations = corrections.followed_by([]), list[Operation]()
     for place, cut in enumerate(trial.original.cuts):
-        if place in chosen and (number := cut.divides(trial.now.id_at)):
+        if place in chosen and (number := cut.divides(trial.now.crop)):
             with suppress(BadEdit):
                 operations.append(trial.do({"op": "split", "id": number, "line": cut.line}).operation)
     return operations

@@ -77,11 +77,11 @@ class Cut(NamedTuple):
     after: list[int]
     sides: list[int]
 
-    def divides(self, id_at: Callable[[int, int], int]) -> int:
-        """The object on both sides of it, 0 if there is none; id_at(x, y): the object at a pixel."""
-        x, y, *other = self.sides
-        number = int(id_at(x, y))
-        return number if number == id_at(*other) else 0
+    def divides(self, crop: Callable[[tuple[int, int, int, int]], NDArray[np.int32]]) -> int:
+        """The object on both sides of it, 0 if there is none; crop: gives the labels in a box."""
+        x0, y0, x1, y1 = self.sides
+        one, other = (int(crop((y, x, y + 1, x + 1))[0, 0]) for x, y in ((x0, y0), (x1, y1)))
+        return one if one == other else 0
 
 
 @dataclass(frozen=True, eq=False)

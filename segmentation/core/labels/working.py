@@ -75,10 +75,6 @@ class WorkingLabels:
         found, _ = self.under(runs_of(first + left, first + right, 0))
         return np.repeat(found[:, 2], found[:, 1]).reshape(bottom - top, right - left)
 
-    def id_at(self, x: int, y: int) -> int:
-        """The object at a pixel."""
-        return int(self.crop((y, x, y + 1, x + 1))[0, 0])
-
     def parts(self) -> Iterator[Labels]:
         """The labels, STRIP rows at a time (h, W)."""
         for strip in self.strips:

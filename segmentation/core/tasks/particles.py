@@ -211,6 +211,10 @@ def measure(
             for name, other in segmentation.alternatives.items()
         }
         alternatives["Feret without pixel corners"] = without_corners(table, own)
+    obstacle = unseen_specks(segmentation, int(table.kept.sum()))
+    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
+        checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
+        obstacle = Flag(checked, "the scale is to be checked")
     statistics = summarise(
         table,
         calibration=calibration,
@@ -221,22 +225,12 @@ def measure(
         evidence=Evidence(
             segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
         ),
-        obstacle=_obstacle(segmentation, table, micrograph, calibration),
+        obstacle=obstacle,
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
-
-
-def _obstacle(
-    segmentation: Segmentation, table: Table, micrograph: Micrograph, calibration: Calibration
-) -> Flag | None:
-    """What forbids a verdict on nanomaterials: a scale that is surely wrong, or many specks that were not measured."""
-    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
-        checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
-        return Flag(checked, "the scale is to be checked")
-    return unseen_specks(segmentation, int(table.kept.sum()))
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:

@@ -235,7 +235,7 @@ def test_a_border_that_was_given_up_is_a_possible_cut_along_the_contact():
     assert len(after) == 2 and [number["op"] for number in operations] == ["split"]
     shares = np.bincount(after.labels[truth > 0] * 3 + truth[truth > 0], minlength=9).reshape(3, 3)[1:, 1:]
     assert shares.max(axis=1).sum() >= (truth > 0).sum() - 10
-    assert cut.divides(lambda x, y: int(after.labels[y, x])) == 0
+    assert cut.divides(WorkingLabels.of(after).crop) == 0
 
 
 def test_cuts_that_end_at_others_come_after_them_and_all_give_what_a_lower_limit_gives():

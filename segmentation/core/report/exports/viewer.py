@@ -86,7 +86,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
 
 
 def _cuts(found: Segmentation, shown: set[int]) -> dict[str, list[Any]]:
-    ids = [cut.divides(lambda x, y: found.labels[y, x]) for cut in found.cuts]
+    ids = [cut.divides(lambda box: found.labels[box[0] :, box[1] :]) for cut in found.cuts]
     places = [place for place, number in enumerate(ids) if number in shown]
     cuts = [found.cuts[place] for place in places]
     return {
