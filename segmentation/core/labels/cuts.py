@@ -98,8 +98,7 @@ def _way(edges: Edges) -> list[Corner]:
         beside.setdefault(begin, []).append(end)
         beside.setdefault(end, []).append(begin)
     pieces = []
-    starts = sorted(beside, key=lambda corner: len(beside[corner]))  # ends first; a closed line has none
-    for start in starts:
+    for start in sorted(beside, key=lambda corner: len(beside[corner])):  # ends first; a closed line has none
         piece = [start]
         while beside[piece[-1]]:
             following = beside[piece[-1]].pop()
@@ -128,5 +127,4 @@ def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
     """The second pixels beside the edge in the middle, as a made cut may differ by one."""
     (x, y), (across, _) = sorted(way[(len(way) - 2) // 2 :][:2])
     one, other = (x - 2, y, x + 1, y), (x, y - 2, x, y + 1)
-    sides: list[int] = np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2).tolist()
-    return sides
+    return [int(each) for each in np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2)]
