@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dj_database_url
@@ -108,18 +108,3 @@ def url(name: str) -> SplitResult | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be an address such as https://sem.example.org, not {value!r}.")
     return parts
-
-
-def mail(name: str) -> tuple[str, int, str, str, bool, bool]:
-    """Host, port, user, password, TLS from the start, TLS later, of an address such as smtps://user:password@host.
-
-    smtp: port 25, or with a password 587 and TLS once connected; smtps: port 465. Not set: this machine, port 25.
-    """
-    parts = urlsplit(secret(name) or "smtp://localhost")
-    try:
-        port = parts.port or {"smtp": 587 if parts.password else 25, "smtps": 465}[parts.scheme]
-    except (ValueError, KeyError):
-        raise ImproperlyConfigured(f"{name} must be an address such as smtps://user:password@host:465.") from None
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    secure = parts.scheme == "smtps"
-    return parts.hostname or "localhost", port, user, password, secure, bool(password) and not secure

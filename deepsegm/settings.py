@@ -303,14 +303,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
 
-# Mail to the administrators
-DEEPSEGM_ALERT_MAILS = env.words("DEEPSEGM_ALERT_MAILS")
-EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = env.mail(
-    "DEEPSEGM_MAIL_URL"
-)
-DEFAULT_FROM_EMAIL = env.text("DEEPSEGM_MAIL_FROM", "deepsegm@localhost")
-EMAIL_TIMEOUT = 10
-
 # Logs go to standard error, where systemd, Docker and people look for them.
 LOG_LEVEL = env.one_of("DEEPSEGM_LOG_LEVEL", "info", "debug", "warning", "error", "critical").upper()
 DEEPSEGM_LOG_FORMAT = env.one_of("DEEPSEGM_LOG_FORMAT", "line", "json")

@@ -1,3 +1,3 @@
 """DeepSegm's Django app; the science lives in `core`."""
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"

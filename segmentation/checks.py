@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.core.mail.message import sanitize_address
 
 from .core.network import cards
 
@@ -90,26 +89,6 @@ def proxies(**kwargs: Any) -> list[CheckMessage]:
         sentence = "DEEPSEGM_URL is https, but no proxy is trusted to say that a request came by https."
         messages.append(Warning(sentence, hint=hint, id="deepsegm.W003"))
     return messages
-
-
-@register
-def mails(**kwargs: Any) -> list[CheckMessage]:
-    """Addresses to which Django can send; a mail about trouble would fail too late."""
-    given = [("DEEPSEGM_ALERT_MAILS", word) for word in settings.DEEPSEGM_ALERT_MAILS]
-    given += [("DEEPSEGM_MAIL_FROM", settings.DEFAULT_FROM_EMAIL)] if given else []
-    hint = "Write addresses such as admin@example.org, several of DEEPSEGM_ALERT_MAILS separated by commas."
-    return [
-        Error(f"{name} holds {word!r}, which is no mail address.", hint=hint, id="deepsegm.E011")
-        for name, word in given
-        if not _is_mail(word)
-    ]
-
-
-def _is_mail(word: str) -> bool:
-    try:
-        return "@" in sanitize_address(word, "utf-8")
-    except ValueError:
-        return False
 
 
 @register(Tags.security)

@@ -29,5 +29,4 @@ def plain(value: Any) -> Any:
 
 def quantities_of(summary: dict[str, Any]) -> dict[str, Any]:
     """The numbers of a stored summary by name, in the order of its kind of analysis: PostgreSQL's JSON keeps none."""
-    found = summary.get("quantities", {})
-    return {name: found[name] for name in summary.get("order", found) if name in found}
+    return {name: summary["quantities"][name] for name in summary.get("order", ())}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import io
+from copy import deepcopy
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network.cards import ModelCard, UnknownModel
+from tests.web.finished import SUMMARY
 
 # What is said of a file of words, by its first bytes.
 TEXT_FILE = (
@@ -206,6 +208,7 @@ def make_job(make_micrograph):
         micrograph = fields.pop("micrograph", None) or make_micrograph(**owned)
         recipe = fields.pop("settings", AnalysisSettings.of())
         known = {"settings": recipe.as_dict(), "model_name": recipe.segmentation.model, "submission": uuid4().hex}
+        known |= {"summary": deepcopy(SUMMARY)} if fields.get("state") == "done" else {}
         job = Job.objects.create(micrograph=micrograph, **{**known, **fields})
         for name in files:
             artifact = Artifact(

@@ -54,7 +54,7 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     from segmentation.core.compare.sides import Side, Sizes
 
     task, objects = find(job.get_settings().task), objects_of_job(job)
-    statistics = job.summary.get("statistics") or {}
+    statistics = job.summary["statistics"] or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
     sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
     images: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def _of_sample(sample: Sample) -> Side:
 def _sizes(jobs: list[Job], pooled: dict[str, Any], size: str) -> Sizes:
     from segmentation.core.compare.sides import Sizes
 
-    weighted, screened = pooled.get("edge") == "weight", pooled.get("screened", True)
+    weighted, screened = pooled["edge"] == "weight", pooled["screened"]
     return Sizes.of_tables(_tables(jobs), size, weighted=weighted, screened=screened)
 
 
@@ -110,7 +110,7 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
 
 
 def objects_of_job(job: Job) -> list[dict[str, Any]] | None:
-    """What the viewer's file has; None where an older result has none that can be read."""
+    """What the viewer's file has; None where it cannot be read."""
     from segmentation.core.report.exports.viewer import objects_of
 
     stored = job.artifact(OUTLINES)

@@ -146,7 +146,7 @@ def _write(
         source = folder / "converted.tif"
         _write_tiff(micrograph, source)
         image.name = f"{PurePosixPath(image.name).stem}.tif"
-    edited = (job.summary.get("used") or {}).get("corrected") or {}
+    edited = job.summary["used"].get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
     store(dataset, image, learning, micrograph, source, labels, further, name=image.name)
 
@@ -195,7 +195,7 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
 
 
 def _measured(job: Job, found: Any) -> list[dict[str, Any]]:
-    """The objects of an older result, whose file of outlines cannot be read."""
+    """The objects of a result whose file of outlines cannot be read."""
     from segmentation.core import pipeline
     from segmentation.core.report.objects import Objects
 

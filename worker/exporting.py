@@ -110,13 +110,14 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         signatures=[each.printed for each in signatures],
         filing=Filing(job.finished, services.address_of(job)),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
+        first_written=None if anew else lambda first: services.publish_early(export=export, files=first),
     )
     summary = None
     if anew:
         files = {name: path for name, path in files.items() if name not in there}
         if job.artifact(tables.NAME):
             files[tables.NAME] = table_of(analysis, out)
-        reused, timings = job.summary.get("reused", False), job.summary.get("timings", {})
+        reused, timings = job.summary["reused"], job.summary["timings"]
         summary = {**summarise(analysis, reused=reused, unread=False), "timings": timings}
     services.publish_export(export=export, files=files, summary=summary)
 

@@ -59,8 +59,8 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
         alive()
         asked, here = job.get_settings(), offered(job.owner)
         part = Part.of(pixels_of(job.micrograph, folder, alive), asked)
-        used, model = job.summary.get("used", {}), job.summary.get("model", {}).get("name", "")
-        refused = bool(job.summary.get("refused"))
+        used, model = job.summary["used"], job.summary["model"]["name"]
+        refused = job.summary["refused"]
         runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
         for way in ways(part, asked, used, model, here, refused=refused)[tried:]:
             if len(shown) == SHOWN:

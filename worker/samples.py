@@ -13,7 +13,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.pairing import place
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.exports.viewer import THUMBNAILS
+from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.models import Job, Sample
 from segmentation.plain import plain, quantities_of
 from segmentation.services import tables
@@ -105,7 +105,6 @@ def _why(job: Job) -> str:
 def _member(job: Job) -> Member | None:
     from segmentation.core.flags import Flag, from_json
     from segmentation.core.measure.quantities import Value
-    from segmentation.core.micrograph.types import NO_SCALE
     from segmentation.core.sample import Member
 
     stored = job.artifact(tables.NAME)
@@ -118,12 +117,10 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
-    if not calibration.is_known:  # of a version that assumed a width
-        table, calibration = table.rescaled(None), Calibration.absent()
     sha256, record, picture = job.micrograph.sha256, _record(job), _picture(job)
-    budget = (job.summary.get("statistics") or {}).get("budget")
+    budget = (job.summary["statistics"] or {}).get("budget")
     quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}
-    said = from_json(job.summary, (NO_SCALE, *job.micrograph.notes))
+    said = from_json(job.summary)
     known = {each.text for each in said}
     said += [Flag(each) for each in disagreements(job.micrograph, calibration) if each not in known]
     return Member(job.micrograph.name, table, calibration, clarity, sha256, record, picture, budget, quantities, said)
@@ -131,7 +128,7 @@ def _member(job: Job) -> Member | None:
 
 def _picture(job: Job) -> bytes:
     """The small picture of an image with its objects; b"" if it cannot be read, because a report does not need it."""
-    stored = job.artifacts.filter(name__in=THUMBNAILS).first()
+    stored = job.artifacts.filter(name=THUMBNAIL_FILE).first()
     try:
         return stored.file.open("rb").read() if stored else b""
     except OSError:
@@ -139,21 +136,19 @@ def _picture(job: Job) -> bytes:
 
 
 def _record(job: Job) -> AnalysisRecord:
-    """How the objects of an image were found, from its summary; summaries of older versions contain less."""
+    """How the objects of an image were found, from its summary."""
     from segmentation.core.sample import AnalysisRecord
 
     said, micrograph = job.summary, job.micrograph
-    model, image = said.get("model") or {}, said.get("image") or {}
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
-    older = {name: said[name] for name in ("threshold", "polarity", "scale") if said.get(name) not in (None, "")}
     settings = job.get_settings()
     return AnalysisRecord(
         settings.task,
         settings.as_dict(),
-        job.segmentation.provenance["card"] if job.segmentation else model,
-        said.get("used", older),
-        image.get("width", micrograph.width),
-        image.get("height", micrograph.height),
-        said.get("data_bar"),
+        job.segmentation.provenance["card"] if job.segmentation else said["model"],
+        said["used"],
+        said["image"]["width"],
+        said["image"]["height"],
+        said["data_bar"],
         {**kind, **micrograph.metadata},
     )

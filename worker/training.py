@@ -38,7 +38,6 @@ Progress = Callable[[str, float], None]
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
 LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone
-DECODED = "decoded"  # a file that tells that the images beside it are our own TIFFs
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
 
@@ -151,9 +150,8 @@ def _options(training: Training) -> dict[str, Any]:
 def _data(training: Training, place: Path, alive: Callable[[], None]) -> Path:
     """The frozen images as a folder dataset, laid out once; raises Refused where one was changed before."""
     data = place / "data"
-    if (data / DECODED).exists():
+    if data.exists():
         return data
-    shutil.rmtree(data, ignore_errors=True)  # an earlier version laid out the senders' own files
     aside = place / "data.part"
     shutil.rmtree(aside, ignore_errors=True)
     rows = {str(row.pk): row for row in DatasetImage.objects.filter(dataset=training.dataset)}
@@ -165,7 +163,6 @@ def _data(training: Training, place: Path, alive: Callable[[], None]) -> Path:
         row.group, row.region = entry["group"], entry["region"]
         chosen.append(row)
     lay_out(chosen, aside, alive)
-    (aside / DECODED).touch()
     os.replace(aside, data)
     return data
 

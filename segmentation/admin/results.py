@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from .. import services
 from ..core import tasks
-from ..core.report.exports.viewer import THUMBNAILS
+from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..core.typed import settings_of_task
 from ..models import (
@@ -62,7 +62,7 @@ class JobAdmin(WithLink):
     actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        pictures = Artifact.objects.filter(name__in=(*THUMBNAILS, FIGURE))
+        pictures = Artifact.objects.filter(name__in=(THUMBNAIL_FILE, FIGURE))
         shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
         return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(shown)
 
@@ -84,7 +84,7 @@ class JobAdmin(WithLink):
 
     @admin.display(description="")
     def thumbnail(self, job: Job) -> SafeString:
-        address = _address(job, *THUMBNAILS)
+        address = _address(job, THUMBNAIL_FILE)
         return image_of(address) if address else preview(job.micrograph)
 
     @admin.display(ordering="micrograph__name")

@@ -16,13 +16,12 @@ from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
-from ..core.settings import task_of
 from ..core.typed import SWITCH
 from ..http.access import visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
-from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
+from ..services.calibration import calibration_for, refuse_tall_bar, stated_calibration
 from ..services.limits import one_edit
 from ..services.logs import as_csv
 from . import schemas
@@ -315,7 +314,7 @@ def _line(request: HttpRequest, job: Job) -> dict[str, Any]:
         "error": job.error or None,
         "sample": str(job.sample_id) if job.sample_id else None,
         "parent": str(job.parent_id) if job.parent_id else None,
-        "task": task_of(job.settings),
+        "task": job.settings["task"],
         "model": job.model_name,
         "image": {"name": image.name, "width": image.width or None, "height": image.height or None},
     }
@@ -324,10 +323,8 @@ def _line(request: HttpRequest, job: Job) -> dict[str, Any]:
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     """A job in JSON."""
     address = request.build_absolute_uri
-    assumed = is_assumed(job.summary)
-    is_shown = job.is_done and not assumed
-    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)] if is_shown else []
-    names += [PICTURE] if is_shown and job.micrograph.viewer_image else []
+    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)] if job.is_done else []
+    names += [PICTURE] if job.is_done and job.micrograph.viewer_image else []
     return {
         "id": str(job.pk),
         "url": address(reverse("api:job", args=[job.pk])),
@@ -337,15 +334,14 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "progress": job.progress,
         "position": job.position(),
         "expected_seconds": job.expected_seconds(),
-        "error": job.error or (ASSUMED if assumed else None),
+        "error": job.error or None,
         "image": {
             "name": job.micrograph.name,
             "width": job.micrograph.width or None,
             "height": job.micrograph.height or None,
         },
         "settings": job.settings,
-        "recipe": job.settings,
-        "result": job.summary if is_shown else None,
+        "result": job.summary if job.is_done else None,
         "signatures": [each.as_dict() for each in job.signatures.all()],
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
     }

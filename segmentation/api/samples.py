@@ -19,7 +19,7 @@ from ..http.access import visible
 from ..http.serving import serve_sample_file
 from ..models import Job, Sample
 from ..presenters.progress import Progress
-from ..presenters.sample import ASSUMED, ImageRow, PooledResult
+from ..presenters.sample import ImageRow, PooledResult
 from ..services import Intake, Note, Refused, Scale
 from ..services.outlines import pooled_coco
 from ..services.samples import NO_VALUE
@@ -253,21 +253,20 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         raise Http404 from None
     address = request.build_absolute_uri
     pooled, progress = PooledResult(sample), Progress.of(sample)
-    files = () if pooled.assumed else sample.artifacts.values_list("name", flat=True)
+    files = sample.artifacts.values_list("name", flat=True)
     return {
         "id": str(sample.pk),
         "url": address(reverse("api:sample", args=[sample.pk])),
         "page": address(reverse("sample-page", args=[sample.pk])),
         "name": sample.name,
         "state": sample.state,
-        "error": sample.error or (ASSUMED if pooled.assumed else None),
+        "error": sample.error or None,
         "done": progress.done,
         "failed": progress.failed,
         "under_way": progress.under_way,
         "expected_seconds": progress.seconds if progress.under_way else None,
         "scale": {"rule": sample.rule, "value": sample.value},
         "settings": sample.settings,
-        "recipe": sample.settings,
         "result": {name: value for name, value in pooled.stored.items() if name != "of"} or None,
         "current": sample.state == Sample.State.DONE,
         "images": [_image(request, each) for each in pooled.images if each.job],

@@ -48,7 +48,6 @@ class Analysis(Schema):
     error: str | None = Field(description="Why it failed.")
     expected_seconds: float | None
     settings: dict[str, Any] = Field(description="The settings that were sent.")
-    recipe: dict[str, Any] = Field(description="The older name of settings, until 1.0.", deprecated=True)
     files: dict[str, str] = Field(description=FILES)
 
 
@@ -128,6 +127,7 @@ class Objects(Schema):
     next: int = Field(description="The next free id.")
     operations: list[dict[str, Any]] = Field(description="Those that can still be undone, in their order.")
     classes: list[str] = Field(description="The names of the classes.")
+    maps: list[str] = Field(description="Stored maps of the network; without one no click adds an object.")
     ids: list[int]
     classes_of: list[int] = Field(description="The place of its class among classes.")
     confidence: list[float | None] = Field(description="null where it is not known, and where a person changed it.")

@@ -264,9 +264,8 @@ def _field(setting: Setting) -> Any:
     kind = int if setting.number.startswith("whole") else float
     kinds += [Annotated[kind, limits]] if setting.number else []
     takes = f" Takes {setting.takes}." if setting.takes else ""
-    older = "".join(f" Until 1.0 also named {name}." for name in setting.names[1:])
     default = setting.write(setting.default)
-    definition = Field(default, title=setting.title, description=f"{setting.description}{takes}{older}")
+    definition = Field(default, title=setting.title, description=f"{setting.description}{takes}")
     return reduce(or_, kinds or [str]), definition
 
 
@@ -318,8 +317,8 @@ def _with_model(sent: dict[str, str], user: Any, now: str = "") -> dict[str, str
 
 
 def _refuse_unknown(sent: Any, body: type[Body], form: SettingsForm) -> None:
-    older = {name for task in every() for each in settings_of_task(task) for name in each.names}
-    if unknown := sorted(set(sent) - set(form.fields) - older - set(body.model_fields)):
+    plain = {each.name for task in every() for each in settings_of_task(task)}
+    if unknown := sorted(set(sent) - set(form.fields) - plain - set(body.model_fields)):
         raise Refused(f"There is no field named {unknown[0]}.")
 
 

@@ -166,18 +166,18 @@ def _fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "needed": name in needed, **said} for name, said in body.get("properties", {}).items()]
 
 
-def _bodies(made: dict[str, Any]) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    """Each kind of answer with its entries: name, meaning, whether it is on its way out."""
+def _bodies(made: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Each kind of answer with its entries: name and meaning."""
     schemas = made["components"]["schemas"]
     return [
         (name, [_entry(*each) for each in schema.get("properties", {}).items()]) for name, schema in schemas.items()
     ]
 
 
-def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str, bool]:
+def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str]:
     kind = schema.get("$ref", schema.get("items", {}).get("$ref", schema.get("type", ""))).rpartition("/")[2]
     words = schema.get("description") or ", ".join(schema.get("enum", [])) or kind or schema.get("title", "")
-    return name, words, schema.get("deprecated", False)
+    return name, words
 
 
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:

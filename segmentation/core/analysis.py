@@ -13,7 +13,6 @@ from .measure.quantities import Value
 from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
 from .settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
-from .validation import Settings, entry_names
 
 if TYPE_CHECKING:
     from .measure.results import Statistics
@@ -33,14 +32,14 @@ class AnalysisSettings:
 
         Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
         """
-        measuring = _names(MeasurementSettings)
+        measuring = MeasurementSettings.model_fields
         measurement = {name: value for name, value in settings.items() if name in measuring}
         others = {name: value for name, value in settings.items() if name not in measuring}
         return cls(tasks.find(task).settings(**others), MeasurementSettings(**measurement), task)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The settings written by `as_dict`, also by versions that knew particles only and called them a recipe."""
+        """The settings written by `as_dict`."""
         return cls.of(**data)
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,10 +55,6 @@ class AnalysisSettings:
             segmentation=self.segmentation.replaced(**found) if found else self.segmentation,
             measurement=self.measurement.replaced(**measured) if measured else self.measurement,
         )
-
-
-def _names(model: type[Settings]) -> set[str]:
-    return {name for field in model.model_fields for name in entry_names(model, field)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ from pydantic import Field
 
 LONGEST = 60  # characters of a short form
 NO_NUMBERS = "No numbers: unlike the training images of the model"  # short form where an image is of another kind
-EARLIER = "Has a warning: see its page"  # short form of a warning that an earlier version stored as a sentence alone
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,9 @@ def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
     return {"warnings": [each["text"] for each in every], "flags": every}
 
 
-def from_json(stored: Mapping[str, Any], notes: Iterable[str] = ()) -> list[Flag]:
-    """The flags that `as_json` stored, or those of an earlier version, which stored sentences alone; notes: such
-    sentences that change no number."""
-    if "flags" in stored:
-        return [Flag(**{**each, "ids": tuple(each["ids"])}) for each in stored["flags"]]
-    harmless = set(notes)
-    return [Flag(text) if text in harmless else Flag.doubtful(text, EARLIER) for text in stored.get("warnings", ())]
+def from_json(stored: Mapping[str, Any]) -> list[Flag]:
+    """The flags that `as_json` stored; none of what is not finished."""
+    return [Flag(**{**each, "ids": tuple(each["ids"])}) for each in stored.get("flags", ())]
 
 
 def one_line(flags: Iterable[Flag], longest: int = 150) -> str:

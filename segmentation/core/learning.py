@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NotRequired
-
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 
 class Plan(TypedDict):
     """What a training is about to do. trainings: how many networks it trains, the held-out ones and the final one.
     held_out: names of the images that are held out, of each split. seconds: expected time of all. of_step: of a step,
-    with looking at it; older plans do not say it. notes: sentences, such as that the data hardly suffice."""
+    with looking at it. notes: sentences, such as that the data hardly suffice."""
 
     steps: int
     trainings: int
     held_out: list[list[str]]
     seconds: float
-    of_step: NotRequired[float]
+    of_step: float
     notes: list[str]
 
 

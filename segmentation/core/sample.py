@@ -67,7 +67,7 @@ class Member:
     """One analysed image of a sample.
 
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows its objects.
-    sha256: of the file. record: how its objects were found, if known. picture: a small PNG of the image with its
+    sha256: of the file. record: how its objects were found. picture: a small PNG of the image with its
     objects, b"" if there is none. budget: the image's own uncertainty budget, if there is one.
     quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
     """

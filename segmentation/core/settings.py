@@ -6,23 +6,16 @@ MeasurementSettings say how it is measured. Both are stored and sent as one flat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from .micrograph.types import Calibration
 from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
-DEFAULT_WIDTH_NM = 7520.0
-
-
-def task_of(stored: Mapping[str, Any]) -> str:
-    """The task of stored settings or of a stored summary; those of versions that knew one task do not name it."""
-    return str(stored.get("task", DEFAULT_TASK))
 
 
 def _calibration(value: Any) -> Any:
@@ -81,7 +74,6 @@ class MeasurementSettings(Settings):
     )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",
-        validation_alias=AliasChoices("border_correction", "edge"),
         title="Border correction",
         description=(
             "Objects that touch the frame have no size. The other objects have equal weight (exclude), or the inverse"

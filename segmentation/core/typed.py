@@ -24,7 +24,7 @@ from .analysis import AnalysisSettings
 from .settings import MeasurementSettings
 from .tasks import every
 from .tasks.base import Task
-from .validation import Settings, entry_names, sentence
+from .validation import Settings, sentence
 
 SWITCH = {"on": True, "off": False}
 SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
@@ -36,11 +36,11 @@ SIZE = "size"
 class Setting:
     """One setting.
 
-    names: accepted names, the present one first, then older ones. words: words that may be typed, with their values.
+    words: words that may be typed, with their values.
     number: "" if no number may be typed, else "number" or "whole number", from least to greatest.
     """
 
-    names: tuple[str, ...]
+    name: str
     title: str
     description: str
     default: Any
@@ -52,10 +52,6 @@ class Setting:
     unit: str = ""
     main: bool = False
     group: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.names[0]
 
     @property
     def is_switch(self) -> bool:
@@ -127,17 +123,17 @@ def number_of(text: str) -> float:
 @cache
 def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
     """Every setting of a settings model except those with a form of their own, such as the calibration."""
-    described = model.model_json_schema(by_alias=False)["properties"]
+    described = model.model_json_schema()["properties"]
     # A schema has its keys sorted; those of labels are in the order in which they are shown.
     extras = {name: field.json_schema_extra for name, field in model.model_fields.items()}
     return tuple(
-        _setting(tuple(dict.fromkeys(entry_names(model, name))), {**said, **(extras[name] or {})})  # type: ignore[dict-item]
+        _setting(name, {**said, **(extras[name] or {})})  # type: ignore[dict-item]
         for name, said in described.items()
         if "$ref" not in str(said)
     )
 
 
-def _setting(names: tuple[str, ...], said: dict[str, Any]) -> Setting:
+def _setting(name: str, said: dict[str, Any]) -> Setting:
     words: dict[str, Any] = {}
     numeric: dict[str, Any] = {}
     for kind in said.get("anyOf", [said]):
@@ -150,7 +146,7 @@ def _setting(names: tuple[str, ...], said: dict[str, Any]) -> Setting:
         else:
             words |= {word: word for word in kind.get("enum", [kind["const"]] if "const" in kind else [])}
     return Setting(
-        names,
+        name,
         said["title"],
         said.get("description", ""),
         said.get("default"),
@@ -195,9 +191,8 @@ One definition for the page, the API (fields of these names), the command line (
 def _table(settings: Iterable[Setting]) -> str:
     rows = ["| name | takes | default | meaning |", "|---|---|---|---|"]
     for each in settings:
-        older = "".join(f" (until 1.0 also `{name}`)" for name in each.names[1:])
         takes, default = each.takes or "text", each.write(each.default)
-        rows.append(f"| `{each.name}`{older} | {takes} | {default} | {each.title}: {each.description} |")
+        rows.append(f"| `{each.name}` | {takes} | {default} | {each.title}: {each.description} |")
     return "\n".join(rows)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 # What an entry has to be, by the type of pydantic's error, filled with the error's context.
 WORDS = {
@@ -49,12 +49,12 @@ class Settings(BaseModel):
     with the form that a single entry has to have ("one line of text").
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _entries_are_known(cls, data: Any) -> Any:
-        known = {name for field in cls.model_fields for name in entry_names(cls, field)}
+        known = set(cls.model_fields)
         if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - known)):
             near = [word for name in unknown for word in get_close_matches(name, known, 1)]
             hint = f" (did you mean {', '.join(near)}?)" if near else ""
@@ -63,16 +63,8 @@ class Settings(BaseModel):
 
     def replaced(self, **changes: Any) -> Self:
         """The same settings with some entries changed, checked anew; raises ValidationError."""
-        own = {alias: name for name in type(self).model_fields for alias in entry_names(type(self), name)}
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self).model_validate({**values, **{own.get(name, name): value for name, value in changes.items()}})
-
-
-def entry_names(model: type[BaseModel], field: str) -> list[str]:
-    """The names under which an entry may be written: the field's own and its aliases."""
-    alias = model.model_fields[field].validation_alias
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    return [field, *(name for name in choices if isinstance(name, str))]
+        return type(self).model_validate({**values, **changes})
 
 
 def sentence(error: ValidationError) -> str:

@@ -167,15 +167,13 @@ class SettingsForm(forms.Form):
             self.initial = self.texts_of(stands_for)
 
     def _under_own_names(self, data: Mapping[str, str]) -> dict[str, str]:
-        """The sent values; older names and the plain names of scripts are replaced by those of the fields."""
+        """The sent values; the plain names of scripts are replaced by those of the fields."""
         sent = {name: data[name] for name in data}
         of_a_page = any(name.startswith(f"{self.task.name}.") for name in sent)
         for each in self.chosen:
-            names = each.setting.names if each.name not in sent and not (each.task and of_a_page) else ()
-            for name in names:
-                if name in sent:
-                    sent[each.name] = sent[name]
-                    break
+            plain = each.setting.name
+            if plain in sent and not (each.task and of_a_page):
+                sent.setdefault(each.name, sent[plain])
         return sent
 
     @property

@@ -26,7 +26,7 @@ from ..core.archive import streamed_zip
 from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
 from ..core.report.exports.base import Of
-from ..core.report.exports.viewer import THUMBNAILS
+from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
 from ..services import bundles, dataset_exports
 from ..services.trouble import trouble
@@ -56,8 +56,8 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
 
 def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
     """The address of the small picture of each job that has one, by the job's id."""
-    stored = Artifact.objects.filter(job__in=jobs, name__in=THUMBNAILS).values_list("job_id", "name")
-    return {pk: reverse("artifact", args=[pk, name]) for pk, name in stored}
+    stored = Artifact.objects.filter(job__in=jobs, name=THUMBNAIL_FILE).values_list("job_id", flat=True)
+    return {pk: reverse("artifact", args=[pk, THUMBNAIL_FILE]) for pk in stored}
 
 
 def file_stem(name: str) -> str:

@@ -12,7 +12,6 @@ from ..core.report import exports
 from ..core.report.wording import capital
 from ..models import Artifact, Job
 from ..services import ask_for_files, bundles, unwritten
-from ..services.calibration import is_assumed
 from .serving import file_stem
 
 
@@ -42,7 +41,10 @@ class Zipped:
     def _entries(self) -> Iterator[tuple[str, bytes]]:
         """A folder for each result, and what is missing by name: results without files, files that have gone
         meanwhile."""
-        missing = [f"{job.micrograph.name}: {_why_none(job)}, so no files of it are here." for job in self._others]
+        missing = [
+            f"{job.micrograph.name}: {capital(job.get_state_display())}, so no files of it are here."
+            for job in self._others
+        ]
         for number, (job, files) in enumerate(self._stored, 1):
             folder = f"{number:03d} {file_stem(job.micrograph.name)}"
             missing += [
@@ -62,13 +64,9 @@ class Zipped:
 
 def _files(job: Job) -> list[Artifact]:
     """The files of a result to be taken away, but for the bundle of them all."""
-    if job.state != Job.State.DONE or is_assumed(job.summary):
+    if job.state != Job.State.DONE:
         return []
     listed = exports.listed("image", tasks.find(job.get_settings().task))
     offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
     stored = {each.name: each for each in job.artifacts.all()}
     return [stored[name] for name in offered if name in stored]
-
-
-def _why_none(job: Job) -> str:
-    return "Its scale was not checked" if is_assumed(job.summary) else capital(job.get_state_display())

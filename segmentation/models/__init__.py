@@ -54,4 +54,4 @@ from .signatures import Signature
 from .staff_actions import StaffAction
 from .tokens import Delivery, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile
-from .workers import Fault, WorkerProcess
+from .workers import WorkerProcess

@@ -1,4 +1,4 @@
-"""The worker processes that are alive, and what is wrong with the site."""
+"""The worker processes that are alive."""
 
 from __future__ import annotations
 
@@ -32,18 +32,3 @@ class WorkerProcess(models.Model):
     @property
     def is_alive(self) -> bool:
         return timezone.now() - self.seen < ALIVE
-
-
-class Fault(models.Model):
-    """A check of /readyz that fails: since when, when a web process saw that last, whether administrators were told.
-
-    Several web processes share the row. It is gone once all is well again.
-    """
-
-    name = models.CharField(max_length=50, primary_key=True)
-    since = models.DateTimeField()
-    seen = models.DateTimeField()
-    told = models.BooleanField(default=False)
-
-    def __str__(self) -> str:
-        return self.name

@@ -78,7 +78,7 @@ class Convergence:
         if not statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
             return None
         unit, things = statistics.unit, "images" if curve.get("by") == "image" else summary.things
-        last, wanted = curve["median"][-1], curve.get("wanted") or 0.05
+        last, wanted = curve["median"][-1], curve["wanted"]
         lows = [median if low is None else low for low, median in zip(curve["low"], curve["median"], strict=True)]
         highs = [median if high is None else high for high, median in zip(curve["high"], curve["median"], strict=True)]
         bottom, top = _room(min(*lows, last * (1 - wanted)), max(*highs, last * (1 + wanted)))

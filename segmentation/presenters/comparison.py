@@ -206,8 +206,8 @@ class ComparedResults:
 
 def by_hand(job: Job) -> bool:
     """Whether a person or another tool made or changed its outlines."""
-    used = job.summary.get("used") or {}
-    return bool(used.get("corrected") or used.get("imported")) or job.summary.get("model", {}).get("name") == MASKS
+    used = job.summary["used"]
+    return bool(used.get("corrected") or used.get("imported")) or job.summary["model"]["name"] == MASKS
 
 
 def authors(job: Job) -> list[str]:

@@ -23,12 +23,11 @@ from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
-from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
-from ..services.calibration import is_assumed, used_calibration
+from ..services.calibration import used_calibration
 from ..services.models_offered import may_look_at
 from .charts import ChartedSummary, Convergence
 
@@ -93,26 +92,25 @@ class Result(ChartedSummary):
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
-        self.task = find(task_of(self.summary))
+        self.used: dict[str, Any] = job.summary["used"]
+        self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
 
     @property
     def nothing(self) -> bool:
-        """Whether there is nothing to show but the image; results of earlier versions say so of particles only."""
-        if self.statistics and self.screened:
-            return not self.kept and not self.set_aside_count
-        return self.summary.get("found") == 0
+        """Whether there is nothing to show but the image."""
+        return bool(self.summary["found"] == 0)
 
     @property
     def refused(self) -> bool:
         """Whether no number is given because the image is of another kind."""
-        return bool(self.summary.get("refused")) or any(each.reason == Reason.UNLIKE for each in self.set_aside)
+        return bool(self.summary["refused"]) or any(each.reason == Reason.UNLIKE for each in self.set_aside)
 
     @property
     def wants_proposals(self) -> bool:
         """Whether nothing, or nothing sure, was found by a network, so that other ways are worth a look."""
-        used = self.summary.get("used") or {}
+        used = self.used
         if {"imported", "corrected", "reviewed"} & used.keys():
             return False
         none_kept = self.statistics is not None and not self.kept
@@ -121,14 +119,14 @@ class Result(ChartedSummary):
     @property
     def fitting(self) -> Change | None:
         """The model that the image looks made for, as a button, where it is installed."""
-        other = self.summary.get("used", {}).get("resembles") or {}
+        other = self.used.get("resembles") or {}
         here = {card.name for card in cards.available()}
         return Change(f"Analyse with {other['title']}", "model", other["model"]) if other.get("model") in here else None
 
     @property
     def began_with(self) -> Change | None:
         """The model that a user's own began with, where the image is unlike the user's."""
-        other = self.summary.get("used", {}).get("unlike_own", {}).get("began_with")
+        other = self.used.get("unlike_own", {}).get("began_with")
         found = next((card for card in cards.available() if card.name == other), None)
         return Change(f"analyse with {found.title}", "model", found.name) if found else None
 
@@ -140,7 +138,7 @@ class Result(ChartedSummary):
     @property
     def other_polarity(self) -> Change | None:
         """What outlines particles of the other polarity, where those look nearly as clear or were found first."""
-        used = self.summary.get("used", {})
+        used = self.used
         near = used.get("other_polarity", 0.0) >= UNDECIDED
         first = used.get("instead_of", {}).get("polarity", used.get("polarity"))
         if not (near or first != used.get("polarity")) or self.job.get_settings().as_dict().get("polarity") != "auto":
@@ -151,7 +149,7 @@ class Result(ChartedSummary):
     @property
     def separated(self) -> int | None:
         """How many outlines there would be if more touching particles were separated, where those are many more."""
-        used, found = self.summary.get("used", {}), self.summary.get("found") or 0
+        used, found = self.used, self.summary["found"]
         more = used.get("separated", 0)
         # Outlined anew, corrected outlines would be lost.
         return more if found and more >= MANY_MORE * found and not used.get("corrected") else None
@@ -198,9 +196,9 @@ class Result(ChartedSummary):
     @property
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
-        used = self.summary.get("used") or {}
+        used = self.used
         corrected = corrected_words(used)
-        by_people = f"Outlines: {corrected}, of {self.summary.get('found', 0):,}" if corrected else ""
+        by_people = f"Outlines: {corrected}, of {self.summary['found']:,}" if corrected else ""
         return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
 
     @property
@@ -215,7 +213,7 @@ class Result(ChartedSummary):
     @property
     def warnings(self) -> list[Flag]:
         """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
-        every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
+        every = [each for each in from_json(self.summary) if each.text != NO_SCALE]
         heading = f"No {self.task.things} were found. "
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 
@@ -287,7 +285,7 @@ class Result(ChartedSummary):
     @property
     def _card(self) -> cards.ModelCard | None:
         """The card of the weights that made this result, while they are installed."""
-        model = self.summary.get("model", {})
+        model = self.summary["model"]
         try:
             card = cards.find(model.get("name", ""))
         except cards.UnknownModel:
@@ -299,15 +297,15 @@ class Result(ChartedSummary):
         """What the filter did, or would leave alone."""
         if self.refused:
             return "Nothing is measured, so the filter changes nothing."
-        if not self.summary.get("filter"):
+        if not self.summary["filter"]:
             return "The filter is off, so it sets nothing aside."
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
-        model = self.summary.get("model", {})
-        used = self.summary.get("used", {})
+        model = self.summary["model"]
+        used = self.used
         by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         named = imported_words(used) or by_model
         if (card := self._card) and may_look_at(card.name, self.job.owner):
@@ -319,7 +317,7 @@ class Result(ChartedSummary):
             ("Outlines" if used.get("imported") else "Model", named),
             ("Their file" if used.get("imported") else "Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
             *((each.title, self._used(each, value)) for each, value in shown_settings(self.job.get_settings())),
-            ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
+            ("Computing time", _seconds(self.summary["timings"], self.summary["reused"])),
         ]
 
     def _used(self, setting: Setting, requested: Any) -> str:
@@ -361,18 +359,13 @@ def shown_settings(settings: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
             yield each, values[each.name]
 
 
-def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
-    """The warnings of a result, also of an earlier version."""
-    return from_json(summary, (NO_SCALE, *micrograph.notes))
-
-
 def warning_of(job: Job) -> str:
     """The short forms of the warnings of a finished job on one line, "" without any."""
-    return one_line(flags_of(job.summary, job.micrograph))
+    return one_line(from_json(job.summary))
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
-    """The size distribution of a stored result, also of an earlier version."""
+    """The size distribution of a stored result."""
     stored = summary.get("statistics")
     return Statistics.from_dict(stored) if stored else None
 
@@ -383,9 +376,7 @@ def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def main_number(summary: dict[str, Any]) -> str:
-    """The number by which a result is known in lists, "" where there is none or its scale was assumed."""
-    if is_assumed(summary):
-        return ""
+    """The number by which a result is known in lists, "" where there is none."""
     numbers = Summary(statistics_of(summary), values_of(summary))
     if numbers.screened:
         median = numbers.by_number("median")

@@ -18,7 +18,6 @@ from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
 from ..core.report.wording import capital, corrected_images_words, scale_range
-from ..core.settings import DEFAULT_TASK, task_of
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -35,10 +34,6 @@ BY_FIELD = (
     " resampling of the images. It shows how the images differ, not how wrong the model is."
 )
 ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
-ASSUMED = (
-    "An earlier version assumed that images are 7520 nm wide, so the sizes of this sample are not shown. Set the scale"
-    " below; everything is then measured again."
-)
 PENDING = "not pooled yet"
 NOBODY = ("0", "null")  # made or changed an outline
 BETWEEN = "Share of the variance of ln(size) between the images, not within them (one-way analysis of variance)."
@@ -90,9 +85,6 @@ class PooledResult(ChartedSummary):
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
         self.stored: dict[str, Any] = sample.pooled
-        self.sources: dict[str, int] = (self.stored.get("calibration") or {}).get("sources") or {}
-        if self.assumed:
-            self.stored = {}
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
         super().__init__(statistics, values_of(self.stored) if reported else {}, **self._words())
@@ -114,18 +106,12 @@ class PooledResult(ChartedSummary):
         return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED)
 
     @property
-    def assumed(self) -> bool:
-        """Whether the numbers rest on a width that an earlier version assumed, so that nothing is shown of them."""
-        return "default" in self.sources
-
-    @property
     def unscaled(self) -> int:
         """Images that need a scale and have none; fractions of classes need none."""
-        if any(
-            OF in name for name in quantities_of(self.stored)
-        ):  # asked without the task, as the list of samples must not fail
+        if any(OF in name for name in quantities_of(self.stored)):  # not by task: the list of samples must not fail
             return 0
-        return self.sources.get("default", 0) + self.sources.get("none", 0)
+        images: int = (self.stored.get("calibration") or {}).get("sources", {}).get("none", 0)
+        return images
 
     @property
     def in_pixels(self) -> bool:
@@ -159,8 +145,8 @@ class PooledResult(ChartedSummary):
 
     @property
     def headline_names(self) -> list[str]:
-        """Names of the main numbers; results of earlier versions call them chief."""
-        return self.stored.get("headline_quantities") or self.stored.get("chief") or []
+        """Names of the main numbers."""
+        return self.stored.get("headline_quantities") or []
 
     def headline_quantities(self, quantities: Mapping[str, Value]) -> list[Entry]:
         """The main numbers of all images or of one, by which images are compared, in the units of all together."""
@@ -184,7 +170,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        return [*([Flag(ASSUMED)] if self.assumed else []), *from_json(self.stored)]
+        return from_json(self.stored)
 
     @property
     def kept_words(self) -> str:
@@ -213,7 +199,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def by_image(self) -> bool:
-        """Whether the curve of the median counts images; of one image, and in older results, it counts particles."""
+        """Whether the curve of the median counts images; of one image it counts particles."""
         curve = self.statistics.convergence if self.statistics else None
         return curve is not None and curve.get("by") == "image"
 
@@ -285,12 +271,12 @@ class PooledResult(ChartedSummary):
         every = Job.objects.filter(own, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
         by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
         results = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
-        kind = task_of(self.sample.settings)
+        kind = self.sample.settings["task"]
         by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in results}
         others = {
             (each["micrograph"], by_hand[each["pk"]]): each["pk"]
             for each in results
-            if not each["sample"] and (each["settings__task"] or DEFAULT_TASK) == kind
+            if not each["sample"] and each["settings__task"] == kind
         }
         return [
             replace(
@@ -302,11 +288,9 @@ class PooledResult(ChartedSummary):
         ]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
-        """n, median and unit of finished images that are not in the pooled numbers and have no assumed width."""
-        source, path = "summary__calibration__source", "summary__statistics__"
-        names = (f"{path}n_kept", f"{path}median", f"{path}unit")
-        found = Job.objects.filter(pk__in=pks).values_list("pk", source, *names)
-        return {pk: rest for pk, source, *rest in found if source != "default"}
+        """n, median and unit of finished images that are not in the pooled numbers."""
+        names = (f"summary__statistics__{name}" for name in ("n_kept", "median", "unit"))
+        return {pk: rest for pk, *rest in Job.objects.filter(pk__in=pks).values_list("pk", *names)}
 
 
 def _arriving(micrograph: Micrograph) -> ImageRow:

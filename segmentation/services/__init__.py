@@ -26,7 +26,7 @@ from .datasets import (
     use_as_training_data,
 )
 from .edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
-from .exports import file_of, publish_export, unwritten
+from .exports import file_of, publish_early, publish_export, unwritten
 from .imports import import_outlines
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job

@@ -101,9 +101,9 @@ def start_images(archive: Micrograph) -> list[Note]:
     Returns a Note for each impossible job. A job beyond its sender's limits fails and may be tried again.
     """
     archive.refresh_from_db(fields=["asked", "owner"])
-    if "recipe" not in archive.asked:
+    if "settings" not in archive.asked:
         return []
-    settings = AnalysisSettings.from_dict(archive.asked["recipe"])
+    settings = AnalysisSettings.from_dict(archive.asked["settings"])
     asked = {name: archive.asked.get(name) for name in ("width", "origin")}
     notes = []
     for image in archive.images.filter(jobs=None).order_by("created"):
@@ -124,7 +124,7 @@ def start_images(archive: Micrograph) -> list[Note]:
 
 def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
     """Analyse every image of an archive separately, as it is unpacked; the same token makes no second jobs."""
-    archive.asked = {**asked, "recipe": settings.as_dict(), "token": token}
+    archive.asked = {**asked, "settings": settings.as_dict(), "token": token}
     Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)
     payload = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
     if payload:

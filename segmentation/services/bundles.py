@@ -50,10 +50,9 @@ def opened(stored: StoredFile) -> IO[bytes]:
 
 
 def unpacked(storage: Storage, name: str) -> IO[bytes]:
-    """The content of a text, by the name of its stored file; version 0.2 and earlier did not compress it."""
+    """The content of a text, by the name of its stored file."""
     with storage.open(name, "rb") as file:
-        content = file.read()
-    return io.BytesIO(gzip.decompress(content) if name.endswith(PACKED) else content)
+        return io.BytesIO(gzip.decompress(file.read()))
 
 
 def _rewound(write: Callable[[IO[bytes]], object]) -> IO[bytes]:

@@ -10,13 +10,12 @@ from typing import Any
 from django.conf import settings
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph.crosscheck import crosscheck_sources
+from ..core.micrograph.crosscheck import contradict, crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import SOURCES, Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
 from ..core.micrograph.width import parse_length, parse_width, question
 from ..core.report.wording import pixel_size
-from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import Job, Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
@@ -26,16 +25,12 @@ NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that was not typed
+UNTOUCHED = {"", "file", "read"}  # origins of a text that was not typed
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
 CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
-ASSUMED = (
-    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so they are not"
-    " shown. Set the scale, or measure in pixels."
-)
 BADGES = {
     "metadata": "from the file, confirmed",
     "side file": "from the file beside it, confirmed",
@@ -69,7 +64,7 @@ def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibrati
 
     An empty field states nothing, except with the origin "typed": then it means pixels.
 
-    origin: the origin of the text as reported by the page: "file", "read", "default" (unchanged), "typed", "data bar"
+    origin: the origin of the text as reported by the page: "file", "read" (both unchanged), "typed", "data bar"
     (the reading was confirmed), "metadata" (the value in the file was confirmed), "drawn:PIXELS:ERROR:LENGTH" (a line
     of so many px, read to within so many px), or "" if unknown. A text that differs from the initial text of the page
     counts as typed, also from a page without scripts. Raises ValueError with a sentence if the text is not a width or
@@ -78,7 +73,7 @@ def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibrati
     offered = _offered(origin, micrograph)
     if offered and _means(text, offered, micrograph):
         return offered
-    if origin in UNTOUCHED and text.strip() in _shown(origin, micrograph):
+    if origin in UNTOUCHED and text.strip() in _shown(micrograph):
         return None
     width = parse_width(text)
     return Calibration.of_width(width, micrograph.width, typed=text.strip()) if width else Calibration.absent()
@@ -132,11 +127,10 @@ def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
         )
 
 
-def _shown(origin: str, micrograph: Micrograph) -> set[str]:
-    """The text of an unedited field with this origin."""
+def _shown(micrograph: Micrograph) -> set[str]:
+    """The texts that an unedited field may hold."""
     own = micrograph.own_calibration.width_nm(micrograph.width)
-    shown = {""} if own is None else {"", width_text(own)}
-    return shown if origin in {"file", "read"} else shown | {width_text(DEFAULT_WIDTH_NM)}
+    return {""} if own is None else {"", width_text(own)}
 
 
 def accepted(origin: str) -> str:
@@ -190,6 +184,16 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
     read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
     sentences = crosscheck_sources(micrograph.file_calibration, read, used)
     return [*filter(None, [contradictions(micrograph.reading)]), *sentences]
+
+
+def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
+    """A question about a typed scale that contradicts the image's own one, of its file or a clear bar; "" for none."""
+    own = micrograph.own_calibration
+    if stated is None or stated.source != "typed" or not contradict(stated, own):
+        return ""
+    source = "bar in the image" if own.source == "read" else "file"
+    wide = [f"{width_text(each.width_nm(micrograph.width) or 0.0)} nm" for each in (own, stated)]
+    return f"The {source} says that the image is {wide[0]} wide. You typed {wide[1]}."
 
 
 def own_badge(micrograph: Micrograph) -> str:
@@ -250,8 +254,3 @@ def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
 def is_scaled(summary: dict[str, Any]) -> bool:
     """Whether the scale of a result is known."""
     return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
-
-
-def is_assumed(summary: dict[str, Any]) -> bool:
-    """Whether an earlier version assumed the width of the image, so that nothing is shown of what it measured."""
-    return summary.get("calibration", {}).get("source") == "default"

@@ -9,11 +9,9 @@ from typing import NamedTuple
 
 from ..core.flags import from_json, shorts
 from ..core.report.cells import BYTE_ORDER_MARK, lines, name_cell
-from ..core.settings import task_of
 from ..core.tasks import UnknownTask, find
 from ..models import Artifact, Job
 from . import bundles
-from .calibration import is_assumed
 
 FIRST = ("image", "result", "corrected_by_hand", "warning")
 
@@ -50,10 +48,10 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
 
 def _stored(job: Job) -> _Stored | None:
     try:
-        name = f"{find(task_of(job.settings)).table}.csv".replace(" ", "-")
+        name = f"{find(job.settings['task']).table}.csv".replace(" ", "-")
     except UnknownTask:
         return None
-    artifact = job.artifact(name) if job.is_done and not is_assumed(job.summary) else None
+    artifact = job.artifact(name) if job.is_done else None
     if artifact is None:
         return None
     try:
@@ -77,7 +75,7 @@ def _table(text: str) -> Iterator[list[str]]:
 def _rows(of: _Stored, columns: Sequence[str]) -> Iterator[list[str]]:
     table = _table(_text(of.artifact))
     places = {name: place for place, name in enumerate(next(table, []))}
-    corrected = str((of.job.summary.get("used") or {}).get("corrected", 0))
+    corrected = str(of.job.summary["used"].get("corrected", 0))
     warning = "; ".join(shorts(from_json(of.job.summary)))
     first = [name_cell(of.job.micrograph.name), str(of.job.pk), corrected, warning]
     for row in table:

@@ -9,11 +9,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.settings import task_of
 from ..core.tasks import UnknownTask, find
 from ..models import AFRESH, Comparison, Job, Sample
 from ..models.comparisons import Compared
-from .calibration import is_assumed
 from .callers import fingerprint
 from .queue import enqueue_after_commit
 from .refusal import Refused
@@ -21,7 +19,6 @@ from .refusal import Refused
 ITSELF = "Both are the same result: choose two different ones."
 UNFINISHED = "{name} is not finished yet: wait until it is, then compare."
 NONE = "{name} has no result, so there is nothing to compare."
-UNSCALED = "The scale of {name} was not checked: set its scale, then compare."
 OTHER_TASK = "One result is of {one}, the other of {other}: only results of one kind of analysis can be compared."
 OTHER_UNIT = "One result is in {one}, the other in {other}: set the scale of both, or measure both in pixels."
 OTHER_SIZE = "The two results take different measures as the size of an object, so their sizes cannot be compared."
@@ -88,19 +85,15 @@ def _check_finished(side: Compared) -> None:
             raise Refused(UNFINISHED.format(name=name), 409)
         if not side.pooled.get("of"):
             raise Refused(NONE.format(name=name), 409)
-        if "default" in ((side.pooled.get("calibration") or {}).get("sources") or {}):
-            raise Refused(UNSCALED.format(name=name), 409)
         return
     if not side.is_finished:
         raise Refused(UNFINISHED.format(name=name), 409)
     if not side.is_done:
         raise Refused(NONE.format(name=name), 409)
-    if is_assumed(side.summary):
-        raise Refused(UNSCALED.format(name=name), 409)
 
 
 def _task(side: Compared) -> str:
-    return task_of(side.settings)
+    return side.settings["task"]
 
 
 def _title(task: str) -> str:

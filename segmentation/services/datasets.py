@@ -22,7 +22,7 @@ from ..core.measure.filters import Reason
 from ..models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
 from . import limits
 from .archives import is_archive
-from .calibration import is_assumed, used_calibration
+from .calibration import used_calibration
 from .edits import NO_OUTLINES
 from .files import may_be_stored, remove_folder
 from .jobs import GONE, is_corrected
@@ -135,7 +135,7 @@ def use_as_training_data(
         "job": job,
         "width": micrograph.width,
         "height": micrograph.height,
-        "nm_per_pixel": None if is_assumed(job.summary) else used_calibration(job).nm_per_pixel,
+        "nm_per_pixel": used_calibration(job).nm_per_pixel,
         "group": visible_text(group)[:SHOWN_NAME] or default_group(job),
         "region": _region(job, region),
         "by": user,
@@ -341,8 +341,8 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         raise Refused(NO_OUTLINES, 409)
     if is_corrected(job) and not job.reruns.filter(corrects=job.edit_count).exists():
         raise Refused(UNMEASURED, 409)
-    aside = (job.summary.get("statistics") or {}).get("set_aside", {})
-    if job.summary.get("refused") or str(Reason.UNLIKE) in aside:
+    aside = (job.summary["statistics"] or {}).get("set_aside", {})
+    if job.summary["refused"] or str(Reason.UNLIKE) in aside:
         raise Refused(NOT_MEASURED, 409)
     task = tasks.find(job.get_settings().task)
     if task.name != dataset.task:

@@ -90,6 +90,31 @@ def _remove_earlier(export: ExportJob) -> None:
             remove_folder(folder)
 
 
+def publish_early(*, export: ExportJob, files: dict[str, Path]) -> None:
+    """Store copies of the first files of an export that goes on: whoever waits for one need not wait for the others.
+
+    Nothing is stored if the result was signed meanwhile, as its files are then written once more. Raises `Superseded`.
+    """
+    job = export.job
+    folder = f"{job.folder}/{job.attempt}/{export.attempt}"
+    there = set(job.artifacts.values_list("name", flat=True))
+    stored = []
+    try:
+        for path in (path for name, path in files.items() if name not in there):
+            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=True)))
+        with transaction.atomic():
+            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
+            export.change()
+            if Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash).exists():
+                Artifact.objects.bulk_create(stored)
+                stored = []
+        remove_files_of(stored)
+    except BaseException as error:
+        if not may_be_stored(error):
+            remove_files_of(stored)
+        raise
+
+
 def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None) -> None:
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 

@@ -19,7 +19,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from ..checks import probe
@@ -219,8 +219,8 @@ def states() -> list[tuple[str, str, int]]:
 
 
 def failures(since: timedelta = A_WEEK) -> list[tuple[str, int]]:
-    """The sentences by which jobs failed, the most frequent first; "" of older versions left out."""
-    failed = Job.objects.filter(~Q(error=""), state=Job.State.FAILED, finished__gt=timezone.now() - since)
+    """The sentences by which jobs failed, the most frequent first."""
+    failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - since)
     counted = failed.order_by().values_list("error").annotate(count=Count("pk")).order_by("-count", "error")
     return list(counted[:MOST_REASONS])
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
@@ -140,8 +140,9 @@ def _publish(
         remove_folder(f"{row.folder}/{attempt}")
 
 
-def store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
-    """Put one file into the storage; returns the fields of its row. On the same disk the file is moved."""
+def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
+    """Put one file into the storage; returns the fields of its row. On the same disk the file is moved, unless it is to
+    be kept."""
     size = source.stat().st_size
     if source.name == bundles.NAME:
         stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
@@ -150,6 +151,6 @@ def store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
         stored = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
     else:
         with source.open("rb") as opened:
-            stored = default_storage.save(f"{folder}/{source.name}", LocalFile(opened))
+            stored = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))
     kind = exports.content_types().get(source.suffix, "application/octet-stream")
     return {"name": source.name, "file": stored, "size": size, "content_type": kind}

@@ -11,7 +11,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ..core.network import cards
-from ..core.settings import task_of
 from ..core.tasks import find
 from ..models import AGAIN, Job, Proposals
 from .jobs import rerun_job
@@ -108,7 +107,7 @@ def publish_proposals(*, proposals: Proposals, result: dict[str, Any]) -> None:
 
 def _hindrance(job: Job, task: str, model: str) -> str:
     """Why a result cannot be run again with a model; "" where it can."""
-    name, own = job.micrograph.name, task_of(job.settings)
+    name, own = job.micrograph.name, job.settings["task"]
     if not job.is_done:
         return UNFINISHED.format(name=name)
     if own != task:

@@ -19,7 +19,6 @@ from ..models.edits import chain_faults, hash_of
 from ..models.signatures import LONGEST_NAME
 from ..plain import plain
 from . import bundles, links, second_factor
-from .calibration import is_assumed
 from .files import remove_files_of
 from .refusal import Refused
 from .segmentations import NAME
@@ -52,7 +51,7 @@ def sign_job(
     user: Any = request.user
     if not user.is_authenticated:
         raise Refused(SIGN_IN, 403)
-    if not job.is_done or is_assumed(job.summary):
+    if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if meaning not in Signature.Meaning.values:
         raise Refused(WHICH, 422)

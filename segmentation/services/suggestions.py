@@ -12,7 +12,6 @@ from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from PIL import Image
 
-from ..core.settings import task_of
 from ..core.suggesting import OCTAVES, SIDE, UNLIKE, Floats, Wrong, expected_wrong, order, texture
 from ..models import Dataset, Job, Micrograph
 from . import tables
@@ -61,7 +60,7 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     rows = rows.exclude(micrograph__sha256__in=dataset.images.values("sha256"))
     newest: dict[str, Job] = {}
     for job in rows.select_related("micrograph").order_by("-created")[: 2 * LOOKED_AT]:
-        if task_of(job.settings) == dataset.task and not job.summary.get("refused"):
+        if job.settings["task"] == dataset.task and not job.summary.get("refused"):
             newest.setdefault(job.micrograph.sha256, job)
     return list(newest.values())[:LOOKED_AT]
 

@@ -25,7 +25,7 @@ def save(table: Table, clarity: float, path: Path) -> Path:
 
 
 def load(file: BinaryIO) -> tuple[Table, float]:
-    """The table that `save` wrote, in this or an earlier version; a column missing in the file is NaN in the table.
+    """The table that `save` wrote, as it was.
 
     Raises ValueError if the file is damaged or has a column unknown to this version.
     """

@@ -212,9 +212,7 @@ def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
 
 def _usual_pace() -> float:
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
-    known = sorted(
-        plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan and "of_step" in plan
-    )
+    known = sorted(plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan)
     return known[len(known) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if known else planning.PACE
 
 

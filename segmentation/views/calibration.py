@@ -20,7 +20,7 @@ from ..core.micrograph.width import question
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import visible_upload
 from ..http.serving import serve
-from ..models import Artifact, Job, Micrograph
+from ..models import Job, Micrograph
 from ..services.calibration import calibration_for, disagreements, file_calibration, used_calibration, width_text
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
@@ -119,12 +119,10 @@ def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
 
 
 def _picture(micrograph: Micrograph) -> tuple[str, Any]:
-    """Our own picture of the micrograph, the viewer's before the preview, and its tag; earlier versions stored it with
-    each result."""
+    """Our own picture of the micrograph, the viewer's before the preview, and its tag."""
     if micrograph.viewer_image:
         return f"{micrograph.pk}-viewer", micrograph.viewer_image
-    drawn = Artifact.objects.filter(job__micrograph=micrograph, name__in=("image.webp", "image.png")).first()
-    return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{micrograph.pk}-preview", micrograph.preview)
+    return f"{micrograph.pk}-preview", micrograph.preview
 
 
 def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> io.BytesIO:

@@ -13,7 +13,6 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words
-from ..core.settings import task_of
 from ..core.tasks import find
 from ..http.access import refused, reload_if_gone, visible
 from ..http.serving import files_of
@@ -55,7 +54,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     sides = [_side(each, letter) for each, letter in ((first, "A"), (second, "B"))]
     differs = setting_changes(*(AnalysisSettings.from_dict(each.settings) for each in (second, first)))
     context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides), "differs": differs}
-    context["semantic"] = find(task_of(first.settings)).semantic
+    context["semantic"] = find(first.settings["task"]).semantic
     return render(request, "compare/compare.html", context)
 
 
@@ -69,25 +68,25 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
     said["warning"] = warning_of_side(side)
     if isinstance(side, Job):
         further = ["image.webp"] if side.micrograph.viewer_image else []
-        files = files_of(side, "image", task_of(side.settings), "artifact", further)["files"]
+        files = files_of(side, "image", side.settings["task"], "artifact", further)["files"]
         said["files"] = files if "outlines_json" in files else None
         said["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
         said["scale"] = calibration_words(used_calibration(side), detail=False)
-        said["corrected"] = (side.summary.get("used") or {}).get("corrected")
+        said["corrected"] = side.summary["used"].get("corrected")
     return said
 
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     """What a result can be compared with: other revisions of its image, the caller's results of its kind, samples."""
-    task, who = task_of(first.settings), (request.user, request.visitor)
+    task, who = first.settings["task"], (request.user, request.visitor)
     mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
-    others = [each for each in mine.order_by("-created", "pk")[:MOST_OFFERED] if task_of(each.settings) == task]
+    others = [each for each in mine.order_by("-created", "pk")[:MOST_OFFERED] if each.settings["task"] == task]
     own = [each.job for each in revisions(first, *who) if each.job.is_done] if isinstance(first, Job) else []
     same = {each.pk for each in own}
     samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
     groups = [
         ("Other revisions of this image", [_choice(each) for each in own if each.pk != first.pk]),
-        ("Samples", [_choice(each) for each in samples[:MOST_OFFERED] if task_of(each.settings) == task]),
+        ("Samples", [_choice(each) for each in samples[:MOST_OFFERED] if each.settings["task"] == task]),
         ("Other results", [_choice(each) for each in others if each.pk not in same]),
     ]
     if isinstance(first, Sample):

@@ -26,9 +26,8 @@ from ..core.measure.table import Table
 from ..http.access import visible, visible_job
 from ..models import Artifact, Sample
 from ..services import bundles, tables
-from ..services.calibration import is_assumed, used_calibration
 
-SIZE = "min_feret"  # of particles, and of results of earlier versions
+SIZE = "min_feret"  # of particles
 SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
 WEIGHTINGS = ("number", "area", "volume")
 OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
@@ -43,7 +42,7 @@ TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 class Particles:
     """The sizes of n particles: columns by name, (n,) each, NaN if unknown; which are kept; their edge weights.
 
-    pixel_size: the pixel size in `unit`; 0 if an older file does not contain it.
+    pixel_size: the pixel size in `unit`; 0 of several images that differ in it.
     """
 
     unit: str
@@ -70,7 +69,7 @@ class Particles:
         missing = np.isnan(weights)
         return cls(
             str(head["unit"]),
-            float(head.get("pixel_size", head.get("grain")) or 0.0),
+            float(head["pixel_size"]),
             known,
             kept > 0,
             np.where(missing, 1.0, weights),
@@ -80,8 +79,8 @@ class Particles:
     @classmethod
     def of(cls, tables: Sequence[Table], statistics: Mapping[str, Any]) -> Particles:
         """The objects in the tables of one image or of several, as far as they have the unit of their statistics."""
-        unit, weighted = statistics.get("unit", "nm"), statistics.get("edge") == "weight"
-        size, screened = statistics.get("size", SIZE), statistics.get("screened", True)
+        unit, weighted = statistics["unit"], statistics["edge"] == "weight"
+        size, screened = statistics["size"], statistics["screened"]
         found = [table for table in tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in found}
         pixel_size = (
@@ -122,14 +121,14 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible_job(request, pk)
     stored = Artifact.objects.filter(job=job, name="outlines.json").first()
-    if stored is None or is_assumed(job.summary):
+    if stored is None:
         raise Http404
-    size = (job.summary.get("statistics") or {}).get("size", SIZE)
+    size = (job.summary["statistics"] or {}).get("size", SIZE)
     try:
         particles = _opened(stored.file.storage, stored.file.name, size)
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
-    return JsonResponse(bars(particles, request.GET, used_calibration(job).nm_per_pixel or 1.0))
+    return JsonResponse(bars(particles, request.GET))
 
 
 @require_safe
@@ -137,8 +136,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    assumed = "default" in ((sample.pooled.get("calibration") or {}).get("sources") or {})
-    stored = Artifact.objects.filter(job__in=[] if assumed else sample.pooled.get("of", []), name=tables.NAME)
+    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
     names = tuple(sorted(stored.values_list("file", flat=True)))
     if not names:
         raise Http404
@@ -147,7 +145,7 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
         particles = _pooled(storage, names, *_said(sample.pooled))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
-    return JsonResponse(bars(particles, request.GET, 0.0))
+    return JsonResponse(bars(particles, request.GET))
 
 
 @lru_cache(OPEN_AT_ONCE)
@@ -171,12 +169,11 @@ def _opened(storage: Storage, name: str, size: str) -> Particles:
         return Particles.read(file, size)
 
 
-def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[str, Any]:
+def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     """The histogram that was chosen, as plain JSON types.
 
     chosen: "measure" and "weighting" by name; "log" and "all" (include objects set aside) if not empty; "bins": the
     width of a bar, or on a logarithmic axis the bars per decade, "" for automatic bins. Unknown values are ignored.
-    pixel: its size, if the file does not contain it.
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares
@@ -199,7 +196,7 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
     }
     if not len(sizes):
         return {**said, "edges": [], "problem": ""}
-    lengths = (particles.unit, particles.pixel_size or pixel) if measure not in (*SHAPES, "area") else ("", 0.0)
+    lengths = (particles.unit, particles.pixel_size) if measure not in (*SHAPES, "area") else ("", 0.0)
     automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
     edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     found = bins.histogram(sizes, weights, edges)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -21,7 +21,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.report.exports.viewer import PICTURE, TILES
+from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
 from ..forms.settings import SettingsForm
@@ -48,10 +48,8 @@ from ..services import (
     unwritten,
 )
 from ..services.calibration import (
-    ASSUMED,
     calibration_for,
     file_calibration,
-    is_assumed,
     led_to,
     refuse_tall_bar,
     settings_calibration,
@@ -198,7 +196,7 @@ def width(request: HttpRequest, found: Job) -> HttpResponse:
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     settings = found.get_settings().with_(calibration=calibration)
-    if led_to(settings, found.micrograph) == settings_calibration(found) and not is_assumed(found.summary):
+    if led_to(settings, found.micrograph) == settings_calibration(found):
         return redirect("job", found.pk)
     return _again(request, found, settings)
 
@@ -224,8 +222,9 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
     """A square of the picture in the viewer."""
     found = visible_job(request, pk)
-    tiles = found.micrograph.viewer_tiles or get_object_or_404(found.artifacts, name=TILES).file
-    return serve_tile(request, tiles, f"{level}/{column}-{row}.png")
+    if not found.micrograph.viewer_tiles:
+        raise Http404
+    return serve_tile(request, found.micrograph.viewer_tiles, f"{level}/{column}-{row}.png")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -368,8 +367,6 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     }
     if not found.is_done:
         return render(request, "job.html", context, status=status)
-    if is_assumed(found.summary):
-        return render(request, "assumed.html", {**context, "assumed": ASSUMED}, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
     context |= {**_files(found), "parent": parent}
     return render(request, "result.html", context, status=status)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words, capital, corrected_words
-from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
@@ -48,7 +47,7 @@ def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
     if job.sample_id or job.state != Job.State.DONE:
         return None
     found = Sample.objects.filter(jobs__micrograph=job.micrograph_id).first()
-    if found is not None and task_of(found.settings) != job.get_settings().task:
+    if found is not None and found.settings["task"] != job.get_settings().task:
         return None
     owned = found is not None and (found.owner_id, found.visitor) == (job.owner_id, job.visitor)
     return found if owned and found.is_changeable_by(user, visitor) else None

@@ -21,7 +21,6 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from .. import services
 from ..core.flags import one_line
-from ..core.settings import task_of
 from ..forms.samples import ScaleForm
 from ..http import access
 from ..http.access import own_job, refused, reload_if_gone, see_other
@@ -253,10 +252,10 @@ def _images_context(request: HttpRequest, found: Sample, pooled: PooledResult) -
 
 def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     found.refresh_from_db()
-    pooled, task = PooledResult(found), task_of(found.settings)
+    pooled, task = PooledResult(found), found.settings["task"]
     context = {
         **_images_context(request, found, pooled),
-        **({} if pooled.assumed else files_of(found, "sample", task, "sample-file")),
+        **files_of(found, "sample", task, "sample-file"),
         "progress": Progress.of(found),
         "address": request.build_absolute_uri(_address(found)),
         "link": link_page(request, found) if found.is_changeable_by(request.user, request.visitor) else None,

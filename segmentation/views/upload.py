@@ -17,7 +17,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.micrograph.width import parse_width
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, DEFAULT_WIDTH_NM
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..forms.samples import SampleForm
 from ..forms.settings import SettingsForm
 from ..http.access import refused, see_other, visible_upload
@@ -38,6 +38,7 @@ from ..services.calibration import (
     UNTOUCHED,
     badge,
     calibration_for,
+    doubted,
     own_badge,
     refuse_tall_bar,
     width_text,
@@ -45,10 +46,10 @@ from ..services.calibration import (
 )
 from ..services.models_offered import chosen_default
 
-DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
 PASSED_ON = {413, 429, 503, 507}
 NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Please correct the marked fields."
+ASKED = "Please say which scale is right."
 GONE = "An image that was uploaded earlier is no longer here; choose it again."
 SAMPLE = Path("sample", "sem-sample.tif")
 ACCEPTED = ",".join((*SUFFIXES, *SIDE_SUFFIXES, ".zip"))
@@ -75,6 +76,7 @@ class Submission:
     notes: list[Note] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     width_errors: dict[str, str] = field(default_factory=dict)
+    questions: dict[UUID, str] = field(default_factory=dict)
 
     @property
     def typed(self) -> Any:
@@ -107,9 +109,7 @@ class Submission:
         text, said = printable(self.typed.get(name, "")), printable(self.typed.get(origin, ""))
         if not text.strip():
             return "", ""
-        # Pages of earlier versions began with 7520, whose origin was "default".
-        began = said == "" or (said == "default" and text.strip() != DEFAULT_WIDTH)
-        return text, "typed" if began else said
+        return text, said or "typed"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -129,7 +129,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return _one_sample(sent)
     asked = _asked(sent)
     _refuse_unfit(sent)
-    if sent.problems or sent.width_errors or not sent.form.is_valid():
+    if sent.problems or sent.width_errors or sent.questions or not sent.form.is_valid():
         return _again(sent)
     jobs = _start(sent, asked)
     if sent.problems:
@@ -247,7 +247,8 @@ def _one_sample(sent: Submission) -> HttpResponse:
     request = sent.request
     asked = _asked(sent) if sent.own_scales else {}
     gone = any(problem.sentence == GONE for problem in sent.problems)
-    if gone or not sent.uploads or sent.width_errors or not sent.form.is_valid() or not sent.sample.is_valid():
+    unfit = gone or not sent.uploads or sent.width_errors or sent.questions
+    if unfit or not sent.form.is_valid() or not sent.sample.is_valid():
         return _again(sent)
     try:
         sample = create_sample(
@@ -267,14 +268,17 @@ def _one_sample(sent: Submission) -> HttpResponse:
 
 
 def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
-    """What the field of each image says of its scale; widths that cannot be are noted as errors."""
+    """What the field of each image says of its scale. Widths that cannot be are noted as errors, and those that the
+    image itself contradicts as questions until their sender is sure."""
     found = {}
     for micrograph in sent.uploads:
         text, origin, name = sent.width_of(micrograph)
         found[micrograph.pk] = {"width": text, "origin": origin}
         try:
             if micrograph.is_read:
-                calibration_for(text, origin, micrograph)
+                question = doubted(calibration_for(text, origin, micrograph), micrograph)
+                if question and printable(sent.typed.get(f"sure_{micrograph.pk}", "")) != text:
+                    sent.questions[micrograph.pk] = question
             else:
                 parse_width(text)
         except ValueError as error:
@@ -340,6 +344,8 @@ def _again(sent: Submission, status: int | None = None) -> HttpResponse:
     wrong = sent.width_errors or not sent.form.is_valid() or (sent.one_sample and not sent.sample.is_valid())
     if not status and wrong:
         sent.problems.append(Problem("", MARKED))
+    elif not status and sent.questions:
+        sent.problems.append(Problem("", ASKED))
     bad = [problem.status for problem in sent.problems]
     extra = {
         "problems": sent.problems,
@@ -355,16 +361,16 @@ def _again(sent: Submission, status: int | None = None) -> HttpResponse:
 
 def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> dict[str, Any]:
     text, origin, name = sent.width_of(micrograph)
+    asked = {"question": sent.questions.get(micrograph.pk, "")}
     if name == "width":
-        return card(micrograph, text, main_origin) if main_origin == "typed" else card(micrograph)
-    return card(micrograph, text, origin, sent.width_errors.get(name, ""))
+        return asked | (card(micrograph, text, main_origin) if main_origin == "typed" else card(micrograph))
+    return asked | card(micrograph, text, origin, sent.width_errors.get(name, ""))
 
 
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:
     context = {
         "form": form,
         "token": _token(request),
-        "default_width": DEFAULT_WIDTH,
         "marked": MARKED,
         "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,

@@ -45,7 +45,7 @@ const last = new WeakMap(); // what was last asked about
 // A card comes with the server's answer for a width that nobody has touched.
 function ask(box, width, origin) {
   const now = `${origin} ${width}`;
-  const known = last.get(box) ?? (["file", "read", "default"].includes(origin) ? now : null);
+  const known = last.get(box) ?? (["file", "read"].includes(origin) ? now : null);
   last.set(box, now);
   if (known === now) return;
   clearTimeout(asked.get(box));

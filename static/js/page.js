@@ -53,6 +53,16 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// A picture that is written when somebody comes near it.
+const near = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    near.unobserve(target);
+    isWritten(target.dataset.whenWritten).then((written) => written && (target.src = target.dataset.whenWritten));
+  }
+}, { rootMargin: "600px" });
+document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
+
 if (document.querySelector("[data-reload]")) {
   isWritten(location.href).then(() => location.reload()); // the file itself, or a page that says why there is none
 }

@@ -17,7 +17,7 @@ const main = {
   badge: document.getElementById("width_badge"),
   name: document.querySelector("#main-width [data-width-name]"),
 };
-const UNTOUCHED = ["", "default", "file", "read"]; // origins of what nobody typed, drew or accepted
+const UNTOUCHED = ["", "file", "read"]; // origins of what nobody typed, drew or accepted
 const COMPACT = 8; // from so many images on the cards are small
 const ASK_MS = 700; // between two questions about what is still being read
 const ASKED_AT_ONCE = 50;

@@ -34,7 +34,7 @@ export class ParticleList {
     this.show(() => true);
   }
 
-  // Columns that an older stored file does not hold are not shown, and of those of shape the first alone but on request.
+  // Columns that this kind of analysis does not have are not shown, and of those of shape the first alone but on request.
   offer(data, all = false) {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = this.lengths.unit;

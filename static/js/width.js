@@ -46,7 +46,7 @@ export function question(text) {
 export function badgeFor(text, origin, card) {
   const own = text.trim() === "" || ["file", "read"].includes(origin);
   if (own && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, status: "good" };
-  if (text.trim() === "" || origin === "default") {
+  if (text.trim() === "") {
     const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
     return card ? { text: now, status: "check" } : { text: "", status: "" };
   }

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE
 from segmentation.core.report import exports, figure
 from segmentation.core.tasks import find
@@ -182,3 +183,8 @@ def test_bad_options_are_explained(tmp_path, options, word):
     done = manage("analyse", SAMPLE, "--out", tmp_path / "out", *options)
     assert done.returncode == 2
     assert word in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_data_bar_is_read_beside_a_typed_width_as_well():
+    micrograph = _inputs.with_reading(read(SAMPLE.with_suffix(".png")), {"size": lambda columns: None})
+    assert micrograph.reading.nm_per_pixel == pytest.approx(5.0, rel=0.01)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from segmentation.core.flags import EARLIER, LONGEST, Flag, as_json, from_json, shorts
+from segmentation.core.flags import LONGEST, Flag, as_json, from_json, shorts
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
 SCALE = Flag.doubtful("The file gives 2 nm, the bar 3 nm.", "Scale doubtful", ids=(3, 5))
@@ -18,13 +18,6 @@ def test_what_is_stored_is_read_again():
     stored = json.loads(json.dumps(as_json(every)))
     assert stored["warnings"] == [each.text for each in every]
     assert from_json(stored) == every
-
-
-def test_sentences_of_earlier_versions_are_read():
-    stored = {"warnings": [NOTE.text, "This image looks unlike all others."]}
-    note, warning = from_json(stored, [NOTE.text])
-    assert note == NOTE and warning.doubt and warning.short == EARLIER
-    assert from_json({}) == []
 
 
 def test_the_short_forms_stand_once_and_notes_have_none():

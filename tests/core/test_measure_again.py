@@ -80,7 +80,7 @@ def test_the_file_seeds_the_draws():
 def test_edges_weighted_or_excluded():
     micrograph, segmentation = scene()
     plain = measure(micrograph, segmentation, AnalysisSettings.of()).statistics
-    weighted = measure(micrograph, segmentation, AnalysisSettings.of(edge="weight")).statistics
+    weighted = measure(micrograph, segmentation, AnalysisSettings.of(border_correction="weight")).statistics
     assert (plain.edge, weighted.edge) == ("exclude", "weight")
     assert weighted.mean > plain.mean  # large particles were the likelier to touch the frame
 

@@ -87,7 +87,3 @@ def test_a_value_has_words(name, value, said):
 def test_the_documentation_is_what_the_settings_say():
     stale = "run: python -m segmentation.core.typed > docs/use/settings.md"
     assert (ROOT / "docs/use/settings.md").read_text(encoding="utf-8") == document(), stale
-
-
-def test_a_setting_may_be_changed_under_its_older_name():
-    assert MeasurementSettings().replaced(edge="weight").border_correction == "weight"

@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 import pytest
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from segmentation.core.validation import Settings, sentence
@@ -18,11 +18,11 @@ class Part(Settings):
 
 
 class Whole(Settings):
-    """Settings with a table, a list of tables and an old name."""
+    """Settings with a table and a list of tables."""
 
     title: str
     count: int = Field(1, ge=1, le=9)
-    rate: float = Field(0.5, validation_alias=AliasChoices("rate", "speed"))
+    rate: float = 0.5
     mode: Literal["slow", "fast"] = "slow"
     part: Part | None = None
     parts: list[Part] = []
@@ -77,8 +77,8 @@ def test_all_that_is_missing_is_named():
     assert sentence(refused.value) == "it lacks path."
 
 
-def test_old_names_are_read_and_changes_are_checked():
-    settings = Whole.model_validate({"title": "a", "speed": 2})
+def test_changes_are_checked():
+    settings = Whole.model_validate({"title": "a", "rate": 2})
     assert settings.rate == 2.0 == settings.replaced(count=3).rate and settings.replaced(count=3).count == 3
     with pytest.raises(ValidationError):
         settings.replaced(count=0)

@@ -56,7 +56,7 @@ def pretend(page: Any, outlines: dict[str, Any]) -> None:
 
     def bars_for(route: Any) -> None:
         chosen = dict(parse_qsl(urlsplit(route.request.url).query))
-        route.fulfill(json=histogram.bars(particles, chosen, 1.0))
+        route.fulfill(json=histogram.bars(particles, chosen))
 
     page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
     page.route("**/histogram/?*", bars_for)
@@ -332,27 +332,6 @@ def test_hardly_any_particles(visit, analysed, n):
     drawn(page)
     assert page.locator("[data-chart-none]").is_visible() == (n == 0)
     assert sum(count for count, _ in bars(page)) == n
-
-
-def test_an_older_file_of_outlines_opens(look):
-    old = crowd(60)
-    del old["pixel_size"]
-    for particle in old["particles"]:
-        for name in ("max_feret", "area", "circularity", "aspect_ratio", "confidence"):
-            del particle[name]
-    page = look(outlines=old)
-    drawn(page)
-    assert page.locator(".particles thead th:visible").all_inner_texts()[-1] == "State"
-    assert page.locator(".particles thead th:visible").count() == 4
-    assert page.locator("[name=weighting][value=area]").is_disabled()
-    assert page.locator("[name=measure] option:not([hidden])").all_inner_texts() == [
-        "Minimum Feret diameter",
-        "Equivalent circular diameter",
-    ]
-    sizes = np.array([each["min_feret"] for each in old["particles"] if each["kept"]])
-    assert [count for count, _ in bars(page)] == np.histogram(sizes, bins.auto_edges(sizes, old["unit"], 1.0))[
-        0
-    ].tolist()
 
 
 def test_edge_weights_count(look):

@@ -36,6 +36,7 @@ def micrographs() -> Target:
     from segmentation.core.micrograph.reader import read
     from segmentation.core.micrograph.types import UnreadableImage
     from tests.core.micrograph import instrument_files as made
+    from tests.core.micrograph.vendors import test_headers as vendors
     from tests.hostile import HOSTILE, image, tiff
 
     def run(content: bytes, folder: Path) -> None:
@@ -55,7 +56,12 @@ def micrographs() -> Target:
             made.sis_tiff(-6, 1.0), made.noted_tiff(image(), side_files()[0]),
             tiff(image(), description="ImageJ=1.53\nunit=nm\nimages=1\n", resolution=(2, 2)),
         ]  # fmt: skip
-        return [*(case.build() for case in HOSTILE), *noted, *instruments]
+        tvips = vendors.tvips(0.5)
+        cameras = [
+            tiff(image(), extratags=vendors.GATAN), tiff(image(), description=vendors.JEOL_TEM),
+            tiff(image(), extratags=[(37706, 7, len(tvips), tvips, True)]),
+        ]  # fmt: skip
+        return [*(case.build() for case in HOSTILE), *noted, *instruments, *cameras]
 
     return Target(seeds, run, (UnreadableImage,), 5_000)
 
@@ -240,7 +246,7 @@ def backups() -> Target:
         rows = b'["id"]\n[1]\n'
         members = {backup.KEY: b"k" * 50, "files/a/b.png": b"x", "models/m.toml": b"x", "rows/auth.user.jsonl": rows}
         applied = [["auth", "0001_initial"]]
-        manifest = {"format": backup.FORMAT, "version": "0.2.0", "migrations": applied, "members": list(members)}
+        manifest = {"format": backup.FORMAT, "version": "1.0.0", "migrations": applied, "members": list(members)}
         return [zipped(members | {backup.MANIFEST: json.dumps(manifest).encode()})]
 
     return Target(seeds, run, (Refused,), 1_500)

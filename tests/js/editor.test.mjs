@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { binned, numbersOf, reviewQueue } from "../../static/js/editor/numbers.js";
+import { beside, piecesOf } from "../../static/js/editor/regions.js";
 import { counterparts, meanwhile, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
@@ -45,6 +46,29 @@ test("merged objects have the id of the largest, of two as large the lowest", ()
   assert.deepEqual(labels.data(1), [0, null, true, ""]);
   assert.equal(labels.objects.get(1).area, 10);
   assert.deepEqual(labels.objects.get(1).box, [0, 0, 3, 4]);
+});
+
+test("merged grains have no boundary between them, and keep the one to others", () => {
+  const labels = drawn("1100022", "1100022", "0000000", "0000000", "0000000", "0000000", "0000000", "3333333");
+  made(labels, { op: "merge", ids: [1, 2], boundary: true });
+  assert.deepEqual(rowsOf(labels).slice(0, 4), ["1111111", "1111111", "0000000", "0000000"]);
+});
+
+test("a click gives the area that hangs together another class", () => {
+  const labels = Object.assign(drawn("1121", "1221", "2112"), { classes: ["ferrite", "cementite"] });
+  made(labels, { op: "area", point: [2.5, 0.5], id: 1 });
+  assert.deepEqual(rowsOf(labels), ["1111", "1111", "2112"]);
+  made(labels, { op: "area", point: [3.5, 2.5], class: "cementite" });
+  assert.deepEqual([rowsOf(labels)[2], labels.data(3)], ["2113", [1, null, true, ""]]);
+  assert.throws(() => labels.make({ op: "area", point: [4, 0], id: 1 }), Impossible);
+});
+
+test("an object knows of how many pieces it is, and a boundary whom it divides", () => {
+  assert.equal(piecesOf(drawn("1010", "0100", "0011"), 1), 4);
+  const labels = drawn("1110002220003", "1110002220003");
+  assert.deepEqual(beside(labels, [[4.5, 1]]), [1, 2]);
+  assert.deepEqual(beside(labels, [[1, 1], [12, 1]]), [1, 2, 3]);
+  assert.deepEqual(beside(drawn("1111"), [[2, 0]]), []);
 });
 
 test("a stroke over others takes their pixels, on background alone it does not", () => {
@@ -262,6 +286,46 @@ test("a gesture that was given up does nothing, however the pointer goes on", ()
   assert.deepEqual(made, []);
   stroke(() => {});
   assert.equal(made.length, 1);
+});
+
+// An editor for the tool that adds: what stands where, and what was asked of it.
+function adding({ objects = {}, refuse = false } = {}) {
+  const [asked, told] = [[], []];
+  const editor = {
+    stage: { draw() {}, scale: 1 },
+    facts: { frame: "touches the frame", slip: "a few pixels only" },
+    sender: {},
+    panel: { show() {} },
+    objects: new Map(Object.entries(objects).map(([id, one]) => [Number(id), { id: Number(id), ...one }])),
+    at: async ([x]) => (x < 50 ? editor.id : 7),
+    run: async (operation) => (asked.push(operation), refuse && asked.length > 1 ? null : [(editor.id = (editor.id ?? 10) + 1)]),
+    undo: async () => asked.push("undo"),
+    redo: async () => (asked.push("redo"), [(editor.id += 1)]),
+    select: (ids) => asked.push({ chosen: ids }),
+    say: (sentence) => void told.push(sentence),
+  };
+  return { asked, told, add: new TOOLS.add(editor) };
+}
+
+test("a second click in what was added makes it wider, or leaves that point out", async () => {
+  const { asked, add } = adding();
+  for (const point of [[20, 20], [22, 20], [35, 20]]) await add.tapped(point);
+  const first = { op: "add", point: [20, 20] };
+  assert.deepEqual(asked, [first, "undo", { ...first, wider: 1 }, "undo", { ...first, wider: 1, outside: [[35, 20]] }]);
+});
+
+test("what gets no wider stays as it was", async () => {
+  const { asked, told, add } = adding({ refuse: true });
+  for (const point of [[20, 20], [22, 20]]) await add.tapped(point);
+  assert.deepEqual(asked.slice(3), ["redo", { chosen: [12] }]);
+  assert.match(told.at(-1), /no wider/);
+});
+
+test("a click on what was left out offers to count it", async () => {
+  const { asked, told, add } = adding({ objects: { 7: { kept: false, reason: "faint" } } });
+  await add.tapped([60, 20]);
+  assert.deepEqual(asked, [{ chosen: [7] }]);
+  assert.match(told.at(-1), /left out: faint.*Count it/);
 });
 
 test("corrections that find no place wait a second, and nobody is told that the server is away", async () => {

@@ -31,10 +31,9 @@ test("the badge says where a width comes from and what it means", () => {
   assert.deepEqual(badge("7520", "typed"), ["typed: 7.344 nm/px", ""]);
   assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma or point out", "bad"]);
   assert.deepEqual(badge("wide", "typed"), ["not a width", "bad"]);
-  assert.deepEqual(badge("7520", "default"), ["not set: sizes in pixels", "check"]);
   const unread = { dataset: { columns: "1024", reading: "" } };
-  assert.deepEqual(badge("7520", "default", unread), ["still being read from the image", "check"]);
-  assert.deepEqual(badge("7520", "default", null), ["", ""]);
+  assert.deepEqual(badge("", "", unread), ["still being read from the image", "check"]);
+  assert.deepEqual(badge("", "", null), ["", ""]);
   assert.deepEqual(badge("5.12 µm", "typed"), ["typed: 5 nm/px", ""]);
   assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
   assert.deepEqual(badge("5120", "data bar"), ["read from the image, confirmed: 5 nm/px", "good"]);

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.core import signing
 
-SHOWN = ("figure-small.webp", "outlines.json", "image.webp", "tiles.zip", "thumbnail.png")
+from segmentation.core.measure.results import Nano, Statistics
+
+SHOWN = ("figure-small.webp", "outlines.json", "thumbnail.webp")
 FILES = ("figure.png", "figure.svg", "particles.csv", "result.json", *SHOWN)
 ZEISS = {
     "nm_per_pixel": 7.34375,
@@ -17,24 +19,44 @@ ZEISS = {
     "detail": "Zeiss tag 34118, Image Pixel Size",
     "relative_uncertainty": None,
 }
+NANO = Nano(
+    fraction=0.2187,
+    low=0.1726,
+    high=0.2731,
+    n=261,
+    threshold=0.5,
+    least_nm=None,
+    verdict="below",
+    reason="",
+    sentence="",
+    decides="",
+    asked="",
+    sensitivity=[],
+)
+STATISTICS = Statistics(
+    unit="nm",
+    n_kept=261,
+    n_set_aside=34,
+    set_aside={"touches the frame": 30, "a few pixels only": 4},
+    mean=160.14159,
+    median=155.4321,
+    sd=73.61,
+    d10=62.51,
+    d50=155.4321,
+    d90=255.6,
+    fraction_100nm=0.2187,
+    fraction_low=0.1726,
+    fraction_high=0.2731,
+    ecd_median=173.2,
+    nano=NANO,
+)
 SUMMARY: dict[str, Any] = {
-    "statistics": {
-        "unit": "nm",
-        "n_kept": 261,
-        "n_set_aside": 34,
-        "set_aside": {"touches the frame": 30, "a few pixels only": 4},
-        "mean": 160.14159,
-        "median": 155.4321,
-        "sd": 73.61,
-        "d10": 62.51,
-        "d50": 155.4321,
-        "d90": 255.6,
-        "fraction_100nm": 0.2187,
-        "fraction_low": 0.1726,
-        "fraction_high": 0.2731,
-        "ecd_median": 173.2,
-        "without_filter": None,
-    },
+    "task": "particles",
+    "order": [],
+    "quantities": {},
+    "found": 295,
+    "refused": False,
+    "statistics": STATISTICS.as_dict(),
     "calibration": ZEISS,
     "model": {"name": "particles", "title": "Particles", "version": "1.2", "sha256": "ab" * 32},
     "image": {"width": 64, "height": 48},
@@ -42,9 +64,13 @@ SUMMARY: dict[str, Any] = {
     "polarity": "bright",
     "scale": 1.0,
     "threshold": 0.5,
+    "used": {},
     "filter": False,
+    "edge": "exclude",
     "reused": False,
+    "unread": False,
     "warnings": [],
+    "flags": [],
     "timings": {"network": 1.25, "measure": 0.5},
 }
 

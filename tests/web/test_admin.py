@@ -37,7 +37,7 @@ def three(make_job, make_micrograph, alice):
             attempt=1,
             started=now - timedelta(seconds=4),
             finished=now,
-            files=("thumbnail.png", "figure.png"),
+            files=("thumbnail.webp", "figure.png"),
         ),
         make_job(micrograph=make_micrograph(name="<b>gold</b>.png"), state="failed", error="It broke & stopped."),
         make_job(micrograph=make_micrograph(name="silver.png"), state="queued"),
@@ -53,7 +53,7 @@ def test_the_list_shows_what_an_administrator_asks(desk, three):
     page = desk.get(JOBS).content.decode()
     done, _, queued = three
     for piece in (
-        reverse("artifact", args=[done.pk, "thumbnail.png"]),
+        reverse("artifact", args=[done.pk, "thumbnail.webp"]),
         reverse("upload-preview", args=[queued.micrograph_id]),
         "titania.tif",
         "4.0 s",
@@ -79,7 +79,7 @@ def test_the_page_of_a_job_has_its_figure_and_size(desk, three):
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(desk, three, make_job, django_assert_max_num_queries):
     for _ in range(10):
-        make_job(state="done", files=("thumbnail.png",))
+        make_job(state="done", files=("thumbnail.webp",))
     with django_assert_max_num_queries(16):
         desk.get(JOBS)
 

@@ -86,16 +86,6 @@ def test_proxies(settings):
     assert ids(checks.proxies) == ["deepsegm.W003"]
 
 
-def test_mail_addresses(settings):
-    settings.DEEPSEGM_ALERT_MAILS, settings.DEFAULT_FROM_EMAIL = ["one@example.org", "two@here"], "DeepSegm <d@here>"
-    assert ids(checks.mails) == [] and checks.mails in registry.get_checks()
-    for wrong in ("root", "one@example.org two@example.org", "one@example.org;", "@example.org"):
-        settings.DEEPSEGM_ALERT_MAILS = ["one@example.org", wrong]
-        assert ids(checks.mails) == ["deepsegm.E011"]
-    settings.DEEPSEGM_ALERT_MAILS, settings.DEFAULT_FROM_EMAIL = ["one@example.org"], "DeepSegm"
-    assert ids(checks.mails) == ["deepsegm.E011"]
-
-
 def test_a_secret_key_for_one_process_only(settings):
     settings.DEEPSEGM_SECRET_KEY_LASTS = False
     assert ids(checks.secret_key) == ["deepsegm.W004"]

@@ -42,7 +42,7 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 """
-ONLY_OF_WEB = ("DEEPSEGM_OIDC_URL", "DEEPSEGM_OIDC_SECRET", "DEEPSEGM_METRICS_TOKEN", "DEEPSEGM_MAIL_URL")
+ONLY_OF_WEB = ("DEEPSEGM_OIDC_URL", "DEEPSEGM_OIDC_SECRET", "DEEPSEGM_METRICS_TOKEN")
 MODULES = {"scikit-image": "skimage", "segmentation-models-pytorch": "segmentation_models_pytorch"}
 
 

@@ -70,6 +70,9 @@ def random_operation(now, rng):
     ways = [
         {"op": "delete", "ids": some[:1]},
         {"op": "merge", "ids": some},
+        {"op": "merge", "ids": some, "boundary": True},
+        {"op": "area", "point": points[0], "id": some[0]},
+        {"op": "area", "point": points[0], "class": "long"},
         {"op": "set_aside", "ids": some, "reason": "odd"},
         {"op": "restore", "ids": some},
         {"op": "reviewed", "ids": some},

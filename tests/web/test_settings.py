@@ -147,24 +147,3 @@ def test_readers(monkeypatch, tmp_path):
     (tmp_path / "key").write_bytes(b"\xff")
     with pytest.raises(ImproperlyConfigured, match="A_FILE"):
         env.secret("A")
-
-
-@pytest.mark.parametrize(
-    ("address", "meaning"),
-    [
-        ("", ("localhost", 25, "", "", False, False)),
-        ("smtp://mail.example.org", ("mail.example.org", 25, "", "", False, False)),
-        ("smtp://me:p%40ss@mail.example.org", ("mail.example.org", 587, "me", "p@ss", False, True)),
-        ("smtps://me:word@mail.example.org", ("mail.example.org", 465, "me", "word", True, False)),
-        ("smtps://mail.example.org:2465", ("mail.example.org", 2465, "", "", True, False)),
-    ],
-)
-def test_the_address_of_a_mail_server(address, meaning):
-    with patch.dict(os.environ, {"MAIL": address}):
-        assert env.mail("MAIL") == meaning
-
-
-@pytest.mark.parametrize("address", ["mail.example.org", "http://mail.example.org", "smtp://mail:99999"])
-def test_what_is_no_address_of_a_mail_server(address):
-    with patch.dict(os.environ, {"MAIL": address}), pytest.raises(ImproperlyConfigured, match="MAIL"):
-        env.mail("MAIL")

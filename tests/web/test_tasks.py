@@ -70,7 +70,7 @@ def settings(**typed):
 def test_the_form_takes_the_kind_of_analysis_from_the_model():
     assert settings() == AnalysisSettings.of(model="auto-particles")
     assert settings(model="steel").task == "grains"
-    assert settings(model="steel", threshold="3,5", twins="yes", edge="weight") == AnalysisSettings.of(
+    assert settings(model="steel", threshold="3,5", twins="yes", border_correction="weight") == AnalysisSettings.of(
         "grains", model="steel", threshold=3.5, twins=True, border_correction="weight"
     )
 
@@ -143,7 +143,7 @@ def test_changes_are_said_in_its_words():
 
 def test_the_page_of_a_result_without_sizes(client, make_job):
     numbers = {"etched_share": {"value": 0.432, "low": None, "high": None, "unit": ""}}
-    summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
+    summary = {**SUMMARY, "task": "grains", "statistics": None, "order": list(numbers), "quantities": numbers}
     made = AnalysisSettings.of("grains", model="steel", etched="thermal")
     job = make_job(
         state=Job.State.DONE, summary=summary, settings=made, files=("figure.png", "outlines.json"), attempt=1

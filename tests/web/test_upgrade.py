@@ -1,191 +1,61 @@
-"""A data folder that the code of commit 9719d7d left behind, under today's code: nothing is lost and nothing changes.
-
-What that code answered is packed with it (answers.json); `data/make_old_data_folder.py` made both.
-"""
+"""The promise of 1.0: a data folder that this version left behind opens in every later one (tests/data)."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from segmentation.core.measure.quantities import significant
+from django.utils.html import strip_tags
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-DATA = Path(__file__).with_name("data")
-FIGURES = {"jobs": ("figure.png", "particles.csv", "report.pdf"), "samples": ("figure.png", "images.csv", "report.pdf")}
+DATA = REPOSITORY / "tests" / "data"
+SHOW = """
+import json, deepsegm.wsgi
+from pathlib import Path
 
+from django.utils.html import strip_tags
+from django.conf import settings
+from tests.data.answers import BASIC, signed_in
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """The old folder after `manage.py migrate`."""
-    made = tmp_path_factory.mktemp("old")
-    with tarfile.open(DATA / "data-folder-9719d7d.tar.xz") as packed:
-        packed.extractall(made, filter="data")
-    python(made, "manage.py", "migrate", "--verbosity", "0")
-    return made
-
-
-@pytest.fixture(scope="module")
-def before(folder) -> dict[str, Any]:
-    return json.loads((folder / "answers.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def now(folder) -> dict[str, Any]:
-    return json.loads(python(folder, DATA / "answers.py"))
+alice, script = signed_in(), {"headers": {"Authorization": BASIC}}
+jobs = list(json.loads(Path(settings.DEEPSEGM_DATA, "asked.json").read_text())["jobs"])
+print(json.dumps({
+    "pages": [alice.get(f"/jobs/{pk}/").content.decode() for pk in jobs],
+    "tables": [b"".join(alice.get(f"/jobs/{pk}/files/particles.csv").streaming_content).decode() for pk in jobs],
+    "edits": alice.get(f"/api/v1/jobs/{jobs[0]}/edits", **script).json(),
+    "objects": alice.get(f"/api/v1/jobs/{jobs[0]}/labels?format=objects", **script).json(),
+}))
+"""
 
 
 def python(folder: Path, *arguments: object) -> str:
     """What a process of its own says, whose data folder is this one."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY)}
+    env |= {"DEEPSEGM_DATA": str(folder), "PYTHONPATH": str(REPOSITORY), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def rows(answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Jobs and samples."""
-    return answers["jobs"] | answers["samples"]
-
-
-def test_the_old_folder_holds_every_kind_of_row(before):
-    jobs = [job["api"] for job in before["jobs"].values()]
-    assert sorted(job["state"] for job in jobs) == ["done"] * 5 + ["failed"]
-    results = [job["result"] for job in jobs if job["result"]]
-    assert {result["calibration"]["source"] for result in results} == {"metadata", "typed"}
-    assert sorted(result["reused"] for result in results) == [False] * 4 + [True]
-    assert {job["recipe"]["filter"] for job in jobs} == {True, False}
-    assert {job["recipe"]["model"] for job in jobs} == {"particles", "visiting"}
-    assert [len(sample["api"]["images"]) for sample in before["samples"].values()] == [2]
-    assert {row["stranger"] for row in rows(before).values()} == {200, 404}
-    assert all(len(pks) >= 2 for pks in before["lists"].values())
-
-
-def test_the_migrated_database_is_sound(folder):
-    with sqlite3.connect(folder / "db.sqlite3") as database:
+def test_the_data_folder_of_1_0_opens(tmp_path):
+    """Three particles with a median of 168.9 nm; one was deleted, and the other two were measured anew."""
+    with tarfile.open(DATA / "data-folder-1.0.0.tar.xz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    python(tmp_path, "manage.py", "migrate", "--verbosity", "0")
+    with sqlite3.connect(tmp_path / "db.sqlite3") as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-
-
-def test_what_was_found_has_a_row_and_a_file_of_its_own(folder, before):
-    done = {pk.replace("-", "") for pk, job in before["jobs"].items() if job["api"]["state"] == "done"}
-    with sqlite3.connect(folder / "db.sqlite3") as database:
-        query = "SELECT j.id, s.file, s.model_name, s.weights FROM segmentation_job j JOIN segmentation_segmentation s"
-        found = database.execute(f"{query} ON s.id = j.segmentation_id").fetchall()
-    assert {pk for pk, *_ in found} == done
-    assert all((folder / "files" / file).is_file() and name and len(weights) == 64 for _, file, name, weights in found)
-    assert not list((folder / "files" / "jobs").rglob("segmentation.npz"))
-
-
-def test_state_and_numbers_are_as_before(before, now):
-    assert rows(now).keys() == rows(before).keys()
-    for pk, old in rows(before).items():
-        new = rows(now)[pk]["api"]
-        assert (new["state"], new["error"]) == (old["api"]["state"], old["api"]["error"])
-        assert holds(new["result"], old["api"]["result"]), pk
-
-
-def test_settings_and_image_of_a_job_are_as_before(before, now):
-    for pk, old in before["jobs"].items():
-        new = now["jobs"][pk]["api"]
-        assert holds(new["recipe"], old["api"]["recipe"]) and new["image"] == old["api"]["image"]
-
-
-def test_images_of_a_sample_are_as_before(before, now):
-    for pk, old in before["samples"].items():
-        assert holds(now["samples"][pk]["api"]["images"], old["api"]["images"])
-
-
-def holds(new: Any, old: Any) -> bool:
-    """Whether all that was said is still said; new entries may have come."""
-    if isinstance(old, dict):
-        return isinstance(new, dict) and all(name in new and holds(new[name], value) for name, value in old.items())
-    if isinstance(old, list):
-        return len(new) == len(old) and all(map(holds, new, old))
-    return new == old
-
-
-def test_every_page_answers_with_the_stored_median(before, now):
-    for pk, old in rows(before).items():
-        page = rows(now)[pk]["page"]
-        assert page["status"] == old["page"]["status"] == 200
-        result = old["api"]["result"]
-        numbers = (result or {}).get("statistics", result)  # a sample's numbers lie one level higher
-        said = f"{significant(numbers['median'])} {numbers['unit']}" if numbers else old["api"]["error"]
-        assert said in text_of(page["html"]), (pk, said)
-
-
-def text_of(html: str) -> str:
-    """The words of a page, tags left out."""
-    from html import unescape
-
-    from django.utils.html import strip_tags
-
-    return " ".join(unescape(strip_tags(html)).split())
-
-
-def test_every_file_is_as_before(before, now):
-    for pk, old in rows(before).items():
-        new = rows(now)[pk]
-        assert all(file["status"] == 200 for file in old["files"].values())
-        assert {name: new["files"].get(name) for name in old["files"]} == old["files"]
-        assert new["by_api"] == old["by_api"]
-
-
-def test_page_and_files_show_the_figure(now):
-    for kind, names in FIGURES.items():
-        for pk, row in now[kind].items():
-            if row["api"]["state"] != "done":
-                continue
-            assert set(names) <= row["files"].keys()
-            assert f"/{kind}/{pk}/files/figure.png" in row["page"]["html"]
-
-
-def test_previews_owners_and_lists_are_as_before(before, now):
-    assert now["uploads"] == before["uploads"]
-    strangers = [{pk: row["stranger"] for pk, row in rows(answers).items()} for answers in (before, now)]
-    assert strangers[0] == strangers[1]
-    members = set(re.findall(r"[0-9a-f-]{36}", json.dumps([row["api"] for row in before["samples"].values()])))
-    for who, listed in before["lists"].items():  # the images of samples are listed, too, since
-        assert set(listed) <= set(now["lists"][who]) <= {*listed, *members}
-
-
-@pytest.mark.slow
-def test_work_goes_on_with_what_is_stored(folder, before, now):
-    """Stored outlines are measured under another width, and stored tables pooled once more."""
-    lone = [pk for pk, job in before["jobs"].items() if "table.npz" not in job["files"] and is_measurable(job["api"])]
-    later = json.loads(python(folder, DATA / "go_on.py", *lone))
-    assert (len(later["jobs"]), len(later["samples"])) == (3, 1)
-    for pk, job in later["jobs"].items():
-        old = before["jobs"][pk]["api"]
-        assert (job["state"], job["result"]["reused"]) == ("done", True)
-        assert job["result"]["model"] == old["result"]["model"]
-        factor = job["result"]["calibration"]["nm_per_pixel"] / old["result"]["calibration"]["nm_per_pixel"]
-        assert factor > 1.5
-        sizes = [said["statistics"]["median"] for said in (job["result"], old["result"])]
-        assert sizes[0] == pytest.approx(factor * sizes[1])
-        assert job["result"]["statistics"]["n_kept"] == old["result"]["statistics"]["n_kept"]
-        assert before["jobs"][pk]["files"].keys() - {"image.png", "thumbnail.png"} <= job["files"].keys()
-        assert {"image.webp", "report.pdf", "bundle.zip"} <= job["files"].keys()
-    for pk, sample in later["samples"].items():
-        old = before["samples"][pk]["api"]
-        assert (sample["state"], sample["current"]) == ("done", True)
-        for name in ("n_kept", "n_set_aside", "median", "mean", "fraction_100nm"):
-            assert sample["result"][name] == old["result"][name]
-        assert sample["files"].keys() >= old["files"].keys()
-
-
-def is_measurable(job: dict[str, Any]) -> bool:
-    """Whether it has outlines; that the model of some has been removed does not matter."""
-    return job["state"] == "done"
+    shown = json.loads(python(tmp_path, "-c", SHOW))
+    sizes = [["168.9062", "139.5312", "168.9062"], ["139.5312", "168.9062"]]
+    for page, table, median, own in zip(shown["pages"], shown["tables"], ("169", "154"), sizes, strict=True):
+        assert f"{median} nm" in " ".join(strip_tags(page).split())
+        _, *rows = (line.split(",") for line in table.splitlines() if not line.startswith("#"))
+        assert [row[3] for row in rows] == own
+    assert [edit["operation"] for edit in shown["edits"]["edits"]] == [{"op": "delete", "ids": [1]}]
+    assert shown["objects"]["ids"] == [2, 3]

@@ -22,6 +22,7 @@ PLAN = {
     "trainings": 4,
     "held_out": [["a.png"], ["b.png"], ["c.png"]],
     "seconds": 1200.0,
+    "of_step": 1.0,
     "notes": ["Three images are few: each is held out once."],
 }
 CURVE = [

@@ -16,8 +16,8 @@ from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.types import NO_SCALE
 from segmentation.core.network.cards import ModelCard
 
-FILES = ("figure-small.webp", "particles.csv", "outlines.json")  # stored with every result
-FURTHER = ("figure.png", "report.pdf")
+FILES = ("particles.csv", "outlines.json")  # stored with every result
+FURTHER = ("figure-small.webp", "figure.png", "report.pdf")
 NAMES = (*FILES, "segmentation.npz")
 
 CARD = ModelCard("particles", "Particles", "Finds particles.", "1", {"name": "none"}, "a" * 64, Path("none"))

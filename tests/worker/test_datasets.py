@@ -26,6 +26,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
 from tests.conftest import picture
 from tests.core.builders import segmentation_of
+from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.datasets import contradicting_scales, lay_out
 from worker.tasks import prepare
@@ -33,6 +34,7 @@ from worker.tasks import prepare
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
 READ = inspection.read_micrograph
 SHAPE = (120, 160)
+SEEN = {**SUMMARY, "data_bar": None}
 
 
 def squares(seed=0):
@@ -68,7 +70,9 @@ def result(make_micrograph, make_job, tmp_path, ada):
         origin = replace(found.provenance, micrograph=micrograph.sha256)
         found = replace(found, ids=present, **parts, provenance=origin)
         found.save(tmp_path / "segmentation.npz")
-        job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **fields)
+        job = make_job(
+            micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **{"summary": SEEN, **fields}
+        )
         services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=found.provenance)
         why = {12: "touches the frame", **(reasons or {})}
         known = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in found.ids.tolist()]
@@ -473,7 +477,7 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     )
     found.save(tmp_path / "segmentation.npz")
     settings = AnalysisSettings.of("phases", model="uhcs-steel")
-    job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings)
+    job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings, summary=SEEN)
     services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=found.provenance)
     Job.objects.update(state="done")
     job = Job.objects.select_related("micrograph", "segmentation").get()

@@ -160,7 +160,7 @@ def test_every_object_is_told_with_what_is_known_of_it(send, script, result):
     said = get(script, result, "labels?format=objects").json()
     assert (said["base"], said["next"], len(said["operations"])) == (5, 5, 3)
     assert (said["ids"], said["classes_of"], said["by_hand"]) == ([1, 3, 4], [0, 0, 0], [1, 4])
-    assert said["set_aside"] == {"3": "charging"} and said["classes"] == ["particle"]
+    assert said["set_aside"] == {"3": "charging"} and said["classes"] == ["particle"] and said["maps"] == []
     assert said["confidence"][0] is None and said["confidence"][1] > 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import numpy as np
@@ -116,6 +116,25 @@ def test_a_file_is_waited_for_no_longer_than_asked(done, monkeypatch):
     assert isinstance(services.file_of(done, "report.pdf", 0.01), ExportJob)
     monkeypatch.setattr("time.sleep", lambda seconds: tasks.write_files(done.export.pk))
     assert services.file_of(done, "report.pdf", 9).name == "report.pdf"
+
+
+def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done, own_storage, monkeypatch):
+    there = []
+
+    def fail(context, path):
+        there.extend(done.artifacts.filter(name__startswith="figure").values_list("name", flat=True))
+        raise ZeroDivisionError
+
+    slow = replace(EVERY["report.pdf"], write=fail)
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "listed", lambda *asked, **how: {**EVERY, "report.pdf": slow})
+        tasks.write_files(services.ask_for_files(done).pk)
+    assert {"figure.png", "figure-small.webp"} <= set(there)
+    ExportJob.objects.update(finished=timezone.now() - timedelta(minutes=1))
+    tasks.write_files(services.ask_for_files(done).pk)
+    assert done.artifact("report.pdf") is not None
+    for stored in done.artifacts.all():
+        assert stored.file.storage.exists(stored.file.name), stored.name
 
 
 def test_what_failed_says_so_and_begins_anew_when_asked_later(done, monkeypatch, own_storage):

@@ -349,13 +349,13 @@ class TestDataBars:
     def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         micrograph = receive()
-        untouched = self.start(micrograph, asked={"width": "7520", "origin": "default"})
+        untouched = self.start(micrograph, asked={"width": "", "origin": ""})
         typed = self.start(micrograph, asked={"width": "640", "origin": "typed"})
         assert looked_into(micrograph).is_read
         assert micrograph.state == "queued"
         assert (self.ready(untouched), self.ready(typed)) == (False, True)
         late = self.start(micrograph, asked={"width": "64", "origin": "typed"})
-        later = self.start(micrograph, asked={"width": "7520", "origin": ""})
+        later = self.start(micrograph, asked={"width": "", "origin": ""})
         assert (self.ready(late), self.ready(later)) == (True, False)
         Job.objects.filter(ready=True).update(state="done")
         with commit():
@@ -366,7 +366,7 @@ class TestDataBars:
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
-        job = self.start(micrograph, asked={"width": "7520", "origin": "default"})
+        job = self.start(micrograph, asked={"width": "", "origin": ""})
         assert looked_into(micrograph).state == "queued"
         assert self.ready(job)
 

@@ -19,6 +19,7 @@ from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import Artifact, Job, Sample
 from segmentation.services import bundles, tables
+from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.failures import BROKEN
 from worker.samples import CANCELLED, NONE_LEFT, OTHERWISE, UNREAD
@@ -28,6 +29,7 @@ from . import fake
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 DONE, FAILED = Job.State.DONE, Job.State.FAILED
+USED = {"threshold": 0.5, "polarity": "bright", "scale": 1.0}
 
 
 def squares(sizes, nm_per_pixel=2.0):
@@ -51,7 +53,13 @@ def pooled(make_sample, tmp_path):
                 continue
             path = tables.save(table, 1.0, tmp_path / tables.NAME)
             scale = Calibration(table.nm_per_pixel, "typed" if table.nm_per_pixel else "none")
-            job.summary = {"calibration": {**vars(scale)}}
+            job.summary = {
+                **SUMMARY,
+                "statistics": None,
+                "calibration": {**vars(scale)},
+                "used": USED,
+                "data_bar": None,
+            }
             job.save()
             artifact = Artifact(job=job, attempt=0, name=tables.NAME, size=1, content_type="x")
             artifact.file.save(f"{job.folder}/0/{tables.NAME}", ContentFile(path.read_bytes()))
@@ -146,8 +154,8 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
 def test_the_files_say_how_the_particles_were_found(pooled):
     sample = pooled(squares([10, 12]), squares([16, 18]))
     for number, job in enumerate(sample.jobs.order_by("created")):
-        used = {"threshold": 0.5, "polarity": "bright", "scale": 0.5 + number, "data_bar": 190}
-        job.summary |= {"model": MODEL, "image": {"width": 64, "height": 200}, **used}
+        used = {**USED, "scale": 0.5 + number}
+        job.summary |= {"model": MODEL, "image": {"width": 64, "height": 200}, "data_bar": 190, "used": used}
         job.save()
         job.micrograph.metadata = {"instrument": "Zeiss", "voltage_kv": 20.0}
         job.micrograph.save()
@@ -159,14 +167,6 @@ def test_the_files_say_how_the_particles_were_found(pooled):
     assert (one["used"]["scale"], two["used"]["scale"], two["data_bar"]) == (0.5, 1.5, 190)
     assert one["metadata"]["voltage_kv"] == 20.0 and one["calibration"]["source"] == "typed"
     assert MODEL["sha256"].encode() in files_of(sample)["images.csv"]
-
-
-def test_results_of_older_versions_that_say_less_are_pooled(pooled):
-    """The fixture's summaries hold the calibration alone."""
-    sample = pooled(squares([10, 12]), squares([16, 18]))
-    assert run(sample)["n_kept"] == 4
-    told = json.loads(files_of(sample)["result.json"])
-    assert told["model"] is None and told["images"][0]["settings"]["model"] == "particles"
 
 
 def test_an_image_of_other_settings_is_named(pooled, no_files):

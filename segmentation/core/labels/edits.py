@@ -6,19 +6,34 @@ so its centre is (0.5, 0.5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from math import nan
 
 import numpy as np
 
 from .drawn import Spans, polygon_spans, stroke_spans
-from .geometry import SMALLEST, components, crosses_itself, cut, line_pixels, to_edge
+from .geometry import (
+    BOUNDARY,
+    SMALLEST,
+    check_time,
+    components,
+    crosses_itself,
+    cut,
+    grouped,
+    line_pixels,
+    steps_from,
+    to_edge,
+    without_boundary,
+)
 from .patches import BadEdit, Object, Patch, Points, points_of
 from .runs import Runs, no_runs, runs_in, runs_of, united
 from .working import WorkingLabels
 
 NOTHING_KNOWN: Mapping[int, Object | None] = {}
 NO_PIXEL = "The outline holds no pixel that could be taken: draw it larger, or over other objects."
+OUTSIDE = "The point lies outside the image."
+GAP = BOUNDARY + 2  # px that a ragged boundary may be wide
 LEAST_RADIUS, LARGEST_RADIUS = 0.5, 500.0  # px, of a brush
 
 
@@ -62,32 +77,66 @@ def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
     return now.patch_to(no_runs(), known)
 
 
-def merge(now: WorkingLabels, ids: Sequence[int]) -> Patch:
-    """The objects become one object with the id of the largest; of several as large, with the lowest of their ids."""
+def merge(now: WorkingLabels, ids: Sequence[int], boundary: bool = False) -> Patch:
+    """The objects become one object with the id of the largest; of several as large, with the lowest of their ids.
+    boundary: the boundaries between them become part of it."""
     if len(set(ids)) < 2:
         raise BadEdit("Choose at least two objects to merge.")
     runs = now.runs_of(now.chosen(ids))
     largest = int(np.bincount(runs[:, 2], runs[:, 1]).argmax())
-    return now.patch_to(_all_as(runs, largest), {largest: now.objects[largest].confirmed()})
+    every = np.concatenate([runs, *(_between(now, now.chosen(ids)) if boundary else ())])
+    starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
+    return now.patch_to(runs_of(starts, ends, largest), {largest: now.objects[largest].confirmed()})
 
 
-def split(now: WorkingLabels, number: int, line: Points) -> Patch:
+def _between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs]:
+    """Of each two objects the background between them: the steps to both are GAP + 1 at most, and those to any other
+    object more than a boundary."""
+    boxes = now.boxes(ids, margin=GAP)
+    for one, other in combinations(ids, 2):
+        check_time()
+        top, left = (max(pair) for pair in zip(boxes[one][:2], boxes[other][:2], strict=True))
+        bottom, right = (min(pair) for pair in zip(boxes[one][2:], boxes[other][2:], strict=True))
+        if top >= bottom or left >= right:
+            continue
+        ends = max(0, top - GAP), max(0, left - GAP), min(now.rows, bottom + GAP), min(now.width, right + GAP)
+        labels = now.crop(ends)
+        steps = steps_from(labels == one, GAP) + steps_from(labels == other, GAP)
+        others = steps_from((labels != 0) & ~np.isin(labels, ids), BOUNDARY)
+        yield runs_in(labels, (labels == 0) & (steps <= GAP + 1) & (others > BOUNDARY), ends, now.width)
+
+
+def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool = False) -> Patch:
     """The object is cut along a line of at least two points; the largest part keeps its id. A line that ends a little
-    before the edge goes on to it."""
-    box = now.boxes([number])[number]
-    inside = now.crop(box) == number
+    before the edge goes on to it. Without a number every object is cut that the line crosses.
+
+    boundary: the parts have a boundary between them.
+    """
     points = points_of(line, 2)
-    parts = cut(inside, line_pixels(points, box))
-    if parts.max() < 2:
-        parts = cut(inside, line_pixels(to_edge(points, inside, box), box))
-    if parts.max() < 2:
-        raise BadEdit(
-            f"The line does not split object {number}: draw it from edge to edge, so that each part has at least"
-            f" {SMALLEST} px."
-        )
-    ids = np.array([0, number, *range(now.next_id, now.next_id + parts.max() - 1)], np.int32)
-    known = {int(each): now.objects[number].confirmed() for each in ids[1:]}
-    return now.patch_to(runs_in(ids[parts], inside, box, now.width), known)
+    ids = [number] if number is not None else []
+    if number is None:
+        crossed, _ = now.under(_of(stroke_spans(points, LEAST_RADIUS, now.rows, now.width)))
+        ids = sorted({*crossed[:, 2].tolist()} - {0})
+    boxes = now.boxes(ids) if ids else {}
+    for led in (False, True):
+        runs, known = [no_runs()], dict[int, Object | None]()
+        for each, box in boxes.items():
+            inside = now.crop(box) == each
+            parts = cut(inside, line_pixels(to_edge(points, inside, box) if led else points, box))
+            parts = without_boundary(parts) if boundary else parts
+            if parts.max() < 2 or (np.bincount(parts[inside])[1:] < SMALLEST).any():
+                continue
+            first = max(now.next_id, 1 + max(known, default=0))
+            numbers = np.array([0, each, *range(first, first + parts.max() - 1)], np.int32)
+            known |= {new: now.objects[each].confirmed() for new in numbers[1:].tolist()}
+            runs.append(runs_in(numbers[parts], inside, box, now.width))
+        if known:
+            every = np.concatenate(runs)
+            return now.patch_to(every[every[:, 0].argsort()], known)
+    whole = "any object" if number is None else f"object {number}"
+    raise BadEdit(
+        f"The line does not split {whole}: draw it from edge to edge, so that each part has at least {SMALLEST} px."
+    )
 
 
 def draw(
@@ -151,6 +200,19 @@ def given(
     if not len(pixels):
         raise BadEdit(NO_PIXEL)
     return now.patch_to(_all_as(pixels, number), {number: known})
+
+
+def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, *, name: str = "") -> Patch:
+    """As `draw`, of the pixels of one object, or of the background, that hang together around a point through sides."""
+    ((x, y),) = np.floor(points_of([point], 1)).astype(int).tolist()
+    if not (0 <= y < now.rows and 0 <= x < now.width):
+        raise BadEdit(OUTSIDE)
+    runs = now.runs_of([int(now.crop((y, x, y + 1, x + 1))[0, 0])])
+    runs = runs[runs[:, 0] < now.rows * now.width]
+    top, left = np.divmod(runs[:, 0], now.width)
+    pieces = grouped(top, left, left + runs[:, 1], runs[:, 2].tolist(), now.width + 2)
+    there = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
+    return given(now, runs[pieces == there], number, name=name)
 
 
 def erase(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
 from math import ceil, inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ LEVELS = 32
 AT_ONCE = 128  # edges, runs
 REACH = 3  # px from the end of a line to the edge
 SMALLEST = 9  # px; the network's outlines are no smaller either
+BOUNDARY = 5  # px between grains, as the finder of grains draws it
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -54,8 +56,17 @@ def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, i
     edges = values[:, 1:] != values[:, :-1]
     rows, starts = np.nonzero(edges & (values[:, 1:] != 0))
     ends = np.nonzero(edges & (values[:, :-1] != 0))[1]
-    labels = mask[rows, starts].tolist()
-    reach = int(corners)
+    numbers = grouped(rows, starts, ends, mask[rows, starts].tolist(), wide, int(corners))
+    flat = np.zeros(mask.size, np.int32)
+    flat[np.flatnonzero(mask)] = np.repeat(numbers, ends - starts)
+    return flat.reshape(mask.shape), int(numbers.max(initial=0))
+
+
+def grouped(
+    rows: NDArray[Any], starts: NDArray[Any], ends: NDArray[Any], labels: list[Any], wide: int, reach: int = 0
+) -> NDArray[np.intp]:
+    """The numbers 1..n of the connected pieces that runs of pixels (each within its row, from start to end) belong to;
+    runs of different labels are apart. wide: more than a row has. reach: 1 where a corner connects."""
     below = (rows + 1) * wide
     first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
     last = np.searchsorted(rows * wide + starts, below + ends + reach, "left")
@@ -75,10 +86,7 @@ def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, i
                 continue
             one, two = sorted((root(run), root(other)))
             parents[two] = one
-    numbers = np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
-    flat = np.zeros(mask.size, np.int32)
-    flat[np.flatnonzero(mask)] = np.repeat(numbers, ends - starts)
-    return flat.reshape(mask.shape), int(numbers.max(initial=0))
+    return np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
 
 
 def cut(inside: Mask, barrier: Mask) -> Labels:
@@ -97,6 +105,32 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
     numbers[numbers == 0] = 1
     found: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
     return found
+
+
+def without_boundary(parts: Labels) -> Labels:
+    """Parts (h, w) of an object without a boundary, BOUNDARY px wide, where they meet."""
+    met = np.zeros(parts.shape, bool)
+    for here, there in (((slice(None), slice(-1)), (slice(None), slice(1, None))), ((slice(-1),), (slice(1, None),))):
+        met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
+    kept: Labels = np.where(steps_from(spread(met), BOUNDARY // 2 - 1) < BOUNDARY // 2, 0, parts).astype(np.int32)
+    return kept
+
+
+def spread(mask: Mask) -> Mask:
+    """With the four neighbours of each pixel."""
+    wide = np.pad(mask, 1)
+    wider: Mask = mask | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+    return wider
+
+
+def steps_from(mask: Mask, most: int) -> NDArray[np.int8]:
+    """How many steps (h, w) each pixel is from a mask, through sides and corners; most + 1 from there on."""
+    steps = np.where(mask, 0, most + 1).astype(np.int8)
+    for step in range(1, most + 1):
+        wide = np.pad(steps < step, 1)
+        tall = wide[:-2] | wide[1:-1] | wide[2:]
+        steps[(tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:]) & (steps > step)] = step
+    return steps
 
 
 def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:

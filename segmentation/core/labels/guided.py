@@ -9,20 +9,22 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from .edits import difference, given
-from .geometry import LEVELS, SMALLEST, Box, Mask, components, flooded
+from .edits import OUTSIDE, difference, given
+from .geometry import BOUNDARY, LEVELS, SMALLEST, Box, Mask, components, flooded, spread, steps_from, without_boundary
 from .patches import BadEdit, Patch, Points, points_of
 from .runs import runs_in
 from .working import WorkingLabels
 
-FOREGROUND, DISTANCE = "foreground", "inner_distance"  # maps that a segmentation may hold
+FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  # maps that a segmentation may hold
 # Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
 LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
+WIDER, STEPS = 1.05, 8  # times as large an outline is at least when it is widened; tries for that
+FAINTEST = 0.3  # of the level at which an outline began, below which it is not widened
 FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where touching objects part
 
 
-def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
+def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = False) -> Patch:
     """The object is divided among points in it, along the valleys of the network's distance map; without a valley or a
     stored map each pixel goes to the point that is nearest within the object. The first point's part keeps the id."""
     box = now.boxes([number])[number]
@@ -35,11 +37,12 @@ def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
         if seeds[row, column]:
             raise BadEdit("Two points lie in the same pixel.")
         seeds[row, column] = place
-    height = _map(now, DISTANCE, box)
+    height = _depth(now, box)
     # No valley lies above the lowest point: there the nearest point decides.
     parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
     parts[inside & (parts == 0)] = 1  # pieces without a point
-    if (np.bincount(parts.ravel())[1:] < SMALLEST).any():
+    parts = without_boundary(parts) if boundary else parts
+    if (np.bincount(parts.ravel(), minlength=len(points) + 1)[1:] < SMALLEST).any():
         raise BadEdit(f"The points lie too close together: each part has at least {SMALLEST} px.")
     ids = np.array([0, number, *range(now.next_id, now.next_id + len(points) - 1)], np.int32)
     known = {int(each): now.objects[number].confirmed() for each in ids[1:]}
@@ -47,34 +50,52 @@ def split_at(now: WorkingLabels, number: int, points: Points) -> Patch:
 
 
 def add(
-    now: WorkingLabels, point: Sequence[float], outside: Points = (), earlier: WorkingLabels | None = None
+    now: WorkingLabels,
+    point: Sequence[float],
+    outside: Points = (),
+    wider: int = 0,
+    earlier: WorkingLabels | None = None,
 ) -> Patch:
     """A missed object around a point becomes one of the first class: the background that is connected to the point
     where the network's map is as high as its threshold, or as half the value at the point if that is lower. Of
     touching objects it is the one whose basin of the distance map holds the point.
 
-    outside: points that do not belong to it; the level rises until they are left out. earlier: the outlines before all
-    corrections; where one of these was deleted, it was too large more often than wrong, so shallow valleys divide it.
+    outside: points that do not belong to it; the level rises until they are left out, else each pixel goes to the
+    point that no valley parts it from. wider: how often the outline is widened, by a lower level and deeper valleys.
+    earlier: the outlines before all corrections; where one of these was deleted, it was too large more often than
+    wrong, so shallow valleys divide it.
     """
     (x, y), *others = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
     tall, wide = now.rows, now.width
     if not (0 <= y < tall and 0 <= x < wide):
-        raise BadEdit("The point lies outside the image.")
+        raise BadEdit(OUTSIDE)
     if there := int(now.crop((y, x, y + 1, x + 1))[0, 0]):
         raise BadEdit(f"Object {there} is there already.")
-    if FOREGROUND not in now.maps:
+    if not now.maps:
         raise BadEdit("The maps of the network are not stored with this result: draw the outline instead.")
-    here = int(_map(now, FOREGROUND, (y, x, y + 1, x + 1))[0, 0])
+    here = int(_foreground(now, (y, x, y + 1, x + 1))[0, 0])
     threshold = 255 * float(now.used.get("threshold") or 0.5)
-    levels = np.maximum(np.linspace(min(threshold, here / 2), here, LEVELS), 1.0).tolist()
+    level = max(1.0, min(threshold, here / 2))
     deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
     depth = SHALLOW if deleted else DEEP
 
     def outlined(level: float) -> tuple[Box, Mask, bool]:
         box, inside, whole = _around(now, x, y, level)
         if whole and DISTANCE in now.maps:
-            inside = _basin(inside, _map(now, DISTANCE, box), (y - box[0], x - box[1]), depth)
+            inside = _basin(inside, now.maps[DISTANCE](box), (y - box[0], x - box[1]), depth)
         return box, inside, whole
+
+    lowest = FAINTEST * level
+    for _ in range(wider):
+        area = outlined(level)[1].sum()
+        for step in range(STEPS):
+            level, depth = max(0.75 * level, lowest), min(2 * depth, 255)
+            _, larger, whole = outlined(level)
+            if whole and larger.sum() >= WIDER * area:
+                break
+            if not whole or step == STEPS - 1:
+                raise BadEdit("It gets no wider: draw the outline instead.")
+    levels = np.maximum(np.linspace(level, here, LEVELS), 1.0).tolist()
 
     def leaves_out(level: float) -> bool:
         box, inside, whole = outlined(level)
@@ -83,9 +104,16 @@ def add(
 
     # An outline is hardly ever larger than those of lower levels.
     first = bisect_left(levels, True, key=leaves_out) if others else 0
+    box, inside, whole = outlined(levels[first % LEVELS])
     if first == LEVELS:
-        raise BadEdit("No outline leaves out these points: draw it instead.")
-    box, inside, whole = outlined(levels[first])
+        seeds = np.zeros(inside.shape, np.int32)
+        for place, (column, row) in enumerate([*others, (x, y)], 1):
+            if box[0] <= row < box[2] and box[1] <= column < box[3]:
+                seeds[row - box[0], column - box[1]] = place
+        if not whole or [x, y] in others:
+            raise BadEdit("No outline leaves out these points: draw it instead.")
+        height = _depth(now, box)
+        inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(others) + 1
     if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
         raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
     return given(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
@@ -98,7 +126,10 @@ def _around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask
     reach = 64
     while True:
         box = max(0, y - reach), max(0, x - reach), min(tall, y + reach + 1), min(wide, x + reach + 1)
-        free = (_map(now, FOREGROUND, box) >= level) & (now.crop(box) == 0)
+        labels = now.crop(box)
+        free = (_foreground(now, box) >= level) & (labels == 0)
+        if BOUNDARIES in now.maps:
+            free &= steps_from(labels != 0, BOUNDARY - 1) >= BOUNDARY
         pieces, _ = components(free)
         inside: Mask = (pieces == pieces[y - box[0], x - box[1]]) & free
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
@@ -122,8 +153,7 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
         for length, offset, most in zip(inside.shape, offsets, coarse.shape, strict=True)
     )
     part: Mask = coarse[np.ix_(*nearest)] & inside
-    opened = ~_spread(~part)
-    opened = _spread(opened) & part
+    opened = spread(~spread(~part)) & part
     pieces, _ = components(opened if opened[click] else part)
     piece = np.pad(pieces == pieces[click], 1)
     ground, _ = components(~piece)
@@ -151,13 +181,6 @@ def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, i
     return part
 
 
-def _spread(mask: Mask) -> Mask:
-    """With the four neighbours of each pixel."""
-    wide = np.pad(mask, 1)
-    spread: Mask = mask | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
-    return spread
-
-
 def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """Outlines lose single teeth and notches: a pixel belongs to the object where most of the nine around it do. No
     other object loses a pixel."""
@@ -177,8 +200,16 @@ def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     return difference(now, after, written, "These outlines are smooth already.")
 
 
-def _map(now: WorkingLabels, name: str, box: Box) -> NDArray[np.uint8]:
-    """A map of the network in a box (h, w); all zero where it is not stored."""
-    if name in now.maps:
-        return now.maps[name](box)
+def _foreground(now: WorkingLabels, box: Box) -> NDArray[np.uint8]:
+    """The map of a network in a box (h, w) that is high in objects of its kind, wherever objects have only one map."""
+    name = FOREGROUND if FOREGROUND in now.maps else next(iter(now.maps))
+    return 255 - now.maps[name](box) if name == BOUNDARIES else now.maps[name](box)
+
+
+def _depth(now: WorkingLabels, box: Box) -> NDArray[np.uint8]:
+    """The map in a box (h, w) that is low where objects touch; all zero without one."""
+    if BOUNDARIES in now.maps:
+        return _foreground(now, box)
+    if DISTANCE in now.maps:
+        return now.maps[DISTANCE](box)
     return np.zeros((box[2] - box[0], box[3] - box[1]), np.uint8)

@@ -19,7 +19,7 @@ UNDO = "undo"
 
 def _number(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
-        raise BadEdit(f"{name} is the number of an object.")
+        raise BadEdit(f"{name} is a whole number from 1 on.")
     return value
 
 
@@ -55,10 +55,12 @@ def _points(name: str, value: Any) -> list[Any]:
     return list(value)
 
 
-def _split(now: WorkingLabels, number: int, line: Any = None, points: Any = None) -> Patch:
-    if (line is None) == (points is None):
-        raise BadEdit("split needs a line or points, one of both.")
-    return guided.split_at(now, number, points) if line is None else edits.split(now, number, line)
+def _split(
+    now: WorkingLabels, number: Any = None, line: Any = None, points: Any = None, boundary: bool = False
+) -> Patch:
+    if (line is None) == (points is None) or (number is None and line is None):
+        raise BadEdit("split needs a line or points, one of both, and id with points.")
+    return guided.split_at(now, number, points, boundary) if line is None else edits.split(now, number, line, boundary)
 
 
 # name of the operation: its function, required entries, optional entries
@@ -67,9 +69,10 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
     "restore": (edits.restore, {"ids": _numbers}, {}),
     "set_aside": (edits.set_aside, {"ids": _numbers, "reason": _text}, {}),
     "reviewed": (edits.reviewed, {"ids": _numbers}, {}),
-    "merge": (edits.merge, {"ids": _numbers}, {}),
-    "split": (_split, {"id": _number}, {"line": _points, "points": _points}),
-    "add": (guided.add, {"point": _points}, {"outside": _points}),
+    "merge": (edits.merge, {"ids": _numbers}, {"boundary": _flag}),
+    "split": (_split, {}, {"id": _number, "line": _points, "points": _points, "boundary": _flag}),
+    "add": (guided.add, {"point": _points}, {"outside": _points, "wider": _number}),
+    "area": (edits.area, {"point": _points}, {"id": _number, "class": _text}),
     "smooth": (guided.smooth, {"ids": _numbers}, {}),
     "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag, "replace": _flag}),
     "paint": (

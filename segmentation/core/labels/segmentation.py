@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "deepsegm-segmentation/2"
-FIRST = "deepsegm-segmentation/1"  # without next_id, maps and the decisions of people
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 # They begin the names of other labels, of layers and of the network's maps in the file.
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
 MASKS = "masks of other tools"  # in place of a model's name if no model was used
 NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
-NEWER = "The stored segmentation was written by a newer version of DeepSegm: update it, or try again to segment anew."
+OTHER_FORMAT = "The stored segmentation has another format: update DeepSegm, or try again to segment the image anew."
 FOREIGN = "The stored segmentation belongs to another image: try again to segment this one anew."
 
 
@@ -142,16 +141,16 @@ class Segmentation:
 
     @classmethod
     def load(cls, file: Path | BinaryIO, known: Provenance | None = None, *, alternatives: bool = True) -> Segmentation:
-        """The segmentation in a file; raises UnusableSegmentation if it is damaged, newer or of another image.
+        """The segmentation in a file; raises UnusableSegmentation if it is damaged, of another format or image.
 
         alternatives: whether to read these, too; corrected outlines have none.
-        known: its provenance from elsewhere. Files from before FORMAT do not contain it; for other files the image
-        must be the same. Disk errors while reading are raised unchanged.
+        known: its provenance from elsewhere, of which the image must be the same. Disk errors while reading are raised
+        unchanged.
         """
         content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
         try:
             with np.load(content, allow_pickle=False) as data:
-                found = _current(data, alternatives) if "header" in data.files else _before_formats(data, known)
+                found = _whole(data, alternatives)
         except UnusableSegmentation:
             raise
         except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
@@ -161,7 +160,7 @@ class Segmentation:
         return found
 
 
-def _current(data: Any, alternatives: bool) -> Segmentation:
+def _whole(data: Any, alternatives: bool) -> Segmentation:
     found = replace(
         without_images(data),
         labels=data["labels"],
@@ -176,8 +175,8 @@ def _current(data: Any, alternatives: bool) -> Segmentation:
 def without_images(data: Any) -> Segmentation:
     """What an opened file says beside label image, alternatives, layers and maps; not checked (`check_objects`)."""
     header = json.loads(data["header"].tobytes())
-    if header["format"] not in (FIRST, FORMAT):
-        raise UnusableSegmentation(NEWER)
+    if header["format"] != FORMAT:
+        raise UnusableSegmentation(OTHER_FORMAT)
     return Segmentation(
         np.zeros((0, 0), np.int32),
         data["ids"],
@@ -186,10 +185,10 @@ def without_images(data: Any) -> Segmentation:
         data["confidence"],
         header["rows"],
         Provenance.from_dict(header["provenance"]),
-        {"second_scale" if name == "closer" else name: value for name, value in header["used"].items()},
-        next_id=header.get("next_id", 0),
-        by_hand=frozenset(header.get("by_hand", ())),
-        set_aside={int(number): reason for number, reason in header.get("set_aside", {}).items()},
+        header["used"],
+        next_id=header["next_id"],
+        by_hand=frozenset(header["by_hand"]),
+        set_aside={int(number): reason for number, reason in header["set_aside"].items()},
     )
 
 
@@ -228,20 +227,3 @@ def check_objects(found: Segmentation, height: int, present: NDArray[Any]) -> No
 
 def _named(data: Any, kind: str) -> dict[str, NDArray[Any]]:
     return {name: data[f"{kind}{name}"] for name in names_of(data, kind)}
-
-
-def _before_formats(data: Any, known: Provenance | None) -> Segmentation:
-    """Particles as stored by version 0.2 and earlier: numbers and words without names; newer values are missing."""
-    if known is None:
-        raise ValueError("nothing is known of this file")
-    labels, confidence = data["labels"], data["confidence"]
-    names = ("rows", "scale", "threshold", "clarity", "expected", "dropped", "second_scale")
-    numbers = data["numbers"].tolist()
-    used = {"expected": 1.0, "dropped": 0, "second_scale": 1.0, **dict(zip(names, numbers, strict=False))}
-    rows, used["dropped"] = int(used.pop("rows")), int(used["dropped"])
-    used["polarity"] = str(data["words"][0])
-    ids = np.arange(1, len(confidence) + 1, dtype=np.int32)
-    classes = np.zeros(len(ids), np.int32)
-    found = Segmentation(labels, ids, classes, ("particle",), confidence, rows, known, used, _named(data, ALTERNATIVE))
-    _check(found)
-    return found

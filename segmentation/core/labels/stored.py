@@ -17,7 +17,6 @@ from .segmentation import (
     FOREIGN,
     MAP,
     Provenance,
-    Segmentation,
     UnusableSegmentation,
     check_objects,
     names_of,
@@ -33,9 +32,6 @@ def opened(opens: Opens, known: Provenance) -> WorkingLabels:
     """The outlines in the file that `opens` gives, as often as it is asked; raises UnusableSegmentation as
     `Segmentation.load`."""
     with _file(opens) as data:
-        if "header" not in data.files:  # of an early version
-            with opens() as file:
-                return WorkingLabels.of(Segmentation.load(file, known))
         found = without_images(data)
         strips, shape = _strips(data)
         check_objects(found, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))

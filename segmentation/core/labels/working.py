@@ -106,6 +106,7 @@ class WorkingLabels:
         return {
             "next": self.next_id,
             "classes": list(self.class_names),
+            "maps": list(self.maps),
             "ids": ids,
             "classes_of": [place for place, *_ in every],
             "confidence": [confidence for _, confidence, *_ in every],

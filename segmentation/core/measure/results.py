@@ -144,7 +144,7 @@ class Uncertainty(TypedDict):
     standard: Annotated[float, meaning("combined, of what is known")]
     expanded: Annotated[float, meaning("the same times coverage_factor")]
     ends: Annotated[
-        NotRequired[list[float] | None],
+        list[float] | None,
         meaning("range of the answer with all that is known; never narrower than its interval; null without one"),
     ]
     without: Annotated[list[str], meaning("contributions that are not known and not in it")]
@@ -255,7 +255,7 @@ class Statistics:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """What `as_dict` stored, also by earlier versions, which knew fewer entries; other entries are ignored."""
+        """What `as_dict` stored, other entries are ignored."""
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in stored.items() if name in known})
 

@@ -27,7 +27,7 @@ class Table:
         the end of a name that needs one. kept and reason are always there. label, class, group and the bounding box
         are int64, kept and touches_frame bool, reason text ("" while kept), everything else float64. Positions are
         always pixels of the upload, counted from the top left; the centre of the first pixel is at (0, 0). A column
-        that was not measured is read as NaN, for example one that files of earlier versions lack.
+        that was not measured is read as NaN.
     nm_per_pixel: the calibration of the lengths, or None if they are in pixels.
     Raises UnknownQuantity for a column that is not registered, ValueError if columns do not fit together.
     """

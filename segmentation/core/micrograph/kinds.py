@@ -55,6 +55,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"8BPS", "a Photoshop image", _SAVE),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 image", _SAVE),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image", _SAVE),
+    (b"AAMVHFSS", "a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
     (b"\x89HDF", "an HDF5 file", _EXPORT),
     (b"ZISRAWFILE", "a Zeiss CZI file", _EXPORT),
     (b"JK\0\2", "a TIA EMI file", "upload the .ser file that lies beside it, or both together"),

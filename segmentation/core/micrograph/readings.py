@@ -20,7 +20,7 @@ def calibration_of(said: Mapping[str, Any] | None) -> Calibration:
 
 
 def sure_calibration(said: Mapping[str, Any] | None) -> Calibration:
-    """The calibration that was read if it is beyond doubt, else absent; readings of earlier versions never are."""
+    """The calibration that was read if it is beyond doubt, else absent."""
     return calibration_of(said) if said and said.get("sure") else Calibration.absent()
 
 

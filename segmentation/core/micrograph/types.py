@@ -13,7 +13,7 @@ from ..errors import UserError
 from .crosscheck import contradict
 from .vendors.units import rounding
 
-CalibrationSource = Literal["metadata", "side file", "read", "data bar", "drawn", "typed", "default", "none"]
+CalibrationSource = Literal["metadata", "side file", "read", "data bar", "drawn", "typed", "none"]
 Polarity = Literal["bright", "dark"]
 SOURCES: dict[CalibrationSource, str] = {
     "metadata": "from the file",
@@ -22,7 +22,6 @@ SOURCES: dict[CalibrationSource, str] = {
     "data bar": "read from the image and confirmed",
     "drawn": "drawn on the scale bar",
     "typed": "typed by the user",
-    "default": "assumed, not checked",
     "none": "not known",
 }
 PROGRAMS = ("ImageJ", "OME-XML")  # begin the detail of a calibration that no microscope wrote
@@ -43,8 +42,7 @@ class Calibration:
     nm_per_pixel: nanometres, or None where lengths are measured in pixels.
     source: "metadata" (the file says), "side file" (a file of the microscope beside it says), "read" (from the data bar
         or a scale bar in the picture), "data bar" (so, and confirmed by the user), "drawn" (a line that the user drew
-        on the scale bar), "typed" (the user says), "none"; "default" stands in results of earlier versions, which
-        assumed a width of 7520 nm if nothing was stated.
+        on the scale bar), "typed" (the user says), "none".
     detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
     relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, by the rounding of what was read or typed
         or the ends of the line that was measured; None where unknown.
@@ -61,8 +59,8 @@ class Calibration:
 
     @property
     def is_known(self) -> bool:
-        """Whether the size of a pixel is known, not assumed."""
-        return self.nm_per_pixel is not None and self.source != "default"
+        """Whether the size of a pixel is known."""
+        return self.nm_per_pixel is not None
 
     @property
     def standard_uncertainty(self) -> float | None:

@@ -29,11 +29,8 @@ class Context:
     of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
     beside: further files that are in the folder and belong into the bundle, by name, with what they hold.
 
-    Pictures are compressed in a thread, while the next file is made; `draw` comes before what shows the figure.
+    Pictures are compressed in a thread, while the next file is made; the figure is drawn when the first file needs it.
     """
-
-    figure: Figure
-    pixels: Pixels
 
     def __init__(
         self,
@@ -55,14 +52,23 @@ class Context:
         self._packing, self._names = packing, exports.keys()
         self._packed: dict[str, Future[bytes]] = {}
 
-    def draw(self) -> None:
-        """Draw the figure, and begin to compress it."""
-        self.figure = figure.draw(self.sample, self._drawing)
-        if "figure.png" not in self._names:  # the page's preview alone
-            self.figure.set_dpi(figure.PREVIEW_DPI)
-        self.pixels = figure.rendered(self.figure)
+    @cached_property
+    def figure(self) -> Figure:
+        return figure.draw(self.sample, self._drawing)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        return figure.rendered(self.figure)
+
+    def pack_pictures(self) -> None:
+        """Begin to compress the figure and, of an image, its panels, which are cut from it, as far as they are asked
+        for."""
         if "figure.png" in self._names:
             self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels)
+        if self._panel_of and self.sample.analysis is not None:
+            panels = figure.panels(self.sample, self.drawing, self.figure, self.pixels)
+            for name, panel in self._panel_of.items():
+                self._packed[name] = self._packing.submit(figure.as_png, panels[panel])
 
     @property
     def analysis(self) -> Analysis:
@@ -78,19 +84,12 @@ class Context:
     def distribution(self) -> Distribution | None:
         return Distribution.of(self.sample)
 
-    def pack_panels(self) -> None:
-        """Cut the panels of an image from its figure, and begin to compress them."""
-        if self._panel_of and self.sample.analysis is not None:
-            panels = figure.panels(self.sample, self.drawing, self.figure, self.pixels)
-            for name, panel in self._panel_of.items():
-                self._packed[name] = self._packing.submit(figure.as_png, panels[panel])
-
     def panel(self, name: str) -> bytes | None:
-        """After `pack_panels` a panel of the figure, by its name in PANELS; None of several images."""
+        """After `pack_pictures` a panel of the figure, by its name in PANELS; None of several images."""
         return self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
 
     def picture(self, name: str) -> bytes | None:
-        """The figure, or after `pack_panels` one of its panels, by file name; None where there is no such panel."""
+        """After `pack_pictures` the figure or one of its panels, by file name; None where there is no such panel."""
         return self._packed[name].result() if name in self._packed else None
 
     @cached_property

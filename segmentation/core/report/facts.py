@@ -52,7 +52,7 @@ def model_words(card: Mapping[str, Any]) -> str:
 
 
 def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
-    """Every setting that changes the numbers, "auto" replaced by the used value; unknown settings are left out."""
+    """Every setting that changes the numbers, "auto" replaced by the used value."""
     record = member.record
     values: dict[str, Any] = {"filter": on_off(record.settings.get("filter", sample.filter))}
     if record.by_model:
@@ -147,24 +147,12 @@ def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
         yield title, shared.get(("report", title)) or ("not the same for all images" if typed else "not provided")
 
 
-def unknown(sample: SampleAnalysis) -> str:
-    """A sentence for images with unknown model and settings; "" where all are known."""
-    count = sum(not member.record.card for _, member in sample.counted)
-    if not count:
-        return ""
-    images = "all images" if count == len(sample.counted) else "1 image" if count == 1 else f"{count} images"
-    return (
-        f"The model and settings that found the {sample.task.things} of {images} are not known. Analyse again to record"
-        " them."
-    )
-
-
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     """settings, used and model of what all pooled images share; settings_differ: the names of the others, whose values
     are with the images. The scale of each image is with it in any case."""
     requested = [dict(member.record.settings) for _, member in sample.counted]
     uses = [used(member.record) for _, member in sample.counted]
-    shared = {**(_shared(requested) if any(requested) else {"filter": sample.filter})}
+    shared = _shared(requested)
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
     differ = {name for each in requested for name in each} - set(shared)
@@ -174,7 +162,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
         "settings": {name: value for name, value in shared.items() if name != "calibration"},
         "settings_differ": sorted(differ - {"calibration"}),
         "used": _shared(uses),
-        "model": model(models[0]) if len(models) == 1 and not unknown(sample) else None,
+        "model": model(models[0]) if len(models) == 1 else None,
     }
 
 

@@ -30,7 +30,7 @@ from .wording import calibration_words, corrected_images_words, one_line, versio
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
-DPI, PREVIEW_DPI = 200, 83
+DPI = 200
 INCHES = (12.0, 9.0)
 PANEL_INCHES = (6.4, 4.2)
 # The largest width and height of a picture, as shares of the page, by the arrangement of A, B and C.

@@ -14,7 +14,7 @@ from ..analysis import Analysis
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
-from .exports.base import FIRST, Export
+from .exports.base import FIGURE, FIRST, Export
 from .signatures import UNFILED, Filing, Signed
 
 Progress = Callable[[str, float], None]
@@ -33,6 +33,7 @@ def write_all(
     signatures: Sequence[Signed] = (),
     filing: Filing = UNFILED,
     progress: Progress | None = None,
+    first_written: Callable[[dict[str, Path]], None] | None = None,
 ) -> dict[str, Path]:
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
 
@@ -41,8 +42,9 @@ def write_all(
     stored_only: write only the files that are stored with every result, and those named in `besides`. there: names of
     files that are in the folder already, and stay as they are. beside: names of further such files, which belong into
     the bundle, with what they hold. signatures, filing: for the report. progress(stage, fraction): called
-    before each file, fraction being the part of this writing that is done; it may raise to stop. An exception leaves
-    the files written so far.
+    before each file, fraction being the part of this writing that is done; it may raise to stop. first_written: called
+    with what answers the question, the figure among it, as soon as that is written. An exception leaves the files
+    written so far.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
@@ -59,9 +61,11 @@ def write_all(
             context.sums[name] = _sha256(written[name])
         first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
         ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
-        context.draw()
-        context.pack_panels()
+        context.pack_pictures()
         for name, export in sorted(listed.items(), key=_turn):
+            if export.turn > FIGURE and first_written is not None:
+                first_written(dict(written))
+                first_written = None
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
                 progress(stage, len(written) / len(listed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from segmentation import __version__
@@ -84,9 +83,8 @@ def _sentences(sample: SampleAnalysis) -> Iterator[str]:
     if alone is not None and alone.record.by_model:
         yield from _segmented(sample, alone.record)
     elif alone is None and all(member.record.by_model for member in members):
-        with suppress(KeyError):  # of older results, which do not say what was used
-            ways = {sample.task.method.format(**_known(member.record)) for member in members}
-            yield from ways if len(ways) == 1 else ()
+        ways = {sample.task.method.format(**_known(member.record)) for member in members}
+        yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
     checked = corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected)
     if checked:

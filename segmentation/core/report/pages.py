@@ -35,7 +35,7 @@ from .document import (
 )
 from .entries import Entry, answers
 from .exports.result import versions
-from .facts import REPORTED, common, differing, lines, model_label, reported, text, unknown
+from .facts import REPORTED, common, differing, lines, model_label, reported, text
 from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
 from .method import CITATION, left_out_words, method, references
@@ -177,8 +177,6 @@ def _models(sample: SampleAnalysis) -> Iterator[Flowable]:
         yield facts([("Model", model_label(card)), *sections.model(card)])
         yield words(sections.scores(card), SMALL)
         yield space(4)
-    if missing := unknown(sample):
-        yield words(missing)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:

@@ -130,7 +130,7 @@ class ImageResult(Result):
 
 
 class Member(TypedDict):
-    """One image of a sample; null where the image was not analysed, or the entry is not known."""
+    """One image of a sample; null where the image was not analysed."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     name: str
@@ -162,7 +162,7 @@ class SampleResult(Result):
     format: Literal["deepsegm-sample/1"]
     name: str
     settings: dict[str, Any]
-    settings_differ: Annotated[list[str], meaning("settings that are not the same for all pooled images, or not known")]
+    settings_differ: Annotated[list[str], meaning("settings that are not the same for all pooled images")]
     used: Used
     model: Weights | None
     corrected: Annotated[Corrected | None, meaning("null where nobody touched an outline")]
@@ -170,8 +170,8 @@ class SampleResult(Result):
     images: Annotated[list[Member], meaning("all images of the sample, those that are left out at the end")]
 
 
-class JobResult(TypedDict, total=False):
-    """What is stored with the job of an image and answered by the API; results of earlier versions have less of it."""
+class JobResult(TypedDict):
+    """What is stored with the job of an image and answered by the API."""
 
     task: str
     order: Annotated[list[str], meaning("names of quantities in the order of reading")]

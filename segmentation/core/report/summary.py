@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..measure.budget_table import answers_of, lines, uncertainty_words
@@ -23,8 +22,8 @@ from ..measure.quantities import (
     Value,
     significant,
 )
-from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics, Verdict
-from ..micrograph.types import LEAST_DOUBT, NO_INTERVALS
+from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
+from ..micrograph.types import LEAST_DOUBT
 from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
 from .wording import (
     capital,
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
-THRESHOLD = 0.5
 VERDICTS: dict[str, str] = {"above": "Above 50 %", "below": "Below 50 %", "undecided": "Undecided"}
 OTHER_REASON = "Set aside by the analysis."
 EQUAL_WEIGHT = (
@@ -68,8 +66,6 @@ class Summary:
         *,
         readable: bool = True,
     ) -> None:
-        if statistics and statistics.unit == "px" and (statistics.nano or any(statistics.intervals.values())):
-            statistics = _without_intervals(statistics)
         self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
@@ -179,7 +175,7 @@ class Summary:
 
     @property
     def counted_from(self) -> str:
-        """From which size on particles are in the fraction; older results do not say."""
+        """From which size on particles are in the fraction."""
         words = counted_from(self.statistics.nano if self.statistics else None)
         return f",{words}" if words else ""
 
@@ -191,8 +187,8 @@ class Summary:
 
     @property
     def weighted(self) -> list[Line]:
-        """Each figure by number, area and volume; none where an older result knows no weights."""
-        if not self.statistics or not self.statistics.weighted or not self.kept:
+        """Each figure by number, area and volume."""
+        if not self.statistics or not self.kept:
             return []
         return [
             Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in WEIGHTINGS])
@@ -238,9 +234,9 @@ class Summary:
 
     @property
     def interval_line(self) -> str:
-        """What the intervals beside the numbers are, or why there are none; older results say nothing."""
+        """What the intervals beside the numbers are, or why there are none."""
         statistics = self.statistics
-        if not statistics or not self.kept or not (statistics.intervals or statistics.interval_note):
+        if not statistics or not self.kept:
             return ""
         if statistics.interval_note:
             return statistics.interval_note
@@ -265,10 +261,9 @@ class Summary:
             return ""
         assert self.statistics is not None
         law = f"A log-normal law with median {significant(fit['median'])} {self.statistics.unit} and geometric SD"
-        chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
         return (
             f"{law} {significant(fit['gsd'])}: {fit['word']} fit"
-            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
+            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}, {chance_words(fit['p'])})."
         )
 
     @property
@@ -291,7 +286,7 @@ class Summary:
         if not convergence:
             return ""
         assert self.statistics is not None
-        wanted, more = convergence.get("wanted") or 0.05, convergence.get("more")
+        wanted, more = convergence["wanted"], convergence["more"]
         if convergence.get("by") == "image":
             return f"{capital(more_images_words(more, wanted, self.statistics.relative_uncertainty))}."
         aim = f"± {per_cent(wanted)}"
@@ -301,42 +296,22 @@ class Summary:
             return f"{self.kept:,} {self.things} are enough to know the median within {aim}."
         return f"About {round(more, 2 - len(str(more))):,} more {self.things} would give the median within {aim}."
 
-    @cached_property
+    @property
     def nano(self) -> Nano | None:
-        """The screening as a nanomaterial; of an older result its verdict follows from the interval alone."""
-        statistics = self.statistics
-        if not statistics or not self.kept or statistics.nano:
-            return statistics.nano if statistics and self.kept else None
-        share, low, high = statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high
-        if share is None or low is None or high is None:
-            return None
-        verdict: Verdict = "above" if low >= THRESHOLD else "below" if high < THRESHOLD else "undecided"
-        return Nano(
-            fraction=share,
-            low=low,
-            high=high,
-            n=self.kept,
-            threshold=THRESHOLD,
-            least_nm=None,
-            verdict=verdict,
-            reason="",
-            sentence="",
-            decides="",
-            asked="",
-            sensitivity=[],
-        )
+        """The screening as a nanomaterial."""
+        return self.statistics.nano if self.statistics and self.kept else None
 
     @property
     def verdict(self) -> str:
         """Such as "Above 50 %" and "Undecided: 25 of at least 30 particles"."""
         if self.nano is None:
             return ""
-        title, reason = VERDICTS.get(self.nano["verdict"], self.nano["verdict"]), self.nano.get("reason")
+        title, reason = VERDICTS[self.nano["verdict"]], self.nano["reason"]
         return f"{title}: {reason}" if reason else title
 
     @property
     def budget(self) -> BudgetTable | None:
-        """None of pixels, and of older results."""
+        """None of pixels."""
         stored = self.statistics.budget if self.statistics else None
         if not stored:
             return None
@@ -361,7 +336,7 @@ class Summary:
         if not other:
             return ""
         assert self.statistics is not None
-        share = other.get("fraction_100nm")
+        share = other["fraction_100nm"]
         nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
         median = f"{significant(other['median'])} {self.statistics.unit}"
         return f"Without the filter: {other['n']:,} kept, median {median}{nano}."
@@ -414,13 +389,6 @@ class Summary:
         yield "greatest distance of the cumulative curves", Value(fit["ks"]), ""
         yield "p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"
         yield "fit", Value(None), fit["word"]
-
-
-def _without_intervals(statistics: Statistics) -> Statistics:
-    """In pixels: without what looks like a measurement, which earlier versions stored."""
-    weighted: Any = {way: {**of, "intervals": {}, "note": NO_INTERVALS} for way, of in statistics.weighted.items()}
-    nothing = {"nano": None, "budget": None, "convergence": None}
-    return replace(statistics, intervals={}, interval_note=NO_INTERVALS, weighted=weighted, **nothing)  # type: ignore[arg-type]
 
 
 def _hundredths(name: str, of: Mapping[str, float], end: str) -> Entry:

@@ -146,6 +146,8 @@ class Task:
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
+    bounded: whether boundaries lie between its objects, which belong to none of them.
+    circles: whether its objects are circles.
     tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
@@ -177,6 +179,8 @@ class Task:
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
     corners: bool = False
+    bounded: bool = False
+    circles: bool = False
     ignores: frozenset[str] = frozenset()
     tem: bool = False
 

@@ -174,6 +174,7 @@ TASK = defects.task_of(
         *("bubble_area", "swelling"),
     ),
     golden=golden,
+    circles=True,
     method=METHOD,
     figures={"bubble_diameter_mean": "mean", "bubble_diameter_median": "median"},
     pool_fields=pool_fields,

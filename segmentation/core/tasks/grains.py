@@ -189,6 +189,7 @@ TASK = defects.task_of(
     ),
     panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
+    bounded=True,
     method=METHOD,
     figures={"grain_diameter_mean": "mean", "grain_diameter_median": "median"},
     pool_fields=pool_fields,

@@ -48,7 +48,7 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
     if are_surely_right(segmentation):
         return False
     strict, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
-    elsewhere = bool(other) and (strict or other.get("task", provenance.task) != provenance.task)
+    elsewhere = bool(other) and (strict or other["task"] != provenance.task)
     return used.get("unlike", 0.0) >= UNLIKE or elsewhere or (strict and used.get("unfamiliar", False))
 
 

@@ -95,12 +95,13 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
 
 
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
-    """The micrograph, with what its bar says where the options do not tell the scale.
+    """The micrograph, with what its bar says. Where file or options tell the scale, only a data bar is read.
 
-    What is beyond doubt counts, or contradicts the file; what is not becomes a note where the file tells nothing.
+    What is beyond doubt counts, or contradicts file and options; what is not becomes a note where nothing else tells
+    the scale.
     """
-    known = micrograph.calibration.nm_per_pixel
-    if options["size"] or (known and data_bar(micrograph) == micrograph.shape[0]):
+    known = options["size"] or micrograph.calibration.nm_per_pixel
+    if known and data_bar(micrograph) == micrograph.shape[0]:
         return micrograph
     found = read_bar(micrograph)
     if found is None or found.sure or known:
@@ -110,13 +111,12 @@ def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
-    """A flag for each setting, and unseen ones for its older names; what was typed is read once the task is known."""
+    """A flag for each setting; what was typed is read once the task is known."""
     for each in {setting.name: setting for setting in settings}.values():
         how = {"action": "store_const", "const": "on"} if each.is_switch else {"metavar": each.name.upper()}
         takes = "" if each.is_switch or not each.takes else f" ({each.takes})"
         said = f"{each.title}: {each.description}{takes}".replace("%", "%%")
-        for name, help_ in ((each.name, said), *((older, argparse.SUPPRESS) for older in each.names[1:])):
-            parser.add_argument(f"--{name.replace('_', '-')}", dest=each.name, help=help_, **how)
+        parser.add_argument(f"--{each.name.replace('_', '-')}", dest=each.name, help=said, **how)
 
 
 def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:

@@ -43,6 +43,11 @@ export class Editor {
     return "semantic" in this.facts;
   }
 
+  // What merging and splitting have to know where boundaries lie between the objects.
+  get boundary() {
+    return "bounded" in this.facts ? { boundary: true } : {};
+  }
+
   get size() {
     return this.facts.size;
   }
@@ -83,8 +88,8 @@ export class Editor {
 
   async loadNow() {
     const colours = (this.semantic ? this.data.particles.map((each) => each.colour) : COLOURS).map(rgb);
-    const { classes, base, operations, objects } = await loaded(this.worker, { ...this, colours });
-    Object.assign(this, { classes, base, objects, history: operations, undone: [] });
+    const { classes, maps, base, operations, objects } = await loaded(this.worker, { ...this, colours });
+    Object.assign(this, { classes, maps, base, objects, history: operations, undone: [] });
     this.changed([]);
   }
 
@@ -269,7 +274,7 @@ export class Editor {
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Choose an object first.");
     const actions = {
       delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after(ids)),
-      merge: () => this.run({ op: "merge", ids }, { select: false }).then((made) => made && this.select(made)),
+      merge: () => this.run({ op: "merge", ids, ...this.boundary }, { select: false }).then((made) => made && this.select(made)),
       right: () => this.right(ids).then(() => this.panel.review.after(ids)),
       count: () => this.count(ids).then(() => this.panel.review.after(ids)),
       smooth: () => this.run({ op: "smooth", ids }),

@@ -2,7 +2,7 @@
 
 import { modified } from "../viewport.js";
 
-const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", a: "add" };
+const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add" };
 const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count" };
 const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const STEP = 1.25; // by which the brush widens
@@ -47,7 +47,9 @@ function meant(event, editor) {
   const [chosen] = editor.selected;
   const inTable = key === "enter" && event.target.closest("tr[data-id]")?.dataset.id === String(chosen);
   if (!onPicture && !inTable && (key.startsWith("arrow") || ((key === " " || key === "enter") && event.target.closest("button, summary, a, input, [tabindex]")))) return null;
-  if (TOOLS[key]) return panel.offers(TOOLS[key]) ? () => editor.use(TOOLS[key]) : null;
+  const tool = key === "a" && panel.offers("area") ? "area" : TOOLS[key];
+  if (tool) return panel.offers(tool) ? () => editor.use(tool) : null;
+  if (/^[1-9]$/.test(key)) return editor.classes?.length >= Math.max(2, Number(key)) ? () => panel.chooseClass(Number(key) - 1) : null;
   if (ACTIONS[key]) return () => editor.act(ACTIONS[key]);
   return {
     " ": () => pan(stage, true),

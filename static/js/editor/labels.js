@@ -3,6 +3,7 @@
 // server's checksum of each patch is compared with `checksum`. Places are [x, y] in pixels of the upload.
 
 import { Impossible, brushShape, polygonShape } from "./drawn.js";
+import { between, connected } from "./regions.js";
 
 export class Labels {
   // rows: how many of the image's rows were analysed.
@@ -219,11 +220,14 @@ export class Labels {
 
 const OPERATIONS = {
   delete: (labels, { ids }) => labels.patch(labels.recoloured(labels.check(ids), 0)),
-  merge(labels, { ids }) {
+  merge(labels, { ids, boundary }) {
     if (new Set(labels.check(ids)).size < 2) throw new Impossible("Choose at least two objects to merge.");
     const area = (id) => labels.objects.get(id).area;
     const largest = [...ids].sort((a, b) => area(b) - area(a) || a - b)[0];
-    return labels.patch(labels.recoloured(ids.filter((id) => id !== largest), largest), { [largest]: labels.confirmed(largest) });
+    const runs = new Runs();
+    for (const at of boundary ? between(labels, new Set(ids)) : []) runs.add(at, largest);
+    const every = [...pieces(labels.recoloured(ids.filter((id) => id !== largest), largest)), ...pieces(runs.sorted(labels.width))];
+    return labels.patch(joined(every.sort((a, b) => a[0] - b[0]), labels.width), { [largest]: labels.confirmed(largest) });
   },
   // What was deleted only the server brings back.
   restore: (labels, { ids }) => (ids.every((id) => labels.objects.has(id)) ? labels.decided(ids, (id) => labels.confirmed(id)) : null),
@@ -236,6 +240,7 @@ const OPERATIONS = {
   class: (labels, { ids, class: name }) => labels.decided(ids, (id) => [labels.placeOf(name), null, true, labels.data(id)[3]]),
   draw: (labels, { polygon, class: name, ...rest }) => labels.paint(polygonShape(polygon), { ...rest, class: labels.placeOf(name) }),
   paint: (labels, { points, radius, class: name, ...rest }) => labels.paint(brushShape(points, radius), { ...rest, class: labels.placeOf(name) }),
+  area: (labels, { point, id, class: name }) => labels.paint(connected(labels, point), { id, class: labels.placeOf(name) }),
   erase: (labels, { polygon, points, radius, id }) => labels.erase(polygon ? polygonShape(polygon) : brushShape(points, radius), { id }),
 };
 

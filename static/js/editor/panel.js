@@ -57,7 +57,7 @@ export class Panel {
   }
 
   offers(tool) {
-    return this.one(`button[data-tool="${tool}"]`) !== null;
+    return this.one(`button[data-tool="${tool}"]:not([hidden])`) !== null;
   }
 
   // ---- opening ----------------------------------------------------------------------------------
@@ -70,6 +70,8 @@ export class Panel {
     const { editor } = this;
     this.before = numbersOf(editor.automatic.values(), editor.size, editor.data.unit);
     this.fillClasses();
+    const add = this.one('[data-tool="add"]');
+    if (add) add.hidden = !editor.maps.length;
     if (!editor.semantic && editor.data.particles.length) this.table();
     this.edges();
     this.changed();
@@ -87,7 +89,7 @@ export class Panel {
     const { classes, semantic } = this.editor;
     const box = this.one("[data-classes]");
     box.hidden = classes.length < 2;
-    for (const field of this.root.querySelectorAll("[data-class]")) field.replaceChildren(...classes.map((name) => new Option(name, name)));
+    for (const field of this.root.querySelectorAll("[data-class]")) field.replaceChildren(...classes.map((name, place) => new Option(place < 9 && !TOUCH ? `${place + 1}: ${name}` : name, name)));
     this.one("[data-class-label]").textContent = semantic ? "Paint with" : "Class";
   }
 
@@ -107,6 +109,11 @@ export class Panel {
   pick([id]) {
     const known = this.editor.objects.get(id);
     if (known) this.one("[data-class]").value = this.editor.classes[known.place];
+  }
+
+  chooseClass(place) {
+    this.one("[data-class]").value = this.editor.classes[place];
+    this.classChosen();
   }
 
   classChosen() {
@@ -217,6 +224,13 @@ export class Panel {
     for (const button of this.root.querySelectorAll('[data-page="object"] [data-act="right"]')) button.hidden = aside;
     if (records.length === 1 && records[0].class && !editor.semantic) this.one("[data-class]").value = records[0].class;
     this.list?.select(records.length === 1 ? records[0] : null);
+    if (records.length === 1 && !editor.semantic) this.inPieces(ids[0]);
+  }
+
+  async inPieces(id) {
+    const count = await this.editor.worker.call("pieces", { id });
+    if (count < 2 || this.editor.selected.size !== 1 || !this.editor.selected.has(id)) return;
+    for (const line of this.root.querySelectorAll("[data-chosen]")) line.textContent = `${this.wordsOf([this.editor.objects.get(id)])}; in ${count} pieces`;
   }
 
   wordsOf(records) {
@@ -273,7 +287,7 @@ export class Panel {
     const brush = name === "brush" || name === "eraser";
     this.one("[data-brush]").hidden = !brush;
     this.one("[data-more]").hidden = name !== "select" && name !== "lasso";
-    this.one("[data-over]").hidden = name !== "brush" && name !== "draw";
+    this.one("[data-over]").hidden = !["brush", "draw", "circle"].includes(name);
     this.one("canvas").dataset.tool = name;
     this.say("");
   }

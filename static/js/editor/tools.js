@@ -2,6 +2,7 @@
 
 import { closed, thinned } from "./drawn.js";
 
+const SAME = 10; // CSS pixels that the same point may lie beside itself
 const STILL = 4; // CSS pixels that a press may wander and still be a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 const APART = 1.5; // CSS pixels between points that are kept of a stroke
@@ -177,10 +178,11 @@ class Split extends Gesture {
     }
     const points = [this.first.point, point];
     this.first = null;
-    return editor.run({ op: "split", id, points }, { select: true });
+    return editor.run({ op: "split", id, points, ...editor.boundary }, { select: true });
   }
 
   async dragged(points) {
+    if (this.editor.boundary.boundary) return this.editor.run({ op: "split", line: points, boundary: true });
     const id = await this.crossed(points);
     if (id) return this.editor.run({ op: "split", id, line: points }, { select: true });
     return this.editor.say("Draw the line across one object, from edge to edge.");
@@ -221,28 +223,109 @@ function dot(context, [x, y], scale) {
   context.fill();
 }
 
+// The boundary between two objects goes.
+class Join extends Gesture {
+  tapped(point) {
+    return this.dragged([point]);
+  }
+
+  async dragged(points) {
+    const ids = await this.editor.worker.call("beside", { points });
+    if (ids.length > 1) return this.editor.run({ op: "merge", ids, boundary: true }, { select: true });
+    return this.editor.say("No boundary is near: zoom in, then press on the boundary itself.");
+  }
+}
+
+// A disc, from its middle to its edge; always a new object.
+class Circle extends Gesture {
+  tapped() {
+    this.editor.say("Hold in the middle and draw to the edge.");
+  }
+
+  get radius() {
+    const [[x, y], [x1, y1]] = ends(this.points);
+    return Math.min(500, Math.max(0.5, Math.round(100 * Math.hypot(x1 - x, y1 - y)) / 100));
+  }
+
+  release() {
+    this.drawn = this.points.length ? this.radius : 0; // the line itself is thinned
+    super.release();
+  }
+
+  dragged([centre]) {
+    const { editor } = this;
+    const named = editor.classes.length > 1 ? { class: editor.panel.className } : {};
+    return editor.run({ op: "paint", points: [centre], radius: this.drawn, ...named, ...(editor.ground ? { ground: true } : {}) }, { select: true });
+  }
+
+  preview(context) {
+    if (this.points.length < 2) return;
+    context.beginPath();
+    context.arc(...this.points[0], this.radius, 0, 2 * Math.PI);
+    context.stroke();
+  }
+}
+
+// Of classes of pixels: what hangs together takes the class that is painted with.
+class Area extends Gesture {
+  async tapped(point) {
+    const { editor } = this;
+    const known = editor.objects.get(await editor.at(point));
+    const name = editor.panel.className;
+    if (known && editor.classes[known.place] === name) return editor.say(`This is ${name} already: choose another class.`);
+    return editor.run({ op: "area", point, ...editor.target() });
+  }
+}
+
 class Add extends Gesture {
   constructor(editor) {
     super(editor);
-    this.last = null; // { operation, id }: what the next tap in it makes smaller
+    this.last = null; // { operation, id }: what the next tap in it makes wider or narrower
   }
 
-  async tapped(point) {
+  // One tap after another: what the one before left decides what this one means.
+  tapped(point) {
+    return (this.turn = Promise.resolve(this.turn).catch(() => null).then(() => this.heed(point)));
+  }
+
+  async heed(point) {
     const { editor } = this;
     const id = await editor.at(point);
-    if (id && id === this.last?.id) {
-      const operation = { ...this.last.operation, outside: [...(this.last.operation.outside ?? []), point] };
-      await editor.undo();
-      return this.make(operation);
-    }
-    if (id) return editor.say(`Object ${id} is there already.`);
+    if (id && id === this.last?.id) return this.change(point);
+    if (id) return this.meet(editor.objects.get(id));
     return this.make({ op: "add", point });
+  }
+
+  // Where the first tap was it gets wider; anywhere else in it that point is left out. What is refused changes nothing.
+  async change(point) {
+    const { editor } = this;
+    if (editor.sender.offline) return editor.say("This needs the server, which does not answer now.");
+    const { operation } = this.last;
+    const [dx, dy] = [0, 1].map((axis) => point[axis] - operation.point[axis]);
+    const again = Math.hypot(dx, dy) * editor.stage.scale < SAME;
+    await editor.undo();
+    if (await this.make(again ? { ...operation, wider: (operation.wider ?? 0) + 1 } : { ...operation, outside: [...(operation.outside ?? []), point] })) return;
+    const [id] = (await editor.redo()) ?? [];
+    if (id) this.last = { operation, id };
+    if (id) editor.select([id]);
+    editor.say(again ? "It gets no wider: draw the rest of it." : "No outline leaves out this point: draw it instead.");
+  }
+
+  // What lies under a tap is there already; set aside, it may be what is missed.
+  meet({ id, kept, reason }) {
+    const { editor } = this;
+    const { frame, slip } = editor.facts;
+    if (kept || reason === frame || reason === slip) return editor.say(`Object ${id} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
+    editor.select([id]);
+    editor.panel.show("object");
+    return editor.say(`Object ${id} was left out: ${reason}. ${TOUCH ? "Count it?" : "K, or Count it, makes it count."}`);
   }
 
   async make(operation) {
     const [id] = (await this.editor.run(operation, { select: true })) ?? [];
     this.last = id ? { operation, id } : null;
-    if (id) this.editor.say(`Too large? ${TOUCH ? "Tap" : "Click"} a point in it that does not belong to it.`);
+    if (id) this.editor.say(`Too small? ${TOUCH ? "Tap" : "Click"} the same point again. Too large? ${TOUCH ? "Tap" : "Click"} what does not belong to it.`);
+    return id;
   }
 
   left() {
@@ -251,4 +334,4 @@ class Add extends Gesture {
   }
 }
 
-export const TOOLS = { select: Select, lasso: Lasso, brush: Brush, eraser: Eraser, draw: Draw, split: Split, add: Add };
+export const TOOLS = { select: Select, lasso: Lasso, brush: Brush, eraser: Eraser, draw: Draw, split: Split, join: Join, circle: Circle, area: Area, add: Add };

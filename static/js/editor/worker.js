@@ -2,6 +2,7 @@
 
 import { Labels, checksum } from "./labels.js";
 import { Looks, painted } from "./painting.js";
+import { beside, piecesOf } from "./regions.js";
 import { ringsOf, sizesOf } from "./shapes.js";
 
 const ROWS = 1024; // of the image that are asked for at once
@@ -58,6 +59,11 @@ const answers = {
   },
 
   at: ({ x, y }) => labels.at(x, y),
+
+  // Two objects that a line runs between or across, or more; see regions.js.
+  beside: ({ points }) => beside(labels, points),
+
+  pieces: ({ id }) => piecesOf(labels, id),
 
   // Whose pixel lies within a shape: ids in a box, or in a polygon.
   within({ box, polygon }) {

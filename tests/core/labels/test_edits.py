@@ -440,3 +440,44 @@ def test_what_a_person_decided_is_what_is_measured():
     assert table["by_hand"].tolist() == [False, True, False, False, False]
     split = apply(patched, [edits.split(working(patched), 1, [(30.5, 0), (30.5, 60)])])
     assert measure(micrograph, split, settings).table["label"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def grains():
+    """Four grains of 20 px, 5 px apart; a small hole in the first stays no boundary."""
+    labels = np.zeros((50, 50), np.int32)
+    for number, (row, column) in enumerate([(2, 2), (2, 27), (27, 2), (27, 27)], 1):
+        labels[row : row + 20, column : column + 20] = number
+    return working(segmentation_of(labels))
+
+
+def test_merged_grains_have_no_boundary_between_them_and_keep_those_to_others():
+    after = grains().after([edits.merge(grains(), [1, 2], boundary=True)]).crop((0, 0, 50, 50))
+    assert (after[2:22, 2:47] == 1).all() and not after[22:27].any() and set(after[27:].ravel()) == {0, 3, 4}
+    apart = edits.merge(grains(), [1, 2])
+    assert not grains().after([apart]).crop((2, 22, 22, 27)).any()
+    all_four = grains().after([edits.merge(grains(), [1, 2, 3, 4], boundary=True)]).crop((0, 0, 50, 50))
+    assert (all_four[2:47, 2:22] == 1).all() and (all_four[2:47, 27:47] == 1).all()
+
+
+def test_a_drawn_boundary_parts_every_grain_that_it_crosses():
+    patch = edits.split(grains(), None, [(0, 12), (49, 12)], boundary=True)
+    after = grains().after([patch]).crop((0, 0, 50, 50))
+    assert patch.made == [1, 5, 2, 6] and patch.next_id == 7
+    columns = after[2:22, 10]
+    assert (columns > 0).sum() == 15 and len(set(columns.tolist()) - {0}) == 2  # the boundary is 5 px wide
+    merged = grains().after([patch, edits.merge(grains().after([patch]), [1, 5], boundary=True)])
+    assert (merged.crop((2, 2, 22, 22)) > 0).all()
+    with pytest.raises(BadEdit, match="not split any object"):
+        edits.split(grains(), None, [(22.5, 0), (22.5, 49)], boundary=True)
+
+
+def test_a_connected_area_takes_another_class():
+    labels = np.ones((30, 40), np.int32)
+    labels[5:10, 5:10] = labels[20:25, 30:35] = labels[25, 35] = 2
+    phases = working(replace(segmentation_of(labels), class_names=("ferrite", "cementite"), next_id=3))
+    after = phases.after([edits.area(phases, (7, 7), 1)]).crop((0, 0, 30, 40))
+    assert (after[:20] == 1).all() and (after == 2).sum() == 26
+    corner = phases.after([edits.area(phases, (35.5, 25.5), name="cementite")])
+    assert (corner.crop((0, 0, 30, 40)) == 3).sum() == 1 and corner.objects[3].place == 1
+    with pytest.raises(BadEdit, match="outside the image"):
+        edits.area(phases, (40, 3), 1)

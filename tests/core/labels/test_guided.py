@@ -198,3 +198,29 @@ def test_they_are_written_as_json(found):
     assert after.ids.tolist() == [1, 2, 3] and after.used["corrected"] == 3
     with pytest.raises(BadEdit, match="line or points"):
         correct(found, [{"op": "split", "id": 1}])
+
+
+def test_further_clicks_make_what_was_added_wider_or_narrower(found):
+    """Two touching objects: the basin of one, then both; a point that no level leaves out goes to its own click."""
+    none = replace(segmentation_of(np.zeros_like(found.labels)), maps=found.maps, next_id=2)
+    wide = apply(none, [guided.add(working(none), [40, 40], wider=1)]).labels == 2
+    assert iou(wide, disc(*LARGE) | disc(*SMALL)) > 0.95
+    narrow = apply(none, [guided.add(working(none), [40, 40], [[52, 40]])]).labels == 2
+    assert narrow[40, 40] and not narrow[40, 52] and narrow.sum() > 400
+    with pytest.raises(BadEdit, match="no wider"):
+        guided.add(working(none), [40, 40], wider=9)
+
+
+def test_a_map_of_boundaries_guides_clicks_on_grains():
+    """Three grains in a row; the boundary of the last two was weak."""
+    lines = np.where(abs(COLUMNS - 80) < 2, 120, 5).astype(np.uint8)
+    lines[(abs(COLUMNS - 40) < 2) | ((abs(ROWS - 50) < 2) & (COLUMNS < 40))] = 250
+    labels = np.zeros(lines.shape, np.int32)
+    labels[:, :38], labels[:, 43:] = 1, 2
+    grains = replace(segmentation_of(labels), maps={"boundary": lines}, next_id=3)
+    two = working(grains).after([guided.split_at(working(grains), 2, [[60, 40], [110, 40]], boundary=True)])
+    row = two.crop((40, 0, 41, 120))[0]
+    assert (row[43:77] == 2).all() and not row[78:81].any() and (row[83:] == 3).all()
+    gone = replace(grains, labels=np.where(labels == 1, 0, labels))
+    added = working(gone).after([guided.add(working(gone), [20, 40])]).crop((0, 0, 80, 120))
+    assert abs(int((added == 3).sum()) - 38 * 49) <= 60

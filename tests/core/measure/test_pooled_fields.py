@@ -232,12 +232,12 @@ class TestFiles:
         assert float(rows[0]["mean_intercept_nm of carbide"]) == pytest.approx(np.pi * 0.2 / 0.05)
         assert rows[0]["n"] == "" and rows[3]["excluded"] == BY_USER
         book = openpyxl.load_workbook(files["sample.xlsx"])
-        heads, *lines = book["images"].iter_rows(values_only=True)
+        heads, *lines = book["Images"].iter_rows(values_only=True)
         assert list(heads[1 : 1 + len(numbers_of(made)[0])]) == numbers_of(made)[0]
         assert lines[1][heads.index("area_fraction of carbide")] == 0.3
-        summary = {row[1]: row[2:] for row in book["summary"].iter_rows(values_only=True)}
+        details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
-        assert summary["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))
+        assert details["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))
 
     def test_the_result_obeys_its_schema(self, made, files):
         result = json.loads(files["result.json"].read_text())

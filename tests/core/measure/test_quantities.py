@@ -58,8 +58,8 @@ def test_a_new_descriptor_is_one_function(roughness):
     file = io.BytesIO()
     workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
     book = openpyxl.load_workbook(io.BytesIO(file.getvalue()))
-    assert "roughness" in [cell.value for cell in book["particles"][1]]
-    assert "roughness, median" in [line[1] for line in book["summary"].iter_rows(values_only=True)]
+    assert "Roughness" in [cell.value for cell in book["Particles"][1]]
+    assert "roughness, median" in [line[1] for line in book["Details"].iter_rows(values_only=True)]
     said = result.as_dict(SampleAnalysis.of(analysis))["statistics"]
     assert said["shape"]["roughness"]["median"] == pytest.approx(np.median(values[analysis.table.kept]))
     known = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.crosscheck import crosscheck, crosscheck_sources, far_apart
+from segmentation.core.micrograph.crosscheck import crosscheck, far_apart
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
@@ -186,7 +186,6 @@ def test_calibrations_that_agree_say_nothing() -> None:
     assert crosscheck(known(metadata=10.0)) == []
     assert crosscheck(known(metadata=10.0, data_bar=10.19, typed_width=10.0)) == []
     assert crosscheck(known(metadata=10.0, data_bar=None)) == []
-    assert crosscheck_sources(Calibration(10.0, "metadata"), Calibration(99.0, "default")) == []
 
 
 def test_calibrations_that_differ_are_both_named() -> None:

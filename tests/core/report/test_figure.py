@@ -15,6 +15,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from PIL import Image
 
+from segmentation import __version__
 from segmentation.core.measure.bins import auto_edges
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.fitting import unfit
@@ -101,7 +102,7 @@ def test_numbers_are_those_of_the_statistics():
     assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in " ".join(words.split())
     assert calibration_words(analysis.calibration) in words and "tag 34118" in words
     assert "1 µm" in words or "500 nm" in words
-    assert "particles" in words and "filter on" in words and "DeepSegm 0." in words
+    assert "particles" in words and "filter on" in words and f"DeepSegm {__version__}" in words
 
 
 def test_mean_median_and_100_nm_are_lines_in_their_place():

@@ -51,8 +51,7 @@ FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 def context_of(analysis, **how):
     with ThreadPoolExecutor(1) as packing:
         context = Context(SampleAnalysis.of(analysis), exports.listed("image", find("particles")), packing, **how)
-        context.draw()
-        context.pack_panels()
+        context.pack_pictures()
     context.sums = context.holds = FILES
     return context
 

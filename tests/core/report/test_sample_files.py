@@ -27,7 +27,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
-from segmentation.core.sample import BY_USER, AnalysisRecord, LeftOut, Member
+from segmentation.core.sample import BY_USER, LeftOut, Member
 from tests.core.builders import make_analysis, refound
 
 
@@ -39,7 +39,7 @@ def three(**options):
 def members(count, **options):
     drawn = [Member.of(each) for each in three(**options)[:count]]
     return [
-        Member(f"=image {i} Größe.tif", drawn[i % 3].table, drawn[i % 3].calibration, sha256=f"{i:064x}")
+        replace(drawn[i % 3], name=f"=image {i} Größe.tif", sha256=f"{i:064x}", budget=None, quantities={}, flags=())
         for i in range(count)
     ]
 
@@ -102,7 +102,7 @@ def report_words(sample):
     file = io.BytesIO()
     with ThreadPoolExecutor(1) as packing:
         context = Context(sample, exports.listed("sample", sample.task), packing)
-        context.draw()
+        context.pack_pictures()
         pages.write_report(context, file)
     return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
@@ -200,8 +200,8 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     images = json.loads(files["result.json"].read_text())["images"]
     assert [each["excluded"] for each in images] == reasons
     assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
-    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True))[1:]
-    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True)).index(
+    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["Images"].iter_rows(values_only=True))[1:]
+    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["Images"].iter_rows(values_only=True)).index(
         "excluded"
     )
     assert [(line[0], line[excluded] or "") for line in lines] == list(zip(names, reasons, strict=True))
@@ -245,8 +245,8 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each():
 
 def test_the_workbook_says_how_the_particles_were_found(tmp_path):
     sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.4]), edge="weight", filter=True)
-    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["metadata"]
-    lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
+    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["Details"]
+    lines = {(line[0], line[1], line[6] or ""): line[2] for line in sheet.iter_rows(values_only=True)}
     assert lines["settings", "edges", ""] == "weighted"
     assert lines["statistics", "95 % intervals", ""] == "by image"
     assert lines["model", "sha256 of the weights", ""] == find("particles").sha256
@@ -264,15 +264,6 @@ def test_two_models_are_both_described():
     words = report_words(sample)
     assert as_dict(sample)["model"] is None
     assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
-
-
-def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
-    known = seen(1)
-    bare = [replace(each, record=AnalysisRecord()) for each in seen(3)[1:]]
-    said = as_dict(combine("old", bare))
-    assert said["model"] is None and said["images"][0]["settings"] is None
-    words = report_words(combine("half", [*known, *bare]))
-    assert re.search(r"particles of 2 images .*not known", words)
 
 
 def test_masks_of_other_tools_have_no_network():

@@ -74,11 +74,6 @@ def test_another_model_of_particles_is_only_recommended():
     assert measured(segmentation_of(squares(), resembles=SUPPORTED)).table.kept.all()
 
 
-def test_an_earlier_version_did_not_say_of_what_task_the_other_model_is():
-    before = {name: STEEL[name] for name in ("model", "title")}
-    assert measured(segmentation_of(squares(), resembles=before)).table.kept.all()
-
-
 @pytest.mark.parametrize("used", [{"unfamiliar": True}, {"resembles": SUPPORTED}])
 def test_where_the_card_knows_its_images_others_are_out_of_domain(used):
     assert is_out_of_domain(segmentation_of(squares(), card=KNOWS_ITS_IMAGES, **used))

@@ -159,7 +159,7 @@ class TestRead:
         said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
         assert said["state"] == "done"
         assert said["result"]["statistics"]["n_kept"] == 261
-        assert said["settings"] == said["recipe"] == AnalysisSettings.of().as_dict()
+        assert said["settings"] == AnalysisSettings.of().as_dict()
         assert set(said["files"]) == set(FILES)
         address = said["files"]["particles.csv"].removeprefix("http://testserver")
         file = script.get(address, headers=basic("alice"))
@@ -377,8 +377,6 @@ class TestReference:
         assert "0.05 to 0.95" in fields["threshold"]["description"]
         routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
         assert {("delete", "/api/v1/samples/{pk}"), ("get", "/api/v1/tasks")} <= routes
-        schemas = said["components"]["schemas"]
-        assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
         for methods in said["paths"].values():
             for operation in methods.values():
                 assert operation["responses"]["500"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")

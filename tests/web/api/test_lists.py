@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Sample
 from segmentation.services.callers import visitor_of
 from tests.web.finished import FILES, SUMMARY, ZEISS
@@ -173,7 +174,8 @@ def test_a_failed_job_is_tried_again(client, alice, make_job):
 
 
 def test_a_sample_gets_another_scale(client, alice):
-    sample = Sample.objects.create(owner=alice, name="a", submission="a", state="done", settings={})
+    settings = AnalysisSettings.of().as_dict()
+    sample = Sample.objects.create(owner=alice, name="a", submission="a", state="done", settings=settings)
     address = f"/api/v1/samples/{sample.pk}/scale"
 
     def post(**body):

@@ -43,12 +43,12 @@ def send(script, *files, headers=None, **typed):
 
 class TestStart:
     def test_several_images(self, script):
-        response = send(script, png("a.png", 64), png("b.png", 65), filter="on", edge="weight")
+        response = send(script, png("a.png", 64), png("b.png", 65), filter="on", border_correction="weight")
         said, sample = response.json(), Sample.objects.get()
         assert (response.status_code, response["Location"]) == (202, f"{SAMPLES}/{sample.pk}")
         assert (said["name"], said["state"], said["under_way"], said["current"]) == ("Batch 7", "waiting", 2, False)
         assert [image["name"] for image in said["images"]] == ["a.png", "b.png"]
-        assert (said["recipe"]["filter"], said["recipe"]["border_correction"]) == (True, "weight")
+        assert (said["settings"]["filter"], said["settings"]["border_correction"]) == (True, "weight")
 
     def test_an_archive_with_everything_accounted_for(self, script):
         archive = zipped([("x/a.png", picture(64)), ("x/b.png", picture(64)), ("x/c.doc", b"words")])
@@ -128,7 +128,9 @@ class TestStart:
         stranger = {"Authorization": f"Bearer {said[3]['secret']}"}
         assert script.delete(f"{SAMPLES}/{said[2]['id']}", headers=stranger).status_code == 403
 
-    @pytest.mark.parametrize("other", [{"name": "Batch 8"}, {"edge": "weight"}, {"width": "9 um"}, {"file": "more"}])
+    @pytest.mark.parametrize(
+        "other", [{"name": "Batch 8"}, {"border_correction": "weight"}, {"width": "9 um"}, {"file": "more"}]
+    )
     def test_a_key_stands_for_one_content(self, script, other):
         key = {"Idempotency-Key": "run 7", **MINE}
         files = [png(), png("b.png", 70)] if other.pop("file", "") else [png()]

@@ -31,35 +31,29 @@ def errors(**typed):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("origin", ["", "default", "file", "read"])
+    @pytest.mark.parametrize("origin", ["", "file", "read"])
     def test_an_empty_field_states_nothing(self, origin):
         assert calibration_for("  ", origin, micrograph(ZEISS)) is None
 
     def test_nothing_typed_on_purpose_means_pixels(self):
         assert calibration_for("  ", "typed", micrograph(ZEISS)) == Calibration.absent()
 
-    @pytest.mark.parametrize("origin", ["", "default", "file"])
-    def test_the_default_left_alone_means_what_the_file_says(self, origin):
+    @pytest.mark.parametrize("origin", ["", "file"])
+    def test_the_width_of_the_file_left_alone_means_what_the_file_says(self, origin):
         assert calibration_for("7520", origin, micrograph(ZEISS)) is None
 
-    def test_a_file_of_another_width_still_wins_over_the_default(self):
+    def test_another_width_than_the_files_was_typed(self):
         other = micrograph({**ZEISS, "nm_per_pixel": 2.5})
-        assert calibration_for("7520", "", other) is None
         assert calibration_for("2560", "file", other) is None
         assert calibration_for("7520", "file", other).nm_per_pixel == pytest.approx(7520 / 1024)
 
-    def test_typing_the_default_is_typing(self):
+    def test_typing_the_width_of_the_file_is_typing(self):
         made = calibration_for("7520", "typed", micrograph(ZEISS))
         assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
 
-    @pytest.mark.parametrize("origin", ["", "default"])
-    def test_the_default_left_alone_states_nothing(self, origin):
-        assert calibration_for("7520", origin, micrograph()) is None
-        assert calibration_for("7520 nm", origin, micrograph()).nm_per_pixel == 7520 / 1024
-
     @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
     def test_any_other_width_was_typed(self, text):
-        made = calibration_for(text, "default", micrograph(ZEISS))
+        made = calibration_for(text, "", micrograph(ZEISS))
         assert made.source == "typed"
         assert made.nm_per_pixel == pytest.approx(3000 / 1024)
 
@@ -81,7 +75,6 @@ class TestBadge:
         ("text", "origin", "own", "said"),
         [
             ("7520", "file", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
-            ("7520", "default", NOTHING, UNSCALED),
             ("", "", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
             ("", "", NOTHING, UNSCALED),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
@@ -137,10 +130,6 @@ class TestSettings:
     def test_the_working_scale(self, typed, factor):
         assert recipe(**typed).segmentation.scale == factor
 
-    def test_the_older_name_of_a_setting_is_understood(self):
-        assert recipe(edge="weight").measurement.border_correction == "weight"
-        assert recipe(edge="weight", border_correction="exclude").measurement.border_correction == "exclude"
-
     def test_a_model_may_be_asked_for_in_the_address(self):
         assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
         assert SettingsForm.asked({"model": "<b>"})["model"].value() == "auto-particles"
@@ -176,7 +165,7 @@ class TestSettings:
             {"scale": "size", "particle_px": "30", "model": "unknown"},
             {"flips": "sometimes"},
             {"border_correction": "ignore"},
-            {"edge": "ignore"},
+            {"border_correction": "ignore"},
         ],
     )
     def test_what_cannot_be_is_explained_in_one_sentence(self, typed):

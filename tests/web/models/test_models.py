@@ -8,41 +8,18 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from segmentation.core.pace import FIXED_MEGAPIXELS
-from segmentation.models import Artifact, Job, Micrograph, Superseded, shown_name, upload_path
+from segmentation.models import Job, Micrograph, Superseded, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
-FIRST_RELEASE = [("segmentation", "0001_squashed_0005_sample_typed")]
 
 
 def test_no_migration_is_missing():
     call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
-
-
-@pytest.mark.parametrize(
-    ("last", "left"), [("0005_sample_typed", 16), ("0012_no_assumed_scale", 14), ("0013_message", 13)]
-)
-def test_a_database_of_a_released_state_goes_on_from_there(monkeypatch, last, left):
-    """Its table of migrations names those of its time: all that one squashed migration replaces, or none of them."""
-    squashed = [name for each in MigrationLoader(connection).replacements.values() for _, name in each.replaces]
-    done = [name for name in (*squashed, "0013_message") if name <= last]
-    others = {
-        key: each for key, each in MigrationRecorder(connection).applied_migrations().items() if "segm" not in key[0]
-    }
-    applied = others | {("segmentation", name): None for name in done}
-    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda recorder: applied)
-    executor = MigrationExecutor(connection)
-    assert len(executor.migration_plan(executor.loader.graph.leaf_nodes())) == left
 
 
 @pytest.mark.parametrize(
@@ -210,84 +187,6 @@ def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, dja
         alice.delete()
     assert not Micrograph.objects.exists() and not Job.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
-
-
-class TestUpgrade:
-    """From the first release: stored outlines move out of the folders of the jobs that found them, nothing is looked
-    into again, and jobs count against their sender. Migrations take seconds: each test goes there and back once."""
-
-    NAMES = ("jobs/a/1/segmentation.npz", "jobs/b/1/segmentation.npz")
-
-    @pytest.fixture
-    def before(self, transactional_db, own_storage):
-        """A database of the first release with two done jobs."""
-        self.back()
-        old = MigrationExecutor(connection).loader.project_state(FIRST_RELEASE).apps
-        of_image = {"name": "a.png", "sha256": "a" * 64, "size": 1, "width": 64, "height": 48, "address": "hash"}
-        image = old.get_model("segmentation", "Upload").objects.create(**of_image)
-        for number, name in enumerate(self.NAMES):
-            summary = {"model": {"name": "p", "sha256": "c" * 64}}
-            fields = {"recipe": {"threshold": 0.4}, "submission": str(number), "state": "done", "summary": summary}
-            job = old.get_model("segmentation", "Job").objects.create(upload=image, **fields)
-            default_storage.save(name, ContentFile(b"outlines"))
-            said = {"name": "segmentation.npz", "file": name, "size": 8, "attempt": 1}
-            old.get_model("segmentation", "Artifact").objects.create(job=job, **said)
-        yield
-        self.forward()
-
-    def back(self):
-        MigrationExecutor(connection).migrate(FIRST_RELEASE)
-
-    def forward(self):
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
-
-    def files(self, folder):
-        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.npz"))
-
-    def test_there_and_back_and_there_again(self, before, own_storage):
-        self.forward()
-        micrograph, jobs = Micrograph.objects.get(), Job.objects.order_by("submission")
-        assert (micrograph.state, micrograph.is_read, micrograph.width, micrograph.address) == (
-            "done",
-            True,
-            64,
-            "hash",
-        )
-        assert {(job.ready, job.address) for job in jobs} == {(True, "hash")} and jobs[0].asked == {}
-        assert Micrograph(name="b").state == "receiving"
-        found = [job.segmentation for job in jobs]
-        assert self.files(own_storage) == sorted(each.file.name for each in found)
-        assert [each.get_provenance().settings for each in found] == [{"threshold": 0.4}] * 2
-        assert {each.weights for each in found} == {"c" * 64}
-        Job.objects.update(segmentation=found[0])
-        Artifact.objects.update(file=found[0].file.name)
-        self.back()
-        self.forward()
-        assert len({job.segmentation_id for job in Job.objects.all()}) == 1
-        assert all(job.segmentation.file.open("rb").read() == b"outlines" for job in Job.objects.all())
-
-    def test_broken_off_it_leaves_everything_as_it_was_and_a_file_that_is_gone_stops_nothing(
-        self, before, own_storage, monkeypatch
-    ):
-        save = default_storage.save
-        for fault in (OSError(28, "No space left on device"), KeyboardInterrupt()):
-            made = []
-
-            def failing(name, content, made=made, fault=fault):
-                if made:
-                    raise fault
-                made.append(name)
-                return save(name, content)
-
-            with monkeypatch.context() as patch:
-                patch.setattr(default_storage, "save", failing)
-                with pytest.raises(type(fault)):
-                    self.forward()
-            assert self.files(own_storage) == list(self.NAMES)
-        default_storage.delete(self.NAMES[0])
-        self.forward()
-        assert Job.objects.exclude(segmentation=None).count() == 1
 
 
 class TestTurns:

@@ -66,12 +66,12 @@ def test_where_the_calibration_stands_in_the_way_it_is_said(sample):
 
 def test_the_numbers_of_an_image_have_the_unit_of_all_together(sample):
     name = "mean_intercept of ferrite"
-    made = sample(LINE, headline_quantities=[name], quantities={name: {"value": 1250.0, "unit": "nm"}})
+    made = sample(LINE, headline_quantities=[name], order=[name], quantities={name: {"value": 1250.0, "unit": "nm"}})
     (one,) = PooledResult(made).headline_quantities({name: Value(900.0, unit="nm")})
     assert one.words == "0.900 µm"
 
 
-def test_older_results_and_single_images_count_particles(client, sample):
+def test_single_images_count_particles(client, sample):
     line = {name: value for name, value in LINE.items() if name != "by"} | {"more": 70}
     assert "About 70 more particles" in page(client, sample(line))
     made = sample(None)

@@ -18,6 +18,7 @@ from segmentation.services import Refused
 from segmentation.services.datasets import default_group_of, unique_name
 from segmentation.services.permissions import check_may_train
 from tests.core.builders import segmentation_of
+from tests.web.finished import SUMMARY, summary
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +36,7 @@ def result(make_job, make_micrograph):
         stored = Segmentation(micrograph=micrograph, task=task, model_name="m", size=7)
         stored.file.save(f"{stored.folder}/segmentation.npz", ContentFile(content.getvalue()))
         known = {"state": Job.State.DONE, "owner": owner, "settings": AnalysisSettings.of(task)}
+        known["summary"] = {**SUMMARY, "data_bar": None}
         return make_job(micrograph=micrograph, segmentation=stored, **{**known, **fields})
 
     return make
@@ -88,7 +90,7 @@ def test_what_cannot_be_training_data_is_refused_in_a_sentence(ada, alice, resul
     assert "account" in refusal(403, give, result(alice), dataset, ada)
     assert "My results" in refusal(403, give, result(None), dataset, ada)
     assert "only the staff" in refusal(403, give, result(alice), dataset, alice).lower()
-    unlike = {"statistics": {"set_aside": {"image unlike the data": 3}}}
+    unlike = summary(set_aside={"image unlike the data": 3})
     assert "all the same" in refusal(409, give, result(ada, summary=unlike), dataset, ada)
     bubbles = result(ada, "bubbles", ("bubble",))
     assert "bubbles" in refusal(422, give, bubbles, dataset, ada)
@@ -120,7 +122,7 @@ def test_a_rectangle_must_lie_in_the_image(ada, result, dataset, region):
 
 def test_a_data_bar_is_no_truth(ada, result, dataset):
     assert give(result(ada), dataset, ada).region is None
-    barred = result(ada, summary={"data_bar": 40})
+    barred = result(ada, summary={**SUMMARY, "data_bar": 40})
     assert give(barred, dataset, ada).region == [0, 0, 40, 64]
     assert give(barred, dataset, ada, region=[4, 4, 48, 60]).region == [4, 4, 40, 60]
     assert give(result(ada), dataset, ada, region=[0, 0, 48, 64]).region is None

@@ -149,7 +149,7 @@ class TestScale:
         ],
     )
     def test_its_last_digit_says_how_well_it_is_known(self, make_micrograph, scale, relative):
-        """Without the text, as in old rows, the number itself is taken as typed in nm."""
+        """Without the text the number itself is taken as typed in nm."""
         (made,) = self.calibrations(create([make_micrograph()], scale=scale))
         assert made.relative_uncertainty == pytest.approx(relative / 3**0.5)
 
@@ -248,7 +248,7 @@ class TestScale:
 
     def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
         arriving = make_micrograph(state=Micrograph.State.QUEUED)
-        sample = create([arriving], asked={arriving.pk: {"width": "7520", "origin": "default"}})
+        sample = create([arriving], asked={arriving.pk: {"width": "", "origin": ""}})
         services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 

@@ -128,7 +128,6 @@ class TestAsking:
         large.images.update(region=[0, 0, 48, 64])
         assert trainings.expected_seconds(large, curve=False) < 1.5 * plain
         make_training(alice, small, state="done", summary={"plan": {"of_step": 0.3}})
-        make_training(alice, small, state="done", summary={"plan": {}})  # of an older version
         assert trainings.expected_seconds(small, curve=False) < plain / 2
 
     def test_images_that_are_not_written_yet(self, alice):

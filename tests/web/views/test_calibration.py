@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from importlib import import_module
 from uuid import uuid4
 
 import numpy as np
 import pytest
-from django.apps import apps
 from django.core.files.base import ContentFile
 from django.template.loader import render_to_string
 from django.test import Client
@@ -17,13 +15,12 @@ from django.utils.html import escape
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.crosscheck import CALLED
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import SOURCES, Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
-from segmentation.models import Artifact, Job, Micrograph
-from segmentation.presenters import sample as pooled
-from segmentation.services import calibration as present
+from segmentation.models import Job, Micrograph
 from segmentation.services.calibration import (
     LONG_LINE,
     NO_LENGTH,
@@ -37,7 +34,7 @@ from segmentation.services.calibration import (
 )
 from segmentation.views.calibration import acquired
 from segmentation.views.jobs import NO_WIDTH
-from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visible, visit, words
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 VISITOR = uuid4()
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
@@ -54,7 +51,6 @@ READING = {
     },
     "confidence": 0.98,
 }
-ASSUMED = Calibration(7520 / 1024, "default")  # as earlier versions stored it
 LINE = "drawn:100:1:500 nm"
 
 
@@ -85,12 +81,12 @@ class TestSuggestion:
         assert calibration_for("5120", "data bar", micrograph()) == confirmed(READING)
         assert calibration_for("5120", "data bar", micrograph(ZEISS)) == confirmed(READING)
 
-    @pytest.mark.parametrize("origin", ["", "default", "typed", "file"])
+    @pytest.mark.parametrize("origin", ["", "typed", "file"])
     def test_a_doubtful_one_is_never_used_by_itself(self, origin):
         assert micrograph().own_calibration == Calibration.absent()
         assert calibration_for("5120", origin, micrograph()).source == "typed"
 
-    @pytest.mark.parametrize(("text", "origin"), [("7520", "default"), ("5120", "read"), ("7520", "")])
+    @pytest.mark.parametrize(("text", "origin"), [("", ""), ("5120", "read"), ("5120", "")])
     def test_one_beyond_doubt_counts_while_nobody_says_otherwise(self, text, origin):
         sure = {**READING, "sure": True}
         assert micrograph(reading=sure).own_calibration == calibration_of(sure)
@@ -102,7 +98,7 @@ class TestSuggestion:
     def test_one_beyond_doubt_that_contradicts_the_file_leaves_both_to_the_user(self):
         contradicted = micrograph(ZEISS, {**READING, "sure": True})
         assert contradicted.own_calibration == Calibration.absent()
-        assert calibration_for("7520", "default", contradicted) is None
+        assert calibration_for("", "", contradicted) is None
         file = calibration_for(width_text(ZEISS["nm_per_pixel"] * 1024), "metadata", contradicted)
         assert file == Calibration(**ZEISS)
         assert calibration_for("5120", "data bar", contradicted) == confirmed(READING)
@@ -187,15 +183,6 @@ class TestUncertainty:
         known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
         assert re.search(r"rounding: ± 0\.40 %; .*calibration: ± 1\.0 % \(certified grating\)", doubt_line(known))
 
-    @pytest.mark.django_db
-    def test_jobs_of_an_assumed_width_forget_it(self, make_job):
-        assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
-        old, kept = make_job(settings=assumed), make_job(settings=typed)
-        import_module("segmentation.migrations.0009_squashed_0012_no_assumed_scale").of_jobs(apps, None)
-        for job in (old, kept):
-            job.refresh_from_db()
-        assert old.get_settings() == AnalysisSettings.of() and kept.get_settings() == typed
-
 
 class TestDisagreement:
     def test_all_three_are_compared(self):
@@ -209,9 +196,6 @@ class TestDisagreement:
         (said,) = disagreements(micrograph(reading={**READING, "ways": ways, "confidence": 0.3}))
         assert "contradicts itself" in said
         assert "“<7 µm>” gives 7 nm/px" in said
-
-    def test_the_default_is_no_claim(self):
-        assert disagreements(micrograph(), ASSUMED) == []
 
     def test_an_accepted_suggestion_does_not_argue_with_itself(self):
         assert disagreements(micrograph(), confirmed(READING)) == []
@@ -269,7 +253,7 @@ def png(pixels):
 
 
 def in_pixels():
-    return {"summary": {**summary(unit="px"), "calibration": NOTHING}}
+    return {"summary": {**summary(unit="px", nano=None), "calibration": NOTHING}}
 
 
 def shown(response):
@@ -287,11 +271,10 @@ class TestCrop:
         assert crop[0].max() == crop[:, 0].max() == 0
         assert response["Content-Security-Policy"].startswith("sandbox")
 
-    def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored, job):
+    def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored):
         made = stored()
         before = maker.get(f"/uploads/{made.pk}/reading.png")
-        artifact = job(made).artifacts.get(name="image.webp")
-        artifact.file.save(artifact.file.name, ContentFile(png(np.full((768, 1024), 9, np.uint8))))
+        made.viewer_image.save("image.webp", ContentFile(png(np.full((768, 1024), 9, np.uint8))))
         after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
         assert after.status_code == 200
         assert shown(after).shape == pytest.approx((83, 314), abs=2)
@@ -348,9 +331,7 @@ class TestCheck:
         assert said["error"] == ""
         assert re.search(f"{CALLED['read']} .* 5 nm.*{CALLED['typed']} 1 nm", said["warnings"][0])
 
-    @pytest.mark.parametrize(
-        "asked", [{}, {"width": "5120", "origin": "data bar"}, {"width": "7520", "origin": "default"}]
-    )
+    @pytest.mark.parametrize("asked", [{}, {"width": "5120", "origin": "data bar"}])
     def test_nothing_to_say(self, maker, stored, asked):
         assert maker.get(f"/uploads/{stored().pk}/check/", asked).json() == {"error": "", "warnings": []}
 
@@ -415,49 +396,6 @@ class TestResultPage:
             made = Job.objects.get(pk=response["Location"].strip("/").split("/")[-1])
             assert made.get_settings().measurement.calibration == Calibration(**ZEISS)
 
-    def test_a_result_of_an_assumed_width_shows_no_number(self, maker, job):
-        old = job(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
-        page = maker.get(f"/jobs/{old.pk}/")
-        assert "was not checked" in words(page) and "figure.png" not in words(page)
-        assert "155" not in visible(page) and "155" not in visible(maker.get("/results/"))
-        response = maker.post(f"/jobs/{old.pk}/width/", {"width": ""})
-        assert response.status_code == 303
-        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
-
-    def test_neither_lists_nor_bars_nor_an_archive_tell_of_it(self, maker, job):
-        assumed = {**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}}
-        old = job(summary=assumed, files=("figure.png", "outlines.json"))
-        sent = {"do": "download", "job": [str(old.pk)]}
-        assert maker.post("/results/selected/", sent).status_code == 409
-        assert maker.get(f"/jobs/{old.pk}/histogram/").status_code == 404
-        told = maker.get(f"/api/v1/jobs/{old.pk}").json()
-        assert (told["result"], told["files"]) == (None, {})
-        assert told["error"] == present.ASSUMED
-
-    def test_a_sample_of_assumed_widths_shows_no_number(self, maker, make_sample):
-        sample = make_sample("done", "done", visitor=VISITOR)
-        calibration = {"low": 7.344, "high": 7.344, "sources": {"default": 2}}
-        jobs = list(sample.jobs.all())
-        sample.jobs.update(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
-        row = {"name": "0.png", "n": 20, "n_set_aside": 1, "median": 155.4, "low": 148.0, "high": 163.0}
-        images = [{**row, "outlier": "", "excluded": ""} for _ in jobs]
-        of = [str(job.pk) for job in jobs]
-        sample.pooled = {
-            **SUMMARY["statistics"],
-            "of": of,
-            "images": images,
-            "calibration": calibration,
-            "warnings": [],
-        }
-        sample.state = "done"
-        sample.save()
-        page = maker.get(f"/samples/{sample.pk}/")
-        assert pooled.ASSUMED in words(page)
-        assert not any(told in visible(page) for told in ("155", "148", "7.344", "261"))
-        assert maker.get(f"/samples/{sample.pk}/histogram/").status_code == 404
-        told = maker.get(f"/api/v1/samples/{sample.pk}").json()
-        assert told["result"] is None and told["error"] == pooled.ASSUMED
-
     def test_a_width_typed_for_an_image_that_was_cancelled_before_it_was_read_is_kept(self, maker, job):
         asked = {"width": "5000", "origin": "typed"}
         known = {"calibration": NOTHING, "reading": {}}
@@ -516,7 +454,7 @@ class TestResultPage:
     def test_disagreements_are_said_once(self, maker, job, stored):
         made = stored(calibration=ZEISS)
         (sentence,) = disagreements(made)
-        page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, 'warnings': [sentence]}).pk}/"))
+        page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, **as_json([Flag(sentence)])}).pk}/"))
         assert page.count(sentence) == 1
         assert words(maker.get(f"/jobs/{job(made).pk}/")).count(sentence) == 1
 
@@ -525,9 +463,3 @@ class TestResultPage:
         page = words(maker.get(f"/jobs/{job(made).pk}/"))
         for told in ("<dt>Instrument</dt><dd>Sigma &lt;300&gt;</dd>", "<dd>5 kV</dd>", "<dd>2026-11-20</dd>"):
             assert told in page
-
-    def test_another_job_of_the_same_image_has_no_picture_yet(self, maker, job, stored):
-        made = stored()
-        job(made)
-        Artifact.objects.filter(name="image.webp").delete()
-        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200

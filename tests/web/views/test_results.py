@@ -49,7 +49,7 @@ def test_each_sees_their_own(client, make_micrograph, make_job, alice, charlie, 
 
 
 def test_rows_in_every_state(maker, make_job):
-    make_job(visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY, files=["thumbnail.png"])
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY, files=["thumbnail.webp"])
     make_job(visitor=VISITOR, state=Job.State.RUNNING, progress=0.4)
     make_job(visitor=VISITOR, state=Job.State.QUEUED)
     make_job(visitor=VISITOR, state=Job.State.FAILED, error="no")
@@ -64,7 +64,7 @@ def test_rows_in_every_state(maker, make_job):
         ">261<",
         ">155 nm<",
         'value="40"',
-        "thumbnail.png",
+        "thumbnail.webp",
     ):
         assert told in page, told
 

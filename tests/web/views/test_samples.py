@@ -640,9 +640,9 @@ def test_bars_fill_the_box():
 def test_thumbnails_are_found_at_once(client, make_sample):
     sample = make_sample(DONE)
     job = sample.jobs.get()
-    artifact = Artifact(job=job, attempt=1, name="thumbnail.png", size=1, content_type="image/png")
-    artifact.file.save(f"{job.folder}/1/thumbnail.png", ContentFile(b"x"))
-    assert f"/jobs/{job.pk}/files/thumbnail.png" in words(client.get(page_of(sample)))
+    artifact = Artifact(job=job, attempt=1, name="thumbnail.webp", size=1, content_type="image/png")
+    artifact.file.save(f"{job.folder}/1/thumbnail.webp", ContentFile(b"x"))
+    assert f"/jobs/{job.pk}/files/thumbnail.webp" in words(client.get(page_of(sample)))
 
 
 def test_the_pages_json_is_plain(finished):

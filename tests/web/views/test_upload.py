@@ -103,8 +103,6 @@ class TestPlainForm:
             ({"width": "7520"}, "typed"),
             ({"width_origin": "", "width": "7520 nm"}, "typed"),
             ({"width_origin": "", "width": "650"}, "typed"),
-            ({"width_origin": "default", "width": "7520"}, None),
-            ({"width_origin": "default", "width": "650"}, "typed"),
         ],
     )
     def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
@@ -169,6 +167,18 @@ class TestWrong:
         assert response.context["width_error"].endswith(".")
         assert response.context["width"] == "7,5 ly"
         assert len(response.context["cards"]) == 1
+
+    def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
+        send(client, good("a.png", 64, CALIBRATED))
+        micrograph = Micrograph.objects.get()
+        own = micrograph.own_calibration.width_nm(64)
+        typed = {"upload": str(micrograph.pk), "width": f"{2 * own:g}", "width_origin": "typed"}
+        response = send(client, **typed)
+        assert response.status_code == 400
+        assert f"The file says that the image is {own:g} nm wide. You typed {2 * own:g} nm." in words(response)
+        assert send(client, **typed, **{f"sure_{micrograph.pk}": f"{own:g}"}).status_code == 400  # sure of another one
+        assert send(client, **typed, **{f"sure_{micrograph.pk}": f"{2 * own:g}"}).status_code == 303
+        assert send(client, **typed | {"width": f"{1.01 * own:g}"}).status_code == 303
 
     def test_a_bad_width_of_one_of_several_images(self, client):
         send(client, good("a.png", 64), good("b.png", 65), bad())
@@ -264,9 +274,7 @@ class TestScript:
 
     def test_a_file_without_calibration_has_no_scale(self, client):
         client.post("/uploads/", {"file": good()})
-        page = self.asked(client)
-        assert UNSCALED in page
-        assert 'value="default"' not in page
+        assert UNSCALED in self.asked(client)
 
     def test_a_bad_file_becomes_a_sentence(self, client):
         response = client.post("/uploads/", {"file": bad("<i>.tif")})

@@ -34,7 +34,6 @@ from waitress.task import ErrorTask, WSGITask
 from segmentation import services
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.models import Attempted
-from segmentation.services.alerts import alert
 from segmentation.services.kinds import KINDS
 from segmentation.services.space import keep_reserve
 from segmentation.static_files import collect
@@ -278,7 +277,6 @@ def upkeep() -> Iterator[None]:
         tidied = 0.0
         while not over.wait(RESCUE_SECONDS):
             _safely(services.rescue)
-            _safely(alert)
             if time.monotonic() - tidied > TIDY_SECONDS or not tidied:
                 tidied = time.monotonic()
                 _safely(services.tidy)

@@ -92,7 +92,7 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _of_member(image: SampleImage) -> dict[str, Any]:
-    """One image of several, with its own settings and so on; null for what is not known."""
+    """One image of several, with its own settings and so on; null for what was not analysed."""
     from ...sample import AnalysisRecord
     from ..facts import model, used
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..panels import Drawing
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
-THUMBNAILS = "thumbnail.webp", "thumbnail.png"  # the second of results of version 0.2 and earlier
+THUMBNAIL_FILE = "thumbnail.webp"
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
@@ -196,15 +196,12 @@ def _write_thumbnail(context: Context, path: Path) -> None:
     path.write_bytes(thumbnail(context.analysis))
 
 
-def _shown(
-    name: str, kind: str, place: int, write: Callable[[Any, Path], object], turn: int, sample: str = ""
-) -> Export:
-    line = "shown on the page"
-    return Export(name, "", kind, place, write, image=line, sample=sample, for_the_page=True, stored=True, turn=turn)
+def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
+    return Export(name, "", kind, place, write, image="shown on the page", for_the_page=True, **kind_of)
 
 
 EXPORTS = (
-    _shown("outlines.json", "application/json", 300, _write_outlines, FIRST),
-    _shown(THUMBNAILS[0], "image/webp", 320, _write_thumbnail, FIRST),
-    _shown("figure-small.webp", "image/webp", 330, _write_figure, FIGURE, sample="shown on the page"),
+    _shown("outlines.json", "application/json", 300, _write_outlines, stored=True, turn=FIRST),
+    _shown(THUMBNAIL_FILE, "image/webp", 320, _write_thumbnail, stored=True, turn=FIRST),
+    _shown("figure-small.webp", "image/webp", 330, _write_figure, sample="shown on the page", turn=FIGURE),
 )

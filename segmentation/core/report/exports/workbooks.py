@@ -1,7 +1,8 @@
-"""`particles.xlsx` of an image, `sample.xlsx` of several: numbers, summary and metadata as sheets with typed cells.
+"""`particles.xlsx` of an image, `sample.xlsx` of several: what a person reads first, the objects that count, those that
+were left out, and all the rest, as sheets with typed cells.
 
 No text can act as a formula: every text cell is stored as a text, and one that begins like a formula is also marked
-as such (Excel's leading apostrophe). Written again, the file is the same: it carries no date.
+as such (Excel's leading apostrophe). Written again, the file is the same: its only date is that of the result.
 """
 
 from __future__ import annotations
@@ -10,59 +11,162 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...flags import shorts
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
+from ...measure.quantities import of_column
+from ...measure.table import Table
+from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import version
+from ..wording import calibration_words, version
 from .base import Export
 from .images_csv import numbers_of
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
+    from ...measure.bins import Histogram
     from ...sample import SampleAnalysis, SampleImage
     from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
+DIGITS = 4  # of measured numbers: an outline is not more certain
 IMAGES = (36, 14, 50, 50, 50)  # widths in characters of what is no number
-METADATA = (18, 36, 70, 36)
-BUDGET = (36, 100, 30, 30)
+SUMMARY = (44, 16, 10, 14, 14, 4, 12, 12, 10)
+DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
+Cells = Sequence[Any]
 
 
-def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO) -> None:
-    """Write sheets "summary" (with 95 % intervals), "uncertainty" (the budget) and "metadata"; of one image also its
-    table, as in the CSV, of several "images" and "notes": their objects, often too many for a sheet, are in the CSV."""
+def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = UNFILED) -> None:
+    """Write the sheets "Summary" (what is said first, with 95 % intervals, and the histogram as a chart), the counted
+    objects, "Left out" (with the reason; where there are such) and "Details" (every number, the budget, settings,
+    model); of several images also "Images"."""
+    things = sample.task.things.capitalize()
     with _workbook(file) as book:
+        _add_summary(book, sample, filing)
         if sample.analysis is None:
-            heads, rows = numbers_of(sample)
-            if sample.pooled is not None and sample.task.screened:
-                heads = ["kept", "set aside", f"median ({sample.pooled.unit})", "95 % from", "to"]
-            images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
-            widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
-            _add_sheet(
-                book, "images", ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"], images, widths
-            )
-        else:
-            columns = sample.analysis.table.columns
-            lines = zip(*(values[:MOST_ROWS].tolist() for values in columns.values()), strict=True)
-            _add_sheet(book, sample.task.things, list(columns), lines)
-        summary = ["group", "name", "value", "unit", "95 % interval from", "to"]
-        _add_sheet(book, "summary", summary, _numbers(sample), (36, 44, 16, 8, 18, 16))
-        if sample.pooled is not None and sample.pooled.budget is not None:
-            head = ["contribution", "from", "of the median, relative", "of the fraction 1-100 nm"]
-            _add_sheet(book, "uncertainty", head, _budget(sample.pooled.budget, sample.pooled.nano), BUDGET)
-        width = 4 if sample.analysis is None else 3
-        metadata = (line[:width] for line in _metadata(sample))
-        _add_sheet(book, "metadata", ["group", "name", "value", "image"][:width], metadata, METADATA[:width])
-        if sample.analysis is None:
-            _add_sheet(book, "notes", ["note"], [(each,) for each in _notes(sample)], (120,))
+            _add_images(book, sample)
+        tables = [("", sample.analysis.table)] if sample.analysis else [(i.name, m.table) for i, m in sample.counted]
+        _add_objects(book, things, tables, kept=True)
+        if any(not table.kept.all() for _, table in tables):
+            _add_objects(book, "Left out", tables, kept=False)
+        _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
+
+
+DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
+
+
+def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
+    """The answer on one screen; `_first` with the histogram beside it."""
+    from ..charts import Distribution
+
+    shown = Distribution.of(sample)
+    bars = None if shown is None or shown.few else shown.bars
+    lines = list(_first(sample, filing))
+    title, unit = ("", "") if shown is None else (shown.statistics.title, shown.statistics.unit)
+    beside = [] if bars is None else [(f"From ({unit})", f"to ({unit})", sample.task.things.capitalize()), *_bins(bars)]
+    rows = max(len(lines), len(beside))
+    whole = (
+        [*line, *[None] * (6 - len(line)), *bins]
+        for line, bins in zip(
+            [*lines, *[()] * (rows - len(lines))], [*beside, *[()] * (rows - len(beside))], strict=True
+        )
+    )
+    sheet = _add_sheet(book, "Summary", ("Name", "Value", "Unit", "95 % from", "to"), whole, SUMMARY, filters=False)
+    if bars is not None:
+        last = len(bars.counts) + 1
+        chart = book.add_chart({"type": "column"})
+        chart.add_series({"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, 8, last, 8], "gap": 5})
+        chart.set_title({"name": f"{title}, {unit}", "name_font": {"size": 11}})
+        chart.set_x_axis({"name": f"from ({unit})"})
+        chart.set_y_axis({"name": sample.task.things.capitalize()})
+        chart.set_legend({"none": True})
+        sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
+
+
+def _bins(bars: Histogram) -> Iterator[Cells]:
+    yield from zip(bars.edges[:-1].tolist(), bars.edges[1:].tolist(), bars.counts.tolist(), strict=True)
+
+
+def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
+    """Where the numbers come from, a warning, and the numbers that the first screen shows: the same, with the same
+    interval, as in `Summary.headlines`."""
+    summary = Summary.of(sample)
+    yield ("Sample" if sample.analysis is None else "Image"), sample.name
+    if sample.analysis is None:
+        yield "Images", sample.extent
+    else:
+        yield "Scale", calibration_words(sample.analysis.calibration)
+    if filing.made:
+        yield "Analysed", filing.date
+    if filing.address:
+        yield "Result", filing.address
+    for warning in shorts(sample.flags):
+        yield "Warning", warning
+    yield ()
+    if summary.screened:
+        yield f"{sample.task.things.capitalize()} counted", summary.kept
+        yield "Left out", summary.set_aside_count
+    for each in summary.sizes if summary.screened else summary.quantities:
+        times = 100 if each.kind == "fraction" else 1
+        shown = (
+            None if part is None else times * part for part in (each.number.value, each.number.low, each.number.high)
+        )
+        value, low, high = map(_rounded, shown)
+        yield each.term, each.text or value, each.unit, low, high
+    if summary.screened and summary.verdict:
+        yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
+
+
+def _rounded(value: Any) -> Any:
+    """A measured number with as many digits as it deserves; anything else as it is."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
+    """One line an image of a sample."""
+    heads, rows = numbers_of(sample)
+    if sample.pooled is not None and sample.task.screened:
+        heads = ["counted", "left out", f"median ({sample.pooled.unit})", "95 % from", "to"]
+    images = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
+    widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
+    _add_sheet(book, "Images", ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"], images, widths)
+
+
+def _add_objects(book: Workbook, title: str, tables: Sequence[tuple[str, Table]], *, kept: bool) -> None:
+    """A line for each object that counts, or does not; the first column has the image's name where there are several.
+
+    Whoever was left out has its reason; of the others it would be empty.
+    """
+    several = len(tables) > 1 or bool(tables and tables[0][0])
+    hidden = {"kept", "reason"} if kept else {"kept"}
+    first = tables[0][1] if tables else None
+    names = [] if first is None else [name for name in first.columns if name not in hidden]
+    heads = [] if first is None else [_head(first, name) for name in names]
+
+    def rows() -> Iterator[Cells]:
+        for image, table in tables:
+            columns = (table.columns[name][table.kept == kept].tolist() for name in names)
+            for line in zip(*columns, strict=True):
+                yield (*([image] if several else []), *map(_rounded, line))
+
+    _add_sheet(book, title, [*(["Image"] if several else []), *heads], islice(rows(), MOST_ROWS))
+
+
+def _head(table: Table, name: str) -> str:
+    """Such as "Minimum Feret diameter (nm)"."""
+    quantity = of_column(name, table.unit)
+    unit = quantity.unit(table.unit)
+    return f"{quantity.title} ({unit})" if unit else quantity.title
 
 
 @contextmanager
@@ -82,16 +186,22 @@ def _workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
 
 
 def _add_sheet(
-    book: Workbook, title: str, head: Sequence[str], lines: Iterable[Sequence[Any]], widths: Sequence[int] = ()
-) -> None:
-    """A sheet with a bold first line that stays in view, and a filter; numbers, truths and texts as themselves.
+    book: Workbook,
+    title: str,
+    head: Sequence[str],
+    lines: Iterable[Cells],
+    widths: Sequence[int] = (),
+    *,
+    filters: bool = True,
+) -> Any:
+    """A sheet with a bold first line that stays in view, with filters; numbers, truths and texts as themselves.
 
     None, the empty text and what is no finite number leave a cell empty.
     """
     sheet = book.add_worksheet(title)
     sheet.freeze_panes(1, 0)
-    for column, name in enumerate(head):
-        sheet.set_column(column, column, widths[column] if widths else max(10, len(name) + 3))
+    for column, width in enumerate(widths or [max(10, len(name) + 3) for name in head]):
+        sheet.set_column(column, column, width)
     sheet.write_row(0, 0, head, book.add_format({"bold": True}))
     quoted = book.add_format({"quote_prefix": True})
     row = 0
@@ -106,16 +216,9 @@ def _add_sheet(
                 sheet.write_string(row, column, text, quoted if text.startswith(FORMULAS) else None)
             elif math.isfinite(value):
                 sheet.write_number(row, column, value)
-    sheet.autofilter(0, 0, row, len(head) - 1)
-
-
-def _numbers(sample: SampleAnalysis) -> Iterator[Sequence[Any]]:
-    """Each warning in its short form, then every number: group, name, value, unit, ends of the interval."""
-    for warning in shorts(sample.flags):
-        yield "warning", warning
-    for each in Summary.of(sample, readable=False).every():
-        number = each.number
-        yield each.group, each.term, each.text or number.value, number.unit, number.low, number.high
+    if filters:
+        sheet.autofilter(0, 0, row, len(head) - 1)
+    return sheet
 
 
 def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
@@ -123,11 +226,27 @@ def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
     return pixel, image.outlier, image.excluded, image.warning
 
 
-def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
+def _details(sample: SampleAnalysis) -> Iterator[Cells]:
+    """Every number, the uncertainty budget, then all that the numbers depend on."""
+    for each in Summary.of(sample, readable=False).every():
+        number = each.number
+        yield each.group, each.term, each.text or number.value, number.unit, number.low, number.high
+    if sample.pooled is not None and sample.pooled.budget is not None:
+        yield from _budget(sample.pooled.budget, sample.pooled.nano)
+    for group, name, value, image in _metadata(sample):
+        yield group, name, value, None, None, None, image
+    for sentence in _notes(sample) if sample.analysis is None else ():
+        yield "notes", "note", sentence
+
+
+def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Cells]:
     for title, source, *uncertainties in lines(budget):
-        yield title, source, *(NOT_KNOWN if each is None else each for each in uncertainties)
+        shown = (NOT_KNOWN if each is None else each for each in uncertainties)
+        for of, uncertainty in zip(("of the median, relative", "of the fraction 1-100 nm"), shown, strict=False):
+            yield "uncertainty", f"{title}, {of}", uncertainty
+        yield "uncertainty", f"{title}, source", source
     for answer in answers_of(nano):
-        yield "", budget[answer]["sentence"]
+        yield "uncertainty", "", budget[answer]["sentence"]
 
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
@@ -160,15 +279,14 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
 
 
 def _notes(sample: SampleAnalysis) -> list[str]:
-    from ..facts import unknown
     from ..method import left_out_words
 
-    sentences = (left_out_words(sample), unknown(sample))
-    return [*(f"{each.removesuffix('.')}." for each in sentences if each), *map(str, sample.flags)]
+    left_out = left_out_words(sample)
+    return [*([f"{left_out.removesuffix('.')}."] if left_out else []), *map(str, sample.flags)]
 
 
 def _write(context: Context, path: Path) -> None:
-    write_xlsx(context.sample, path)
+    write_xlsx(context.sample, path, context.filing)
 
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -179,7 +297,7 @@ EXPORTS = (
         XLSX,
         70,
         _write,
-        image="the same as a workbook: {things}, summary with intervals, metadata",
+        image="for Excel: summary with a histogram, {things} that count, those left out, all details",
     ),
     Export(
         "sample.xlsx",
@@ -187,6 +305,6 @@ EXPORTS = (
         XLSX,
         75,
         _write,
-        sample="images, summary with intervals, metadata, notes",
+        sample="for Excel: summary with a histogram, images, every object, all details",
     ),
 )

@@ -477,8 +477,11 @@ def test_a_header_as_bytes_without_offset(tmp_path: Path) -> None:
     assert read(path).calibration.nm_per_pixel is None
 
 
+GATAN = [(65003, 2, 4, b"\xb5m\0", True), (65009, 12, 1, 0.25, True), (65010, 12, 1, 0.25, True)]
+
+
 def test_gatan_exports_have_the_pixel_size_in_the_unit_of_their_axis(tmp_path: Path) -> None:
-    extra = [(65003, 2, 4, b"\xb5m\0", True), (65009, 12, 1, 0.25, True), (65010, 12, 1, 0.25, True)]
+    extra = GATAN
     (tmp_path / "dm.tif").write_bytes(tiff(image(), extratags=extra))
     assert read(tmp_path / "dm.tif").calibration.nm_per_pixel == pytest.approx(250)
     in_reciprocal = [(65003, 2, 5, b"1/nm\0", True), *extra[1:]]
@@ -504,12 +507,15 @@ def test_tvips_has_the_pixel_size_in_nanometres(tmp_path: Path, header: bytes, n
     assert found.metadata.get("voltage_kv") == (200 if nm else None)
 
 
+JEOL_TEM = (
+    '<?xml version="1.0"?><TemReporter><Instruments>JEM-2100</Instruments><DrawObject><PixelsPerMeter><Horizontal>4000'
+    "</Horizontal><Vertical>4000</Vertical></PixelsPerMeter><InstrumentsParameter><Measurement_UnitType>UnitType_Length"
+    "</Measurement_UnitType><SelectorValue>50000</SelectorValue></InstrumentsParameter></DrawObject></TemReporter>"
+)
+
+
 def test_jeol_tem_images_are_scaled_by_detector_and_magnification(tmp_path: Path) -> None:
-    scale = "<PixelsPerMeter><Horizontal>4000</Horizontal><Vertical>4000</Vertical></PixelsPerMeter>"
-    with_length = "<Measurement_UnitType>UnitType_Length</Measurement_UnitType><SelectorValue>50000</SelectorValue>"
-    for used, nm in ((with_length, 5.0), (with_length.replace("Length", "Inverse"), None)):
-        drawn = f"<DrawObject>{scale}<InstrumentsParameter>{used}</InstrumentsParameter></DrawObject>"
-        text = f'<?xml version="1.0"?><TemReporter><Instruments>JEM-2100</Instruments>{drawn}</TemReporter>'
+    for text, nm in ((JEOL_TEM, 5.0), (JEOL_TEM.replace("UnitType_Length", "UnitType_Inverse"), None)):
         (tmp_path / "jeol.tif").write_bytes(tiff(image(), description=text))
         found = read(tmp_path / "jeol.tif")
         assert found.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)

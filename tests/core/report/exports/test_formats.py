@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import jsonschema
 import numpy as np
@@ -25,6 +26,7 @@ from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.facts import MIRRORED
 from segmentation.core.report.outlines import polygons
+from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import analysis_of, make_analysis, refound, renamed, segmentation_of
@@ -77,33 +79,48 @@ def workbook(analysis):
     return openpyxl.load_workbook(io.BytesIO(file.getvalue()))
 
 
-def test_xlsx_holds_the_table(analysis):
-    sheet = workbook(analysis)["particles"]
-    head, *lines = sheet.iter_rows(values_only=True)
-    assert list(head) == list(analysis.table.columns)
-    assert len(lines) == len(analysis.table)
-    for name, values in zip(head, zip(*lines, strict=True), strict=False):
-        for found, expected in zip(values, analysis.table[name].tolist(), strict=True):
-            if (isinstance(expected, float) and np.isnan(expected)) or expected == "":
-                assert found is None
-            else:
-                assert type(found) is type(expected) or isinstance(expected, float)
-                assert found == (pytest.approx(expected, rel=1e-14) if isinstance(expected, float) else expected)
+def test_xlsx_holds_what_counts_and_what_was_left_out_under_heads_for_people(analysis):
+    book, table = workbook(analysis), analysis.table
+    for title, shown in (("Particles", table.kept), ("Left out", ~table.kept)):
+        if title not in book.sheetnames:
+            assert title == "Left out" and not shown.any()
+            continue
+        head, *lines = book[title].iter_rows(values_only=True)
+        assert len(lines) == shown.sum()
+        assert ("Reason" in head) == (title == "Left out")
+        column = head.index(f"Minimum Feret diameter ({table.unit})")
+        sizes = table[f"min_feret_{table.unit}"][shown].tolist()
+        assert [line[column] for line in lines] == [float(f"{size:.4g}") for size in sizes]
 
 
-def test_xlsx_is_read_by_pandas():
+def test_the_mean_of_a_column_in_a_spreadsheet_is_the_mean_of_the_page():
     analysis = CASES["many"]()
     file = io.BytesIO()
     workbooks.write_xlsx(SampleAnalysis.of(analysis), file)
-    frame = pandas.read_excel(file, sheet_name="particles")
-    assert frame["kept"].dtype == bool
-    np.testing.assert_allclose(frame["min_feret_nm"], analysis.table["min_feret_nm"], rtol=1e-14)
+    sizes = pandas.read_excel(file, sheet_name="Particles")["Minimum Feret diameter (nm)"]
+    assert sizes.mean() == pytest.approx(analysis.statistics.mean, rel=1e-4)
 
 
-def test_xlsx_summary_has_every_interval():
+def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
     analysis = CASES["many"]()
-    lines = list(workbook(analysis)["summary"].iter_rows(values_only=True))[1:]
-    found = {(line[0], line[1]): line[2:] for line in lines}
+    filing = Filing(datetime(2026, 11, 25, 9, 30, tzinfo=UTC), "https://deepsegm.example/jobs/1/")
+    file = io.BytesIO()
+    workbooks.write_xlsx(SampleAnalysis.of(analysis), file, filing)
+    sheet = openpyxl.load_workbook(file)["Summary"]
+    lines = {line[0]: line[1:5] for line in sheet.iter_rows(values_only=True) if line[0]}
+    assert lines["Analysed"][0] == "2026-11-25 09:30:00 UTC"
+    assert lines["Particles counted"][0] == analysis.statistics.n_kept
+    limits = analysis.statistics.intervals["median"]
+    value, unit, *ends = lines["Median"]
+    assert unit == "nm" and [value, *ends] == pytest.approx([analysis.statistics.median, *limits], rel=1e-3)
+    counts = [line[8] for line in sheet.iter_rows(min_row=3, values_only=True) if line[8] is not None]
+    assert sum(counts) == analysis.statistics.n_kept and len(sheet._charts) == 1
+
+
+def test_xlsx_details_have_every_interval():
+    analysis = CASES["many"]()
+    lines = list(workbook(analysis)["Details"].iter_rows(values_only=True))[1:]
+    found = {(line[0], line[1]): line[2:6] for line in lines}
     by_number, by_area = (analysis.statistics.weighted[way] for way in ("number", "area"))
     value, unit, low, high = found["minimum Feret diameter by number", "mean"]
     assert unit == "nm"
@@ -114,10 +131,10 @@ def test_xlsx_summary_has_every_interval():
 
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
-def test_xlsx_metadata_has_every_setting_that_changes_the_numbers(edge):
+def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
     analysis = refound(CASES["many"](), settings={"flips": True})
     analysis = replace(analysis, statistics=replace(analysis.statistics, edge=edge))
-    found = {(line[0], line[1]): line[2] for line in workbook(analysis)["metadata"].iter_rows(values_only=True)}
+    found = {(line[0], line[1]): line[2] for line in workbook(analysis)["Details"].iter_rows(values_only=True)}
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert found["settings", MIRRORED] == "on"
     assert found["statistics", "95 % intervals"] == "by particle"

@@ -74,7 +74,7 @@ def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     assert "Tells two apart." in report and "two 2.1" in report and "ef" * 32 in report
     csv = files["objects.csv"].read_text()
     assert "12.5 nm (11 to 14.25)" in csv and "class,kept,reason" in csv
-    assert "phases" in openpyxl.load_workbook(files["objects.xlsx"]).sheetnames
+    assert "Phases" in openpyxl.load_workbook(files["objects.xlsx"]).sheetnames
     readme = zipfile.ZipFile(files["bundle.zip"]).read("README.txt").decode()
     for said in (report.replace("measuring particles", ""), csv, readme):  # the citation names the programme's use
         assert "particle" not in said.lower()
