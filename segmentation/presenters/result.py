@@ -54,6 +54,23 @@ class Change:
     value: str
 
 
+@dataclass(frozen=True)
+class Notice:
+    """A remark on a result: in few words and in full, with one action at most: it lights the outlines that it means, or
+    offers a change."""
+
+    words: str
+    text: str
+    doubt: bool = False
+    reason: str = ""
+    ids: tuple[int, ...] = ()
+    change: Change | None = None
+
+    @property
+    def level(self) -> str:
+        return "Look at the picture" if self.doubt else "Note"
+
+
 # By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
@@ -146,6 +163,32 @@ class Result(ChartedSummary):
         return Change(f"outline the {other} ones instead", "polarity", other)
 
     @property
+    def notices(self) -> list[Notice]:
+        """What there is to say beside the numbers: doubts, what else may fit, notes."""
+        if self.nothing or self.refused:
+            return []
+        said = [Notice(each.short or each.text, each.text, each.doubt, each.reason, each.ids) for each in self.warnings]
+        offers = []
+        if other := self.other_polarity:
+            outlined = f"{capital(self.used['polarity'])} {self.task.things} were outlined"
+            words = f"{outlined}; {other.value} ones look almost as clear."
+            offers.append(Notice(words, words, True, change=other))
+        if other := self.began_with:
+            words = "Another model may fit better."
+            offers.append(Notice(words, words, change=other))
+        return [*(each for each in said if each.doubt), *offers, *(each for each in said if not each.doubt)]
+
+    @property
+    def notice(self) -> Notice | None:
+        """The one that stands beside the numbers: the first, and before mere notes what was left out for others."""
+        first = next(iter(self.notices), None)
+        line = next((each for each in self.aside if each.in_front), None)
+        if not line or self.nothing or self.refused or (first and (first.doubt or first.change)):
+            return first
+        words = f"{line.count} left out: {line.reason}."
+        return Notice(words, words, reason=line.reason)
+
+    @property
     def in_pixels(self) -> bool:
         return not self.calibration.is_known
 
@@ -161,14 +204,14 @@ class Result(ChartedSummary):
 
     @property
     def kept_words(self) -> str:
-        return f"{self.task.thing if self.kept == 1 else self.task.things} kept"
+        return f"{self.task.thing if self.kept == 1 else self.task.things} counted"
 
     @property
     def empty(self) -> str:
-        """What to try where all that was found was set aside."""
+        """What to try where all that was found was left out."""
         if self.kept or self.nothing:
             return ""
-        return f"All {self.task.things} that were found were set aside. Other settings may keep them."
+        return f"All {self.task.things} that were found were left out. Other settings may count them."
 
     @property
     def figure_words(self) -> str:
@@ -176,8 +219,8 @@ class Result(ChartedSummary):
         if not self.statistics or not self.screened:
             return "The image, what was found in it, and the numbers."
         return (
-            f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} kept and set"
-            " aside over the image, and the histogram of the minimum Feret diameter."
+            f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} counted"
+            " and left out over the image, and the histogram of the minimum Feret diameter."
         )
 
     @property
@@ -230,13 +273,9 @@ class Result(ChartedSummary):
         """Every state that something in this result has, kept ones first."""
         if not self.statistics or not self.screened:
             return []
-        kept = Chip("", "Kept", self.kept, "Counted in every number of this page.")
+        kept = Chip("", "Counted", self.kept, "Counted in every number of this page.")
         others = (Chip(each.reason, capital(each.reason), each.count, each.definition) for each in self.set_aside)
         return [kept, *others]
-
-    @property
-    def aside_title(self) -> str:
-        return f"{self.set_aside_count} set aside"
 
     @property
     def aside(self) -> list[AsideLine]:
@@ -285,7 +324,7 @@ class Result(ChartedSummary):
         if self.refused:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary["filter"]:
-            return "The filter is off, so it sets nothing aside."
+            return "The filter is off, so it leaves nothing out."
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property

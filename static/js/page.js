@@ -19,6 +19,7 @@ document.addEventListener("htmx:afterSettle", () => localise(document));
 
 // A definition is shown while its term is pointed at or focused; Escape puts it away.
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());
+document.addEventListener("keydown", (event) => event.key === "Escape" && document.querySelector(".why > [open]")?.removeAttribute("open"));
 
 // Files are written when they are first asked for: the page waits for them, then the download begins.
 const ASK_AGAIN = 700; // ms

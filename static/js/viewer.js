@@ -28,7 +28,7 @@ function sentence(object, { unit, said }) {
   if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
   if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
   const told = [object.class, ...facts].filter(Boolean).join(", ");
-  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${told}; ${object.kept ? "kept" : `set aside: ${object.reason}. ${meaning(object.reason)}`}`;
+  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${told}; ${object.kept ? "counted" : `left out: ${object.reason}. ${meaning(object.reason)}`}`;
 }
 
 const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
@@ -133,7 +133,7 @@ function lights(drawing, choose) {
     for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
     for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
     link.addEventListener("click", () => {
-      choose(stands, reason ? `what is set aside: ${reason}` : "what the warning means");
+      choose(stands, reason ? `what is left out: ${reason}` : "what the warning means");
       section.scrollIntoView({ block: "nearest" });
     });
   }

@@ -81,7 +81,10 @@ def test_a_red_outline_says_why_it_is_red(look, size):
 def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, analysed):
     page = look("desktop")
     assert page.evaluate("document.documentElement.scrollHeight") < 1800
-    shown = lambda: page.locator("[data-tab]:visible").evaluate_all("all => all.map((each) => each.dataset.tab)")
+
+    def shown():
+        return page.locator("[data-tab]:visible").evaluate_all("all => all.map((each) => each.dataset.tab)")
+
     assert shown() == ["Sizes"]
     open_tab(page, "Sizes")
     page.keyboard.press("ArrowLeft")
@@ -89,7 +92,8 @@ def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, an
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert shown() == ["Particles"]
-    for name, tab in (("budget", "Details"), ("figure", "Files"), ("files", "Files"), ("scale", "Scale"), ("width", "Scale")):
+    tabs = {"budget": "Details", "figure": "Files", "files": "Files", "scale": "Scale", "width": "Scale"}
+    for name, tab in tabs.items():
         page.goto(f"{analysed}#{name}")
         assert shown() == [tab], name
         assert page.locator(f"#{name}").evaluate("each => each.open ?? true")

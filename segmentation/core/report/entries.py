@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,8 +27,8 @@ NOTHING = Value(None)
 class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
-    what stands below it. holds: what its interval includes; whole: its uncertainty by all that is known. group: of a
-    table of all numbers.
+    what stands below it. holds: what its interval includes; whole: its range by all that is known; parts: what that
+    consists of. group: of a table of all numbers.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Entry:
     below: str = ""
     holds: str = ""
     whole: str = ""
+    parts: Sequence[tuple[str, str, int]] = ()
     group: str = ""
 
     @classmethod

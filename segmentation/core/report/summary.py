@@ -144,8 +144,9 @@ class Summary:
         """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
         if not self.statistics or not self.kept:
             return []
-        terms = {"median": "Median min. Feret", "fraction_100nm": f"1–100 nm{self.counted_from}"}
-        below = {"median": "", "fraction_100nm": self.verdict}
+        terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
+        limit = f"limit 50 %: {self.verdict.replace(' 50 %', '').lower()}" if self.verdict else ""
+        below = {"median": "", "fraction_100nm": limit}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
             replace(
@@ -154,9 +155,16 @@ class Summary:
                 below=below[name],
                 holds=interval_holds(self.statistics, name),
                 whole=self.whole(name),
+                parts=self._parts(name),
             )
             for name in names
         ]
+
+    def _parts(self, answer: str) -> list[tuple[str, str, int]]:
+        """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it."""
+        rows = (self.statistics.budget or {}).get("rows", []) if self.statistics else []
+        known = sorted(((row[answer], row["title"]) for row in rows if row[answer]), reverse=True)
+        return [(title, uncertainty_words(part, answer), round(100 * part / known[0][0])) for part, title in known]
 
     def whole(self, answer: str) -> str:
         """The range of an answer with all known contributions, "143–291 nm"; "" where there is no such range."""

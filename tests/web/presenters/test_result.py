@@ -132,9 +132,16 @@ class TestSizes:
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.whole, fraction.whole) == ("103–208 nm", "12.4–32.4 %")
         assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting, scale"}
-        assumed = {**whole, "rows": [{"name": "sampling_between", "median": 0.15, "fraction_100nm": 0.04}]}
+        assumed = {
+            **whole,
+            "rows": [{"name": "sampling_between", "title": "Fields", "median": 0.15, "fraction_100nm": 0.04}],
+        }
         median, fraction = numbers(budget=assumed, relative_uncertainty=None).headlines
         assert median.holds == "counting only" and "fields" in fraction.holds
+        rows = [*assumed["rows"], {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None}]
+        median, fraction = numbers(budget={**whole, "rows": rows}).headlines
+        assert median.parts == [("Fields", "15.0 %", 100), ("Scale", "3.0 %", 20)]
+        assert fraction.parts == [("Fields", "4.0 points", 100)]
         few = {**whole, "median": {"ends": None}, "fraction_100nm": {}}
         assert {each.whole for given in (None, few) for each in numbers(budget=given).headlines} == {""}
 
@@ -269,7 +276,7 @@ class TestPage:
         parts = [
             "7.344 nm/px",
             'id="viewer"',
-            "particles kept",
+            "particles counted",
             'id="histogram"',
             "Nanomaterial screening",
             'id="table"',

@@ -304,8 +304,8 @@ class TestChange:
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
         monkeypatch.setattr("segmentation.presenters.result.COUNTED_AGAIN", frame)
         page = words(maker.get(address(job())))
-        assert f'data-lights="{Reason.FRAME}" title="{Reason.FRAME.definition}"' in page
-        assert f"30 set aside: {Reason.FRAME}" in page
+        assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page
+        assert f"<b>Note:</b> 30 left out: {Reason.FRAME}." in page
         assert '<input type="hidden" name="border_correction" value="weight">' in page
         assert page.count("count them") == 1 and f'data-lights="{Reason.SLIP}"' in page
         frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
@@ -314,9 +314,9 @@ class TestChange:
     def test_faint_outlines_and_gaps_are_told_where_the_numbers_are(self, maker, job):
         aside = {"much fainter than the others": 77, "touches the frame": 2}
         page = words(maker.get(address(job(summary=summary(n_set_aside=79, set_aside=aside)))))
-        told = page.partition('id="aside"')[0]
-        assert f"77 set aside: {Reason.FAINT}</button>" in told and "2 set aside" not in told
-        assert '<input type="hidden" name="faint_limit" value="0">' in told and "count them" in told
+        told, _, deeper = page.partition('id="aside"')
+        assert f"77 left out: {Reason.FAINT}." in told and "2 left out" not in told
+        assert '<input type="hidden" name="faint_limit" value="0">' in deeper and "count them" in deeper
         both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
         assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 1
         all_three = summary(n_set_aside=81, set_aside={**aside, Reason.GAP: 1, Reason.HIDDEN: 1})
@@ -326,10 +326,11 @@ class TestChange:
         assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
 
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
-        flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])
-        page = words(maker.get(address(job(summary={**SUMMARY, **flags}))))
-        assert re.search('Look at these. <button [^>]*data-lights="" data-ids="3,7">', page)
-        assert "<li>A note.</li>" in page
+        flags = as_json([Flag.doubtful("Look at these.", "They are few", ids=(3, 7)), Flag("A note.")])
+        first, _, details = words(maker.get(address(job(summary={**SUMMARY, **flags})))).partition('id="details"')
+        shown = '<button [^>]*data-lights="" data-ids="3,7">'
+        assert re.search(f"<b>Look at the picture:</b> They are few</span>{shown}", first) and "A note." not in first
+        assert re.search(f"Look at these. {shown}", details) and "<li>A note." in details
 
 
 class TestClasses:
@@ -416,15 +417,14 @@ class TestResult:
             f'href="/jobs/{done.pk}/files/figure.png"',
             f'src="/jobs/{done.pk}/files/figure-small.webp"',
             f'href="/jobs/{done.pk}/files/particles.csv"',
-            "<dt>particles kept</dt><dd><b>261</b></dd>",
+            '<b>261</b> <span>particles counted · <a href="#aside">34 left out</a>',
             '155 <span class="unit">nm</span>',
             '160 <span class="unit">nm</span>',
             '73.6 <span class="unit">nm</span>',
             '62.5 <span class="unit">nm</span>',
             '256 <span class="unit">nm</span>',
             '21.9 <span class="unit">%</span>',
-            "Below 50 %",
-            "34 set aside",
+            "limit 50 %: below",
             "Touches the frame",
             "7.344 nm/px (from the file)",
             "Zeiss tag 34118",
@@ -469,7 +469,7 @@ class TestResult:
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
         page = words(maker.get(address(job(summary=summary(n_kept=0, **none)))))
         assert "All particles" in page
-        assert re.search('<details [^>]*id="aside" open>', page)
+        assert page.index('id="aside"') < page.index("data-tabs")
         assert page.index('id="rerun"') < page.index('id="table"')
         assert page.count('id="rerun"') == 1
         assert 'id="histogram"' not in page
@@ -478,11 +478,11 @@ class TestResult:
     def test_few_particles_are_numbers_and_no_curves(self, maker, job, n, curves):
         page = words(maker.get(address(job(summary=summary(n_kept=n)))))
         assert ('id="histogram"' in page) is curves
-        assert 'id="table"' in page and "<dt>particles kept</dt>" in page
+        assert 'id="table"' in page and "<span>particles counted" in page
 
     def test_one_particle_has_no_deviation(self, maker, job):
         page = words(maker.get(address(job(summary=summary(n_kept=1, sd=None)))))
-        assert "<dt>particle kept</dt>" in page
+        assert "<span>particle counted" in page
 
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
