@@ -74,7 +74,7 @@ def test_a_red_outline_says_why_it_is_red(look, size):
     y = box["y"] + (box["height"] - scale * particles["height"]) / 2 + scale * middle["y"]
     (page.touchscreen.tap if size == "phone" else page.mouse.move)(x, y)
     told = page.locator("[data-readout]")
-    told.filter(has_text=f"set aside: {Reason.FRAME}. {Reason.FRAME.definition}").wait_for()
+    told.filter(has_text=f"left out: {Reason.FRAME}. {Reason.FRAME.definition}").wait_for()
     assert f"confidence {aside['confidence']:.2f}" in told.inner_text()
 
 

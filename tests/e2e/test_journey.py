@@ -116,13 +116,13 @@ def test_every_particle_can_be_looked_at(visit, discs):
     number = middle_particle(page)
     page.get_by_role("button", name=f"Show particle {number}", exact=True).click()
     assert page.locator("[data-readout]").inner_text().startswith(f"Particle {number}: minimum Feret")
-    assert page.locator("[aria-selected=true]").get_attribute("data-id") == number
+    assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == number
 
     canvas = page.locator("canvas")
     canvas.press("Escape")
-    assert page.locator("[aria-selected=true]").count() == 0
+    assert page.locator("tr[aria-selected=true]").count() == 0
     canvas.click()
-    assert page.locator("[aria-selected=true]").get_attribute("data-id") == number
+    assert page.locator("tr[aria-selected=true]").get_attribute("data-id") == number
 
     before = page.locator("canvas").screenshot()
     page.get_by_label("Colours", exact=True).check()
