@@ -189,6 +189,11 @@ class Result(ChartedSummary):
         return Notice(words, words, reason=line.reason)
 
     @property
+    def further_notices(self) -> list[Notice]:
+        """All that is not said in full beside the numbers."""
+        return [each for each in self.notices if each != self.notice or each.text != each.words]
+
+    @property
     def in_pixels(self) -> bool:
         return not self.calibration.is_known
 
