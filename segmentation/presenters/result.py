@@ -55,20 +55,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """A remark on a result: in few words and in full, with one action at most: it lights the outlines that it means, or
-    offers a change."""
+class Offer(Flag):
+    """A note with a change that may help."""
 
-    words: str
-    text: str
-    doubt: bool = False
-    reason: str = ""
-    ids: tuple[int, ...] = ()
     change: Change | None = None
-
-    @property
-    def level(self) -> str:
-        return "Look at the picture" if self.doubt else "Note"
 
 
 # By reason: what is clicked, the setting and what it becomes.
@@ -80,11 +70,9 @@ COUNTED_AGAIN = {
 
 @dataclass(frozen=True)
 class AsideLine(Aside):
-    """The objects set aside for one reason, and the setting that counts them, if one click can change it. in_front:
-    whether it stands where the numbers are, and not only among all reasons."""
+    """The objects left out for one reason, and the setting that counts them, if one click can change it."""
 
     change: Change | None = None
-    in_front: bool = False
 
     @property
     def title(self) -> str:
@@ -163,35 +151,20 @@ class Result(ChartedSummary):
         return Change(f"outline the {other} ones instead", "polarity", other)
 
     @property
-    def notices(self) -> list[Notice]:
-        """What there is to say beside the numbers: doubts, what else may fit, notes."""
+    def notices(self) -> list[Flag]:
+        """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        said = [Notice(each.short or each.text, each.text, each.doubt, each.reason, each.ids) for each in self.warnings]
-        offers = []
-        if other := self.other_polarity:
-            outlined = f"{capital(self.used['polarity'])} {self.task.things} were outlined"
-            words = f"{outlined}; {other.value} ones look almost as clear."
-            offers.append(Notice(words, words, True, change=other))
-        if other := self.began_with:
-            words = "Another model may fit better."
-            offers.append(Notice(words, words, change=other))
-        return [*(each for each in said if each.doubt), *offers, *(each for each in said if not each.doubt)]
-
-    @property
-    def notice(self) -> Notice | None:
-        """The one that stands beside the numbers: the first, and before mere notes what was left out for others."""
-        first = next(iter(self.notices), None)
-        line = next((each for each in self.aside if each.in_front), None)
-        if not line or self.nothing or self.refused or (first and (first.doubt or first.change)):
-            return first
-        words = f"{line.count} left out: {line.reason}."
-        return Notice(words, words, reason=line.reason)
-
-    @property
-    def further_notices(self) -> list[Notice]:
-        """All that is not said in full beside the numbers."""
-        return [each for each in self.notices if each != self.notice or each.text != each.words]
+        outlined = f"{capital(self.used.get('polarity', ''))} {self.task.things} were outlined"
+        others = f"{outlined}; the others look almost as clear."
+        changes = {others: self.other_polarity, "Another model may fit better.": self.began_with}
+        aside = [each for each in self.set_aside if each.reason in COUNTED_AGAIN][:1]
+        return [
+            *(each for each in self.warnings if each.doubt),
+            *(Offer(words, change=change) for words, change in changes.items() if change),
+            *(Flag(f"{each.count} left out: {each.reason}.", reason=each.reason) for each in aside),
+            *(each for each in self.warnings if not each.doubt),
+        ]
 
     @property
     def in_pixels(self) -> bool:
@@ -223,10 +196,7 @@ class Result(ChartedSummary):
         """The figure for those who do not see it."""
         if not self.statistics or not self.screened:
             return "The image, what was found in it, and the numbers."
-        return (
-            f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} counted"
-            " and left out over the image, and the histogram of the minimum Feret diameter."
-        )
+        return f"Four panels: the image, the {self.task.things} in colours, those counted and left out, the histogram."
 
     @property
     def corrected_line(self) -> str:
@@ -292,10 +262,7 @@ class Result(ChartedSummary):
             reason: replace(change, words={1: change.words, 2: "count both"}.get(every.count(change), "count all"))
             for change, reason in last.items()
         }
-        return [
-            AsideLine(**vars(each), change=buttons.get(each.reason), in_front=each.reason in changes)
-            for each in self.set_aside
-        ]
+        return [AsideLine(**vars(each), change=buttons.get(each.reason)) for each in self.set_aside]
 
     @property
     def confidence_line(self) -> str:
