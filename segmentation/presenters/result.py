@@ -47,18 +47,12 @@ class Chip:
 
 @dataclass(frozen=True)
 class Change:
-    """A button that makes a revision with one other setting: its words, and the setting as it is typed."""
+    """A button that makes a revision with one other setting: its words, the setting as it is typed, and why."""
 
     words: str
     setting: str
     value: str
-
-
-@dataclass(frozen=True)
-class Offer(Flag):
-    """A note with a change that may help."""
-
-    change: Change | None = None
+    text: str = ""
 
 
 # By reason: what is clicked, the setting and what it becomes.
@@ -73,10 +67,6 @@ class AsideLine(Aside):
     """The objects left out for one reason, and the setting that counts them, if one click can change it."""
 
     change: Change | None = None
-
-    @property
-    def title(self) -> str:
-        return capital(self.reason)
 
 
 @dataclass(frozen=True)
@@ -132,7 +122,8 @@ class Result(ChartedSummary):
         """The model that a user's own began with, where the image is unlike the user's."""
         other = self.used.get("unlike_own", {}).get("began_with")
         found = next((card for card in cards.available() if card.name == other), None)
-        return Change(f"analyse with {found.title}", "model", found.name) if found else None
+        why = "Another model may fit better."
+        return Change(f"analyse with {found.title}", "model", found.name, why) if found else None
 
     @property
     def all_the_same(self) -> Change:
@@ -148,20 +139,18 @@ class Result(ChartedSummary):
         if not (near or first != used.get("polarity")) or self.job.get_settings().as_dict().get("polarity") != "auto":
             return None
         other = "dark" if used.get("polarity") == "bright" else "bright"
-        return Change(f"outline the {other} ones instead", "polarity", other)
+        why = f"{capital(used['polarity'])} {self.task.things} were outlined; {other} ones look almost as clear."
+        return Change(f"outline the {other} ones instead", "polarity", other, why)
 
     @property
-    def notices(self) -> list[Flag]:
+    def notices(self) -> list[Flag | Change]:
         """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        outlined = f"{capital(self.used.get('polarity', ''))} {self.task.things} were outlined"
-        others = f"{outlined}; the others look almost as clear."
-        changes = {others: self.other_polarity, "Another model may fit better.": self.began_with}
         aside = [each for each in self.set_aside if each.reason in COUNTED_AGAIN][:1]
         return [
             *(each for each in self.warnings if each.doubt),
-            *(Offer(words, change=change) for words, change in changes.items() if change),
+            *filter(None, (self.other_polarity, self.began_with)),
             *(Flag(f"{each.count} left out: {each.reason}.", reason=each.reason) for each in aside),
             *(each for each in self.warnings if not each.doubt),
         ]
@@ -183,13 +172,6 @@ class Result(ChartedSummary):
     @property
     def kept_words(self) -> str:
         return f"{self.task.thing if self.kept == 1 else self.task.things} counted"
-
-    @property
-    def empty(self) -> str:
-        """What to try where all that was found was left out."""
-        if self.kept or self.nothing:
-            return ""
-        return f"All {self.task.things} that were found were left out. Other settings may count them."
 
     @property
     def figure_words(self) -> str:

@@ -40,6 +40,13 @@ def result(page):
     return page.url
 
 
+def decoded(page) -> int:
+    """The width of the figure, which is written when somebody looks at it."""
+    open_tab(page, "Files")
+    expect(page.locator(FIGURE)).to_have_attribute("src", re.compile("/files/"), timeout=PATIENCE)
+    return page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
+
+
 def downloaded(page, link) -> tuple[str, bytes]:
     with page.expect_download() as waiting:
         page.get_by_role("link", name=link, exact=True).first.click()
@@ -69,10 +76,7 @@ def test_one_drag_and_one_click(visit, discs, size):
 
     start(page)
     result(page)
-    open_tab(page, "Files")
-    page.locator(FIGURE).scroll_into_view_if_needed()
-    width = page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
-    assert 800 < width <= 1200
+    assert 800 < decoded(page) <= 1200
     assert fits(page)
     assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
     kept = int(page.locator(".headline b").inner_text())

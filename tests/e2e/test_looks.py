@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import SIZES, open_tab
-from .test_journey import choose, fits, result, start
+from .test_journey import choose, decoded, fits, result, start
 
 FOLDER = os.environ.get("DEEPSEGM_SCREENSHOTS")
 FIXED = {
@@ -44,7 +44,7 @@ def test_every_page(visit, discs, plain, size, scheme):
     for tab in ("Sizes", "Particles", "Files", "Scale", "Details"):
         open_tab(page, tab)
         if tab == "Files":
-            page.locator(FIGURE_DECODED).evaluate("image => image.decode()")
+            decoded(page)
         seen[tab] = check(page, f"result-{tab.lower()}-{size}-{scheme}")
     page.get_by_text("Re-run with other settings").click()
     seen["rerun"] = check(page, f"rerun-{size}-{scheme}")
@@ -52,9 +52,6 @@ def test_every_page(visit, discs, plain, size, scheme):
         page.goto(where)
         seen[name] = check(page, f"{name}-{size}-{scheme}")
     assert all(problem == "" for problem in seen.values()), seen
-
-
-FIGURE_DECODED = "figure.paper img"
 
 
 def check(page, name: str) -> str:
