@@ -162,8 +162,8 @@ class Summary:
 
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
         """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it."""
-        rows = (self.statistics.budget or {}).get("rows", []) if self.statistics else []
-        known = sorted(((row[answer], row["title"]) for row in rows if row[answer]), reverse=True)
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        known = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
         return [(title, uncertainty_words(part, answer), round(100 * part / known[0][0])) for part, title in known]
 
     def whole(self, answer: str) -> str:
