@@ -40,10 +40,7 @@ BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
-WRONG_SCALE = (
-    "Do not use these numbers before the scale is checked: two sources differ by a factor of {factor:.3g}. There is no"
-    " verdict."
-)
+WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
 # Why an automatic choice took a model.
 NEAREST = "Of {count} models, the training images of this one look most like the image."
@@ -376,9 +373,11 @@ def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     if not used.is_known:
         yield Flag(NO_SCALE)
     others = micrograph.calibration, micrograph.reading
-    doubt = any(contradict(each, used) for each in others)
+    sources = crosscheck_sources(*others, used)
     if factor := far_apart(used, *others):
-        yield Flag.doubtful(WRONG_SCALE.format(factor=factor), f"Do not use: scale wrong by a factor of {factor:.2g}?")
-    for sentence in crosscheck_sources(*others, used):
-        yield Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence)
+        wrong = WRONG_SCALE.format(sources=" ".join(sources))
+        yield Flag.doubtful(wrong, f"Do not use: scale wrong by a factor of {factor:.2g}?")
+    else:
+        doubt = any(contradict(each, used) for each in others)
+        yield from (Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence) for sentence in sources)
     yield from map(Flag, micrograph.notes)
