@@ -156,6 +156,8 @@ class Attempted(models.Model):
 
     def finish(self, state: str, **fields: Any) -> None:
         """End this attempt; raises `Superseded`."""
+        if state == "done":
+            fields = {"stage": "", "progress": 1.0, **fields}
         self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
     def report(self, **said: Any) -> None:
