@@ -94,6 +94,9 @@ def answers(folder: Path, site: Path, database: str = "") -> Any:
     for rows in (said["jobs"], said["samples"]):
         for row in rows.values():
             row["page"].pop("html", None)
+            for file in row["files"].values():
+                if file["status"] == 202:  # the page of a file that is being written
+                    file.pop("sha256")
     return said
 
 
