@@ -309,6 +309,7 @@ def _segmentation(
         {name: _whole(each, micrograph) for name, each in found.alternatives.items()},
         {name: _whole(each, micrograph) for name, each in found.layers.items()},
         {name: _whole(each, micrograph) for name, each in maps.items()},
+        cuts=found.cuts,
     )
 
 

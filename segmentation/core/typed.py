@@ -8,6 +8,7 @@ Everything here comes from the settings models themselves: titles, descriptions,
             size in px, which forms turn into the factor at which it is the size that the model likes best
     main    whether a page shows it at once, and not only among more settings
     group   title of a fold of its own among more settings
+    scripts whether no page asks for it, because pages offer something better
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Setting:
     unit: str = ""
     main: bool = False
     group: str = ""
+    scripts: bool = False
 
     @property
     def is_switch(self) -> bool:
@@ -158,6 +160,7 @@ def _setting(name: str, said: dict[str, Any]) -> Setting:
         said.get("unit", ""),
         said.get("main", False),
         said.get("group", ""),
+        said.get("scripts", False),
     )
 
 

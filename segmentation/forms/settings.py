@@ -189,7 +189,7 @@ class SettingsForm(forms.Form):
     @property
     def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
-        more = [each for each in self.shown if not each.setting.main and not each.setting.group]
+        more = [each for each in self.shown if not (each.setting.main or each.setting.group or each.setting.scripts)]
         owners = dict.fromkeys(each.task for each in more)
         return [(owner, [each for each in more if each.task is owner]) for owner in owners]
 

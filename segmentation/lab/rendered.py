@@ -59,7 +59,8 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
             done = order.picture(number)
             name = f"{number:05d}"
             _write(done, folder, name)
-            rows.writerow([f"{name}.png", order.seed, number, int(done.labels.max()), *_values(done)])
+            values = [f"{v:.6g}" if isinstance(v, float) else v for v in done.settings.flat().values()]
+            rows.writerow([f"{name}.png", order.seed, number, int(done.labels.max()), *values])
             if number < ON_SHEET:
                 thumbnails += _tiles(done)
             progress(number + 1)
@@ -78,10 +79,6 @@ def _write(done: Rendering, folder: Path, name: str) -> None:
     Image.fromarray(done.grey).save(folder / "images" / f"{name}.png")
     Image.fromarray(done.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
     tifffile.imwrite(folder / "depth" / f"{name}.tif", done.depth, compression="zlib")
-
-
-def _values(done: Rendering) -> list[object]:
-    return [f"{v:.6g}" if isinstance(v, float) else v for v in done.settings.flat().values()]
 
 
 def real_ones(folder: Path) -> list[NDArray[np.uint8]]:

@@ -124,11 +124,8 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
             one = changed(
                 common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **said}, variant.title
             )
-            yield Planned((variant.title, *map(_shortly, values)), one)
-
-
-def _shortly(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+            words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+            yield Planned((variant.title, *words), one)
 
 
 def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:

@@ -54,7 +54,6 @@ class Change:
     value: str
 
 
-MANY_MORE = 1.1  # times the outlines from which on it is offered to separate more touching particles
 # By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
@@ -145,18 +144,6 @@ class Result(ChartedSummary):
             return None
         other = "dark" if used.get("polarity") == "bright" else "bright"
         return Change(f"outline the {other} ones instead", "polarity", other)
-
-    @property
-    def separated(self) -> int | None:
-        """How many outlines there would be if more touching particles were separated, where those are many more."""
-        used, found = self.used, self.summary["found"]
-        more = used.get("separated", 0)
-        # Outlined anew, corrected outlines would be lost.
-        return more if found and more >= MANY_MORE * found and not used.get("corrected") else None
-
-    @property
-    def separate_more(self) -> Change:
-        return Change("separate them", "separation", "more")
 
     @property
     def in_pixels(self) -> bool:

@@ -58,12 +58,15 @@ from ..services.ground.calibration import (
     used_calibration,
     width_text,
 )
+from ..services.ground.limits import one_edit
+from ..services.results.edits import MOST, make_cuts
 from ..services.results.logs import as_csv, as_json
 from ..services.results.signing import meanings_for
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
 SOON = timedelta(seconds=5)
+PLACES = frozenset(map(str, range(MOST)))
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
@@ -239,6 +242,21 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[pk]))
     return see_other(reverse("job", args=[new.pk]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cut(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Possible cuts made, by their places in the list, and the corrected outlines measured as a new job."""
+    if request.method != "POST":
+        return redirect("job", pk)
+    found, who = own_job(request, pk), {"user": request.user, "visitor": request.visitor}
+    texts = request.POST.get("cuts", "").split()
+    try:
+        with one_edit(address=request.address_hash, **who):
+            make_cuts(job=found, places={int(each) for each in texts if each in PLACES}, **who)
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
+    return measure_corrections(request, pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -41,8 +41,9 @@ export class Drawing {
     this.fillGrid();
     this.gather();
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
-    this.heard = {}; // hover(particle or null), tap(the same), numbers(written, of)
-    const tell = (name) => (place) => this.heard[name]?.(this.at(place));
+    this.overlay = null; // draws over the outlines, in pixels of the image
+    this.heard = {}; // hover(particle or null, point of the image), tap(the same), numbers(written, of)
+    const tell = (name) => (place) => this.heard[name]?.(this.at(place), place && this.viewport.toImage(place));
     const pointers = { hover: tell("hover"), tap: tell("tap") };
     this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...pointers });
   }
@@ -160,6 +161,7 @@ export class Drawing {
     const numbers = layers.numbers ? this.writeNumbers() : [0, 0];
     this.heard.numbers?.(...numbers);
     for (const particle of [this.pointed, this.selected]) this.emphasise(particle);
+    this.overlay?.(context, viewport.view.scale);
   }
 
   // Where some particles were chosen, all others step back.

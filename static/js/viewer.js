@@ -1,6 +1,7 @@
 // The interactive result: the micrograph with its outlines, the histogram and the table, all of the same particles.
 
 import { Histogram } from "./chart.js";
+import { Cuts, control, cutWords, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { Drawing } from "./viewer-drawing.js";
@@ -13,7 +14,8 @@ const chart = document.getElementById("histogram"); // not of a few particles
 async function outlines(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  return answer.json();
+  const data = await answer.json();
+  return { ...data, cuts: listed(data.cuts) };
 }
 
 // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
@@ -31,16 +33,30 @@ function sentence(object, { unit, said }) {
 
 const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
 
+// Dashed lines over the outlines, where there are any; the form names those that are shown.
+function possibleCuts(drawing, list) {
+  const cuts = new Cuts(list);
+  drawing.overlay = (context, scale) => cuts.paint(context, scale);
+  const places = section.querySelector("[data-cuts-places]");
+  const changed = () => {
+    if (places) places.value = cuts.shown.map(({ place }) => place).join(" ");
+    drawing.draw();
+  };
+  if (list.length) control(section.querySelector("[data-cuts]"), cuts, changed);
+  return cuts;
+}
+
 function start(drawing, canvas, data, choice, unchoose) {
   const readout = section.querySelector("[data-readout]");
   const hint = readout.textContent;
   const lengths = shownLengths(data);
+  const cuts = possibleCuts(drawing, data.cuts);
   let [selected, pointed, quiet] = [null, null, hint];
 
   const describe = (particle) => {
     pointed = particle;
     const shown = particle ?? selected;
-    readout.textContent = shown ? sentence(shown, lengths) : quiet;
+    readout.textContent = cuts.pointed ? `${cutWords(cuts.pointed, section.dataset.thing.toLowerCase())}.` : shown ? sentence(shown, lengths) : quiet;
     readout.classList.toggle("told", readout.textContent !== hint);
   };
   const select = (particle, { centre = false } = {}) => {
@@ -49,14 +65,20 @@ function start(drawing, canvas, data, choice, unchoose) {
     list.select(particle);
     describe(particle);
   };
+  const pointAt = (point) => (cuts.pointed = point ? cuts.near(point, drawing.viewport.view.scale) : null);
   const list = new ParticleList(listing, data, (particle) => select(particle, { centre: true }));
   drawing.heard = {
-    hover: (particle) => {
+    hover: (particle, point) => {
+      const before = cuts.pointed;
+      if (pointAt(point) !== before) drawing.draw();
       drawing.point(particle);
       canvas.classList.toggle("over", particle !== null);
       describe(particle);
     },
-    tap: select,
+    tap: (particle, point) => {
+      pointAt(point);
+      select(particle);
+    },
     numbers: (written, of) => {
       const said = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : hint;
       if (said === quiet) return;

@@ -87,13 +87,15 @@ def manage(folder: Path, *arguments: object, database: str = "") -> subprocess.C
 
 
 def answers(folder: Path, site: Path, database: str = "") -> Any:
-    """What a site answers about all that it holds, but for pages, which hold a key of their own."""
+    """What a site answers about all that it holds, but for pages, which hold a key of their own; of a file that is
+    written when it is asked for, that it is (202)."""
     if folder != site:
         shutil.copy(site / "asked.json", folder)
     said = json.loads(python(folder, ANSWERS, database=database).stdout)
     for rows in (said["jobs"], said["samples"]):
         for row in rows.values():
             row["page"].pop("html", None)
+            row["files"] = {name: file if file["status"] == 200 else 202 for name, file in row["files"].items()}
     return said
 
 

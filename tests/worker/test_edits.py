@@ -25,7 +25,7 @@ from PIL import Image
 from segmentation import services
 from segmentation.core.labels.geometry import TooLong, ending
 from segmentation.core.labels.operations import correct, patch_of
-from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Cut, Segmentation
 from segmentation.core.labels.working import STRIP, WorkingLabels
 from segmentation.core.report.wording import corrected_words
 from segmentation.http.serving import serve_labels
@@ -37,7 +37,7 @@ from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
 from segmentation.services.results import edits as service
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.core.builders import segmentation_of
-from tests.web.finished import visit, words
+from tests.web.finished import SUMMARY, visit, words
 from worker.tasks import run_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
@@ -66,7 +66,7 @@ def result(make_micrograph, make_job, tmp_path):
     layers = {"certainty": np.full((120, 160), 7, np.uint8)}
     found = replace(found, provenance=replace(found.provenance, micrograph=sha256), layers=layers)
     found.save(tmp_path / "segmentation.npz")
-    job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, **owner)
+    job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, summary=SUMMARY, **owner)
     known = {"file": tmp_path / "segmentation.npz", "provenance": found.provenance}
     services.keep_segmentation(job=job, **known)
     Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
@@ -366,7 +366,7 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     page = script.get(f"/jobs/{job.pk}/").content.decode()
     told = corrected_words({"corrected": 3, "reviewed": 1})
     assert page.count(told) == 2, "below the name and in the list of revisions"
-    assert 'id="comparison"' not in page, "the automatic result has no numbers in this test"
+    assert 'id="comparison"' in page
     with job.artifact("particles.csv").file.storage.open(job.artifact("particles.csv").file.name) as packed:
         table = gzip.decompress(packed.read()).decode()
     assert f"# outlines: {told.replace(',', '%2C')}" in table
@@ -377,6 +377,28 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     repeated = correct(automatic, stored.provenance.edits)
     assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
     assert stored.layers.keys() == automatic.layers.keys() == {"certainty"}
+
+
+def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
+    """The first square is cut twice and the second once: the third line stands nowhere. Pressed twice it is one job."""
+    stored = result.segmentation
+    lines = [[[30, 10], [30, 60]], [[10, 30.5], [30, 30.5]], [[140, 10], [140, 40]], [[95, 10], [95, 40]]]
+    sides = [[28, 35, 31, 35], [20, 28, 20, 32], [138, 25, 141, 25], [93, 25, 96, 25]]
+    cuts = tuple(Cut(0.9, line, [], beside) for line, beside in zip(lines, sides, strict=True))
+    with stored.file.open("rb") as file:
+        found = replace(Segmentation.load(file), cuts=cuts)
+    found.save(content := io.BytesIO())
+    stored.file.save("cuts.npz", ContentFile(content.getvalue()))
+    page = visit(client, visitor_of(SECRET))
+    assert Client().post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2"}).status_code == 403
+    assert page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "no 7 -1"}).status_code == 409
+    first, second = (page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2 x 99999"}) for _ in range(2))
+    assert first.status_code == 303 and first["Location"] == second["Location"]
+    log = [row.operation for row in result.edits.all()]
+    assert [each["op"] for each in log] == ["split", "split"] and [each["line"] for each in log] == lines[:2]
+    now = outlines(result)
+    assert [len(np.unique(now[10:60, 10:50])), now[20, 85] == now[20, 100], len(np.unique(now))] == [3, True, 6]
+    assert Job.objects.get(corrects=2).parent == result
 
 
 def test_the_page_measures_what_was_corrected(send, result, client):

@@ -61,7 +61,9 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
     dark = bool(areas[contrast < 0].sum() > areas[contrast > 0].sum())
     sign = -1.0 if dark else 1.0
     contrast = sign * contrast
-    typical = max(_weighted_quantile(np.abs(contrast[known]), areas[known], TYPICAL), 1.0)
+    values, order = np.abs(contrast[known]), np.argsort(np.abs(contrast[known]))
+    total = np.cumsum(areas[known][order])
+    typical = max(float(values[order][np.searchsorted(total, TYPICAL * total[-1])]), 1.0)
     relative = contrast / typical
     gap = relative <= -FAINT
     boxes = ndimage.find_objects(labels, n)
@@ -132,9 +134,3 @@ def rings(
         owner = ndimage.maximum_filter(part, 2 * far + 1)[rows]
         ring = (owner > 0) & ~ndimage.maximum_filter(part > 0, 2 * near + 1)[rows]
         yield owner[ring], slice(top, top + step), ring
-
-
-def _weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, share * total[-1])])

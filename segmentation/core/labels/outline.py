@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from .confidence import Grey, Maps, confidence
 from .contrast import contrasts
+from .cuts import border_of, possible_cuts
 from .options import EVEN, MERGE_LIMIT, ParticleOptions
 from .region_graph import oversegment
-from .region_merging import merge_regions, merged_labels
+from .region_merging import limit_for, merge, merge_regions, merged_labels, typical_size
+from .segmentation import Cut
 from .separate import Labels, relabel, separate
 
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
@@ -31,6 +33,7 @@ class Outlines:
     confidence: NDArray[np.float32]
     dropped: int
     expected: float
+    cuts: tuple[Cut, ...] = ()
 
 
 def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Labels:
@@ -73,15 +76,18 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: Par
 
 
 def outline_twice(
-    maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions, limit: float
+    maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions
 ) -> tuple[Outlines, Outlines]:
-    """As `outline`, and once more with another limit of region merging: both merge the same regions."""
-    usual, other = options.region_merging, {**options.region_merging, MERGE_LIMIT: limit}
+    """As `outline`, with the possible cuts; and once more after those that are more likely right than not were made."""
     regions = oversegment(maps, grey, threshold=threshold, scale=scale)
-    unit = options.diameter / scale
-    more = merged_labels((regions[0].copy(), *regions[1:]), other, unit)
-    found = merged_labels(regions, usual, unit)
-    return _likely(maps, grey, scale, found, options), _likely(maps, grey, scale, more, options)
+    merges = merge(regions[2], options.region_merging, options.diameter / scale)
+    size = typical_size(regions[2], merges.ends())
+    limit = limit_for(size, options.region_merging[MERGE_LIMIT])
+    cuts = possible_cuts(*regions, merges, limit, size)
+    more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(min(limit, border_of(EVEN, size))))
+    found = merged_labels(regions, merges.ends(limit))
+    first, other = (_likely(maps, grey, scale, labels, options) for labels in (found, more))
+    return replace(first, cuts=cuts), replace(other, cuts=cuts)
 
 
 def _likely(maps: Maps, grey: Grey, scale: float, labels: Labels, options: ParticleOptions) -> Outlines:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,39 @@ from .separate import Labels, fill_holes, relabel, renumber
 
 SMALL = 16.0, 24.0  # px of the median ECD: here the limit begins to rise, and here it reaches the usual limit
 Places = NDArray[np.int64]
+
+
+class Merges(NamedTuple):
+    """What `merge` did. Merging up to a lower limit leaves out some of it and changes nothing else, because the least
+    probable border always comes first.
+
+    into: (n + 1,) the region that each was merged into, or its own number. chance: (n + 1,) the probability of the
+    border that vanished then; of a border around earlier ones not less than theirs; 1 of regions that stay. turn:
+    (n + 1,) 1 for the first merge; 0 of regions that stay.
+    """
+
+    into: Places
+    chance: Floats
+    turn: Places
+
+    def ends(self, limit: float = 1.0) -> Places:
+        """(n + 1,) the final region of each region, merged up to a limit that is not above the limit of all."""
+        ends = np.where(self.chance < limit, self.into, np.arange(len(self.into)))
+        while (ends != ends[ends]).any():
+            ends = ends[ends]
+        return ends
+
+    def joining(self, pairs: Places) -> Places:
+        """(m,) the merge, by the region that was merged into another, that made regions (m, 2) one; 0 where none
+        did."""
+        one, other = pairs.T.copy()
+        found = np.zeros(len(pairs), np.int64)
+        turns = np.where(self.turn > 0, self.turn, len(self.turn))
+        while (going := (one != other) & (np.minimum(turns[one], turns[other]) < len(turns))).any():
+            first = np.where(turns[one] <= turns[other], one, other)
+            found = np.where(going, first, found)
+            one, other = (np.where(going & (side == first), self.into[side], side) for side in (one, other))
+        return np.where(one == other, found, 0)
 
 
 def merge_regions(
@@ -39,26 +73,26 @@ def merge_regions(
     which the network saw the picture. diameter: its preferred diameter in px. weights: of the logistic model, see
     ParticleOptions. Returns (H, W) int32 labels 1..n, 0 background.
     """
-    return merged_labels(oversegment(maps, grey, threshold=threshold, scale=scale), weights, diameter / scale)
+    oversegmented = oversegment(maps, grey, threshold=threshold, scale=scale)
+    merges = merge(oversegmented[2], weights, diameter / scale)
+    size = typical_size(oversegmented[2], merges.ends())
+    return merged_labels(oversegmented, merges.ends(limit_for(size, weights[MERGE_LIMIT])))
 
 
-def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], weights: Mapping[str, float], unit: float) -> Labels:
-    """The labels of `merge_regions` from what `oversegment` found; its labels are changed in place."""
-    labels, first, regions = oversegmented
-    if len(regions.pairs):
-        ends = merge(regions, weights, unit)
-        if (limit := limit_for(typical_size(regions, ends), weights[MERGE_LIMIT])) < weights[MERGE_LIMIT]:
-            ends = merge(regions, {**weights, MERGE_LIMIT: limit}, unit)
-        numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
-        numbers[first:] = ends[1:] + first - 1
-        relabel(labels, numbers)
-    return renumber(fill_holes(labels))
+def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Places) -> Labels:
+    """The labels of regions after each was merged into its entry in `ends` (n + 1,), numbered 1..n without holes; those
+    of `oversegmented`, from `oversegment`, are changed in place."""
+    labels, first, _ = oversegmented
+    numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
+    numbers[first:] = ends[1:] + first - 1
+    return renumber(fill_holes(relabel(labels, numbers)))
 
 
 def typical_size(regions: RegionGraph, ends: Places) -> float:
-    """Median ECD in px of the merged regions; ends: (n + 1,) from `merge`."""
+    """Median ECD in px of the merged regions, infinite without any; ends: (n + 1,) from `Merges.ends`."""
     areas = np.bincount(ends[1:], regions.sums[1:, AREA])
-    return float(np.median(np.sqrt(4 * areas[areas > 0] / np.pi)))
+    areas = areas[areas > 0]
+    return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else np.inf
 
 
 def limit_for(size: float, usual: float) -> float:
@@ -111,8 +145,8 @@ def _roundness(sums: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(middle - off, 0) / (middle + off)))
 
 
-def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> NDArray[np.int64]:
-    """(n + 1,) the final region of each region, after regions with an improbable border are merged.
+def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Merges:
+    """How regions with an improbable border are merged, up to the limit in `weights`.
 
     unit: the network's preferred diameter, in pixels of the regions. weights: see `merge_regions`.
     """
@@ -127,7 +161,9 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> ND
     )
     beside: list[dict[int, int]] = [{} for _ in regions.peaks]  # neighbour -> the place of the border with it
     ends, changes = list(range(len(beside))), [0] * len(beside)
+    heights, odds_of, turns = [-np.inf] * len(beside), np.full(len(beside), np.inf), np.zeros(len(beside), np.int64)
     queue: list[tuple[float, int, int, int]] = []
+    turn = 0
 
     def offer(one: Places, other: Places, at: Places) -> None:
         features = border_features(grown, one, other, at, unit)
@@ -142,11 +178,13 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> ND
         beside[one][other] = beside[other][one] = place
     offer(regions.pairs[:, 0], regions.pairs[:, 1], np.arange(len(regions.pairs)))
     while queue:
-        _, one, other, known = heapq.heappop(queue)
+        odds, one, other, known = heapq.heappop(queue)
         # What was offered before one of the two grew, or was taken in, is out of date.
         if known != changes[one] + changes[other] or ends[one] != one or ends[other] != other:
             continue
         ends[other] = one
+        odds_of[other] = heights[one] = max(odds, heights[one], heights[other])
+        turns[other] = turn = turn + 1
         grown.sums[one] += grown.sums[other]
         grown.peaks[one] = max(grown.peaks[one], grown.peaks[other])
         changes[one] += changes[other] + 1
@@ -161,11 +199,4 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> ND
                 grown.lines[kept] += grown.lines[place]
         near = np.array(list(beside[one].items()), np.int64).reshape(-1, 2)
         offer(np.full(len(near), one), near[:, 0], near[:, 1])
-    return _followed(np.array(ends))
-
-
-def _followed(ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The last region of each chain of merged regions."""
-    while (ends != ends[ends]).any():
-        ends = ends[ends]
-    return ends
+    return Merges(np.array(ends), 1 / (1 + np.exp(-odds_of)), turns)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,26 @@ class Provenance:
         return str(self.card.get("sha256", ""))
 
 
+class Cut(NamedTuple):
+    """A possible cut: a line of points [x, y] in pixels of the image, through an object from edge to edge, or from the
+    lines of other cuts.
+
+    chance: that it lies between two particles. after: the places of these others in the list of all cuts of the image;
+    they are no less likely and come before it. sides: [x, y, x, y], pixels on both sides of its middle.
+    """
+
+    chance: float
+    line: list[list[float]]
+    after: list[int]
+    sides: list[int]
+
+    def divides(self, crop: Callable[[tuple[int, int, int, int]], NDArray[np.int32]]) -> int:
+        """The object on both sides of it, 0 if there is none; crop: gives the labels in a box."""
+        x0, y0, x1, y1 = self.sides
+        one, other = (int(crop((y, x, y + 1, x + 1))[0, 0]) for x, y in ((x0, y0), (x1, y1)))
+        return one if one == other else 0
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """The objects of a micrograph, or its regions.
@@ -82,6 +102,7 @@ class Segmentation:
     next_id: the lowest number that was never an id here; 0 means the highest id plus one.
     by_hand: ids of the objects that a person drew, changed or confirmed; no filter sets them aside.
     set_aside: ids of the objects that a person set aside, with the reason.
+    cuts: the possible cuts of the outlines as found, the most probable first.
     """
 
     labels: NDArray[np.int32]
@@ -98,6 +119,7 @@ class Segmentation:
     next_id: int = 0
     by_hand: frozenset[int] = frozenset()
     set_aside: Mapping[int, str] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.next_id:
@@ -126,6 +148,7 @@ class Segmentation:
             "by_hand": sorted(self.by_hand),
             "set_aside": {str(number): self.set_aside[number] for number in sorted(self.set_aside)},
             "provenance": self.provenance.as_dict(),
+            "cuts": self.cuts,
         }
         arrays: dict[str, NDArray[np.generic]] = {
             "header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8),
@@ -189,6 +212,7 @@ def without_images(data: Any) -> Segmentation:
         next_id=header["next_id"],
         by_hand=frozenset(header["by_hand"]),
         set_aside={int(number): reason for number, reason in header["set_aside"].items()},
+        cuts=tuple(Cut(*each) for each in header.get("cuts", ())),
     )
 
 

@@ -39,7 +39,7 @@ def opened(opens: Opens, known: Provenance) -> WorkingLabels:
     if found.provenance.micrograph != known.micrograph:
         raise UnusableSegmentation(FOREIGN)
     return WorkingLabels(
-        shape, found.rows, found.class_names, strips, objects_of(found), found.next_id, found.used, maps
+        shape, found.rows, found.class_names, strips, objects_of(found), found.next_id, found.used, maps, found.cuts
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .geometry import Box, Labels, check_time
 from .patches import BadEdit, Object, Patch, check_fits
 from .runs import Numbers, Runs, Strip, in_rows, joined, no_runs, runs_of
-from .segmentation import Segmentation
+from .segmentation import Cut, Segmentation
 
 STRIP = 256  # rows
 MOST_CROPPED = 1 << 23  # px; one operation unpacks no larger part of the image
@@ -36,6 +36,7 @@ class WorkingLabels:
     next_id: int
     used: Mapping[str, Any] = field(default_factory=dict)
     maps: Mapping[str, NetworkMap] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
 
     @classmethod
     def of(cls, found: Segmentation) -> WorkingLabels:
@@ -44,7 +45,8 @@ class WorkingLabels:
         strips = [Strip.of(found.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
         maps = {name: _cropped(each) for name, each in found.maps.items()}
         objects = objects_of(found)
-        return cls((tall, wide), found.rows, found.class_names, (*strips,), objects, found.next_id, found.used, maps)
+        facts = found.rows, found.class_names, (*strips,), objects, found.next_id, found.used, maps, found.cuts
+        return cls((tall, wide), *facts)
 
     @property
     def width(self) -> int:

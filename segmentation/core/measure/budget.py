@@ -283,7 +283,8 @@ def _between(case: Case) -> Contribution:
             else "Set to 0: this image is taken to represent the whole specimen."
         )
         return _contribution(name, title, source, remedy, case.if_scaled(case.field_spread))
-    inside, whole = _by_particle(case.sizes), _by_image(case.sizes)
+    inside, found = _by_particle(case.sizes), nano_fraction(case.sizes)
+    whole = Effect(_of_interval(case.sizes), (found.high - found.low) / 2 / Z95 if found else None)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
@@ -328,12 +329,6 @@ def _by_particle(sizes: WeightedSizes) -> Effect:
     n = effective_number(alone.weights["number"])
     low, high = wilson(share_between(alone.size, alone.weights["number"]) * n, n)
     return Effect(_of_interval(alone), (high - low) / 2 / Z95)
-
-
-def _by_image(sizes: WeightedSizes) -> Effect:
-    """From the sampling of images and of the particles in them."""
-    found = nano_fraction(sizes)
-    return Effect(_of_interval(sizes), (found.high - found.low) / 2 / Z95 if found else None)
 
 
 def _of_interval(sizes: WeightedSizes) -> float | None:

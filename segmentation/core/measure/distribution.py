@@ -55,7 +55,8 @@ class WeightedSizes:
         image = np.repeat(np.arange(len(tables)), [int(each.kept.sum()) for each in tables])
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
-        weights = {way: _scaled(base * ecd**power) for way, power in POWER.items()}
+        weights = {way: base * ecd**power for way, power in POWER.items()}
+        weights = {way: each / each.mean() if len(each) else each for way, each in weights.items()}
         return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None)
 
     @property
@@ -83,10 +84,6 @@ def _kept(table: Table, edge: Edge, by: str) -> tuple[Floats, Floats, Floats]:
     # For a kept particle that touches the frame the probability is not known.
     base = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if edge == "weight" else np.ones(int(kept.sum()))
     return table.length(by)[kept], table.length("ecd")[kept], base
-
-
-def _scaled(weights: Floats) -> Floats:
-    return weights / weights.mean() if len(weights) else weights
 
 
 def effective_number(weights: Floats) -> float:

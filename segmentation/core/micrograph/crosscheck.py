@@ -60,7 +60,8 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
 
 def contradict(one: Sized, other: Sized) -> bool:
     """Whether both are known and differ by more than 2 % and more than their uncertainties allow."""
-    return _difference(one, other) > max(LARGEST_DIFFERENCE, _allowed(one, other))
+    allowed = COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
+    return _difference(one, other) > max(LARGEST_DIFFERENCE, allowed)
 
 
 def far_apart(used: Sized, *others: Sized) -> float:
@@ -74,11 +75,6 @@ def _difference(one: Sized, other: Sized) -> float:
     if not one.nm_per_pixel or not other.nm_per_pixel:
         return 0.0
     return max(one.nm_per_pixel, other.nm_per_pixel) / min(one.nm_per_pixel, other.nm_per_pixel) - 1
-
-
-def _allowed(one: Sized, other: Sized) -> float:
-    """The difference that the uncertainties explain; 0 without uncertainties."""
-    return COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
 
 
 def _apart(one: Sized, other: Sized, used: str) -> str:

@@ -6,7 +6,6 @@ import logging
 import math
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
@@ -44,7 +43,7 @@ def read_tiff(path: Path, max_pixels: int) -> Decoded:
         _check(page, max_pixels)
         pixels, more = _pixels(page)
         header = vendors.facts(PageTags(page))
-        orientation = _orientation(page)
+        orientation = value if isinstance(value := page.tags.valueof(274, 1), int) else 1
         kind = _kind(page)
     size = pixels.shape
     pixels, turning = turned(pixels, orientation)
@@ -220,11 +219,6 @@ def _from_inks(samples: Array) -> Array:
     black = paper - samples[..., 3].astype(np.float32)
     colours = (paper - samples[..., :3].astype(np.float32)) * (black / paper)[..., np.newaxis]
     return np.asarray(np.rint(luminance(colours))).astype(samples.dtype)
-
-
-def _orientation(page: TiffPage) -> int:
-    value: Any = page.tags.valueof(274, 1)
-    return int(value) if isinstance(value, int) else 1
 
 
 def _kind(page: TiffPage) -> str:

@@ -22,7 +22,7 @@ from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
 
 if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
+    from ..labels.segmentation import Cut, Segmentation
     from ..measure.results import Statistics
     from ..measure.table import Table
     from ..network.cards import ModelCard
@@ -64,6 +64,7 @@ class Decoded:
     used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     layers: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

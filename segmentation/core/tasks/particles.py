@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import EVEN, FAINT, LOW_MERGE_LIMIT, MERGE_LIMIT, ParticleOptions
+from ..labels.options import EVEN, FAINT, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -90,10 +90,13 @@ class ParticleSettings(SegmentationSettings):
         "auto",
         title="Touching particles",
         description=(
-            "How readily they are separated; “more” finds particles that came out as one outline, and splits a few that"
-            " are one."
+            "“more” makes the possible cuts that are more likely right than not; a result page shows them as dashed"
+            " lines, to be made there by one press."
         ),
-        json_schema_extra={"labels": {"auto": "as the image suggests", "more": "separate more of them"}},
+        json_schema_extra={
+            "labels": {"auto": "as the image suggests", "more": "make the likely cuts"},
+            "scripts": True,
+        },
     )
     flips: bool = Field(
         False,
@@ -146,19 +149,18 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     options = ParticleOptions.of(card)
     threshold = card.threshold if settings.threshold is None else settings.threshold
-    low = min(options.region_merging[MERGE_LIMIT], LOW_MERGE_LIMIT) if options.region_merging else None
-    if settings.separation == "more" and low is not None:
-        options, low = options.model_copy(update={"region_merging": {**options.region_merging, MERGE_LIMIT: low}}), None
 
     def with_threshold(step: float) -> Sequence[Outlines]:
         seen = maps, grey, view.scale, threshold + step, options
-        return [outline(*seen)] if step or low is None else outline_twice(*seen, low)
+        return [outline(*seen)] if step or not options.region_merging else outline_twice(*seen)
 
     steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
     at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
     with ThreadPoolExecutor(at_once) as pool:
         (found, *separated), *others = pool.map(with_threshold, steps)
+    if settings.separation == "more" and separated:
+        found = separated.pop()
     alternatives = {f"threshold {step:+.1f}": other.labels for step, (other,) in zip(steps[1:], others, strict=True)}
     areas = np.bincount(found.labels.ravel(), minlength=len(found.confidence) + 1)[1:]
     probable = len(areas) and found.expected >= EVEN  # outlines that are mostly wrong explain nothing
@@ -171,8 +173,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     }
     for each in separated:
         alternatives[SEPARATED] = each.labels
-        used["separated"] = int(each.labels.max(initial=0))
-    return Decoded(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
+    classes = np.zeros(len(found.confidence), np.int32)
+    return Decoded(found.labels, found.confidence, classes, used, alternatives, cuts=found.cuts)
 
 
 def measure(
@@ -209,6 +211,10 @@ def measure(
             for name, other in segmentation.alternatives.items()
         }
         alternatives["Feret without pixel corners"] = without_corners(table, own)
+    obstacle = unseen_specks(segmentation, int(table.kept.sum()))
+    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
+        checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
+        obstacle = Flag(checked, "the scale is to be checked")
     statistics = summarise(
         table,
         calibration=calibration,
@@ -219,22 +225,12 @@ def measure(
         evidence=Evidence(
             segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
         ),
-        obstacle=_obstacle(segmentation, table, micrograph, calibration),
+        obstacle=obstacle,
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
-
-
-def _obstacle(
-    segmentation: Segmentation, table: Table, micrograph: Micrograph, calibration: Calibration
-) -> Flag | None:
-    """What forbids a verdict on nanomaterials: a scale that is surely wrong, or many specks that were not measured."""
-    if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
-        checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
-        return Flag(checked, "the scale is to be checked")
-    return unseen_specks(segmentation, int(table.kept.sum()))
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:

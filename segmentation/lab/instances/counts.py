@@ -84,7 +84,8 @@ def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
     judged: ErrorKinds = error_kinds(overlap)
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(iou, 0.5)[1]] = True
-    pixels = _pixels(found > 0, truth > 0)
+    hits, all_found, all_true = ((found > 0) & (truth > 0)).sum(), (found > 0).sum(), (truth > 0).sum()
+    pixels = np.array([hits, all_found - hits, all_true - hits, found.size - all_found - all_true + hits], float)
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
@@ -97,11 +98,6 @@ def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
     kinds = {kind: judged.count(kind) for kind in Kind}
     sizes = min_ferets(truth, unit), min_ferets(found, unit)
     return ImageCounts(sums, *sizes, kinds, right, overlap.found_ids, count_by_size(overlap))
-
-
-def _pixels(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Floats:
-    hits, all_found, all_true = (found & truth).sum(), found.sum(), truth.sum()
-    return np.array([hits, all_found - hits, all_true - hits, found.size - all_found - all_true + hits], float)
 
 
 def _best(overlap: Overlap) -> Floats:

@@ -101,7 +101,7 @@ def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> B
     each is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
     every = [(image.regions, np.arange(len(image.regions.peaks)))]
     for weights in states:
-        ends = merge(image.regions, weights, image.unit)
+        ends = merge(image.regions, weights, image.unit).ends()
         every.append((merged(image.regions, ends), ends))
     features, real = zip(*(_borders(regions, ends, image) for regions, ends in every), strict=True)
     return {name: np.concatenate([each[name] for each in features]) for name in features[0]}, np.concatenate(real)

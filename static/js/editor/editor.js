@@ -3,6 +3,7 @@
 import { Calls, PAGE } from "./calls.js";
 import { counterparts, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
+import { PossibleCuts } from "./cuts.js";
 import { union } from "./labels.js";
 import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
@@ -34,6 +35,7 @@ export class Editor {
     const heard = Object.fromEntries(["press", "drag", "release", "cancel", "hover"].map((name) => [name, (...said) => this.ready && this.tool[name]?.(...said)]));
     this.stage = new Stage(canvas, { ...data, tiles: section.dataset.tiles, paintLabels, heard });
     Object.assign(this.stage.layers, { outlines: !this.semantic, colours: this.semantic });
+    this.cuts = new PossibleCuts(this);
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
     listen(this);
     this.use(this.semantic ? "brush" : "select");
@@ -175,6 +177,7 @@ export class Editor {
     if (left.length < this.selected.size) this.select(left);
     this.stage.changed();
     this.panel.changed();
+    this.cuts.refresh();
   }
 
   // ---- when the server knows better -------------------------------------------------------------

@@ -72,7 +72,8 @@ export async function asTheyStand(facts, data) {
       const before = automatic.get(record.id);
       return { ...(before?.colour ? { ...before, area: record.area } : record), outline, rings: others };
     });
-    return { ...data, particles };
+    const ids = await worker.call("divided", { sides: data.cuts.map((cut) => cut.sides) });
+    return { ...data, particles, cuts: data.cuts.map((cut, i) => ({ ...cut, id: ids[i] })).filter((cut) => cut.id) };
   } finally {
     worker.worker.terminate();
   }

@@ -17,6 +17,7 @@ export class Stage {
     this.layers = { outlines: true, colours: false, image: true };
     this.ready = false; // whether there are labels
     this.bitmap = null; // { bitmap, view }
+    this.overlay = null; // draws over the labels, as `preview`
     this.preview = null; // draws with the context in pixels of the image
     this.bare = false; // the picture alone, while H is held
     const told = (name) => (at, event) => this.heard[name]?.(at && this.point(at), event);
@@ -92,6 +93,7 @@ export class Stage {
       context.imageSmoothingEnabled = false;
       context.drawImage(bitmap, view.x, view.y, view.width / view.scale, view.height / view.scale);
     }
+    this.overlay?.(context, this.scale);
     if (this.preview) {
       context.lineWidth = 1.5 / this.scale;
       context.strokeStyle = context.fillStyle = ACCENT;

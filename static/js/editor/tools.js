@@ -167,8 +167,13 @@ class Split extends Gesture {
     this.first = null; // { point, id } of the first of two taps
   }
 
+  hover(point) {
+    this.editor.cuts.hover(point);
+  }
+
   async tapped(point) {
     const { editor } = this;
+    if (!this.first && (await editor.cuts.tapped(point))) return null;
     const id = await editor.at(point);
     if (!id) return editor.say(`${TOUCH ? "Tap" : "Click"} a point in the object, then one in its other part.`);
     if (this.first?.id !== id) {

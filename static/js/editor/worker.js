@@ -65,6 +65,9 @@ const answers = {
 
   pieces: ({ id }) => piecesOf(labels, id),
 
+  // The object on both sides of each line, 0 where there is none: the line is cut, or its object is gone.
+  divided: ({ sides }) => sides.map(([x0, y0, x1, y1]) => (labels.at(x0, y0) === labels.at(x1, y1) ? labels.at(x0, y0) : 0)),
+
   // Whose pixel lies within a shape: ids in a box, or in a polygon.
   within({ box, polygon }) {
     const found = new Set();

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from segmentation.core.labels.operations import Corrections, correct, splits
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
-from segmentation.core.labels.outline import particles
+from segmentation.core.labels.outline import outline_twice, particles
 from segmentation.core.labels.region_graph import RegionGraph, merged, noise_of, oversegment
 from segmentation.core.labels.region_merging import border_features, merge, merge_regions
+from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.separate import separate
+from segmentation.core.labels.working import WorkingLabels
 from segmentation.lab.instances.targets import inner_distance
 from tests.core.labels.test_separate import label_discs
 from tests.core.network.test_inference import tiny_card
@@ -93,11 +96,11 @@ def chain(**more):
 def test_the_least_likely_cut_is_joined_first_and_changes_the_others():
     """2 joins 1 at a dip of 0.01; then the lower peak beside 3 is 0.9, which makes the dip of 0.1 one of 0.2."""
     weights = WEIGHTS | {INTERCEPT: -3.0}  # as likely as not at a dip of 0.15
-    ends = merge(chain(), weights, 36.0)
+    ends = merge(chain(), weights, 36.0).ends()
     assert ends[1] == ends[2] and len({ends[1], ends[3], ends[4]}) == 3
-    assert len(set(merge(chain(), weights | {INTERCEPT: -4.5}, 36.0)[1:4])) == 1
-    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.001}, 36.0))) == 5
-    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.999999}, 36.0)[1:])) == 1
+    assert len(set(merge(chain(), weights | {INTERCEPT: -4.5}, 36.0).ends()[1:4])) == 1
+    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.001}, 36.0).ends())) == 5
+    assert len(set(merge(chain(), weights | {MERGE_LIMIT: 0.999999}, 36.0).ends()[1:])) == 1
 
 
 def test_joined_pieces_have_the_sums_and_the_highest_saddles():
@@ -206,3 +209,59 @@ def test_a_card_with_other_cuts_is_refused(tmp_path, change):
     region_merging = {name: value for name, value in (WEIGHTS | change).items() if value is not None}
     with pytest.raises(ValueError, match="region_merging"):
         ParticleOptions.of(replace(tiny_card(tmp_path), options={"region_merging": region_merging}))
+
+
+def cut_of(truth, intercept, limit):
+    """The outlines of a label image by merging up to a limit, with their possible cuts; and made cuts."""
+    maps = maps_of(truth, blur=3.0)
+    weights = WEIGHTS | {INTERCEPT: intercept, MERGE_LIMIT: limit}
+    found, _ = outline_twice(maps, even(maps), 1.0, 0.5, ParticleOptions(diameter=36.0, region_merging=weights))
+    ids = np.arange(1, len(found.confidence) + 1, dtype=np.int32)
+    segmentation = Segmentation(
+        *(found.labels, ids, 0 * ids, ("particle",), found.confidence, len(truth), Provenance("ab", "particles")),
+        cuts=found.cuts,
+    )
+    return segmentation, splits(Corrections(WorkingLabels.of(segmentation)), range(9))
+
+
+def test_a_border_that_was_given_up_is_a_possible_cut_along_the_contact():
+    truth = label_discs((60, 50, 20), (60, 89, 20))
+    found, operations = cut_of(truth, -14.0, 0.8)
+    [cut] = found.cuts
+    assert len(found) == 1 and cut.chance == pytest.approx(0.18, abs=0.02)
+    x, y = np.array(cut.line).T
+    assert np.abs(x - 69.5).max() <= 1 and (y.min(), y.max()) == (54, 67)  # the discs share rows 54 to 66
+    after = correct(found, operations)
+    assert len(after) == 2 and [number["op"] for number in operations] == ["split"]
+    shares = np.bincount(after.labels[truth > 0] * 3 + truth[truth > 0], minlength=9).reshape(3, 3)[1:, 1:]
+    assert shares.max(axis=1).sum() >= (truth > 0).sum() - 10
+    assert cut.divides(WorkingLabels.of(after).crop) == 0
+
+
+def test_cuts_that_end_at_others_come_after_them_and_all_give_what_a_lower_limit_gives():
+    """Three discs around a point: the first cut frees one of them, the second ends at it."""
+    truth = label_discs((45, 55, 19), (45, 88, 19), (73, 71, 19))
+    maps = maps_of(truth, blur=3.0)
+    found, operations = cut_of(truth, -13.0, 0.9)
+    assert len(found) == 1 and [cut.after for cut in found.cuts] == [[], [0]]
+    assert found.cuts[0].chance >= found.cuts[1].chance
+    after = correct(found, operations)
+    weights = WEIGHTS | {INTERCEPT: -13.0, MERGE_LIMIT: 0.01}
+    finer = merge_regions(maps, even(maps), **WHOLE, weights=weights)
+    assert len(after) == finer.max() == 3
+    pairs = np.stack([after.labels.ravel(), finer.ravel()])[:, truth.ravel() > 0]
+    counts = np.unique(pairs, axis=1, return_counts=True)[1]
+    assert np.sort(counts)[-3:].sum() >= 0.98 * (truth > 0).sum()
+
+
+@pytest.mark.parametrize("limit", [0.7, 0.5, 0.2, 0.05])
+def test_merging_up_to_a_lower_limit_is_part_of_merging_up_to_a_higher_one(limit):
+    rng = np.random.default_rng(0)
+    field = ndimage.gaussian_filter(rng.normal(size=(200, 250)), 4)
+    field = (field - field.min()) / np.ptp(field)
+    maps = np.stack([np.where(field > 0.3, 255, 0), 255 * field]).astype(np.uint8)
+    _, _, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
+    all_of_it = merge(regions, WEIGHTS | {INTERCEPT: 1.0, MERGE_LIMIT: 0.8}, 36.0)
+    less = merge(regions, WEIGHTS | {INTERCEPT: 1.0, MERGE_LIMIT: limit}, 36.0).ends()
+    pairs = {*zip(all_of_it.ends(limit).tolist(), less.tolist(), strict=True)}
+    assert len(pairs) == len(set(less)) == len(set(all_of_it.ends(limit)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from ..objects import Objects
 from ..outlines import Ints, Polygon, area
 from ..wording import version, write_json
 from .base import Export
-
-if TYPE_CHECKING:
-    from ..context import Context
 
 POSSIBLY_WRONG = "possibly wrong"
 
@@ -90,17 +86,13 @@ def _changes(ring: Ints, rows: int) -> Ints:
     return changes
 
 
-def _write(context: Context, path: Path) -> None:
-    write_json(as_dict(context.analysis, context.shapes), path)
-
-
 EXPORTS = (
     Export(
         "coco.json",
         "Annotations, COCO JSON",
         "application/json",
         150,
-        _write,
+        lambda of, to: write_json(as_dict(of.analysis, of.shapes), to),
         image="the {things} as COCO annotations, for training and annotation tools",
     ),
 )

@@ -6,8 +6,7 @@ only degrees, so a map program must treat the coordinates as plain numbers.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +15,9 @@ from ...analysis import Analysis
 from ...measure.descriptors import measures_of
 from ...measure.table import column_name
 from ..objects import Objects
-from ..outlines import Ints, Polygon
+from ..outlines import Polygon
 from ..wording import version, write_json
 from .base import Export
-
-if TYPE_CHECKING:
-    from ..context import Context
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
@@ -60,15 +56,10 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
 
 
 def _geometry(shape: list[Polygon]) -> dict[str, Any]:
-    pieces = [[_closed(ring) for ring in (polygon.outer, *polygon.holes)] for polygon in shape]
+    pieces = [[[*ring.tolist(), ring[0].tolist()] for ring in (each.outer, *each.holes)] for each in shape]
     if len(pieces) == 1:
         return {"type": "Polygon", "coordinates": pieces[0]}
     return {"type": "MultiPolygon", "coordinates": pieces}
-
-
-def _closed(ring: Ints) -> list[list[int]]:
-    corners: list[list[int]] = ring.tolist()
-    return [*corners, corners[0]]
 
 
 def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
@@ -78,17 +69,13 @@ def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _write(context: Context, path: Path) -> None:
-    write_json(as_dict(context.analysis, context.shapes), path)
-
-
 EXPORTS = (
     Export(
         "{table}.geojson",
         "Outlines, GeoJSON",
         "application/geo+json",
         160,
-        _write,
+        lambda of, to: write_json(as_dict(of.analysis, of.shapes), to),
         image="the {things} as polygons in pixels, with their measures",
     ),
 )

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...measure.quantities import OF, Unit
+from ...measure.quantities import OF
 from ...measure.quantities import number as quantity
 from ..cells import lines, marked, name_cell
 from .base import Export
@@ -41,7 +41,7 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
         calibration = None if image.member is None else image.member.calibration
         yield (
             name_cell(image.name),
-            *map(_cell, row),
+            *(value if isinstance(value, int) else number(value) for value in row),
             "" if calibration is None else number(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
             image.outlier,
@@ -60,19 +60,11 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
     heads, columns = ["n", "n_set_aside"], []
     for name in sample.quantities:
         figure, of, class_name = name.partition(OF)
-        heads += [f"{figure}{end}{_unit(figure, sample.unit)}{of}{class_name}" for end in ENDS]
+        unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
+        heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
         columns.append([(each.value, each.low, each.high) for each in sample.by_image(name)])
     counts = [(image.n, image.n_set_aside) for image in sample.images]
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
-
-
-def _unit(figure: str, unit: Unit) -> str:
-    """What the name of a column says of it: "_per_nm"."""
-    return quantity(figure).column(unit).removeprefix(figure)
-
-
-def _cell(value: float | int | None) -> str | int:
-    return value if isinstance(value, int) else number(value)
 
 
 def _how(image: SampleImage) -> tuple[Any, ...]:

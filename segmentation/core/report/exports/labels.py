@@ -45,7 +45,10 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
         written = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
     else:
         objects = Objects.of(analysis)
-        written = np.zeros(len(objects.ids) + 1, _type(int(objects.ids.max(initial=0))))
+        largest = int(objects.ids.max(initial=0))
+        # The smallest type that ImageJ knows in which the labels are exact; uint32 beyond.
+        kind = np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32 if largest <= EXACT else np.uint32
+        written = np.zeros(len(objects.ids) + 1, kind)
         written[1:] = np.where(objects.kept | all, objects.ids, 0)
     tifffile.imwrite(
         file,
@@ -54,13 +57,6 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
         software=f"DeepSegm {__version__}",
         **(_plain(analysis) if written.dtype == np.uint32 else _imagej(analysis)),
     )
-
-
-def _type(largest: int) -> type[np.uint16 | np.float32 | np.uint32]:
-    """The smallest type that ImageJ knows in which the labels are exact; uint32 beyond."""
-    if largest <= np.iinfo(np.uint16).max:
-        return np.uint16
-    return np.float32 if largest <= EXACT else np.uint32
 
 
 def _imagej(analysis: Analysis) -> dict[str, Any]:

@@ -9,7 +9,6 @@ without which Excel would read UTF-8 as the code page of the country. Open the f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from .base import FIRST, Export
 
 if TYPE_CHECKING:
     from ...sample import SampleAnalysis
-    from ..context import Context
 
 DIGITS = 7
 WEIGHTED = "every {thing} weighted by the inverse of its chance to touch no frame"
@@ -143,17 +141,13 @@ def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
     return [write(value) for value in values.tolist()]
 
 
-def _write(context: Context, path: Path) -> None:
-    path.write_text(as_text(context.sample), encoding="utf-8", newline="")
-
-
 EXPORTS = (
     Export(
         "{table}.csv",
         "{Things}, CSV",
         "text/csv",
         60,
-        _write,
+        lambda of, to: to.write_text(as_text(of.sample), encoding="utf-8", newline=""),
         image="summary and one row per {thing}",
         sample="one row per {thing} with the name and warnings of its image",
         stored=True,

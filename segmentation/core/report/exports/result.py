@@ -24,7 +24,6 @@ from .base import RESULT, Export
 if TYPE_CHECKING:
     from ...measure.quantities import Value
     from ...sample import AnalysisRecord, SampleAnalysis, SampleImage
-    from ..context import Context
 
 FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
 SCHEMA = Path(__file__).parents[1] / "result.schema.json"  # made by core.report.schema
@@ -139,21 +138,13 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def _write(context: Context, path: Path) -> None:
-    write_json(as_dict(context.sample), path, indent=2)
-
-
-def _write_schema(context: Context, path: Path) -> None:
-    path.write_bytes(SCHEMA.read_bytes())
-
-
 EXPORTS = (
     Export(
         RESULT,
         "Everything, JSON",
         "application/json",
         170,
-        _write,
+        lambda of, to: write_json(as_dict(of.sample), to, indent=2),
         image="settings, statistics with intervals, calibration, model and versions, for programs",
         sample="pooled numbers with intervals and one entry per image, for programs",
         stored=True,
@@ -163,7 +154,7 @@ EXPORTS = (
         "JSON Schema",
         "application/json",
         180,
-        _write_schema,
+        lambda _, to: to.write_bytes(SCHEMA.read_bytes()),
         image="the JSON Schema of result.json",
         sample="the JSON Schema of result.json",
     ),

@@ -15,6 +15,7 @@ from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
 from ...measure.descriptors import DESCRIPTORS, measures_of
+from ...measure.filters import Reason
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import COLOURS
@@ -22,8 +23,8 @@ from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
 if TYPE_CHECKING:
+    from ...labels.segmentation import Segmentation
     from ...micrograph.types import Micrograph
-    from ..context import Context
     from ..panels import Drawing
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
@@ -34,6 +35,7 @@ TILE = 512  # px
 THUMBNAIL = 320
 LONGEST_FIGURE = 1000
 QUALITY = 80
+IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
@@ -49,6 +51,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
     true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
     its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
+    cuts: the possible cuts of what is kept or touches the frame, the most probable first, as columns: "place" among all
+    of the image, "id" of the object, "chance", "line" [x0, y0, ...], and "after" and "sides" of `Cut`.
     drawing: what the figure draws, where it is known.
     """
     rows, columns = analysis.micrograph.shape
@@ -70,12 +74,27 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         }
         for i, line in enumerate(lines)
     ]
-    frame = {"width": columns, "height": rows, "rows": used.rows}
+    frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
     if task.semantic:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    return {**frame, "unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "particles": particles}
+    shown = {each["id"] for each in particles if each["kept"] or each["reason"] == Reason.FRAME}
+    # The objects come last, because views/histogram reads the file in pieces.
+    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, shown)}
+    return {**frame, "particles": particles}
+
+
+def _cuts(found: Segmentation, shown: set[int]) -> dict[str, list[Any]]:
+    ids = [cut.divides(lambda box: found.labels[box[0] :, box[1] :]) for cut in found.cuts]
+    places = [place for place, number in enumerate(ids) if number in shown]
+    cuts = [found.cuts[place] for place in places]
+    return {
+        "place": places,
+        "id": [ids[place] for place in places],
+        **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
+        "line": [_whole(np.array(cut.line)) for cut in cuts],
+    }
 
 
 def objects_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -184,24 +203,30 @@ def thumbnail(analysis: Analysis) -> bytes:
     return _webp(painted(picture, labels, 0.6, numbers))
 
 
-def _write_outlines(context: Context, path: Path) -> None:
-    write_json(outlines(context.analysis, context.drawing), path)
-
-
-def _write_figure(context: Context, path: Path) -> None:
-    path.write_bytes(figure_webp(context.pixels))
-
-
-def _write_thumbnail(context: Context, path: Path) -> None:
-    path.write_bytes(thumbnail(context.analysis))
-
-
 def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
-    return Export(name, "", kind, place, write, image="shown on the page", for_the_page=True, **kind_of)
+    return Export(name, "", kind, place, write, image=IN, for_the_page=True, **kind_of)
+
+
+def _write_outlines(of: Any, to: Path) -> None:
+    write_json(outlines(of.analysis, of.drawing), to)
 
 
 EXPORTS = (
     _shown("outlines.json", "application/json", 300, _write_outlines, stored=True, turn=FIRST),
-    _shown(THUMBNAIL_FILE, "image/webp", 320, _write_thumbnail, stored=True, turn=FIRST),
-    _shown("figure-small.webp", "image/webp", 330, _write_figure, sample="shown on the page", turn=FIGURE),
+    _shown(
+        THUMBNAIL_FILE,
+        "image/webp",
+        320,
+        lambda of, to: to.write_bytes(thumbnail(of.analysis)),
+        stored=True,
+        turn=FIRST,
+    ),
+    _shown(
+        "figure-small.webp",
+        "image/webp",
+        330,
+        lambda of, to: to.write_bytes(figure_webp(of.pixels)),
+        sample=IN,
+        turn=FIGURE,
+    ),
 )
