@@ -42,7 +42,7 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
         progress("reading the results", 0.3 * number)
         sides.append(_side(each, pixels=pixels))
     progress("comparing", 0.6)
-    services.publish_comparison(comparison=comparison, result=plain(dict(compare(*sides))))
+    comparison.finish(Comparison.State.DONE, result=plain(dict(compare(*sides))))
 
 
 def _side(result: Compared, *, pixels: bool) -> Side:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+
+import httpx
+from django.utils import timezone
+from standardwebhooks import Webhook as Signer
 
 from segmentation.models import Delivery
 from segmentation.services import Refused
-from segmentation.services.access.webhooks import NOT_SENT, check_address, check_url, end_delivery, signed
+from segmentation.services.access.webhooks import NOT_SENT, check_address, check_url, end_delivery
 
 Progress = Callable[[str, float], None]
 SECONDS = 10.0
 LATE = f"no answer within {SECONDS:g} s"
-HEADERS = {"Content-Type": "application/json", "User-Agent": "DeepSegm", "Connection": "close"}
+MOST_ADDRESSES = 4  # of a name; a container often has a route to one kind only
 
 
 def deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
@@ -33,67 +35,67 @@ def deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
 
 
 def send(delivery: Delivery) -> tuple[int, str]:
-    """The HTTP status of the answer, 0 without one, and what to say of it. The answer's body is not read."""
-    body, headers = signed(delivery)
-    clock = time.monotonic()
+    """The HTTP status of the answer, 0 without one, and what to say of it. The answer's body is not read.
+
+    The name is looked up once, and a message goes only to the addresses that were checked then.
+    """
     try:
         check_url(delivery.webhook.url)  # the settings may have changed since it was made
-        parts = urlsplit(delivery.webhook.url)
-        with _connected(parts) as connection:
-            path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-            connection.request("POST", path, body, {**HEADERS, "Host": parts.netloc, **headers})
-            status = connection.getresponse().status
-            return status, str(status)
+        url = httpx.URL(delivery.webhook.url)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        resolved = socket.getaddrinfo(url.raw_host.decode(), port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in resolved))
+        for address in addresses:
+            check_address(address)
+        status = asyncio.run(_post(url, addresses[:MOST_ADDRESSES], delivery))
+        return status, str(status)
     except Refused as refusal:
         return 0, refusal.sentence
     except socket.gaierror:
         return 0, "the name of the address is not known"
-    except ssl.SSLCertVerificationError as error:
-        return 0, f"the certificate is not valid: {error.verify_message}"
-    except (OSError, HTTPException, UnicodeError) as error:
-        late = isinstance(error, TimeoutError) or time.monotonic() - clock >= SECONDS
-        return 0, LATE if late else f"no answer: {error or type(error).__name__}"
+    except (TimeoutError, httpx.TimeoutException):
+        return 0, LATE
+    except (OSError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
+        return 0, _reason(error)
 
 
-@contextmanager
-def _connected(parts: SplitResult) -> Iterator[HTTPConnection]:
-    """A connection to a checked address. The name is looked up once. The connection is cut off after SECONDS.
+def _reason(error: Exception) -> str:
+    """In the words of the system, which httpx and its parts wrap several times."""
+    cause: BaseException = error
+    while deeper := cause.__cause__ or (None if isinstance(cause, OSError) else cause.__context__):
+        cause = deeper
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate is not valid: {cause.verify_message}"
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return f"no answer: {os.strerror(cause.errno)}"
+    problem = cause if isinstance(cause, OSError) else error
+    return f"no answer: {str(problem) or type(problem).__name__}"
 
-    Raises OSError, and Refused if one of the name's addresses is not allowed.
+
+async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int:
+    """The status of the answer. The name stays in Host and in the certificate's check, while the address is a number.
+
+    Raises httpx's errors, and TimeoutError after SECONDS, as a limit of httpx counts for a single step only.
     """
-    host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-    for address in addresses:
-        check_address(address)
-    plain = _first(addresses, port)
-    context = ssl.create_default_context() if parts.scheme == "https" else None
-    wire = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) if context else plain
-    cut = threading.Timer(SECONDS, _cut, [wire])
-    cut.start()
-    try:
-        if isinstance(wire, ssl.SSLSocket):
-            wire.do_handshake()
-        connection = HTTPConnection(host, port)
-        connection.sock = wire
-        yield connection
-    finally:
-        cut.cancel()
-        wire.close()
-
-
-def _first(addresses: list[str], port: int) -> socket.socket:
-    """A connection to the first address that takes one: a container often has a route to one kind only."""
-    problem: OSError = OSError("the name has no address")
-    for address in addresses[:4]:
-        try:
-            return socket.create_connection((address, port), timeout=SECONDS / min(len(addresses), 4))
-        except OSError as error:
-            problem = error
+    now, body = timezone.now(), json.dumps(delivery.payload)
+    headers = {
+        "Host": url.netloc.decode(),
+        "Content-Type": "application/json",
+        "User-Agent": "DeepSegm",
+        "webhook-id": str(delivery.pk),
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Signer(delivery.webhook.secret).sign(str(delivery.pk), now, body),
+    }
+    limits = httpx.Timeout(SECONDS, connect=SECONDS / len(addresses))
+    # The certificates that the system trusts, where a closed network keeps its own; httpx would take certifi's.
+    client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=limits, headers=headers)
+    problem: httpx.TransportError = httpx.ConnectError("the name has no address")
+    name = {"sni_hostname": url.raw_host.decode()}
+    async with asyncio.timeout(SECONDS), client:
+        for address in addresses:
+            try:
+                async with client.stream("POST", url.copy_with(host=address), content=body, extensions=name) as answer:
+                    return answer.status_code
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                problem = error
     raise problem
-
-
-def _cut(wire: socket.socket) -> None:
-    try:
-        wire.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it has ended by itself
-        return

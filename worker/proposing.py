@@ -72,7 +72,7 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
     except WorkWaits:
         services.pause_proposals(proposals=proposals)
         return
-    services.publish_proposals(proposals=proposals, result={"tried": tried, "shown": shown})
+    proposals.finish(Proposals.State.DONE, result={"tried": tried, "shown": shown})
 
 
 def _looked_at(part: Any, asked: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:

@@ -303,7 +303,7 @@ def _run(kind: type[Attempted], pk: Any, work: Work, named: Named | None = None,
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
         if kind is not Micrograph and is_scarce():
-            raise OSError(errno.ENOSPC, "less than DEEPSEGM_MIN_FREE_MB are free")
+            raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
         with Heartbeat(row) as heartbeat, scratch() as folder:
             work(row, ProgressReporter(row, heartbeat), folder)
         logger.info("%s: done.", pk)

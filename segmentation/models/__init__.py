@@ -38,7 +38,6 @@ from .base import (
     Owned,
     StoredFile,
     Superseded,
-    long_ago,
     shown_name,
 )
 from .comparisons import Comparison

@@ -156,6 +156,8 @@ class Attempted(models.Model):
 
     def finish(self, state: str, **fields: Any) -> None:
         """End this attempt; raises `Superseded`."""
+        if state == "done":
+            fields = {"stage": "", "progress": 1.0, **fields}
         self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
     def report(self, **said: Any) -> None:
@@ -165,13 +167,9 @@ class Attempted(models.Model):
 
 RECENT = timedelta(hours=1)
 LATEST = 1000  # rows taken: who is not among their senders has waited for longer than all who are
-# The longest that a row is made to wait after a fault; what says more was written while a clock was wrong.
+# The longest that a row is made to wait after a fault. Whoever asks whether a time has passed asks whether it lies
+# outside a span that ends or begins now: times far ahead were written while a clock was wrong.
 LONGEST_DUE = timedelta(minutes=10)
-
-
-def long_ago(column: str, limit: datetime) -> Q:
-    """Whether it was before the limit. A time in the future was written while a clock was wrong, so it counts too."""
-    return Q(**{f"{column}__lte": limit}) | Q(**{f"{column}__gt": timezone.now()})
 
 
 class AttemptedQuerySet(OwnedQuerySet):
@@ -212,8 +210,7 @@ class AttemptedQuerySet(OwnedQuerySet):
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""
         now = timezone.now()
-        due = Q(due=None) | Q(due__lte=now) | Q(due__gt=now + self.longest_due)
-        return self.filter(due, state="queued")
+        return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued")
 
     def claim(self, pk: Any, message: str = "") -> Any:
         """Take a queued row for this worker; None if the row is no longer queued (a second message).

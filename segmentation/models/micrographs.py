@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, long_ago
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
@@ -47,8 +47,9 @@ class MicrographQuerySet(AttemptedQuerySet):
         of_jobs = Q(jobs__ready=True) | Q(width=0)
         if not Micrograph.objects.filter(of_jobs, jobs__state__in=Attempted.UNFINISHED).exists():
             return self
-        wanted, checked = (timezone.now() - held for held in LONGEST_HELD)
-        return self.filter(long_ago("created", checked) | (WANTED & long_ago("created", wanted)))
+        now = timezone.now()
+        wanted, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
+        return self.filter(checked | (WANTED & wanted))
 
     def next_in_turn(self) -> Micrograph | None:
         """The next upload to inspect: one of the sender whose last turn is longest ago.

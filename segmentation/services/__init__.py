@@ -30,7 +30,7 @@ from .results.after_inspection import (
 )
 from .results.archives import Note, is_archive
 from .results.combined import combined_table
-from .results.comparisons import comparison_of, found_for, publish_comparison
+from .results.comparisons import comparison_of, found_for
 from .results.edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
 from .results.exports import file_of, publish_early, publish_export, unwritten
 from .results.imports import import_outlines
@@ -38,7 +38,7 @@ from .results.intake import Intake, receive_files
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
 from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
-from .results.reruns import pause_proposals, proposals_of, publish_proposals
+from .results.reruns import pause_proposals, proposals_of
 from .results.samples import (
     Scale,
     add_images,

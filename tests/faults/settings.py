@@ -1,10 +1,11 @@
-"""The site's settings with a storage that refuses as long as the file LAB_REFUSES exists, and a clock that is wrong by
-as many seconds as the file LAB_CLOCK says.
+"""The site's settings for processes of tests: other constants (LAB_CONSTANTS, JSON), a storage that refuses as long as
+the file LAB_REFUSES exists, and a clock that is wrong by as many seconds as the file LAB_CLOCK says.
 
 libfaketime would do that from outside, but with it Python's sleep fails while monotonic clocks are left alone.
 """
 
 import errno
+import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -38,8 +39,7 @@ class Refusing(FileSystemStorage):
             raise OSError(errno.EIO, "Input/output error")
 
 
-STORAGES["default"] |= {"BACKEND": "tests.faults.settings.Refusing"}
-
+globals().update(json.loads(os.environ["LAB_CONSTANTS"]))
 _time, _read = time.time, [-1.0, 0.0]
 
 
@@ -51,6 +51,8 @@ def _wrong_by() -> float:
     return _read[1]
 
 
-time.time = lambda: _time() + _wrong_by()
-time.time_ns = lambda: int(1e9 * time.time())
-timezone.now = lambda: datetime.now(tz=UTC) + timedelta(seconds=_wrong_by())
+if "LAB_CLOCK" in os.environ:
+    STORAGES["default"] |= {"BACKEND": "tests.faults.settings.Refusing"}
+    time.time = lambda: _time() + _wrong_by()
+    time.time_ns = lambda: int(1e9 * time.time())
+    timezone.now = lambda: datetime.now(tz=UTC) + timedelta(seconds=_wrong_by())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -20,6 +21,14 @@ from worker import supervise
 from worker.supervise import Supervisor
 
 PYTHON = sys.executable
+
+
+CONSTANTS = {
+    "DEEPSEGM_SILENCE_SECONDS": 5,
+    "DEEPSEGM_MIN_FREE_MB": 16,
+    "DEEPSEGM_WAITING_SAMPLES": 1000000,
+    "DEEPSEGM_TOKEN_REQUESTS_PER_MINUTE": 1000000,
+}
 
 
 def free_port() -> int:
@@ -43,12 +52,9 @@ class Site:
             DJANGO_SETTINGS_MODULE="tests.faults.settings",
             DEEPSEGM_DATA=str(self.data),
             DEEPSEGM_SECRET_KEY="one key for the site and for this process",
-            DEEPSEGM_SILENCE_SECONDS="5",
-            DEEPSEGM_MIN_FREE_MB="16",
+            LAB_CONSTANTS=json.dumps(CONSTANTS),
             DEEPSEGM_UPLOADS_PER_HOUR="1000000",
             DEEPSEGM_WAITING_JOBS="1000000",
-            DEEPSEGM_WAITING_SAMPLES="1000000",
-            DEEPSEGM_TOKEN_REQUESTS_PER_MINUTE="1000000",
             DEEPSEGM_TRAINING="accounts",
             DEEPSEGM_CONCURRENCY=str(workers if stack == "sqlite" else 1),
             LAB_HELD=str(folder / "held"),

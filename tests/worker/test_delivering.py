@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from datetime import timedelta
@@ -11,6 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
@@ -307,7 +313,7 @@ def resolving(monkeypatch, *addresses):
 def test_names_of_private_addresses(alice, monkeypatch, address):
     hook = webhooks.create_webhook(user=alice, url="https://lab.example.org/", pk=uuid4())
     resolving(monkeypatch, "93.184.215.14", address)
-    monkeypatch.setattr(delivering, "_first", lambda *asked: pytest.fail("it connected"))
+    monkeypatch.setattr(delivering, "_post", lambda *asked: pytest.fail("it connected"))
     webhooks.send_test(webhook=hook)
     try_all()
     assert (the_only().state, the_only().answer) == ("queued", webhooks.PRIVATE)
@@ -357,6 +363,38 @@ def test_a_name_is_looked_up_once(hook, receiver, monkeypatch):
     try_all()
     assert names == ["lab.example.org"] and the_only().state == "done"
     assert receiver.got[0][1]["Host"].startswith("lab.example.org:")
+
+
+@pytest.fixture
+def certified(receiver, tmp_path, monkeypatch):
+    """The receiver speaks TLS, with a certificate for lab.example.org that the system trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "drawn")]), timezone.now()
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.public_key(key.public_key()).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    alternative = x509.SubjectAlternativeName([x509.DNSName("lab.example.org")])
+    certificate = builder.add_extension(alternative, critical=False).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "pair.pem").write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pair.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pair.pem")
+    receiver.names = []
+    context.sni_callback = lambda wire, name, context: receiver.names.append(name)
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+
+
+@pytest.mark.usefixtures("certified")
+@pytest.mark.parametrize(("name", "answer"), [("lab", "204"), ("other", "the certificate is not valid: Hostname mis")])
+def test_the_certificate_is_that_of_the_name(hook, receiver, monkeypatch, name, answer):
+    """The first address takes no connection: the second does."""
+    Webhook.objects.update(url=f"https://{name}.example.org:{receiver.server_port}/")
+    resolving(monkeypatch, "127.0.0.2", "127.0.0.1")
+    webhooks.send_test(webhook=hook)
+    try_all()
+    assert the_only().answer.startswith(answer) and receiver.names == [f"{name}.example.org"]
+    assert all(headers["Host"] == f"lab.example.org:{receiver.server_port}" for _, headers, _ in receiver.got)
+    assert len(receiver.got) == (answer == "204")
 
 
 def test_no_proxy_of_the_environment(hook, receiver, monkeypatch):

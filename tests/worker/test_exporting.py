@@ -207,6 +207,6 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     assert sum("a factor of 2 apart" in sentence for sentence in job.summary["warnings"]) == doubted
     assert job.summary["calibration"]["nm_per_pixel"] == 5.0
     if state == "done":
-        assert b"Scale doubtful" in content(job, "particles.csv")
-        assert b"Scale doubtful" in content(job, "result.json")
+        assert b"Do not use: scale wrong" in content(job, "particles.csv")
+        assert b"Do not use: scale wrong" in content(job, "result.json")
         assert not ExportJob.objects.filter(asked=True).exists()

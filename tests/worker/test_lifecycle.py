@@ -23,7 +23,7 @@ WATCH = (sys.executable, "-m", "tests.worker.lab", "watch")
 @pytest.fixture
 def worker(lab):
     """A worker, beside a process that enqueues what waits, as the site does. No silence is long enough to count."""
-    lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
+    lab.env["LAB_CONSTANTS"] = '{"DEEPSEGM_SILENCE_SECONDS": 1000}'
     how = {"cwd": REPOSITORY, "env": lab.env, "start_new_session": True}
     with subprocess.Popen(WATCH, **how) as watch, subprocess.Popen(WORKER, **how) as process:
         yield process

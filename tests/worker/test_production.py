@@ -76,7 +76,8 @@ def env(tmp_path_factory):
         "DEEPSEGM_BUCKET_REGION": "us-east-1",
         "DEEPSEGM_BUCKET_KEY": "key",
         "DEEPSEGM_BUCKET_SECRET": "secret",
-        "DEEPSEGM_SILENCE_SECONDS": "5",
+        "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+        "LAB_CONSTANTS": '{"DEEPSEGM_SILENCE_SECONDS": 5}',
     }
     try:
         wait_for(lambda: answers("http://127.0.0.1:50123/moto-api/"), "the S3 store answers")

@@ -138,14 +138,14 @@ def test_nothing_outlives_a_killed_up_and_the_next_start_rescues_at_once(lab):
     wait_for(lambda: not [pid for pid in workers if psutil.pid_exists(pid)], "the orphans are gone")
     assert lab.row()["state"] == "running"
     lab.let_go()
-    lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
+    lab.env["LAB_CONSTANTS"] = '{"DEEPSEGM_SILENCE_SECONDS": 1000}'
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert (lab.row()["attempt"], lab.row()["deaths"]) == (2, 0)
 
 
 def test_a_killed_worker_is_rescued_at_once(lab):
-    lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
+    lab.env["LAB_CONSTANTS"] = '{"DEEPSEGM_SILENCE_SECONDS": 1000}'
     with running(lab, SLOW_UP):
         lab.run("create")
         wait_for(lab.pids, "the analysis begins")

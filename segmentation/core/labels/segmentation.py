@@ -212,7 +212,7 @@ def without_images(data: Any) -> Segmentation:
         next_id=header["next_id"],
         by_hand=frozenset(header["by_hand"]),
         set_aside={int(number): reason for number, reason in header["set_aside"].items()},
-        cuts=tuple(Cut(*each) for each in header.get("cuts", ())),
+        cuts=tuple(Cut(*each) for each in header["cuts"]),
     )
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
-import json
 import logging
 import re
 import secrets
@@ -144,18 +141,6 @@ def address_of(row: Any, within: str = "") -> str:
     """The address of a row's page; whole where DEEPSEGM_URL is set: a worker knows no other name of the site."""
     site = settings.DEEPSEGM_URL.geturl().rstrip("/") if settings.DEEPSEGM_URL else ""
     return f"{site}{within}/{row.folder}/"
-
-
-def signed(delivery: Delivery) -> tuple[bytes, dict[str, str]]:
-    """The body of a message and its headers, signed for this moment."""
-    body, now = json.dumps(delivery.payload), int(timezone.now().timestamp())
-    key = base64.b64decode(delivery.webhook.secret.removeprefix(PREFIX))
-    signature = hmac.new(key, f"{delivery.pk}.{now}.{body}".encode(), hashlib.sha256).digest()
-    return body.encode(), {
-        "webhook-id": str(delivery.pk),
-        "webhook-timestamp": str(now),
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-    }
 
 
 @transaction.atomic

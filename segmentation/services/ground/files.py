@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,20 @@ def _finish(removal: Removal) -> None:
             removal.delete()
 
 
-def may_be_stored(error: BaseException) -> bool:
-    """Whether the transaction that ended with this error may have been committed all the same: the connection broke, so
-    nobody knows. Then the files stay. If it was not committed, a later attempt or the row's deletion removes them."""
-    return isinstance(error, OperationalError | InterfaceError)
+@contextmanager
+def publishing(remove: Callable[[], Any]) -> Iterator[None]:
+    """Store files and commit their rows: what was stored is removed again if that fails.
+
+    If the connection broke, nobody knows whether the transaction was committed. Then the files stay: if it was not, a
+    later attempt, the row's deletion or `tidy` removes them.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise
+    except BaseException:
+        remove()
+        raise
 
 
 def _remove(folder: str) -> None:

@@ -22,10 +22,10 @@ from ...core.measure.filters import Reason
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, shown_name
 from ..ground import limits
 from ..ground.calibration import used_calibration
-from ..ground.files import may_be_stored, remove_folder
+from ..ground.files import publishing, remove_folder
 from ..ground.permissions import check_may_train
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, lock
 from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
 from ..results.archives import is_archive
@@ -123,7 +123,7 @@ def use_as_training_data(
     old. Raises Refused.
     """
     check_may_train(user)
-    _locked(dataset)
+    lock(dataset, DELETED)
     if not Job.objects.select_for_update().filter(pk=job.pk).exists():
         raise Refused(GONE, 404)
     if job.owner_id != user.pk:
@@ -158,7 +158,7 @@ def use_as_training_data(
 @transaction.atomic
 def group_image(*, image: DatasetImage, group: str) -> None:
     """Say which specimen or session an image is of."""
-    _locked(image.dataset)
+    lock(image.dataset, DELETED)
     image.group = visible_text(group)[:SHOWN_NAME] or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):
         _prepare(image.dataset)
@@ -168,7 +168,7 @@ def group_image(*, image: DatasetImage, group: str) -> None:
 @transaction.atomic
 def remove_image(*, image: DatasetImage) -> None:
     """Take an image out of its dataset; its files are deleted, and no later training learns from it."""
-    _locked(image.dataset)
+    lock(image.dataset, DELETED)
     image.delete()
     _prepare(image.dataset)
 
@@ -199,22 +199,17 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
         if is_full(error):
             raise Refused(NO_ROOM, 507) from error
         raise
-    try:
-        with transaction.atomic():
-            _locked(dataset)
-            waiting, said = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
-            Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=said)
-            _prepare(dataset)
-    except BaseException as error:
-        if not may_be_stored(error):
-            default_storage.delete(entry["file"])
-        raise
+    with publishing(lambda: default_storage.delete(entry["file"])), transaction.atomic():
+        lock(dataset, DELETED)
+        waiting, said = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
+        Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=said)
+        _prepare(dataset)
 
 
 @transaction.atomic
 def check_again(*, dataset: Dataset) -> None:
     """Write what could not be written, and check the whole once more."""
-    _locked(dataset)
+    lock(dataset, DELETED)
     dataset.images.exclude(error="").update(error="")
     _prepare(dataset)
 
@@ -301,7 +296,7 @@ def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> No
 def publish_dataset(*, dataset: Dataset, summary: dict[str, Any]) -> None:
     """Store what a worker found; raises `Superseded`."""
     notes = dataset.summary.get("notes", [])
-    dataset.finish(Dataset.State.DONE, stage="", progress=1.0, error="", summary={**summary, "notes": notes})
+    dataset.finish(Dataset.State.DONE, summary={**summary, "notes": notes})
 
 
 def coco_of(image: DatasetImage) -> str:
@@ -388,14 +383,6 @@ def _described(said: Mapping[str, str]) -> dict[str, str]:
     if found.get("name") == "":
         raise Refused(UNNAMED, 422)
     return found
-
-
-def _locked(dataset: Dataset) -> None:
-    """The dataset as it is now, locked; raises Refused if it is gone."""
-    try:
-        dataset.refresh_from_db(from_queryset=Dataset.objects.select_for_update())
-    except Dataset.DoesNotExist:
-        raise Refused(DELETED, 404) from None
 
 
 def _prepare(dataset: Dataset) -> None:

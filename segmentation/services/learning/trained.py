@@ -21,7 +21,7 @@ from ...core.network.cards import read_card
 from ...core.report import exports
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
-from ..ground.files import may_be_stored, remove_after_commit, remove_files_of
+from ..ground.files import publishing, remove_after_commit, remove_files_of
 from ..ground.refusal import Refused
 
 CARD, WEIGHTS = ".toml", ".safetensors"
@@ -79,22 +79,18 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     known = set(training.artifacts.values_list("name", flat=True))
     new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in known]
     rows: list[TrainingFile] = []
-    try:
+    with publishing(lambda: remove_files_of(rows)):
         rows += (_stored(training, path) for path in new)
         with transaction.atomic():
             check_given(training)
             # The row is there before the model: a model without a row would be open to everybody.
             training.change(model_name=card.stem, summary=summary)
             TrainingFile.objects.bulk_create(rows)
-    except BaseException as error:
-        for row in () if may_be_stored(error) else rows:
-            default_storage.delete(row.file.name)
-        raise
     training.model_name = card.stem
     install_model(training)
     improved = bool(summary.get("outcome", {}).get("improved"))
     with transaction.atomic():
-        training.finish("done", stage="", progress=1.0, error="", ends=None, offered=improved)
+        training.finish("done", ends=None, offered=improved)
         announce(training, "training.done")
 
 

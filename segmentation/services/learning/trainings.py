@@ -24,7 +24,7 @@ from ...models import AFRESH, Dataset, Training
 from ..ground.callers import fingerprint, submission_of
 from ..ground.permissions import check_may_train
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, lock, move
 from ..ground.space import frees_room
 from ..results.models_offered import card_for, is_usable, offered, trained
 from .trained import check_given
@@ -76,7 +76,7 @@ def create_training(
     a double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
     """
     check_may_train(user)
-    dataset = _locked(dataset)
+    lock(dataset, NOT_THERE)
     if not dataset.is_visible_to(user):
         raise Refused(NOT_THERE, 404)
     chosen = _options(options)
@@ -106,7 +106,8 @@ def create_training(
 @transaction.atomic
 def cancel_training(*, training: Training) -> Training:
     """Stop a training that waits or runs; cancelling twice is once."""
-    return _move(training, Training.UNFINISHED, ENDED, state=Training.State.CANCELLED, finished=timezone.now())
+    move(training, Training.UNFINISHED, ENDED, GONE, state=Training.State.CANCELLED, finished=timezone.now())
+    return training
 
 
 @transaction.atomic
@@ -116,8 +117,9 @@ def retry_training(*, training: Training) -> Training:
     again = (Training.State.FAILED, Training.State.CANCELLED)
     if training.state in again:
         check_given(training)
-        _check_free(_locked(training.dataset), training.owner)
-    _move(training, again, NO_RETRY, queued=timezone.now(), **AFRESH)
+        lock(training.dataset, NOT_THERE)
+        _check_free(training.dataset, training.owner)
+    move(training, again, NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
     enqueue_after_commit(training.pk, Training)
     return training
 
@@ -293,25 +295,6 @@ def _check_free(dataset: Dataset, user: Any) -> None:
     limit = settings.DEEPSEGM_WAITING_TRAININGS
     if under_way.count() >= limit:
         raise Refused(FULL.format(limit=limit), 429)
-
-
-def _locked(dataset: Dataset) -> Dataset:
-    found = Dataset.objects.select_for_update().filter(pk=dataset.pk).first()
-    if found is None:
-        raise Refused(NOT_THERE, 404)
-    return found
-
-
-def _move(training: Training, states: tuple[str, ...], otherwise: str, **fields: Any) -> Training:
-    """One transition of the state machine; if the target state is already reached, nothing happens."""
-    moved = Training.objects.filter(pk=training.pk, state__in=states).update(**fields)
-    try:
-        training.refresh_from_db()
-    except Training.DoesNotExist:
-        raise Refused(GONE, 404) from None
-    if not moved and training.state != fields["state"]:
-        raise Refused(otherwise, 409)
-    return training
 
 
 def _with_model(training: Training) -> Training:

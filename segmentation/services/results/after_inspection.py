@@ -13,7 +13,7 @@ from django.db import transaction
 from ...core.analysis import AnalysisSettings
 from ...models import AFRESH, Job, Micrograph
 from ..ground.calibration import waits_for_reading
-from ..ground.files import may_be_stored, remove_after_commit, remove_files, remove_folder
+from ..ground.files import publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
 from .archives import Note
 from .jobs import create_job, fail_waiting, make_ready
@@ -29,21 +29,20 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
     again. Raises `Superseded` if the micrograph no longer belongs to this attempt.
     """
     micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
-    try:
-        with transaction.atomic():
-            facts = {**facts, "preview": micrograph.preview.name}
-            if unread:
-                # `started` stays, because its sender has had a turn.
-                micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
-            else:
-                micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, **facts)
-            _follow(micrograph)
-    except BaseException as error:
-        if not may_be_stored(error):
-            micrograph.preview.storage.delete(micrograph.preview.name)
-            if not Micrograph.objects.filter(pk=micrograph.pk).exists():
-                remove_folder(micrograph.folder)
-        raise
+
+    def remove() -> None:
+        micrograph.preview.storage.delete(micrograph.preview.name)
+        if not Micrograph.objects.filter(pk=micrograph.pk).exists():
+            remove_folder(micrograph.folder)
+
+    with publishing(remove), transaction.atomic():
+        facts = {**facts, "preview": micrograph.preview.name}
+        if unread:
+            # `started` stays, because its sender has had a turn.
+            micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
+        else:
+            micrograph.finish(Micrograph.State.DONE, **facts)
+        _follow(micrograph)
     remove_files(f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt))
 
 
@@ -51,7 +50,7 @@ def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
     """Store the reading of an image's data bar, start the work that waits for it, and tell the results that did not;
     raises `Superseded`."""
     with transaction.atomic():
-        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, reading=reading)
+        micrograph.finish(Micrograph.State.DONE, reading=reading)
         _follow(micrograph)
         heed_reading(micrograph.jobs.all())
 
@@ -80,7 +79,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
     The user may choose a destination for its images while it is unpacked: images already unpacked then follow.
     """
     with transaction.atomic():
-        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive", metadata={})
+        micrograph.finish(Micrograph.State.DONE, kind="ZIP archive", metadata={})
         micrograph.refresh_from_db()
         if micrograph.owner_id:
             micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)

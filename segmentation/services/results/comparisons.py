@@ -58,11 +58,6 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     return row
 
 
-def publish_comparison(*, comparison: Comparison, result: dict[str, Any]) -> None:
-    """Store what a worker found; raises `Superseded`."""
-    comparison.finish(Comparison.State.DONE, stage="", progress=1.0, error="", result=result)
-
-
 def _check(first: Compared, second: Compared) -> None:
     if first.pk == second.pk:
         raise Refused(ITSELF, 422)

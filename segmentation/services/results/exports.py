@@ -15,7 +15,7 @@ from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export
 from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
-from ..ground.files import may_be_stored, remove_files, remove_files_of, remove_folder
+from ..ground.files import publishing, remove_files, remove_files_of, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from .pooling import refresh_after_commit
 from .publishing import heed_reading, store
@@ -98,8 +98,8 @@ def publish_early(*, export: ExportJob, files: dict[str, Path]) -> None:
     job = export.job
     folder = f"{job.folder}/{job.attempt}/{export.attempt}"
     there = set(job.artifacts.values_list("name", flat=True))
-    stored = []
-    try:
+    stored: list[Artifact] = []
+    with publishing(lambda: remove_files_of(stored)):
         for path in (path for name, path in files.items() if name not in there):
             stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=True)))
         with transaction.atomic():
@@ -109,10 +109,6 @@ def publish_early(*, export: ExportJob, files: dict[str, Path]) -> None:
                 Artifact.objects.bulk_create(stored)
                 stored = []
         remove_files_of(stored)
-    except BaseException as error:
-        if not may_be_stored(error):
-            remove_files_of(stored)
-        raise
 
 
 def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None) -> None:
@@ -124,13 +120,13 @@ def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[s
     job = export.job
     there = set() if summary else set(job.artifacts.values_list("name", flat=True))
     folder = f"{job.folder}/{job.attempt}/{export.attempt}"  # another one after a signature
-    stored = []
-    try:
+    stored: list[Artifact] = []
+    with publishing(lambda: remove_files_of(stored)):
         for path in (path for name, path in files.items() if name not in there):
             stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
         with transaction.atomic():
             Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
-            export.finish(ExportJob.State.DONE, stage="", progress=1.0, error="")
+            export.finish(ExportJob.State.DONE)
             same = Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash)
             if list(same.select_for_update()):
                 replaced = job.artifacts.filter(name__in=[each.name for each in stored])
@@ -146,7 +142,3 @@ def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[s
             ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
             enqueue_after_commit(export.pk, ExportJob)
         remove_files_of(stored)
-    except BaseException as error:
-        if not may_be_stored(error):
-            remove_files_of(stored)
-        raise

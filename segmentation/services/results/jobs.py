@@ -16,7 +16,7 @@ from ..ground.calibration import asked_calibration, refuse_tall_bar, waits_for_r
 from ..ground.callers import fingerprint, submission_of
 from ..ground.limits import check_megapixels, check_waiting
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, move
 from ..ground.space import frees_room
 from .models_offered import check_model
 from .pooling import refresh_after_commit
@@ -25,6 +25,8 @@ from .signing import KEPT, kept
 from .uploads import discard_unused
 
 GONE = "This analysis has been deleted."
+ENDED = "This analysis has already ended, so there is nothing to cancel."
+NO_RETRY = "Only an analysis that failed or was cancelled can be tried again."
 OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
@@ -189,13 +191,9 @@ def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **wh
 @transaction.atomic
 def cancel_job(*, job: Job) -> Job:
     """Stop a job that waits or runs; cancelling twice is once."""
-    return _move(
-        job,
-        Job.UNFINISHED,
-        "This analysis has already ended, so there is nothing to cancel.",
-        state=Job.State.CANCELLED,
-        finished=timezone.now(),
-    )
+    move(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now())
+    refresh_after_commit(job.sample_id)
+    return job
 
 
 @transaction.atomic
@@ -204,19 +202,14 @@ def retry_job(*, job: Job) -> Job:
 
     Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs running).
     """
-    job.micrograph = _locked(job)
+    job.micrograph = _locked_upload(job)
     if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.can_retry:
         check_waiting(**job.maker)
         check_megapixels(job.micrograph, **job.maker)
-    _move(
-        job,
-        (Job.State.FAILED, Job.State.CANCELLED),
-        "Only an analysis that failed or was cancelled can be tried again.",
-        queued=timezone.now(),
-        **AFRESH,
-    )
+    move(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
+    refresh_after_commit(job.sample_id)
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
         transaction.on_commit(enqueue_inspection)
@@ -238,7 +231,7 @@ def delete_job(*, job: Job, signed: bool = False) -> None:
     if not signed and job.pk in kept():
         raise Refused(KEPT, 409)
     try:
-        micrograph = _locked(job)
+        micrograph = _locked_upload(job)
     except Refused:  # a second click
         return
     # In a sample the latest result of an image counts: a later or an earlier result replaces this one.
@@ -269,20 +262,7 @@ def _give_way_to_the_one_before(job: Job) -> None:
     refresh_after_commit(job.sample_id)
 
 
-def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> Job:
-    """One transition of the state machine; if the target state is already reached, nothing happens."""
-    moved = Job.objects.filter(pk=job.pk, state__in=states).update(**fields)
-    try:
-        job.refresh_from_db()
-    except Job.DoesNotExist:
-        raise Refused(GONE, 404) from None
-    if not moved and job.state != fields["state"]:
-        raise Refused(otherwise, 409)
-    refresh_after_commit(job.sample_id)
-    return job
-
-
-def _locked(job: Job) -> Micrograph:
+def _locked_upload(job: Job) -> Micrograph:
     """The upload of a job, locked before the job itself: a worker locks them in the same order.
 
     Raises Refused if it is gone.

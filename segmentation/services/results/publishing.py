@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from ...models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Microg
 from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.calibration import disagreements, settings_calibration, used_calibration
-from ..ground.files import may_be_stored, remove_folder
+from ..ground.files import publishing, remove_folder
 from .archives import LocalFile
 from .pooling import refresh_after_commit
 from .segmentations import NAME
@@ -38,16 +39,15 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
         known = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
-    def change() -> None:
+    with _publishing(job, Artifact, {"job": job}, files, known):
         if unread := summary.get("unread"):
             Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
-        job.finish("done", stage="", progress=1.0, error="", summary=summary)
+        job.finish("done", summary=summary)
         if unread:
             heed_reading(Job.objects.filter(pk=job.pk))
         if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
             ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
 
-    _publish(job, Artifact, {"job": job}, files, change, known)
     refresh_after_commit(job.sample_id)
 
 
@@ -71,8 +71,8 @@ def heed_reading(jobs: QuerySet) -> None:
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
     """Store the files of a pooling and set the sample done, as `publish` does for a job."""
-    change = partial(sample.finish, "done", stage="", progress=1.0, pooled=pooled)
-    _publish(sample, SampleArtifact, {"sample": sample}, files, change)
+    with _publishing(sample, SampleArtifact, {"sample": sample}, files):
+        sample.finish("done", pooled=pooled)
 
 
 def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
@@ -112,30 +112,22 @@ def requeue(*, row: Attempted) -> None:
     row.change(**AGAIN, deaths=row.deaths + 1)
 
 
-def _publish(
-    row: Job | Sample,
-    kind: Any,
-    of: dict[str, Any],
-    files: dict[str, Path],
-    change: Callable[[], None],
-    known: Sequence[Any] = (),
-) -> None:
-    """Store the files, change the row, replace the files of earlier attempts.
+@contextmanager
+def _publishing(
+    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], known: Sequence[Any] = ()
+) -> Iterator[None]:
+    """Store the files, let the block change the row, replace the files of earlier attempts.
 
     known: rows of files that are stored elsewhere.
     """
     folder = f"{row.folder}/{row.attempt}"
-    try:
+    with publishing(partial(remove_folder, folder)):
         stored = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
-            change()
+            yield
             announce(row, f"{row._meta.model_name}.done")
             kind.objects.filter(**of).delete()
             kind.objects.bulk_create([*known, *stored])
-    except BaseException as error:
-        if not may_be_stored(error):
-            remove_folder(folder)
-        raise
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 

@@ -100,11 +100,6 @@ def pause_proposals(*, proposals: Proposals) -> None:
     enqueue_after_commit(proposals.pk, Proposals)
 
 
-def publish_proposals(*, proposals: Proposals, result: dict[str, Any]) -> None:
-    """Store what a worker found; raises `Superseded`."""
-    proposals.finish(Proposals.State.DONE, stage="", progress=1.0, error="", result=result)
-
-
 def _hindrance(job: Job, task: str, model: str) -> str:
     """Why a result cannot be run again with a model; "" where it can."""
     name, own = job.micrograph.name, job.settings["task"]

@@ -16,7 +16,7 @@ from ...models.samples import TYPED
 from ..ground import limits, tables
 from ..ground.calibration import asked_calibration, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
 from .archives import Note
 from .jobs import OTHER_CONTENT, files_of, fitting
@@ -26,6 +26,7 @@ from .segmentations import segmentation_for
 from .signing import kept
 from .uploads import discard_unused
 
+GONE = "This sample has been deleted."
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
 TAKEN = "A later sample was made of it while it was still being read: it counts there."
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
@@ -168,7 +169,7 @@ def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable
 @transaction.atomic
 def rename_sample(*, sample: Sample, name: str) -> None:
     """Rename a sample; its files contain the name and are written again."""
-    _locked(sample)
+    lock(sample, GONE)
     if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
         refresh_after_commit(sample.pk)
 
@@ -176,7 +177,7 @@ def rename_sample(*, sample: Sample, name: str) -> None:
 @transaction.atomic
 def include_image(*, sample: Sample, job: Job, included: bool) -> None:
     """Include an image in the pooled numbers, or leave it out; repeating it changes nothing."""
-    _locked(sample)
+    lock(sample, GONE)
     if sample.members.filter(pk=job.pk).exclude(included=included).update(included=included):
         refresh_after_commit(sample.pk)
 
@@ -187,7 +188,7 @@ def replace_image(*, sample: Sample, job: Job) -> None:
 
     Raises Refused if the image is not in the sample (404), or if one of the two results is running or failed (409).
     """
-    _locked(sample)
+    lock(sample, GONE)
     now = sample.members.filter(micrograph=job.micrograph_id).first()
     if now is None:
         raise Refused(NOT_ITS_IMAGE, 404)
@@ -212,7 +213,7 @@ def retry_failed(*, sample: Sample) -> int:
 
     As many as their maker's limits allow; raises Refused (429) if too many samples are running.
     """
-    _locked(sample)
+    lock(sample, GONE)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
     again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
@@ -246,7 +247,7 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
     """
     scale.check()
-    _locked(sample)
+    lock(sample, GONE)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
@@ -305,12 +306,6 @@ def visible_text(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _locked(sample: Sample) -> None:
-    """The sample, locked: of two changes at once one waits; raises Refused if it is gone."""
-    if not Sample.objects.select_for_update().filter(pk=sample.pk).exists():
-        raise Refused("This sample has been deleted.", 404)
-
-
 def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
     """The sample that this submission already made; the surplus uploads are removed. Raises Refused if it differs."""
     if sample.content != content:
@@ -322,8 +317,7 @@ def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample
 
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
     """Add sentences about the uploads to the sample's page; none twice."""
-    _locked(sample)
-    sample.refresh_from_db(fields=["notes"])
+    lock(sample, GONE)
     said = ({"name": note.name, "sentence": note.sentence} for note in notes)
     sample.notes = list({(each["name"], each["sentence"]): each for each in [*sample.notes, *said]}.values())
     sample.save(update_fields=["notes"])
@@ -331,7 +325,7 @@ def remark(sample: Sample, notes: Iterable[Note]) -> None:
 
 def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
     """Make the jobs of images that were read; unusable ones are discarded and noted. Within a transaction."""
-    _locked(sample)
+    lock(sample, GONE)
     known = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
     for micrograph in uploads:

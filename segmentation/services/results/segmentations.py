@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from ...core.analysis import AnalysisSettings
 from ...core.labels.segmentation import Provenance
 from ...models import Job, Segmentation
-from ..ground.files import may_be_stored, remove_folder
+from ..ground.files import publishing, remove_folder
 from .archives import LocalFile
 
 NAME = "segmentation.npz"
@@ -35,16 +35,16 @@ def keep_segmentation(
     )
     row.file.name = f"{row.folder}/{NAME}"
     row.save(force_insert=True)  # first, so that a file left by a crash belongs to a row, which `tidy` finds
-    try:
+
+    def remove() -> None:
+        remove_folder(row.folder)
+        with suppress(DatabaseError):
+            row.delete()
+
+    with publishing(remove):
         with file.open("rb") as opened:
             default_storage.save(row.file.name, LocalFile(opened))
         job.change(segmentation=row, model_name=row.model_name)
-    except BaseException as error:
-        if not may_be_stored(error):  # else `tidy` removes it, if no job has it
-            remove_folder(row.folder)
-            with suppress(DatabaseError):
-                row.delete()
-        raise
     job.segmentation = row
     return row
 

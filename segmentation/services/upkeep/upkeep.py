@@ -30,7 +30,6 @@ from ...models import (
     Superseded,
     TrainingFile,
     WorkerProcess,
-    long_ago,
 )
 from ..access.webhooks import forget_deliveries
 from ..ground import bundles
@@ -100,9 +99,9 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     _enqueue(_unheard(Job), *map(_unheard, BESIDES))
-    since = timezone.now() - UNHEARD
-    unheard = [Micrograph.objects.waiting().filter(long_ago("created", since))]
-    unheard += [Job.imports.waiting().filter(long_ago("queued", since))]
+    just_now = timezone.now() - UNHEARD, timezone.now()
+    unheard = [Micrograph.objects.waiting().exclude(created__range=just_now)]
+    unheard += [Job.imports.waiting().exclude(queued__range=just_now)]
     if any(rows.exists() for rows in unheard) and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
@@ -260,7 +259,7 @@ def _unheard(kind: type[Attempted]) -> QuerySet:
     now, waiting = timezone.now(), kind.objects.waiting().order_by("queued" if kind is Job else "created")
     unsent, lost = Q(enqueued=None), []
     if kind is Job:
-        unsent &= Q(sample=None) & (long_ago("queued", now - timedelta(seconds=2)) | Q(attempt__gt=0))
+        unsent &= Q(sample=None) & (~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0))
     is_busy = any(_is_busy(each) for each in KINDS if KINDS[each].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
