@@ -28,6 +28,7 @@ WORDS = {
     **dict.fromkeys(("check", "waiting for the check"), "checked again"),
     "cancel": "cancelled",
     "corrections": "measured the corrected outlines",
+    "cuts": "made possible cuts",
     "delete": "deleted",
     "describe": "changed the description",
     "edits": "corrected outlines",
