@@ -48,7 +48,7 @@ def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
 
 
 def from_json(stored: Mapping[str, Any]) -> list[Flag]:
-    """The flags that `as_json` stored; none of what is not finished."""
+    """The flags that `as_json` stored; an unfinished result has none."""
     return [Flag(**{**each, "ids": tuple(each["ids"])}) for each in stored.get("flags", ())]
 
 

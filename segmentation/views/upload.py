@@ -268,8 +268,8 @@ def _one_sample(sent: Submission) -> HttpResponse:
 
 
 def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
-    """What the field of each image says of its scale. Widths that cannot be are noted as errors, and those that the
-    image itself contradicts as questions until their sender is sure."""
+    """What the field of each image says of its scale. An impossible width is noted as an error. A width that the image
+    contradicts is noted as a question, until its sender says that it is right."""
     found = {}
     for micrograph in sent.uploads:
         text, origin, name = sent.width_of(micrograph)

@@ -78,7 +78,7 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: Par
 def outline_twice(
     maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions
 ) -> tuple[Outlines, Outlines]:
-    """As `outline`, with the possible cuts; and once more after those that are more likely right than not were made."""
+    """As `outline`, with the possible cuts; and a second time with all cuts made that are probably right."""
     regions = oversegment(maps, grey, threshold=threshold, scale=scale)
     merges = merge(regions[2], options.region_merging, options.diameter / scale)
     size = typical_size(regions[2], merges.ends())

@@ -80,7 +80,7 @@ def draw_settings(
 
 
 def _drawn(rng: np.random.Generator, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
-    """A value of each setting of the table, drawn in its order; those that are fixed as they are."""
+    """A value of each setting of the table. They are drawn in its order; fixed ones keep their value."""
     values: Values = {}
     for name, rows in table.items():
         values[name] = fixed.get(name, _value(rng, rows, values, ranges.get(name)))

@@ -97,8 +97,8 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
     """The micrograph, with what its bar says. Where file or options tell the scale, only a data bar is read.
 
-    What is beyond doubt counts, or contradicts file and options; what is not becomes a note where nothing else tells
-    the scale.
+    A sure reading counts, or is compared with the scale of file or options. A doubtful one becomes a note if nothing
+    else tells the scale.
     """
     known = options["size"] or micrograph.calibration.nm_per_pixel
     if known and data_bar(micrograph) == micrograph.shape[0]:

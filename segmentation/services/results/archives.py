@@ -158,7 +158,7 @@ def _harmless(name: str) -> str:
 
 
 class _Bounded(io.BufferedReader):
-    """A file of which zipfile reads no directory too large for the memory: it asks for all of one at once."""
+    """A file for zipfile, which reads a whole directory at once. A directory too large for the memory is refused."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
