@@ -103,19 +103,19 @@ def warnings(
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
     if card.get("name") == MASKS:
         return
+    if count and withheld(segmentation, settings):
+        why = f"This image is unlike the training images of {card.get('title', 'the model')}"
+        if other := used.get("resembles"):
+            why = f"This image looks like the training images of {other['title']}"
+        yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
+        return
     if (flat := flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
         yield Flag.doubtful(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
             " this, micrographs hardly ever do. Is it the right file?",
             "Hardly a micrograph: most of it has one grey value",
         )
-    if count and withheld(segmentation, settings):
-        why = f"This image is unlike the training images of {card.get('title', 'the model')}"
-        if other := used.get("resembles"):
-            why = f"This image looks like the training images of {other['title']}"
-        yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
-    else:
-        yield from _likeness(segmentation)
+    yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
 
 
