@@ -15,14 +15,14 @@ from segmentation.core import planning
 from segmentation.core.measure.matching import Kind
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
-from segmentation.lab import adaptation, outcome, replay
-from segmentation.lab.adaptation import Cancelled, Options, adapt
-from segmentation.lab.instances.counts import ImageCounts, Sums
-from segmentation.lab.instances.readings import Found
-from segmentation.lab.masks import Compared
-from segmentation.lab.replay import recipe_of
-from segmentation.lab.settings import BadRecipe
-from segmentation.lab.tasks.particles import SCORING
+from segmentation.lab.training import adaptation, outcome, replay
+from segmentation.lab.training.adaptation import Cancelled, Options, adapt
+from segmentation.lab.training.instances.counts import ImageCounts, Sums
+from segmentation.lab.training.instances.readings import Found
+from segmentation.lab.training.masks import Compared
+from segmentation.lab.training.replay import recipe_of
+from segmentation.lab.training.settings import BadRecipe
+from segmentation.lab.training.tasks.particles import SCORING
 from tests.lab.folders import make_folder, save
 
 FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precision": "float32", "workers": 1}
@@ -101,7 +101,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
 def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkeypatch):
     """Every step takes a second by the clock, as planned; the second call begins in the middle."""
     folder, run, clock = make_folder(tmp_path / "own", 3), tmp_path / "run", [0.0]
-    monkeypatch.setattr("segmentation.lab.adaptation_plan.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("segmentation.lab.training.adaptation_plan.time.monotonic", lambda: clock[0])
     heard = []
 
     def report(stage, fraction, summary, left):
