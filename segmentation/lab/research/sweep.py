@@ -18,7 +18,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ...core.network.card_entries import Line
-from ...core.network.cards import read_card
 from ...core.network.runtime import Runtime
 from ...core.pace import time_left
 from ...core.validation import Settings
@@ -26,11 +25,10 @@ from ..training import tasks
 from ..training.check import check_sources
 from ..training.data import count_groups, held_out_pairs
 from ..training.evaluation.predictions import Options, Predictor
-from ..training.publish import publish_run
-from ..training.runs import CHECKPOINT
+from ..training.publish import trained_model
 from ..training.settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
 from ..training.start import resolved
-from ..training.train import refuse_another, train
+from ..training.train import refuse_another
 from .comparison import Trained, draw_images, write_tables
 from .report import choice, evaluate, panels_of
 
@@ -199,10 +197,7 @@ def _scored(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str
     refuse_another(resolved(recipe, folder / "recipe.toml"), folder)
     if not report.exists():
         scoring = tasks.find(recipe.task).scoring(recipe.heads)
-        run = train(recipe, folder, base, say=say)
-        card = read_card(publish_run(run, folder, base))
-        predictor = Predictor(card, Runtime(recipe.device))
+        predictor = Predictor(trained_model(recipe, folder, base, say), Runtime(recipe.device))
         evaluate(held_out_pairs(recipe, base), scoring, predictor, Options(), report.parent, recipe.title, say)
-        (folder / CHECKPOINT).unlink()  # those of a large sweep would fill a disk
     figures = json.loads(report.read_text())["pooled"]["figures"]
     return {name: float("nan") if each["value"] is None else each["value"] for name, each in figures.items()}

@@ -1,17 +1,28 @@
-"""What a fine-tuning brought on held-out images: the table, each image's verdict, and one sentence."""
+"""What a fine-tuning brought on held-out images: what was found in them, the table, each image's verdict, and one
+sentence."""
 
 from __future__ import annotations
 
+import io
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ...core.learning import Change, Outcome
 from ...core.network.card_entries import FIGURES
 from .contract import Scoring
 from .evaluation.scores import FEWEST, Figure, plain, summarise
+from .files import packed, unpacked
+from .instances.counts import ImageCounts
+from .instances.readings import Found
+from .masks import Compared
 
 CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5  # changes of an image's score and error (points) that count
+# What an Examiner says of an image, by its name in a file.
+RECORDS: dict[str, type] = {"array": np.ndarray, "ImageCounts": ImageCounts, "Compared": Compared}
 CROSS = "each image was held out of a training of its own; these weights learnt from all of them"
 
 
@@ -102,3 +113,22 @@ def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[
     known = {name: figures[name].value for name in FIGURES if name in figures and figures[name].value is not None}
     rounded = {name: round(value, 3) for name, value in known.items() if value is not None and plain(value) is not None}
     return {"data": f"{title}, {images} images", "split": CROSS, **rounded}
+
+
+def packed_found(found: Sequence[Found]) -> bytes:
+    """An .npz of what is read in each way."""
+    name, kind = next(each for each in RECORDS.items() if isinstance(found[0].record, each[1]))
+    labels = np.stack([each.labels.astype(np.int32) for each in found])
+    compressed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
+    arrays = packed(list[kind], [each.record for each in found])  # type: ignore[valid-type]
+    content = io.BytesIO()
+    np.savez(content, kind=name, labels=compressed, shape=labels.shape, **arrays)
+    return content.getvalue()
+
+
+def unpacked_found(content: bytes) -> list[Found]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
+    records = unpacked(list[RECORDS[str(arrays["kind"])]], arrays)  # type: ignore[misc]
+    return [Found(*each) for each in zip(records, labels, strict=True)]

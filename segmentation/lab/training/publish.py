@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,12 @@ from . import tasks
 from .data import taught
 from .files import KNOWN_BY, fingerprint, write_whole
 from .pretrained import base_card
+from .runs import CHECKPOINT
 from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
 from .start import Run
-from .train import choices_of, scores_of
+from .train import Say, choices_of, scores_of, train
 
+DONE = "done"
 OWNERS = "of its owner"
 FIRST = "1"  # version of a model of one's own
 TRIAL = 64  # px, side of the picture that a model must be able to take
@@ -108,6 +110,23 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     set_entries(card, {"training": {"choices": choices_of(run, recipe)}})
     note_images(card, recipe, [each.pair.image for each in pictures])
     return card
+
+
+def trained_model(
+    recipe: TrainingRecipe,
+    folder: Path,
+    base: Path,
+    say: Say = print,
+    time_is_up: Callable[[], bool] = lambda: False,
+    watch: Callable[[Run], None] = lambda run: None,
+) -> ModelCard:
+    """The published model of a training in `folder`; what was finished there is not done again. All as of `train`."""
+    done = folder / DONE  # the card is there before it is whole
+    if not done.exists():
+        publish_run(train(recipe, folder, base, say=say, time_is_up=time_is_up, watch=watch), folder, base)
+        write_whole(done, b"")
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # those of many trainings would fill a disk
+    return read_card(folder / f"{recipe.name}.toml")
 
 
 def version_of(recipe: TrainingRecipe) -> str:

@@ -31,8 +31,7 @@ class Command(ScoringCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.tasks import find
-        from segmentation.lab.research.before_after import before_and_after
-        from segmentation.lab.research.fit import fit_card
+        from segmentation.lab.research.fit import before_and_after, fit_card
         from segmentation.lab.training import tasks
         from segmentation.lab.training.pretrained import maps_of
         from segmentation.lab.training.settings import keep_apart

@@ -88,6 +88,7 @@ class Command(LabCommand):
             known = f"{kept['figure']} {kept['before']:.3f} -> {kept['after']:.3f}"
             self.say(f"{kept['images']} {kept['data']}: {known}")
         self.say(summary["outcome"]["sentence"])
+        self.say(summary["share"]["sentence"])
         self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
 
     def _read_anew(self, recipe: Any, card: Path) -> None:
@@ -109,7 +110,7 @@ class Command(LabCommand):
         """Say what the training brought on the images held out, where it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
         from segmentation.core.network.runtime import Runtime
-        from segmentation.lab.research.before_after import before_and_after
+        from segmentation.lab.research.fit import before_and_after
         from segmentation.lab.training.data import held_out
         from segmentation.lab.training.evaluation.predictions import Predictor
         from segmentation.lab.training.pretrained import base_card
