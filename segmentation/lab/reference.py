@@ -1,4 +1,4 @@
-"""docs/development/recipes.md: every entry of a training's recipe, from the settings that read it."""
+"""`python -m segmentation.lab.reference`: every entry of a training's recipe, from the settings that read it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ from .losses import losses
 from .settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
 from .sweep import Sweep, Variant
 
-INTRODUCTION = """# Recipes
-
-A recipe is one TOML file that `manage.py train RECIPE.toml --out RUN` reads; `segmentation/lab/recipes` holds those of
-the released models. `name`, `title`, an `architecture` (or `start_from`) and one of `[[sources]]` are needed, all else
-has a default, which stands behind its name. No number is negative. Unknown entries are refused. The last two lists are
-those of the file that `manage.py sweep SWEEP.toml --out DIR` reads. Made by `python -m segmentation.lab.reference`."""
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
@@ -42,9 +36,8 @@ def sections() -> dict[str, type[Settings]]:
 
 
 def document() -> str:
-    """docs/development/recipes.md."""
-    parts = (f"## {heading}\n\n{entries(model)}" for heading, model in sections().items())
-    return "\n\n".join([INTRODUCTION, *parts]) + "\n"
+    """Lists in Markdown: behind the name its default, and its choices or limits; no number is negative."""
+    return "\n\n".join(f"## {heading}\n\n{entries(model)}" for heading, model in sections().items())
 
 
 def entries(model: type[Settings]) -> str:
@@ -78,4 +71,4 @@ def _default(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    print(document(), end="")
+    print(document())
