@@ -18,10 +18,10 @@ SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 
 def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[str]:
-    """What each quantity of the registry is, those of every kind of analysis, but for what `beside` says alike."""
+    """What each quantity of the registry is, those of every kind of analysis, but for those that `beside` has."""
     every()
     for name, quantity in registry.items():
-        if beside and name in beside and beside[name].definition == quantity.definition:
+        if beside and name in beside:
             continue
         unit = f", {quantity.unit('nm')}" if quantity.unit("nm") else ""
         source = f" ({quantity.source})" if quantity.source else ""
