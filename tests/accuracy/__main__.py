@@ -18,10 +18,11 @@ SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 
 def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[str]:
-    """What each quantity of the registry is, those of every kind of analysis, but for those that `beside` has."""
+    """What each quantity of the registry is, those of every kind of analysis, but for places in px and those that
+    `beside` has."""
     every()
     for name, quantity in registry.items():
-        if beside and name in beside:
+        if (beside and name in beside) or name.endswith("_px"):
             continue
         unit = f", {quantity.unit('nm')}" if quantity.unit("nm") else ""
         source = f" ({quantity.source})" if quantity.source else ""
@@ -31,7 +32,7 @@ def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "columns": lambda: definitions(COLUMNS),
     "numbers": lambda: definitions(NUMBERS, COLUMNS),
-    "shapes": lambda: shapes.lines(200, sizes=(20,), columns=shapes.SHOWN),
+    "shapes": lambda: (line.replace(" %", "") for line in shapes.lines(200, sizes=(20,), columns=shapes.SHOWN)),
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
