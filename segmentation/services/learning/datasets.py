@@ -124,7 +124,7 @@ def use_as_training_data(
     """
     check_may_train(user)
     lock(dataset, DELETED)
-    if not Job.objects.select_for_update().filter(pk=job.pk).exists():
+    if Job.objects.locked(job.pk) is None:
         raise Refused(GONE, 404)
     if job.owner_id != user.pk:
         raise Refused(NOT_YOURS if job.owner_id else NOBODYS, 403)
@@ -252,7 +252,12 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
     fields: what changes in its row beside them; what people have changed meanwhile stays. Raises
     `Superseded` where the dataset is no longer this attempt's.
     """
-    try:
+
+    def remove() -> None:
+        if not DatasetImage.objects.filter(pk=image.pk).exists():
+            remove_folder(image.folder)
+
+    with publishing(remove):
         stored = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         size = sum(path.stat().st_size for path in files.values())
         rows = {name: stored[name] for name in ("image", "labels", "preview")}
@@ -262,10 +267,6 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
             for name, value in said.items():
                 setattr(image, name, value)
             image.save(update_fields=None if image._state.adding else said)
-    except BaseException:
-        if not DatasetImage.objects.filter(pk=image.pk).exists():
-            remove_folder(image.folder)
-        raise
     _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored.values()})
 
 

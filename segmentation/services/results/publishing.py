@@ -41,7 +41,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
     with _publishing(job, Artifact, {"job": job}, files, known):
         if unread := summary.get("unread"):
-            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
+            Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
         job.finish("done", summary=summary)
         if unread:
             heed_reading(Job.objects.filter(pk=job.pk))
