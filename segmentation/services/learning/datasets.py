@@ -28,11 +28,10 @@ from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
 from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
-from ..results.archives import is_archive
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE, is_corrected
 from ..results.samples import visible_text
-from ..results.uploads import sha256_of
+from ..results.uploads import is_archive, sha256_of
 
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000

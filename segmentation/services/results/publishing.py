@@ -20,8 +20,7 @@ from ...models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Microg
 from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.calibration import disagreements, settings_calibration, used_calibration
-from ..ground.files import publishing, remove_folder
-from .archives import LocalFile
+from ..ground.files import LocalFile, publishing, remove_folder
 from .pooling import refresh_after_commit
 from .segmentations import NAME
 
