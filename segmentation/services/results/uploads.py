@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -77,6 +78,12 @@ def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Micrograp
     path = Path(settings.STATICFILES_DIRS[0]) / SAMPLE
     with path.open("rb") as opened:
         return receive_upload(file=File(opened, name=SAMPLE.name), user=user, visitor=visitor, address=address)
+
+
+@cache
+def sample_sha256() -> str:
+    """By which the result of the sample image is known."""
+    return hashlib.sha256(Path(settings.STATICFILES_DIRS[0], SAMPLE).read_bytes()).hexdigest()
 
 
 @frees_room
