@@ -80,12 +80,6 @@ def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Micrograp
         return receive_upload(file=File(opened, name=SAMPLE.name), user=user, visitor=visitor, address=address)
 
 
-@cache
-def sample_sha256() -> str:
-    """By which the result of the sample image is known."""
-    return hashlib.sha256(Path(settings.STATICFILES_DIRS[0], SAMPLE).read_bytes()).hexdigest()
-
-
 @frees_room
 @transaction.atomic
 def delete_upload(*, micrograph: Micrograph) -> None:
@@ -97,6 +91,12 @@ def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
+
+
+@cache
+def sample_sha256() -> str:
+    """By which the result of the sample image is known."""
+    return hashlib.sha256(Path(settings.STATICFILES_DIRS[0], "sample", "sem-sample.tif").read_bytes()).hexdigest()
 
 
 def _check_kind(file: Any) -> None:
