@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -106,6 +107,12 @@ def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
+
+
+@cache
+def sample_sha256() -> str:
+    """By which the result of the sample image is known."""
+    return hashlib.sha256(Path(settings.STATICFILES_DIRS[0], "sample", "sem-sample.tif").read_bytes()).hexdigest()
 
 
 def _check_kind(file: Any) -> None:
