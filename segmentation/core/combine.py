@@ -17,7 +17,7 @@ from .measure.distribution import Edge
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
-from .measure.results import ImageRow, PooledStatistics
+from .measure.results import ImageRow, PooledStatistics, Statistics
 from .measure.table import aligned
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration
@@ -68,7 +68,7 @@ def combine(
     ]
     sample = SampleAnalysis(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
     quantities = {name: pooled.value(name) for name in task.quantities}
-    return replace(sample, histogram=_histogram(members, pooled, sample.pixel_size), quantities=quantities)
+    return replace(sample, histogram=histogram_of(members, pooled, sample.pixel_size), quantities=quantities)
 
 
 def _of_numbers(
@@ -106,7 +106,7 @@ def _of_numbers(
     known = calibration_of(members)
     said = (*notes_on([each.table for each in chosen], excluded, task.things), *_flags_of(members, names))
     sample = SampleAnalysis(name, tuple(members), pooled, None, known, said, filter, tuple(images), quantities=values)
-    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.pixel_size))
+    return sample if pooled is None else replace(sample, histogram=histogram_of(members, pooled, sample.pixel_size))
 
 
 def _distribution(
@@ -180,7 +180,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(members: Sequence[Member], pooled: PooledStatistics, pixel_size: float) -> dict[str, Any] | None:
+def histogram_of(members: Sequence[Member], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:
     """The histogram of the sizes in every image, with common bins."""
     tables = [each.sized for each in members]
     sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from ..flags import Flag
 from ..measure.descriptors import DESCRIPTORS
@@ -179,6 +179,7 @@ class JobResult(TypedDict):
     found: Annotated[Count, meaning("outlines, kept or set aside")]
     refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
+    histogram: NotRequired[Annotated[dict[str, Any] | None, meaning("objects that count, by size: edges, counts")]]
     calibration: Calibration
     model: UsedModel
     image: dict[Literal["width", "height"], Side]
