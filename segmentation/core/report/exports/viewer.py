@@ -190,8 +190,8 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area, with what counts in colour and what does not in grey, no side over 320 px, as WebP; the picture
-    alone where nothing counts or the image is of another kind."""
+    """The analysed area, with what counts in colour and what does not in grey, no side over 320 px, as WebP; the bare
+    picture where nothing counts or the image is of another kind."""
     from ..picture import NO_COLOUR, analysed, colour_numbers, painted, sampled
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
