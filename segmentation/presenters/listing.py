@@ -1,10 +1,10 @@
-"""Results and samples as the cards of a list, from the rows alone; no file is opened."""
+"""Results and samples as the cards of a list and as curves over each other, from the rows alone; no file is opened."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -13,14 +13,19 @@ from django.db.models import Count, F
 from django.urls import reverse
 
 from ..core.flags import one_line
+from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
 from ..models import Job, Sample
+from ..services import Refused
 from ..services.ground.calibration import is_scaled
+from ..services.results.comparisons import summary_of
+from .charts import Lines
 from .result import headline, main_number, warning_of
 from .sample import STATES, PooledResult, bars
 
 STACKED = 3  # pictures of a sample
+UNLIKE = "These results have different measures of size, or some have no scale: select results that can be compared."
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,34 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
 
 
 def _bars(stored: dict[str, Any]) -> str:
+    return bars(_counts(stored))
+
+
+def _counts(stored: dict[str, Any]) -> list[int]:
     """The histogram of all images together."""
     counts = (stored.get("histogram") or {}).get("counts") or []
-    return bars([sum(column) for column in zip(*counts, strict=True)])
+    return [sum(column) for column in zip(*counts, strict=True)]
+
+
+def curves(sides: Sequence[Job | Sample]) -> Lines | None:
+    """The distributions of several results over each other, each as a polygon of the same area; a result that stores no
+    histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
+    series, kinds = [], set()
+    for side in sides:
+        stored = summary_of(side)
+        statistics = (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
+        counts, edges = _counts(stored), (stored.get("histogram") or {}).get("edges", [])
+        total = sum(counts)
+        middles = [
+            ((low + high) / 2, count / total / (high - low))
+            for count, low, high in zip(counts, edges, edges[1:], strict=False)
+            if total
+        ]
+        series.append([(edges[0], 0.0), *middles, (edges[-1], 0.0)] if middles else [])
+        if middles:
+            kinds.add((statistics.get("size", "min_feret"), "px" if statistics.get("unit") == "px" else "nm"))
+    if len(kinds) > 1:
+        raise Refused(UNLIKE, 422)
+    size, unit = next(iter(kinds), ("min_feret", "nm"))
+    made = Lines.of(series, f"{known_column(size).title}, {unit}", "", from_zero=True)
+    return made and replace(made, words="The size distributions of the results below, over each other.")
