@@ -371,13 +371,13 @@ form.addEventListener("submit", submitted);
 for (const field of form.querySelectorAll("[name=data_bar_rows]")) {
   field.addEventListener("focus", () => (form.querySelector("[name=data_bar][value=rows]").checked = true));
 }
+const examples = document.querySelectorAll("[form=sample]");
 document.getElementById("sample").addEventListener("submit", () => {
-  const button = document.querySelector("[form=sample]");
-  setTimeout(() => (button.disabled = true));
+  setTimeout(() => examples.forEach((button) => (button.disabled = true)));
 });
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
-  document.querySelector("[form=sample]").disabled = false;
+  examples.forEach((button) => (button.disabled = false));
   guard();
 });
 

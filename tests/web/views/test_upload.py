@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services.ground.calibration import UNSCALED
+from segmentation.services.results.uploads import EXAMPLES
 from segmentation.views.upload import GONE, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
@@ -338,6 +340,22 @@ class TestSample:
         job = Job.objects.get()
         assert response["Location"] == f"/jobs/{job.pk}/"
         assert recipe_of(job) == AnalysisSettings.of()
+
+    def test_an_example_is_analysed_as_what_it_is(self, client, settings, model, monkeypatch):
+        settings.STATICFILES_DIRS = [settings.BASE_DIR / "static"]
+        cards = [model, *(replace(model, name=f"my-{kind}", task=kind) for kind in list(EXAMPLES)[1:])]
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: cards)
+        monkeypatch.setattr(
+            "segmentation.core.network.cards.find", lambda name, folder=None: next(c for c in cards if c.name == name)
+        )
+        offered = [task.name for task in client.get("/").context["examples"]]
+        assert offered == list(EXAMPLES)
+        for kind in offered:
+            client.post("/sample/", {"example": kind, "token": uuid4().hex})
+            job = Job.objects.latest("created")
+            assert (recipe_of(job).task, job.micrograph.name) == (kind, EXAMPLES[kind])
+        for nothing in ("lines", "../settings"):
+            assert client.post("/sample/", {"example": nothing}).status_code == 400
 
     def test_two_clicks_make_one_job(self, client):
         visit(client, uuid4())
