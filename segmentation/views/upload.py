@@ -1,4 +1,4 @@
-"""The upload page: a plain form that does everything at once; its script sends one file at a time (`arriving`)."""
+"""The upload page: a plain form takes one file and does everything at once; its script sends many (`arriving`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..forms.settings import SettingsForm
 from ..http.access import refused, see_other, visible_upload
 from ..http.serving import serve_preview
 from ..middleware import sender
-from ..models import Job, Micrograph, Sample
+from ..models import Job, Micrograph, Sample, shown_name
 from ..services import (
     Note,
     Refused,
@@ -30,7 +30,8 @@ from ..services import (
     create_sample,
     discard_unused,
     example_upload,
-    receive_files,
+    is_archive,
+    receive_upload,
     start_archive,
 )
 from ..services.ground.calibration import (
@@ -73,7 +74,6 @@ class Submission:
     form: SettingsForm
     sample: SampleForm
     uploads: list[Micrograph] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     width_errors: dict[str, str] = field(default_factory=dict)
     questions: dict[UUID, str] = field(default_factory=dict)
@@ -227,16 +227,13 @@ def to_uuid(text: str) -> UUID | None:
 
 
 def _receive(sent: Submission) -> None:
-    """Take the files of the form, archives unpacked; the bad ones become problems and the good ones stay."""
-    request = sent.request
-    files = request.FILES.getlist("file")
-    if files:
-        intake = receive_files(files=files, **sender(request))
-        sent.uploads += intake.uploads
-        sent.notes += intake.notes
-    sent.problems += [
-        Problem(note.name, note.sentence, status_of_refusal(note.status)) for note in sent.notes if note.status >= 400
-    ]
+    """Take the file of the form, which may be an archive; a bad one becomes a problem."""
+    if file := sent.request.FILES.get("file"):
+        try:
+            sent.uploads.append(receive_upload(file=file, is_archive=is_archive(file), **sender(sent.request)))
+        except Refused as refusal:
+            problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
+            sent.problems.append(problem)
     if not sent.uploads and not sent.problems:
         sent.problems.append(Problem("", NOTHING))
 
@@ -261,7 +258,7 @@ def _one_sample(sent: Submission) -> HttpResponse:
             settings=sent.form.settings(),
             scale=sent.sample.scale(),
             token=_token(request),
-            notes=[*_left(request), *sent.notes],
+            notes=_left(request),
             asked=asked,
             **sender(request),
         )
