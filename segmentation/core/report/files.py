@@ -61,7 +61,7 @@ def write_all(
             context.sums[name] = _sha256(written[name])
         first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
         ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
-        context.pack_pictures()
+        context.pack_pictures(there)
         for name, export in sorted(listed.items(), key=_turn):
             if export.turn > FIGURE and first_written is not None:
                 first_written(dict(written))

@@ -21,6 +21,18 @@ MOST_DECIMALS = 6
 MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
+GLOSSARY = {  # what pages and files say in place of an earlier word; names of columns and fields stay as they are
+    "set aside": "left out",
+    "kept": "counted",
+    "whole budget": "total uncertainty",
+    "chosen by the image": "automatic",
+    "unlike the data": "unusual picture",
+    "revision": "version",
+    "outlining": "result",
+}
+VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
+LIMIT = "limit 50 %"
+AGREE, DIFFER = 0.02, 0.15  # shares of the variance of ln(size)
 
 
 def version() -> str:
@@ -81,6 +93,24 @@ def interval_holds(statistics: Statistics, answer: str) -> str:
     assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
     more += ["fields"] * bool(assumed and answer == "fraction_100nm")
     return ", ".join(["counting", *more]) if more else "counting only"
+
+
+def verdict_words(nano: Mapping[str, Any]) -> str:
+    """Such as "limit 50 %: probably below" and "limit 50 %: undecided, 25 of at least 30 particles"."""
+    return f"{LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
+
+
+def counts_words(counts: Mapping[str, int]) -> str:
+    """Such as "touches the frame 44, mostly hidden by others 2"."""
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+
+
+def between_words(share: float) -> str:
+    """How much of the variance of ln(size) lies between the images of a sample."""
+    if share < AGREE:
+        return "The images agree with each other."
+    much = "a little" if share < DIFFER else "clearly"
+    return f"The images differ {much}: {100 * share:.0f} % of the spread of the sizes lies between them."
 
 
 def doubtful_shares(statistics: Statistics) -> list[str]:
@@ -186,6 +216,10 @@ def scale_range(low: float | None, high: float | None) -> str:
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def uncapital(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:
