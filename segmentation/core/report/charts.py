@@ -28,7 +28,8 @@ BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
 AREA = "#009e73"
-GREYS = {MEDIAN: INK, MEAN: INK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: INK}
+BLACK = "#222222"
+GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
 BROAD = 0.56  # of its height, the width of a letter
 PART = 32  # letters of a contribution in a line
 
@@ -173,7 +174,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
             value, color=sheet.colour(colour), linewidth=1.6, linestyle=style, label=f"{name} {significant(value)}"
         )
     if statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
-        ax.axvline(distribution.nano, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
+        ax.axvline(distribution.nano, color=sheet.colour(INK), linestyle="dotted", linewidth=1.2, label="100 nm")
     if statistics.fit is not None and not unfit(statistics.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, statistics.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()

@@ -31,7 +31,7 @@ from .wording import between_words, calibration_words, corrected_images_words, o
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
-DPI = 360
+DPI, IN_VECTORS = 360, 240  # the latter of pictures among lines and text
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
 OF_SAMPLE = (12.0, 9.0)
 FONT = 6  # points in one column
@@ -148,9 +148,11 @@ def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:
         data = as_png(rendered(sheet), sheet)
         _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
     elif format == "svg":
-        sheet.savefig(file, format="svg", metadata={"Date": None, "Description": sheet.about, **facts})
+        sheet.savefig(file, format="svg", dpi=IN_VECTORS, metadata={"Date": None, "Description": sheet.about, **facts})
     else:
-        sheet.savefig(file, format="pdf", metadata={"CreationDate": None, "Subject": sheet.about, **facts})
+        sheet.savefig(
+            file, format="pdf", dpi=IN_VECTORS, metadata={"CreationDate": None, "Subject": sheet.about, **facts}
+        )
 
 
 def rendered(sheet: Sheet) -> Pixels:
@@ -234,7 +236,14 @@ def _lay_out(sample: SampleAnalysis, shown: list[str], shape: tuple[int, int], l
             sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
         top -= tall + GAP
     if look.caption:
-        _text(sheet, MARGIN / WIDTH, (MARGIN + line / 2) / page, caption_of(sample, letters), fontsize=font, color=INK)
+        _text(
+            sheet,
+            MARGIN / WIDTH,
+            (MARGIN + line / 2) / page,
+            caption_of(sample, letters),
+            fontsize=font,
+            color=sheet.colour(INK),
+        )
     return sheet
 
 

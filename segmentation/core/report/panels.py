@@ -350,11 +350,11 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
             _outline(ax, lines, colour, width * times, style, 1.0)
     handles = [
-        Line2D([], [], color=INK if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} counted"),
+        Line2D([], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} counted"),
         Line2D(
             [],
             [],
-            color=INK if sheet.grey else ASIDE,
+            color=sheet.colour(INK) if sheet.grey else ASIDE,
             linewidth=2,
             linestyle="solid" if many else DASHES,
             label=f"{(~keep).sum():,} left out",
