@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal
 
 import matplotlib
 import numpy as np
@@ -24,33 +24,23 @@ from .facts import brief, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
+from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, draw_panel
 from .summary import Summary
-from .wording import between_words, calibration_words, corrected_images_words, one_line, version
+from .wording import agreement_words, calibration_words, corrected_images_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
 DPI, IN_VECTORS = 360, 240  # the latter of pictures among lines and text
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
 OF_SAMPLE = (12.0, 9.0)
-FONT = 6  # points in one column
 MARGIN, GAP = 0.03, 0.16  # inches
 TALLEST = 5.0
 LEAST_CHART = 2.0
 WIDE, TALL = 0.45, 1.5  # heights of a picture over its width
 # Without a salt the ids in an SVG differ from run to run. Fonts of type 42 can be edited in a PDF.
 matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
-
-
-class Look(NamedTuple):
-    """How a figure of one image is drawn. panels: letters of those to show, all by default. font: height of the
-    letters in points where the figure is one column (85 mm) wide. grey: without colours. caption: below it."""
-
-    panels: str = "ABCD"
-    font: int = FONT
-    grey: bool = False
-    caption: bool = True
 
 
 def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | None = None) -> Sheet:
@@ -60,10 +50,10 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
         return _of_sample(sample)
     drawing = drawing or Drawing.of(sample)
     first = "A" if drawing.analysis.refused else look.panels  # the image alone
-    shown = [name for letter, name in zip("ABCD", sample.task.panels, strict=True) if letter in first]
+    shown = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in first]
     sheet = _lay_out(sample, shown, drawing.shape, look)
     for place, (ax, name) in enumerate(zip(sheet.axes, shown, strict=True)):
-        draw_panel(name, ax, drawing, f"{'ABCD'[place]}  " if len(shown) > 1 else "")
+        draw_panel(name, ax, drawing, f"{ALL[place]}  " if len(shown) > 1 else "")
     return sheet
 
 
@@ -135,9 +125,8 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
 
 
 def _pooled(sample: SampleAnalysis) -> str:
-    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected)]
-    if (between := sample.between) is not None:
-        sentences.append(between_words(between["share"]).removesuffix("."))
+    agreement = agreement_words(sample.between).removesuffix(".")
+    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
     return "; ".join(each for each in sentences if each)
 
 
@@ -167,7 +156,7 @@ def panel(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pix
     place = sample.task.panels.index(name)
     if PANELS[name].picture and place < len(sheet.axes):
         return _cut(sheet.axes[place], pixels)
-    return rendered(draw(sample, drawing, Look("ABCD"[place], caption=False)))
+    return rendered(draw(sample, drawing, Look(ALL[place], caption=False)))
 
 
 def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Sheet:

@@ -49,7 +49,7 @@ from .micrographs import micrographs
 from .panels import PANELS
 from .summary import Summary
 from .wording import (
-    between_words,
+    agreement_words,
     calibration_words,
     corrected_images_words,
     counts_words,
@@ -237,8 +237,8 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Each image with its numbers; images.csv has all of them."""
     yield heading("Images")
-    if (between := sample.between) is not None:
-        yield words(between_words(between["share"]))
+    if agreement := agreement_words(sample.between):
+        yield words(agreement)
     if sample.pooled is not None and sample.task.screened:
         rows = [
             [

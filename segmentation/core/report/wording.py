@@ -14,7 +14,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, number, significant
-from ..measure.results import BY_IMAGE, Corrected, Statistics
+from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
 from ..micrograph.types import LEAST_DOUBT, SOURCES, Calibration
 
 MOST_DECIMALS = 6
@@ -32,7 +32,7 @@ GLOSSARY = {  # what pages and files say in place of an earlier word; names of c
 }
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
-AGREE, DIFFER = 0.02, 0.15  # shares of the variance of ln(size)
+AGREE = 0.02  # share of the variance of ln(size)
 
 
 def version() -> str:
@@ -105,14 +105,6 @@ def counts_words(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
 
 
-def between_words(share: float) -> str:
-    """How much of the variance of ln(size) lies between the images of a sample."""
-    if share < AGREE:
-        return "The images agree with each other."
-    much = "a little" if share < DIFFER else "clearly"
-    return f"The images differ {much}: {100 * share:.0f} % of the spread of the sizes lies between them."
-
-
 def doubtful_shares(statistics: Statistics) -> list[str]:
     """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
     shares = ((words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items())
@@ -177,6 +169,15 @@ def imported_words(used: Mapping[str, Any]) -> str:
         return ""
     count = source["outlines"]
     return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"
+
+
+def agreement_words(between: Between | None) -> str:
+    """Whether the images of a sample differ, "" where that is not known."""
+    if not between or between.get("share") is None:
+        return ""
+    if between["share"] < AGREE:
+        return "The images agree with each other."
+    return f"The images differ: {per_cent(between['share'])} of the variance of the sizes lies between them."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

@@ -6,13 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..looks import ANNEX, REPORT
 from .base import WITH_SUMS, Export
 
 if TYPE_CHECKING:
     from ..context import Context
-
-
-ANNEX = "report-annex.pdf"
 
 
 def _write(context: Context, path: Path, annex: bool = False) -> None:
@@ -23,7 +21,7 @@ def _write(context: Context, path: Path, annex: bool = False) -> None:
 
 EXPORTS = (
     Export(
-        "report.pdf",
+        REPORT,
         "Report, PDF",
         "application/pdf",
         10,
@@ -36,7 +34,7 @@ EXPORTS = (
         ANNEX,
         "Report with annexes, PDF",
         "application/pdf",
-        12,
+        45,
         partial(_write, annex=True),
         image="the report and all behind it: recommendation point by point, all tables, model card, checksums",
         sample="the report and all behind it: every image, recommendation point by point, model card, checksums",
