@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tifffile
 from PIL import Image
+
 from segmentation.lab.research.sample import NM_PER_PIXEL, draw_sample
 
 from .conftest import open_tab
