@@ -10,12 +10,12 @@ import tifffile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.data import load_folder
-from segmentation.lab.rendered import Order
-from segmentation.lab.settings import FolderEntry
-from segmentation.lab.sheets import HEADING, as_grey, contact_sheet, outlined
-from segmentation.lab.synthesis.bodies import FAMILIES
-from segmentation.lab.synthesis.settings import every_setting
+from segmentation.lab.research.rendered import Order
+from segmentation.lab.training.data import load_folder
+from segmentation.lab.training.settings import FolderEntry
+from segmentation.lab.training.sheets import HEADING, as_grey, contact_sheet, outlined
+from segmentation.lab.training.synthesis.bodies import FAMILIES
+from segmentation.lab.training.synthesis.settings import every_setting
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "development"
 
