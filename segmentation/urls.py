@@ -2,6 +2,8 @@
 
 from django.contrib.auth import views as auth
 from django.urls import include, path
+from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
 
 from . import api
 from .views import (
@@ -32,7 +34,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
     path("sample/", upload.sample, name="sample"),
     path("sample.tif", upload.sample_download, name="sample-download"),
-    path("samples/", samples.samples, name="samples"),
+    path("samples/", require_safe(RedirectView.as_view(url="/results/?show=samples")), name="samples"),
     path("samples/<uuid:pk>/", samples.sample, name="sample-page"),
     path("samples/<uuid:pk>/status/", samples.status, name="sample-status"),
     path("samples/<uuid:pk>/images/", samples.images, name="sample-images"),

@@ -183,7 +183,7 @@ class SettingsForm(forms.Form):
 
     @property
     def main(self) -> list[FormSetting]:
-        """The settings that a page shows at once."""
+        """The settings that come first."""
         return [each for each in self.shown if each.setting.main]
 
     @property

@@ -74,5 +74,5 @@ def test_the_whole_upload_page_by_keyboard(visit, plain):
                 "document.activeElement.id || document.activeElement.name || document.activeElement.textContent.trim()"
             )
         )
-    for name in ("files", "id_width", "filter", "id_model", "More settings", "Upload and analyse"):
+    for name in ("files", "id_width", "Options", "Upload and analyse", "Grains"):
         assert name in names, names

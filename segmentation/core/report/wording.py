@@ -18,6 +18,7 @@ from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
 from ..micrograph.types import LEAST_DOUBT, SOURCES, Calibration
 
 MOST_DECIMALS = 6
+CHANCE = 0.05  # below it images differ by more than chance
 MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
@@ -32,7 +33,6 @@ GLOSSARY = {  # what pages and files say in place of an earlier word; names of c
 }
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
-AGREE = 0.02  # share of the variance of ln(size)
 
 
 def version() -> str:
@@ -172,12 +172,13 @@ def imported_words(used: Mapping[str, Any]) -> str:
 
 
 def agreement_words(between: Between | None) -> str:
-    """Whether the images of a sample differ, "" where that is not known."""
+    """Whether the images of a sample differ more than by chance, "" where that is not known."""
     if not between or between.get("share") is None:
         return ""
-    if between["share"] < AGREE:
+    if between.get("p", 0.0 if between["share"] else 1.0) >= CHANCE:
         return "The images agree with each other."
-    return f"The images differ: {per_cent(between['share'])} of the variance of the sizes lies between them."
+    share = per_cent(between["share"])
+    return f"The images differ more than chance: {share} of the variance of the sizes lies between them."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

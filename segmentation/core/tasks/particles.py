@@ -102,6 +102,7 @@ class ParticleSettings(SegmentationSettings):
         False,
         title="All mirrored forms",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
+        json_schema_extra={"group": "Rarely needed"},
     )
 
 
