@@ -361,10 +361,10 @@ def main_number(summary: dict[str, Any]) -> str:
 
 
 def headline(numbers: Summary) -> str:
-    """The median, or the first known number of another kind, "" without any."""
-    known = [numbers.by_number("median")] if numbers.screened else numbers.quantities
+    """The median size, or without sizes the first known number, "" without any."""
+    known = [numbers.by_number("median")] if numbers.kept else numbers.quantities
     first = next((each for each in known if each.number.value is not None), None)
-    term = first and ("median" if numbers.screened else first.term)
+    term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
 
 
