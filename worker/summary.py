@@ -28,7 +28,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "found": len(found),
             "refused": analysis.refused,
             "statistics": statistics and statistics.as_dict(),
-            "histogram": statistics and histogram_of([Member.of(analysis)], statistics, pixel_size),
+            "histogram": statistics and histogram_of([Member.of(analysis).sized], statistics, pixel_size),
             "calibration": asdict(analysis.calibration),
             "model": {
                 "name": origin.model,

@@ -19,7 +19,7 @@ from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
 from segmentation.core.settings import SegmentationSettings
 from segmentation.core.typed import settings_of
-from segmentation.lab import tasks as taught
+from segmentation.lab.training import tasks as taught
 from segmentation.models import Job, Sample
 from segmentation.plain import plain
 from tests.web.finished import words
