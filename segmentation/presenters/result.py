@@ -291,7 +291,7 @@ class Result(ChartedSummary):
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
         if why := used.get("chosen"):
-            named = format_html("{}. Chosen by the image. {}", named, why)
+            named = format_html("{}, automatic. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", named),
