@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
 
 from . import api
 from .views import (
@@ -39,7 +41,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
     path("sample/", upload.sample, name="sample"),
     path("sample.tif", upload.sample_download, name="sample-download"),
-    path("samples/", samples.samples, name="samples"),
+    path("samples/", require_safe(RedirectView.as_view(url="/results/?show=samples")), name="samples"),
     path("samples/<uuid:pk>/", samples.sample, name="sample-page"),
     path("samples/<uuid:pk>/status/", samples.status, name="sample-status"),
     path("samples/<uuid:pk>/images/", samples.images, name="sample-images"),

@@ -92,11 +92,6 @@ def identify(request: HttpRequest) -> dict[str, Any]:
     return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
 
 
-def secret_of(request: HttpRequest) -> dict[str, str]:
-    """What an answer to a request that made something says, beside the thing itself, to a script without an account."""
-    return {} if request.user.is_authenticated or not request.secret else {"secret": request.secret}
-
-
 def key_of(request: HttpRequest) -> str:
     """What makes two requests of one caller one."""
     return request.headers.get("Idempotency-Key", "")[:200]

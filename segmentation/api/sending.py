@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ..core.analysis import AnalysisSettings
-from ..core.labels.operations import OPERATIONS, UNDO
+from ..core.labels.operations import MODELS
 from ..core.micrograph.types import Calibration
 from ..core.tasks import every
 from ..core.tasks.base import Task
@@ -33,6 +33,8 @@ BINARY = {
     "description": "As asked for by format",
     "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
 }
+# One of the operations; `patch_of` checks it, so that the refusal names its number in the list.
+OPERATION: Any = {"oneOf": [model.model_json_schema() for model in MODELS.values()]}
 LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
 
 
@@ -79,13 +81,11 @@ class Edits(Body):
     """Corrections of the outlines of a finished result, in pixels of the uploaded image."""
 
     base: int = Field(ge=0, description="The number of the last edit that you know; 0 before the first one.")
-    operations: list[dict[str, Any]] = Field(
+    operations: list[Annotated[dict[str, Any], WithJsonSchema(OPERATION)]] = Field(
         min_length=1,
         max_length=MOST,
         description=(
-            f"Made in this order, all or none. Each has op ({', '.join(OPERATIONS)} or {UNDO}) and what it needs: ids"
-            " (a list), id, reason, class, ground, radius, point, points, outside, line or polygon ([x, y] or lists of"
-            " them, x to the right, y down, from the top left corner)."
+            "Made in this order, all or none. Points are [x, y], x to the right, y down, from the top left corner."
         ),
     )
     patches: bool = Field(False, description="Answer with the patch of each operation, too.")

@@ -14,7 +14,7 @@ Everything here comes from the settings models themselves: titles, descriptions,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -178,11 +178,17 @@ def analysis_settings(task: Task, **values: Any) -> AnalysisSettings:
 
 
 def document() -> str:
-    """docs/use/settings.md."""
-    parts = [INTRODUCTION]
+    """docs/use/settings.md: what several kinds share is said once."""
+    kinds, sections = dict[str, list[str]](), dict[str, list[str]]()
     for task in every():
-        parts.append(f"## {task.title}\n\n{task.summary}\n\n{_table(settings_of(task.settings))}")
-    return "\n\n".join([*parts, f"## Measuring, of every kind\n\n{_table(settings_of(MeasurementSettings))}\n"])
+        for row in map(_row, settings_of(task.settings)):
+            kinds.setdefault(row, []).append(task.title)
+    for row, titles in kinds.items():
+        sections.setdefault("Every kind" if len(titles) == len(every()) else ", ".join(titles), []).append(row)
+    sections["Measuring, of every kind"] = [_row(setting) for setting in settings_of(MeasurementSettings)]
+    head = "| name | takes | default | meaning |\n|---|---|---|---|"
+    parts = ("\n".join([f"## {title}\n\n{head}", *rows]) for title, rows in sections.items())
+    return "\n\n".join([INTRODUCTION, *parts]) + "\n"
 
 
 INTRODUCTION = """# Settings of an analysis
@@ -191,12 +197,9 @@ One definition for the page, the API (fields of these names), the command line (
 `border_correction`) and stored results. Made by `python -m segmentation.core.typed` from the settings themselves."""
 
 
-def _table(settings: Iterable[Setting]) -> str:
-    rows = ["| name | takes | default | meaning |", "|---|---|---|---|"]
-    for each in settings:
-        takes, default = each.takes or "text", each.write(each.default)
-        rows.append(f"| `{each.name}` | {takes} | {default} | {each.title}: {each.description} |")
-    return "\n".join(rows)
+def _row(setting: Setting) -> str:
+    takes, default = setting.takes or "text", setting.write(setting.default)
+    return f"| `{setting.name}` | {takes} | {default} | {setting.title}: {setting.description} |"
 
 
 def _shortly(text: str) -> str:

@@ -357,12 +357,15 @@ def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
 
 def main_number(summary: dict[str, Any]) -> str:
     """The number by which a result is known in lists, "" where there is none."""
-    numbers = Summary(statistics_of(summary), values_of(summary))
-    if numbers.screened:
-        median = numbers.by_number("median")
-        return f"median {median.value} {median.unit}" if median.number.value is not None else ""
-    first = next((each for each in numbers.quantities if each.number.value is not None), None)
-    return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
+    return headline(Summary(statistics_of(summary), values_of(summary)))
+
+
+def headline(numbers: Summary) -> str:
+    """The median, or the first known number of another kind, "" without any."""
+    known = [numbers.by_number("median")] if numbers.screened else numbers.quantities
+    first = next((each for each in known if each.number.value is not None), None)
+    term = first and ("median" if numbers.screened else first.term)
+    return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
 
 
 def _data_bar(first: int | None, micrograph: Micrograph) -> str:

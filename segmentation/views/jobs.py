@@ -62,6 +62,7 @@ from ..services.ground.limits import one_edit
 from ..services.results.edits import MOST, make_cuts
 from ..services.results.logs import as_csv, as_json
 from ..services.results.signing import meanings_for
+from ..services.results.uploads import sample_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
@@ -386,7 +387,8 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     if not found.is_done:
         return render(request, "job.html", context, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
-    context |= {**_files(found), "parent": parent}
+    is_example = found.micrograph.sha256 == sample_sha256()
+    context |= {**_files(found), "parent": parent, "is_example": is_example}
     return render(request, "result.html", context, status=status)
 
 

@@ -14,10 +14,11 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, number, significant
-from ..measure.results import BY_IMAGE, Corrected, Statistics
+from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
 from ..micrograph.types import LEAST_DOUBT, SOURCES, Calibration
 
 MOST_DECIMALS = 6
+CHANCE = 0.05  # below it images differ by more than chance
 MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
@@ -147,6 +148,16 @@ def imported_words(used: Mapping[str, Any]) -> str:
         return ""
     count = source["outlines"]
     return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"
+
+
+def agreement_words(between: Between | None) -> str:
+    """Whether the images of a sample differ more than by chance, "" where that is not known."""
+    if not between or between.get("share") is None:
+        return ""
+    if between.get("p", 0.0 if between["share"] else 1.0) >= CHANCE:
+        return "The images agree with each other."
+    share = per_cent(between["share"])
+    return f"The images differ more than chance: {share} of the variance of the sizes lies between them."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

@@ -25,6 +25,7 @@ from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
 from segmentation.core.network.cards import AlteredWeights, NoDevice
@@ -34,7 +35,6 @@ from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
 from segmentation.services.ground.calibration import with_site_uncertainty
-from segmentation.services.results.archives import is_junk
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, default=default, metavar="DIR")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.synthesis.sample import write_sample
+        from segmentation.lab.research.sample import write_sample
 
         for file in write_sample(options["out"]):
             self.stdout.write(str(file))

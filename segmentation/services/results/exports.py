@@ -90,32 +90,14 @@ def _remove_earlier(export: ExportJob) -> None:
             remove_folder(folder)
 
 
-def publish_early(*, export: ExportJob, files: dict[str, Path]) -> None:
-    """Store copies of the first files of an export that goes on: whoever waits for one need not wait for the others.
-
-    Nothing is stored if the result was signed meanwhile, as its files are then written once more. Raises `Superseded`.
-    """
-    job = export.job
-    folder = f"{job.folder}/{job.attempt}/{export.attempt}"
-    there = set(job.artifacts.values_list("name", flat=True))
-    stored: list[Artifact] = []
-    with publishing(lambda: remove_files_of(stored)):
-        for path in (path for name, path in files.items() if name not in there):
-            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=True)))
-        with transaction.atomic():
-            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
-            export.change()
-            if Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash).exists():
-                Artifact.objects.bulk_create(stored)
-                stored = []
-        remove_files_of(stored)
-
-
-def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None) -> None:
+def publish_export(
+    *, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None, early: bool = False
+) -> None:
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
     files: all files of the job, by name. If the result was signed meanwhile they are written once more. summary: of a
-    result that was measured again (`heed_reading`); it replaces the earlier one, as these files do.
+    result that was measured again (`heed_reading`); it replaces the earlier one, as these files do. early: store copies
+    of the first files of an export that goes on, so that whoever waits for one need not wait for the others.
     """
     job = export.job
     there = set() if summary else set(job.artifacts.values_list("name", flat=True))
@@ -123,22 +105,24 @@ def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[s
     stored: list[Artifact] = []
     with publishing(lambda: remove_files_of(stored)):
         for path in (path for name, path in files.items() if name not in there):
-            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
+            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=early)))
         with transaction.atomic():
-            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
-            export.finish(ExportJob.State.DONE)
-            same = Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash)
-            if list(same.select_for_update()):
-                replaced = job.artifacts.filter(name__in=[each.name for each in stored])
+            Micrograph.objects.locked(job.micrograph_id)
+            export.change() if early else export.finish(ExportJob.State.DONE)
+            same = Job.objects.filter(attempt=job.attempt, signature_hash=job.signature_hash)
+            if same.locked(job.pk) is not None:
+                replaced = job.artifacts.filter(name__in=[row.name for row in stored])
                 earlier = list(replaced.values_list("file", flat=True))
                 replaced.delete()
                 Artifact.objects.bulk_create(stored)
                 if summary:
-                    same.update(summary=summary)
+                    Job.objects.filter(pk=job.pk).update(summary=summary)
                     refresh_after_commit(job.sample_id)
-                heed_reading(same)
-                transaction.on_commit(lambda: (_remove_earlier(export), remove_files(earlier)))
+                if not early:
+                    heed_reading(Job.objects.filter(pk=job.pk))
+                    transaction.on_commit(lambda: (_remove_earlier(export), remove_files(earlier)))
                 return
-            ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
-            enqueue_after_commit(export.pk, ExportJob)
+            if not early:
+                ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
+                enqueue_after_commit(export.pk, ExportJob)
         remove_files_of(stored)

@@ -89,7 +89,7 @@ def check_password(request: HttpRequest, password: str, wrong: str) -> None:
 
 @transaction.atomic
 def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
-    now = Job.objects.select_for_update().filter(pk=job.pk, state=Job.State.DONE).first()
+    now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
     if now.summary.get("unread"):

@@ -117,7 +117,7 @@ class TestJson:
         def broken(*args):
             raise ZeroDivisionError("secret detail")
 
-        monkeypatch.setattr("segmentation.api.jobs.described", broken)
+        monkeypatch.setattr("segmentation.models.Job.position", broken)
         response = Client(raise_request_exception=False).get(f"/api/v1/jobs/{make_job().pk}")
         assert response.status_code == 500
         assert "our software" in response.json()["error"] and "secret" not in response.json()["error"]
@@ -134,7 +134,7 @@ class TestJson:
         def broken(*args, **kwargs):
             raise problem
 
-        monkeypatch.setattr("segmentation.api.jobs.described", broken)
+        monkeypatch.setattr("segmentation.models.Job.position", broken)
         monkeypatch.setattr("segmentation.views.jobs._page", broken)
         job = make_job()
         response = client.get(f"/api/v1/jobs/{job.pk}")
