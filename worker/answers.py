@@ -63,8 +63,8 @@ class Archive(BaseModel):
 
     def files_in(self, folder: Path) -> list[list[tuple[str, Path]]]:
         """Each image with its side files, as name and place; raises ValueError where one is no plain file."""
-        files = [[(name, folder / place) for name, place in group] for group in self.files]
-        if not all(place.is_file() and not place.is_symlink() for group in files for _, place in group):
+        files = [[(name, folder / file) for name, file in group] for group in self.files]
+        if not all(path.is_file() and not path.is_symlink() for group in files for _, path in group):
             raise ValueError("not a file")
         return files
 
@@ -91,7 +91,7 @@ def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int]
         if not within or not (at_most or size == shape) or dtype not in dtypes:
             raise ValueError(f"an array of {dtype}, {size}")
         opened.seek(0)
-        found: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
-    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        values: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("an array with numbers that are not finite")
-    return found
+    return values

@@ -36,8 +36,8 @@ def wait_without_the_lock(**kwargs: Any) -> None:
             queue._reader.poll(None)
             with queue._rlock:
                 if queue._reader.poll(0):
-                    found: bytes = queue._reader.recv_bytes()
-                    return found
+                    payload: bytes = queue._reader.recv_bytes()
+                    return payload
 
     SimpleQueue.get_payload = get_payload
 

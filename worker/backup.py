@@ -227,10 +227,10 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
 def _checked(archive: zipfile.ZipFile, file: Path) -> Manifest:
     """The manifest, after every member was found as it was written."""
     try:
-        said = json.loads(archive.read(MANIFEST))
-        if said["format"] != FORMAT:
-            raise Refused(NEWER.format(theirs=said.get("version"), ours=__version__))
-        manifest = TypeAdapter(Manifest).validate_python(said)
+        content = json.loads(archive.read(MANIFEST))
+        if content["format"] != FORMAT:
+            raise Refused(NEWER.format(theirs=content.get("version"), ours=__version__))
+        manifest = TypeAdapter(Manifest).validate_python(content)
     except Refused:
         raise
     except Exception as error:  # zipfile and its decompressors raise exceptions of many types
@@ -297,10 +297,10 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node]) -> int:
         _reset_sequences(models)
         connection.check_constraints()
         # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
-        for name in (each for each in members if each.startswith("files/")):
+        for name in (member for member in members if member.startswith("files/")):
             _restore_stored(archive, name)
         settings.DEEPSEGM_MODELS.mkdir(parents=True, exist_ok=True)
-        for name in (each for each in members if each.startswith("models/")):
+        for name in (member for member in members if member.startswith("models/")):
             with archive.open(name) as source, (settings.DEEPSEGM_MODELS / Path(name).name).open("wb") as target:
                 shutil.copyfileobj(source, target)
     call_command("migrate", interactive=False, verbosity=0)
@@ -311,14 +311,14 @@ def _targets(manifest: Manifest) -> list[Node]:
     """The last migration of each app when the archive was made; raises Refused if one is not known here."""
     loader = MigrationExecutor(connection).loader
     applied = {(app, name) for app, name in manifest["migrations"]}
-    known = {node for node in applied if node in loader.graph.nodes}
-    replaced = {each for migration in loader.replacements.values() for each in migration.replaces}
-    if applied - known - replaced:
+    present = {node for node in applied if node in loader.graph.nodes}
+    replaced = {node for migration in loader.replacements.values() for node in migration.replaces}
+    if applied - present - replaced:
         raise Refused(NEWER.format(theirs=manifest["version"], ours=__version__))
     followed = {
-        parent.key for node in known for parent in loader.graph.node_map[node].parents if parent.key[0] == node[0]
+        parent.key for node in present for parent in loader.graph.node_map[node].parents if parent.key[0] == node[0]
     }
-    return sorted(known - followed)
+    return sorted(present - followed)
 
 
 def _make_tables(targets: list[Node]) -> None:
@@ -335,8 +335,8 @@ def _make_tables(targets: list[Node]) -> None:
 
 
 def _is_beyond(executor: MigrationExecutor, targets: list[Node]) -> bool:
-    wanted = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
-    return bool(executor.loader.applied_migrations.keys() - wanted)
+    planned = {node for target in targets for node in executor.loader.graph.forwards_plan(target)}
+    return bool(executor.loader.applied_migrations.keys() - planned)
 
 
 def _fill(model: type[Model], lines: IO[bytes]) -> int:
@@ -347,8 +347,8 @@ def _fill(model: type[Model], lines: IO[bytes]) -> int:
     count = 0
     while some := list(islice(lines, AT_ONCE)):
         rows = (dict(zip(names, json.loads(line), strict=True)) for line in some)
-        made = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
-        count += len(model._base_manager.bulk_create(made))
+        objects = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
+        count += len(model._base_manager.bulk_create(objects))
     return count
 
 

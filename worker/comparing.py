@@ -38,9 +38,9 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
     one_image = isinstance(first, Job) and isinstance(second, Job)
     pixels = one_image and first.micrograph.sha256 == second.micrograph.sha256
     sides = []
-    for number, each in enumerate((first, second)):
+    for number, side in enumerate((first, second)):
         progress("reading the results", 0.3 * number)
-        sides.append(_side(each, pixels=pixels))
+        sides.append(_side(side, pixels=pixels))
     progress("comparing", 0.6)
     comparison.finish(Comparison.State.DONE, result=plain(dict(compare(*sides))))
 
@@ -58,12 +58,12 @@ def _of_job(job: Job, *, pixels: bool) -> Side:
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
     sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
     images: dict[str, Any] = {}
-    if pixels and (found := _segmentation(job)) is not None and objects is not None:
+    if pixels and (outlines := _segmentation(job)) is not None and objects is not None:
         if task.semantic:
-            images["classes"] = np.r_[-1, found.classes].astype(np.int32)[found.dense]
+            images["classes"] = np.r_[-1, outlines.classes].astype(np.int32)[outlines.dense]
         else:
-            kept = {each["id"] for each in objects if each["kept"]}
-            images["labels"] = np.where(np.isin(found.labels, list(kept)), found.labels, 0)
+            counted = {item["id"] for item in objects if item["kept"]}
+            images["labels"] = np.where(np.isin(outlines.labels, list(counted)), outlines.labels, 0)
     values = _values(statistics)
     return Side([job.micrograph.sha256], unit, size if statistics else "", values, sizes, **images)
 
@@ -101,12 +101,12 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     """NUMBERS with their intervals, as far as they are known."""
     from segmentation.core.compare.sides import NUMBERS
 
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     limits = statistics.get("intervals") or {}
     for name in NUMBERS:
         if statistics.get(name) is not None:
-            found[name] = Value(statistics[name], *(limits.get(name) or (None, None)))
-    return found
+            values[name] = Value(statistics[name], *(limits.get(name) or (None, None)))
+    return values
 
 
 def objects_of_job(job: Job) -> list[dict[str, Any]] | None:

@@ -86,20 +86,20 @@ def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder
 
 
 def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
-    said = dataset.incoming[0]
-    stage = f"reading {said['name']}"
+    entry = dataset.incoming[0]
+    stage = f"reading {entry['name']}"
     progress(stage, 0.0)
     try:
-        groups, left_out = inspection.unpack(fetch(said["file"], folder), folder, partial(progress, stage, 0.0))
-        found = {name: place for [(name, place)] in groups}
+        groups, left_out = inspection.unpack(fetch(entry["file"], folder), folder, partial(progress, stage, 0.0))
+        paths = {name: path for [(name, path)] in groups}
         notes += left_out
-        contents = _contents(found, notes)
+        contents = _contents(paths, notes)
         _check_kind(dataset, contents)
         check_room(dataset, len(contents.pairs))
     except (services.Refused, UserError, UnreadableImage) as error:
         notes.append(Note("", str(error)))
         return
-    by, known = get_user_model().objects.filter(pk=said["by"]).first(), dict[str, str]()
+    by, names = get_user_model().objects.filter(pk=entry["by"]).first(), dict[str, str]()
     for number, pair in enumerate(contents.pairs):
 
         def tell(at: int = number, name: str = pair.name) -> None:
@@ -107,12 +107,12 @@ def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folde
 
         tell()
         sha256 = sha256_of(pair.image)
-        if sha256 in known:
-            notes.append(Note(pair.name, TWICE.format(name=known[sha256])))
+        if sha256 in names:
+            notes.append(Note(pair.name, TWICE.format(name=names[sha256])))
             continue
-        known[sha256] = pair.name
-        taken = dataset.images.filter(sha256=sha256, job=None, consented__gte=said["sent"])
-        if taken.exclude(labels="").exists():  # by an attempt that was interrupted
+        names[sha256] = pair.name
+        earlier = dataset.images.filter(sha256=sha256, job=None, consented__gte=entry["sent"])
+        if earlier.exclude(labels="").exists():  # by an attempt that was interrupted
             continue
         try:
             _take_image(dataset, learning, pair, contents, by, tell, notes)
@@ -131,8 +131,8 @@ def _take_image(
 ) -> None:
     micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
     rows, columns = micrograph.shape
-    asked = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
-    labels = inspection.read_truth(pair.labels, asked, tell)
+    request = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
+    labels = inspection.read_truth(pair.labels, request, tell)
     region = contents.regions.get(pair.name)
     if region is not None and not is_within(region, rows, columns):
         raise services.Refused(OUTSIDE)
@@ -157,38 +157,38 @@ def _take_image(
     store(dataset, image, learning, micrograph, pair.image, labels, {}, **fields)
 
 
-def _contents(found: dict[str, Path], notes: list[Note]) -> Contents:
+def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     """The pairs of image and labels by the rule of a folder, and the tables; raises Refused or UserError."""
-    tables = {PurePosixPath(name).name.lower(): path for name, path in found.items() if not is_junk(name)}
+    tables = {PurePosixPath(name).name.lower(): path for name, path in paths.items() if not is_junk(name)}
     regions = files.read_regions(tables[files.REGIONS]) if files.REGIONS in tables else {}
     facts, of = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
-    images = {PurePosixPath(name): path for name, path in _in_folder(found, truth.IMAGES, truth.IMAGE_KINDS)}
+    images = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.IMAGES, truth.IMAGE_KINDS)}
     if not images:
         raise services.Refused(NO_IMAGES)
-    labels = {PurePosixPath(name): path for name, path in _in_folder(found, truth.LABELS, truth.LABEL_KINDS)}
+    labels = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.LABELS, truth.LABEL_KINDS)}
     coco = next((path for name, path in tables.items() if name.endswith(".json")), None)
-    own = dict[PurePosixPath, Path]()
-    for place, path in labels.items():
-        owner = truth.owner_of(Path(place), [Path(image) for image in images])
+    labels_of = dict[PurePosixPath, Path]()
+    for file, path in labels.items():
+        owner = truth.owner_of(Path(file), [Path(image) for image in images])
         if owner is None:
-            notes.append(Note(place.name, STRAY))
-        elif PurePosixPath(owner) in own:
-            notes.append(Note(place.name, SEVERAL.format(name=owner.name)))
+            notes.append(Note(file.name, STRAY))
+        elif PurePosixPath(owner) in labels_of:
+            notes.append(Note(file.name, SEVERAL.format(name=owner.name)))
         else:
-            own[PurePosixPath(owner)] = path
+            labels_of[PurePosixPath(owner)] = path
     if coco and not labels:
-        own = dict.fromkeys(images, coco)
-    notes += [Note(place.name, NO_LABELS) for place in images if place not in own]
-    pairs = [Pair(place.name, images[place], path) for place, path in own.items()]
+        labels_of = dict.fromkeys(images, coco)
+    notes += [Note(image.name, NO_LABELS) for image in images if image not in labels_of]
+    pairs = [Pair(image.name, images[image], path) for image, path in labels_of.items()]
     return Contents(sorted(pairs), {row[0]: row[1] for row in rows}, regions, facts, of)
 
 
 def _in_folder(found: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """The files below a folder of one of these names, by their names with their folders."""
     for name, path in found.items():
-        place = PurePosixPath(name)
-        if {part.lower() for part in place.parts[:-1]} & set(folders) and place.suffix.lower() in kinds:
+        file = PurePosixPath(name)
+        if {part.lower() for part in file.parts[:-1]} & set(folders) and file.suffix.lower() in kinds:
             yield name, path
 
 
@@ -207,5 +207,5 @@ def _check_kind(dataset: Dataset, contents: Contents) -> None:
         dataset.class_names = names
         dataset.change(class_names=names)
     if names and names != dataset.class_names:
-        listed = [", ".join(map(str, each)) for each in (names, dataset.class_names)]
+        listed = [", ".join(map(str, listing)) for listing in (names, dataset.class_names)]
         raise services.Refused(OTHER_CLASSES.format(other=listed[0], here=listed[1]))

@@ -47,9 +47,9 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
         (folder / name).mkdir(parents=True, exist_ok=True)
     for image in images:
         alive()
-        with scratch() as own:
+        with scratch() as aside:
             try:
-                source, labels = fetch(image.image.name, own), fetch(image.labels.name, own)
+                source, labels = fetch(image.image.name, aside), fetch(image.labels.name, aside)
                 micrograph = inspection.read_micrograph(source, name=image.name, alive=alive)
             except (UnreadableImage, inspection.Killed) as error:
                 raise type(error)(f"{image.name}: {error}") from error
@@ -89,16 +89,16 @@ def store(
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
     labels = _within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
-    with scratch() as own:
-        written = files.write_labels(own, "labels", labels)
+    with scratch() as aside:
+        written = files.write_labels(aside, "labels", labels)
         sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
-        named = written.rename(own / f"labels-{sha256[:16]}{written.suffix}")
-        preview, coco = own / f"preview-{sha256[:16]}.webp", named.with_suffix(".json.gz")
+        named = written.rename(aside / f"labels-{sha256[:16]}{written.suffix}")
+        preview, coco = aside / f"preview-{sha256[:16]}.webp", named.with_suffix(".json.gz")
         _draw(preview, dataset, image, micrograph, labels)
         coco.write_bytes(gzip.compress(json.dumps(_annotations(dataset, labels)).encode(), 6, mtime=0))
-        kept = own / f"image{PurePosixPath(image.name).suffix.lower()}"
-        shutil.copyfile(source, kept)
-        rows = {"image": kept, "labels": named, "preview": preview, "coco": coco}
+        copy = aside / f"image{PurePosixPath(image.name).suffix.lower()}"
+        shutil.copyfile(source, copy)
+        rows = {"image": copy, "labels": named, "preview": preview, "coco": coco}
         summary = plain({**_facts(dataset, learning, labels), **further})
         publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
 
@@ -107,9 +107,9 @@ def _within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
     if region is None:
         return labels
     top, left, bottom, right = region
-    found = np.full_like(labels, outside)
-    found[top:bottom, left:right] = labels[top:bottom, left:right]
-    return found
+    inside = np.full_like(labels, outside)
+    inside[top:bottom, left:right] = labels[top:bottom, left:right]
+    return inside
 
 
 def write_tiff(micrograph: Micrograph, file: Path) -> None:

@@ -42,7 +42,7 @@ Labels = NDArray[np.int32]
 TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
-TRUE_ALL_THE_SAME = {str(each) for each in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
+TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
 
@@ -105,24 +105,24 @@ def _write(
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     """(labels, number of outlines left out). A training sees left-out outlines as background: a person set them aside,
     or they may be wrong and nobody confirmed them."""
-    found = stored_segmentation(job)
-    if find(found.provenance.task).semantic:
-        return np.r_[files.UNLABELLED, found.classes].astype(np.int32)[found.dense], 0
+    drawn = stored_segmentation(job)
+    if find(drawn.provenance.task).semantic:
+        return np.r_[files.UNLABELLED, drawn.classes].astype(np.int32)[drawn.dense], 0
     if learning.drawn:
-        return learning.drawn(found.labels), 0
-    known = objects_of_job(job)
-    reasons = {each["id"]: each.get("reason", "") for each in (_measured(job, found) if known is None else known)}
-    true = [number for number in found.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
-    return np.where(np.isin(found.labels, true), found.labels, 0), len(found) - len(true)
+        return learning.drawn(drawn.labels), 0
+    rows = objects_of_job(job)
+    reasons = {row["id"]: row.get("reason", "") for row in (_measured(job, drawn) if rows is None else rows)}
+    true = [number for number in drawn.ids.tolist() if not (why := reasons.get(number, "")) or why in TRUE_ALL_THE_SAME]
+    return np.where(np.isin(drawn.labels, true), drawn.labels, 0), len(drawn) - len(true)
 
 
-def _measured(job: Job, found: Any) -> list[dict[str, Any]]:
+def _measured(job: Job, outlines: Any) -> list[dict[str, Any]]:
     """The objects of a result whose file of outlines cannot be read."""
     from segmentation.core import pipeline
     from segmentation.core.report.objects import Objects
 
     with scratch() as folder:
-        objects = Objects.of(pipeline.measure(pixels_of(job.micrograph, folder), found, job.get_settings()))
+        objects = Objects.of(pipeline.measure(pixels_of(job.micrograph, folder), outlines, job.get_settings()))
     return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]
 
 
@@ -154,15 +154,15 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
 
     rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes
     name = f"{CHECK}{check.mark(*rests_on)}.npz"
-    with scratch() as own:
+    with scratch() as aside:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):
-                return check.kept(fetch(f"{image.folder}/{name}", own))
+                return check.kept(fetch(f"{image.folder}/{name}", aside))
         tell()
-        lay_out([image], own, tell)
-        pair = check.check_pair(find_pairs(own, files.IMAGES, files.LABELS, classes=classes).pairs[0])
-        check.keep(pair, own / name)
-        keep_check(image=image, file=own / name)
+        lay_out([image], aside, tell)
+        pair = check.check_pair(find_pairs(aside, files.IMAGES, files.LABELS, classes=classes).pairs[0])
+        check.keep(pair, aside / name)
+        keep_check(image=image, file=aside / name)
     return pair
 
 
@@ -171,8 +171,8 @@ def _summary(
 ) -> dict[str, Any]:
     """What the page shows: totals, sizes, growth, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
-    scales = [{"error": False, "sentence": each} for each in contradicting_scales(ready)]
-    found = [{"error": each.error, "sentence": _plainly(each.sentence)} for each in checked.findings] if checked else []
+    scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
+    findings = [{"error": row.error, "sentence": _plainly(row.sentence)} for row in checked.findings] if checked else []
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
     growth = dict[str, dict[str, Any]]()
     objects = 0
@@ -187,7 +187,7 @@ def _summary(
         "megapixels": round(sum(image.width * image.height for image in ready) / 1e6, 2),
         "bytes": sum(image.size for image in ready),
         "sizes": {"edges": BINS.round(1).tolist(), "counts": np.sum(bins, 0).tolist()} if bins else {},
-        "findings": [*errors, *scales, *found],
+        "findings": [*errors, *scales, *findings],
         "growth": list(growth.values()),
     }
 
@@ -199,14 +199,14 @@ def _plainly(sentence: str) -> str:
 
 def contradicting_scales(images: list[DatasetImage]) -> list[str]:
     """A sentence for each image whose pixels are many times larger or smaller than is usual in the dataset."""
-    known = [image for image in images if image.nm_per_pixel]
-    if len(known) < 2:
+    scaled = [image for image in images if image.nm_per_pixel]
+    if len(scaled) < 2:
         return []
-    logs = {image.pk: math.log(image.nm_per_pixel or 1) for image in known}
-    usual = float(np.median(list(logs.values()))) if len(known) > 2 else min(logs.values())
+    logs = {image.pk: math.log(image.nm_per_pixel or 1) for image in scaled}
+    usual = float(np.median(list(logs.values()))) if len(scaled) > 2 else min(logs.values())
     return [
         f"A pixel of {image.name} is {image.nm_per_pixel:.3g} nm, and {math.exp(usual):.3g} nm is usual in this"
         " dataset: check its scale, unless its magnification was so different."
-        for image in known
+        for image in scaled
         if abs(logs[image.pk] - usual) >= math.log(OTHER_SCALE)
     ]

@@ -48,9 +48,9 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
-    found = services.corrected(parent, job.corrects)
-    origin = replace(found.provenance, parent=str(parent.segmentation_id))
-    return kept(job, replace(found, provenance=origin), parent, folder)
+    outlines = services.corrected(parent, job.corrects)
+    origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
+    return store(job, replace(outlines, provenance=origin), parent, folder)
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
@@ -60,7 +60,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
         raise UnusableSegmentation(NO_RESULT)
     before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
     calibration = job.get_settings().measurement.scaled(micrograph.own_calibration)
-    asked = {
+    request = {
         "frame": [micrograph.height, micrograph.width, before.rows],
         "task": task.name,
         "names": before.class_names,
@@ -68,19 +68,19 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
         "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
     }
     stage = "reading the outlines"
-    read = inspection.read_outlines(fetch(job.outlines["file"], folder), asked, lambda: progress(stage, 0.1))
+    read = inspection.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
     source = {name: job.outlines[name] for name in ("name", "sha256")}
     of = str(parent.segmentation_id)
-    found = read.segmentation(before, **source, version=__version__, of=of, semantic=task.semantic)
-    return kept(job, found, parent, folder)
+    outlines = read.segmentation(before, **source, version=__version__, of=of, semantic=task.semantic)
+    return store(job, outlines, parent, folder)
 
 
-def kept(job: Job, found: Segmentation, parent: Job, folder: Path) -> Segmentation:
+def store(job: Job, outlines: Segmentation, parent: Job, folder: Path) -> Segmentation:
     """A segmentation that replaces the parent's, stored as the job's own."""
     file = folder / "segmentation.npz"
-    found.save(file)
-    services.keep_segmentation(job=job, file=file, provenance=found.provenance, parent=parent.segmentation)
-    return found
+    outlines.save(file)
+    services.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=parent.segmentation)
+    return outlines
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
@@ -97,26 +97,26 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     micrograph = pixels_of(job.micrograph, folder, reading)
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     out.mkdir()
-    there = []
+    names = []
     for stored in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
         with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
-        there.append(stored.name)
+        names.append(stored.name)
     signatures = list(job.signatures.all())
     files = write_all(
         analysis,
         out,
-        there=there,
+        there=names,
         besides=export.figures,
         beside=_evidence(job, signatures, out),
-        signatures=[each.printed for each in signatures],
+        signatures=[signature.printed for signature in signatures],
         filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else ""),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),
     )
     summary = None
     if anew:
-        files = {name: path for name, path in files.items() if name not in there}
+        files = {name: path for name, path in files.items() if name not in names}
         if job.artifact(tables.NAME):
             files[tables.NAME] = table_of(analysis, out)
         reused, timings = job.summary["reused"], job.summary["timings"]
@@ -131,7 +131,7 @@ def table_of(analysis: Analysis, out: Path) -> Path:
 
 def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
     """Write what shows how a corrected or signed result came to be: file name -> what it holds."""
-    maker, found = logs.corrected_by(job), {}
+    maker, files = logs.corrected_by(job), {}
     if maker is None and not signatures:
         return {}
     if maker and maker.parent and maker.parent.segmentation and (log := logs.log_of(maker)):
@@ -139,12 +139,12 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
             shutil.copyfileobj(file, copy)
         (out / logs.LOG).write_text(logs.as_json(log))
         (out / logs.LOG_CSV).write_text(logs.as_csv(log), encoding="utf-8", newline="")
-        found = {
+        files = {
             logs.BEFORE: "the outlines before the corrections",
             logs.LOG: "the log of the corrections; `manage.py audit replay` repeats them",
             logs.LOG_CSV: "the same as CSV",
         }
     if signatures:
-        (out / SIGNATURES).write_text(json.dumps([each.as_dict() for each in signatures], indent=1) + "\n")
-        found[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
-    return {services.results.segmentations.NAME: "the outlines as they were measured", **found}
+        (out / SIGNATURES).write_text(json.dumps([signature.as_dict() for signature in signatures], indent=1) + "\n")
+        files[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
+    return {services.results.segmentations.NAME: "the outlines as they were measured", **files}

@@ -34,8 +34,8 @@ def sentence_for(row: Attempted, error: Exception) -> str:
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
         # The folder is ours, and people have no shell: they know the dataset by its page.
-        said = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition("; see `manage.py")[0]
-        return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", said).rstrip(".") + "."
+        sentence = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition("; see `manage.py")[0]
+        return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", sentence).rstrip(".") + "."
     kind = KINDS[type(row)]
     context = kind.noun.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})

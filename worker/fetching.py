@@ -17,7 +17,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Micrograph
 
 from . import answers, inspection
-from .scratch import kept
+from .scratch import path_of
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph import types
@@ -71,19 +71,19 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
     """
     from segmentation.core.micrograph.readings import with_scale_read
 
-    found = _kept(micrograph)
-    if found is None:
+    read = _kept(micrograph)
+    if read is None:
         side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
         path = fetch(micrograph.file.name, folder)
-        found = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
-    return with_scale_read(found, micrograph.reading)
+        read = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
+    return with_scale_read(read, micrograph.reading)
 
 
 def _kept(micrograph: Micrograph) -> types.Micrograph | None:
     from segmentation.core.micrograph import types
 
     try:
-        pixels = answers.array(kept(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
+        pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
     except ValueError:
         return None
     name, sha256, calibration = clean_name(micrograph.name), micrograph.sha256, micrograph.file_calibration

@@ -53,7 +53,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
             raise GivesWay
 
     try:
-        found = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
+        facts = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
     except GivesWay:
         micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)  # `started` stays: its sender has had a turn
         return
@@ -63,9 +63,9 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
         services.publish_reading(micrograph=micrograph, reading={})
         return
     if again:
-        services.publish_reading(micrograph=micrograph, reading=found.facts["reading"])
+        services.publish_reading(micrograph=micrograph, reading=facts.facts["reading"])
         return
-    services.publish_inspection(micrograph=micrograph, facts=found.facts, preview=found.preview, unread=found.unread)
+    services.publish_inspection(micrograph=micrograph, facts=facts.facts, preview=facts.preview, unread=facts.unread)
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
@@ -79,7 +79,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     groups, notes = inspection.unpack(fetch(archive.file.name, folder), folder, alive, images=most)
     for number, group in enumerate(groups, 1):
         with ExitStack() as stack:
-            opened = [(name, stack.enter_context(place.open("rb"))) for name, place in group]
+            opened = [(name, stack.enter_context(path.open("rb"))) for name, path in group]
             file, *side = (LocalFile(file, name=shown_name(name)) for name, file in opened)
             try:
                 archive.refresh_from_db(fields=["owner", "sample", "asked"])

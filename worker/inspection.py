@@ -51,8 +51,8 @@ MOST_SAID, MOST_FACTS = 2**25, 2**20  # bytes that a child may say of 100,000 ou
 LAST_ERRORS = 2000  # bytes
 LONGEST_SENTENCE = 500
 # The variables of our environment that a child gets. No key, password or address of the site is among them.
-TOLD = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-TOLD_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
+PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
 PATIENCE = 10  # times the processor time on the clock, after which a child hangs; a busy machine changes no result
 KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.2  # between two looks at whether anybody still wants the answer
@@ -110,13 +110,13 @@ def inspect(
         facts = _facts(path, name, side, options, alive)
         picture = io.BytesIO()
         with _understanding(facts):
-            shown = answers.array(preview, [np.uint8], (PREVIEW_SIDE, PREVIEW_SIDE), at_most=True)
-            Image.fromarray(shown).save(picture, format="PNG")
+            preview_pixels = answers.array(preview, [np.uint8], (PREVIEW_SIDE, PREVIEW_SIDE), at_most=True)
+            Image.fromarray(preview_pixels).save(picture, format="PNG")
             if keep_as and os.path.lexists(pixels):
                 answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
                 keep(pixels, keep_as)
-        said = plain(facts.model_dump())
-        return Inspection({**said, "reading": said["reading"] or {}}, picture.getvalue(), facts.reading is None)
+        content = plain(facts.model_dump())
+        return Inspection({**content, "reading": content["reading"] or {}}, picture.getvalue(), facts.reading is None)
 
 
 def read_micrograph(
@@ -133,9 +133,9 @@ def read_micrograph(
         except TooSlow as error:
             raise Killed(str(error)) from None
         with _understanding(facts):
-            found = answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
+            values = answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
     metadata = {**facts.metadata, "kind": facts.kind}
-    return Micrograph(found, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
+    return Micrograph(values, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
 
 
 def unpack(
@@ -153,53 +153,53 @@ def unpack(
     ]
     output = _run(command, alive, ARCHIVE_DIED, ARCHIVE_TOO_SLOW, seconds)
     with _understanding(output, ARCHIVE_DIED):
-        report = answers.Archive.model_validate(_said(output, ARCHIVE_DIED, wanted=largest * 2**20))
+        report = answers.Archive.model_validate(_report_of(output, ARCHIVE_DIED, needed=largest * 2**20))
         return report.files_in(folder), [Note(name, sentence, 422) for name, sentence in report.notes]
 
 
-def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> Outlines:
+def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> Outlines:
     """The outlines in a file of another tool, read in a child process; raises Unreadable.
 
-    asked: what `segmentation.core.imported` must know of the image and the result. alive: as for `inspect`.
+    query: what `segmentation.core.imported` must know of the image and the result. alive: as for `inspect`.
     """
-    from segmentation.core.imported.reading import heard
+    from segmentation.core.imported.reading import from_json
 
-    labels, said = _outlines(path, asked, alive)
-    with _understanding(said, OUTLINES_DIED):
-        found = heard(said=said, labels=labels)
-        if set(found.classes) != set(np.unique(labels[labels > 0]).tolist()):
+    labels, report = _outlines(path, query, alive)
+    with _understanding(report, OUTLINES_DIED):
+        outlines = from_json(content=report, labels=labels)
+        if set(outlines.classes) != set(np.unique(labels[labels > 0]).tolist()):
             raise ValueError("the outlines have other numbers")
-        if not set(found.classes.values()) <= set(range(len(asked["names"]))):
+        if not set(outlines.classes.values()) <= set(range(len(query["names"]))):
             raise ValueError("there is no such class")
-        return found
+        return outlines
 
 
-def read_truth(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> NDArray[np.int32]:
+def read_truth(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> NDArray[np.int32]:
     """(H, W) the labels in a file of training data, read in the same way; raises Unreadable."""
-    labels, said = _outlines(path, {**asked, "truth": True}, alive)
-    with _understanding(said, OUTLINES_DIED):
-        if asked["names"] and not np.isin(labels, [*range(len(asked["names"])), UNLABELLED]).all():
+    labels, report = _outlines(path, {**query, "truth": True}, alive)
+    with _understanding(report, OUTLINES_DIED):
+        if query["names"] and not np.isin(labels, [*range(len(query["names"])), UNLABELLED]).all():
             raise ValueError("there is no such class")
     return labels
 
 
-def _outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
+def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
     with scratch() as folder:
         labels = folder / "labels.npy"
         command = [
             *(sys.executable, "-m", "segmentation.core.imported", str(path)),
-            *(f"--asked={json.dumps(asked)}", f"--labels={labels}"),
+            *(f"--asked={json.dumps(query)}", f"--labels={labels}"),
             f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
             f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         ]
         output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
         with _understanding(output, OUTLINES_DIED):
-            said = _said(output, OUTLINES_DIED)
-            height, columns, _ = asked["frame"]
-            found = answers.array(labels, [np.int32], (height, columns))
-            if not 0 <= found.min() <= found.max() < MOST_IDS:
+            report = _report_of(output, OUTLINES_DIED)
+            height, columns, _ = query["frame"]
+            numbers = answers.array(labels, [np.int32], (height, columns))
+            if not 0 <= numbers.min() <= numbers.max() < MOST_IDS:
                 raise ValueError("numbers that no outline has")
-            return found, said
+            return numbers, report
 
 
 def _facts(
@@ -209,7 +209,7 @@ def _facts(
     with _understanding(output):
         if len(output) > MOST_FACTS:
             raise ValueError("more than can be said of an image")
-        return answers.Facts.model_validate(_said(output))
+        return answers.Facts.model_validate(_report_of(output))
 
 
 def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str]) -> list[str]:
@@ -217,7 +217,7 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
         *(sys.executable, "-m", "segmentation.core.micrograph.inspect"),
         str(path),
         f"--name={name}",
-        *(f"--side={json.dumps([given, str(place)])}" for given, place in side),
+        *(f"--side={json.dumps([title, str(file)])}" for title, file in side),
         *options,
         f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         f"--max-pixels={most_pixels()}",
@@ -232,11 +232,11 @@ def _run(
     of an image, unless others are given."""
     end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    known = {name: value for name, value in os.environ.items() if name in TOLD or name.startswith(TOLD_BEGINNINGS)}
-    told = {**known, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
-    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=told, start_new_session=True, **pipes) as child:
+    given = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
+    env = {**given, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, start_new_session=True, **pipes) as child:
         try:
-            output, errors = _heard(child, end, alive, died, too_slow)
+            output, errors = _output_of(child, end, alive, died, too_slow)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # with all that it started
@@ -251,58 +251,58 @@ def _run(
     return output
 
 
-def _heard(
+def _output_of(
     child: subprocess.Popen[bytes], end: float, alive: Callable[[], None], died: str, too_slow: str
 ) -> tuple[bytes, bytes]:
     """The child's output, and the last of its errors, when it has ended by itself; raises TooSlow at the time `end`,
     Unreadable if its output is too long."""
-    said = {child.stdout: bytearray(), child.stderr: bytearray()}
+    outputs = {child.stdout: bytearray(), child.stderr: bytearray()}
     looked = time.monotonic()
     with selectors.DefaultSelector() as pipes:
-        for pipe in said:
+        for pipe in outputs:
             pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
         while pipes.get_map() or child.poll() is None:
             for key, _ in pipes.select(LOOK_SECONDS) if pipes.get_map() else ():
                 piece = os.read(key.fd, MOST_SAID)
-                said[key.fileobj] += piece  # type: ignore[index]
+                outputs[key.fileobj] += piece  # type: ignore[index]
                 if not piece:
                     pipes.unregister(key.fileobj)
             if not pipes.get_map():
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(LOOK_SECONDS)
-            del said[child.stderr][:-LAST_ERRORS]
+            del outputs[child.stderr][:-LAST_ERRORS]
             now = time.monotonic()
-            if len(said[child.stdout]) > MOST_SAID:
+            if len(outputs[child.stdout]) > MOST_SAID:
                 raise Unreadable(died)
             if now > end:
                 raise TooSlow(too_slow)
             if now - looked > LOOK_SECONDS:
                 looked = now
                 alive()
-    output, errors = said.values()
+    output, errors = outputs.values()
     return bytes(output), bytes(errors)
 
 
 @contextmanager
-def _understanding(said: Any, died: str = DIED) -> Iterator[None]:
+def _understanding(report: Any, died: str = DIED) -> Iterator[None]:
     """Raises Unreadable where what the child said is no answer."""
     try:
         yield
     except UnreadableImage:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, TokenError):
-        logger.exception("A child that reads files said %.2000r", said)
+        logger.exception("A child that reads files said %.2000r", report)
         raise Unreadable(died) from None
 
 
-def _said(output: bytes, died: str = DIED, wanted: int = 0) -> dict[str, Any]:
+def _report_of(output: bytes, died: str = DIED, needed: int = 0) -> dict[str, Any]:
     """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a full disk, Killed
-    for another fault of the machine, another error for no report. wanted: bytes that the child may write."""
-    said = plain(json.loads(output))
-    if said["ok"] is True:
-        return dict(said)
-    if "errno" not in said:
-        raise Unreadable(str(said["error"])[:LONGEST_SENTENCE])
-    if is_scarce(wanted):  # what the child says alone would let its file be tried for ever
+    for another fault of the machine, another error for no report. needed: bytes that the child may write."""
+    report = plain(json.loads(output))
+    if report["ok"] is True:
+        return dict(report)
+    if "errno" not in report:
+        raise Unreadable(str(report["error"])[:LONGEST_SENTENCE])
+    if is_scarce(needed):  # what the child says alone would let its file be tried for ever
         raise OSError(errno.ENOSPC, "the disk is full, says a child that reads files")
     raise Killed(died)

@@ -54,33 +54,33 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
 
     job, alive = proposals.job, GivingWay(progress)
     shown: list[dict[str, Any]] = proposals.result.get("shown", [])
-    tried: int = proposals.result.get("tried", 0)
+    count: int = proposals.result.get("tried", 0)
     try:
         alive()
-        asked, here = job.get_settings(), offered(job.owner)
-        part = Part.of(pixels_of(job.micrograph, folder, alive), asked)
+        requested, here = job.get_settings(), offered(job.owner)
+        part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
         used, model = job.summary["used"], job.summary["model"]["name"]
         refused = job.summary["refused"]
         runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-        for way in ways(part, asked, used, model, here, refused=refused)[tried:]:
+        for way in ways(part, requested, used, model, here, refused=refused)[count:]:
             if len(shown) == SHOWN:
                 break
-            if proposal := _looked_at(part, asked, way, runtime, alive):
+            if proposal := _looked_at(part, requested, way, runtime, alive):
                 shown.append(proposal)
-            tried += 1
-            proposals.change(result={"tried": tried, "shown": shown})
+            count += 1
+            proposals.change(result={"tried": count, "shown": shown})
     except WorkWaits:
         services.pause_proposals(proposals=proposals)
         return
-    proposals.finish(Proposals.State.DONE, result={"tried": tried, "shown": shown})
+    proposals.finish(Proposals.State.DONE, result={"tried": count, "shown": shown})
 
 
-def _looked_at(part: Any, asked: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:
+def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:
     """What a way finds, in plain JSON types; None where it is nothing sure."""
     from segmentation.core.proposing import look
 
-    found = look(part, asked, way, cards.find(way.settings["model"]), runtime=runtime, progress=alive)
-    if found is None:
+    proposal = look(part, requested, way, cards.find(way.settings["model"]), runtime=runtime, progress=alive)
+    if proposal is None:
         return None
-    count, picture = found
+    count, picture = proposal
     return {"words": way.words, "settings": way.settings, "count": count, "picture": b64encode(picture).decode()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.pairing import place
+from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.models import Job, Sample
@@ -63,9 +63,9 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     progress("storing the results", STORING)
-    said = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
-    said |= {"of": [str(job.pk) for job in jobs]}
-    services.publish_sample(sample=sample, files=files, pooled=plain(said))
+    content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
+    content |= {"of": [str(job.pk) for job in jobs]}
+    services.publish_sample(sample=sample, files=files, pooled=plain(content))
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:
@@ -74,7 +74,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
     settings = AnalysisSettings.from_dict(sample.settings)
     every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
-    every.sort(key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
+    every.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(every):
         progress("reading the tables", POOLING * number / len(every))
@@ -119,11 +119,11 @@ def _member(job: Job) -> Member | None:
     calibration = Calibration(**job.summary["calibration"])
     sha256, record, picture = job.micrograph.sha256, _record(job), _picture(job)
     budget = (job.summary["statistics"] or {}).get("budget")
-    quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}
-    said = from_json(job.summary)
-    known = {each.text for each in said}
-    said += [Flag(each) for each in disagreements(job.micrograph, calibration) if each not in known]
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, record, picture, budget, quantities, said)
+    quantities = {name: Value(**value) for name, value in quantities_of(job.summary).items()}
+    flags = from_json(job.summary)
+    texts = {each.text for each in flags}
+    flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, record, picture, budget, quantities, flags)
 
 
 def _picture(job: Job) -> bytes:
@@ -139,16 +139,16 @@ def _record(job: Job) -> AnalysisRecord:
     """How the objects of an image were found, from its summary."""
     from segmentation.core.sample import AnalysisRecord
 
-    said, micrograph = job.summary, job.micrograph
+    summary, micrograph = job.summary, job.micrograph
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
     settings = job.get_settings()
     return AnalysisRecord(
         settings.task,
         settings.as_dict(),
-        job.segmentation.provenance["card"] if job.segmentation else said["model"],
-        said["used"],
-        said["image"]["width"],
-        said["image"]["height"],
-        said["data_bar"],
+        job.segmentation.provenance["card"] if job.segmentation else summary["model"],
+        summary["used"],
+        summary["image"]["width"],
+        summary["image"]["height"],
+        summary["data_bar"],
         {**kind, **micrograph.metadata},
     )

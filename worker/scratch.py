@@ -32,7 +32,7 @@ _kept: dict[Path, tuple[IO[bytes], int]] = {}  # files that are open, because th
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for one piece of work, gone when it ends."""
-    folder = Path(tempfile.mkdtemp(dir=_place(), prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(dir=_root(), prefix=PREFIX))
     try:
         with (folder / "new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -45,9 +45,9 @@ def scratch() -> Iterator[Path]:
 
 
 def keep(file: Path, name: str) -> None:
-    """Move a file of a piece of work to where all processes of this machine find it by `kept`, for KEPT_SECONDS and as
+    """Move a file of some work to where all processes of this machine find it by `path_of`, for KEPT_SECONDS and as
     long as this process lives; not where such files take too much room."""
-    path, size = kept(name), file.stat().st_size
+    path, size = path_of(name), file.stat().st_size
     if path in _kept or size + sum(other for _, other in list(_kept.values())) > MOST_KEPT:
         return
     opened = file.open("rb")
@@ -64,18 +64,18 @@ def keep(file: Path, name: str) -> None:
     timer.start()
 
 
-def kept(name: str) -> Path:
+def path_of(name: str) -> Path:
     """Where a file lies, or would lie, that is kept under this name."""
-    return _place() / f"{name}.kept"
+    return _root() / f"{name}.kept"
 
 
 def sweep() -> int:
     """Remove the remains of killed processes from the folder for temporary files; returns their number."""
-    place = _place()
-    left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
+    root = _root()
+    left = [folder for folder in root.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
     for folder in left:
         _remove(folder)
-    files = [*place.glob(UPLOADS), *place.glob("*.kept")]
+    files = [*root.glob(UPLOADS), *root.glob("*.kept")]
     old = [file for file in files if _age(file) > YOUNG_SECONDS and _is_abandoned(file, file)]
     for file in old:
         file.unlink(missing_ok=True)
@@ -91,10 +91,10 @@ def _remove(folder: Path) -> None:
         subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
-def _place() -> Path:
-    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return place
+def _root() -> Path:
+    root = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return root
 
 
 def _is_abandoned(path: Path, lock: Path) -> bool:

@@ -68,19 +68,19 @@ class Channel(filesystem.Channel):
 
     def _take(self, name: str) -> dict[str, Any] | None:
         """The message in a file, None when another reader was faster or when it is no message."""
-        taken = self.folder / "taken" / name
+        path = self.folder / "taken" / name
         try:
-            (self.folder / name).rename(taken)
+            (self.folder / name).rename(path)
         except FileNotFoundError:
             return None
         try:
-            payload = loads(taken.read_bytes().decode())
+            payload = loads(path.read_bytes().decode())
             self.Message(payload, channel=self)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             logger.error("The file %s in the spool is no message (%r): put into quarantine.", name, error)
-            taken.replace(self.folder / "quarantine" / name)
+            path.replace(self.folder / "quarantine" / name)
             return None
-        taken.unlink()
+        path.unlink()
         return payload
 
     def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
     from segmentation.core.combine import histogram_of
     from segmentation.core.sample import Member
 
-    found, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
+    outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
     rows, columns = analysis.micrograph.shape
     pixel_size = analysis.table.nm_per_pixel or 1.0
     return plain(
@@ -25,7 +25,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "task": origin.task,
             "order": list(analysis.quantities),
             "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
-            "found": len(found),
+            "found": len(outlines),
             "refused": analysis.refused,
             "statistics": statistics and statistics.as_dict(),
             "histogram": statistics and histogram_of([Member.of(analysis).sized], statistics, pixel_size),
@@ -37,9 +37,9 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
                 "sha256": origin.weights,
             },
             "image": {"width": columns, "height": rows},
-            "data_bar": found.rows if found.rows < rows else None,
-            **{name: found.used.get(name) for name in ("polarity", "scale", "threshold")},
-            "used": found.used,
+            "data_bar": outlines.rows if outlines.rows < rows else None,
+            **{name: outlines.used.get(name) for name in ("polarity", "scale", "threshold")},
+            "used": outlines.used,
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,

@@ -344,10 +344,10 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     micrograph = pixels_of(job.micrograph, folder, reading)
     clock, reused = pipeline.Clock(), job.segmentation is not None or job.is_by_hand
     if job.segmentation is None and job.corrects is not None:
-        found = corrected_segmentation(job, folder)
+        segmented = corrected_segmentation(job, folder)
     else:
-        found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
-    analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)
+        segmented = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
+    analysis = pipeline.measure(micrograph, segmented, job.get_settings(), progress, clock=clock)
     # The page shows the numbers while the files are being written.
     summary = summarise(analysis, reused=reused, unread=not job.micrograph.is_finished)
     job.change(summary=summary)
@@ -372,11 +372,11 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
 
-    found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=_runtime(), clock=clock)
+    outlines = pipeline.segment(micrograph, job.get_settings(), progress, runtime=_runtime(), clock=clock)
     file = folder / "segmentation.npz"
-    found.save(file)
-    services.keep_segmentation(job=job, file=file, provenance=found.provenance)
-    return found
+    outlines.save(file)
+    services.keep_segmentation(job=job, file=file, provenance=outlines.provenance)
+    return outlines
 
 
 def _runtime() -> Any:

@@ -49,17 +49,17 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     from segmentation.lab.training.publish import add_images
 
     sweep_runs()
-    place = runs_folder() / str(training.pk)
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run = place / "run"
-    told = Told(training, progress, run)
+    work = runs_folder() / str(training.pk)
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run = work / "run"
+    report = Told(training, progress, run)
     try:
         check_given(training)
         _check(training)
         services.begin_version(training=training)
-        data = _data(training, place, partial(progress, "fetching the images", 0.0))
+        data = _data(training, work, partial(progress, "fetching the images", 0.0))
         with _own_limits():
-            summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), told)
+            summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), report)
         name = services.model_name_of(training)
         card = run / "final" / f"{name}.toml"
         add_images(card, [entry["sha256"] for entry in training.frozen])
@@ -74,7 +74,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         raise
     except CannotWrite as error:  # says by itself that the disk is full, but not in a number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 class Told:
@@ -99,20 +99,20 @@ class Told:
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
-            shown = {"summary": plain(dict(summary))} if points >= self.most else {}
+            update = {"summary": plain(dict(summary))} if points >= self.most else {}
             services.report_training(
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
                 brings_progress=points > self.most,
                 ends=None if left is None else timezone.now() + timedelta(seconds=left),
-                **shown,
+                **update,
             )
             self.most = max(self.most, points)
 
 
 def pictures_of(summary: TrainingSummary) -> list[str]:
     """The names of the pictures that a summary shows."""
-    return [each["file"] for each in (*summary.get("pictures", []), *summary.get("images", []))]
+    return [picture["file"] for picture in (*summary.get("pictures", []), *summary.get("images", []))]
 
 
 def _points(summary: Any) -> int:
@@ -127,32 +127,32 @@ def _check(training: Training) -> None:
     card, dataset = base_card(training.base), training.dataset
     assert dataset
     if card.task != dataset.task:
-        things, others = find(dataset.task).things, find(card.task).things
-        raise services.Refused(OTHER_TASK.format(things=things, model=card.title, others=others))
+        noun, others = find(dataset.task).things, find(card.task).things
+        raise services.Refused(OTHER_TASK.format(things=noun, model=card.title, others=others))
 
 
 def _options(training: Training) -> dict[str, Any]:
     """Of `adapt`, from what the form asked."""
-    asked, dataset = training.options, training.dataset
+    options, dataset = training.options, training.dataset
     assert dataset
-    title = str(asked.get("title") or dataset.name)
+    title = str(options.get("title") or dataset.name)
     return {
         "name": services.model_name_of(training),
         "title": f"{title}, version {training.version}",
         "version": str(training.version),
         "licence": dataset.licence or "of its owner",
-        "learning_curve": bool(asked.get("learning_curve")),
+        "learning_curve": bool(options.get("learning_curve")),
         "device": settings.DEEPSEGM_DEVICE,
         "threads": settings.DEEPSEGM_TRAINING_THREADS,
     }
 
 
-def _data(training: Training, place: Path, alive: Callable[[], None]) -> Path:
+def _data(training: Training, work: Path, alive: Callable[[], None]) -> Path:
     """The frozen images as a folder dataset, laid out once; raises Refused where one was changed before."""
-    data = place / "data"
+    data = work / "data"
     if data.exists():
         return data
-    aside = place / "data.part"
+    aside = work / "data.part"
     shutil.rmtree(aside, ignore_errors=True)
     rows = {str(row.pk): row for row in DatasetImage.objects.filter(dataset=training.dataset)}
     chosen = []
@@ -193,7 +193,7 @@ def sweep_runs() -> None:
         return
     late = timezone.now() - timedelta(days=KEPT_DAYS)
     live = Training.objects.exclude(state=Training.State.DONE).exclude(finished__lt=late)
-    known = {str(pk) for pk in live.values_list("pk", flat=True)}
+    names = {str(pk) for pk in live.values_list("pk", flat=True)}
     for folder in runs_folder().iterdir():
-        if folder.name not in known:
+        if folder.name not in names:
             shutil.rmtree(folder, ignore_errors=True)

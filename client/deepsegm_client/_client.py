@@ -56,7 +56,7 @@ class _Client(_Bound[M]):
         """
         if not url.startswith(("http://", "https://")):
             raise ValueError("The address of the site begins with http:// or https://.")
-        if sum(each is not None for each in (token, user, secret)) > 1 or (user is None) != (password is None):
+        if sum(key is not None for key in (token, user, secret)) > 1 or (user is None) != (password is None):
             raise ValueError("Give either a token, or user and password, or a secret.")
         self._client, self.url, self.retries = self, url.rstrip("/"), retries
         self.secret = None if token or user else secret or secrets.token_urlsafe(32)
@@ -120,9 +120,9 @@ class _Client(_Bound[M]):
 
     def _submit(self, image: Image, name: str, side: Iterable[File], key: str, **fields: Any) -> Steps[Job[M]]:
         with ExitStack() as stack:
-            files = [("file", _part(image, name, stack)), *(("side", _part(each, "", stack)) for each in side)]
-            made = yield from self._json("POST", "/jobs", key=key or _new_key(), data=_form(fields), files=files)
-        return Job(self, made)
+            files = [("file", _part(image, name, stack)), *(("side", _part(file, "", stack)) for file in side)]
+            row = yield from self._json("POST", "/jobs", key=key or _new_key(), data=_form(fields), files=files)
+        return Job(self, row)
 
     @_step
     def submit(
@@ -164,9 +164,9 @@ class _Client(_Bound[M]):
 
     def _submit_sample(self, files: Iterable[Image], key: str, **fields: Any) -> Steps[Sample[M]]:
         with ExitStack() as stack:
-            parts = [("file", _part(each, "", stack)) for each in files]
-            made = yield from self._json("POST", "/samples", key=key or _new_key(), data=_form(fields), files=parts)
-        return Sample(self, made)
+            parts = [("file", _part(file, "", stack)) for file in files]
+            row = yield from self._json("POST", "/samples", key=key or _new_key(), data=_form(fields), files=parts)
+        return Sample(self, row)
 
     @_step
     def submit_sample(
@@ -200,8 +200,8 @@ class _Client(_Bound[M]):
     ) -> Steps[SampleResult[M]]:
         """Send the images of one material and wait for their pooled result; as submit_sample and Sample.wait."""
         fields = {"name": name, "width": width, "nm_per_pixel": nm_per_pixel, **settings}
-        made = yield from self._submit_sample(files, key, **fields)
-        return (yield from made._finished(timeout, progress))
+        sample = yield from self._submit_sample(files, key, **fields)
+        return (yield from sample._finished(timeout, progress))
 
     @_step
     def sample_of_results(self, results: Iterable[_Row[M] | str], name: str = "", *, key: str = "") -> Steps[Sample[M]]:
@@ -235,9 +235,9 @@ class _Client(_Bound[M]):
         return Sample(self, (yield from self._json("GET", f"/samples/{id}")))
 
     def _list(self, row: Callable[[_Client[M], dict[str, Any]], T], kind: str, page: int) -> Steps[_Page[T]]:
-        found = yield from self._json("GET", f"/{kind}", params={"page": page})
-        rows, count = (found, None) if isinstance(found, list) else (found[kind], found["count"])
-        return _Page([row(self, each) for each in rows], count)
+        answer = yield from self._json("GET", f"/{kind}", params={"page": page})
+        rows, count = (answer, None) if isinstance(answer, list) else (answer[kind], answer["count"])
+        return _Page([row(self, item) for item in rows], count)
 
     @_paged
     def jobs(self, page: int) -> Steps[_Page[Job[M]]]:
@@ -329,12 +329,12 @@ class Client(_Client[Sync]):
         answer: Answer = None
         try:
             while True:
-                asked, answer = steps.send(answer), None
-                if isinstance(asked, float):
-                    time.sleep(asked)
+                step, answer = steps.send(answer), None
+                if isinstance(step, float):
+                    time.sleep(step)
                     continue
                 try:
-                    answer = self._http.request(asked.method, asked.path, **asked.options)
+                    answer = self._http.request(step.method, step.path, **step.options)
                 except httpx.TransportError as problem:
                     answer = problem
         except StopIteration as end:
@@ -343,12 +343,12 @@ class Client(_Client[Sync]):
             steps.close()
 
     def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> Iterator[T]:
-        seen = 0
+        count = 0
         for number in itertools.count(1):
-            found = self._run(page(number))
-            yield from found.rows
-            seen += len(found.rows)
-            if not found.rows or seen == found.count:
+            result = self._run(page(number))
+            yield from result.rows
+            count += len(result.rows)
+            if not result.rows or count == result.count:
                 break
 
 
@@ -371,12 +371,12 @@ class AsyncClient(_Client[Async]):
         answer: Answer = None
         try:
             while True:
-                asked, answer = steps.send(answer), None
-                if isinstance(asked, float):
-                    await asyncio.sleep(asked)
+                step, answer = steps.send(answer), None
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
                     continue
                 try:
-                    answer = await self._http.request(asked.method, asked.path, **asked.options)
+                    answer = await self._http.request(step.method, step.path, **step.options)
                 except httpx.TransportError as problem:
                     answer = problem
         except StopIteration as end:
@@ -385,11 +385,11 @@ class AsyncClient(_Client[Async]):
             steps.close()
 
     async def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> AsyncIterator[T]:
-        seen = 0
+        count = 0
         for number in itertools.count(1):
-            found = await self._run(page(number))
-            for row in found.rows:
+            result = await self._run(page(number))
+            for row in result.rows:
                 yield row
-            seen += len(found.rows)
-            if not found.rows or seen == found.count:
+            count += len(result.rows)
+            if not result.rows or count == result.count:
                 break

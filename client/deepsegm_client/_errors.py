@@ -54,10 +54,10 @@ def checked(answer: httpx.Response, url: str) -> httpx.Response:
     if answer.has_redirect_location:
         raise Unreachable(f"{url} leads to {answer.headers['Location']}: give that address in its place.")
     try:
-        said = answer.json()
-        sentence = str(said["error"])
+        content = answer.json()
+        sentence = str(content["error"])
     except (ValueError, KeyError, TypeError):
         raise Unreachable(f"{url} answers {answer.status_code}, but not as DeepSegm.") from None
-    if answer.status_code == 409 and "edits" in said:
-        raise Outdated(sentence, int(said["base"]), said["edits"])
+    if answer.status_code == 409 and "edits" in content:
+        raise Outdated(sentence, int(content["base"]), content["edits"])
     raise Refused(sentence, answer.status_code)

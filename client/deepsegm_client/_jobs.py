@@ -239,7 +239,7 @@ class Result(_Measured[M]):
         base: the number of the last edit that you know, self.base where nothing is given. Raises Outdated, with the
         edits since, where there are newer ones.
         """
-        sent = {"base": self.base if base is None else base, "operations": [dict(each) for each in operations]}
+        sent = {"base": self.base if base is None else base, "operations": [dict(edit) for edit in operations]}
         answer: dict[str, Any] = yield from self._client._json(
             "POST", f"{self.path}/edits", key=key or _new_key(), json=sent
         )

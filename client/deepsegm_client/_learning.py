@@ -91,8 +91,8 @@ class Dataset(_Work[M]):
     def train(self, /, base: str = "particles", *, key: str = "", **options: Any) -> Steps[Training[M]]:
         """Train the model `base` further on all of its images. options: title, learning_curve."""
         sent = {"dataset": self.id, "base": base, **options}
-        made = yield from self._client._json("POST", "/trainings", key=key or _new_key(), json=sent)
-        return Training(self._client, made)
+        row = yield from self._client._json("POST", "/trainings", key=key or _new_key(), json=sent)
+        return Training(self._client, row)
 
 
 class Training(_Stoppable[M], _Files[M]):
@@ -123,5 +123,5 @@ class Training(_Stoppable[M], _Files[M]):
     @_step
     def run_again(self, jobs: Iterable[Job[M] | Result[M] | str] | None = None) -> Steps[dict[str, Any]]:
         """Analyse finished results again with its model; without `jobs` all that another model found."""
-        sent = {"jobs": None if jobs is None else [_id(each) for each in jobs]}
+        sent = {"jobs": None if jobs is None else [_id(job) for job in jobs]}
         return dict((yield from self._client._json("POST", f"{self.path}/revisions", json=sent)))

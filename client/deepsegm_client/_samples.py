@@ -29,7 +29,7 @@ class Sample(_Stoppable[M]):
         yield from self._wait(timeout, progress)
         result = SampleResult(self._client, self.data)
         stored = json.loads((yield from result._read("result.json")))["quantities"]  # the row has not all intervals
-        result._numbers = stored if isinstance(stored, dict) else {each.pop("name"): each for each in stored}
+        result._numbers = stored if isinstance(stored, dict) else {row.pop("name"): row for row in stored}
         return result
 
     @_step
@@ -69,7 +69,7 @@ class Sample(_Stoppable[M]):
     def add(self, files: Iterable[Image]) -> Steps[None]:
         """Add images, which get the settings of the sample; wait for the pooled result once more."""
         with ExitStack() as stack:
-            parts = [("file", _part(each, "", stack)) for each in files]
+            parts = [("file", _part(file, "", stack)) for file in files]
             self.data = yield from self._client._json("POST", f"{self.path}/images", files=parts)
 
 

@@ -51,18 +51,18 @@ class _step(Generic[P, T]):  # noqa: N801
         update_wrapper(self, method)  # type: ignore[arg-type]  # its name and its text for help()
 
     @overload
-    def __get__(self, thing: None, owner: type) -> _step[P, T]: ...
+    def __get__(self, instance: None, owner: type) -> _step[P, T]: ...
     @overload
-    def __get__(self, thing: _Bound[Sync], owner: type) -> Callable[P, T]: ...
+    def __get__(self, instance: _Bound[Sync], owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, thing: _Bound[Async], owner: type) -> Callable[P, Awaitable[T]]: ...
-    def __get__(self, thing: Any, owner: type) -> Any:
-        if thing is None:
+    def __get__(self, instance: _Bound[Async], owner: type) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
             return self
 
         @wraps(self.method)
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return thing._client._run(self.method(thing, *args, **kwargs))
+            return instance._client._run(self.method(instance, *args, **kwargs))
 
         return call
 
@@ -74,13 +74,13 @@ class _asked(Generic[T]):  # noqa: N801
         self.method, self.__doc__ = method, method.__doc__
 
     @overload
-    def __get__(self, thing: None, owner: type) -> _asked[T]: ...
+    def __get__(self, instance: None, owner: type) -> _asked[T]: ...
     @overload
-    def __get__(self, thing: _Bound[Sync], owner: type) -> T: ...
+    def __get__(self, instance: _Bound[Sync], owner: type) -> T: ...
     @overload
-    def __get__(self, thing: _Bound[Async], owner: type) -> Awaitable[T]: ...
-    def __get__(self, thing: Any, owner: type) -> Any:
-        return self if thing is None else thing._client._run(self.method(thing))
+    def __get__(self, instance: _Bound[Async], owner: type) -> Awaitable[T]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else instance._client._run(self.method(instance))
 
 
 class _paged(Generic[T]):  # noqa: N801
@@ -90,15 +90,15 @@ class _paged(Generic[T]):  # noqa: N801
         self.method, self.__doc__ = method, method.__doc__
 
     @overload
-    def __get__(self, thing: None, owner: type) -> _paged[T]: ...
+    def __get__(self, instance: None, owner: type) -> _paged[T]: ...
     @overload
-    def __get__(self, thing: _Bound[Sync], owner: type) -> Callable[[], Iterator[T]]: ...
+    def __get__(self, instance: _Bound[Sync], owner: type) -> Callable[[], Iterator[T]]: ...
     @overload
-    def __get__(self, thing: _Bound[Async], owner: type) -> Callable[[], AsyncIterator[T]]: ...
-    def __get__(self, thing: Any, owner: type) -> Any:
-        if thing is None:
+    def __get__(self, instance: _Bound[Async], owner: type) -> Callable[[], AsyncIterator[T]]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
             return self
-        return lambda: thing._client._pages(lambda page: self.method(thing, page))
+        return lambda: instance._client._pages(lambda page: self.method(instance, page))
 
 
 @dataclass(frozen=True)

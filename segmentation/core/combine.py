@@ -19,7 +19,7 @@ from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
 from .measure.results import ImageRow, PooledStatistics, Statistics
 from .measure.table import Table, aligned
-from .micrograph.pairing import place
+from .micrograph.pairing import rank
 from .micrograph.types import SOURCES, Calibration
 from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of, common_calibration
 
@@ -43,8 +43,8 @@ def combine(
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
     """
-    members = sorted(members, key=lambda each: place(each.name, each.sha256))
-    left_out = sorted(left_out, key=lambda each: place(each.name, each.sha256))
+    members = sorted(members, key=lambda each: rank(each.name, each.sha256))
+    left_out = sorted(left_out, key=lambda each: rank(each.name, each.sha256))
     names = unique_names([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]

@@ -15,7 +15,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, Statistics
-from ..core.micrograph.pairing import place
+from ..core.micrograph.pairing import rank
 from ..core.report.entries import Entry, answers
 from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
 from ..core.tasks import UnknownTask, find
@@ -236,7 +236,7 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
+        jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:

@@ -32,7 +32,7 @@ from tests.hostile import image, tiff
 from tests.web.archive import zipped
 from worker import inspecting, inspection
 from worker.fetching import pixels_of
-from worker.scratch import kept
+from worker.scratch import path_of
 from worker.tasks import inspect_uploads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -80,7 +80,7 @@ class TestOne:
         )
         assert micrograph.preview.read().startswith(b"\x89PNG")
         assert micrograph.calibration["source"] == "none"
-        assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept(str(micrograph.pk))]
+        assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [path_of(str(micrograph.pk))]
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
     def test_its_analysis_takes_the_pixels_that_were_decoded_and_decodes_again_without(
@@ -91,7 +91,7 @@ class TestOne:
         with monkeypatch.context() as patch:
             patch.setattr(inspection, "read_micrograph", None)
             at_once = pixels_of(micrograph, tmp_path)
-        with kept(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
+        with path_of(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
             file.write(b"not an array")
         again = pixels_of(micrograph, tmp_path)
         np.testing.assert_array_equal(at_once.pixels, again.pixels)
@@ -166,10 +166,10 @@ class TestOne:
 
     def test_pixels_that_are_kept_go_with_their_image(self, commit):
         micrograph = looked_into(receive())
-        assert kept(str(micrograph.pk)).exists()
+        assert path_of(str(micrograph.pk)).exists()
         with commit():
             services.delete_upload(micrograph=micrograph)
-        assert not kept(str(micrograph.pk)).exists()
+        assert not path_of(str(micrograph.pk)).exists()
 
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
         mine = Micrograph.objects.claim(receive().pk)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from segmentation.http.uploads import LockedFileUploadHandler
-from worker.scratch import keep, kept, scratch, sweep
+from worker.scratch import keep, path_of, scratch, sweep
 
 KILLED = """
 import os, signal, django
@@ -61,9 +61,9 @@ def test_kept_files_are_there_while_their_process_lives_and_not_too_many(setting
         with scratch() as folder:
             (folder / "pixels.npy").write_bytes(b"seven b")
             keep(folder / "pixels.npy", name)
-    os.utime(kept("a"), (time.time() - 3600, time.time() - 3600))
+    os.utime(path_of("a"), (time.time() - 3600, time.time() - 3600))
     assert sweep() == 0
-    assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept("a")]
+    assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [path_of("a")]
 
 
 def test_a_folder_without_a_lock_is_young_or_abandoned(settings):

@@ -50,14 +50,14 @@ class Shared:
 
 def shared(first: Labels, second: Labels) -> Shared:
     """Of two label images (H, W), 0 background."""
-    first_area, second_area = (np.bincount(each.ravel(), minlength=1) for each in (first, second))
-    columns, found = len(second_area), []
+    first_area, second_area = (np.bincount(labels.ravel(), minlength=1) for labels in (first, second))
+    columns, parts = len(second_area), []
     for top in range(0, first.shape[0], ROWS):
         one, other = first[top : top + ROWS].ravel(), second[top : top + ROWS].ravel()
         both = (one > 0) & (other > 0)
-        found.append(np.unique(one[both].astype(np.int64) * columns + other[both], return_counts=True))
-    codes, place = np.unique(np.concatenate([each for each, _ in found]), return_inverse=True)
-    pixels = np.bincount(place, np.concatenate([count for _, count in found]), len(codes)).astype(np.int64)
+        parts.append(np.unique(one[both].astype(np.int64) * columns + other[both], return_counts=True))
+    codes, index = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
+    pixels = np.bincount(index, np.concatenate([count for _, count in parts]), len(codes)).astype(np.int64)
     first_area[0] = second_area[0] = 0
     first_ids, second_ids = np.flatnonzero(first_area), np.flatnonzero(second_area)
     one_only = int(first_area.sum() + second_area.sum() - 2 * pixels.sum())
@@ -108,7 +108,7 @@ def agree(of: Shared, first_group: Indices, second_group: Indices) -> Agreement:
 
 def _objects(of: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_], place: Place) -> Objects:
     """The objects of a place; with split and merged ones those of the other side that they lie in."""
-    kinds = [kind for kind, each in PLACE_OF.items() if each == place]
+    kinds = [kind for kind, place_of_kind in PLACE_OF.items() if place_of_kind == place]
     first, second = np.isin(firsts, kinds), np.isin(seconds, kinds)
     if place == "merged":
         second[of.second[first[of.first] & (of.pixels >= MOSTLY * of.first_area[of.first])]] = True
@@ -134,8 +134,8 @@ def _blocks(of: Shared, first_group: Indices, second_group: Indices) -> Iterator
         yield one, other, Overlap(of.first_ids[one], of.second_ids[other], common, *areas)
 
 
-def _members(order: Indices, group: Indices, wanted: np.int64) -> Indices:
-    begin, end = np.searchsorted(group, [wanted, wanted + 1], sorter=order)
+def _members(order: Indices, group: Indices, number: np.int64) -> Indices:
+    begin, end = np.searchsorted(group, [number, number + 1], sorter=order)
     return order[begin:end]
 
 

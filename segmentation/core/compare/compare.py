@@ -66,15 +66,15 @@ def how_related(first: Side, second: Side) -> How:
 
 def _agreement(first: Side, second: Side) -> tuple[Agreement | None, tuple[Shared, Indices, Indices] | None]:
     if first.classes is not None and second.classes is not None and first.classes.shape == second.classes.shape:
-        known = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
-        same = float((first.classes == second.classes)[known].mean()) if known.any() else 0.0
+        analysed = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
+        same = float((first.classes == second.classes)[analysed].mean()) if analysed.any() else 0.0
         nothing = {place: Objects(first=[], second=[]) for place in PLACES}
         return Agreement(scores=[], mean_iou=None, places=nothing, pixels=same), None
     if first.labels is None or second.labels is None or first.labels.shape != second.labels.shape:
         return None, None
-    found = shared(first.labels, second.labels)
-    own = groups(found)
-    return agree(found, *own), (found, *own)
+    common = shared(first.labels, second.labels)
+    object_groups = groups(common)
+    return agree(common, *object_groups), (common, *object_groups)
 
 
 def _differences(
@@ -105,8 +105,8 @@ def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
 
 
 def _difference(name: str, first: Value, second: Value, limits: Limits | None) -> Difference:
-    known = first.value is not None and second.value is not None
-    off = float(second.value) - float(first.value) if known else None  # type: ignore[arg-type]
+    is_known = first.value is not None and second.value is not None
+    off = float(second.value) - float(first.value) if is_known else None  # type: ignore[arg-type]
     low, high = limits or (None, None)
     return Difference(name=name, first=first.value, second=second.value, difference=off, low=low, high=high)
 
@@ -122,7 +122,7 @@ def _paired(
         _sorted(first, first_group[np.searchsorted(of.first_ids, first.label)]),
         _sorted(second, second_group[np.searchsorted(of.second_ids, second.label)]),
     ]
-    counts = [np.bincount(each, minlength=number) for each in (first_group, second_group)]
+    counts = [np.bincount(group, minlength=number) for group in (first_group, second_group)]
     rng, drawn = np.random.default_rng(SEED), []
     repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN // (len(first.size) + len(second.size))))
     for _ in range(repeats):
@@ -155,8 +155,8 @@ def _numbers(size: Floats, weight: Floats, group: Indices, often: Indices, *, of
 
 def _curves(first: Sizes, second: Sizes, unit: str) -> Curves | None:
     both: Sequence[Sizes] = (first, second)
-    if not all(len(each.size) for each in both):
+    if not all(len(sizes.size) for sizes in both):
         return None
-    edges = auto_edges(np.concatenate([each.size for each in both]), unit)
-    shares = [np.histogram(each.size, edges, weights=each.weight)[0] / each.weight.sum() for each in both]
+    edges = auto_edges(np.concatenate([sizes.size for sizes in both]), unit)
+    shares = [np.histogram(sizes.size, edges, weights=sizes.weight)[0] / sizes.weight.sum() for sizes in both]
     return Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())

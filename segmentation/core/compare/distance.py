@@ -39,12 +39,12 @@ def distance(
     if not len(first.size) or not len(second.size):
         return None
     places = np.unique(np.concatenate([first.size, second.size]))
-    curves = [_cumulative(each, places) for each in (first, second)]
+    curves = [_cumulative(sizes, places) for sizes in (first, second)]
     gap = np.abs(curves[0] - curves[1])
     at = int(gap.argmax())
     test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
-    said = _reading(float(gap[at]), float(places[at]), below, unit)
+    sentence = _reading(float(gap[at]), float(places[at]), below, unit)
     why = _why(test, how, len(first.size), len(second.size), least)
     return Distance(
         distance=float(gap[at]),
@@ -55,7 +55,7 @@ def distance(
         p=p,
         least_p=least,
         test=test,
-        reading=f"{said} {why}",
+        reading=f"{sentence} {why}",
     )
 
 
@@ -66,13 +66,13 @@ def _cumulative(of: Sizes, places: Floats) -> Floats:
 
 
 def _test(
-    first: Sizes, second: Sizes, how: How, found: float, rng: np.random.Generator, sampled: bool
+    first: Sizes, second: Sizes, how: How, gap: float, rng: np.random.Generator, sampled: bool
 ) -> tuple[Test, float | None, float | None]:
     if how != "independent":
         return "", None, None
     if first.images == second.images == 1 and not sampled:
         n, m = effective_number(first.weight), effective_number(second.weight)
-        return "objects", kolmogorov(found, n * m / (n + m)), None
+        return "objects", kolmogorov(gap, n * m / (n + m)), None
     p, least = _by_images(first, second, rng)
     return "images", p, least
 
@@ -81,14 +81,14 @@ def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[f
     """p of a permutation test that exchanges images (Ernst 2004), and the least p that it can give."""
     places = np.unique(np.concatenate([first.size, second.size]))
     places = places[np.linspace(0, len(places) - 1, min(len(places), POINTS)).round().astype(int)]
-    table = np.concatenate([_by_image(each, places) for each in (first, second)])
+    table = np.concatenate([_by_image(sizes, places) for sizes in (first, second)])
     images, chosen = len(table), first.images
     observed = np.arange(images) < chosen
     drawn = _exchanges(images, chosen, rng)
     if len(drawn) < comb(images, chosen):
         drawn = np.concatenate([observed[None], drawn])
-    found = float(_distances(table, observed[None])[0])
-    p = float((_distances(table, drawn) >= found - SAME).mean())
+    gap = float(_distances(table, observed[None])[0])
+    p = float((_distances(table, drawn) >= gap - SAME).mean())
     mirrored = 2 if images == 2 * chosen else 1  # the exchange of both whole samples gives the same distance
     return p, mirrored / len(drawn)
 
@@ -120,9 +120,9 @@ def _distances(table: Floats, inside: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.nan_to_num(gap, nan=1.0), np.float64)
 
 
-def _reading(found: float, at: float, below: list[float], unit: str) -> str:
-    words = "hardly differ" if found < ALIKE else "differ somewhat" if found < CLEAR else "differ clearly"
-    shares = " and ".join(f"{100 * each:.0f} %" for each in below)
+def _reading(gap: float, at: float, below: list[float], unit: str) -> str:
+    words = "hardly differ" if gap < ALIKE else "differ somewhat" if gap < CLEAR else "differ clearly"
+    shares = " and ".join(f"{100 * share:.0f} %" for share in below)
     return f"The distributions {words}: up to {significant(at)} {unit} are {shares} of the objects."
 
 

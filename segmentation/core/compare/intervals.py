@@ -19,7 +19,7 @@ def of_difference(first: Value, second: Value) -> Limits | None:
     ends = (first.value, first.low, first.high, second.value, second.low, second.high)
     if None in ends:
         return None
-    a, a_low, a_high, b, b_low, b_high = (float(each) for each in ends if each is not None)
+    a, a_low, a_high, b, b_low, b_high = (float(end) for end in ends if end is not None)
     return b - a - hypot(b - b_low, a_high - a), b - a + hypot(b_high - b, a - a_low)
 
 

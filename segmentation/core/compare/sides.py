@@ -36,11 +36,11 @@ class Sizes:
     @classmethod
     def of_objects(cls, objects: Iterable[Mapping[str, Any]], size: str) -> Sizes:
         """Of the objects in the viewer's file of one image."""
-        counted = [each for each in objects if each["kept"] and not each.get("cut")]
-        counted = [each for each in counted if each.get(size) is not None]
-        weights = [each["weight"] if each.get("weight") is not None else 1.0 for each in counted]
-        labels = np.array([each["id"] for each in counted], np.int64)
-        sizes = np.array([each[size] for each in counted], np.float64)
+        counted = [item for item in objects if item["kept"] and not item.get("cut")]
+        counted = [item for item in counted if item.get(size) is not None]
+        weights = [item["weight"] if item.get("weight") is not None else 1.0 for item in counted]
+        labels = np.array([item["id"] for item in counted], np.int64)
+        sizes = np.array([item[size] for item in counted], np.float64)
         return cls(sizes, np.array(weights, np.float64), np.zeros(len(counted), np.int64), labels)
 
     @classmethod
@@ -48,12 +48,12 @@ class Sizes:
         """Of the tables of several images; images without a size are left out."""
         parts = []
         for table in tables:
-            kept = table.kept if screened else table.whole
-            weights = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if weighted else np.ones(int(kept.sum()))
-            parts.append((table.length(size)[kept], weights, table["label"][kept].astype(np.int64)))
-        parts = [each for each in parts if len(each[0])] or [(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))]
-        image = np.repeat(np.arange(len(parts)), [len(each[0]) for each in parts])
-        size_, weight, label = (np.concatenate([each[i] for each in parts]) for i in range(3))
+            counted = table.kept if screened else table.whole
+            weights = np.nan_to_num(table["edge_weight"][counted], nan=1.0) if weighted else np.ones(int(counted.sum()))
+            parts.append((table.length(size)[counted], weights, table["label"][counted].astype(np.int64)))
+        parts = [part for part in parts if len(part[0])] or [(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))]
+        image = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+        size_, weight, label = (np.concatenate([part[i] for part in parts]) for i in range(3))
         return cls(size_, weight, image, label)
 
 

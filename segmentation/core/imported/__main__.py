@@ -13,7 +13,7 @@ from typing import Any
 
 from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer, save
 from ..tasks import find
-from .reading import read_outlines, read_truth, said
+from .reading import as_json, read_outlines, read_truth
 from .shapes import Frame
 
 MEMORY = "The file of outlines needs more memory than there is: split it into parts."
@@ -32,15 +32,15 @@ def main() -> int:
 
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:
-    asked = options.asked
-    frame, task = Frame(*asked["frame"]), find(asked["task"])
-    if asked.get("truth"):
-        save(options.labels, read_truth(options.input, frame, task, asked["names"], asked["image"]))
+    request = options.asked
+    frame, task = Frame(*request["frame"]), find(request["task"])
+    if request.get("truth"):
+        save(options.labels, read_truth(options.input, frame, task, request["names"], request["image"]))
         return {"ok": True}
-    known = {"image": asked["image"], "nm_per_pixel": asked["nm_per_pixel"]}
-    found = read_outlines(options.input, frame, task, asked["names"], **known)
-    save(options.labels, found.labels)
-    return {"ok": True, **said(found)}
+    facts = {"image": request["image"], "nm_per_pixel": request["nm_per_pixel"]}
+    outlines = read_outlines(options.input, frame, task, request["names"], **facts)
+    save(options.labels, outlines.labels)
+    return {"ok": True, **as_json(outlines)}
 
 
 if __name__ == "__main__":

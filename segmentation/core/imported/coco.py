@@ -23,10 +23,10 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
     Raises UnreadableImage.
     """
     try:
-        said = json.loads(path.read_bytes().decode("utf-8-sig"))
-        annotations = said["annotations"]
-        images = {each["id"]: each for each in said.get("images", [])}
-        classes = {each["id"]: str(each["name"]) for each in said.get("categories", [])}
+        content = json.loads(path.read_bytes().decode("utf-8-sig"))
+        annotations = content["annotations"]
+        images = {image["id"]: image for image in content.get("images", [])}
+        classes = {category["id"]: str(category["name"]) for category in content.get("categories", [])}
         if not isinstance(annotations, list):
             raise TypeError("annotations is no list")
         chosen = _chosen(images, frame, name)
@@ -34,10 +34,10 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
         if isinstance(error, UnreadableImage):
             raise
         raise UnreadableImage(NO_COCO) from error
-    for number, each in enumerate(annotations, 1):
+    for number, annotation in enumerate(annotations, 1):
         try:
-            if chosen is None or each["image_id"] == chosen:
-                yield _outline(each, frame, classes)
+            if chosen is None or annotation["image_id"] == chosen:
+                yield _outline(annotation, frame, classes)
         except UnreadableImage:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
@@ -48,35 +48,35 @@ def _chosen(images: dict[Any, Any], frame: Frame, name: str) -> Any:
     """The id of the image: the only one, or the one of this name; None where the file names no image."""
     if not images:
         return None
-    named = {key: PurePosixPath(str(each.get("file_name", ""))).stem for key, each in images.items()}
-    own = [key for key in images if named[key] == PurePosixPath(name).stem] or list(images)
-    if len(own) != 1:
+    named = {key: PurePosixPath(str(image.get("file_name", ""))).stem for key, image in images.items()}
+    matches = [key for key in images if named[key] == PurePosixPath(name).stem] or list(images)
+    if len(matches) != 1:
         raise UnreadableImage(SEVERAL.format(count=len(images)))
-    size = images[own[0]].get("height"), images[own[0]].get("width")
+    size = images[matches[0]].get("height"), images[matches[0]].get("width")
     if None not in size:
         frame.check(*map(int, size))
-    return own[0]
+    return matches[0]
 
 
-def _outline(said: dict[str, Any], frame: Frame, classes: dict[Any, str]) -> Outline:
-    number, reason = said.get("id", 0), said.get("reason", "")
+def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str]) -> Outline:
+    number, reason = annotation.get("id", 0), annotation.get("reason", "")
     facts = Facts(
         number if type(number) is int else 0,
         reason[:LONGEST_REASON] if isinstance(reason, str) else "",
-        classes.get(said.get("category_id"), ""),
+        classes.get(annotation.get("category_id"), ""),
     )
-    found = said["segmentation"]
-    if isinstance(found, dict):
-        return _of_runs(found, frame, facts)
-    rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in found]
+    shape = annotation["segmentation"]
+    if isinstance(shape, dict):
+        return _of_runs(shape, frame, facts)
+    rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in shape]
     return outline_of(rings, frame.canvas, facts, joined=True)
 
 
-def _of_runs(said: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
+def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     """Lengths of background and object in turn, down one column after another."""
-    rows, columns = map(int, said["size"])
+    rows, columns = map(int, runs["size"])
     frame.check(rows, columns)
-    counts = np.array(_unpacked(said["counts"]) if isinstance(said["counts"], str) else said["counts"], np.int64)
+    counts = np.array(_unpacked(runs["counts"]) if isinstance(runs["counts"], str) else runs["counts"], np.int64)
     if counts.ndim != 1 or (counts < 0).any() or counts.sum() != rows * columns:
         raise ValueError("the run lengths do not fill the image")
     ends = np.cumsum(counts)

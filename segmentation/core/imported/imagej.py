@@ -56,7 +56,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
     left = LARGEST_SET
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [each for each in archive.infolist() if each.filename.lower().endswith(".roi")]
+            entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".roi")]
             if not entries:
                 raise UnreadableImage(NONE)
             if len(entries) > MOST_OUTLINES:
@@ -78,8 +78,8 @@ def _outline(content: bytes, shape: Shape) -> Outline:
     from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
     roi = ImagejRoi.frombytes(content)
-    own = OWN.fullmatch(roi.name or "")
-    facts = Facts(int(own[1]), (own[2] or "")[:LONGEST_REASON]) if own else Facts()
+    label = OWN.fullmatch(roi.name or "")
+    facts = Facts(int(label[1]), (label[2] or "")[:LONGEST_REASON]) if label else Facts()
     if roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE):
         raise NoArea
     if roi.multi_coordinates is not None:
@@ -108,7 +108,7 @@ def _rounded(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool) -> Outli
             np.maximum(abs(centres + 0.5 - start - side / 2) - (side - corner) / 2, 0) / (corner / 2)
             for centres, start, side, corner in ((x, left, wide, across), (y, top, high, down))
         )
-        inside &= sum(each**2 for each in beyond) <= 1
+        inside &= sum(distance**2 for distance in beyond) <= 1
     return Outline(box, inside, facts)
 
 
@@ -118,10 +118,10 @@ def _path(words: list[float]) -> list[Ring]:
     at = 0
     while at < len(words):
         verb, count = int(words[at]), {0: 1, 1: 1, 2: 2, 3: 3, 4: 0}[int(words[at])]
-        said = words[at + 1 : at + 1 + 2 * count]
-        if len(said) < 2 * count or (verb != 0 and not rings):
+        numbers = words[at + 1 : at + 1 + 2 * count]
+        if len(numbers) < 2 * count or (verb != 0 and not rings):
             raise ValueError("the path breaks off")
-        points = list(zip(said[::2], said[1::2], strict=True))
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
         if verb == 0:
             rings.append(points)
         elif verb in (2, 3):
@@ -134,10 +134,10 @@ def _path(words: list[float]) -> list[Ring]:
 
 def _curve(control: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """STEPS points on a Bézier curve, without its begin (de Casteljau)."""
-    found = []
+    curve = []
     for share in np.arange(1, STEPS + 1) / STEPS:
         points = np.array(control)
         while len(points) > 1:
             points = points[:-1] + share * (points[1:] - points[:-1])
-        found.append((float(points[0, 0]), float(points[0, 1])))
-    return found
+        curve.append((float(points[0, 0]), float(points[0, 1])))
+    return curve

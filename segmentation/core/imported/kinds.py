@@ -28,9 +28,9 @@ def kind_of(head: bytes) -> tuple[str, str]:
     """The suffix and the kind of a file by its first HEAD_BYTES; raises UnreadableImage for any other file."""
     if not head:
         raise UnreadableImage(EMPTY)
-    for begins, found in SIGNATURES.items():
+    for begins, kind in SIGNATURES.items():
         if head.startswith(begins):
-            return found
+            return kind
     if head.startswith(b"\xff\xd8\xff") or head[8:12] == b"WEBP":
         raise UnreadableImage(LOSSY)
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):

@@ -80,9 +80,9 @@ class Outlines:
 
 def _unchanged(labels: NDArray[np.int32], before: NDArray[np.int32], ids: set[int]) -> set[int]:
     """The ids whose pixels are as before. Pixels that another outline has taken make no difference."""
-    asked = list(ids)
-    grown = labels[(labels != before) & np.isin(labels, asked)]
-    shrunk = before[(labels == 0) & np.isin(before, asked)]
+    numbers = list(ids)
+    grown = labels[(labels != before) & np.isin(labels, numbers)]
+    shrunk = before[(labels == 0) & np.isin(before, numbers)]
     return (ids & set(np.unique(before).tolist())) - set(grown.tolist()) - set(shrunk.tolist())
 
 
@@ -98,12 +98,12 @@ def read_outlines(
     if kind == IMAGES:
         _check_scale(path, nm_per_pixel)
     read = _classes if task.semantic else _objects
-    found = read(path, frame, kind, task, names, image)
-    if not found.classes:
+    outlines = read(path, frame, kind, task, names, image)
+    if not outlines.classes:
         raise UnreadableImage(NOTHING)
     whole = np.zeros((frame.height, frame.columns), np.int32)
-    whole[: frame.rows] = found.labels
-    return replace(found, labels=whole)
+    whole[: frame.rows] = outlines.labels
+    return replace(outlines, labels=whole)
 
 
 def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image: str) -> NDArray[np.int32]:
@@ -112,8 +112,8 @@ def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image
     with path.open("rb") as file:
         _, kind = kind_of(file.read(HEAD_BYTES))
     if task.semantic:
-        found = _classes(path, frame, kind, task, names, image).labels
-        return np.where(found > 0, found - 1, UNLABELLED).astype(np.int32)
+        classes = _classes(path, frame, kind, task, names, image).labels
+        return np.where(classes > 0, classes - 1, UNLABELLED).astype(np.int32)
     if kind != IMAGES:
         return paint(_shapes(path, frame, kind, image, []), frame.canvas).labels
     numbers = read_numbers(path)
@@ -124,24 +124,24 @@ def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image
     return labels
 
 
-def _check_scale(path: Path, here: float | None) -> None:
-    own = calibration_of(path).nm_per_pixel
-    if own and here and abs(own - here) > SCALE_AGREES * here:
-        raise UnreadableImage(OTHER_SCALE.format(own=own, here=here))
+def _check_scale(path: Path, nm_per_pixel: float | None) -> None:
+    written = calibration_of(path).nm_per_pixel
+    if written and nm_per_pixel and abs(written - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
+        raise UnreadableImage(OTHER_SCALE.format(own=written, here=nm_per_pixel))
 
 
 def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
     if kind == IMAGES:
-        labels, said = images.read_objects(path, frame, corners=task.corners)
+        labels, changes = images.read_objects(path, frame, corners=task.corners)
         ids = np.unique(labels[labels > 0]).tolist()
-        return Outlines(labels, dict.fromkeys(ids, 0), {}, _format(path, kind), 0, tuple(said))
+        return Outlines(labels, dict.fromkeys(ids, 0), {}, _format(path, kind), 0, tuple(changes))
     left_out: list[str] = []
     painted = paint(_shapes(path, frame, kind, image, left_out), frame.canvas)
     standing = np.unique(painted.labels[painted.labels > 0]).tolist()
     if not standing and painted.outside:
         raise UnreadableImage(ALL_OUTSIDE.format(count=painted.outside))
-    place = {name: number for number, name in enumerate(names)}
-    classes = {number: place.get(painted.facts[number].class_name, 0) for number in standing}
+    numbers = {name: number for number, name in enumerate(names)}
+    classes = {number: numbers.get(painted.facts[number].class_name, 0) for number in standing}
     reasons = {number: painted.facts[number].reason for number in standing if painted.facts[number].reason}
     notes = tuple(_notes(painted, len(painted.facts) - len(standing), len(left_out)))
     return Outlines(painted.labels, classes, reasons, _format(path, kind), painted.overlapping, notes)
@@ -152,13 +152,13 @@ def _classes(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[st
         labels = images.read_classes(path, frame, names)
         overlapping = 0
     elif kind == COCO:
-        place = {name: number for number, name in enumerate(names, 1)}
+        numbers_of_names = {name: number for number, name in enumerate(names, 1)}
         painted = paint(_shapes(path, frame, kind, image, []), frame.canvas)
-        if unknown := {each.class_name for each in painted.facts.values()} - place.keys():
+        if unknown := {facts.class_name for facts in painted.facts.values()} - numbers_of_names.keys():
             raise UnreadableImage(NO_CLASS.format(name=min(unknown), names=", ".join(names)))
         numbers = np.zeros(max(painted.facts, default=0) + 1, np.int32)
-        for number, each in painted.facts.items():
-            numbers[number] = place[each.class_name]
+        for number, facts in painted.facts.items():
+            numbers[number] = numbers_of_names[facts.class_name]
         labels, overlapping = numbers[painted.labels], painted.overlapping
     else:
         raise UnreadableImage(NO_CLASSES.format(names=", ".join(names)))
@@ -179,34 +179,34 @@ def _format(path: Path, kind: str) -> str:
 
 
 def _notes(painted: Painted, hidden: int, left_out: int) -> Iterator[str]:
-    for count, said in (
+    for count, sentence in (
         (painted.overlapping, "Outlines of the file that lie on an earlier one: {:,}. There the later one counts."),
         (hidden, "Outlines of the file that later ones cover completely: {:,}. They are left out."),
         (painted.outside, "Outlines of the file outside the analysed part of the image: {:,}. They are left out."),
         (left_out, "Lines, points and texts of the file: {:,}. They have no area and are left out."),
     ):
         if count:
-            yield said.format(count)
+            yield sentence.format(count)
 
 
-def said(found: Outlines) -> dict[str, Any]:
+def as_json(outlines: Outlines) -> dict[str, Any]:
     """Everything but the labels, in plain JSON types."""
     return {
-        "classes": {str(number): place for number, place in found.classes.items()},
-        "reasons": {str(number): why for number, why in found.reasons.items()},
-        "format": found.format,
-        "overlapping": found.overlapping,
-        "notes": list(found.notes),
+        "classes": {str(number): index for number, index in outlines.classes.items()},
+        "reasons": {str(number): why for number, why in outlines.reasons.items()},
+        "format": outlines.format,
+        "overlapping": outlines.overlapping,
+        "notes": list(outlines.notes),
     }
 
 
-def heard(labels: NDArray[np.int32], said: Mapping[str, Any]) -> Outlines:
-    """What `said` says of labels; raises ValueError, KeyError or TypeError for anything else."""
+def from_json(labels: NDArray[np.int32], content: Mapping[str, Any]) -> Outlines:
+    """The outlines that `as_json` described; raises ValueError, KeyError or TypeError for anything else."""
     return Outlines(
         labels,
-        {int(number): int(place) for number, place in said["classes"].items()},
-        {int(number): str(why) for number, why in said["reasons"].items()},
-        str(said["format"]),
-        int(said["overlapping"]),
-        tuple(map(str, said["notes"])),
+        {int(number): int(index) for number, index in content["classes"].items()},
+        {int(number): str(why) for number, why in content["reasons"].items()},
+        str(content["format"]),
+        int(content["overlapping"]),
+        tuple(map(str, content["notes"])),
     )

@@ -110,26 +110,26 @@ def _filled(ring: Ring, box: Box) -> Mask:
 def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
     """Labels of the outlines, a later one on top of an earlier one; raises UnreadableImage for too many."""
     labels = np.zeros(shape, np.int32)
-    known: list[Facts] = []
+    facts_of: list[Facts] = []
     overlapping = outside = 0
     for outline in outlines:
         if not outline.inside.any():
             outside += 1
             continue
-        if len(known) == MOST_OUTLINES:
+        if len(facts_of) == MOST_OUTLINES:
             raise UnreadableImage(MANY)
-        known.append(outline.facts)
+        facts_of.append(outline.facts)
         top, left, bottom, right = outline.box
         part = labels[top:bottom, left:right]
         overlapping += bool(part[outline.inside].any())
-        part[outline.inside] = len(known)
-    numbers = np.array([0, *_numbers(known)], np.int32)
-    facts = dict(zip(numbers[1:].tolist(), known, strict=True))
+        part[outline.inside] = len(facts_of)
+    numbers = np.array([0, *_numbers(facts_of)], np.int32)
+    facts = dict(zip(numbers[1:].tolist(), facts_of, strict=True))
     return Painted(numbers[labels], facts, overlapping, outside)
 
 
 def _numbers(known: Sequence[Facts]) -> Iterator[int]:
     """The outlines' own numbers, if all have one and none twice, else 1..n."""
-    own = [each.number for each in known]
-    usable = len(set(own)) == len(own) and all(0 < number < MOST_IDS for number in own)
-    yield from own if usable else range(1, len(own) + 1)
+    numbers = [facts.number for facts in known]
+    usable = len(set(numbers)) == len(numbers) and all(0 < number < MOST_IDS for number in numbers)
+    yield from numbers if usable else range(1, len(numbers) + 1)

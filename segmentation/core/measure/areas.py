@@ -35,18 +35,18 @@ class Counts:
 
     def without(self, block: int) -> Counts:
         """All other blocks."""
-        return Counts(*(np.delete(each, block, axis=0) for each in (self.pixels, self.crossings, self.length)))
+        return Counts(*(np.delete(counted, block, axis=0) for counted in (self.pixels, self.crossings, self.length)))
 
 
 def count(classes: NDArray[np.int32], number: int) -> Counts:
     """The Counts of classes (H, W) 0..number - 1 (-1: no class), in up to GRID x GRID blocks."""
     blocks = [np.linspace(0, side, max(1, min(GRID, side // LEAST)) + 1).astype(int) for side in classes.shape]
-    found = [
+    counts_of_blocks = [
         _of_block(classes, (top, bottom), (left, right), number)
         for top, bottom in pairwise(blocks[0])
         for left, right in pairwise(blocks[1])
     ]
-    return Counts(*(np.stack(each) for each in zip(*found, strict=True)))
+    return Counts(*(np.stack(parts) for parts in zip(*counts_of_blocks, strict=True)))
 
 
 def _of_block(
@@ -56,16 +56,16 @@ def _of_block(
     inside = classes[slice(*rows), slice(*columns)]
     crossings, length = np.zeros((len(DIRECTIONS), number)), np.zeros(len(DIRECTIONS))
     height, width = classes.shape
-    for place, (down, across) in enumerate(DIRECTIONS):
+    for direction, (down, across) in enumerate(DIRECTIONS):
         left, right = max(columns[0], -across), min(columns[1], width - max(across, 0))
         bottom = min(rows[1], height - down)
         first = classes[rows[0] : bottom, left:right]
         second = classes[rows[0] + down : bottom + down, left + across : right + across]
-        known = (first >= 0) & (second >= 0)
-        length[place] = known.sum() * np.hypot(down, across)
-        passed = known & (first != second)
+        classified = (first >= 0) & (second >= 0)
+        length[direction] = classified.sum() * np.hypot(down, across)
+        passed = classified & (first != second)
         for side in (first, second):
-            crossings[place] += np.bincount(side[passed], minlength=number)
+            crossings[direction] += np.bincount(side[passed], minlength=number)
     return np.bincount(inside[inside >= 0], minlength=number).astype(float), crossings, length
 
 
@@ -107,7 +107,7 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
 
     whole, blocks = figure(counts), len(counts.pixels)
     if blocks < 2:
-        return [Value(_plain(each)) for each in whole.tolist()]
+        return [Value(_plain(value)) for value in whole.tolist()]
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
     reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, most)

@@ -48,11 +48,11 @@ def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0) -> Floats
     widths = np.outer(powers, ROUND).ravel()
     bins = np.floor((high - start) / widths) - np.floor((low - start) / widths) + 1
     widths = widths[(bins >= FEWEST) & (bins <= MOST)]
-    asked = min(max(width, float(widths[0])), float(widths[-1]))
+    target = min(max(width, float(widths[0])), float(widths[-1]))
     least = pixel_size * (5 if len(sizes) >= MANY else 3)
     comb = (widths < least) & (np.abs(widths - pixel_size * np.rint(widths / (pixel_size or 1.0))) > WHOLE * widths)
     clean = widths[~comb] if not comb.all() else widths[-1:]
-    chosen = float(clean[max(int((clean <= asked).sum()) - 1, 0)])
+    chosen = float(clean[max(int((clean <= target).sum()) - 1, 0)])
     edges = start + chosen * np.arange(floor((low - start) / chosen), floor((high - start) / chosen) + 2)
     return np.asarray(np.maximum(edges, 0.0) if low >= 0 else edges, np.float64)
 
@@ -81,16 +81,16 @@ def _spread(values: Floats) -> float:
 def typed_edges(sizes: Floats, width: float) -> Floats | None:
     """Edges at whole multiples of `width` around `sizes`; None for a width that is not positive and finite, or that
     is too narrow."""
-    found = _places(sizes / width) if 0 < width < np.inf else None
-    return None if found is None else _around(sizes, found * width)
+    places = _places(sizes / width) if 0 < width < np.inf else None
+    return None if places is None else _around(sizes, places * width)
 
 
 @np.errstate(over="ignore")
 def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
     """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None if
     per_decade is not positive and finite, or too large. If it is too small, an edge may overflow to infinity."""
-    found = _places(np.log10(sizes) * per_decade + WHOLE) if 0 < per_decade < np.inf else None
-    return None if found is None else _around(sizes, 10.0 ** (found / per_decade))
+    places = _places(np.log10(sizes) * per_decade + WHOLE) if 0 < per_decade < np.inf else None
+    return None if places is None else _around(sizes, 10.0 ** (places / per_decade))
 
 
 def _places(of_sizes: Floats) -> Floats | None:

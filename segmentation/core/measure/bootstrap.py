@@ -89,8 +89,8 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, widest: 
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
     drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _few(resamples.images))
-    found = {"d50": drawn.limits(resamples.calibration, widest)}
-    return _with_random_effects(found, {"d50": median}, sizes, "number", resamples, rng)["d50"]
+    limits = {"d50": drawn.limits(resamples.calibration, widest)}
+    return _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng)["d50"]
 
 
 def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
@@ -126,8 +126,8 @@ def _images_alike(sizes: WeightedSizes) -> bool:
     count = np.bincount(sizes.image_numbers)
     if len(count) < 2 or count.min() < count.max():
         return False
-    each = sizes.size[order].reshape(len(count), -1)
-    return bool((np.ptp(each, axis=0) <= SAME * each[0]).all())
+    by_image = sizes.size[order].reshape(len(count), -1)
+    return bool((np.ptp(by_image, axis=0) <= SAME * by_image[0]).all())
 
 
 def _of_weighting(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: Rng) -> Intervals:
@@ -135,23 +135,23 @@ def _of_weighting(sizes: WeightedSizes, way: Weighting, figures: Figures, resamp
         return dict.fromkeys(figures)
     drawn = _draws(sizes, way, figures, resamples, rng)
     without = () if way == "number" else SPREAD if way == "volume" and resamples.images > 1 else ("sd",)
-    found: Intervals = dict.fromkeys(figures)
-    for name in (each for each in figures if each in drawn and each not in without):
-        found[name] = drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration)
+    limits: Intervals = dict.fromkeys(figures)
+    for name in (figure for figure in figures if figure in drawn and figure not in without):
+        limits[name] = drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration)
     if resamples.images > 1:
-        found = _with_random_effects(found, figures, sizes, way, resamples, rng)
-    if way == "number" and _law_may_hold(sizes) and (sd := found["sd"]):
-        found["sd"] = _hull(sd, Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd)
-    return found
+        limits = _with_random_effects(limits, figures, sizes, way, resamples, rng)
+    if way == "number" and _law_may_hold(sizes) and (sd := limits["sd"]):
+        limits["sd"] = _hull(sd, Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd)
+    return limits
 
 
 def _with_random_effects(
-    found: Intervals, figures: Figures, sizes: WeightedSizes, way: Weighting, resamples: Resamples, rng: Rng
+    intervals: Intervals, figures: Figures, sizes: WeightedSizes, way: Weighting, resamples: Resamples, rng: Rng
 ) -> Intervals:
     """The intervals of several images, widened to include the model of random effects; None where it has no limit."""
-    wider = dict(found)
+    wider = dict(intervals)
     off = departures(sizes, way, REPEATS, rng)
-    for name, limits in found.items():
+    for name, limits in intervals.items():
         value = figures[name]
         if limits is None or not value or (name == "geometric_sd" and value <= 1):
             continue
@@ -161,8 +161,8 @@ def _with_random_effects(
     return wider
 
 
-def _hull(one: list[float], other: list[float]) -> list[float]:
-    return [min(one[0], other[0]), max(one[1], other[1])]
+def _hull(first: list[float], second: list[float]) -> list[float]:
+    return [min(first[0], second[0]), max(first[1], second[1])]
 
 
 def _law_may_hold(sizes: WeightedSizes) -> bool:
@@ -178,14 +178,14 @@ def _draws(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Re
     """Draws of every figure, by particle or by image."""
     weights = sizes.weights[way]
     tenths = _quantile_draws(sizes, weights, resamples)
-    found = {"span": _span(tenths), "mode": _modes(sizes, weights, resamples)}
+    draws = {"span": _span(tenths), "mode": _modes(sizes, weights, resamples)}
     if resamples.images > 1:
-        found |= {name: each.drawn for name, each in tenths.items()}
+        draws |= {name: quantile.drawn for name, quantile in tenths.items()}
         few = _few(resamples.images)
-        found = {name: drawn.widened(figures[name], few) for name, drawn in found.items()}
+        draws = {name: drawn.widened(figures[name], few) for name, drawn in draws.items()}
     else:
-        found |= {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
-    return found | _moment_draws(sizes, weights, resamples)
+        draws |= {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
+    return draws | _moment_draws(sizes, weights, resamples)
 
 
 def _few(images: int) -> float:
@@ -199,17 +199,17 @@ def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -
     here = moments(units.sum(0)[None], sizes.size)
     drawn = resamples.total(units) if resamples.drawn is None else resamples.drawn @ units
     there = moments(drawn, sizes.size)
-    found: Draws = {}
+    moment_draws: Draws = {}
     for name in MOMENTS:
-        value, error = (float(each[0]) for each in here[name])
+        value, error = (float(part[0]) for part in here[name])
         with np.errstate(all="ignore"):
             values, errors = there[name]
             if 1 < resamples.images < LEAST_IMAGES:
                 draws = value + _few(resamples.images) * (values - value)
             else:
                 draws = value - error * (values - value) / errors
-            found[name] = Drawn(np.exp(draws) if name == "geometric_sd" else draws)
-    return found
+            moment_draws[name] = Drawn(np.exp(draws) if name == "geometric_sd" else draws)
+    return moment_draws
 
 
 def order_draws(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floats, tuple[float, float]]:
@@ -226,11 +226,11 @@ def order_draws(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Floa
     n = float(weights.sum()) / ((1 - p) * (below or above) + p * (above or below))
     whole = max(round(n), 1)
     drawn = rng.binomial(whole, p, REPEATS) + rng.uniform(size=REPEATS)
-    place = (drawn - 0.5) / whole
+    position = (drawn - 0.5) / whole
     middles = (np.cumsum(weights) - weights / 2) / weights.sum()
     low, high = (max(0.025, missed) for missed in ((1 - p) ** whole, p**whole))
     tails = (low, 0.05 - low) if low > 0.025 else (0.05 - high, high)
-    return np.interp(place, middles, np.log(size)), tails
+    return np.interp(position, middles, np.log(size)), tails
 
 
 def order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: Rng) -> Drawn:
@@ -259,7 +259,7 @@ def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples)
     groups = resamples.counts.shape[1]
     count = np.bincount(resamples.group)
     mean = np.bincount(resamples.group, weights) / count
-    size, half = (np.bincount(resamples.group, each) / count for each in (sizes.size, resamples.steps))
+    size, half = (np.bincount(resamples.group, values) / count for values in (sizes.size, resamples.steps))
     reached = np.cumsum(resamples.counts * mean.astype(np.float32), axis=1, dtype=np.float32)
     total = reached[:, -1:]
     at = {name: np.minimum((reached < np.float32(p) * total).sum(1), groups - 1) for name, p in TENTHS.items()}
@@ -269,7 +269,7 @@ def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples)
 def _span(tenths: dict[str, _Quantile]) -> Drawn:
     """Draws of the span; if sizes have steps, each draw is a range from the smallest to the largest possible span."""
     d10, d50, d90 = (tenths[name] for name in ("d10", "d50", "d90"))
-    if not any(each.half.any() for each in (d10, d50, d90)):
+    if not any(tenth.half.any() for tenth in (d10, d50, d90)):
         return Drawn(logs((d90.size - d10.size) / d50.size))
     wide, steps = d90.size - d10.size, d90.half + d10.half
     return Drawn.between(np.maximum(wide - steps, 0) / (d50.size + d50.half), (wide + steps) / (d50.size - d50.half))

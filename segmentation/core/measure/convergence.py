@@ -76,12 +76,12 @@ def _of_images(sizes: WeightedSizes, numbers: np.ndarray[tuple[int, ...], np.dty
     """The sizes of some of the images (`WeightedSizes.image_numbers`)."""
     image = sizes.image_numbers
     chosen = np.isin(image, numbers)
-    weights = {way: each[chosen] for way, each in sizes.weights.items()}
+    weights = {way: weight[chosen] for way, weight in sizes.weights.items()}
     return WeightedSizes(sizes.unit, sizes.size[chosen], sizes.ecd[chosen], weights, image[chosen])
 
 
-def more_images(images: int, reach: float, wanted: float, fixed: float = 0.0) -> int | None:
-    """About how many more images bring `reach`, the half width of an interval by image, to `wanted`.
+def more_images(images: int, reach: float, target: float, fixed: float = 0.0) -> int | None:
+    """About how many more images bring `reach`, the half width of an interval by image, to `target`.
 
     fixed: the part from the calibration, which more images do not reduce; both add in quadrature. 0 if there are
     enough; None if more than MOST_IMAGES would be needed or no number is enough. The variance between the images is
@@ -89,7 +89,7 @@ def more_images(images: int, reach: float, wanted: float, fixed: float = 0.0) ->
     """
     spread = reach / _shrinking(images)
     enough = images
-    while hypot(spread * _shrinking(enough), fixed) > wanted:
+    while hypot(spread * _shrinking(enough), fixed) > target:
         enough = ceil(enough * 1.02)
         if enough - images > MOST_IMAGES:
             return None
@@ -100,18 +100,18 @@ def _shrinking(images: int) -> float:
     return t95(images - 1) / sqrt(images)
 
 
-def more_images_words(more: int | None, wanted: float, uncertainty: float | None) -> str:
-    """How many more images would give the median to within `wanted`, as a part of a sentence.
+def more_images_words(more: int | None, target: float, uncertainty: float | None) -> str:
+    """How many more images would give the median to within `target`, as a part of a sentence.
 
     more: from `more_images`. uncertainty: of the calibration, relative; None if not known.
     """
-    aim = f"±{100 * wanted:g} %"
+    aim = f"±{100 * target:g} %"
     if more:
         return f"about {more:,} more image{'' if more == 1 else 's'} would give the median within {aim}"
     if more == 0:
         return f"these images are enough to know the median within {aim}"
     reach = Z95 * (uncertainty or 0.0)
-    if reach >= wanted:
+    if reach >= target:
         return f"more images cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %"
     return f"the images differ too much: more of them would hardly give the median within {aim}"
 

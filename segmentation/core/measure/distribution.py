@@ -50,13 +50,13 @@ class WeightedSizes:
 
         by: the measure used as size.
         """
-        kept = (_kept(each, edge, by) for each in tables)
-        size, ecd, base = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-        image = np.repeat(np.arange(len(tables)), [int(each.kept.sum()) for each in tables])
+        parts_of_tables = (_kept(table, edge, by) for table in tables)
+        size, ecd, base = (np.concatenate(parts) for parts in zip(*parts_of_tables, strict=True))
+        image = np.repeat(np.arange(len(tables)), [int(table.kept.sum()) for table in tables])
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
         weights = {way: base * ecd**power for way, power in POWER.items()}
-        weights = {way: each / each.mean() if len(each) else each for way, each in weights.items()}
+        weights = {way: weight / weight.mean() if len(weight) else weight for way, weight in weights.items()}
         return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None)
 
     @property
@@ -74,16 +74,16 @@ class WeightedSizes:
     def by_ecd(self) -> WeightedSizes:
         """The same particles with the ECD as their size."""
         order = np.argsort(self.ecd, kind="stable")
-        weights = {way: each[order] for way, each in self.weights.items()}
+        weights = {way: weight[order] for way, weight in self.weights.items()}
         image = None if self.image is None else self.image[order]
         return replace(self, size=self.ecd[order], ecd=self.ecd[order], weights=weights, image=image)
 
 
 def _kept(table: Table, edge: Edge, by: str) -> tuple[Floats, Floats, Floats]:
-    kept = table.kept
+    counted = table.kept
     # For a kept particle that touches the frame the probability is not known.
-    base = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if edge == "weight" else np.ones(int(kept.sum()))
-    return table.length(by)[kept], table.length("ecd")[kept], base
+    base = np.nan_to_num(table["edge_weight"][counted], nan=1.0) if edge == "weight" else np.ones(int(counted.sum()))
+    return table.length(by)[counted], table.length("ecd")[counted], base
 
 
 def effective_number(weights: Floats) -> float:

@@ -183,9 +183,9 @@ def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[F
         mean = s1 / total
         variance = np.maximum(s2 / total - mean**2, 0)
         of_mean = np.sqrt(np.maximum(q11 - 2 * mean * q01 + mean**2 * q00, 0)) / total
-        rest = mean**2 - variance
-        squares = q22 + 4 * mean**2 * q11 + rest**2 * q00
-        crossed = 2 * rest * q02 - 4 * mean * q12 - 4 * mean * rest * q01
+        excess = mean**2 - variance
+        squares = q22 + 4 * mean**2 * q11 + excess**2 * q00
+        crossed = 2 * excess * q02 - 4 * mean * q12 - 4 * mean * excess * q01
         of_variance = np.sqrt(np.maximum(squares + crossed, 0)) / total
         scale, free = values.std(), 1 - square / total**2
         deviation = np.sqrt(variance / free)

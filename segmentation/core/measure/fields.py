@@ -42,9 +42,9 @@ def table_of(
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
     for name, values in measured.items():
-        known = column(name)
-        scaled = values * (size or 1.0) ** known.power if known.power else values
-        table = replace(table, columns={**table.columns, known.column(table.unit): scaled})
+        quantity = column(name)
+        scaled = values * (size or 1.0) ** quantity.power if quantity.power else values
+        table = replace(table, columns={**table.columns, quantity.column(table.unit): scaled})
     judged = with_reasons_lifted(set_aside(corrected(table, segmentation), settings.filter), [Reason.FRAME])
     return judged.identified(segmentation.ids)
 
@@ -58,7 +58,7 @@ def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:
     """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
-    found = summarise(
+    statistics = summarise(
         whole(table),
         size=size,
         screened=False,
@@ -66,7 +66,7 @@ def distribution(
         edge=settings.border_correction,
         seed=seed_of(micrograph.sha256),
     )
-    return replace(found, n_set_aside=int((~table.kept).sum()), set_aside=by_reason([table]))
+    return replace(statistics, n_set_aside=int((~table.kept).sum()), set_aside=by_reason([table]))
 
 
 def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Value:
@@ -99,12 +99,12 @@ def per_area(
     The visible part of its length belongs to this field alone. The 95 % interval is that of `over_blocks`, with the
     scale's uncertainty.
     """
-    each = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
+    share = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
     area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2 / BLOCKS**2
     quantity = NUMBERS[name]
-    found = over_blocks(lambda sums: sums[0] / (area * sums[1]), np.stack([in_blocks(table, shape, each), ONE_EACH], 1))
-    known = if_enough(found, table, quantity.unit(table.unit))
-    return with_scale(known, calibration.standard_uncertainty, quantity.power)
+    mean = over_blocks(lambda sums: sums[0] / (area * sums[1]), np.stack([in_blocks(table, shape, share), ONE_EACH], 1))
+    enough = if_enough(mean, table, quantity.unit(table.unit))
+    return with_scale(enough, calibration.standard_uncertainty, quantity.power)
 
 
 def block_of(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -139,7 +139,7 @@ def over_blocks(figure: Callable[[Floats], float], sums: Floats) -> Value:
     value = figure(total)
     if not np.isfinite(value):
         return Value(None)
-    half = t95(len(sums) - 1) * float(jackknife_error(np.array([[figure(total - each)] for each in sums]))[0])
+    half = t95(len(sums) - 1) * float(jackknife_error(np.array([[figure(total - block)] for block in sums]))[0])
     return Value(value, max(0.0, value - half), value + half) if np.isfinite(half) else Value(value)
 
 

@@ -115,8 +115,8 @@ def set_aside(table: Table, filter: bool) -> Table:
     reasons = first((*BY_IMAGE, *(FILTERED if filter else ALWAYS)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
-    given = ~np.isin(table.reasons, ["", *map(str, Reason)])
-    return table.judged(np.where(given, table.reasons, reasons).astype(REASON_TYPE))
+    stored = ~np.isin(table.reasons, ["", *map(str, Reason)])
+    return table.judged(np.where(stored, table.reasons, reasons).astype(REASON_TYPE))
 
 
 def corrected(table: Table, segmentation: Segmentation) -> Table:
@@ -181,6 +181,6 @@ def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:
 
 def by_reason(tables: Sequence[Table]) -> dict[str, int]:
     """How many particles were set aside, by reason, in the order of judging."""
-    counts = Counter(reason for each in tables for reason in each.reasons[~each.kept].tolist())
-    known = [str(reason) for reason in Reason if reason in counts]
-    return {reason: counts[reason] for reason in [*known, *sorted(set(counts) - set(known))]}
+    counts = Counter(reason for table in tables for reason in table.reasons[~table.kept].tolist())
+    ordered = [str(reason) for reason in Reason if reason in counts]
+    return {reason: counts[reason] for reason in [*ordered, *sorted(set(counts) - set(ordered))]}

@@ -85,6 +85,6 @@ def normal_cdf(deviates: Floats) -> Floats:
     """The standard normal distribution function, to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26)."""
     x = np.abs(deviates) / np.sqrt(2)
     t = 1 / (1 + 0.3275911 * x)
-    rest = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    upper = rest * np.exp(-(x**2)) / 2
+    polynomial = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    upper = polynomial * np.exp(-(x**2)) / 2
     return np.asarray(np.where(deviates < 0, upper, 1 - upper), np.float64)

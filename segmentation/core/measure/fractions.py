@@ -51,11 +51,11 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0, field_spread: 
     the uncertainty of the calibration. With several images it is not used: the interval contains the spread that they
     show, and also includes the interval from the images' own fractions (`_by_field`).
     """
-    found = _fraction(sizes, uncertainty, field_spread)
-    if found is None or sizes.images < 2:
-        return found
-    low, high = _by_field(sizes, found.fraction)
-    return replace(found, low=min(found.low, low), high=max(found.high, high))
+    nano = _fraction(sizes, uncertainty, field_spread)
+    if nano is None or sizes.images < 2:
+        return nano
+    low, high = _by_field(sizes, nano.fraction)
+    return replace(nano, low=min(nano.low, low), high=max(nano.high, high))
 
 
 def _by_field(sizes: WeightedSizes, share: float) -> tuple[float, float]:
@@ -68,13 +68,13 @@ def _by_field(sizes: WeightedSizes, share: float) -> tuple[float, float]:
     """
     image, weights = sizes.image_numbers, sizes.weights["number"]
     total = np.bincount(image, weights)
-    shown, part = np.bincount(image, weights * _inside(sizes.size)) / total, total / total.sum()
+    by_image, part = np.bincount(image, weights * _inside(sizes.size)) / total, total / total.sum()
     images = 1 / float((part**2).sum())
     rarity = np.clip((RARE - min(share, 1 - share)) / (RARE - SELDOM), 0, 1)
     added = float(rarity) / 2 if sizes.images >= SINGLY else 0.0
     everything = images + 2 * added
     mean = (images * share + added) / everything
-    square = (images * float((part * shown**2).sum()) + added) / everything - mean**2
+    square = (images * float((part * by_image**2).sum()) + added) / everything - mean**2
     return _beta_limits(mean, square / (everything + 1))
 
 
@@ -87,7 +87,7 @@ def _beta_limits(mean: float, variance: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def unseen(found: Fraction, images: int) -> tuple[float, float, float] | None:
+def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
     """What few images may all miss; None for one image or for many.
 
     First the share of the specimen that a kind of field must cover to appear in at least one image with 95 %
@@ -96,8 +96,8 @@ def unseen(found: Fraction, images: int) -> tuple[float, float, float] | None:
     if not 1 < images < MANY_IMAGES:
         return None
     share = 1 - 0.05 ** (1 / images)
-    low, high = found.fraction * (1 - share), found.fraction + (1 - found.fraction) * share
-    return share, min(low, found.low), max(high, found.high)
+    low, high = nano.fraction * (1 - share), nano.fraction + (1 - nano.fraction) * share
+    return share, min(low, nano.low), max(high, nano.high)
 
 
 def _fraction(sizes: WeightedSizes, uncertainty: float, field_spread: float) -> Fraction | None:
@@ -179,25 +179,25 @@ def _of_few_images(sizes: WeightedSizes, share: float, uncertainty: float) -> tu
     scale = effective_number(weights) / weights.sum()
     count = np.bincount(image, weights) * scale
     trials, z = _trials(sizes)
-    shares = [float(each.sum() * scale / count.sum()) for each in inside]
+    shares = [float(image_inside.sum() * scale / count.sum()) for image_inside in inside]
     near = (wilson(min(shares) * trials, trials, z)[0], wilson(max(shares) * trials, trials, z)[1])
     means = np.unique(np.clip(np.r_[COARSE, np.linspace(*near, len(COARSE))], COARSE[0], COARSE[-1]))
-    densities = [_posterior(np.minimum(each * scale, count), count, means) for each in inside]
+    densities = [_posterior(np.minimum(image_inside * scale, count), count, means) for image_inside in inside]
     edges = np.r_[0, (means[1:] + means[:-1]) / 2, 1]
     # An uncertain calibration must not give a narrower interval than an exact one (the middle node).
     both = np.average(densities, axis=0, weights=chances), densities[len(densities) // 2]
     reached = [np.r_[0, np.cumsum(density)] for density in both]
-    ends = [np.interp([0.025, 0.975], each / each[-1], edges) for each in reached]
-    low, high = min(each[0] for each in ends), max(each[1] for each in ends)
+    ends = [np.interp([0.025, 0.975], total / total[-1], edges) for total in reached]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     return (0.0 if share == 0 else float(min(low, share))), (1.0 if share == 1 else float(max(high, share)))
 
 
 def _posterior(inside: Floats, count: Floats, means: Floats) -> Floats:
     """(k,) the probability of each of `means` (k,), for `inside` of `count` (m,) particles of each image."""
     mean, total = means[:, None, None], ((1 - LIKENESS) / LIKENESS)[None, :, None]
-    one, other = mean * total, (1 - mean) * total
-    each = gammaln(one + inside) - gammaln(one) + gammaln(other + count - inside) - gammaln(other)
-    each += gammaln(total) - gammaln(total + count)
-    likely = (each * count * (count.sum() / (count**2).sum())).sum(2) - np.log(mean * (1 - mean))[..., 0] / 2
-    shown = (np.exp(likely - likely.max()) * np.gradient(LIKENESS)).sum(1) * np.gradient(means)
-    return np.asarray(shown / shown.sum(), np.float64)
+    alpha, beta = mean * total, (1 - mean) * total
+    likelihood = gammaln(alpha + inside) - gammaln(alpha) + gammaln(beta + count - inside) - gammaln(beta)
+    likelihood += gammaln(total) - gammaln(total + count)
+    likely = (likelihood * count * (count.sum() / (count**2).sum())).sum(2) - np.log(mean * (1 - mean))[..., 0] / 2
+    posterior = (np.exp(likely - likely.max()) * np.gradient(LIKENESS)).sum(1) * np.gradient(means)
+    return np.asarray(posterior / posterior.sum(), np.float64)

@@ -107,8 +107,8 @@ def _turns_inwards(points: NDArray[np.int64], chain: NDArray[np.int64]) -> NDArr
 
 def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """The cross product (...,) of each two vectors a and b (..., 2)."""
-    found: NDArray[Any] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-    return found
+    product: NDArray[Any] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return product
 
 
 def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -128,15 +128,15 @@ def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def areas(hulls: Hulls) -> NDArray[np.float64]:
     """Area (n,) of the hulls in px², at least that of the particle's pixels."""
-    found = np.zeros(len(hulls.count))
+    px2 = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():
-        found[particles] = np.abs(cross(corners, np.roll(corners, -1, axis=1)).sum(1)) / 2
-    return found
+        px2[particles] = np.abs(cross(corners, np.roll(corners, -1, axis=1)).sum(1)) / 2
+    return px2
 
 
 def lengths(hulls: Hulls) -> NDArray[np.float64]:
     """Perimeter (n,) of the hulls in px."""
-    found = np.zeros(len(hulls.count))
+    px = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():
-        found[particles] = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=-1).sum(1)
-    return found
+        px[particles] = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=-1).sum(1)
+    return px

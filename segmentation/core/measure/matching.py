@@ -36,10 +36,10 @@ class Overlap(NamedTuple):
         return self.common / np.maximum(union, 1)
 
 
-def overlap_of(found: Labels, truth: Labels) -> Overlap:
+def overlap_of(labels: Labels, truth: Labels) -> Overlap:
     """What two label images (H, W) share; 0 is background, other numbers below the number of pixels."""
     true_ids, t = _numbered(truth)
-    found_ids, f = _numbered(found)
+    found_ids, f = _numbered(labels)
     counts = np.bincount(t * len(found_ids) + f, minlength=len(true_ids) * len(found_ids))
     common = counts.reshape(len(true_ids), len(found_ids)).astype(float)
     return Overlap(true_ids[1:], found_ids[1:], common[1:, 1:], common[1:].sum(1), common[:, 1:].sum(0))
@@ -131,8 +131,8 @@ def error_kinds(overlap: Overlap) -> ErrorKinds:
     inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
     pieces = inside & extra & (found == Kind.FALSE_POSITIVE)
     several = pieces.sum(1) >= 2
-    taken = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
-    found[(pieces & (several | taken)[:, None]).any(0)] = Kind.SPLIT
+    matched = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
+    found[(pieces & (several | matched)[:, None]).any(0)] = Kind.SPLIT
     true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
     # What is left on either side and overlaps somewhat is one object, badly outlined.
     left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)

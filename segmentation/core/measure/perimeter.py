@@ -45,9 +45,9 @@ def _edges_above(labels: Labels, n: int) -> NDArray[np.float64]:
     last column are margin."""
     y, x = np.nonzero(labels[1:, 1:-1] != labels[:-1, 1:-1])
     y, x = y + 1, x + 1
-    here = [labels[y, x + side] for side in (0, -1, 1)]
+    below = [labels[y, x + side] for side in (0, -1, 1)]
     above = [labels[y - 1, x + side] for side in (0, -1, 1)]
-    return _weigh(here, above, n) + _weigh(above, here, n)
+    return _weigh(below, above, n) + _weigh(above, below, n)
 
 
 def _weigh(inside: list[Labels], outside: list[Labels], n: int) -> NDArray[np.float64]:

@@ -53,20 +53,20 @@ PoolFields = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
 
 def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Counts are added up; every other number is averaged, weighted by the analysed area of each image."""
-    areas = [each.area for each in fields]
+    areas = [field.area for field in fields]
     return {
-        name: sum(each.values[name] or 0.0 for each in fields)
+        name: sum(field.values[name] or 0.0 for field in fields)
         if number(name).kind == "integer"
-        else averaged([each.values[name] for each in fields], areas)
+        else averaged([field.values[name] for field in fields], areas)
         for name in fields[0].values
     }
 
 
 def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
     """The weighted mean of the known values; None if there are none."""
-    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
-    whole = sum(weight for _, weight in known)
-    return sum(value * weight for value, weight in known) / whole if whole else None
+    pairs = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    whole = sum(weight for _, weight in pairs)
+    return sum(value * weight for value, weight in pairs) / whole if whole else None
 
 
 def pooled_mean(tables: Sequence[Table], by: str, edge: Edge) -> float | None:
@@ -84,11 +84,11 @@ def jackknife_error(without: Floats) -> Floats:
 
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others."""
-    given = [any(value is not None for value in each.values.values()) for each in fields]
-    names = next((set(each.values) for each, some in zip(fields, given, strict=True) if some), set())
+    has_numbers = [any(value is not None for value in field.values.values()) for field in fields]
+    names = next((set(field.values) for field, some in zip(fields, has_numbers, strict=True) if some), set())
     return [
-        NO_NUMBER if not some else "" if set(each.values) == names else OTHER_NUMBERS
-        for each, some in zip(fields, given, strict=True)
+        NO_NUMBER if not some else "" if set(field.values) == names else OTHER_NUMBERS
+        for field, some in zip(fields, has_numbers, strict=True)
     ]
 
 
@@ -102,13 +102,13 @@ def pooled_quantities(
     with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval, and neither has a number that
     is the same in all images.
     """
-    found = pool(fields)
-    longer, shorter = (pool([each.rescaled(exp(u)) for each in fields]) for u in (uncertainty, -uncertainty))
-    others = [pool([*fields[:place], *fields[place + 1 :]]) for place in range(len(fields))]
+    whole = pool(fields)
+    longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
+    others = [pool([*fields[:index], *fields[index + 1 :]]) for index in range(len(fields))]
     values = {}
-    for name, value in found.items():
-        quantity, without = number(name), [each[name] for each in others]
-        own = Value(value, unit=quantity.unit(unit))
+    for name, value in whole.items():
+        quantity, without = number(name), [pooled[name] for pooled in others]
+        result = Value(value, unit=quantity.unit(unit))
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
         if value is not None and quantity.kind != "integer" and None not in without and not unscaled:
             spread = float(jackknife_error(np.array(without, float)))
@@ -116,6 +116,6 @@ def pooled_quantities(
             half = hypot(t95(len(fields) - 1) * spread, Z95 * by_scale)
             low = value - half if not quantity.power and quantity.kind != "fraction" else max(0.0, value - half)
             high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
-            own = Value(value, low, high, own.unit) if spread > 0 else own
-        values[name] = own
+            result = Value(value, low, high, result.unit) if spread > 0 else result
+        values[name] = result
     return values

@@ -69,7 +69,7 @@ def pool(
     # Sorted by content, so that the draws do not depend on the order of the images.
     used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
-    pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
+    pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
     described, sizes = describe(
         chosen,
         size=size,
@@ -94,7 +94,7 @@ def pool(
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
         images=rows,
-        notes=[each.text for each in notes_on(chosen, excluded, things)],
+        notes=[flag.text for flag in notes_on(chosen, excluded, things)],
     )
 
 
@@ -104,8 +104,8 @@ def _content(table: Table) -> bytes:
 
 def without_scale(tables: Sequence[Table]) -> list[str]:
     """For each image the reason why it is left out because of its scale, or ""."""
-    known = any(each.nm_per_pixel is not None for each in tables)
-    return [NO_PIXEL_SIZE if known and each.nm_per_pixel is None else "" for each in tables]
+    is_scaled = any(table.nm_per_pixel is not None for table in tables)
+    return [NO_PIXEL_SIZE if is_scaled and table.nm_per_pixel is None else "" for table in tables]
 
 
 def row_of(
@@ -139,7 +139,7 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
             "Images of one magnification. The finer ones count small particles that the coarser ones do not resolve.",
             "images of different magnification",
         )
-    if any(not each.kept.any() for each in chosen):
+    if any(not table.kept.any() for table in chosen):
         return Flag(
             "A check of the images without outlines. Exclude images without particles. Re-run the rest with other"
             " settings.",
@@ -151,7 +151,7 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
 def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
     """Warnings about the scales of the pooled images and about images that are not pooled."""
     notes: list[Flag] = []
-    pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
+    pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
     for reason, left_out in Counter(filter(None, excluded)).items():
         images = "1 image is" if left_out == 1 else f"{left_out} images are"
         notes.append(Flag(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}."))
@@ -164,7 +164,7 @@ def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> l
             f" resolve fewer small {things}."
         )
         notes.append(Flag(text, "Images of different magnification"))
-    empty = sum(not each.kept.any() for each in chosen)
+    empty = sum(not table.kept.any() for table in chosen)
     if empty:
         of = f"{empty} of {len(chosen)} images"
         text = f"{of} contribute{'s' if empty == 1 else ''} no {things.removesuffix('s')}."
@@ -181,12 +181,12 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     standard deviation (1.4826 times the median absolute deviation). Images with fewer than LEAST_PARTICLES particles
     are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
     """
-    said = [""] * images
+    sentences = [""] * images
     image = np.zeros(len(sizes), np.int64) if sizes.image is None else sizes.image
     counts = np.bincount(image, minlength=images)
     judged = np.flatnonzero(counts >= LEAST_PARTICLES)
     if len(judged) < LEAST_IMAGES:
-        return said
+        return sentences
     weights = sizes.weights["number"]
     medians = np.array([quantile(sizes.size[image == i], weights[image == i], 0.5) for i in judged])
     logs = np.log(medians)
@@ -195,12 +195,12 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     chances = holm(_chances(sizes.size, image, counts)[judged])
     for i, shift, p, median in zip(judged.tolist(), off.tolist(), chances.tolist(), medians.tolist(), strict=True):
         if p < CHANCE and abs(shift) > limit:
-            said[i] = (
+            sentences[i] = (
                 f"Its median, {median:.4g} {sizes.unit}, is {100 * abs(exp(shift) - 1):.0f} %"
                 f" {'above' if shift > 0 else 'below'} that of the other images, and its distribution differs"
                 f" from theirs ({chance_words(p)})."
             )
-    return said
+    return sentences
 
 
 def _chances(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
@@ -209,13 +209,13 @@ def _chances(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) 
     table = np.bincount(image * POINTS + points, minlength=len(counts) * POINTS).reshape(len(counts), POINTS)
     reached = table.cumsum(1)
     others = reached.sum(0) - reached
-    rest = counts.sum() - counts
+    others_count = counts.sum() - counts
     with np.errstate(divide="ignore", invalid="ignore"):
-        apart = np.abs(reached / counts[:, None] - others / rest[:, None]).max(1)
+        apart = np.abs(reached / counts[:, None] - others / others_count[:, None]).max(1)
         return np.array(
             [
-                kolmogorov(each, n * other / (n + other)) if n and other else 1.0
-                for each, n, other in zip(apart, counts, rest, strict=True)
+                kolmogorov(distance, n * other / (n + other)) if n and other else 1.0
+                for distance, n, other in zip(apart, counts, others_count, strict=True)
             ]
         )
 

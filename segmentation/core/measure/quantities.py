@@ -101,8 +101,8 @@ def in_micrometres(value: Value) -> Value:
     power = _POWERS.get(value.unit)
     if power is None:
         return value
-    shown, low, high = (None if each is None else each * 1e3**-power for each in (value.value, value.low, value.high))
-    return Value(shown, low, high, f"µm{MARKS[power]}")
+    middle, low, high = (None if end is None else end * 1e3**-power for end in (value.value, value.low, value.high))
+    return Value(middle, low, high, f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
@@ -122,9 +122,9 @@ NUMBERS: Registry = {}
 
 def add(registry: Registry, *quantities: Quantity) -> None:
     """Register quantities; raises ValueError where one of the name is defined otherwise."""
-    for each in quantities:
-        if registry.setdefault(each.name, each) != each:
-            raise ValueError(f"There are two definitions of the quantity {each.name!r}: give one of them another name.")
+    for item in quantities:
+        if registry.setdefault(item.name, item) != item:
+            raise ValueError(f"There are two definitions of the quantity {item.name!r}: give one of them another name.")
 
 
 def of_class(name: str, class_name: str) -> str:
@@ -134,10 +134,10 @@ def of_class(name: str, class_name: str) -> str:
 
 def number(name: str) -> Quantity:
     """The quantity of a number, also of one of a class (`of_class`); raises UnknownQuantity."""
-    known, of, class_name = name.partition(OF)
-    if known not in NUMBERS:
-        raise UnknownQuantity(f"No number {known!r} is known: register it with core.measure.quantities.add.")
-    quantity = NUMBERS[known]
+    base, of, class_name = name.partition(OF)
+    if base not in NUMBERS:
+        raise UnknownQuantity(f"No number {base!r} is known: register it with core.measure.quantities.add.")
+    quantity = NUMBERS[base]
     return replace(quantity, name=name, title=f"{quantity.title} of {class_name}") if of else quantity
 
 
@@ -150,10 +150,10 @@ def column(name: str) -> Quantity:
 
 def of_column(name: str, length: Unit) -> Quantity:
     """The quantity of a column named with its unit, as "area_nm2"; raises UnknownQuantity."""
-    known = _columns(length, tuple(COLUMNS))
-    if name not in known:
+    columns = _columns(length, tuple(COLUMNS))
+    if name not in columns:
         raise UnknownQuantity(UNKNOWN.format(f"{name} (lengths in {length})"))
-    return known[name]
+    return columns[name]
 
 
 @cache

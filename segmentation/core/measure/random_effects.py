@@ -84,6 +84,6 @@ def _slopes(
         return 0.0, np.zeros(repeats)
     level = counts - counts.mean()
     slope = float((off * level).sum()) / between
-    rest = float(((level - slope * off) ** 2).sum())
-    drawn = slope + rng.standard_normal(repeats) * np.sqrt(rest / rng.chisquare(len(counts) - 2, repeats) / between)
+    residual = float(((level - slope * off) ** 2).sum())
+    drawn = slope + rng.standard_normal(repeats) * np.sqrt(residual / rng.chisquare(len(counts) - 2, repeats) / between)
     return float(np.clip(slope, -STEEPEST, STEEPEST)), np.clip(drawn, -STEEPEST, STEEPEST)

@@ -43,7 +43,7 @@ def recommendation(
         ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
     ]
-    return Recommendation(vssa=vssa, exempt=exempt, points=[Point(title=title, said=said) for title, said in points])
+    return Recommendation(vssa=vssa, exempt=exempt, points=[Point(title=title, said=words) for title, words in points])
 
 
 def _constituents(n: int, groups: Agglomerates) -> str:
@@ -72,11 +72,11 @@ def _thickness() -> str:
 
 
 def _thin(max_feret: Floats, terms: Terms) -> str:
-    seen = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
+    fine = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     return (
         "Two more kinds count: rods and tubes over 100 nm long and under 1 nm thick, and plates over 100 nm wide and"
         " under 1 nm thick. "
-        + ("Such rods are visible here; plates are" if seen else "Neither is visible at this magnification; plates are")
+        + ("Such rods are visible here; plates are" if fine else "Neither is visible at this magnification; plates are")
         + " visible only on edge. If the material may hold such particles, count them with another method."
         f" {int((max_feret > NANO_NM).sum()):,} of the particles are over 100 nm long."
     )
@@ -85,11 +85,11 @@ def _thin(max_feret: Floats, terms: Terms) -> str:
 def _over(exempt: int, fraction: float) -> str:
     if not exempt:
         return "Particles over 100 µm in two directions need not be counted: there are none here."
-    one = exempt == 1
+    is_single = exempt == 1
     return (
         f"Particles over 100 µm in two directions need not be counted. We counted {exempt:,} such"
-        f" particle{'' if one else 's'}."
-        + (f" Without {'it' if one else 'them'} the fraction would be higher." if fraction else "")
+        f" particle{'' if is_single else 's'}."
+        + (f" Without {'it' if is_single else 'them'} the fraction would be higher." if fraction else "")
     )
 
 

@@ -38,11 +38,11 @@ class Resamples:
         """(REPEATS, k): the sums over each resample of `values` (n, k)."""
         groups = self.counts.shape[1]
         if groups == len(values):
-            each = values
+            means = values
         else:
             first = np.searchsorted(self.group, np.arange(groups))
-            each = np.add.reduceat(values, first, axis=0) / np.bincount(self.group)[:, None]
-        return self.counts @ each
+            means = np.add.reduceat(values, first, axis=0) / np.bincount(self.group)[:, None]
+        return self.counts @ means
 
 
 def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
@@ -82,7 +82,7 @@ def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.floa
 def _listed(images: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """(REPEATS, images): every resample of few images in proportion to its probability, in a random order."""
     every = list(combinations_with_replacement(range(images), images))
-    drawn = np.array([[each.count(image) for image in range(images)] for each in every], np.float32)
+    drawn = np.array([[resample.count(image) for image in range(images)] for resample in every], np.float32)
     chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in drawn])
     places = (np.arange(REPEATS) + 0.5) / REPEATS
     order = rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))

@@ -37,8 +37,8 @@ def blocks(shape: tuple[int, int]) -> Iterator[slice]:
 
 def find_runs(labels: NDArray[np.int32]) -> Runs:
     """The runs of `labels` (H, W), 0 being background; never more than a block of rows is copied."""
-    found = [_runs_of_block(labels[block], block.start) for block in blocks(labels.shape)]
-    particle, row, start, stop = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    by_block = [_runs_of_block(labels[block], block.start) for block in blocks(labels.shape)]
+    particle, row, start, stop = (np.concatenate(parts) for parts in zip(*by_block, strict=True))
     order = np.argsort(particle, kind="stable")
     return Runs(particle[order], row[order], start[order], stop[order])
 

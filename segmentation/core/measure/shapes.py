@@ -48,9 +48,9 @@ def measure(
     if labels.shape != pixels.shape:
         raise ValueError(f"labels are {labels.shape}, pixels {pixels.shape}")
     runs = find_runs(labels)
-    found = runs.particle[first_of_each(runs.particle)]
-    if not np.array_equal(found, np.arange(n)):
-        raise ValueError(f"labels must be 1 to {n} with none missing; {len(found)} were found")
+    particles = runs.particle[first_of_each(runs.particle)]
+    if not np.array_equal(particles, np.arange(n)):
+        raise ValueError(f"labels must be 1 to {n} with none missing; {len(particles)} were found")
     measures = {
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
@@ -143,32 +143,32 @@ def contact_shares(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
             differ = here != there
             pair = here[differ], there[differ]
             both = (pair[0] > 0) & (pair[1] > 0)
-            for one in pair:
-                edges += np.bincount(one, minlength=n + 1)
-                shared += np.bincount(one[both], minlength=n + 1)
+            for labels_of_side in pair:
+                edges += np.bincount(labels_of_side, minlength=n + 1)
+                shared += np.bincount(labels_of_side[both], minlength=n + 1)
     return shared[1:] / np.maximum(edges[1:], 1)
 
 
 def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
     """The pairs (p, 2) of labels that share a pixel edge, each once."""
-    found = [np.zeros(0, np.int64)]
+    pairs = [np.zeros(0, np.int64)]
     for block in blocks(labels.shape):
         rows = labels[block.start : block.stop + 1]
         for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
             differ = (here != there) & (here > 0) & (there > 0)
-            one, other = here[differ].astype(np.int64), there[differ].astype(np.int64)
-            found.append(np.unique(np.minimum(one, other) * (n + 1) + np.maximum(one, other)))
-    return np.stack(np.divmod(np.unique(np.concatenate(found)), n + 1), axis=1)
+            first, second = here[differ].astype(np.int64), there[differ].astype(np.int64)
+            pairs.append(np.unique(np.minimum(first, second) * (n + 1) + np.maximum(first, second)))
+    return np.stack(np.divmod(np.unique(np.concatenate(pairs)), n + 1), axis=1)
 
 
-def under(labels: NDArray[np.int32], own: NDArray[np.int32], values: NDArray[Any]) -> NDArray[np.float32]:
+def under(labels: NDArray[np.int32], others: NDArray[np.int32], values: NDArray[Any]) -> NDArray[np.float32]:
     """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
-    `own` (H, W), NaN where there are none."""
+    `others` (H, W), NaN where there are none."""
     n = int(labels.max(initial=0))
-    both = (own > 0) & (labels > 0)
-    here = labels[both]
-    sums = np.bincount(here, values[own[both] - 1], n + 1)
-    counts = np.bincount(here, minlength=n + 1)
+    both = (others > 0) & (labels > 0)
+    particles = labels[both]
+    sums = np.bincount(particles, values[others[both] - 1], n + 1)
+    counts = np.bincount(particles, minlength=n + 1)
     with np.errstate(invalid="ignore"):
         return (sums[1:] / counts[1:]).astype(np.float32)
 
@@ -179,10 +179,10 @@ def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
     labels: (H, W) that the table was measured on. Corners stand out at oblique edges (`hulls`), the convex outline
     (`straight`) does not: the difference is what the choice between the two is worth.
     """
-    found = ferets(convex_outlines(find_hulls(find_runs(labels))))
+    diameters = ferets(convex_outlines(find_hulls(find_runs(labels))))
     factor = table.nm_per_pixel or 1.0
     changed = {
         column_name(name, table.unit): sizes * factor
-        for name, sizes in zip(("min_feret", "max_feret"), found, strict=True)
+        for name, sizes in zip(("min_feret", "max_feret"), diameters, strict=True)
     }
     return replace(table, columns={**table.columns, **changed})

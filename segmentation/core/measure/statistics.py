@@ -93,8 +93,8 @@ def describe(
 
     The parameters are as in `summarise`, for the tables of one image or of several; obstacle: see `Terms`.
     """
-    known = calibration.standard_uncertainty if calibration else None
-    uncertainty = known or 0.0
+    scale_uncertainty = calibration.standard_uncertainty if calibration else None
+    uncertainty = scale_uncertainty or 0.0
     sizes = WeightedSizes.of(*tables, edge=edge, by=size)
     described = {
         **_of_sizes(sizes, uncertainty, np.random.default_rng(seed)),
@@ -102,9 +102,9 @@ def describe(
         "screened": screened,
         "unit": sizes.unit,
         "edge": edge,
-        "relative_uncertainty": known,
+        "relative_uncertainty": scale_uncertainty,
         "n_kept": len(sizes),
-        "n_set_aside": sum(len(each) for each in tables) - len(sizes),
+        "n_set_aside": sum(len(table) for table in tables) - len(sizes),
         "set_aside": by_reason(tables),
         "shape": _shape(tables),
         **dict.fromkeys(UNSCREENED),
@@ -113,15 +113,15 @@ def describe(
         described["intervals"] |= dict.fromkeys(("fraction_100nm", *DOUBTFUL_FRACTIONS))
         return described, sizes
     checked = calibration is not None and calibration.instrument_uncertainty is not None
-    doubts = calibration_doubts(known, checked)
+    doubts = calibration_doubts(scale_uncertainty, checked)
     variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
-    pixels = [each.nm_per_pixel for each in tables if each.nm_per_pixel is not None]
+    pixels = [table.nm_per_pixel for table in tables if table.nm_per_pixel is not None]
     coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > ALIKE * min(pixels)
     terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle, mixed)
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
-    reach = {name: [each.low, each.high] if each else None for name, each in shares.items()}
+    reach = {name: [share.low, share.high] if share else None for name, share in shares.items()}
     low, high = reach["fraction_100nm"] or (None, None)
-    groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
+    groups, lengths = _agglomerates(tables), np.concatenate([table.length("max_feret")[table.kept] for table in tables])
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
     ranges = {"median": described["intervals"]["median"], "fraction_100nm": reach["fraction_100nm"]}
     case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, ranges)
@@ -131,7 +131,7 @@ def describe(
         "budget": budget(case),
         "recommendation": recommendation(sizes, lengths, groups, terms),
         "without_filter": _without_filter(tables, edge),
-        **{name: each.fraction if each else None for name, each in shares.items()},
+        **{name: share.fraction if share else None for name, share in shares.items()},
         "fraction_low": low,
         "fraction_high": high,
         "intervals": {**described["intervals"], **reach},
@@ -142,11 +142,11 @@ def describe(
 def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
     """The figures by number, area and volume with their intervals, and all else that needs only the sizes."""
     by_ecd = sizes.by_ecd()
-    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    by_way = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
-        limits = intervals(sizes, found, rng, uncertainty)
-    number, number_weights = found["number"], sizes.weights["number"]
+        limits = intervals(sizes, by_way, rng, uncertainty)
+    number, number_weights = by_way["number"], sizes.weights["number"]
     return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
@@ -154,7 +154,7 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
         "intervals": {**limits["number"], "median": limits["number"]["d50"], "ecd_median": of_ecd},
         "interval_note": undefined(sizes),
         "cautions": cautions(sizes),
-        "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
+        "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
         "fit": log_normal(sizes.size, number_weights),
         # With several images convergence is by image (`pooling.pool`).
         "convergence": converge(sizes.size, number_weights, rng) if sizes.unit == "nm" and sizes.images < 2 else None,
@@ -163,8 +163,8 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
 
 def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None:
     lifted = [reason for reason in FILTERED if reason not in ALWAYS]
-    sizes = WeightedSizes.of(*(with_reasons_lifted(each, lifted) for each in tables), edge=edge)
-    if len(sizes) == sum(int(each.kept.sum()) for each in tables):
+    sizes = WeightedSizes.of(*(with_reasons_lifted(table, lifted) for table in tables), edge=edge)
+    if len(sizes) == sum(int(table.kept.sum()) for table in tables):
         return None
     weights = sizes.weights["number"]
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else None
@@ -175,12 +175,12 @@ def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None
 def _agglomerates(tables: Sequence[Table]) -> Agglomerates:
     """The number of groups of touching outlines with kept particles, of kept particles that touch no other outline, and
     of the kept particles in all groups and in the largest group."""
-    groups = [each["group"].astype(np.int64) for each in tables]
+    groups = [table["group"].astype(np.int64) for table in tables]
     outlines = np.concatenate([np.bincount(group) for group in groups])
     members = np.concatenate(
         [
-            np.bincount(group[each.kept], minlength=int(group.max(initial=-1)) + 1)
-            for group, each in zip(groups, tables, strict=True)
+            np.bincount(group[table.kept], minlength=int(group.max(initial=-1)) + 1)
+            for group, table in zip(groups, tables, strict=True)
         ]
     )
     together = members[outlines > 1]
@@ -194,11 +194,11 @@ def _agglomerates(tables: Sequence[Table]) -> Agglomerates:
 
 def _shape(tables: Sequence[Table]) -> dict[str, Spread]:
     """Median, D10 and D90 by number of each shape descriptor; one particle has no D10 and D90; empty without any."""
-    found: dict[str, Spread] = {}
+    spreads: dict[str, Spread] = {}
     for name in DESCRIPTORS:
-        values = np.concatenate([each[name][each.kept] for each in tables])
+        values = np.concatenate([table[name][table.kept] for table in tables])
         values = values[~np.isnan(values)]  # of stored tables from before there was this descriptor
         if len(values):
             median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
-            found[name] = {"median": median} | ({"d10": d10, "d90": d90} if len(values) > 1 else {})
-    return found
+            spreads[name] = {"median": median} | ({"d10": d10, "d90": d90} if len(values) > 1 else {})
+    return spreads

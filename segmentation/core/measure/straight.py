@@ -27,11 +27,11 @@ def convex_outlines(hulls: Hulls) -> Hulls:
     solid = (_centre_areas(hulls) > 0)[owner]
     # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.
     step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
-    kept = solid & ~step
-    if not kept.any():
+    solid_edges = solid & ~step
+    if not solid_edges.any():
         return hulls
-    normal, distance = _lines(edge[kept], hulls.vertices[kept], owner[kept], _middles(hulls))
-    normal, distance, bound = _bounding(normal, distance, owner[kept])
+    normal, distance = _lines(edge[solid_edges], hulls.vertices[solid_edges], owner[solid_edges], _middles(hulls))
+    normal, distance, bound = _bounding(normal, distance, owner[solid_edges])
     _, after = around(bound)
     corner = _crossing(normal, distance, normal[after], distance[after]) + _middles(hulls)[bound]
     whose = np.r_[bound, owner[~solid]]

@@ -91,8 +91,8 @@ class Table:
         unit: Unit = "px" if nm_per_pixel is None else "nm"
         factor = (nm_per_pixel or 1.0) / (self.nm_per_pixel or 1.0)
         columns = {
-            each.column(unit): values * factor**each.power if each.power else values
-            for each, values in zip(self.quantities, self.columns.values(), strict=True)
+            quantity.column(unit): values * factor**quantity.power if quantity.power else values
+            for quantity, values in zip(self.quantities, self.columns.values(), strict=True)
         }
         return Table(columns, nm_per_pixel)
 
@@ -108,6 +108,6 @@ class Table:
 
 def aligned(tables: Sequence[Table]) -> list[Table]:
     """The tables, each with the columns of all tables in the same order; NaN if a column was not measured."""
-    widest_first = sorted(tables, key=lambda each: -len(each.columns))
-    every = dict.fromkeys(quantity for each in widest_first for quantity in each.quantities)
-    return [replace(each, columns={q.column(each.unit): each[q.column(each.unit)] for q in every}) for each in tables]
+    widest_first = sorted(tables, key=lambda table: -len(table.columns))
+    every = dict.fromkeys(quantity for table in widest_first for quantity in table.quantities)
+    return [replace(t, columns={q.column(t.unit): t[q.column(t.unit)] for q in every}) for t in tables]

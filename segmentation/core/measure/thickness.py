@@ -77,13 +77,13 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     mean = len(places) / arc[-1]
     # Within half a thickness of its ends the frame may cut one side of the layer, which bends the line.
     at = np.interp(np.arange((mean + step) / 2, arc[-1] - mean / 2, step), arc, np.arange(len(line)))
-    height, tilt = (np.interp(at, np.arange(len(line)), each) for each in (line, slope))
+    height, tilt = (np.interp(at, np.arange(len(line)), curve) for curve in (line, slope))
     centres = middle + (start + at)[:, None] * along + height[:, None] * across
     normals = (across - tilt[:, None] * along) / np.hypot(1, tilt)[:, None]
     sides = np.stack([_depth(layer, centres, side * normals, REACH * mean) for side in (-1, 1)])
     ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
-    found = Readings(sides.sum(0), step, ends)
-    return found if len(found.known) >= FEWEST else None
+    readings = Readings(sides.sum(0), step, ends)
+    return readings if len(readings.known) >= FEWEST else None
 
 
 def whole_layer(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -115,8 +115,8 @@ def _in_line(pieces: NDArray[np.int32], largest: int) -> NDArray[np.bool_]:
     distance = np.bincount(labels, (places - middle) @ across) / count
     low, high = off.min(), off.max()
     width: NDArray[np.float64] = high - low
-    found: NDArray[np.bool_] = (distance > low - width / 2) & (distance < high + width / 2)
-    return found
+    is_in_line: NDArray[np.bool_] = (distance > low - width / 2) & (distance < high + width / 2)
+    return is_in_line
 
 
 def _middle_line(along: Floats, across: Floats) -> tuple[Floats, float]:
@@ -126,8 +126,8 @@ def _middle_line(along: Floats, across: Floats) -> tuple[Floats, float]:
     start = float(np.floor(along.min()))
     bins = np.floor(along - start).astype(np.int64)
     count = np.bincount(bins)
-    known = np.flatnonzero(count)
-    line = np.interp(np.arange(len(count)), known, (np.bincount(bins, across)[known] / count[known]))
+    filled = np.flatnonzero(count)
+    line = np.interp(np.arange(len(count)), filled, (np.bincount(bins, across)[filled] / count[filled]))
     sigma = max(2.0, SMOOTH * len(along) / len(count))
     pad = min(len(line) - 1, round(4 * sigma))
     longer = np.pad(line, pad, mode="reflect", reflect_type="odd")  # so that its ends keep their slope
@@ -140,7 +140,7 @@ def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: fl
     from scipy.ndimage import map_coordinates
 
     steps = np.arange(0, reach + STEP, STEP)
-    found = np.full(len(centres), np.nan)
+    depths = np.full(len(centres), np.nan)
     picture, last = layer.astype(np.float32), np.array(layer.shape)[:, None, None] - 1
     for part in np.array_split(np.arange(len(centres)), max(1, len(centres) * len(steps) // 2**20)):
         places = centres[part].T[:, :, None] + normals[part].T[:, :, None] * steps
@@ -151,8 +151,8 @@ def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: fl
         at, before = values[rows, first], values[rows, np.maximum(first - 1, 0)]
         ended = (first > 0) & ~framed[rows, first]
         edge = STEP * (first - (0.5 - at) / np.where(before > at, before - at, 1))
-        found[part] = np.where(ended, edge, np.nan)
-    return found
+        depths[part] = np.where(ended, edge, np.nan)
+    return depths
 
 
 def independent_lengths(readings: Floats) -> float:
@@ -169,20 +169,20 @@ def independent_lengths(readings: Floats) -> float:
     return size / (1 + 2 * float(correlation[1:until].sum()))
 
 
-def figures(found: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
+def figures(layer: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
     """FIGURES of the readings in px with their 95 % intervals.
 
     An interval is Student's; its standard error is that of the jackknife over independent lengths of the layer (Tukey
     1958), to which the relative standard uncertainty of the scale is added in squares. It says how well the layer of
     this image is known, not how other places differ. None with fewer than LENGTHS[0] independent lengths.
     """
-    readings = found.known
+    readings = layer.known
     values = {name: figure(readings) for name, figure in FIGURES.items()}
     lengths = int(min(independent_lengths(readings), LENGTHS[1], len(readings) // 2))
     if lengths < LENGTHS[0]:
         return {name: Value(value) for name, value in values.items()}
     parts = np.array_split(np.arange(len(readings)), lengths)
-    without = np.array([[each(np.delete(readings, part)) for each in FIGURES.values()] for part in parts])
+    without = np.array([[figure(np.delete(readings, part)) for figure in FIGURES.values()] for part in parts])
     errors = dict(zip(FIGURES, jackknife_error(without).tolist(), strict=True))
     return {
         name: Value(value) if name in OF_ONE else _with_interval(value, t95(lengths - 1) * errors[name], uncertainty)

@@ -208,13 +208,13 @@ def ticked(ink: Mask, text: Text) -> Iterator[Line]:
     if len(marks) < FEWEST_TICKS:
         return
     top, bottom = marks[:, 2], marks[:, 3]
-    found = []
+    rows = []
     for edge in (top, bottom, (top + bottom) / 2):  # the ticks at the ends and in the middle may be taller
         for y in np.unique(edge):
             row = marks[np.abs(edge - y) <= SAME_PX]
-            found += [(steps, -abs(y - text.top), ends, row) for *ends, steps in _equal(row[:, :2].mean(axis=1))]
-    if found:
-        steps, _, (first, last), row = max(found, key=lambda each: each[:2])
+            rows += [(steps, -abs(y - text.top), ends, row) for *ends, steps in _equal(row[:, :2].mean(axis=1))]
+    if rows:
+        steps, _, (first, last), row = max(rows, key=lambda candidate: candidate[:2])
         upper, lower = int(row[:, 2].min()), int(row[:, 3].max()) - 1
         far = far_from(first, last, upper, lower, text) + 0.5
         yield Line(first, last, upper, lower, last - first, far, steps)
@@ -244,33 +244,33 @@ def _blobs(ink: Mask) -> list[list[int]]:
     joined: list[int] = []  # for each number that was given, the smaller one of the same blob, or itself
     above: list[tuple[int, int, int]] = []  # first column, last plus one, and blob of the runs of the row before
     for y, row in enumerate(ink):
-        runs, place = [], 0
+        runs, index = [], 0
         for left, right in _runs(row).tolist():
-            while place < len(above) and above[place][1] <= left:
-                place += 1
+            while index < len(above) and above[index][1] <= left:
+                index += 1
             touching = set()
-            for first, _, number in above[place:]:
+            for first, _, number in above[index:]:
                 if first >= right:
                     break
                 while joined[number] != number:
                     number = joined[number]
                 touching.add(number)
-            own = min(touching, default=len(joined))
+            blob = min(touching, default=len(joined))
             if not touching:
-                joined.append(own)
-                blobs[own] = [left, right, y, y + 1, 0]
-            for other in touching - {own}:
-                joined[other] = own
-                blobs[own] = _united(blobs[own], blobs.pop(other))
-            blobs[own] = _united(blobs[own], [left, right, y, y + 1, right - left])
-            runs.append((left, right, own))
+                joined.append(blob)
+                blobs[blob] = [left, right, y, y + 1, 0]
+            for other in touching - {blob}:
+                joined[other] = blob
+                blobs[blob] = _united(blobs[blob], blobs.pop(other))
+            blobs[blob] = _united(blobs[blob], [left, right, y, y + 1, right - left])
+            runs.append((left, right, blob))
         above = runs
     return list(blobs.values())
 
 
-def _united(one: list[int], other: list[int]) -> list[int]:
-    ends = (min(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), max(one[3], other[3]))
-    return [*ends, one[4] + other[4]]
+def _united(blob: list[int], second: list[int]) -> list[int]:
+    ends = (min(blob[0], second[0]), max(blob[1], second[1]), min(blob[2], second[2]), max(blob[3], second[3]))
+    return [*ends, blob[4] + second[4]]
 
 
 def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
@@ -300,7 +300,7 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
                 yield float(start), float(last), steps
 
 
-def _nearest(places: NDArray[np.float64], wanted: float, step: float) -> float | None:
+def _nearest(places: NDArray[np.float64], expected: float, step: float) -> float | None:
     """The place that lies where one is wanted, within a pixel or a part of the step."""
-    nearest = float(places[np.abs(places - wanted).argmin()])
-    return nearest if abs(nearest - wanted) <= max(1.0, 0.05 * step) else None
+    nearest = float(places[np.abs(places - expected).argmin()])
+    return nearest if abs(nearest - expected) <= max(1.0, 0.05 * step) else None

@@ -141,16 +141,16 @@ def _checked(
         return reading
     agreed = len(reading.ways) > 1 or _read_alike(texts, reading.text)
     width_nm = reading.nm_per_pixel * strip.shape[1]
-    return replace(reading, sure=agreed and all(_is_display(width_nm * each) for each in magnifications(texts)))
+    return replace(reading, sure=agreed and all(_is_display(width_nm * zoom) for zoom in magnifications(texts)))
 
 
 def _read_alike(texts: list[Text], text: str) -> bool:
     """Whether the text that counts gave the same length when it was read again."""
-    length = next((each for each in lengths(texts) if each.text == text), None)
+    length = next((length for length in lengths(texts) if length.text == text), None)
     if length is None:
         return False
     again = replace(length.place, text=length.place.again, again="")
-    return length.nm in [each.nm for part in again.text.split("|") for each in lengths([replace(again, text=part)])]
+    return length.nm in [length.nm for part in again.text.split("|") for length in lengths([replace(again, text=part)])]
 
 
 def _is_display(nm: float) -> bool:
@@ -160,14 +160,14 @@ def _is_display(nm: float) -> bool:
 
 def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
     """The reading of a picture (H, W) over which a scale bar is drawn, beyond doubt where all of them say the same."""
-    found = scale_bars(picture, texts)
-    ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in found]
+    drawn = scale_bars(picture, texts)
+    ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn]
     if not ways or not plausible_pixel(ways[0].nm_per_pixel):
         return None
-    length, line = max(found, key=lambda each: each[1].length)
+    length, line = max(drawn, key=lambda bar: bar[1].length)
     # A distance in mm among other words, as Hitachi prints the working distance, is no second bar.
     bars = [each for each in lengths(texts) if each.meaning == "scale bar" and not (each.doubtful and each.nm >= 1e6)]
-    others = len(bars) > len(found)
+    others = len(bars) > len(drawn)
     alike = all(_same(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
     nm_per_pixel = length.nm / line.length
     return BarReading(
@@ -184,7 +184,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         confidence=round(0.8 * length.place.score if alike else 0.4 * length.place.score, 3),
         sure=alike
         and not others
-        and not any(each.doubtful or _may_be_picometres(each, nm_per_pixel) for each, _ in found)
+        and not any(length.doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn)
         and length.place.score >= SURE_SCORE
         and _is_round(length.nm),
         steps=line.steps,
@@ -193,14 +193,14 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
 
 def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
     """The reading of a strip (h, w) that begins at row `first` of its image, from the texts found on it."""
-    found = lengths(texts)
+    printed = lengths(texts)
     stated: dict[str, Length] = {}
-    for length in found:
+    for length in printed:
         if length.meaning in ("width", "pixel size"):  # lengths that need no line
             stated.setdefault(length.meaning, length)
     columns = {"width": strip.shape[1], "pixel size": 1}
-    ways = {name: Way(each.nm / columns[name], each.rounding, each.text) for name, each in stated.items()}
-    scale = _scale_bar(strip, texts, [length for length in found if length.meaning == "scale bar"], ways)
+    ways = {name: Way(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()}
+    scale = _scale_bar(strip, texts, [length for length in printed if length.meaning == "scale bar"], ways)
     boxes: list[Text] = []
     if scale is not None:
         length, line = scale
@@ -210,7 +210,7 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
     ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
     if not ways:
         return None
-    agreeing, confidence = _agreeing(ways, {name: each.place.score for name, each in stated.items()})
+    agreeing, confidence = _agreeing(ways, {name: length.place.score for name, length in stated.items()})
     best = min(agreeing, key=lambda name: ways[name].relative_uncertainty)
     return BarReading(
         nm_per_pixel=ways[best].nm_per_pixel,
@@ -222,7 +222,7 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
-        sure=_may_be_sure(agreeing, ways, stated, scale) and not _contradicted(strip, texts, found, stated),
+        sure=_may_be_sure(agreeing, ways, stated, scale) and not _contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
     )
 
@@ -246,16 +246,16 @@ def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
     return length.picometres and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
-def _contradicted(strip: NDArray[np.uint8], texts: list[Text], found: list[Length], stated: dict[str, Length]) -> bool:
+def _contradicted(strip: NDArray[np.uint8], texts: list[Text], sizes: list[Length], stated: dict[str, Length]) -> bool:
     """Whether another width is printed, or another scale bar drawn, as below two images side by side."""
-    if any(each.meaning == "width" and not _same(each.nm, stated["width"].nm) for each in found):
+    if any(size.meaning == "width" and not _same(size.nm, stated["width"].nm) for size in sizes):
         return True
-    bars = [each for each in found if each.meaning == "scale bar" and not each.doubtful and _is_round(each.nm)]
-    drawn = [(each.nm, line) for each in bars if (line := find_line(strip, each.place, texts)) is not None]
+    bars = [size for size in sizes if size.meaning == "scale bar" and not size.doubtful and _is_round(size.nm)]
+    drawn = [(length.nm, line) for length in bars if (line := find_line(strip, length.place, texts)) is not None]
     return any(
         line.left > other.right or other.left > line.right
-        for place, (nm, line) in enumerate(drawn)
-        for other_nm, other in drawn[:place]
+        for index, (nm, line) in enumerate(drawn)
+        for other_nm, other in drawn[:index]
         if not _same(nm / line.length, other_nm / other.length)
     )
 
@@ -267,13 +267,13 @@ def _strip(pixels: Any) -> NDArray[np.uint8]:
 
 
 def _scale_bar(
-    strip: NDArray[np.uint8], texts: list[Text], found: list[Length], ways: dict[str, Way]
+    strip: NDArray[np.uint8], texts: list[Text], printed: list[Length], ways: dict[str, Way]
 ) -> tuple[Length, Line] | None:
     """The text and the line of the scale bar that fit best: to the other texts, to a round number, to each other."""
-    alone = sum(not length.doubtful and _is_round(length.nm) for length in found) == 1
+    alone = sum(not length.doubtful and _is_round(length.nm) for length in printed) == 1
     candidates = [
         (length, line)
-        for length in found
+        for length in printed
         if (line := find_line(strip, length.place, texts, alone=alone and not length.doubtful)) is not None
     ]
     if not candidates:
@@ -281,9 +281,9 @@ def _scale_bar(
 
     def doubt(candidate: tuple[Length, Line]) -> tuple[bool, bool, float]:
         length, line = candidate
-        known = [way.nm_per_pixel for way in ways.values()]
-        agrees = any(_same(length.nm / line.length, other) for other in known)
-        return (bool(known) and not agrees, not _is_round(length.nm), line.far)
+        sizes = [way.nm_per_pixel for way in ways.values()]
+        agrees = any(_same(length.nm / line.length, other) for other in sizes)
+        return (bool(sizes) and not agrees, not _is_round(length.nm), line.far)
 
     return min(candidates, key=doubt)
 

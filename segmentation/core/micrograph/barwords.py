@@ -73,14 +73,14 @@ def lengths(texts: Sequence[Text]) -> list[Length]:
 
 def magnifications(texts: Sequence[Text]) -> list[float]:
     """The magnifications in the texts, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
-    found = []
+    values = []
     for text in texts:
         for form in _MAGNIFICATION.finditer(text.text):
             digits = (form[1] or form[3]).replace(",", "").replace(" ", "")
             value = number(digits)
             if value:
-                found.append(value * (1000 if form[2] or form[4] else 1))
-    return [each for each in found if each >= LEAST_MAGNIFICATION]
+                values.append(value * (1000 if form[2] or form[4] else 1))
+    return [value for value in values if value >= LEAST_MAGNIFICATION]
 
 
 def no_length(texts: Sequence[Text]) -> str:
@@ -117,23 +117,23 @@ def _of(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
             continue
         coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
-        place = text.part(form.start(), form.end())
+        part = text.part(form.start(), form.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
             distance = coarse and _WORKING_DISTANCE.match(text.text[end:])
-            meaning = "other" if distance else _meaning(_above(place, texts))
+            meaning = "other" if distance else _meaning(_above(part, texts))
         digits = form[1].translate(_DIGITS)
         unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
         doubtful = unsure or coarse
         # In nanometres the comma is rather one of thousands.
-        plain = digits.replace(",", "") if unsure and form[2][0] in "nN" else digits
-        found = _length(plain, form[2], meaning)
-        if found is not None:
-            shown = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
-            whole = (
-                text.text.strip() if end == len(text.text) and not text.text[: form.start() - len(before)] else shown
+        value = digits.replace(",", "") if unsure and form[2][0] in "nN" else digits
+        nm = _length(value, form[2], meaning)
+        if nm is not None:
+            label = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
+            words = (
+                text.text.strip() if end == len(text.text) and not text.text[: form.start() - len(before)] else label
             )
-            yield Length(found, meaning, whole[:60], place, rounding(plain) or 0.0, doubtful, form[2][0] in "pP")
+            yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, doubtful, form[2][0] in "pP")
 
 
 def _meaning(words: str) -> Meaning:

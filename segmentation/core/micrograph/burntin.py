@@ -39,18 +39,18 @@ def texts_over(picture: NDArray[np.uint8], seconds: float) -> list[Text]:
         return recognise(picture, seconds)
     rows, columns = picture.shape
     small = Image.fromarray(picture).resize((round(columns / factor), round(rows / factor)), Image.Resampling.BOX)
-    return [each.enlarged(factor) for each in recognise(np.asarray(small), seconds)]
+    return [text.enlarged(factor) for text in recognise(np.asarray(small), seconds)]
 
 
 def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:
     """Every length that stands alone on a picture with a line of its own, the line that is nearest."""
-    found = []
+    bars = []
     for length in lengths(texts):
-        text = next((each for each in texts if each.text.strip() and _alone(each, length)), None)
+        text = next((text for text in texts if text.text.strip() and _alone(text, length)), None)
         line = None if text is None else _line(picture, length.place, texts)
         if line is not None:
-            found.append((length, line))
-    return found
+            bars.append((length, line))
+    return bars
 
 
 def _alone(text: Text, length: Length) -> bool:
@@ -64,21 +64,21 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     height = max(6.0, text.bottom - text.top)
     top = max(0, int(text.top - (FARTHEST + 1) * height))
     part = picture[top : int(text.bottom + (FARTHEST + 1) * height) + 1]
-    place, *written = (replace(each, top=each.top - top, bottom=each.bottom - top) for each in (text, *texts))
-    box = part[max(0, int(place.top)) : int(place.bottom) + 1, max(0, int(place.left)) : int(place.right) + 1]
+    moved, *written = (replace(words, top=words.top - top, bottom=words.bottom - top) for words in (text, *texts))
+    box = part[max(0, int(moved.top)) : int(moved.bottom) + 1, max(0, int(moved.left)) : int(moved.right) + 1]
     if not box.size:
         return None
-    found: list[Line] = []
+    lines: list[Line] = []
     paper = float(np.median(box))
     for level in np.percentile(box, LEVELS):
         if abs(level - paper) <= INK:
             continue
         ink: Mask = np.abs(part.astype(np.int16) - int(level)) <= INK
-        found += _straight(ink, place, written)
-        found += (row for row in ticked(ink, place) if row.steps == TEN and row.length <= LONGEST_SHARE * ink.shape[1])
-    if not found:
+        lines += _straight(ink, moved, written)
+        lines += (row for row in ticked(ink, moved) if row.steps == TEN and row.length <= LONGEST_SHARE * ink.shape[1])
+    if not lines:
         return None
-    best = min(found, key=lambda line: (line.far, -line.length))
+    best = min(lines, key=lambda straight: (straight.far, -straight.length))
     return replace(best, top=best.top + top, bottom=best.bottom + top)
 
 
@@ -92,7 +92,7 @@ def _straight(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
             continue
         if left < EDGE or right > columns - EDGE or top <= 0 or bottom >= rows - 1:
             continue
-        if any(_stroke(ink, left, right, top, bottom, each) for each in written):
+        if any(_stroke(ink, left, right, top, bottom, words) for words in written):
             continue
         beyond = max(ink[max(0, top - 2), left:right].mean(), ink[min(rows - 1, bottom + 2), left:right].mean())
         far = far_from(left, right, top, bottom, text)

@@ -122,9 +122,9 @@ def confine(
         return False
 
 
-def _limit(kind: int, wanted: int) -> None:
+def _limit(kind: int, size: int) -> None:
     _, hard = resource.getrlimit(kind)
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    limit = size if hard == resource.RLIM_INFINITY else min(size, hard)
     resource.setrlimit(kind, (limit, limit))
 
 
@@ -140,19 +140,19 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     libraries = (path for path in map(Path, named) if path not in (Path(), PROGRAM.parent))
     etc = (Path("/etc", name) for name in ETC)
-    own = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *etc, *libraries, PROGRAM, *readable]
+    use = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *etc, *libraries, PROGRAM, *readable]
     # The folder of our package may hold keys and data, too: Python lists it to find the package.
-    allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in own)]
+    allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in use)]
     try:
         for path, rights in [*allowed, *((folder, reading | writing) for folder in writable)]:
             if not path.exists():
                 continue
-            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
-                rule = struct.pack("=Qi", rights if path.is_dir() else rights & OF_FILES, place)
+                rule = struct.pack("=Qi", rights if path.is_dir() else rights & OF_FILES, descriptor)
                 _checked(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
             finally:
-                os.close(place)
+                os.close(descriptor)
         _checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
         _checked(libc.syscall(RESTRICT_SELF, ruleset, 0))
     finally:

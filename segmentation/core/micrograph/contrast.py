@@ -83,12 +83,12 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
     """Every pixel of the micrograph (H, W) for display, contrast clipped."""
     pixels = micrograph.pixels
     bottom, top = _for_eyes(pixels)
-    shown = np.empty(pixels.shape, np.uint8)
+    picture = np.empty(pixels.shape, np.uint8)
     for band in bands(pixels):
         part = pixels[band].astype(np.float32)
         _scale(part, bottom, top)
-        shown[band] = np.rint(part * 255)
-    return shown
+        picture[band] = np.rint(part * 255)
+    return picture
 
 
 def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.uint8]:

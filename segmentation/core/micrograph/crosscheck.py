@@ -35,7 +35,7 @@ class Sized(Protocol):
 def crosscheck_sources(*calibrations: Calibration) -> list[str]:
     """`crosscheck` of calibrations of different sources; the last one is in use."""
     used = calibrations[-1] if calibrations else None
-    named = {CALLED[each.source]: each for each in calibrations if each.is_known}
+    named = {CALLED[calibration.source]: calibration for calibration in calibrations if calibration.is_known}
     return crosscheck(named, CALLED[used.source] if used and used.is_known else "")
 
 
@@ -46,14 +46,14 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     before it. Calibrations without a pixel size are left out. used: name of the calibration in use, which the
     sentences state.
     """
-    known = {
+    sized = {
         name: calibration
         for name, calibration in calibrations.items()
         if calibration.nm_per_pixel and calibration.nm_per_pixel > 0
     }
     return [
         f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, {apart}."
-        for (first, one), (second, other) in combinations(known.items(), 2)
+        for (first, one), (second, other) in combinations(sized.items(), 2)
         if (apart := _apart(one, other, used if used in (first, second) else ""))
     ]
 

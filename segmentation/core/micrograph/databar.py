@@ -40,16 +40,16 @@ def find_data_bar(pixels: GreyImage) -> int:
     block = _bottom(pixels)
     if block is None:
         return rows
-    found = [
+    starts = [
         start
         for tolerance in TOLERANCES
         for level in _levels(block, tolerance)
         for start in _starts(block, level, max(tolerance, 0.51))
     ]
-    if not found:
+    if not starts:
         return rows
-    best = max(step for _, step in found)
-    first = min(top for top, step in found if step >= 0.75 * best)
+    best = max(step for _, step in starts)
+    first = min(top for top, step in starts if step >= 0.75 * best)
     return rows - len(block) + first
 
 
@@ -69,12 +69,12 @@ def _bottom(pixels: GreyImage) -> Rows | None:
 
 def _levels(block: Rows, tolerance: float) -> Iterator[float]:
     """The commonest greys of the last rows: candidates for the bar's background."""
-    seen: set[float] = set()
+    levels: set[float] = set()
     for share in (0.1, 0.2, 0.35):
         sample = np.round(block[-max(FEWEST_ROWS, int(len(block) * share)) :]).astype(np.int64)
         level = float(np.bincount(sample.ravel(), minlength=256).argmax())
-        if all(abs(level - other) > tolerance for other in seen):
-            seen.add(level)
+        if all(abs(level - other) > tolerance for other in levels):
+            levels.add(level)
             yield level
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from .decoded import AGAIN, Decoded, plane, words
 from .grey import Array, luminance, to_grey
 from .types import UnreadableImage
-from .vendors.facts import Facts, kept, scaled
+from .vendors.facts import Facts, metadata_of, scaled
 from .vendors.units import FLOAT32, nanometres
 
 MOST_TAGS = 200_000
@@ -58,10 +58,10 @@ class _Reader:
         self.group(())
 
     def bytes(self, count: int) -> bytes:
-        found = self.file.read(count)
-        if len(found) != count:
+        raw = self.file.read(count)
+        if len(raw) != count:
             raise ValueError("the tags break off")
-        return found
+        return raw
 
     def long(self) -> int:
         (value,) = struct.unpack(*((">Q", self.bytes(8)) if self.version == 4 else (">I", self.bytes(4))))
@@ -130,8 +130,8 @@ def read_gatan(path: Path, max_pixels: int) -> Decoded:
     with path.open("rb") as file:
         reader = _Reader(file)
     image = _image(reader)
-    place = ("ImageData", "Dimensions")
-    dimensions = [value for tag, value in image.items() if tag[:-1] == place and isinstance(value, int)]
+    dimensions_tag = ("ImageData", "Dimensions")
+    dimensions = [value for tag, value in image.items() if tag[:-1] == dimensions_tag and isinstance(value, int)]
     if len(dimensions) < 2 or dimensions[1] == 1:
         raise UnreadableImage("The file holds a spectrum or a line profile, not an image: upload the micrograph.")
     pixels, kind, notes = _pixels(path, image, dimensions, reader.order, max_pixels)
@@ -152,14 +152,14 @@ def read_gatan(path: Path, max_pixels: int) -> Decoded:
 
 def _image(reader: _Reader) -> Tags:
     """The tags of the first image that is no thumbnail: those are in colour, and first."""
-    found = reader.found
-    images = [tag[:2] for tag in found if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(found[tag], Block)]
+    tags = reader.found
+    images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(tags[tag], Block)]
     if not images:
         raise UnreadableImage(
             f"The DM{reader.version} file holds no image: export it as TIFF from the microscope's software."
         )
-    chosen = next((image for image in images if found.get((*image, *KIND)) != COLOUR), images[-1])
-    return {tag[2:]: value for tag, value in found.items() if tag[:2] == chosen}
+    chosen = next((image for image in images if tags.get((*image, *KIND)) != COLOUR), images[-1])
+    return {tag[2:]: value for tag, value in tags.items() if tag[:2] == chosen}
 
 
 def _pixels(
@@ -199,7 +199,7 @@ def _metadata(image: Tags) -> dict[str, str | float]:
         return value if isinstance(value, float) and value > 0 else None
 
     info, bar = "Microscope Info", "DataBar"
-    return kept(
+    return metadata_of(
         instrument=text(info, "Microscope") or text("Session Info", "Microscope") or text(info, "Name"),
         detector=text(bar, "Device Name") or text("Acquisition", "Device", "Name"),
         voltage_kv=scaled(positive(info, "Voltage"), 1e-3),

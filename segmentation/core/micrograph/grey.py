@@ -130,11 +130,11 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
 
 def _magnitude(plane: Array) -> Array:
     """float32 of complex numbers, band by band: twice the size of a double-precision plane is not held at once."""
-    found = np.empty(plane.shape, np.float32)
+    magnitude = np.empty(plane.shape, np.float32)
     with np.errstate(over="ignore"):
         for band in bands(plane):
-            found[band] = np.abs(plane[band])
-    return found
+            magnitude[band] = np.abs(plane[band])
+    return magnitude
 
 
 def _unsigned(plane: Array) -> tuple[GreyImage, list[str]]:

@@ -33,21 +33,21 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
 
     The header takes precedence; a pixel size that differs by more than 2 % is noted.
     """
-    found: list[tuple[str, Facts]] = []
+    files: list[tuple[str, Facts]] = []
     notes = list(header.notes)
     for item in side:
         name, path = (item.name, item) if isinstance(item, Path) else item
-        said = _said_in(path, size)
-        if said is None:
+        contents = _said_in(path, size)
+        if contents is None:
             notes.append(f"We could not read the side file {clean_name(name)}, so we did not use it.")
         else:
-            found.append((clean_name(name), said))
+            files.append((clean_name(name), contents))
     metadata = dict(header.metadata)
-    for _, facts in found:
+    for _, facts in files:
         metadata = {**facts.metadata, **metadata}
-    if found:
-        metadata["side_files"] = ", ".join(name for name, _ in found)[:200]
-    sizes = {f"side file {name}": facts for name, facts in found if facts.nm_per_pixel}
+    if files:
+        metadata["side_files"] = ", ".join(name for name, _ in files)[:200]
+    sizes = {f"side file {name}": facts for name, facts in files if facts.nm_per_pixel}
     sized = next(iter(sizes.values()), None)
     odds = crosscheck({name: Calibration(facts.nm_per_pixel, "side file") for name, facts in sizes.items()})
     if odds and not header.nm_per_pixel:  # which one is right is not known
@@ -56,9 +56,9 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
     if sized is not None and not header.nm_per_pixel:
         return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source="side file")
     if sized is not None:
-        known = {"image's own header": header, "side file": sized}
-        notes += crosscheck({name: Calibration(facts.nm_per_pixel, "metadata") for name, facts in known.items()})
-    rows = header.rows or next((facts.rows for _, facts in found if facts.rows), None)
+        sources = {"image's own header": header, "side file": sized}
+        notes += crosscheck({name: Calibration(facts.nm_per_pixel, "metadata") for name, facts in sources.items()})
+    rows = header.rows or next((facts.rows for _, facts in files if facts.rows), None)
     return replace(header, metadata=metadata, rows=rows, notes=tuple(notes))
 
 

@@ -95,9 +95,9 @@ def recognise(head: bytes, name: str = "") -> Kind:
 
 
 def _foreign(head: bytes) -> str:
-    for magic, what, instead in _FOREIGN:
+    for magic, kind, instead in _FOREIGN:
         if head.startswith(magic):
-            return f"{what}, not an image that can be read; {instead}"
+            return f"{kind}, not an image that can be read; {instead}"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return f"a WebP image, which is not read; {_SAVE}"
     if head[4:8] == b"ftyp":
@@ -133,8 +133,8 @@ def clean_name(name: str) -> str:
 
     The suffix survives the shortening; a name with nothing left becomes "image".
     """
-    own = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in own)
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in last)
     tidy = " ".join(visible.split())
     if not tidy.strip(". "):
         return "image"

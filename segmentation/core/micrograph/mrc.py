@@ -16,7 +16,7 @@ from mrcfile.utils import dtype_from_mode
 from .decoded import AGAIN, Decoded, plane, words
 from .grey import to_grey
 from .types import UnreadableImage
-from .vendors.facts import Facts, kept, scaled
+from .vendors.facts import Facts, metadata_of, scaled
 from .vendors.units import FLOAT32, FLOAT64, plausible_pixel
 
 IMOD = 1146047817
@@ -65,18 +65,18 @@ def _thermo(head: Any, further: bytes, extended: int, order: str) -> Facts | Non
     """What the extended header of a Thermo microscope says, None where it has no pixel size."""
     layout = get_ext_header_dtype(FEI, order)
     if head["exttyp"] in (FEI, b"FEI2") and len(further) >= layout.itemsize:
-        said = np.frombuffer(further, layout, 1)[0]
-        across, volts, magnification = (float(said[name]) for name in ("Pixel size X", "HT", "Magnification"))
-        metadata = kept(
-            instrument=said["Microscope type"].split(b"\0")[0].decode("cp1252", "replace"),
+        fields = np.frombuffer(further, layout, 1)[0]
+        across, volts, magnification = (float(fields[name]) for name in ("Pixel size X", "HT", "Magnification"))
+        metadata = metadata_of(
+            instrument=fields["Microscope type"].split(b"\0")[0].decode("cp1252", "replace"),
             voltage_kv=scaled(volts, 1e-3) if 0 < volts < 1e7 else None,
             magnification=magnification if 0 < magnification < 1e8 else None,
         )
-        detail, down = "MRC, extended header of Thermo Fisher", float(said["Pixel size Y"]) * 1e9
-        found = Facts(across * 1e9, detail, FLOAT64, height_nm=down, metadata=metadata)
+        detail, down = "MRC, extended header of Thermo Fisher", float(fields["Pixel size Y"]) * 1e9
+        facts = Facts(across * 1e9, detail, FLOAT64, height_nm=down, metadata=metadata)
     elif head["exttyp"] in (b"", b"    ") and extended == OLD_FEI:
         metres = float(np.frombuffer(further, order + "f4", 1, offset=44)[0])
-        found = Facts(metres * 1e9, "MRC, extended header of FEI", FLOAT32)
+        facts = Facts(metres * 1e9, "MRC, extended header of FEI", FLOAT32)
     else:
         return None
-    return found if plausible_pixel(found.nm_per_pixel) else None
+    return facts if plausible_pixel(facts.nm_per_pixel) else None

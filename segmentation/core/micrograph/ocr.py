@@ -125,11 +125,11 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
         strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
     side = STRIP_SIDE if len(strip) <= STRIP_ROWS else PICTURE_SIDE
-    found = _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2))
+    recognised = _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2))
     texts: list[list[Any]] = []
-    if found.boxes is None:
+    if recognised.boxes is None:
         return texts
-    for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True):
+    for corners, text, score in zip(recognised.boxes, recognised.txts, recognised.scores, strict=True):
         if score >= LEAST_SCORE:
             (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
             box = float(left), float(top), float(right), float(bottom)
@@ -148,8 +148,8 @@ def _again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     factor = AGAIN_PX / height if not 0.8 < AGAIN_PX / height < 1.25 else 1.5
     size = (max(1, round(factor * part.width)), max(1, round(factor * part.height)))
     larger = np.asarray(part.resize(size, Image.Resampling.BICUBIC))
-    found = _engine(AGAIN_SIDE)(np.repeat(larger[..., np.newaxis], 3, axis=2))
-    return " | ".join(found.txts) if found.boxes is not None else ""
+    recognised = _engine(AGAIN_SIDE)(np.repeat(larger[..., np.newaxis], 3, axis=2))
+    return " | ".join(recognised.txts) if recognised.boxes is not None else ""
 
 
 @cache

@@ -16,7 +16,7 @@ SIDE_SUFFIXES = (".txt", ".hdr", ".emi")
 _SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name_1.ser`, `name_2.ser`
 
 
-def place(name: str, sha256: str) -> tuple[Any, ...]:
+def rank(name: str, sha256: str) -> tuple[Any, ...]:
     """A sorting key by which 2.tif comes before 10.tif, so that files do not depend on the order of uploading."""
     parts = re.split(r"(\d+)", name.casefold())
     return ([int(part) if number % 2 else part for number, part in enumerate(parts)], name, sha256)
@@ -41,8 +41,8 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
         if is_side(name):
             sides.setdefault(_plain(name), []).append(name)
     beside = {name: [side for key in _keys(name) for side in sides.get(key, [])] for name in names if not is_side(name)}
-    taken = {side for found in beside.values() for side in found}
-    return {name: beside.get(name, []) for name in names if name not in taken}
+    paired = {side for names in beside.values() for side in names}
+    return {name: beside.get(name, []) for name in names if name not in paired}
 
 
 def _plain(name: str) -> str:
@@ -51,10 +51,10 @@ def _plain(name: str) -> str:
 
 def _keys(name: str) -> Iterator[str]:
     """The names that side files of this image may have; the most telling first."""
-    plain = _plain(name)
-    folder, slash, own = plain.rpartition("/")
-    stem, suffix = PurePosixPath(own).stem, PurePosixPath(own).suffix
-    stems = [own, f"{stem}-{suffix[1:]}", f"{stem}_{suffix[1:]}", stem] if suffix else [own]
+    path = _plain(name)
+    folder, slash, last = path.rpartition("/")
+    stem, suffix = PurePosixPath(last).stem, PurePosixPath(last).suffix
+    stems = [last, f"{stem}-{suffix[1:]}", f"{stem}_{suffix[1:]}", stem] if suffix else [last]
     if suffix == ".ser":
         stems.append(_SERIES.sub("", stem))
     for candidate in dict.fromkeys(stems):

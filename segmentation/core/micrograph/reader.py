@@ -42,14 +42,14 @@ def read(
         used where the image itself says nothing; one that cannot be read never loses the image, but is noted.
     Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
     """
-    shown = clean_name(name if name is not None else path.name)
+    tidy_name = clean_name(name if name is not None else path.name)
     head = _head(path)
-    kind = recognise(head, shown)
+    kind = recognise(head, tidy_name)
     decoded = _decoded(path, kind, max_pixels)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    wrong_name = misnamed(shown, kind)
-    return _micrograph(decoded, shown, sha256, [wrong_name] if wrong_name else [], side)
+    wrong_name = misnamed(tidy_name, kind)
+    return _micrograph(decoded, tidy_name, sha256, [wrong_name] if wrong_name else [], side)
 
 
 def _decoded(path: Path, kind: Kind, max_pixels: int) -> Decoded:

@@ -16,7 +16,7 @@ import numpy as np
 from .decoded import AGAIN, Decoded, plane, words
 from .grey import to_grey
 from .types import UnreadableImage
-from .vendors.facts import Facts, kept
+from .vendors.facts import Facts, metadata_of
 from .vendors.units import FLOAT64
 
 IMAGES, SPECTRA = 0x4122, 0x4120
@@ -29,8 +29,8 @@ def read_ser(path: Path, max_pixels: int) -> Decoded:
     """The first image of the series; sizes are checked before anything is read."""
     with path.open("rb") as file:
 
-        def at(place: int, layout: struct.Struct) -> tuple[Any, ...]:
-            file.seek(place)
+        def at(offset: int, layout: struct.Struct) -> tuple[Any, ...]:
+            file.seek(offset)
             return layout.unpack(file.read(layout.size))
 
         _, _, version, series, _, total, valid = at(0, _HEAD)
@@ -38,12 +38,12 @@ def read_ser(path: Path, max_pixels: int) -> Decoded:
             raise UnreadableImage("The file holds spectra, not an image: upload the micrograph.")
         if series != IMAGES or valid < 1 or total < 1:
             raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
-        place = struct.Struct("<Q" if version >= 0x220 else "<I")
-        (offsets,) = at(_HEAD.size, place)
-        (first,) = at(offsets, place)
+        pointer = struct.Struct("<Q" if version >= 0x220 else "<I")
+        (offsets,) = at(_HEAD.size, pointer)
+        (first,) = at(offsets, pointer)
         _, across, _, _, down, _, kind, columns, rows = at(first, _ELEMENT)
         try:
-            (tag,) = at(offsets + total * place.size, place)
+            (tag,) = at(offsets + total * pointer.size, pointer)
             _, seconds = at(tag, struct.Struct("<HxxI"))
         except (struct.error, OSError, OverflowError):
             seconds = 0
@@ -60,6 +60,6 @@ def read_ser(path: Path, max_pixels: int) -> Decoded:
         height_nm=down * 1e9,
         columns=columns,
         stored_rows=rows,
-        metadata=kept(date=date),
+        metadata=metadata_of(date=date),
     )
     return Decoded(pixels, f"SER, {words(dtype)}", (*stack, *notes), header.checked())

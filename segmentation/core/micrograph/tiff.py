@@ -80,10 +80,10 @@ class PageTags:
         order = "<" if self.little_endian else ">"
         offset = int(tag.valueoffset)  # tifffile follows the pointer: this is where the directory begins
         (count,) = struct.unpack(order + "H", self.at(offset, 2))
-        for found, kind, values, where in struct.iter_unpack(order + "HHII", self.at(offset + 2, 12 * count)):
-            if found == code:
+        for number, kind, values, value in struct.iter_unpack(order + "HHII", self.at(offset + 2, 12 * count)):
+            if number == code:
                 size = values * _TYPE_BYTES.get(kind, 1)
-                return self.at(where, size) if size > 4 else struct.pack(order + "I", where)[:size]
+                return self.at(value, size) if size > 4 else struct.pack(order + "I", value)[:size]
         return None
 
 
@@ -103,10 +103,10 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
     tifffile looks for circles only once, at the hundredth page.
     """
     tiff, handle = file.tiff, file.filehandle
-    seen: set[int] = set()
+    offsets: set[int] = set()
     offset = int(file.pages.first.offset)
-    while offset and len(seen) < MOST_PAGES:
-        if offset in seen:
+    while offset and len(offsets) < MOST_PAGES:
+        if offset in offsets:
             raise UnreadableImage(f"The TIFF is damaged, its list of pages runs in a circle: {AGAIN}.")
         handle.seek(offset)
         try:
@@ -114,10 +114,10 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
             handle.seek(offset + tiff.tagnosize + tags * tiff.tagsize)
             (following,) = struct.unpack(tiff.offsetformat, handle.read(tiff.offsetsize))
         except (struct.error, OSError, OverflowError):
-            return max(1, len(seen)), False
-        seen.add(offset)
+            return max(1, len(offsets)), False
+        offsets.add(offset)
         offset = int(following)
-    return len(seen), offset == 0
+    return len(offsets), offset == 0
 
 
 def _check(page: TiffPage, max_pixels: int) -> None:

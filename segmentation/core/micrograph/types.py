@@ -65,8 +65,8 @@ class Calibration:
     @property
     def standard_uncertainty(self) -> float | None:
         """Of nm_per_pixel as a fraction, with everything that is known of it."""
-        known = [each for each in (self.relative_uncertainty, self.instrument_uncertainty) if each is not None]
-        return math.hypot(*known) if known else None
+        parts = [part for part in (self.relative_uncertainty, self.instrument_uncertainty) if part is not None]
+        return math.hypot(*parts) if parts else None
 
     @classmethod
     def absent(cls) -> Calibration:

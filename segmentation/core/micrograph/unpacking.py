@@ -102,16 +102,16 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
             try:
                 if limits.images:
                     _check_is_image(archive, usable[names[0]], limits, len(done.files))
-                for name, place in zip(names, places, strict=True):
-                    _extract(archive, usable[name], folder / place, limits, done)
+                for name, file in zip(names, places, strict=True):
+                    _extract(archive, usable[name], folder / file, limits, done)
                 done.files.append(list(zip(names, places, strict=True)))
                 if limits.images and _points_outside(names[0]):
                     name = _shown(names[0].rsplit("/", 1)[-1])
                     done.notes.append((_shown(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
                 done.notes.append((_shown(names[0]), str(bad)))
-                for place in places:
-                    (folder / place).unlink(missing_ok=True)
+                for file in places:
+                    (folder / file).unlink(missing_ok=True)
     return done
 
 
@@ -155,9 +155,9 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
     usable: dict[str, zipfile.ZipInfo] = {}
     numbers: Counter[str] = Counter()
     junk, overlapping = [], _overlapping(entries)
-    for place, info in enumerate(entries):
+    for index, info in enumerate(entries):
         name = _name(info)
-        if place in overlapping:
+        if index in overlapping:
             continue
         if is_junk(name):
             junk.append(_shown(name))
@@ -181,21 +181,21 @@ def _counted(count: int) -> dict[str, str]:
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
     """The places of entries that begin within the bytes of another one; the first of several at one place stays."""
     overlapping, end = set(), 0
-    for place, info in sorted(enumerate(entries), key=lambda each: each[1].header_offset):
+    for index, info in sorted(enumerate(entries), key=lambda entry: entry[1].header_offset):
         if info.header_offset < end:
-            overlapping.add(place)
+            overlapping.add(index)
         else:
             end = info.header_offset + HEADER_BYTES + info.compress_size
     return overlapping
 
 
-def _unique_name(name: str, taken: Any, numbers: Counter[str]) -> str:
+def _unique_name(name: str, names: Any, numbers: Counter[str]) -> str:
     """The name, made unique: an archive may hold one name twice, and both are files.
 
     numbers: the last number tried for each name, so that thousands of equal names are as fast as others.
     """
     suffix, unique = PurePosixPath(name).suffix, name
-    while unique in taken:
+    while unique in names:
         numbers[name] += 1
         unique = f"{name.removesuffix(suffix)} ({numbers[name] + 1}){suffix}"
     return unique
@@ -214,7 +214,7 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
     return ""
 
 
-def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, taken: int) -> None:
+def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, count: int) -> None:
     """Raises _Unusable for an entry that is no image, by its first bytes, and for one too many."""
     try:
         with archive.open(info) as entry:
@@ -223,7 +223,7 @@ def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Lim
         raise _Unusable(str(bad)) from None
     except _FAULTS:
         raise _Unusable(BROKEN) from None
-    if taken >= limits.images:
+    if count >= limits.images:
         raise _Unusable(TOO_MANY.format(limit=limits.images))
 
 
@@ -279,8 +279,8 @@ def _shown(name: str) -> str:
 
 def is_junk(name: str) -> bool:
     """Whether a file, by its name with its folders, is one that operating systems leave behind."""
-    *folders, own = name.lower().split("/")
-    return own in JUNK or own.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
+    *folders, last = name.lower().split("/")
+    return last in JUNK or last.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
 
 
 def _points_outside(name: str) -> bool:

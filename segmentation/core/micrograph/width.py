@@ -47,19 +47,19 @@ def question(text: str) -> str:
 def parse_length(text: str) -> float:
     """Nanometres of a number with or without a unit, of whatever size and sign; raises ValueError as `parse_width`."""
     typed = " ".join(text.split())
-    shown = typed if len(typed) <= 40 else typed[:40] + "…"
+    cut = typed if len(typed) <= 40 else typed[:40] + "…"
     form = _FORM.fullmatch(typed)
     if form is None:
-        raise ValueError(f"“{shown}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
+        raise ValueError(f"“{cut}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
     # Nobody knows widths to a thousandth of a nanometre.
     if may_be_thousands(form[1]) or (form[2] in (None, "nm") and _POINTED.fullmatch(form[1])):
         mark = "comma" if "," in form[1] else "point"
         raise ValueError(
-            f"“{shown}” can mean two widths, one a thousand times the other: type it without the {mark}, {_EXAMPLES}."
+            f"“{cut}” can mean two widths, one a thousand times the other: type it without the {mark}, {_EXAMPLES}."
         )
     factor = nanometres(form[2]) if form[2] else 1.0
     if factor is None:
-        raise ValueError(f"“{shown}” has a unit that is not known: use nm, µm (or um) or mm, {_EXAMPLES}.")
+        raise ValueError(f"“{cut}” has a unit that is not known: use nm, µm (or um) or mm, {_EXAMPLES}.")
     number = float(form[1].replace(",", "."))
     if not math.isfinite(number):
         raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")

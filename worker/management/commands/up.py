@@ -95,26 +95,26 @@ class Command(BaseCommand):
 
     def _check(self) -> None:
         """Warnings are shown; errors end the start, each with its sentence and what to do."""
-        found = [message for message in checks.run_checks() if not message.is_silenced()]
-        errors = [message for message in found if message.is_serious()]
-        for message in found:
+        messages = [message for message in checks.run_checks() if not message.is_silenced()]
+        errors = [message for message in messages if message.is_serious()]
+        for message in messages:
             if message not in errors:
-                self._tell(_said(message), logging.WARNING)
+                self._tell(_words_of(message), logging.WARNING)
         if errors:
-            raise CommandError("\n".join(_said(message) for message in errors))
+            raise CommandError("\n".join(_words_of(message) for message in errors))
 
     def _welcome(self, server: Any) -> None:
         users = get_user_model().objects.filter(is_superuser=True, is_active=True)
         if not users.exists():
-            python, here = Path(sys.executable), Path.cwd()
-            python = python.relative_to(here) if python.is_relative_to(here) else python
+            python, folder = Path(sys.executable), Path.cwd()
+            python = python.relative_to(folder) if python.is_relative_to(folder) else python
             self._tell(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
         host, port = address(server)
         if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
             self._tell("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
             host = "localhost"
-        shown = f"[{host}]" if ":" in host else host
-        self._tell(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
+        name = f"[{host}]" if ":" in host else host
+        self._tell(f"DeepSegm is at {self.style.SUCCESS(f'http://{name}:{port}/')} - Ctrl-C stops it.")
 
     def _tell(self, words: str, level: int = logging.INFO) -> None:
         """To people at the terminal; a line of the log where that is for machines."""
@@ -196,11 +196,11 @@ def without_bodies(application: Any) -> Any:
     """The application, with empty answers to HEAD: what follows its headers would be taken for the next answer."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:
-        found = application(environ, start_response)
+        response = application(environ, start_response)
         if environ["REQUEST_METHOD"] != "HEAD":
-            return found
-        if hasattr(found, "close"):
-            found.close()
+            return response
+        if hasattr(response, "close"):
+            response.close()
         return []
 
     return answer
@@ -226,9 +226,9 @@ def address(server: Any) -> tuple[str, int]:
 
 
 @contextmanager
-def working(wanted: bool) -> Iterator[None]:
+def working(is_needed: bool) -> Iterator[None]:
     """A supervised worker for each queue; embedded, no job that they leave stays behind."""
-    if not wanted:
+    if not is_needed:
         yield
         return
     if settings.DEEPSEGM_EMBEDDED:
@@ -302,5 +302,5 @@ def _safely(work: Any) -> None:
         logger.exception("Upkeep failed; it is tried again.")
 
 
-def _said(message: checks.CheckMessage) -> str:
+def _words_of(message: checks.CheckMessage) -> str:
     return f"{message.msg} {message.hint or ''}".strip()

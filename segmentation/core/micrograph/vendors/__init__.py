@@ -25,9 +25,9 @@ def facts(tags: Tags) -> Facts:
 
     A malformed header is ignored, so that the image is not lost because of it.
     """
-    found = [said for reader in READERS if (said := _tried(partial(reader, tags))) is not None]
-    first, sized = _first(found), {each.detail: each for each in found if each.nm_per_pixel}
-    if not any(contradict(first, each) for each in sized.values()):
+    answers = [answer for reader in READERS if (answer := _tried(partial(reader, tags))) is not None]
+    first, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
+    if not any(contradict(first, answer) for answer in sized.values()):
         return first
     notes = (*first.notes, *crosscheck(sized), UNUSED)
     return replace(first, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
@@ -40,13 +40,13 @@ def note_facts(note: bytes) -> Facts:
 
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
-    known = [found for reader in SIDE_READERS if (found := _tried(partial(reader, raw, columns, rows))) is not None]
-    return _first(known) if known else None
+    answers = [answer for reader in SIDE_READERS if (answer := _tried(partial(reader, raw, columns, rows))) is not None]
+    return _first(answers) if answers else None
 
 
-def _first(found: Iterable[Facts | None]) -> Facts:
+def _first(answers: Iterable[Facts | None]) -> Facts:
     silent = Facts()
-    for candidate in found:
+    for candidate in answers:
         if candidate is None:
             continue
         if candidate.nm_per_pixel:
@@ -58,7 +58,7 @@ def _first(found: Iterable[Facts | None]) -> Facts:
 
 def _tried(read: Callable[[], Facts | None]) -> Facts | None:
     try:
-        found = read()
+        answer = read()
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, RecursionError, struct.error):
         return None
-    return None if found is None else found.checked()
+    return None if answer is None else answer.checked()

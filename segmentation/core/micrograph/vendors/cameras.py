@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from .facts import Facts, Tags, kept, scaled, text_of
+from .facts import Facts, Tags, metadata_of, scaled, text_of
 from .units import FLOAT32, FLOAT64, nanometres
 
 GATAN_UNIT, GATAN_NAME, GATAN_SIZES = 65003, 65012, (65009, 65010)
@@ -33,7 +33,7 @@ def read_gatan(tags: Tags) -> Facts | None:
         detail=f"Gatan tag {GATAN_SIZES[0]}, pixel size",
         relative_uncertainty=FLOAT64,
         height_nm=down * factor if down else None,
-        metadata=kept(instrument="Gatan DigitalMicrograph"),
+        metadata=metadata_of(instrument="Gatan DigitalMicrograph"),
     )
 
 
@@ -49,7 +49,7 @@ def read_tvips(tags: Tags) -> Facts | None:
         return None
     across, down = struct.unpack_from(order + "2f", second, TVIPS_SIZES)
     voltage, magnification = (
-        struct.unpack_from(order + "f", second, place)[0] for place in (TVIPS_VOLTAGE, TVIPS_MAGNIFICATION)
+        struct.unpack_from(order + "f", second, offset)[0] for offset in (TVIPS_VOLTAGE, TVIPS_MAGNIFICATION)
     )
     name = second[TVIPS_MICROSCOPE : TVIPS_MICROSCOPE + 160].decode("utf-16-le", "replace").partition("\0")[0]
     return Facts(
@@ -57,7 +57,7 @@ def read_tvips(tags: Tags) -> Facts | None:
         detail=f"TVIPS tag {TVIPS}, PixelSizeX",
         relative_uncertainty=FLOAT32,
         height_nm=down,
-        metadata=kept(
+        metadata=metadata_of(
             instrument=name or "TVIPS camera",
             voltage_kv=scaled(voltage, 1e-3) if 0 < voltage < 1e7 else None,
             magnification=magnification if 0 < magnification < 1e8 else None,

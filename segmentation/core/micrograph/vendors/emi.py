@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Facts, kept, scaled, text_of, xml_of
+from .facts import Facts, metadata_of, scaled, text_of, xml_of
 from .units import leading_number
 
 MAGIC = b"JK\0\2"
@@ -21,7 +21,7 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
         return Facts()
     labels = {data.findtext("Label", "").strip(): data.findtext("Value", "").strip() for data in root.iter("Data")}
     return Facts(
-        metadata=kept(
+        metadata=metadata_of(
             instrument=labels.get("Microscope"),
             detector=labels.get("Detector") or root.findtext(".//DetectorName"),
             voltage_kv=leading_number(labels.get("High tension"))

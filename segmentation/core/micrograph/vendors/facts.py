@@ -123,12 +123,12 @@ def lines_of(text: str) -> list[str]:
 
 def entries_of(text: str) -> dict[str, str]:
     """The values of `Key=value` lines, whatever their sections; the first of a name counts."""
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for line in lines_of(text):
         key, equals, value = line.partition("=")
         if equals:
-            found.setdefault(key.strip(), value.strip())
-    return found
+            entries.setdefault(key.strip(), value.strip())
+    return entries
 
 
 def xml_of(text: str) -> ElementTree.Element | None:
@@ -161,7 +161,7 @@ def rational_rounding(raw: bytes | None, little_endian: bool) -> float | None:
     return 0.5 / (over * SQRT3) if under >= 10 and str(under).strip("0") == "1" else None
 
 
-def kept(**values: str | float | None) -> dict[str, str | float]:
+def metadata_of(**values: str | float | None) -> dict[str, str | float]:
     """The values that are given: no None, no empty text; text cut to 200 characters."""
     tidy = {
         name: value.strip()[:200] if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from .facts import Facts, Tags, kept, lines_of, rational, rational_rounding, scaled, text_of, whole, xml_of
+from .facts import Facts, Tags, lines_of, metadata_of, rational, rational_rounding, scaled, text_of, whole, xml_of
 from .units import leading_number, nanometres, number, plausible_pixel, written_rounding
 
 TAGS = (34682, 34680)
@@ -19,12 +19,12 @@ def read(tags: Tags) -> Facts | None:
 
     Where a file has several of the tags, the first with a pixel size counts, and the others complete its metadata.
     """
-    found = [_of_text(tags, code, text_of(raw)) for code in TAGS if (raw := tags.raw(code)) is not None]
-    if not found:
+    headers = [_of_text(tags, code, text_of(raw)) for code in TAGS if (raw := tags.raw(code)) is not None]
+    if not headers:
         return _from_xml(tags, {})
-    sized = next((facts for facts in found if plausible_pixel(facts.nm_per_pixel)), None)
-    facts = sized or _from_xml(tags, found[0].metadata) or found[0]
-    others = {name: value for each in reversed(found) for name, value in each.metadata.items()}
+    sized = next((facts for facts in headers if plausible_pixel(facts.nm_per_pixel)), None)
+    facts = sized or _from_xml(tags, headers[0].metadata) or headers[0]
+    others = {name: value for header in reversed(headers) for name, value in header.metadata.items()}
     return replace(facts, metadata={**others, **facts.metadata})
 
 
@@ -35,16 +35,16 @@ def _of_text(tags: Tags, code: int, text: str) -> Facts:
 
 
 def _sections(text: str) -> Sections:
-    found: Sections = {}
-    section: dict[str, str] = found.setdefault("", {})
+    sections: Sections = {}
+    section: dict[str, str] = sections.setdefault("", {})
     for line in lines_of(text):
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
-            section = found.setdefault(line[1:-1], {})
+            section = sections.setdefault(line[1:-1], {})
         elif "=" in line:
             key, value = line.split("=", 1)
             section.setdefault(key.strip(), value.strip())
-    return found
+    return sections
 
 
 def _from_sections(code: int, sections: Sections) -> Facts:
@@ -64,7 +64,7 @@ def _from_sections(code: int, sections: Sections) -> Facts:
 
 def _metadata(sections: Sections) -> dict[str, str | float]:
     if bar := sections.get("DatabarData"):  # XL and Sirion: no size of a pixel, and the magnification's is disputed
-        return kept(
+        return metadata_of(
             instrument="FEI XL or Sirion",
             voltage_kv=scaled(number(bar.get("HighTension")), 1e-3),
             working_distance_mm=number(bar.get("FWD")),
@@ -74,7 +74,7 @@ def _metadata(sections: Sections) -> dict[str, str | float]:
     column = sections.get(beam.get("Beam", ""), {})
     system = sections.get("System", {})
     user = sections.get("User", {})
-    return kept(
+    return metadata_of(
         instrument=f"FEI {system.get('SystemType') or system.get('Type') or ''}",
         detector=sections.get("Detectors", {}).get("Name"),
         voltage_kv=scaled(number(beam.get("HV") or column.get("HV")), 1e-3),
@@ -103,7 +103,7 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
         columns=None if scan is None else whole(number(scan.findtext("X"))),
         rows=None if scan is None else whole(number(scan.findtext("Y"))),
         metadata=metadata
-        or kept(
+        or metadata_of(
             instrument=f"FEI {root.findtext('.//Instrument/InstrumentModel', '')}",
             detector=root.findtext(".//ScanningDetector/DetectorName"),
             voltage_kv=scaled(number(root.findtext(".//Optics/AccelerationVoltage")), 1e-3),
@@ -132,7 +132,7 @@ def _transmission(tags: Tags, root: ElementTree.Element | None) -> Facts:
         detail=f"FEI tag {RESOLUTION_TAGS[0]}, pixels per centimetre",
         relative_uncertainty=rational_rounding(tags.raw(RESOLUTION_TAGS[0]), tags.little_endian),
         height_nm=1e7 / down if down else None,
-        metadata=kept(
+        metadata=metadata_of(
             instrument=labels.get("Microscope"),
             voltage_kv=leading_number(labels.get("High tension")),
             magnification=leading_number(labels.get("Magnification")),

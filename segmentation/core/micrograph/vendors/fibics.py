@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Facts, Tags, kept, scaled, text_of, whole, xml_of
+from .facts import Facts, Tags, metadata_of, scaled, text_of, whole, xml_of
 from .units import nanometres, number, written_rounding
 
 TAG = 51023
@@ -24,7 +24,7 @@ def read(tags: Tags) -> Facts | None:
         relative_uncertainty=written_rounding(field.text) if field is not None else None,
         columns=columns,
         rows=whole(number(root.findtext(".//Image/Height"))),
-        metadata=kept(
+        metadata=metadata_of(
             instrument=root.findtext(".//Image/Beam"),
             detector=root.findtext(".//Image/Detector"),
             voltage_kv=scaled(number(voltage), 1e-3),

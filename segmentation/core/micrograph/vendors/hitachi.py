@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Facts, entries_of, kept, pair_of, scaled, text_of
+from .facts import Facts, entries_of, metadata_of, pair_of, scaled, text_of
 from .units import leading_number, number, quantity_nm, rounding
 
 
@@ -20,7 +20,7 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
         relative_uncertainty=rounding(written),
         columns=across,
         rows=down,
-        metadata=kept(
+        metadata=metadata_of(
             instrument=f"Hitachi {entries.get('InstructName', '')}",
             detector=entries.get("SignalName"),
             voltage_kv=_kilovolts(entries.get("AcceleratingVoltage", "")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of, whole, xml_of
+from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, whole, xml_of
 from .units import SQRT3, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG, DESCRIPTION = 37500, 270
@@ -40,7 +40,7 @@ def _transmission(tags: Tags) -> Facts | None:
         return None
     drawn = root.find(".//DrawObject[InstrumentsParameter]")
     if drawn is None or drawn.findtext("InstrumentsParameter/Measurement_UnitType") != "UnitType_Length":
-        return Facts(metadata=kept(instrument=f"JEOL {root.findtext('Instruments', '')}"))
+        return Facts(metadata=metadata_of(instrument=f"JEOL {root.findtext('Instruments', '')}"))
     density = ".//PixelsPerMeter/"
     across, down = (number(drawn.findtext(density + side)) for side in ("Horizontal", "Vertical"))
     magnification = number(drawn.findtext("InstrumentsParameter/SelectorValue"))
@@ -54,7 +54,7 @@ def _transmission(tags: Tags) -> Facts | None:
         height_nm=1e9 / (down * magnification) if down else None,
         columns=columns,
         rows=rows,
-        metadata=kept(
+        metadata=metadata_of(
             instrument=f"JEOL {root.findtext('Instruments', '')}",
             voltage_kv=scaled(number(drawn.findtext("InstrumentsParameter/AccVoltage")), 1e-3),
             magnification=magnification,
@@ -153,7 +153,7 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
     signal = entries.get("CM_SIGNAL_NAME") or entries.get("CM_SIGNAL") or entries.get("SM_DETECTOR")
     distance = entries.get("SM_WD", "")
     in_nm = quantity_nm(distance)
-    return kept(
+    return metadata_of(
         instrument=f"JEOL {entries.get('SM_NICKNAME') or entries.get('CM_INSTRUMENT', '')}",
         detector=entries.get("FE_DETECTOR_NAME") or signal,
         voltage_kv=leading_number(entries.get("CM_ACCEL_VOLT") or entries.get("CM_ACCEL_VOLTAGE")),

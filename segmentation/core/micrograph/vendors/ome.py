@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Facts, Tags, kept, text_of, whole, xml_of
+from .facts import Facts, Tags, metadata_of, text_of, whole, xml_of
 from .units import nanometres, number, written_rounding
 
 DESCRIPTION = 270
@@ -37,7 +37,7 @@ def read(tags: Tags) -> Facts | None:
         return None
     sizes = [(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit")) for axis in "XY"]
     unset = all(number(size) == 1.0 and unit is None for size, unit in sizes)
-    width, height = (None if unset else _length(*each) for each in sizes)
+    width, height = (None if unset else _length(*size) for size in sizes)
     microscope = root.find("{*}Instrument/{*}Microscope")
     maker = "" if microscope is None else f"{microscope.get('Manufacturer', '')} {microscope.get('Model', '')}"
     return Facts(
@@ -47,7 +47,7 @@ def read(tags: Tags) -> Facts | None:
         height_nm=height,
         columns=whole(number(pixels.get("SizeX"))),
         stored_rows=whole(number(pixels.get("SizeY"))),
-        metadata=kept(instrument=maker, date=root.findtext("{*}Image/{*}AcquisitionDate")),
+        metadata=metadata_of(instrument=maker, date=root.findtext("{*}Image/{*}AcquisitionDate")),
         notes=(UNSET,) if unset else (),
     )
 

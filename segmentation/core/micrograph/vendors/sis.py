@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from .facts import Facts, Tags, kept
+from .facts import Facts, Tags, metadata_of
 from .units import FLOAT64
 
 TAG = 33560
@@ -29,7 +29,7 @@ def read(tags: Tags) -> Facts | None:
     for kind, _, offset in _BLOCK.iter_unpack(raw[_HEAD.size : _HEAD.size + count * _BLOCK.size]):
         if kind == 1:
             return _general(tags.at(offset, _GENERAL.size), date)
-    return Facts(metadata=kept(date=date))
+    return Facts(metadata=metadata_of(date=date))
 
 
 def _general(raw: bytes, date: str | None) -> Facts:
@@ -41,7 +41,7 @@ def _general(raw: bytes, date: str | None) -> Facts:
         detail=f"Olympus SIS tag {TAG}, pixel size",
         relative_uncertainty=FLOAT64,
         height_nm=height * metre,
-        metadata=kept(
+        metadata=metadata_of(
             detector=camera.split(b"\0")[0].decode("cp1252", "replace"),
             magnification=magnification if 0 < magnification < 1e8 else None,
             date=date,

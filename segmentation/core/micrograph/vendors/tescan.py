@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .facts import Facts, Tags, entries_of, kept, scaled, text_of
+from .facts import Facts, Tags, entries_of, metadata_of, scaled, text_of
 from .units import number, rounding
 
 TAG = 50431
@@ -21,10 +21,10 @@ def read(tags: Tags) -> Facts | None:
     raw = tags.raw(TAG)
     if raw is None:
         return None
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for key, value in _LINE.findall(raw[max(0, raw.find(b"AccFrames=") - 1) :]):
-        found.setdefault(key.decode("ascii"), value.decode("utf-8", "replace").strip())
-    return _facts(found, f"TESCAN tag {TAG}", tags.columns, tags.rows)
+        fields.setdefault(key.decode("ascii"), value.decode("utf-8", "replace").strip())
+    return _facts(fields, f"TESCAN tag {TAG}", tags.columns, tags.rows)
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
@@ -33,12 +33,12 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
     return _facts(entries_of(text), "TESCAN header file", columns, rows) if "PixelSizeX" in text else None
 
 
-def _facts(found: dict[str, str], where: str, columns: int, rows: int) -> Facts:
+def _facts(fields: dict[str, str], source: str, columns: int, rows: int) -> Facts:
     """The field of view is the reference over the magnification: where it is not that of the image, no size is
     given."""
-    width, height = number(found.get("PixelSizeX")), number(found.get("PixelSizeY"))
-    strip = number(found.get("ImageStripSize"))
-    reference, magnification = number(found.get("MagnificationReference")), number(found.get("Magnification"))
+    width, height = number(fields.get("PixelSizeX")), number(fields.get("PixelSizeY"))
+    strip = number(fields.get("ImageStripSize"))
+    reference, magnification = number(fields.get("MagnificationReference")), number(fields.get("Magnification"))
     notes: tuple[str, ...] = ()
     if width and reference and magnification and abs(reference / magnification / width / columns - 1) > SAME:
         acquired = reference / magnification / width
@@ -46,17 +46,17 @@ def _facts(found: dict[str, str], where: str, columns: int, rows: int) -> Facts:
         width = height = None
     return Facts(
         nm_per_pixel=width * 1e9 if width else None,
-        detail=f"{where}, PixelSizeX",
-        relative_uncertainty=rounding(found.get("PixelSizeX")),
+        detail=f"{source}, PixelSizeX",
+        relative_uncertainty=rounding(fields.get("PixelSizeX")),
         height_nm=height * 1e9 if height else None,
         rows=rows - int(strip) if strip and 0 < strip < rows else None,
         notes=notes,
-        metadata=kept(
-            instrument=found.get("Device"),
-            detector=found.get("Detector"),
-            voltage_kv=scaled(number(found.get("HV")), 1e-3),
-            working_distance_mm=scaled(number(found.get("WD")), 1e3),
+        metadata=metadata_of(
+            instrument=fields.get("Device"),
+            detector=fields.get("Detector"),
+            voltage_kv=scaled(number(fields.get("HV")), 1e-3),
+            working_distance_mm=scaled(number(fields.get("WD")), 1e3),
             magnification=magnification,
-            date=f"{found.get('Date', '')} {found.get('Time', '')}",
+            date=f"{fields.get('Date', '')} {fields.get('Time', '')}",
         ),
     )

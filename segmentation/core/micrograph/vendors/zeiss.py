@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of
+from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of
 from .units import leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 34118
@@ -44,12 +44,12 @@ def read(tags: Tags) -> Facts | None:
 
 def _entries(lines: list[str]) -> dict[str, str]:
     """The values by key; a value follows its name and "=" or ":"."""
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for key, line in pairwise(lines):
         if _KEY.match(key) and not _KEY.match(line):
             value = re.split(r"[=:]", line, maxsplit=1)
-            found[key] = value[-1].strip() if len(value) == 2 else ""
-    return found
+            entries[key] = value[-1].strip() if len(value) == 2 else ""
+    return entries
 
 
 def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str, str]:
@@ -81,7 +81,7 @@ def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, 
 def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
     distance = quantity_nm(entries.get("AP_WD", ""))
     when = f"{entries.get('AP_DATE', '')} {entries.get('AP_TIME', '')}"
-    return kept(
+    return metadata_of(
         instrument=f"Zeiss {entries.get('SV_SERIAL_NUMBER', '')}",
         detector=entries.get("DP_DETECTOR_CHANNEL") or entries.get("DP_DETECTOR_TYPE"),
         voltage_kv=_kilovolts(entries.get("AP_ACTUALKV", "")),
