@@ -58,34 +58,34 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
         apart = here != there
         pairs.append(np.sort(np.stack([here[apart], there[apart]], axis=1), axis=1))
         along.append(np.maximum(values[one][apart], values[other][apart]))
-    border, which = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
-    lengths = np.bincount(which.ravel(), minlength=len(border))
-    sums = np.bincount(which.ravel(), np.concatenate(along), len(border))
-    found: list[dict[int, tuple[float, int]]] = [{} for _ in range(int(labels.max(initial=0)) + 1)]
+    border, border_of = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+    lengths = np.bincount(border_of.ravel(), minlength=len(border))
+    sums = np.bincount(border_of.ravel(), np.concatenate(along), len(border))
+    neighbours: list[dict[int, tuple[float, int]]] = [{} for _ in range(int(labels.max(initial=0)) + 1)]
     for (one_label, other_label), total, length in zip(border.tolist(), sums.tolist(), lengths.tolist(), strict=True):
-        found[one_label][other_label] = found[other_label][one_label] = (total, length)
-    return found
+        neighbours[one_label][other_label] = neighbours[other_label][one_label] = (total, length)
+    return neighbours
 
 
 def _joined(borders: list[dict[int, tuple[float, int]]], count: int, least: float) -> NDArray[np.int32]:
     """(count + 1,): the new label of each label after borders weaker than `least` are opened, the weakest first."""
     into = np.arange(count + 1, dtype=np.int32)
-    waiting = [(total / length, a, b) for a, each in enumerate(borders) for b, (total, length) in each.items() if a < b]
+    waiting = [(total / length, a, b) for a, row in enumerate(borders) for b, (total, length) in row.items() if a < b]
     heapq.heapify(waiting)
     while waiting:
-        strength, kept, gone = heapq.heappop(waiting)
+        strength, stays, gone = heapq.heappop(waiting)
         if strength >= least:
             break
-        total, length = borders[kept].get(gone, (0.0, 0))
+        total, length = borders[stays].get(gone, (0.0, 0))
         if not length or total / length != strength:  # joined, or another border by now
             continue
-        into[gone] = kept
+        into[gone] = stays
         for other, (more, longer) in borders[gone].items():
             del borders[other][gone]
-            if other != kept:
-                known, long = borders[kept].get(other, (0.0, 0))
-                borders[kept][other] = borders[other][kept] = (known + more, long + longer)
-                heapq.heappush(waiting, ((known + more) / (long + longer), min(kept, other), max(kept, other)))
+            if other != stays:
+                sum_there, long = borders[stays].get(other, (0.0, 0))
+                borders[stays][other] = borders[other][stays] = (sum_there + more, long + longer)
+                heapq.heappush(waiting, ((sum_there + more) / (long + longer), min(stays, other), max(stays, other)))
         borders[gone] = {}
     while not np.array_equal(into, into[into]):
         into = into[into]

@@ -21,21 +21,21 @@ FILLED = 0.88  # a circle with a smaller share inside the map's outlines may hol
 COVERED = 0.5  # a circle with a larger share inside clearer circles is dropped
 
 
-def find_circles(shown: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
+def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     """The circles in a map (H, W) uint8, 0..255 for 0..1, whose edges lie where it crosses the threshold.
 
     A blob is a maximum of the scale-normalised Laplacian of Gaussian in place and scale; its radius is sigma sqrt 2
     (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998). Its edge points are found along rays with subpixel accuracy.
     They give the least-squares circle (Kasa, IEEE Trans. Instrum. Meas. 25, 8, 1976).
     """
-    values = shown.astype(np.float32) / 255
+    values = levels.astype(np.float32) / 255
     if not (values >= threshold).any():
         return np.zeros((0, 3))
     # Masks and maps give the same result: only the crossing of the threshold counts, not the distance from it.
     soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
     blobs = _blobs(soft)
     fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
-    return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), shown.shape)
+    return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), levels.shape)
 
 
 def _blobs(soft: NDArray[np.float32]) -> Circles:
@@ -67,7 +67,7 @@ def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArra
     ).astype(np.float32)
     inner = (slice(margin, -margin), slice(margin, -margin))
     scaled = (np.float32(radius**2 / 2) * square for radius in radii)
-    return np.stack([fft.irfft2(spectrum * each * np.exp(-each / 2), padded.shape)[inner] for each in scaled])
+    return np.stack([fft.irfft2(spectrum * wave * np.exp(-wave / 2), padded.shape)[inner] for wave in scaled])
 
 
 def _fitted(soft: NDArray[np.float32], blob: Floats) -> Floats:
@@ -79,12 +79,12 @@ def _fitted(soft: NDArray[np.float32], blob: Floats) -> Floats:
     along = ndimage.map_coordinates(soft, places, order=1, mode="constant", cval=1.0)  # no edge beyond the frame
     outside = along < 0.5
     first = outside.argmax(1)
-    known = first > 0  # rays that begin outside or run on into a neighbour have no edge
-    if known.sum() < FEWEST:
+    has_edge = first > 0  # rays that begin outside or run on into a neighbour have no edge
+    if has_edge.sum() < FEWEST:
         return blob
-    at, before = along[known, first[known]], along[known, first[known] - 1]
-    edge = steps[first[known] - 1] + 0.5 * (before - 0.5) / (before - at)
-    circle = _least_squares(directions[:, known] * edge)
+    at, before = along[has_edge, first[has_edge]], along[has_edge, first[has_edge] - 1]
+    edge = steps[first[has_edge] - 1] + 0.5 * (before - 0.5) / (before - at)
+    circle = _least_squares(directions[:, has_edge] * edge)
     if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
         return blob
     return np.array([row + circle[0], column + circle[1], circle[2]])
@@ -106,16 +106,16 @@ def _filled(soft: NDArray[np.float32], circle: Floats) -> float:
 
 def _apart(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
     """The circles, clearest first, without circles that lie in clearer ones; returned in reading order."""
-    taken = np.zeros(shape, bool)
-    kept = []
+    covered = np.zeros(shape, bool)
+    clear = []
     for circle in circles:
         box, depth = _depth(circle, shape)
         inside = depth > 0
-        if inside.any() and (taken[box] & inside).sum() < COVERED * inside.sum():
-            taken[box] |= inside
-            kept.append(circle)
-    found = np.array(kept).reshape(-1, 3)
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+        if inside.any() and (covered[box] & inside).sum() < COVERED * inside.sum():
+            covered[box] |= inside
+            clear.append(circle)
+    table = np.array(clear).reshape(-1, 3)
+    return table[np.lexsort((table[:, 1], table[:, 0]))]
 
 
 def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
@@ -132,6 +132,6 @@ def discs(circles: Circles, shape: tuple[int, int]) -> NDArray[np.int32]:
     labels, deepest = np.zeros(shape, np.int32), np.zeros(shape)
     for number, circle in enumerate(circles, start=1):
         box, depth = _depth(circle, shape)
-        here = depth > deepest[box]
-        labels[box][here], deepest[box][here] = number, depth[here]
+        deeper = depth > deepest[box]
+        labels[box][deeper], deepest[box][deeper] = number, depth[deeper]
     return labels

@@ -55,21 +55,21 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
     areas = areas_of(labels, n)[1:].astype(float)
     inside = _mean_inside(grey, labels, areas)
     contrast = inside - _level_around(grey, labels, n)
-    known = np.isfinite(contrast)
-    if not known.any():
+    is_known = np.isfinite(contrast)
+    if not is_known.any():
         return Contrasts(contrast, np.zeros(n, bool))
     dark = bool(areas[contrast < 0].sum() > areas[contrast > 0].sum())
     sign = -1.0 if dark else 1.0
     contrast = sign * contrast
-    values, order = np.abs(contrast[known]), np.argsort(np.abs(contrast[known]))
-    total = np.cumsum(areas[known][order])
+    values, order = np.abs(contrast[is_known]), np.argsort(np.abs(contrast[is_known]))
+    total = np.cumsum(areas[is_known][order])
     typical = max(float(values[order][np.searchsorted(total, TYPICAL * total[-1])]), 1.0)
     relative = contrast / typical
     gap = relative <= -FAINT
     boxes = ndimage.find_objects(labels, n)
-    for place in np.flatnonzero(relative < GAP[0]).tolist():
-        around = _median_around(grey, labels, place + 1, boxes[place])
-        gap[place] |= sign * (inside[place] - around) / typical < -GAP[1]
+    for index in np.flatnonzero(relative < GAP[0]).tolist():
+        around = _median_around(grey, labels, index + 1, boxes[index])
+        gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark)
 
 
@@ -90,7 +90,7 @@ def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> fl
 def _median_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> float:
     """Median grey of all pixels in the ring around one outline, including pixels of other outlines."""
     far = RING[1]
-    window = tuple(slice(max(0, each.start - far), each.stop + far) for each in box)
+    window = tuple(slice(max(0, side.start - far), side.stop + far) for side in box)
     mine = labels[window] == label
     near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
     return float(np.median(grey[window][wide & ~near]))
@@ -110,7 +110,7 @@ def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) ->
     bare = histogram.sum()
     ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan
     parts = [(owners, grey[rows][ring]) for owners, rows, ring in rings(labels, *RING)]
-    owner, value = (np.concatenate(each) for each in zip(*parts, strict=True))
+    owner, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((value, owner))
     counts = np.bincount(owner, minlength=n + 1)[1:]
     first = np.cumsum(counts) - counts

@@ -46,29 +46,29 @@ def possible_cuts(
     """
     joins = merges.joining(regions.pairs)
     chances = merges.chance[joins]
-    wanted = (joins > 0) & (chances >= border_of(LEAST, size)) & (chances < limit)
-    order = np.unique(joins[wanted])
+    is_possible = (joins > 0) & (chances >= border_of(LEAST, size)) & (chances < limit)
+    order = np.unique(joins[is_possible])
     order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
     if not len(order):
         return ()
     places = np.full(len(merges.into), -1)
     places[order] = np.arange(len(order))
     edges: list[Edges] = [[] for _ in order]
-    for place, begin, end in _edges(labels, first, regions, np.where(wanted, places[joins], -1)):
-        edges[place].append((begin, end))
-    ways = [_way(each) for each in edges]
+    for index, begin, end in _edges(labels, first, regions, np.where(is_possible, places[joins], -1)):
+        edges[index].append((begin, end))
+    ways = [_way(edges_of_cut) for edges_of_cut in edges]
     passed: dict[Corner, list[int]] = {}
-    for place, way in enumerate(ways):
+    for index, way in enumerate(ways):
         for corner in way:
-            passed.setdefault(corner, []).append(place)
+            passed.setdefault(corner, []).append(index)
     return tuple(
         Cut(
-            round(chance_of(merges.chance[order[place]], size), 3),
+            round(chance_of(merges.chance[order[index]], size), 3),
             _line(way),
-            sorted({other for end in (way[0], way[-1]) for other in passed[end] if other < place}),
+            sorted({other for end in (way[0], way[-1]) for other in passed[end] if other < index}),
             _sides(way, labels.shape),
         )
-        for place, way in enumerate(ways)
+        for index, way in enumerate(ways)
     )
 
 
@@ -83,12 +83,12 @@ def _edges(
         here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
         y, x = np.nonzero((here != there) & (here >= first) & (there >= first))
         sides = np.sort(np.stack([here[y, x], there[y, x]]).astype(np.int64) - first + 1, axis=0)
-        found = places[np.searchsorted(keys, sides[0] * base + sides[1])]
-        some = found >= 0
+        cuts = places[np.searchsorted(keys, sides[0] * base + sides[1])]
+        some = cuts >= 0
         begins = np.stack([x + columns, y + rows], axis=1)[some]
         ends = begins + np.array([rows, columns])
-        for place, begin, end in zip(found[some].tolist(), begins.tolist(), ends.tolist(), strict=True):
-            yield place, (begin[0], begin[1]), (end[0], end[1])
+        for index, begin, end in zip(cuts[some].tolist(), begins.tolist(), ends.tolist(), strict=True):
+            yield index, (begin[0], begin[1]), (end[0], end[1])
 
 
 def _way(edges: Edges) -> list[Corner]:
@@ -127,4 +127,4 @@ def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
     """The second pixels beside the edge in the middle, as a made cut may differ by one."""
     (x, y), (across, _) = sorted(way[(len(way) - 2) // 2 :][:2])
     one, other = (x - 2, y, x + 1, y), (x, y - 2, x, y + 1)
-    return [int(each) for each in np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2)]
+    return [int(end) for end in np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2)]

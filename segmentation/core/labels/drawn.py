@@ -29,8 +29,8 @@ def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
     first, last = np.clip(np.ceil(ends - 0.5), 0, rows).astype(np.int64).T
     if (last - first).sum() > MOST_CROSSINGS:
         raise ValueError("too many crossings")
-    which, row = _rows_of(first, last)
-    (x0, y0), (x1, y1) = begin[which].T, end[which].T
+    edge, row = _rows_of(first, last)
+    (x0, y0), (x1, y1) = begin[edge].T, end[edge].T
     x = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
     pixels = row * width + np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
     check_time()
@@ -54,23 +54,23 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
     first = np.clip(np.floor(low - 0.5), 0, rows).astype(np.int64)
     last = np.clip(np.ceil(high + 0.5), 0, rows).astype(np.int64)
     parts = np.cumsum(last - first) // MOST_AT_ONCE
-    found = [np.zeros((2, 0), np.int64)]
+    spans = [np.zeros((2, 0), np.int64)]
     for part in np.unique(parts):
         check_time()
         some = parts == part
-        which, row = _rows_of(first[some], last[some])
-        left, right = _reached(begin[some][which], end[some][which], (row + 0.5).astype(float), radius)
+        segment, row = _rows_of(first[some], last[some])
+        left, right = _reached(begin[some][segment], end[some][segment], (row + 0.5).astype(float), radius)
         left, right = np.maximum(left, 0), np.minimum(right, width)
         painted = left < right
-        found.append((row * width + np.stack([left, right]))[:, painted])
-    return united(*np.concatenate(found, axis=1))
+        spans.append((row * width + np.stack([left, right]))[:, painted])
+    return united(*np.concatenate(spans, axis=1))
 
 
 def _rows_of(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Every row from first to last (exclusive) of each of n spans: the place of its span, and the row."""
     counts = last - first
-    which = np.repeat(np.arange(len(first)), counts)
-    return which, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(which))
+    span = np.repeat(np.arange(len(first)), counts)
+    return span, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(span))
 
 
 def _reached(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

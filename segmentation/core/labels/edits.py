@@ -45,24 +45,24 @@ def delete(now: WorkingLabels, ids: Sequence[int]) -> Patch:
 def restore(now: WorkingLabels, ids: Sequence[int], earlier: WorkingLabels) -> Patch:
     """Objects that were set aside are kept again. Deleted objects come back from `earlier` with their ids, on pixels
     that are still background."""
-    known = {number: now.objects[number].confirmed() for number in ids if number in now.objects}
+    objects = {number: now.objects[number].confirmed() for number in ids if number in now.objects}
     gone = [number for number in ids if number not in now.objects]
     if not gone:
-        return now.patch_to(no_runs(), known)
-    here, numbers = now.under(earlier.runs_of(earlier.chosen(gone)))
-    free = here[:, 2] == 0
+        return now.patch_to(no_runs(), objects)
+    runs, numbers = now.under(earlier.runs_of(earlier.chosen(gone)))
+    free = runs[:, 2] == 0
     if lost := sorted(set(gone) - set(numbers[free].tolist())):
         raise BadEdit(f"Nothing of object {lost[0]} can be restored: other objects lie where it was.")
-    wanted = np.column_stack([here[:, :2], numbers])[free]
-    return now.patch_to(wanted, known | {number: earlier.objects[number] for number in gone})
+    restored = np.column_stack([runs[:, :2], numbers])[free]
+    return now.patch_to(restored, objects | {number: earlier.objects[number] for number in gone})
 
 
 def set_aside(now: WorkingLabels, ids: Sequence[int], reason: str) -> Patch:
     """The objects stay in the image but do not count; reason: a word or two for the tables."""
     if not 0 < len(reason.strip()) <= 40:
         raise BadEdit("A reason has 1 to 40 characters.")
-    known = {number: now.objects[number]._replace(reason=reason.strip()) for number in now.chosen(ids)}
-    return now.patch_to(no_runs(), known)
+    objects = {number: now.objects[number]._replace(reason=reason.strip()) for number in now.chosen(ids)}
+    return now.patch_to(no_runs(), objects)
 
 
 def reviewed(now: WorkingLabels, ids: Sequence[int]) -> Patch:
@@ -72,9 +72,9 @@ def reviewed(now: WorkingLabels, ids: Sequence[int]) -> Patch:
 
 def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
     """The objects get the class of this name."""
-    place, each = _place(now, name), {number: now.objects[number] for number in now.chosen(ids)}
-    known = {number: one._replace(place=place, confidence=nan, by_hand=True) for number, one in each.items()}
-    return now.patch_to(no_runs(), known)
+    class_index, chosen = _place(now, name), {number: now.objects[number] for number in now.chosen(ids)}
+    new = {number: item._replace(place=class_index, confidence=nan, by_hand=True) for number, item in chosen.items()}
+    return now.patch_to(no_runs(), new)
 
 
 def merge(now: WorkingLabels, ids: Sequence[int], boundary: bool = False) -> Patch:
@@ -119,20 +119,20 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
         ids = sorted({*crossed[:, 2].tolist()} - {0})
     boxes = now.boxes(ids) if ids else {}
     for led in (False, True):
-        runs, known = [no_runs()], dict[int, Object | None]()
-        for each, box in boxes.items():
-            inside = now.crop(box) == each
+        runs, objects = [no_runs()], dict[int, Object | None]()
+        for object_id, box in boxes.items():
+            inside = now.crop(box) == object_id
             parts = cut(inside, line_pixels(to_edge(points, inside, box) if led else points, box))
             parts = without_boundary(parts) if boundary else parts
             if parts.max() < 2 or (np.bincount(parts[inside])[1:] < SMALLEST).any():
                 continue
-            first = max(now.next_id, 1 + max(known, default=0))
-            numbers = np.array([0, each, *range(first, first + parts.max() - 1)], np.int32)
-            known |= {new: now.objects[each].confirmed() for new in numbers[1:].tolist()}
+            first = max(now.next_id, 1 + max(objects, default=0))
+            numbers = np.array([0, object_id, *range(first, first + parts.max() - 1)], np.int32)
+            objects |= {new: now.objects[object_id].confirmed() for new in numbers[1:].tolist()}
             runs.append(runs_in(numbers[parts], inside, box, now.width))
-        if known:
+        if objects:
             every = np.concatenate(runs)
-            return now.patch_to(every[every[:, 0].argsort()], known)
+            return now.patch_to(every[every[:, 0].argsort()], objects)
     whole = "any object" if number is None else f"object {number}"
     raise BadEdit(
         f"The line does not split {whole}: draw it from edge to edge, so that each part has at least {SMALLEST} px."
@@ -160,16 +160,16 @@ def draw(
 def _redrawn(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
     if number is None:
         raise BadEdit("Name the object that is drawn anew.")
-    own = _all_as(now.runs_of(now.chosen([number])), 0)
-    without = now.written(own)
+    old = _all_as(now.runs_of(now.chosen([number])), 0)
+    without = now.written(old)
     if ground:
         pixels, _ = without.under(pixels)
         pixels = pixels[pixels[:, 2] == 0]
     if not len(pixels):
         raise BadEdit(NO_PIXEL)
     drawn = _all_as(pixels, number)
-    known = {number: now.objects[number].confirmed()}
-    return difference(now, without.written(drawn), [own, drawn], "The outline is the same as before.", known)
+    objects = {number: now.objects[number].confirmed()}
+    return difference(now, without.written(drawn), [old, drawn], "The outline is the same as before.", objects)
 
 
 def paint(
@@ -189,17 +189,17 @@ def given(
     now: WorkingLabels, pixels: Runs, number: int | None = None, *, ground: bool = False, name: str = ""
 ) -> Patch:
     """As `draw`, of these pixels."""
-    place = _place(now, name) if name else 0
+    class_index = _place(now, name) if name else 0
     if number is None:
-        number, known = now.next_id, Object(place, nan, True, "")
+        number, item = now.next_id, Object(class_index, nan, True, "")
     else:
-        known = now.objects[now.chosen([number])[0]].confirmed()
+        item = now.objects[now.chosen([number])[0]].confirmed()
     if ground:
         pixels, _ = now.under(pixels)
         pixels = pixels[pixels[:, 2] == 0]
     if not len(pixels):
         raise BadEdit(NO_PIXEL)
-    return now.patch_to(_all_as(pixels, number), {number: known})
+    return now.patch_to(_all_as(pixels, number), {number: item})
 
 
 def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, *, name: str = "") -> Patch:
@@ -211,8 +211,8 @@ def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, 
     runs = runs[runs[:, 0] < now.rows * now.width]
     top, left = np.divmod(runs[:, 0], now.width)
     pieces = grouped(top, left, left + runs[:, 1], runs[:, 2].tolist(), now.width + 2)
-    there = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
-    return given(now, runs[pieces == there], number, name=name)
+    piece = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
+    return given(now, runs[pieces == piece], number, name=name)
 
 
 def erase(
@@ -227,11 +227,11 @@ def erase(
     if (polygon is None) == (points is None) or (points is None) != (radius is None):
         raise BadEdit("erase needs a polygon, or points and a radius.")
     pixels = _filled(now, polygon) if points is None or radius is None else _stroked(now, points, radius)
-    here, _ = now.under(pixels)
-    taken = here[:, 2] != 0 if number is None else here[:, 2] == now.chosen([number])[0]
-    if not taken.any():
+    runs, _ = now.under(pixels)
+    is_erased = runs[:, 2] != 0 if number is None else runs[:, 2] == now.chosen([number])[0]
+    if not is_erased.any():
         raise BadEdit("There is nothing to erase there.")
-    return now.patch_to(_all_as(here[taken], 0), {})
+    return now.patch_to(_all_as(runs[is_erased], 0), {})
 
 
 def fill(now: WorkingLabels, ids: Sequence[int]) -> Patch:
@@ -252,12 +252,12 @@ def difference(
     after: WorkingLabels,
     written: Sequence[Runs],
     none: str,
-    known: Mapping[int, Object | None] = NOTHING_KNOWN,
+    objects: Mapping[int, Object | None] = NOTHING_KNOWN,
 ) -> Patch:
     """The patch from outlines to those in which some runs were written; raises BadEdit(none) where they are alike."""
     every = np.concatenate([no_runs(), *written])
     starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
-    patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], known)
+    patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], objects)
     if not len(patch.runs):
         raise BadEdit(none)
     return patch

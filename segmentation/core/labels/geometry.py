@@ -99,12 +99,12 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
     numbers = np.zeros(count + 1, np.int32)
     for piece in range(1, int(pieces.max(initial=0)) + 1):
         check_time()
-        held = np.unique(parts[(pieces == piece) & (parts > 0)])
-        numbers[held[areas[held].argsort()[::-1][1:]]] = -1
+        numbers_here = np.unique(parts[(pieces == piece) & (parts > 0)])
+        numbers[numbers_here[areas[numbers_here].argsort()[::-1][1:]]] = -1
     numbers[numbers < 0] = np.arange(2, 2 + int((numbers < 0).sum()))
     numbers[numbers == 0] = 1
-    found: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
-    return found
+    labels: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
+    return labels
 
 
 def without_boundary(parts: Labels) -> Labels:
@@ -112,8 +112,8 @@ def without_boundary(parts: Labels) -> Labels:
     met = np.zeros(parts.shape, bool)
     for here, there in (((slice(None), slice(-1)), (slice(None), slice(1, None))), ((slice(-1),), (slice(1, None),))):
         met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
-    kept: Labels = np.where(steps_from(spread(met), BOUNDARY // 2 - 1) < BOUNDARY // 2, 0, parts).astype(np.int32)
-    return kept
+    apart: Labels = np.where(steps_from(spread(met), BOUNDARY // 2 - 1) < BOUNDARY // 2, 0, parts).astype(np.int32)
+    return apart
 
 
 def spread(mask: Mask) -> Mask:
@@ -173,8 +173,8 @@ def line_pixels(points: Floats, box: Box) -> Mask:
             continue
         steps = ceil(4 * float(np.abs(two - one).max()) * (end - begin)) + 2
         x, y = np.floor(one + np.linspace(begin, end, steps)[:, None] * (two - one)).astype(int).T
-        seen = (x >= left) & (x < right) & (y >= top) & (y < bottom)
-        barrier[y[seen] - top, x[seen] - left] = True
+        inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
+        barrier[y[inside] - top, x[inside] - left] = True
     return barrier
 
 

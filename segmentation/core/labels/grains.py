@@ -25,8 +25,8 @@ def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[
     """
     regions = closed_regions(boundary, threshold)
     # Along a straight border the blurred one has this value at REACH; a jagged one is straightened by it.
-    there = np.exp(-(REACH**2) / (2 * BLUR**2)) / (BLUR * np.sqrt(2 * np.pi))
-    inside = ndimage.gaussian_filter(edges(regions).astype(np.float32), BLUR) < there
+    level = np.exp(-(REACH**2) / (2 * BLUR**2)) / (BLUR * np.sqrt(2 * np.pi))
+    inside = ndimage.gaussian_filter(edges(regions).astype(np.float32), BLUR) < level
     labels, count = ndimage.label(ndimage.binary_opening(inside, BLOCK))
     labels = labels.astype(np.int32, copy=False)
     large = areas_of(labels, count) >= SMALLEST
@@ -63,10 +63,10 @@ def crossings(labels: NDArray[np.int32]) -> NDArray[np.float64]:
     """(H, W): how many grains of labels (H, W) the rows and columns cross (ASTM E112). Entering and leaving a grain
     count half each, so a grain at one end of a line counts half."""
     crossed = np.zeros(labels.shape)
-    for lines, found in ((labels, crossed), (labels.T, crossed.T)):
+    for lines, counts in ((labels, crossed), (labels.T, crossed.T)):
         passed = lines[:, 1:] != lines[:, :-1]
-        found[:, 1:] += (passed & (lines[:, 1:] > 0)) / 2
-        found[:, :-1] += (passed & (lines[:, :-1] > 0)) / 2
+        counts[:, 1:] += (passed & (lines[:, 1:] > 0)) / 2
+        counts[:, :-1] += (passed & (lines[:, :-1] > 0)) / 2
     return crossed
 
 

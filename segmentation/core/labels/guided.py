@@ -30,13 +30,13 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
     box = now.boxes([number])[number]
     inside = now.crop(box) == number
     seeds = np.zeros(inside.shape, np.int32)
-    for place, (x, y) in enumerate(np.floor(points_of(points, 2)).astype(int).tolist(), 1):
+    for index, (x, y) in enumerate(np.floor(points_of(points, 2)).astype(int).tolist(), 1):
         row, column = y - box[0], x - box[1]
         if not (0 <= row < inside.shape[0] and 0 <= column < inside.shape[1] and inside[row, column]):
-            raise BadEdit(f"Point {place} lies outside object {number}.")
+            raise BadEdit(f"Point {index} lies outside object {number}.")
         if seeds[row, column]:
             raise BadEdit("Two points lie in the same pixel.")
-        seeds[row, column] = place
+        seeds[row, column] = index
     height = _depth(now, box)
     # No valley lies above the lowest point: there the nearest point decides.
     parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
@@ -45,8 +45,8 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
     if (np.bincount(parts.ravel(), minlength=len(points) + 1)[1:] < SMALLEST).any():
         raise BadEdit(f"The points lie too close together: each part has at least {SMALLEST} px.")
     ids = np.array([0, number, *range(now.next_id, now.next_id + len(points) - 1)], np.int32)
-    known = {int(each): now.objects[number].confirmed() for each in ids[1:]}
-    return now.patch_to(runs_in(ids[parts], inside, box, now.width), known)
+    objects = {int(new): now.objects[number].confirmed() for new in ids[1:]}
+    return now.patch_to(runs_in(ids[parts], inside, box, now.width), objects)
 
 
 def add(
@@ -69,13 +69,13 @@ def add(
     tall, wide = now.rows, now.width
     if not (0 <= y < tall and 0 <= x < wide):
         raise BadEdit(OUTSIDE)
-    if there := int(now.crop((y, x, y + 1, x + 1))[0, 0]):
-        raise BadEdit(f"Object {there} is there already.")
+    if present := int(now.crop((y, x, y + 1, x + 1))[0, 0]):
+        raise BadEdit(f"Object {present} is there already.")
     if not now.maps:
         raise BadEdit("The maps of the network are not stored with this result: draw the outline instead.")
-    here = int(_foreground(now, (y, x, y + 1, x + 1))[0, 0])
+    level_here = int(_foreground(now, (y, x, y + 1, x + 1))[0, 0])
     threshold = 255 * float(now.used.get("threshold") or 0.5)
-    level = max(1.0, min(threshold, here / 2))
+    level = max(1.0, min(threshold, level_here / 2))
     deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
     depth = SHALLOW if deleted else DEEP
 
@@ -95,21 +95,21 @@ def add(
                 break
             if not whole or step == STEPS - 1:
                 raise BadEdit("It gets no wider: draw the outline instead.")
-    levels = np.maximum(np.linspace(level, here, LEVELS), 1.0).tolist()
+    levels = np.maximum(np.linspace(level, level_here, LEVELS), 1.0).tolist()
 
     def leaves_out(level: float) -> bool:
         box, inside, whole = outlined(level)
-        seen = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
-        return whole and not any(inside[row - box[0], column - box[1]] for row, column in seen)
+        near = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
+        return whole and not any(inside[row - box[0], column - box[1]] for row, column in near)
 
     # An outline is hardly ever larger than those of lower levels.
     first = bisect_left(levels, True, key=leaves_out) if others else 0
     box, inside, whole = outlined(levels[first % LEVELS])
     if first == LEVELS:
         seeds = np.zeros(inside.shape, np.int32)
-        for place, (column, row) in enumerate([*others, (x, y)], 1):
+        for index, (column, row) in enumerate([*others, (x, y)], 1):
             if box[0] <= row < box[2] and box[1] <= column < box[3]:
-                seeds[row - box[0], column - box[1]] = place
+                seeds[row - box[0], column - box[1]] = index
         if not whole or [x, y] in others:
             raise BadEdit("No outline leaves out these points: draw it instead.")
         height = _depth(now, box)
@@ -168,11 +168,11 @@ def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, i
     seeds, total = np.zeros(inside.shape, np.int32), 0
     for level in range(int(height.max()), -1, -1):
         pieces, count = components(inside & (height >= level))
-        high, held = np.zeros(count + 1, np.int64), np.zeros(count + 1, bool)
+        high, has_seed = np.zeros(count + 1, np.int64), np.zeros(count + 1, bool)
         np.maximum.at(high, pieces.ravel(), height.ravel())
-        held[pieces[seeds > 0]] = True
+        has_seed[pieces[seeds > 0]] = True
         # A peak counts once the map has fallen by the depth around it, and no other has been met on the way.
-        new = ~held if not level else ~held & ((high - level) * step >= depth)
+        new = ~has_seed if not level else ~has_seed & ((high - level) * step >= depth)
         new[0] = False
         tops = new[pieces] & (height == high[pieces])
         seeds[tops], total = pieces[tops] + total, total + count  # tops that meet on the way are one seed
@@ -187,15 +187,15 @@ def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     after, written = now, []
     for number, box in now.boxes(ids, margin=1).items():
         part, labels = now.crop(box), after.crop(box)
-        own = part == number
-        around = np.pad(own, 1).astype(np.int8)
-        tall, wide = own.shape
+        body = part == number
+        around = np.pad(body, 1).astype(np.int8)
+        tall, wide = body.shape
         nine = sum(around[r : r + tall, c : c + wide] for r in range(3) for c in range(3))
-        kept = nine >= 5
-        grown = (labels == 0) & (part == 0) & kept
-        if not (own & kept).any() and not grown.any():
+        most = nine >= 5
+        grown = (labels == 0) & (part == 0) & most
+        if not (body & most).any() and not grown.any():
             raise BadEdit(f"Object {number} is too thin to be smoothed.")
-        written.append(runs_in(np.where(grown, np.int32(number), 0), own & ~kept | grown, box, now.width))
+        written.append(runs_in(np.where(grown, np.int32(number), 0), body & ~most | grown, box, now.width))
         after = after.written(written[-1])
     return difference(now, after, written, "These outlines are smooth already.")
 

@@ -21,9 +21,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def find_lines(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
+def find_lines(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
     """(H, W) int32 1..n: the pieces of a map (H, W) uint8 at or above the threshold; corners connect pixels."""
-    pieces, count = ndimage.label(shown >= max(1, round(threshold * 255)), ALL_SIDES)
+    pieces, count = ndimage.label(levels >= max(1, round(threshold * 255)), ALL_SIDES)
     keep = np.bincount(pieces.ravel(), minlength=count + 1) >= SMALLEST
     keep[0] = False
     numbers = np.cumsum(keep) * keep
@@ -55,7 +55,7 @@ def _length(shape: NDArray[np.bool_]) -> float:
         length = _polyline(np.concatenate([ring, ring[:1]]))
     else:
         length = _straight(padded, depth) or _between_ends(points[first].astype(float), depth[first], padded)
-    return length + sum(_to_end(points[each].astype(float), depth[each], padded) for each in branches)
+    return length + sum(_to_end(points[branch].astype(float), depth[branch], padded) for branch in branches)
 
 
 def _tree(bone: NDArray[np.bool_]) -> sparse.csr_matrix:
@@ -105,7 +105,7 @@ def _between_ends(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> floa
     cut = int(np.ceil(BLUNT * half)) + 1
     cut = min(cut, (len(path) - 3) // 2) if len(path) > 4 else 0
     smooth = _smoothed(path[cut : len(path) - cut])
-    return _polyline(smooth) + sum(_end(each, half, shape) for each in (smooth, smooth[::-1]))
+    return _polyline(smooth) + sum(_end(way, half, shape) for way in (smooth, smooth[::-1]))
 
 
 def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:

@@ -14,13 +14,13 @@ SMALLEST = 5  # px
 NARROWS = 0.25  # of the half width of a piece: by so much it must be narrower between two loops
 
 
-def find_loops(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
+def find_loops(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
     """(H, W) int32 1..n: the loops in a map (H, W) uint8 that reach the threshold.
 
     A ring is filled. A watershed of the distance to the edge (Vincent and Soille 1991) splits a piece where this
     distance falls by more than NARROWS between two maxima.
     """
-    pieces, _ = ndimage.label(shown >= max(1, round(threshold * 255)))
+    pieces, _ = ndimage.label(levels >= max(1, round(threshold * 255)))
     inside = fill_holes(pieces.astype(np.int32)) > 0
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1], 0.7)
     # On a logarithmic scale a fall is a share of the width, for small and large loops alike.

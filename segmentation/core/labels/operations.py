@@ -147,8 +147,8 @@ class Corrections:
 def splits(corrections: Corrections, chosen: Container[int]) -> list[Operation]:
     """The operations that make the possible cuts at the chosen places of the list, as far as they can still be made."""
     trial, operations = corrections.followed_by([]), list[Operation]()
-    for place, cut in enumerate(trial.original.cuts):
-        if place in chosen and (number := cut.divides(trial.now.crop)):
+    for index, cut in enumerate(trial.original.cuts):
+        if index in chosen and (number := cut.divides(trial.now.crop)):
             with suppress(BadEdit):
                 operations.append(trial.do({"op": "split", "id": number, "line": cut.line}).operation)
     return operations
@@ -183,9 +183,9 @@ def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segm
     Raises BadEdit, which names the operation that is impossible; then nothing is changed.
     """
     corrections = Corrections(WorkingLabels.of(segmentation))
-    for place, operation in enumerate(operations, 1):
+    for index, operation in enumerate(operations, 1):
         try:
             corrections.do(operation)
         except BadEdit as problem:
-            raise BadEdit(f"Operation {place}: {problem}") from problem
+            raise BadEdit(f"Operation {index}: {problem}") from problem
     return finished(segmentation, corrections.steps)

@@ -23,12 +23,12 @@ LOW_MERGE_LIMIT = 0.2  # the limit for small particles
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 
 
-def _of(known: tuple[str, ...], *needed: str) -> AfterValidator:
+def _of(others: tuple[str, ...], *needed: str) -> AfterValidator:
     """A validator of weights: all needed ones and any known ones are there, or none at all."""
 
     def check(weights: dict[str, float]) -> dict[str, float]:
-        if weights and not {*needed} <= {*weights} <= {*needed, *known}:
-            raise ValueError(f"it has {' and '.join(needed)} and some of {', '.join(known)}, or none.")
+        if weights and not {*needed} <= {*weights} <= {*needed, *others}:
+            raise ValueError(f"it has {' and '.join(needed)} and some of {', '.join(others)}, or none.")
         if not 0 < weights.get(MERGE_LIMIT, EVEN) < 1:
             raise ValueError(f"its {MERGE_LIMIT} is a number between 0 and 1.")
         return weights

@@ -48,14 +48,14 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
     )
 
 
-def that_count(found: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
+def that_count(outlines: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
     """The outlines without faint ones and gaps between particles, which measuring sets aside by default.
 
     grey: (H, W) uint8, the picture as the network saw it.
     """
-    keep = ~contrasts(grey, found.labels).faint(options.faint)
+    keep = ~contrasts(grey, outlines.labels).faint(options.faint)
     numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
-    return replace(found, labels=numbers[found.labels], confidence=found.confidence[keep])
+    return replace(outlines, labels=numbers[outlines.labels], confidence=outlines.confidence[keep])
 
 
 def least_chance(expected: float, options: Mapping[str, Any]) -> float:
@@ -85,8 +85,8 @@ def outline_twice(
     limit = limit_for(size, options.region_merging[MERGE_LIMIT])
     cuts = possible_cuts(*regions, merges, limit, size)
     more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(min(limit, border_of(EVEN, size))))
-    found = merged_labels(regions, merges.ends(limit))
-    first, other = (_likely(maps, grey, scale, labels, options) for labels in (found, more))
+    usual = merged_labels(regions, merges.ends(limit))
+    first, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))
     return replace(first, cuts=cuts), replace(other, cuts=cuts)
 
 
@@ -98,8 +98,8 @@ def _likely(maps: Maps, grey: Grey, scale: float, labels: Labels, options: Parti
     expected = float(certainty[standing].mean()) if standing.any() else float(certainty.mean())
     least = least_chance(expected, {"noise": options.noise})
     keep = certainty >= least
-    left, dropped, shown = certainty[keep], int((~keep).sum()), certainty[keep & standing]
+    left, dropped, certain = certainty[keep], int((~keep).sum()), certainty[keep & standing]
     if dropped:
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
         relabel(labels, numbers)
-    return Outlines(labels, left, dropped, float(shown.mean()) if len(shown) and least == HOPELESS else expected)
+    return Outlines(labels, left, dropped, float(certain.mean()) if len(certain) and least == HOPELESS else expected)

@@ -63,7 +63,7 @@ class Patch:
     @property
     def made(self) -> list[int]:
         """The touched ids that still exist afterwards."""
-        return [number for number, each in self.objects.items() if each is not None]
+        return [number for number, item in self.objects.items() if item is not None]
 
     @property
     def check(self) -> int:
@@ -72,27 +72,27 @@ class Patch:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        known = {str(number): each and each.as_list() for number, each in self.objects.items()}
-        return {"runs": self.runs.tolist(), "objects": known, "next": self.next_id}
+        objects = {str(number): item and item.as_list() for number, item in self.objects.items()}
+        return {"runs": self.runs.tolist(), "objects": objects, "next": self.next_id}
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Patch:
+    def from_dict(cls, content: Mapping[str, Any]) -> Patch:
         """The patch that `as_dict` wrote; raises BadEdit for anything else."""
         try:
-            runs = np.array(said["runs"] or no_runs())
+            runs = np.array(content["runs"] or no_runs())
             if runs.dtype.kind != "i" or runs.shape[1:] != (3,) or runs.min(initial=0) < 0 or runs.max(initial=0) >> 31:
                 raise ValueError("no runs")
-            objects = {int(number): _object(each) for number, each in said["objects"].items()}
-            return cls(runs.astype(np.int32), objects, int(said["next"]))
+            objects = {int(number): _object(item) for number, item in content["objects"].items()}
+            return cls(runs.astype(np.int32), objects, int(content["next"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadEdit("This is not an edit of DeepSegm: export it again.") from error
 
 
-def _object(said: Sequence[Any] | None) -> Object | None:
-    if said is None:
+def _object(row: Sequence[Any] | None) -> Object | None:
+    if row is None:
         return None
-    place, confidence, by_hand, reason = said
-    return Object(int(place), nan if confidence is None else float(confidence), bool(by_hand), str(reason))
+    class_index, confidence, by_hand, reason = row
+    return Object(int(class_index), nan if confidence is None else float(confidence), bool(by_hand), str(reason))
 
 
 def check_fits(patch: Patch, shape: tuple[int, int]) -> None:
@@ -113,34 +113,34 @@ def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
     Alternatives are dropped, because they belong to the old outlines. Raises BadEdit if a patch does not fit.
     """
     labels, next_id, changed = segmentation.labels.copy(), segmentation.next_id, False
-    known: dict[int, Object | None] = {}
+    objects: dict[int, Object | None] = {}
     for patch in patches:
         check_fits(patch, (labels.shape[0], labels.shape[1]))
         pixels, ids = repeated(patch.runs)
         labels.ravel()[pixels] = ids
-        known |= patch.objects
+        objects |= patch.objects
         next_id, changed = max(next_id, patch.next_id), True
-    return _with(segmentation, labels, known, next_id) if changed else segmentation
+    return _with(segmentation, labels, objects, next_id) if changed else segmentation
 
 
-def _with(segmentation: Segmentation, labels: Labels, known: Mapping[int, Object | None], next_id: int) -> Segmentation:
-    rest = ~np.isin(segmentation.ids, list(known))
-    new = {number: each for number, each in known.items() if each is not None}
-    ids = np.concatenate([segmentation.ids[rest], np.array([*new], np.int32)])
+def _with(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object | None], next_id: int) -> Segmentation:
+    unchanged = ~np.isin(segmentation.ids, list(data))
+    new = {number: item for number, item in data.items() if item is not None}
+    ids = np.concatenate([segmentation.ids[unchanged], np.array([*new], np.int32)])
     order = np.argsort(ids)
-    places = np.array([each.place for each in new.values()], np.int32)
-    confidence = np.array([each.confidence for each in new.values()], np.float32)
-    by_hand = {number for number, each in new.items() if each.by_hand}
-    reasons = {number: each.reason for number, each in new.items() if each.reason}
+    places = np.array([item.place for item in new.values()], np.int32)
+    confidence = np.array([item.confidence for item in new.values()], np.float32)
+    by_hand = {number for number, item in new.items() if item.by_hand}
+    reasons = {number: item.reason for number, item in new.items() if item.reason}
     return replace(
         segmentation,
         labels=labels,
         ids=ids[order],
-        classes=np.concatenate([segmentation.classes[rest], places])[order],
-        confidence=np.concatenate([segmentation.confidence[rest], confidence])[order],
+        classes=np.concatenate([segmentation.classes[unchanged], places])[order],
+        confidence=np.concatenate([segmentation.confidence[unchanged], confidence])[order],
         next_id=next_id,
-        by_hand=frozenset(segmentation.by_hand - known.keys()) | by_hand,
-        set_aside={number: why for number, why in segmentation.set_aside.items() if number not in known} | reasons,
+        by_hand=frozenset(segmentation.by_hand - data.keys()) | by_hand,
+        set_aside={number: why for number, why in segmentation.set_aside.items() if number not in data} | reasons,
         alternatives={},
     )
 
@@ -148,9 +148,9 @@ def _with(segmentation: Segmentation, labels: Labels, known: Mapping[int, Object
 def points_of(points: Points, least: int) -> Floats:
     """Points (n, 2) of a line or outline; raises BadEdit."""
     try:
-        found = np.array(points, float).reshape(-1, 2)
+        array = np.array(points, float).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:
         raise BadEdit("A line or outline is a list of points [x, y].") from error
-    if not least <= len(found) <= MOST_POINTS or not (np.abs(found) < FARTHEST).all():
+    if not least <= len(array) <= MOST_POINTS or not (np.abs(array) < FARTHEST).all():
         raise BadEdit(f"It takes {least} to {MOST_POINTS} points [x, y], each in pixels of the image.")
-    return found
+    return array

@@ -70,8 +70,8 @@ def oversegment(
     labels = grow(components, count, markers, owners, distance)
     del components, markers  # of a large image half a gigabyte
     inside = max(1, round(INSIDE / min(scale, 1.0)))
-    found = gathered(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
-    return labels, count + 1, RegionGraph(_sums(labels, count, len(owners), grey), peaks, *found, noise_of(grey))
+    borders = gathered(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
+    return labels, count + 1, RegionGraph(_sums(labels, count, len(owners), grey), peaks, *borders, noise_of(grey))
 
 
 def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, NDArray[np.int64]]:
@@ -96,19 +96,19 @@ def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
         y, x = np.nonzero(part > components)
         region, shade, x_, y_ = part[y, x] - components, grey[top + y, x], x.astype(float), (top + y).astype(float)
         weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, shade)
-        total += np.stack([np.bincount(region, each, minlength=count) for each in weights], axis=1)
+        total += np.stack([np.bincount(region, weight, minlength=count) for weight in weights], axis=1)
     return total
 
 
 def _borders(
-    labels: Labels, components: int, base: int, seen: tuple[NDArray[np.uint8], ...], inside: int
+    labels: Labels, components: int, base: int, pictures: tuple[NDArray[np.uint8], ...], inside: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """For every two adjacent pixels of different regions: key (for `gathered`), saddle and line.
 
-    seen: smoothed inner distance, grey and, optionally, contacts of particles. inside: px to where sides are read.
+    pictures: smoothed inner distance, grey and, optionally, contacts of particles. inside: px to where sides are read.
     """
-    distance, grey = seen[:2]
-    found: list[tuple[NDArray[np.int64], Floats, Floats]] = []
+    distance, grey = pictures[:2]
+    parts: list[tuple[NDArray[np.int64], Floats, Floats]] = []
     for rows, columns in ((1, 0), (0, 1)):
         here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
         y, x = np.nonzero((here != there) & (here > components) & (there > components))
@@ -117,16 +117,16 @@ def _borders(
         sides = _deep(labels, grey, one, (-inside * rows, -inside * columns))
         sides += _deep(labels, grey, other, (inside * rows, inside * columns))
         darkness = (sides - grey[one] - grey[other]) / 2
-        touching = (seen[2][one] / 255 if len(seen) > 2 else 0.0) + 0 * darkness
+        touching = (pictures[2][one] / 255 if len(pictures) > 2 else 0.0) + 0 * darkness
         saddle = np.minimum(distance[one], distance[other]) / 255
-        found.append((regions[0] * base + regions[1], saddle, np.stack([np.ones(len(y)), darkness, touching], axis=1)))
-    keys, saddles, lines = zip(*found, strict=True)
+        parts.append((regions[0] * base + regions[1], saddle, np.stack([np.ones(len(y)), darkness, touching], axis=1)))
+    keys, saddles, lines = zip(*parts, strict=True)
     return np.concatenate(keys), np.concatenate(saddles), np.concatenate(lines)
 
 
 def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tuple[int, int]) -> Floats:
     """The grey (k,) one step away from pixels, or at the pixels themselves if their region ends before."""
-    y, x = (np.clip(place + far, 0, side - 1) for place, far, side in zip(at, step, labels.shape, strict=True))
+    y, x = (np.clip(axis + far, 0, side - 1) for axis, far, side in zip(at, step, labels.shape, strict=True))
     return np.where(labels[y, x] == labels[at], grey[y, x], grey[at]).astype(float)
 
 
@@ -134,10 +134,10 @@ def gathered(
     keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """`pairs`, `saddles` and `lines` of RegionGraph, from keys lower * base + higher, which may occur many times."""
-    unique, place = np.unique(keys, return_inverse=True)
+    unique, index = np.unique(keys, return_inverse=True)
     highest, sums = np.zeros(len(unique)), np.zeros((len(unique), lines.shape[1]))
-    np.maximum.at(highest, place, saddles)
-    np.add.at(sums, place, lines)
+    np.maximum.at(highest, index, saddles)
+    np.add.at(sums, index, lines)
     return np.stack([unique // base, unique % base], axis=1), highest, sums
 
 

@@ -48,13 +48,13 @@ class Merges(NamedTuple):
         """(m,) the merge, by the region that was merged into another, that made regions (m, 2) one; 0 where none
         did."""
         one, other = pairs.T.copy()
-        found = np.zeros(len(pairs), np.int64)
+        merges = np.zeros(len(pairs), np.int64)
         turns = np.where(self.turn > 0, self.turn, len(self.turn))
         while (going := (one != other) & (np.minimum(turns[one], turns[other]) < len(turns))).any():
             first = np.where(turns[one] <= turns[other], one, other)
-            found = np.where(going, first, found)
+            merges = np.where(going, first, merges)
             one, other = (np.where(going & (side == first), self.into[side], side) for side in (one, other))
-        return np.where(one == other, found, 0)
+        return np.where(one == other, merges, 0)
 
 
 def merge_regions(
@@ -170,17 +170,17 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Me
         odds = np.full(len(at), weights[INTERCEPT])
         for name in names:
             odds += weights[name] * features[name]
-        for place in np.flatnonzero(odds < least).tolist():
-            a, b = int(one[place]), int(other[place])
-            heapq.heappush(queue, (float(odds[place]), a, b, changes[a] + changes[b]))
+        for index in np.flatnonzero(odds < least).tolist():
+            a, b = int(one[index]), int(other[index])
+            heapq.heappush(queue, (float(odds[index]), a, b, changes[a] + changes[b]))
 
-    for place, (one, other) in enumerate(regions.pairs.tolist()):
-        beside[one][other] = beside[other][one] = place
+    for border, (one, other) in enumerate(regions.pairs.tolist()):
+        beside[one][other] = beside[other][one] = border
     offer(regions.pairs[:, 0], regions.pairs[:, 1], np.arange(len(regions.pairs)))
     while queue:
-        odds, one, other, known = heapq.heappop(queue)
+        odds, one, other, version = heapq.heappop(queue)
         # What was offered before one of the two grew, or was taken in, is out of date.
-        if known != changes[one] + changes[other] or ends[one] != one or ends[other] != other:
+        if version != changes[one] + changes[other] or ends[one] != one or ends[other] != other:
             continue
         ends[other] = one
         odds_of[other] = heights[one] = max(odds, heights[one], heights[other])
@@ -188,15 +188,15 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Me
         grown.sums[one] += grown.sums[other]
         grown.peaks[one] = max(grown.peaks[one], grown.peaks[other])
         changes[one] += changes[other] + 1
-        for third, place in beside[other].items():
+        for third, border in beside[other].items():
             del beside[third][other]
             if third == one:
                 continue
-            kept = beside[one].setdefault(third, place)
-            beside[third][one] = kept
-            if kept != place:
-                grown.saddles[kept] = max(grown.saddles[kept], grown.saddles[place])
-                grown.lines[kept] += grown.lines[place]
+            edge = beside[one].setdefault(third, border)
+            beside[third][one] = edge
+            if edge != border:
+                grown.saddles[edge] = max(grown.saddles[edge], grown.saddles[border])
+                grown.lines[edge] += grown.lines[border]
         near = np.array(list(beside[one].items()), np.int64).reshape(-1, 2)
         offer(np.full(len(near), one), near[:, 0], near[:, 1])
     return Merges(np.array(ends), 1 / (1 + np.exp(-odds_of)), turns)

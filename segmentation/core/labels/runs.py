@@ -101,21 +101,21 @@ class Strip(NamedTuple):
         """The strip's runs under some given runs, cut at their ends. The second list says under which one each lies."""
         first = np.searchsorted(self.starts, starts, "right") - 1
         numbers = np.searchsorted(self.starts, ends, "left") - first
-        which = np.repeat(np.arange(len(starts)), numbers)
-        place = np.repeat(first - numbers.cumsum() + numbers, numbers) + np.arange(len(which))
-        begin = np.maximum(self.starts[place], starts[which])
-        stop = np.minimum(self.ends[place], ends[which])
-        return runs_of(begin, stop, self.ids[place]), which
+        above = np.repeat(np.arange(len(starts)), numbers)
+        index = np.repeat(first - numbers.cumsum() + numbers, numbers) + np.arange(len(above))
+        begin = np.maximum(self.starts[index], starts[above])
+        stop = np.minimum(self.ends[index], ends[above])
+        return runs_of(begin, stop, self.ids[index]), above
 
     def written(self, runs: Runs) -> Strip:
         """The strip with some runs written over it."""
         begin, counts, ids = runs.T
         end = begin + counts
         over = np.searchsorted(begin, self.starts, "right") - 1
-        kept = (over < 0) | (self.starts >= end[over])
+        is_free = (over < 0) | (self.starts >= end[over])
         after = self.ids[np.searchsorted(self.starts, end, "right") - 1]
-        starts = np.concatenate([self.starts[kept], end, begin])
-        values = np.concatenate([self.ids[kept], after, ids])
+        starts = np.concatenate([self.starts[is_free], end, begin])
+        values = np.concatenate([self.ids[is_free], after, ids])
         order = np.argsort(starts, kind="stable")
         starts, values = starts[order], values[order]
         last = np.r_[starts[1:] != starts[:-1], True] & (starts < self.end)  # of several at one pixel, the last counts

@@ -159,40 +159,42 @@ class Segmentation:
         }
         arrays |= {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
         arrays |= {f"{LAYER}{name}": layer for name, layer in self.layers.items()}
-        arrays |= {f"{MAP}{name}": each for name, each in self.maps.items()}
+        arrays |= {f"{MAP}{name}": values for name, values in self.maps.items()}
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
-    def load(cls, file: Path | BinaryIO, known: Provenance | None = None, *, alternatives: bool = True) -> Segmentation:
+    def load(
+        cls, file: Path | BinaryIO, origin: Provenance | None = None, *, alternatives: bool = True
+    ) -> Segmentation:
         """The segmentation in a file; raises UnusableSegmentation if it is damaged, of another format or image.
 
         alternatives: whether to read these, too; corrected outlines have none.
-        known: its provenance from elsewhere, of which the image must be the same. Disk errors while reading are raised
+        origin: its provenance from elsewhere, of which the image must be the same. Disk errors while reading are raised
         unchanged.
         """
         content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
         try:
             with np.load(content, allow_pickle=False) as data:
-                found = _whole(data, alternatives)
+                outlines = _whole(data, alternatives)
         except UnusableSegmentation:
             raise
         except Exception as error:  # zipfile, zlib, numpy and json raise various exceptions for damaged bytes
             raise UnusableSegmentation(DAMAGED) from error
-        if known is not None and found.provenance.micrograph != known.micrograph:
+        if origin is not None and outlines.provenance.micrograph != origin.micrograph:
             raise UnusableSegmentation(FOREIGN)
-        return found
+        return outlines
 
 
 def _whole(data: Any, alternatives: bool) -> Segmentation:
-    found = replace(
+    outlines = replace(
         without_images(data),
         labels=data["labels"],
         alternatives=_named(data, ALTERNATIVE) if alternatives else {},
         layers=_named(data, LAYER),
         maps=_named(data, MAP),
     )
-    _check(found)
-    return found
+    _check(outlines)
+    return outlines
 
 
 def without_images(data: Any) -> Segmentation:
@@ -212,7 +214,7 @@ def without_images(data: Any) -> Segmentation:
         next_id=header["next_id"],
         by_hand=frozenset(header["by_hand"]),
         set_aside={int(number): reason for number, reason in header["set_aside"].items()},
-        cuts=tuple(Cut(*each) for each in header["cuts"]),
+        cuts=tuple(Cut(*cut) for cut in header["cuts"]),
     )
 
 
@@ -221,31 +223,31 @@ def names_of(data: Any, kind: str) -> list[str]:
     return [name.removeprefix(kind) for name in data.files if name.startswith(kind)]
 
 
-def _check(found: Segmentation) -> None:
+def _check(outlines: Segmentation) -> None:
     """Raise ValueError if the parts of a file do not fit together."""
-    shape = found.labels.shape
-    arrays = [found.labels, *found.alternatives.values()]
-    if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
+    shape = outlines.labels.shape
+    arrays = [outlines.labels, *outlines.alternatives.values()]
+    if len(shape) != 2 or any(image.dtype != np.int32 or image.shape != shape for image in arrays):
         raise ValueError("the label images are not alike")
-    if any(each.dtype != np.uint8 or each.shape != shape for each in (found.layers | found.maps).values()):
+    if any(image.dtype != np.uint8 or image.shape != shape for image in (outlines.layers | outlines.maps).values()):
         raise ValueError("the layers or maps are not those of the labels")
-    highest = int(found.ids.max(initial=0))
-    if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() <= highest <= MOST_IDS:
+    highest = int(outlines.ids.max(initial=0))
+    if outlines.labels.size and not 0 <= outlines.labels.min() <= outlines.labels.max() <= highest <= MOST_IDS:
         raise ValueError("the labels are not those of the ids")
-    check_objects(found, shape[0], np.flatnonzero(np.bincount(found.labels.ravel())))
+    check_objects(outlines, shape[0], np.flatnonzero(np.bincount(outlines.labels.ravel())))
 
 
-def check_objects(found: Segmentation, height: int, present: NDArray[Any]) -> None:
+def check_objects(outlines: Segmentation, height: int, present: NDArray[Any]) -> None:
     """Raise ValueError if what is said of the objects does not fit the image; present: the ids in its labels."""
-    highest, count = int(found.ids.max(initial=0)), len(found.ids)
-    touched = sorted(found.by_hand | found.set_aside.keys())
-    if found.next_id <= highest or not np.isin(touched, found.ids).all():
+    highest, count = int(outlines.ids.max(initial=0)), len(outlines.ids)
+    touched = sorted(outlines.by_hand | outlines.set_aside.keys())
+    if outlines.next_id <= highest or not np.isin(touched, outlines.ids).all():
         raise ValueError("what people did is not of these ids")
-    if not np.array_equal(present[present != 0], found.ids) or not 0 < found.rows <= height or highest > MOST_IDS:
+    if not np.array_equal(present[present != 0], outlines.ids) or not 0 < outlines.rows <= height or highest > MOST_IDS:
         raise ValueError("the labels are not those of the ids")
-    if len(found.classes) != count or len(found.confidence) != count:
+    if len(outlines.classes) != count or len(outlines.confidence) != count:
         raise ValueError("classes or confidences are missing")
-    if count and not 0 <= found.classes.min() <= found.classes.max() < len(found.class_names):
+    if count and not 0 <= outlines.classes.min() <= outlines.classes.max() < len(outlines.class_names):
         raise ValueError("a class has no name")
 
 

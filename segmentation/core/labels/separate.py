@@ -77,44 +77,44 @@ def grow(
     if not crowded.any():
         return labels
 
-    def share_out(number: int, window: Box, kept: Box) -> None:
+    def share_out(number: int, window: Box, inner: Box) -> None:
         inside = components[window] == number
-        own = np.where(inside, markers[window], 0)
-        grown = watershed(255 - distance[window], own, mask=inside)
+        seeds = np.where(inside, markers[window], 0)
+        grown = watershed(255 - distance[window], seeds, mask=inside)
         # Marker numbers continue behind the component numbers, so the two never collide.
-        part = tuple(slice(k.start - w.start, k.stop - w.start) for k, w in zip(kept, window, strict=True))
-        labels[kept][inside[part]] = np.where(grown[part] > 0, grown[part] + count, 0)[inside[part]]
+        part = tuple(slice(k.start - w.start, k.stop - w.start) for k, w in zip(inner, window, strict=True))
+        labels[inner][inside[part]] = np.where(grown[part] > 0, grown[part] + count, 0)[inside[part]]
 
     boxes = ndimage.find_objects(components)
     parts = [(number, *part) for number in np.flatnonzero(crowded).tolist() for part in _parts(boxes[number - 1])]
     with ThreadPoolExecutor(THREADS) as pool:  # watershed runs without Python's lock
         list(pool.map(share_out, *zip(*parts, strict=True)))
-    for number in {number for number, window, kept in parts if window != kept}:
+    for number in {number for number, window, inner in parts if window != inner}:
         _close(labels, components, number, boxes[number - 1], distance)
     return labels
 
 
 def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
     """The parts to divide one by one: for each the window to process and the part of it to keep."""
-    if math.prod(each.stop - each.start for each in box) <= LARGE:
+    if math.prod(side.stop - side.start for side in box) <= LARGE:
         yield box, box
         return
-    sides = [[slice(at, min(at + PART, each.stop)) for at in range(each.start, each.stop, PART)] for each in box]
-    for kept in itertools.product(*sides):
+    sides = [[slice(at, min(at + PART, side.stop)) for at in range(side.start, side.stop, PART)] for side in box]
+    for inner in itertools.product(*sides):
         around = (
-            slice(max(k.start - OVERLAP, each.start), min(k.stop + OVERLAP, each.stop))
-            for k, each in zip(kept, box, strict=True)
+            slice(max(k.start - OVERLAP, side.start), min(k.stop + OVERLAP, side.stop))
+            for k, side in zip(inner, box, strict=True)
         )
-        yield tuple(around), kept
+        yield tuple(around), inner
 
 
 def _close(labels: Labels, components: Labels, number: int, box: Box, distance: NDArray[np.uint8]) -> None:
     """Give pixels that no marker of their part has reached to the neighbours, in place."""
     left = (components[box] == number) & (labels[box] == 0)
     pieces, _ = ndimage.label(left)
-    for place in ndimage.find_objects(pieces):
+    for piece in ndimage.find_objects(pieces):
         wider = tuple(
-            slice(max(p.start - 1, 0) + b.start, p.stop + 1 + b.start) for p, b in zip(place, box, strict=True)
+            slice(max(p.start - 1, 0) + b.start, p.stop + 1 + b.start) for p, b in zip(piece, box, strict=True)
         )
         inside = components[wider] == number
         labels[wider][inside] = watershed(255 - distance[wider], np.where(inside, labels[wider], 0), mask=inside)[

@@ -28,18 +28,18 @@ PACKED = 64  # rows of a map that are packed together
 Opens = Callable[[], BinaryIO]
 
 
-def opened(opens: Opens, known: Provenance) -> WorkingLabels:
+def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
     """The outlines in the file that `opens` gives, as often as it is asked; raises UnusableSegmentation as
     `Segmentation.load`."""
     with _file(opens) as data:
-        found = without_images(data)
+        head = without_images(data)
         strips, shape = _strips(data)
-        check_objects(found, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
+        check_objects(head, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
         maps = {name: StoredMap(opens, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
-    if found.provenance.micrograph != known.micrograph:
+    if head.provenance.micrograph != origin.micrograph:
         raise UnusableSegmentation(FOREIGN)
     return WorkingLabels(
-        shape, found.rows, found.class_names, strips, objects_of(found), found.next_id, found.used, maps, found.cuts
+        shape, head.rows, head.class_names, strips, objects_of(head), head.next_id, head.used, maps, head.cuts
     )
 
 
@@ -94,8 +94,8 @@ class StoredMap:
         packed = self._packed = self._packed or self._read()
         top, left, bottom, right = box
         first = top // PACKED
-        found = b"".join(zlib.decompress(each) for each in packed[first : -(-bottom // PACKED)])
-        rows = np.frombuffer(found, np.uint8).reshape(-1, self._shape[1])
+        raw = b"".join(zlib.decompress(block) for block in packed[first : -(-bottom // PACKED)])
+        rows = np.frombuffer(raw, np.uint8).reshape(-1, self._shape[1])
         return rows[top - first * PACKED : bottom - first * PACKED, left:right]
 
     def _read(self) -> list[bytes]:

@@ -39,13 +39,13 @@ class WorkingLabels:
     cuts: tuple[Cut, ...] = ()
 
     @classmethod
-    def of(cls, found: Segmentation) -> WorkingLabels:
+    def of(cls, result: Segmentation) -> WorkingLabels:
         """From a Segmentation in memory."""
-        tall, wide = found.labels.shape
-        strips = [Strip.of(found.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
-        maps = {name: _cropped(each) for name, each in found.maps.items()}
-        objects = objects_of(found)
-        facts = found.rows, found.class_names, (*strips,), objects, found.next_id, found.used, maps, found.cuts
+        tall, wide = result.labels.shape
+        strips = [Strip.of(result.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
+        maps = {name: _cropped(values) for name, values in result.maps.items()}
+        objects = objects_of(result)
+        facts = result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps, result.cuts
         return cls((tall, wide), *facts)
 
     @property
@@ -56,15 +56,15 @@ class WorkingLabels:
         """What lies under runs, each within one row: runs of the ids there, and of each the id of the one above it."""
         bounds = np.arange(len(self.strips) + 1) * STRIP * self.width
         places = np.searchsorted(runs[:, 0], bounds).tolist()
-        found, above = [no_runs()], [np.zeros(0, np.int32)]
+        below, above = [no_runs()], [np.zeros(0, np.int32)]
         for strip, begin, end in zip(self.strips, places[:-1], places[1:], strict=True):
             check_time()
             if begin < end:
                 starts, counts, ids = runs[begin:end].T
-                here, which = strip.under(starts, starts + counts)
-                found.append(here)
-                above.append(ids[which])
-        return np.concatenate(found), np.concatenate(above)
+                runs_here, above_of = strip.under(starts, starts + counts)
+                below.append(runs_here)
+                above.append(ids[above_of])
+        return np.concatenate(below), np.concatenate(above)
 
     def crop(self, box: Box) -> Labels:
         """The labels in a box (h, w); raises BadEdit if it is too large a part of the image."""
@@ -72,8 +72,8 @@ class WorkingLabels:
         if (bottom - top) * (right - left) > MOST_CROPPED:
             raise BadEdit(TOO_WIDE)
         first = np.arange(top, bottom, dtype=np.int32) * self.width
-        found, _ = self.under(runs_of(first + left, first + right, 0))
-        return np.repeat(found[:, 2], found[:, 1]).reshape(bottom - top, right - left)
+        row_runs, _ = self.under(runs_of(first + left, first + right, 0))
+        return np.repeat(row_runs[:, 2], row_runs[:, 1]).reshape(bottom - top, right - left)
 
     def parts(self) -> Iterator[Labels]:
         """The labels, STRIP rows at a time (h, W)."""
@@ -82,12 +82,12 @@ class WorkingLabels:
 
     def runs_of(self, ids: Sequence[int]) -> Runs:
         """The pixels of some objects."""
-        found = [no_runs()]
+        runs = [no_runs()]
         for strip in self.strips:
             check_time()
             at = np.flatnonzero(np.isin(strip.ids, ids))
-            found.append(runs_of(strip.starts[at], strip.ends[at], strip.ids[at]))
-        return in_rows(np.concatenate(found), self.width)
+            runs.append(runs_of(strip.starts[at], strip.ends[at], strip.ids[at]))
+        return in_rows(np.concatenate(runs), self.width)
 
     def every_run(self, top: int, bottom: int) -> tuple[Numbers, Numbers]:
         """All runs of some rows, which may cross the ends of rows: ids and numbers of pixels."""
@@ -98,8 +98,8 @@ class WorkingLabels:
             end = int(np.searchsorted(strip.starts, last, "left"))
             ids.append(strip.ids[begin:end])
             starts.append(strip.starts[begin:end])
-        here = np.maximum(np.concatenate(starts), first)
-        return np.concatenate(ids), np.diff(np.append(here, last)).astype(np.int32)
+        begins = np.maximum(np.concatenate(starts), first)
+        return np.concatenate(ids), np.diff(np.append(begins, last)).astype(np.int32)
 
     def as_dict(self) -> dict[str, Any]:
         """What is known of each object, in plain JSON types."""
@@ -110,7 +110,7 @@ class WorkingLabels:
             "classes": list(self.class_names),
             "maps": list(self.maps),
             "ids": ids,
-            "classes_of": [place for place, *_ in every],
+            "classes_of": [index for index, *_ in every],
             "confidence": [confidence for _, confidence, *_ in every],
             "by_hand": [number for number in ids if self.objects[number].by_hand],
             "set_aside": {str(number): self.objects[number].reason for number in ids if self.objects[number].reason},
@@ -132,11 +132,11 @@ class WorkingLabels:
         numbers, first = np.unique(runs[:, 2], return_index=True)
         top, left = np.divmod(runs[:, 0], self.width)
         bottom, right = top + 1, left + runs[:, 1]
-        top, left = (np.minimum.reduceat(each, first) for each in (top, left))
-        bottom, right = (np.maximum.reduceat(each, first) for each in (bottom, right))
+        top, left = (np.minimum.reduceat(corner, first) for corner in (top, left))
+        bottom, right = (np.maximum.reduceat(side, first) for side in (bottom, right))
         ends = [np.maximum(top - margin, 0), np.maximum(left - margin, 0)]
         ends += [np.maximum(np.minimum(bottom + margin, self.rows), bottom), np.minimum(right + margin, self.width)]
-        return dict(zip(numbers.tolist(), zip(*(each.tolist() for each in ends), strict=True), strict=True))
+        return dict(zip(numbers.tolist(), zip(*(side.tolist() for side in ends), strict=True), strict=True))
 
     def written(self, runs: Runs) -> WorkingLabels:
         """With some pixels of other ids, each run within one row; the objects stay as they are."""
@@ -155,32 +155,32 @@ class WorkingLabels:
             check_time()
             check_fits(patch, self.shape)
             now, next_id = now.written(patch.runs), max(next_id, patch.next_id)
-            for number, each in patch.objects.items():
+            for number, item in patch.objects.items():
                 objects.pop(number, None)
-                if each is not None:
-                    objects[number] = each
+                if item is not None:
+                    objects[number] = item
         return replace(now, objects=objects, next_id=next_id)
 
-    def patch_to(self, wanted: Runs, known: Mapping[int, Object | None]) -> Patch:
-        """The patch that gives pixels these ids. known: the new data of some objects; others that gain or lose pixels
+    def patch_to(self, new_runs: Runs, data: Mapping[int, Object | None]) -> Patch:
+        """The patch that gives pixels these ids. data: the new data of some objects; others that gain or lose pixels
         are by hand, too."""
-        here, new = self.under(wanted)
-        changed = here[:, 2] != new
-        here, new = here[changed], new[changed]
-        objects = dict(known)
-        lost = np.setdiff1d(here[:, 2], [0, *objects])
-        left = _areas(self.runs_of(lost.tolist()), lost) - _areas(here, lost) if len(lost) else lost
+        under, new = self.under(new_runs)
+        changed = under[:, 2] != new
+        under, new = under[changed], new[changed]
+        objects = dict(data)
+        lost = np.setdiff1d(under[:, 2], [0, *objects])
+        left = _areas(self.runs_of(lost.tolist()), lost) - _areas(under, lost) if len(lost) else lost
         for number, area in zip(lost.tolist(), left.tolist(), strict=True):
             objects[number] = self.objects[number].changed() if area > 0 else None
         for number in np.setdiff1d(new, [0, *objects]).tolist():
             objects[number] = self.objects[number].changed()
-        runs = joined(np.column_stack([here[:, :2], new]), self.width)
+        runs = joined(np.column_stack([under[:, :2], new]), self.width)
         return Patch(runs, objects, max(self.next_id, 1 + max(objects, default=0)))
 
     def inverse(self, patch: Patch) -> Patch:
         """The patch that undoes `patch`, which was not applied yet; ids that it used stay used."""
-        here, _ = self.under(patch.runs)
-        return Patch(joined(here, self.width), {each: self.objects.get(each) for each in patch.objects}, patch.next_id)
+        runs, _ = self.under(patch.runs)
+        return Patch(joined(runs, self.width), {id_: self.objects.get(id_) for id_ in patch.objects}, patch.next_id)
 
 
 def _areas(runs: Runs, ids: Numbers) -> NDArray[np.int64]:
@@ -193,10 +193,10 @@ def _cropped(whole: NDArray[np.uint8]) -> NetworkMap:
     return lambda box: whole[box[0] : box[2], box[1] : box[3]]
 
 
-def objects_of(found: Segmentation) -> dict[int, Object]:
+def objects_of(outlines: Segmentation) -> dict[int, Object]:
     """The data of every object, by its id."""
-    lists = (found.ids.tolist(), found.classes.tolist(), found.confidence.tolist())
+    lists = (outlines.ids.tolist(), outlines.classes.tolist(), outlines.confidence.tolist())
     return {
-        number: Object(place, confidence, number in found.by_hand, found.set_aside.get(number, ""))
-        for number, place, confidence in zip(*lists, strict=True)
+        number: Object(index, confidence, number in outlines.by_hand, outlines.set_aside.get(number, ""))
+        for number, index, confidence in zip(*lists, strict=True)
     }

@@ -124,8 +124,8 @@ def read_card(file: Path) -> ModelCard:
     except RecursionError:
         raise ValueError(f"{file.name}: its entries are nested too deeply.") from None
     except ValueError as error:
-        said = sentence(error) if isinstance(error, ValidationError) else str(error)
-        raise ValueError(f"{file.name}: {said.rstrip('.')}.") from error
+        text = sentence(error) if isinstance(error, ValidationError) else str(error)
+        raise ValueError(f"{file.name}: {text.rstrip('.')}.") from error
     return card
 
 
@@ -140,14 +140,14 @@ def add_folder(folder: Path) -> None:
 
 def _signature(folder: Path) -> Signature:
     """Changes when a model is added or removed, so that a long-running process notices."""
-    found = []
+    files = []
     for file in sorted([*folder.glob("*.toml"), *folder.glob("*.safetensors")]):
         try:
             facts = file.stat()
         except OSError:  # removed since it was listed, or a link to itself
             continue
-        found.append((file.name, facts.st_mtime_ns, facts.st_size))
-    return tuple(found)
+        files.append((file.name, facts.st_mtime_ns, facts.st_size))
+    return tuple(files)
 
 
 @lru_cache
@@ -171,10 +171,10 @@ def _read(folder: Path, strict: bool, signature: Signature) -> tuple[dict[str, M
 
 def _known(folder: Path | None) -> dict[str, ModelCard]:
     """Every card by name; of two cards with one name the released one is used."""
-    known: dict[str, ModelCard] = {}
+    cards: dict[str, ModelCard] = {}
     for added in _added if folder is None else []:
-        known.update(_read(added, False, _signature(added))[0])
-    return {**known, **_read(folder or CARDS, True, _signature(folder or CARDS))[0]}
+        cards.update(_read(added, False, _signature(added))[0])
+    return {**cards, **_read(folder or CARDS, True, _signature(folder or CARDS))[0]}
 
 
 def available(folder: Path | None = None) -> list[ModelCard]:
@@ -182,8 +182,8 @@ def available(folder: Path | None = None) -> list[ModelCard]:
     return _in_order(_known(folder))
 
 
-def _in_order(known: Mapping[str, ModelCard]) -> list[ModelCard]:
-    return sorted(known.values(), key=lambda card: (card.name != DEFAULT_MODEL, card.name))
+def _in_order(cards: Mapping[str, ModelCard]) -> list[ModelCard]:
+    return sorted(cards.values(), key=lambda card: (card.name != DEFAULT_MODEL, card.name))
 
 
 def find(name: str, folder: Path | None = None) -> ModelCard:
@@ -191,8 +191,8 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
     try:
         return _known(folder)[name]
     except KeyError:
-        known = ", ".join(card.name for card in available(folder)) or "none"
-        raise UnknownModel(f"There is no model named {name!r}; the models here are: {known}.") from None
+        names = ", ".join(card.name for card in available(folder)) or "none"
+        raise UnknownModel(f"There is no model named {name!r}; the models here are: {names}.") from None
 
 
 def automatic(task: str) -> str:
@@ -208,7 +208,7 @@ def stands_for(name: str) -> list[ModelCard]:
 
 def released(name: str) -> list[ModelCard]:
     """The released models among which an automatic name lets the image choose, the default model first."""
-    return [each for each in _in_order(_known(CARDS)) if name == automatic(each.task) and not each.comparison]
+    return [card for card in _in_order(_known(CARDS)) if name == automatic(card.task) and not card.comparison]
 
 
 def for_comparison(name: str) -> bool:
@@ -233,9 +233,9 @@ def problems() -> list[str]:
     return [sentence for folder in _added for sentence in _read(folder, False, _signature(folder))[1]]
 
 
-def picture_of(card: ModelCard, which: str) -> Path:
+def picture_of(card: ModelCard, picture: str) -> Path:
     """The path of one of PICTURES beside a card; the file need not exist."""
-    return card.weights.parent / f"{card.name}-{which}.webp"
+    return card.weights.parent / f"{card.name}-{picture}.webp"
 
 
 def pretrained_source(name: str) -> dict[str, Any]:

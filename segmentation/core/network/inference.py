@@ -79,13 +79,13 @@ def predict(
         give_freed_memory_back()
     for number, part in enumerate(tiles, start=1):
         window = _padded_window(picture, part.window)
-        kept = part.kept_of_window
+        inner = part.kept_of_window
         channels = window if window.ndim == 3 else window[None]
-        found = forward(network, channels[None], kept, activation, runtime)[0]
+        levels = forward(network, channels[None], inner, activation, runtime)[0]
         if number == 1:
-            maps = np.empty((len(found), rows, columns), np.uint8)
+            maps = np.empty((len(levels), rows, columns), np.uint8)
         target = maps[:, part.kept[0], part.kept[1]]
-        target[:] = found[:, : target.shape[1], : target.shape[2]]
+        target[:] = levels[:, : target.shape[1], : target.shape[2]]
         progress(number / len(tiles))
     if len(tiles) > 1:
         give_freed_memory_back()
@@ -121,21 +121,21 @@ def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:
 
 
 @torch.inference_mode()
-def forward(network: nn.Module, pictures: Picture, kept: Box, activation: Activation, runtime: Runtime) -> Maps:
-    """The maps (B, M, h, w) of the part `kept` of each of a batch of windows (B, C, H, W)."""
+def forward(network: nn.Module, pictures: Picture, box: Box, activation: Activation, runtime: Runtime) -> Maps:
+    """The maps (B, M, h, w) of the part `box` of each of a batch of windows (B, C, H, W)."""
     device, dtype = runtime.torch_device(), runtime.torch_dtype()
     batch = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) * 2 - 1
     batch = batch.contiguous(memory_format=torch.channels_last)
-    (top, bottom), (left, right) = ((side.start, side.stop) for side in kept)
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
     maps: Maps = np.empty((len(batch), 0, bottom - top, right - left), np.uint8)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         in_parts = getattr(network, IN_PARTS, False)
-        parts = logits_of_parts(network, batch, kept) if in_parts else [(kept, network(batch)[..., kept[0], kept[1]])]
+        parts = logits_of_parts(network, batch, box) if in_parts else [(box, network(batch)[..., box[0], box[1]])]
         for (rows, columns), logits in parts:
-            found = logits.float()
-            shares = found.softmax(1) if activation == "softmax" else found.sigmoid()
+            raw = logits.float()
+            shares = raw.softmax(1) if activation == "softmax" else raw.sigmoid()
             if not maps.size:
-                maps = np.empty((len(maps), found.shape[1], *maps.shape[2:]), np.uint8)
+                maps = np.empty((len(maps), raw.shape[1], *maps.shape[2:]), np.uint8)
             levels = shares.mul_(255).round_().to(torch.uint8).cpu().numpy()
             maps[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = levels
     return maps
@@ -160,18 +160,18 @@ def predict_augmented(
     showings = [(scale, EVERY if flips else ONCE)]
     if second_scale > 1:  # mirrored, so that both showings have as little in common as they can
         showings.append((scale * second_scale, EVERY if flips else MIRRORED))
-    efforts = np.cumsum([0.0] + [each**2 for each, _ in showings])
-    seen: list[list[Maps]] = []
-    for number, (each, ways) in enumerate(showings):
+    efforts = np.cumsum([0.0] + [zoom**2 for zoom, _ in showings])
+    views: list[list[Maps]] = []
+    for number, (zoom, ways) in enumerate(showings):
 
         def report(done: float, number: int = number) -> None:
             progress(float(efforts[number] + done * (efforts[number + 1] - efforts[number])) / float(efforts[-1]))
 
-        maps = _mean(predict, picture if each == 1 else resize(picture, each), ways, report)
-        seen.append([resize_map(part, shape) for part in maps])
+        maps = _mean(predict, picture if zoom == 1 else resize(picture, zoom), ways, report)
+        views.append([resize_map(part, shape) for part in maps])
         del maps
-    totals = (np.asarray(np.sum(parts, axis=0, dtype=np.uint16)) for parts in zip(*seen, strict=True))
-    return np.stack([_divided(total, len(seen)) for total in totals])
+    totals = (np.asarray(np.sum(parts, axis=0, dtype=np.uint16)) for parts in zip(*views, strict=True))
+    return np.stack([_divided(total, len(views)) for total in totals])
 
 
 def _mean(
@@ -179,19 +179,19 @@ def _mean(
 ) -> Maps:
     """Mean of the maps over the picture mirrored in these ways."""
 
-    def seen(number: int, axes: Axes) -> Maps:
+    def view(number: int, axes: Axes) -> Maps:
         def report(done: float) -> None:
             progress((number + done) / len(ways))
 
         along = tuple(axis - 2 for axis in axes)
         return np.flip(predict(np.flip(picture, along), report), along)
 
-    first = seen(0, ways[0])
+    first = view(0, ways[0])
     if len(ways) == 1:
         return first
     total = first.astype(np.uint16)
     for number, axes in enumerate(ways[1:], start=1):
-        total += seen(number, axes)
+        total += view(number, axes)
     return _divided(total, len(ways))
 
 

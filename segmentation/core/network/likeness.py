@@ -47,7 +47,7 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
 def learn(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, Any]:
     """The entry of a card, from the descriptions of a model's training images."""
     every, names = np.stack(descriptions), np.array(groups)
-    apart = [distance(each, every[names != group]) for each, group in zip(every, names, strict=True)]
+    apart = [distance(description, every[names != group]) for description, group in zip(every, names, strict=True)]
     limit = float(np.clip(ROOM * np.quantile(apart, 0.9), *LIMITS))
     return {ENTRY: {"taught": every.round(3).tolist(), "limit": round(limit, 3)}}
 
@@ -61,7 +61,7 @@ def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
 def relative_distance(grey: NDArray[np.uint8], scale: float, card: ModelCard, entry: str = ENTRY) -> float:
     """Distance of a picture from the nearest training image of a model, divided by the limit in its card; 0 if the card
     has no limit or the picture shows nothing. entry: ENTRY or OWN."""
-    known = card.options.get(entry)
-    if not known or not grey.std():
+    taught = card.options.get(entry)
+    if not taught or not grey.std():
         return 0.0
-    return distance(describe(grey, scale), known["taught"]) / float(known["limit"])
+    return distance(describe(grey, scale), taught["taught"]) / float(taught["limit"])

@@ -51,8 +51,8 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 
     The processor is queried, not timed: other programs on the machine must not change the last digits of a result.
     """
-    known = torch.cpu.get_capabilities()
-    able = device.type != "cpu" or any(known.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    abilities = torch.cpu.get_capabilities()
+    able = device.type != "cpu" or any(abilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
     return torch.bfloat16 if able else torch.float32
 
 
@@ -122,7 +122,7 @@ def folded(network: nn.Module) -> nn.Module:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's hold the activation
-    first = next(each for each in network.modules() if isinstance(each, nn.Conv2d))
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     with torch.inference_mode():
         picture = torch.linspace(-1, 1, 64 * 64 * first.in_channels, device=first.weight.device)
         picture = picture.sin().reshape(1, first.in_channels, 64, 64)

@@ -105,10 +105,10 @@ def search(
     if clear(weaker) >= UNDECIDED * clear(chosen) > 0 and chosen != weaker:
         finer = {side: list(_finer(partial(trial, side=side), picture, trials[side][0])) for side in sides}
         chosen = max(sides, key=clear)
-    known = trials[chosen]
+    tried = trials[chosen]
     if scale is None:
-        known = known + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, known[0])))
-    best = clearest(known, card)
+        tried = tried + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, tried[0])))
+    best = clearest(tried, card)
     other: Polarity = "dark" if chosen == "bright" else "bright"
     beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
     return View(
@@ -134,7 +134,7 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
 
 def clear_throughout(trials: list[Trial]) -> float:
     """The clarity of the clearest trial, plus a little of all trials, because a single one may be clear by chance."""
-    every = [each.clarity * (1 - ALONE / max(each.count, 1)) for each in trials]
+    every = [trial.clarity * (1 - ALONE / max(trial.count, 1)) for trial in trials]
     return max(every) + OTHERS * sum(every) / len(every)
 
 
@@ -152,9 +152,9 @@ def clearest(trials: list[Trial], card: ModelCard) -> Trial:
     Among equally clear trials the finest: at a coarse scale a dense heap also looks like a clear particle.
     """
     largest = BEYOND * card.largest
-    useful = [each for each in trials if each.diameter and card.smallest <= each.diameter <= largest] or trials
-    clear = max(each.clarity for each in useful)
-    return max((each for each in useful if each.clarity >= ALIKE * clear), key=lambda each: each.scale)
+    useful = [trial for trial in trials if trial.diameter and card.smallest <= trial.diameter <= largest] or trials
+    clear = max(trial.clarity for trial in useful)
+    return max((trial for trial in useful if trial.clarity >= ALIKE * clear), key=lambda trial: trial.scale)
 
 
 def working_scale(best: Trial, diameter: float) -> float:

@@ -52,14 +52,14 @@ class Textures:
         full = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
         return np.asarray(np.linalg.inv(full), np.float64), float(np.linalg.slogdet(full)[1])
 
-    def distance(self, found: Floats) -> float:
+    def distance(self, textures: Floats) -> float:
         """Mean square distance in SD of a picture's textures (d,) from the centre."""
-        off = found - self.centre
+        off = textures - self.centre
         return float(off @ self._inverse[0] @ off / len(off))
 
-    def likelihood(self, found: Floats) -> float:
+    def likelihood(self, textures: Floats) -> float:
         """The log-likelihood without terms that are equal for all models."""
-        return -0.5 * (len(found) * self.distance(found) + self._inverse[1])
+        return -0.5 * (len(textures) * self.distance(textures) + self._inverse[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +79,16 @@ def known() -> Known:
     """The content of FILE."""
     data = json.loads(FILE.read_text(encoding="utf-8"))
     models = [
-        Textures(**{**each, "centre": np.array(each["centre"]), "covariance": np.array(each["covariance"])})
-        for each in data["models"]
+        Textures(**{**model, "centre": np.array(model["centre"]), "covariance": np.array(model["covariance"])})
+        for model in data["models"]
     ]
     return Known(np.array(data["middle"]), np.array(data["spread"]), tuple(models))
 
 
 def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
     """The cards of models with known training images."""
-    models = {each.model for each in known().models}
-    return [each for each in cards if each.name in models]
+    models = {model.model for model in known().models}
+    return [card for card in cards if card.name in models]
 
 
 def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[ModelCard]:
@@ -96,15 +96,15 @@ def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[Mo
     picture leaves their order unchanged."""
     if not picture.any():
         return known_of(among)
-    models, found = {each.model: each for each in known().models}, known().scaled(picture)
-    return sorted(known_of(among), key=lambda card: -models[card.name].likelihood(found))
+    models, textures = {model.model: model for model in known().models}, known().scaled(picture)
+    return sorted(known_of(among), key=lambda card: -models[card.name].likelihood(textures))
 
 
 def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
     """Whether a picture looks clearly more like the training images of one model than like those of the others."""
-    models, found = {each.model: each for each in known().models}, known().scaled(picture)
-    own = models[card.name].likelihood(found)
-    return all(own > models[each.name].likelihood(found) + CLEARLY for each in others)
+    models, textures = {model.model: model for model in known().models}, known().scaled(picture)
+    likelihood = models[card.name].likelihood(textures)
+    return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)
 
 
 def compared_with_models(
@@ -116,25 +116,25 @@ def compared_with_models(
     same_task: whether the other model may be of the same task; if not, its own check must speak for it, too
     (`likeness`). For a user's own model the answer is (None, False), because its training images are not known here.
     """
-    here = {each.name: each for each in cards.available()}
-    models = {each.model: each for each in known().models if each.model in here}
-    own = models.pop(card.name, None)
-    if own is None or not picture.any():
+    available = {item.name: item for item in cards.available()}
+    models = {model.model: model for model in known().models if model.model in available}
+    trained = models.pop(card.name, None)
+    if trained is None or not picture.any():
         return None, False
     if not same_task:
-        models = {name: each for name, each in models.items() if here[name].task != card.task}
-    found = known().scaled(picture)
+        models = {name: model for name, model in models.items() if available[name].task != card.task}
+    textures = known().scaled(picture)
     clearer = [
-        each
-        for each in models.values()
-        if each.likelihood(found) > own.likelihood(found) + CLEARLY
-        and each.distance(found) < (UNFAMILIAR if same_task else LIKELY)
+        model
+        for model in models.values()
+        if model.likelihood(textures) > trained.likelihood(textures) + CLEARLY
+        and model.distance(textures) < (UNFAMILIAR if same_task else LIKELY)
     ]
     if clearer and not same_task:  # only then, because describing a picture takes time
         grey = np.rint(255 * picture).astype(np.uint8)
-        clearer = [each for each in clearer if relative_distance(grey, 1.0, here[each.model]) <= 1]
-    best = max(clearer, key=lambda each: each.likelihood(found), default=None)
-    return here[best.model] if best else None, own.distance(found) > UNFAMILIAR
+        clearer = [model for model in clearer if relative_distance(grey, 1.0, available[model.model]) <= 1]
+    best = max(clearer, key=lambda model: model.likelihood(textures), default=None)
+    return available[best.model] if best else None, trained.distance(textures) > UNFAMILIAR
 
 
 def textures(picture: NDArray[np.float32]) -> Floats:

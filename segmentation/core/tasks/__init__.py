@@ -22,7 +22,7 @@ class UnknownTask(LookupError):
 
 @cache
 def _own() -> dict[str, Task]:
-    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
 
 
@@ -36,8 +36,8 @@ def find(name: str) -> Task:
     try:
         return {**_own(), **_added}[name]
     except KeyError:
-        known = ", ".join(task.name for task in every())
-        raise UnknownTask(f"There is no kind of analysis named {name!r}; those here are: {known}.") from None
+        names = ", ".join(task.name for task in every())
+        raise UnknownTask(f"There is no kind of analysis named {name!r}; those here are: {names}.") from None
 
 
 def add(task: Task) -> None:

@@ -81,8 +81,8 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSe
     from ..labels.bubbles import discs, find_circles
     from ..labels.separate import renumber
 
-    def circles(shown: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
-        return renumber(discs(find_circles(shown, threshold), shown.shape))
+    def circles(levels: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
+        return renumber(discs(find_circles(levels, threshold), levels.shape))
 
     return defects.found_by(circles, maps, grey, card, settings)
 
@@ -104,23 +104,23 @@ def measure(
         *(counted(int(table.kept.sum())), counted(len(np.unique(table["group"][table.kept])))),
         *(sizes.value("mean"), sizes.value("median"), per_area("bubble_density", table, shape, calibration)),
         *(
-            if_enough(over_blocks(lambda each: each[0] / each[1], sums), table),
+            if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums), table),
             swelling(table, shape, thickness, calibration),
         ),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    said = (*defects.doubts(segmentation), *unscaled)
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
+    flags = (*defects.doubts(segmentation), *unscaled)
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; swelling comes from the sums of the volumes."""
-    found = by_area(fields)
-    reported = [each for each in fields if each.values["swelling"] is not None]
-    gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in reported)
-    foil = sum(each.area * each.settings["thickness"] for each in reported)
-    found["swelling"] = gas / (foil - gas) if reported and foil > gas else None
-    return found
+    values = by_area(fields)
+    reported = [field for field in fields if field.values["swelling"] is not None]
+    gas = sum(float(_gas(field.table)[field.table.kept].sum()) for field in reported)
+    foil = sum(field.area * field.settings["thickness"] for field in reported)
+    values["swelling"] = gas / (foil - gas) if reported and foil > gas else None
+    return values
 
 
 def _gas(table: Table) -> NDArray[np.float64]:
@@ -141,8 +141,8 @@ def swelling(table: Table, shape: tuple[int, int], thickness: float | None, cali
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
     foil = np.full(BLOCKS**2, shape[0] * shape[1] * table.nm_per_pixel**2 * thickness / BLOCKS**2)
-    found = over_blocks(_swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
-    return with_scale(if_enough(found, table), calibration.standard_uncertainty, 1 + (found.value or 0.0))
+    mean = over_blocks(_swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
+    return with_scale(if_enough(mean, table), calibration.standard_uncertainty, 1 + (mean.value or 0.0))
 
 
 def _swollen(volumes: NDArray[np.float64]) -> float:

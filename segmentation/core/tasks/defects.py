@@ -40,10 +40,10 @@ class DefectSettings(SegmentationSettings):
     )
 
 
-def certainty(shown: NDArray[np.uint8], threshold: float) -> float:
+def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
     """The mean of a map, 0..255, over the pixels at or above the threshold, as 0..1; 0 without any."""
-    taken = shown[shown >= max(1, round(threshold * 255))]
-    return float(taken.mean()) / 255 if taken.size else 0.0
+    inside = levels[levels >= max(1, round(threshold * 255))]
+    return float(inside.mean()) / 255 if inside.size else 0.0
 
 
 def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:

@@ -109,19 +109,19 @@ def measure(
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
     if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
-    kept = whole(table).kept
+    is_whole = whole(table).kept
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     density = per_area("grain_density", table, (rows, labels.shape[1]), calibration)
     values = (
-        *(counted(int(each.sum())) for each in (table.kept, kept, kept & table["convex"])),
+        *(counted(int(mask.sum())) for mask in (table.kept, is_whole, is_whole & table["convex"])),
         *(sizes.value("mean"), sizes.value("median")),
         mean_of(convex, TASK.size, settings.border_correction, calibration),
         *(_intercept(labels[:rows], table, calibration), density, grain_number(density, calibration.nm_per_pixel)),
     )
-    share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
+    share = float((is_whole & table["convex"]).sum()) / max(1, int(is_whole.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
-    few = (joined,) if kept.sum() and share < FEW_CONVEX else ()
+    few = (joined,) if is_whole.sum() and share < FEW_CONVEX else ()
     flags = (*defects.doubts(segmentation), *few)
     return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
@@ -134,25 +134,25 @@ def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration
 
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
     sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
-    found = if_enough(over_blocks(lambda each: size * mean_intercept(*each), sums), table, table.unit)
-    return with_scale(found, calibration.standard_uncertainty, 1)
+    length = if_enough(over_blocks(lambda parts: size * mean_intercept(*parts), sums), table, table.unit)
+    return with_scale(length, calibration.standard_uncertainty, 1)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; intercepts are weighted by the length of the test lines."""
     from ..measure.fields import whole
 
-    found, first = by_area(fields), fields[0]
-    tables = [whole(each.table) for each in fields]
-    convex = [each.judged(np.where(each["convex"], each.reasons, "not convex")) for each in tables]
-    found["convex_diameter_mean"] = pooled_mean(convex, "ecd", first.edge)
-    intercepts = [each.values["grain_intercept"] for each in fields]
+    values, first = by_area(fields), fields[0]
+    tables = [whole(field.table) for field in fields]
+    convex = [table.judged(np.where(table["convex"], table.reasons, "not convex")) for table in tables]
+    values["convex_diameter_mean"] = pooled_mean(convex, "ecd", first.edge)
+    intercepts = [field.values["grain_intercept"] for field in fields]
     # The lines are all rows and columns: their length is proportional to the area over the pixel size.
-    lines = [each.area / (each.table.nm_per_pixel or 1.0) for each in fields]
+    lines = [field.area / (field.table.nm_per_pixel or 1.0) for field in fields]
     crossed = [line / length if length else 0.0 for line, length in zip(lines, intercepts, strict=True)]
-    found["grain_intercept"] = averaged(intercepts, crossed)
-    found["grain_number"] = grain_number(Value(found["grain_density"]), first.table.nm_per_pixel).value
-    return found
+    values["grain_intercept"] = averaged(intercepts, crossed)
+    values["grain_number"] = grain_number(Value(values["grain_density"]), first.table.nm_per_pixel).value
+    return values
 
 
 def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
@@ -160,8 +160,8 @@ def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
     if nm_per_pixel is None or not density.value:
         return Value(None)
     of_each = (
-        3.321928 * log10(each * NM2_PER_MM2) - 2.954 if each else None
-        for each in (density.value, density.low, density.high)
+        3.321928 * log10(end * NM2_PER_MM2) - 2.954 if end else None
+        for end in (density.value, density.low, density.high)
     )
     value, low, high = of_each
     return Value(value, low, high)

@@ -151,9 +151,9 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
         yield Flag.doubtful(
             f"This image is unlike all training images of {title}.{compare}", "Unlike all training images of the model"
         )
-    elif own := used.get("unlike_own"):
+    elif base := used.get("unlike_own"):
         yield Flag.doubtful(
-            f"{title} was fine-tuned on {own['images']} images unlike this one. Its base model ({own['began_with']})"
+            f"{title} was fine-tuned on {base['images']} images unlike this one. Its base model ({base['began_with']})"
             " may do better. Compare the two.",
             "Unlike the images of the fine-tuning",
         )

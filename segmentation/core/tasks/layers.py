@@ -63,11 +63,11 @@ class LayerOptions(phases.PhaseOptions):
 
 def channels(card: ModelCard) -> Channels:
     """A map for each class that the card names, the layer's among them."""
-    found, options = phases.channels(card), LayerOptions.of(card)
-    for name in (options.named(found.names), *options.filled_by):
-        if name not in found.names:
+    maps, options = phases.channels(card), LayerOptions.of(card)
+    for name in (options.named(maps.names), *options.filled_by):
+        if name not in maps.names:
             raise ValueError(f"options: layer and filled_by are names of maps, and {name!r} is none.")
-    return found
+    return maps
 
 
 def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
@@ -77,8 +77,8 @@ def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
     layer = options.named(names)
-    wanted = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
-    inside = np.r_[False, np.isin(segmentation.classes, wanted)][segmentation.dense[: segmentation.rows]]
+    numbers = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
+    inside = np.r_[False, np.isin(segmentation.classes, numbers)][segmentation.dense[: segmentation.rows]]
     return layer, measure_layer(inside)
 
 
@@ -88,7 +88,7 @@ def measure(
     """The numbers of phases, preceded by the thickness of the layer, which also stands in the layer's row."""
     from ..measure.thickness import figures
 
-    found = phases.measure(segmentation, micrograph, settings, calibration)
+    result = phases.measure(segmentation, micrograph, settings, calibration)
     layer, readings = readings_of(segmentation)
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
@@ -97,51 +97,51 @@ def measure(
         every = figures(readings, calibration.standard_uncertainty or 0.0)
         values = {name: _scaled(every[figure], size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(readings.length * size, unit=unit)
-    rows = np.array([segmentation.class_names[each] for each in segmentation.classes]) == layer
+    rows = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
-        COLUMNS[name].column(found.table.unit): np.where(rows, np.nan if each.value is None else each.value, np.nan)
-        for name, each in values.items()
+        COLUMNS[name].column(result.table.unit): np.where(rows, np.nan if value.value is None else value.value, np.nan)
+        for name, value in values.items()
     }
-    said = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not readings else ()
+    flags = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not readings else ()
     return replace(
-        found,
-        table=replace(found.table, columns={**found.table.columns, **columns}),
-        quantities={**{of_class(name, layer): each for name, each in values.items()}, **found.quantities},
-        flags=(*found.flags, *said),
+        result,
+        table=replace(result.table, columns={**result.table.columns, **columns}),
+        quantities={**{of_class(name, layer): value for name, value in values.items()}, **result.quantities},
+        flags=(*result.flags, *flags),
     )
 
 
 def _scaled(value: Value, size: float, unit: str) -> Value:
-    middle, low, high = (None if each is None else each * size for each in (value.value, value.low, value.high))
+    middle, low, high = (None if end is None else end * size for end in (value.value, value.low, value.high))
     return Value(middle, low, high, unit)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together. The mean thickness is weighted by the length of the layer in each image; SD,
     least and greatest thickness are over all readings. Percentiles are None: a sample does not know all readings."""
-    found = phases.pool_fields(fields)
-    layer = next(name.partition(OF)[2] for name in found if name.startswith(LENGTH))
+    pooled_phases = phases.pool_fields(fields)
+    layer = next(name.partition(OF)[2] for name in pooled_phases if name.startswith(LENGTH))
 
     def every(name: str) -> list[float | None]:
-        return [each.values[of_class(name, layer)] for each in fields]
+        return [field.values[of_class(name, layer)] for field in fields]
 
-    lengths = [each or 0.0 for each in every(LENGTH)]
+    lengths = [length or 0.0 for length in every(LENGTH)]
     means, spreads = every("thickness_mean"), every("thickness_sd")
     mean = averaged(means, lengths)
     squares = [
-        None if one is None or spread is None or mean is None else spread**2 + (one - mean) ** 2
-        for one, spread in zip(means, spreads, strict=True)
+        None if average is None or spread is None or mean is None else spread**2 + (average - mean) ** 2
+        for average, spread in zip(means, spreads, strict=True)
     ]
     variance = averaged(squares, lengths)
     pooled = {
         "thickness_mean": mean,
         "thickness_sd": None if variance is None else sqrt(variance),
-        "thickness_min": min((each for each in every("thickness_min") if each is not None), default=None),
-        "thickness_max": max((each for each in every("thickness_max") if each is not None), default=None),
+        "thickness_min": min((value for value in every("thickness_min") if value is not None), default=None),
+        "thickness_max": max((value for value in every("thickness_max") if value is not None), default=None),
         **dict.fromkeys(("thickness_d10", "thickness_median", "thickness_d90")),
         LENGTH: sum(lengths) or None,
     }
-    return {**found, **{of_class(name, layer): value for name, value in pooled.items()}}
+    return {**pooled_phases, **{of_class(name, layer): value for name, value in pooled.items()}}
 
 
 def golden() -> Golden:

@@ -78,22 +78,22 @@ def measure(
         return nothing
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction
-    seen = table.length("line_length")
+    part = table.length("line_length")
     values = (
         *(counted(int(table.kept.sum())), sizes.value("mean"), sizes.value("median")),
-        *(mean_of(table, "box_diagonal", edge, calibration), per_area("line_density", table, shape, calibration, seen)),
+        *(mean_of(table, "box_diagonal", edge, calibration), per_area("line_density", table, shape, calibration, part)),
     )
-    said = tuple(defects.doubts(segmentation))
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
+    flags = tuple(defects.doubts(segmentation))
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together."""
     from ..measure.fields import whole
 
-    found, tables = by_area(fields), [whole(each.table) for each in fields]
-    found["box_diagonal_mean"] = pooled_mean(tables, "box_diagonal", fields[0].edge)
-    return found
+    values, tables = by_area(fields), [whole(field.table) for field in fields]
+    values["box_diagonal_mean"] = pooled_mean(tables, "box_diagonal", fields[0].edge)
+    return values
 
 
 def golden() -> Golden:

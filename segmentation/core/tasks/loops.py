@@ -96,39 +96,37 @@ def measure(
         per_volume(density, thickness, calibration.nm_per_pixel),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    said = (*defects.doubts(segmentation), *unscaled)
-    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
+    flags = (*defects.doubts(segmentation), *unscaled)
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
 def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | None) -> Value:
     """The number per nm³ of loops per nm² in a foil `thickness` nm thick; None without thickness or scale."""
     if thickness is None or nm_per_pixel is None:
         return Value(None)
-    value, low, high = (
-        None if each is None else each / thickness for each in (density.value, density.low, density.high)
-    )
+    value, low, high = (None if end is None else end / thickness for end in (density.value, density.low, density.high))
     return Value(value, low, high, quantities.NUMBERS["loop_volume_density"].unit("nm"))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; the number per volume is weighted by the volumes."""
-    found = by_area(fields)
-    reported = [each for each in fields if each.values["loop_volume_density"] is not None]
-    volume = sum(each.area * each.settings["thickness"] for each in reported)
-    count = sum((each.values["loop_density"] or 0.0) * each.area for each in reported)
-    found["loop_volume_density"] = count / volume if reported else None
-    return found
+    values = by_area(fields)
+    reported = [field for field in fields if field.values["loop_volume_density"] is not None]
+    volume = sum(field.area * field.settings["thickness"] for field in reported)
+    count = sum((field.values["loop_density"] or 0.0) * field.area for field in reported)
+    values["loop_volume_density"] = count / volume if reported else None
+    return values
 
 
 def golden() -> Golden:
     """Sixteen ellipses of 24 by 12 px, half of them upright; two touch."""
     rows, columns = np.mgrid[:200, :200]
     inside = np.zeros((200, 200), bool)
-    for place in range(16):
-        row, column = 26 + 50 * (place // 4), 26 + 50 * (place % 4)
-        down, across = (12, 6) if place % 2 else (6, 12)
+    for index in range(16):
+        row, column = 26 + 50 * (index // 4), 26 + 50 * (index % 4)
+        down, across = (12, 6) if index % 2 else (6, 12)
         middle = float(column)
-        if place == 3:
+        if index == 3:
             row, middle = 26, 144.5  # beside the third: its short axis ends where that one's long axis does
         inside |= ((rows - row) / down) ** 2 + ((columns - middle) / across) ** 2 <= 1
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]

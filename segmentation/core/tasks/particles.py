@@ -152,30 +152,30 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     threshold = card.threshold if settings.threshold is None else settings.threshold
 
     def with_threshold(step: float) -> Sequence[Outlines]:
-        seen = maps, grey, view.scale, threshold + step, options
-        return [outline(*seen)] if step or not options.region_merging else outline_twice(*seen)
+        inputs = maps, grey, view.scale, threshold + step, options
+        return [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
 
     steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
     at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
     with ThreadPoolExecutor(at_once) as pool:
-        (found, *separated), *others = pool.map(with_threshold, steps)
+        (usual, *separated), *others = pool.map(with_threshold, steps)
     if settings.separation == "more" and separated:
-        found = separated.pop()
+        usual = separated.pop()
     alternatives = {f"threshold {step:+.1f}": other.labels for step, (other,) in zip(steps[1:], others, strict=True)}
-    areas = np.bincount(found.labels.ravel(), minlength=len(found.confidence) + 1)[1:]
-    probable = len(areas) and found.expected >= EVEN  # outlines that are mostly wrong explain nothing
-    believed = float(np.average(found.confidence, weights=areas)) if probable else 0.0
+    areas = np.bincount(usual.labels.ravel(), minlength=len(usual.confidence) + 1)[1:]
+    probable = len(areas) and usual.expected >= EVEN  # outlines that are mostly wrong explain nothing
+    believed = float(np.average(usual.confidence, weights=areas)) if probable else 0.0
     used: dict[str, Any] = {
         "threshold": threshold,
-        "expected": found.expected,
-        "dropped": found.dropped,
-        "worth": round(believed * explained_contrast(grey, found.labels), 4),
+        "expected": usual.expected,
+        "dropped": usual.dropped,
+        "worth": round(believed * explained_contrast(grey, usual.labels), 4),
     }
-    for each in separated:
-        alternatives[SEPARATED] = each.labels
-    classes = np.zeros(len(found.confidence), np.int32)
-    return Decoded(found.labels, found.confidence, classes, used, alternatives, cuts=found.cuts)
+    for more in separated:
+        alternatives[SEPARATED] = more.labels
+    classes = np.zeros(len(usual.confidence), np.int32)
+    return Decoded(usual.labels, usual.confidence, classes, used, alternatives, cuts=usual.cuts)
 
 
 def measure(
@@ -190,28 +190,28 @@ def measure(
     from ..measure.statistics import seed_of, summarise
     from ..micrograph.contrast import clip_outliers
 
-    own, rows = segmentation.dense, segmentation.rows
+    dense, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
-    stand_out = contrasts(grey, own[:rows])
+    stand_out = contrasts(grey, dense[:rows])
     limit = _faint_limit(segmentation, settings)
 
     def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
-        found = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
-        found = replace(found, columns={**found.columns, "relative_contrast": contrast.astype(np.float64)})
+        rows_ = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
+        rows_ = replace(rows_, columns={**rows_.columns, "relative_contrast": contrast.astype(np.float64)})
         if withheld(segmentation, settings):
-            return without_numbers(found)
-        hidden = slivers(found, contact_shares(labels, len(found)))
-        return set_aside(set_faint_aside(found, limit, gap > 0.5, hidden), settings.filter)
+            return without_numbers(rows_)
+        hidden = slivers(rows_, contact_shares(labels, len(rows_)))
+        return set_aside(set_faint_aside(rows_, limit, gap > 0.5, hidden), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
-    table = set_aside(corrected(judged(own, *of_each), segmentation), settings.filter)
+    table = set_aside(corrected(judged(dense, *of_each), segmentation), settings.filter)
     alternatives = {}
     if not withheld(segmentation, settings):
         alternatives = {
-            name: judged(other, *(under(other, own, values) for values in of_each))
+            name: judged(other, *(under(other, dense, values) for values in of_each))
             for name, other in segmentation.alternatives.items()
         }
-        alternatives["Feret without pixel corners"] = without_corners(table, own)
+        alternatives["Feret without pixel corners"] = without_corners(table, dense)
     obstacle = unseen_specks(segmentation, int(table.kept.sum()))
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
         checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
@@ -239,8 +239,8 @@ def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> f
     card = segmentation.provenance.card
     if card.get("name") == MASKS:
         return 0.0
-    own = float(card.get("options", {}).get("faint", FAINT))
-    return own if settings.faint_limit is None else settings.faint_limit / 100
+    limit = float(card.get("options", {}).get("faint", FAINT))
+    return limit if settings.faint_limit is None else settings.faint_limit / 100
 
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
@@ -264,14 +264,14 @@ def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> It
 
 def unsure(segmentation: Segmentation) -> bool:
     """Whether so little was found, or so much of it dropped, that another model may do better."""
-    found, used = len(segmentation), segmentation.used
-    return found < HARDLY or used.get("dropped", 0) >= found or used.get("expected", 1.0) < MOSTLY
+    count, used = len(segmentation), segmentation.used
+    return count < HARDLY or used.get("dropped", 0) >= count or used.get("expected", 1.0) < MOSTLY
 
 
-def better(one: Segmentation, other: Segmentation) -> bool:
+def better(first: Segmentation, second: Segmentation) -> bool:
     """Whether one segmentation promises clearly more right outlines than another, most of its own being right."""
-    promised, elsewhere = (float(each.confidence.sum()) for each in (one, other))
-    right = promised / max(len(one), 1)
+    promised, elsewhere = (float(outlines.confidence.sum()) for outlines in (first, second))
+    right = promised / max(len(first), 1)
     return promised >= max(TIMES * elsewhere, elsewhere + MORE) and right >= RIGHT
 
 

@@ -152,22 +152,22 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     from ..network.likeness import relative_distance
 
     certainty, classes = maps[0].copy(), np.zeros(grey.shape, np.int32)
-    for place, each in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
-        classes[each > certainty] = place
-        np.maximum(certainty, each, out=certainty)
-    known = certainty > 0
+    for index, level in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
+        classes[level > certainty] = index
+        np.maximum(certainty, level, out=certainty)
+    is_known = certainty > 0
     if settings.smallest > 1:
         classes = without_specks(classes, settings.smallest)
-    present = np.unique(classes[known]).astype(np.int32)
+    present = np.unique(classes[is_known]).astype(np.int32)
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
-    sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
+    sure = np.array([certainty[is_known & (classes == i)].mean() / 255 for i in present], np.float32)
     used = {
         "unlike": relative_distance(grey, view.scale / _own_scale(card), card),
         "mirrored": settings.mirrored,
     }
     return Decoded(
-        np.where(known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
+        np.where(is_known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )
 
 
@@ -194,20 +194,20 @@ def measure(
     names = segmentation.class_names
     classes = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: segmentation.rows]]
     counts = count(classes, len(names))
-    found = {
+    measures = {
         "area_fraction": with_interval(fractions, counts, 1.0),
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
-        of_class(figure, name): _calibrated(figure, each, calibration) if reported else Value(None)
-        for figure, every in found.items()
-        for name, each in zip(names, every, strict=True)
+        of_class(figure, name): _calibrated(figure, value, calibration) if reported else Value(None)
+        for figure, every in measures.items()
+        for name, value in zip(names, every, strict=True)
     }
-    table = _table(segmentation, classes, found, counts, micrograph).rescaled(calibration.nm_per_pixel)
+    table = _table(segmentation, classes, measures, counts, micrograph).rescaled(calibration.nm_per_pixel)
     if len(segmentation) and not reported:
-        figures = {name: np.full(len(table), np.nan) for name, each in table.columns.items() if each.dtype.kind == "f"}
+        figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
 
@@ -218,13 +218,13 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     The mean intercept of a class follows from these two, as in one image: π × fraction / boundary per area (Underwood
     1970).
     """
-    found = by_area(fields)
-    for name in found:
+    values = by_area(fields)
+    for name in values:
         figure, _, class_name = name.partition(OF)
         if figure == "mean_intercept":
-            share, rim = (found[of_class(each, class_name)] for each in ("area_fraction", "boundary_density"))
-            found[name] = np.pi * share / rim if share and rim else None
-    return found
+            share, rim = (values[of_class(measure, class_name)] for measure in ("area_fraction", "boundary_density"))
+            values[name] = np.pi * share / rim if share and rim else None
+    return values
 
 
 def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
@@ -233,15 +233,15 @@ def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
 
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
     factor = (nm_per_pixel or 1.0) ** quantity.power
-    shown, low, high = (None if each is None else each * factor for each in (value.value, value.low, value.high))
-    scaled = Value(shown, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    middle, low, high = (None if end is None else end * factor for end in (value.value, value.low, value.high))
+    scaled = Value(middle, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
     return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
 
 
 def _table(
     segmentation: Segmentation,
     classes: NDArray[np.int32],
-    found: dict[str, list[Value]],
+    measures: dict[str, list[Value]],
     counts: Counts,
     micrograph: Micrograph,
 ) -> Table:
@@ -250,32 +250,32 @@ def _table(
     from ..measure.table import Table
 
     present, area = segmentation.classes, float(counts.pixels.sum())
-    shares = [found["area_fraction"][each] for each in present]
-    inside = [classes == each for each in present]
-    pieces = [Pieces.of(each) for each in inside]
+    shares = [measures["area_fraction"][i] for i in present]
+    inside = [classes == i for i in present]
+    pieces = [Pieces.of(mask) for mask in inside]
     grey, sure = micrograph.pixels[: segmentation.rows], segmentation.layers.get(CERTAINTY)
-    lengths = {name: [found[name][each].value for each in present] for name in ("boundary_density", "mean_intercept")}
+    lengths = {name: [measures[name][i].value for i in present] for name in ("boundary_density", "mean_intercept")}
     return Table.of_pixels(
         {
             "label": segmentation.ids.astype(np.int64),
             "class": present.astype(np.int64),
-            "name": np.array([segmentation.class_names[each] for each in present], str),
+            "name": np.array([segmentation.class_names[i] for i in present], str),
             "kept": np.ones(len(present), bool),
             "reason": np.full(len(present), "", "U40"),
             "area": counts.pixels.sum(0)[present],
-            "area_fraction": np.array([each.value for each in shares], float),
-            "area_fraction_low": np.array([each.low for each in shares], float),
-            "area_fraction_high": np.array([each.high for each in shares], float),
-            **{name: np.array(each, float) for name, each in lengths.items()},
-            "objects": np.array([each.number for each in pieces], np.int64),
-            "object_density": np.array([each.number / area for each in pieces], float),
-            "object_ecd_d10": np.array([each.quantile(0.1) for each in pieces], float),
-            "object_ecd_median": np.array([each.quantile(0.5) for each in pieces], float),
-            "object_ecd_d90": np.array([each.quantile(0.9) for each in pieces], float),
-            "mean_grey": np.array([grey[each].mean() for each in inside], float),
+            "area_fraction": np.array([value.value for value in shares], float),
+            "area_fraction_low": np.array([value.low for value in shares], float),
+            "area_fraction_high": np.array([value.high for value in shares], float),
+            **{name: np.array(values, float) for name, values in lengths.items()},
+            "objects": np.array([piece.number for piece in pieces], np.int64),
+            "object_density": np.array([piece.number / area for piece in pieces], float),
+            "object_ecd_d10": np.array([piece.quantile(0.1) for piece in pieces], float),
+            "object_ecd_median": np.array([piece.quantile(0.5) for piece in pieces], float),
+            "object_ecd_d90": np.array([piece.quantile(0.9) for piece in pieces], float),
+            "mean_grey": np.array([grey[mask].mean() for mask in inside], float),
             "certainty": segmentation.confidence.astype(float)
             if sure is None
-            else np.array([sure[: segmentation.rows][each].mean() / 255 for each in inside], float),
+            else np.array([sure[: segmentation.rows][mask].mean() / 255 for mask in inside], float),
         },
         None,
     )
@@ -292,13 +292,13 @@ def _flags(segmentation: Segmentation, settings: MeasurementSettings) -> Iterato
 def facts(card: ModelCard) -> list[tuple[str, str]]:
     """The classes, and their confusions if the card has them (`evaluate --write-score`)."""
     confused = [
-        f"{true} for {found} ({100 * share:.0f} %)"
+        f"{true} for {mistaken} ({100 * share:.0f} %)"
         for true, row in zip(card.maps, card.options.get("confusion", ()), strict=False)
-        for found, share in zip(card.maps, row, strict=False)
-        if found != true and share > CONFUSED
+        for mistaken, share in zip(card.maps, row, strict=False)
+        if mistaken != true and share > CONFUSED
     ]
-    found = [("Phases", ", ".join(card.maps))]
-    return [*found, ("Taken for another", ", ".join(confused))] if confused else found
+    rows = [("Phases", ", ".join(card.maps))]
+    return [*rows, ("Taken for another", ", ".join(confused))] if confused else rows
 
 
 def golden() -> Golden:

@@ -26,7 +26,7 @@ class UnknownArchitecture(UserError):
 @cache
 def ours() -> dict[str, type[nn.Module]]:
     """The networks of this folder by name."""
-    modules = (import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     return {module.NAME: module.NETWORK for module in modules}
 
 
