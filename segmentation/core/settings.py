@@ -77,9 +77,8 @@ class MeasurementSettings(Settings):
         "exclude",
         title="Border correction",
         description=(
-            "Objects that touch the frame have no size. The other objects have equal weight (exclude), or the inverse"
-            " of their chance to touch it (weight; Miles 1974, Lantuejoul 1978). Grains, bubbles and lines at the frame"
-            " still count in numbers per area."
+            "What touches the frame is cut, so it has no size. exclude: all others count the same. weight: large"
+            " objects, which touch the frame more often, count more (Miles 1974, Lantuejoul 1978)."
         ),
         json_schema_extra={
             "labels": {
@@ -90,8 +89,8 @@ class MeasurementSettings(Settings):
     )
     measure_unlike: bool = Field(
         False,
-        title="Measure images unlike the data",
-        description="Give numbers even if the image looks unlike the training images of the model.",
+        title="Measure unusual pictures",
+        description="Give numbers even if the picture looks unlike those from which the model learnt.",
         json_schema_extra={"scripts": True},
     )
     field_spread: float = Field(

@@ -53,7 +53,7 @@ class ParticleSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="Foreground probability from which a pixel belongs to a particle; by default the model's own.",
+        description="How sure the model must be that a pixel belongs to a particle. A lower value finds more.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
     )
     polarity: Literal["auto", "bright", "dark"] = Field(
