@@ -43,7 +43,7 @@ class SegmentationSettings(Settings):
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
-        description="Rows at the bottom that the data bar takes; auto finds it, 0: there is none.",
+        description="Rows at the bottom that the data bar takes.",
         json_schema_extra={
             "unit": "rows",
             "words": {"none": 0},
@@ -67,9 +67,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Leave out outlines whose contrast is below this share of the typical contrast in the image, gaps between"
-            " particles, and particles mostly hidden by others. 0 counts them all. The default is the model's own"
-            " share."
+            "Leave out outlines with less than this share of the typical contrast, gaps between particles, and"
+            " particles mostly hidden by others. 0 counts them all."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
@@ -77,8 +76,8 @@ class MeasurementSettings(Settings):
         "exclude",
         title="Border correction",
         description=(
-            "What touches the frame is cut, so it has no size. exclude: all others count the same. weight: large"
-            " objects, which touch the frame more often, count more (Miles 1974, Lantuejoul 1978)."
+            "Objects cut by the frame have no size. Large ones are cut more often; weighting makes up for it (Miles"
+            " 1974, Lantuejoul 1978)."
         ),
         json_schema_extra={
             "labels": {
@@ -99,9 +98,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Spread between fields",
         description=(
-            "How much the typical size differs from field to field of the specimen. One image cannot show this, so we"
-            " assume it. It widens the interval of the fraction from 1 to 100 nm, on which the verdict depends. A"
-            " sample of several images shows it."
+            "How much the typical size differs from field to field of the specimen. One image cannot show it; a sample"
+            " of several images does. It widens the interval of the share of 1 to 100 nm."
         ),
         json_schema_extra={"unit": "%", "group": LABORATORY},
     )
@@ -112,7 +110,7 @@ class MeasurementSettings(Settings):
         title="Repeatability",
         description=(
             "Relative standard deviation of the median between specimens of the same material that were prepared and"
-            " measured separately. It enters the uncertainty budget."
+            " measured separately."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
@@ -123,7 +121,7 @@ class MeasurementSettings(Settings):
         title="Difference between operators",
         description=(
             "Relative standard deviation of the median between people who outline the same image. The page that"
-            " compares two results finds it. It enters the uncertainty budget."
+            " compares two results finds it."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
@@ -136,14 +134,11 @@ class MeasurementSettings(Settings):
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(
         "auto",
         title="Calibration uncertainty of the microscope",
-        description=(
-            "Relative uncertainty of the magnification, from the certificate. Files do not contain it. auto: the"
-            " setting of this site, or not included."
-        ),
+        description="Relative uncertainty of the magnification, from the certificate. No file contains it.",
         json_schema_extra={
             "unit": "%",
             "words": {"none": 0.0},
-            "labels": {"auto": "auto", "none": "not included"},
+            "labels": {"auto": "the site's, or none", "none": "not included"},
             "group": LABORATORY,
         },
     )

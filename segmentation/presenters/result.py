@@ -299,7 +299,7 @@ class Result(ChartedSummary):
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
         if why := used.get("chosen"):
-            named = format_html("{}. Chosen by the image. {}", named, why)
+            named = format_html("{}, automatic. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", named),
@@ -369,10 +369,10 @@ def main_number(summary: dict[str, Any]) -> str:
 
 
 def headline(numbers: Summary) -> str:
-    """The median, or the first known number of another kind, "" without any."""
-    known = [numbers.by_number("median")] if numbers.screened else numbers.quantities
+    """The median size, or without sizes the first known number, "" without any."""
+    known = [numbers.by_number("median")] if numbers.kept else numbers.quantities
     first = next((each for each in known if each.number.value is not None), None)
-    term = first and ("median" if numbers.screened else first.term)
+    term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
 
 

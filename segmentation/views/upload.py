@@ -7,22 +7,24 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.micrograph.width import parse_width
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.samples import SampleForm
-from ..forms.settings import SettingsForm
+from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
 from ..http.access import refused, see_other, visible_upload
 from ..http.serving import serve_preview
 from ..middleware import sender
-from ..models import Job, Micrograph, Sample, shown_name
+from ..models import Job, Laboratory, Micrograph, Sample, shown_name
 from ..services import (
     Note,
     Refused,
@@ -117,7 +119,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """The upload page; POST starts one job for each image, or shows the page again with what is wrong."""
     if request.method != "POST":
         return _page(request, SettingsForm.asked(request.GET, request.user))
-    sent = Submission(request, SettingsForm(request.POST, user=request.user), SampleForm(request.POST), _kept(request))
+    form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
+    sent = Submission(request, form, SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
         sent.uploads = [micrograph for micrograph in sent.uploads if str(micrograph.pk) != request.POST["remove"]]
         return _again(sent, status=200)
@@ -135,6 +138,25 @@ def home(request: HttpRequest) -> HttpResponse:
     if sent.problems:
         return _again(sent)
     return _to(jobs)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def laboratory(request: HttpRequest) -> HttpResponse:
+    """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
+    sent = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
+    names = [each.name for each in SettingsForm(user=request.user).folds[LABORATORY]]
+    form = SettingsForm({name: printable(sent[name]) for name in names if name in sent}, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        texts = {each.name: each.value for each in _set_once(form)}
+        if request.user.is_authenticated:
+            Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
+        else:
+            request.session[LABORATORY] = texts
+        messages.success(request, "Saved. New analyses take these values.")
+        return see_other(reverse("laboratory"))
+    status = 400 if request.method == "POST" else 200
+    return render(request, "laboratory.html", {"form": form, "settings": form.folds[LABORATORY]}, status=status)
 
 
 @require_safe
@@ -368,6 +390,11 @@ def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> d
     return asked | card(micrograph, text, origin, sent.width_errors.get(name, ""))
 
 
+def _set_once(form: SettingsForm) -> list[FormSetting]:
+    """The settings of a laboratory that differ from their defaults."""
+    return [each for each in form.folds[LABORATORY] if each.value not in ("", each.setting.write(each.setting.default))]
+
+
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:
     context = {
         "form": form,
@@ -375,6 +402,7 @@ def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: 
         "marked": MARKED,
         "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,
+        "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.offered)),
         "examples": [task for task, _ in form.offered if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,

@@ -53,13 +53,13 @@ class ParticleSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="How sure the model must be that a pixel belongs to a particle. A lower value finds more.",
+        description="Lower finds more; higher keeps to what is sure.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
     )
     polarity: Literal["auto", "bright", "dark"] = Field(
         "auto",
         title="Particles are",
-        description="Brighter or darker than their surroundings; auto finds out from the image.",
+        description="Brighter or darker than their surroundings.",
         json_schema_extra={
             "labels": {
                 "auto": "find out from the image",

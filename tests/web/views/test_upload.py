@@ -8,9 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
+from segmentation.services.access.tokens import create_token
 from segmentation.services.ground.calibration import UNSCALED
 from segmentation.services.results.uploads import EXAMPLES
 from segmentation.views.upload import GONE, NOTHING
@@ -142,8 +144,6 @@ class TestPlainForm:
 
 @pytest.fixture
 def client_with_csrf():
-    from django.test import Client
-
     return Client(enforce_csrf_checks=True)
 
 
@@ -312,6 +312,53 @@ class TestScript:
         response = send(client, upload=str(micrograph.pk), width="470", width_origin="file")
         assert response.status_code == 303
         assert recipe_of(Job.objects.get()).measurement.calibration is None
+
+
+class TestLaboratory:
+    """What a laboratory sets once."""
+
+    SET = {"repeatability": "3", "scale_uncertainty": "2", "scale_uncertainty_k": "2", "operator": "Ada <b>"}
+
+    def measured(self, client, **typed):
+        send(client, good(), **typed)
+        return recipe_of(Job.objects.latest("created")).measurement
+
+    @pytest.mark.parametrize("signed_in", [True, False])
+    def test_new_jobs_take_it_and_what_is_sent_wins(self, client, alice, signed_in):
+        if signed_in:
+            client.force_login(alice)
+        assert client.post("/laboratory/", self.SET)["Location"] == "/laboratory/"
+        assert 'value="3"' in words(client.get("/laboratory/"))
+        assert "Operator Ada &lt;b&gt;" in words(client.get("/"))
+        taken = self.measured(client)
+        assert (taken.repeatability, taken.scale_uncertainty, taken.scale_uncertainty_k) == (3, 2, 2)
+        assert taken.operator == "Ada <b>"
+        sent = self.measured(client, scale_uncertainty="1", operator="")
+        assert (sent.repeatability, sent.scale_uncertainty, sent.scale_uncertainty_k, sent.operator) == (3, 1, 1, "")
+
+    def test_it_is_of_one_account_or_one_browser(self, client, alice, charlie):
+        client.post("/laboratory/", self.SET)
+        for user in (alice, charlie):
+            client.force_login(user)
+            assert self.measured(client).repeatability is None
+            client.post("/laboratory/", {"repeatability": "4" if user == alice else ""})
+        client.force_login(alice)
+        assert self.measured(client).repeatability == 4
+
+    def test_scripts_of_the_account_take_it_too(self, client, alice):
+        client.force_login(alice)
+        client.post("/laboratory/", self.SET)
+        _, token = create_token(user=alice, name="t", days=30, read_only=False, pk=uuid4())
+        header = {"Authorization": f"Bearer {token}"}
+        assert Client().post("/api/v1/jobs", {"file": good()}, headers=header).status_code == 202
+        assert recipe_of(Job.objects.get()).measurement.operator == "Ada <b>"
+
+    def test_a_number_that_cannot_be_is_refused_beside_its_field(self, client):
+        response = client.post("/laboratory/", {"repeatability": "much", "operator": "Ada"})
+        assert response.status_code == 400
+        assert "“Repeatability” takes auto or a number from 0 to 100, not “much”." in words(response)
+        assert 'value="Ada"' in words(response)
+        assert self.measured(client).operator == ""
 
 
 class TestPreview:
