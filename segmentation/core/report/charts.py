@@ -236,22 +236,6 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     ax.set_xlim(0, line["n"][-1])
 
 
-def draw_sensitivity(ax: Axes, statistics: Statistics) -> None:
-    """The fraction from 1 to 100 nm and its interval under each other setting, beside the threshold."""
-    assert statistics.nano is not None
-    lines = statistics.nano["sensitivity"]
-    begin(ax, "Fraction by number from 1 to 100 nm", "")
-    for y, line in enumerate(lines):
-        colour = MEDIAN if y == 0 else BAR
-        ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
-        ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
-    ax.axvline(statistics.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
-    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=0.85 * sheet_of(ax).font)
-    ax.set_ylim(len(lines) - 0.5, -0.5)
-    ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-
-
 def draw_parts(ax: Axes, answer: Entry) -> None:
     """The known contributions to the uncertainty of an answer as bars, the largest first."""
     titles, shown, shares = zip(*answer.parts, strict=True)
