@@ -136,7 +136,7 @@ def set_title(ax: Axes, words: str) -> None:
 def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
     """Axes of a chart, with letters of the size of all others."""
     sheet = sheet_of(ax)
-    ax.set_xlabel(fill(x, letters_in(ax)), fontsize=sheet.font, labelpad=2)
+    ax.set_xlabel(x, fontsize=sheet.font * min(1.0, letters_in(ax) / max(len(x), 1)), labelpad=2)
     ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
     ax.tick_params(labelsize=sheet.font)
     ax.spines[["top", "right"]].set_visible(False)

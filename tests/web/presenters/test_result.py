@@ -167,7 +167,7 @@ class TestSizes:
     def test_the_fit_in_words(self):
         told = numbers().fit
         assert re.search(r"median 144 nm.*SD 1.62\): a fair fit", told)
-        assert "0.061, p < 0.001" in told
+        assert "p < 0.001; the curves are at most 6.1 % apart" in told
 
     @pytest.mark.parametrize(
         ("found", "told"),
