@@ -36,12 +36,11 @@ from .sending import (
     OneImage,
     Sign,
     a_file,
-    changed_settings,
     json_body,
     refusals,
     sent_fields,
+    sent_settings,
     takes,
-    valid_settings,
 )
 
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -65,7 +64,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     file = request.FILES.get("file")
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
-    settings = valid_settings(request, OneImage)
+    settings = sent_settings(request.POST.dict(), OneImage, request.user)
     requested = _asked(request)
     who, key = identify(request), key_of(request)
     micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
@@ -132,7 +131,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
-    edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
+    edited, file = {True: True, False: False, **SWITCH}.get(sent.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
     if "outlines" in sent:
@@ -142,8 +141,9 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     calibration = stated_calibration(parent)
     try:
         if "width" in sent:
-            calibration = calibration_for(sent.pop("width"), "typed", parent.micrograph)
-        settings = changed_settings(parent.get_settings(), sent, calibration, request.user)
+            calibration = calibration_for(str(sent.pop("width")), "typed", parent.micrograph)
+        settings = sent_settings(sent, Changes, request.user, parent.get_settings())
+        settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None

@@ -24,7 +24,7 @@ from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
-from ..forms.settings import SettingsForm
+from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import ask_to_delete, own_job, refused, reload_if_gone, see_other, visible_job
 from ..http.links import link_page
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
@@ -182,13 +182,11 @@ def rerun(request: HttpRequest, found: Job) -> HttpResponse:
 @of_read_image
 def change(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
-    old = found.get_settings()
-    sent = {**SettingsForm(stands_for=old, user=request.user).initial, **request.POST.dict()}
-    form = SettingsForm(sent, kept=old, user=request.user)
-    if not form.is_valid():
-        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
-        return refused(request, Refused(sentence), reverse("job", args=[found.pk]))
-    return _again(request, found, form.settings(stated_calibration(found)))
+    try:
+        settings = settings_sent(request.POST, request.user, found.get_settings())
+    except ValueError as error:
+        return refused(request, Refused(str(error)), reverse("job", args=[found.pk]))
+    return _again(request, found, settings.with_(calibration=stated_calibration(found)))
 
 
 @of_read_image
