@@ -287,7 +287,7 @@ def sent_settings(
     """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them. old:
     those that stay where nothing is sent."""
     sent = _with_model(sent, user, old.task if old else "")
-    names = {each.name for task in every() for each in settings_of_task(task)}
+    names = {setting.name for task in every() for setting in settings_of_task(task)}
     if unknown := sorted(set(sent) - names - set(body.model_fields)):
         raise Refused(f"There is no field named {unknown[0]}.")
     try:

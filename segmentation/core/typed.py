@@ -180,9 +180,9 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
 def read_settings(task: Task, sent: Mapping[str, Any]) -> AnalysisSettings:
     """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
     values as they are. Raises ValueError with a sentence, BadSetting for a text."""
-    own = [each for each in settings_of_task(task) if each.name in sent]
-    values = {each.name: sent[each.name] for each in own}
-    texts = {each.name: each.read(values[each.name]) for each in own if isinstance(values[each.name], str)}
+    settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in sent}
+    values = {name: sent[name] for name in settings}
+    texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}
     try:
         return AnalysisSettings.of(task.name, **values | texts)
     except ValidationError as error:

@@ -51,16 +51,16 @@ def _with(
     return list({**tasks, task.name: (task, [*choices, gone])}.values())
 
 
-def settings_sent(sent: Mapping[str, Any], user: Any, kept: AnalysisSettings | None = None) -> AnalysisSettings:
-    """The settings that a script or a button sends by their own names. kept: those of a result, which stay where
+def settings_sent(sent: Mapping[str, Any], user: Any, before: AnalysisSettings | None = None) -> AnalysisSettings:
+    """The settings that a script or a button sends by their plain names. before: those of a result, which stay where
     nothing is sent; of another kind of analysis only those that every kind has. Raises ValueError with a sentence."""
-    offered = _with(kept, models_by_task(user))
-    model = sent.get("model") or (kept.segmentation.model if kept else offered[0][1][0][0])
+    offered = _with(before, models_by_task(user))
+    model = sent.get("model") or (before.segmentation.model if before else offered[0][1][0][0])
     task = next((task for task, choices in offered if model in dict(choices)), None)
     if task is None:
         raise ValueError(NO_MODEL)
-    values = kept.as_dict() if kept else {}
-    if kept and task.name != kept.task:
+    values = before.as_dict() if before else {}
+    if before and task.name != before.task:
         everyones = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
         values = {name: value for name, value in values.items() if name in everyones}
     values |= {name: plain(value) if isinstance(value, str) else value for name, value in sent.items()}

@@ -124,8 +124,8 @@ def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **va
 
     known: settings that the command has flags for, of any kind of analysis. values: other settings.
     """
-    typed = {each.name: options[each.name] for each in known if options[each.name] is not None}
-    names = {each.name for each in settings_of_task(task)}
+    typed = {setting.name: options[setting.name] for setting in known if options[setting.name] is not None}
+    names = {setting.name for setting in settings_of_task(task)}
     try:
         if other := next((name for name in typed if name not in names), ""):
             raise ValueError(f"--{other.replace('_', '-')}: {task.title} have no such setting.")
