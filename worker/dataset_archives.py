@@ -34,12 +34,12 @@ from segmentation.services.results.uploads import Note
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
-from .datasets import store
+from .dataset_images import store
 from .fetching import fetch
 from .scratch import scratch
 
 if TYPE_CHECKING:
-    from segmentation.lab.contract import LearningTask
+    from segmentation.lab.training.contract import LearningTask
 
 Progress = Callable[[str, float], None]
 KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."

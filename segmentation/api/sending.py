@@ -18,7 +18,7 @@ from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import models_by_task, settings_sent
+from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_laboratory
 from ..services import Refused
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.results.edits import MOST
@@ -291,7 +291,7 @@ def sent_settings(
     if unknown := sorted(set(sent) - names - set(body.model_fields)):
         raise Refused(f"There is no field named {unknown[0]}.")
     try:
-        return settings_sent(sent, user, old)
+        return settings_sent(sent if old else with_laboratory(sent, laboratory_of(user)), user, old)
     except ValueError as problem:
         raise Refused(str(problem)) from None
 

@@ -17,7 +17,7 @@ from .measure.distribution import Edge
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
-from .measure.results import ImageRow, PooledStatistics
+from .measure.results import ImageRow, PooledStatistics, Statistics
 from .measure.table import Table, aligned
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration
@@ -94,7 +94,7 @@ def combine(
         tuple(images),
         quantities=_numbers(members, fields, used, pooled, calibration),
     )
-    return replace(sample, histogram=_histogram(sizes, pooled, sample.pixel_size)) if pooled else sample
+    return replace(sample, histogram=histogram_of(sizes, pooled, sample.pixel_size)) if pooled else sample
 
 
 def _numbers(
@@ -174,7 +174,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(tables: Sequence[Table], pooled: PooledStatistics, pixel_size: float) -> dict[str, Any] | None:
+def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:
     """The histogram of the sizes in every image, with common bins."""
     sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)

@@ -214,7 +214,7 @@ def test_many_are_chosen_by_a_limit(opened):
     page.locator("dialog [data-below]").select_option("area")
     page.locator("dialog [data-limit]").evaluate("each => {each.value = 500; each.dispatchEvent(new Event('input'))}")
     page.locator("dialog [data-take]").click()
-    hand.chosen(r"\d+ particles are chosen")
+    hand.chosen(r"\d+ particles are selected")
     hand.press("Delete")
     expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
 

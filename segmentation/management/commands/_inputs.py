@@ -167,11 +167,9 @@ class Measuring(BaseCommand):
 
     requires_system_checks: list[str] = []
     what = "image"
-    out_help = ""  # where --out may be left out
 
     def add_arguments(self, parser: CommandParser) -> None:
-        help_ = self.out_help or "folder for the results"
-        parser.add_argument("--out", type=Path, required=not self.out_help, metavar="DIR", help=help_)
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
@@ -236,9 +234,8 @@ class Measuring(BaseCommand):
         settings: MeasurementSettings,
         members: list[Any],
         failed: list[tuple[Path, str]],
-        place: Path | None = None,
     ) -> None:
-        """Write the pooled files into `out`. place: where they will lie then."""
+        """Write the pooled files into `out`."""
         from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut
@@ -258,7 +255,7 @@ class Measuring(BaseCommand):
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
-        self.stdout.write(f"{name} -> {place or out}: {sample.extent}, pooled{missing}")
+        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

@@ -59,7 +59,7 @@ export class Review {
     if (!ids.length) return this.go();
     this.editor.select(ids);
     this.editor.reveal(...ids);
-    if (reason) return this.panel.say(`Set aside: ${reason} (${ids.length}). ${TOUCH ? "May they stay so?" : "Enter: they stay so. K: they count. N: go on."}`);
+    if (reason) return this.panel.say(`Left out: ${reason} (${ids.length}). ${TOUCH ? "May they stay so?" : "Enter: they stay so. K: they count. N: go on."}`);
     return this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
   }
 
