@@ -39,6 +39,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
     path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),
     path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
+    path("laboratory/", upload.laboratory, name="laboratory"),
     path("sample/", upload.sample, name="sample"),
     path("sample.tif", upload.sample_download, name="sample-download"),
     path("samples/", require_safe(RedirectView.as_view(url="/results/?show=samples")), name="samples"),

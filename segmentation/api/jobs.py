@@ -47,6 +47,10 @@ from .sending import (
 NOT_READ = "The image has not been read yet: ask again when the job runs."
 SINCE = "Only the edits after this number."
 WAIT = "Seconds to wait for a file that is still to be written, at most 30."
+ANNEX = "Of report.pdf: with the annex of all that lies behind its two pages (as report-annex.pdf)."
+PANELS = "Of figure.png, figure.svg and figure.pdf: letters of the panels to show, such as C or AD; by default all."
+LETTERS = "Of the figure: height of its letters in points at a width of 85 mm, 4 to 10; by default 6."
+IN_COLOURS = "Of the figure: colour, or grey for print without colours."
 router = Router(tags=["Jobs"])
 
 
@@ -284,9 +288,15 @@ def artifact(
     pk: UUID,
     name: str,
     wait: float = Query(0.0, ge=0.0, description=WAIT),
+    annex: bool = Query(False, description=ANNEX),
+    panels: str = Query("", description=PANELS),
+    font: str = Query("", description=LETTERS),
+    colours: str = Query("", description=IN_COLOURS),
 ) -> Any:
     """A file of a finished job. Most are written when they are first asked for: 202 until then."""
     job = visible(request, job_of(pk))
+    options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
+    name = services.named(name, options)
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
     stored = services.file_of(job, name, wait)

@@ -24,6 +24,7 @@ from ..services.results.outlines import pooled_coco
 from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of, own
+from .jobs import ANNEX
 from .listing import OF_STATE, Listing, listed
 from .sending import (
     JSON,
@@ -223,8 +224,9 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     response=refusals(404),
     openapi_extra=a_file(),
 )
-def file(request: HttpRequest, pk: UUID, name: str) -> Any:
+def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
     """A file of the pooled result."""
+    name = services.named(name, {"annex": str(annex)})
     stored = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
     return serve_sample_file(request, stored, download=True)
 

@@ -308,6 +308,7 @@ class Claimed(Schema):
 class NamedModel(Schema):
     name: str
     title: str
+    comparison: bool = Field(description="For comparison with a published method, not for measurements.")
 
 
 class Task(Schema):

@@ -19,7 +19,7 @@ from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import SettingsForm, models_by_task
+from ..forms.settings import SettingsForm, laboratory_of, models_by_task, with_laboratory
 from ..services import Refused
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.results.edits import MOST
@@ -285,7 +285,7 @@ def refusals(*statuses: int) -> dict[int, Any]:
 def valid_settings(request: HttpRequest, body: type[Body]) -> AnalysisSettings:
     """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them."""
     sent = _with_model(request.POST.dict(), request.user)
-    form = SettingsForm(sent, user=request.user)
+    form = SettingsForm(with_laboratory(sent, laboratory_of(request.user)), user=request.user)
     _refuse_unknown(sent, body, form)
     return _checked(form).settings()
 

@@ -6,8 +6,8 @@ Everything here comes from the settings models themselves: titles, descriptions,
     words   further words that may be typed, with the value that each stands for
     labels  a word's meaning for people; one with "…" has a field for a number there, and the word "size" stands for a
             size in px, which forms turn into the factor at which it is the size that the model likes best
-    main    whether a page shows it at once, and not only among more settings
-    group   title of a fold of its own among more settings
+    main    whether it comes first among the options
+    group   title of a fold where a result is run again; the upload page does not ask for it
     scripts whether no page asks for it, because pages offer something better
 """
 

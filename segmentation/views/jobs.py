@@ -41,6 +41,7 @@ from ..services import (
     file_of,
     finish_corrections,
     import_outlines,
+    named,
     proposals_of,
     rerun_job,
     retry_job,
@@ -211,6 +212,10 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     found = visible_job(request, pk)
     if name == PICTURE and found.micrograph.viewer_image:
         return serve_shown(request, found.micrograph)
+    try:
+        name = named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
     stored = file_of(found, name)
     if stored is None:
         raise Http404
