@@ -219,6 +219,27 @@ def test_many_are_chosen_by_a_limit(opened):
     expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
 
 
+def test_one_object_finds_all_like_it(opened, tmp_path):
+    """The slider at its left end takes nearly all, at its right end the chosen one alone; another choice ends it."""
+    page, hand = opened, Hand(opened).open()
+    (first, x, y), *others = discs_of(page)
+    hand.click(x, y)
+    hand.chosen(f" {first}:")
+    hand.press("i")
+    slider = page.locator("dialog [data-alike]")
+    expect(slider).to_be_visible()
+    slider.fill("5")
+    many = int(re.search(r"(\d+)", page.locator("dialog [data-page=object] [data-chosen]").inner_text())[1])
+    assert 1 < many <= len(others) + 1
+    page.screenshot(path=tmp_path / "alike.png")
+    slider.fill("99")
+    hand.chosen(f" {first}:")
+    slider.fill("5")
+    hand.press("Delete")
+    hand.kept(len(others) + 1 - many)
+    expect(slider).to_be_hidden()
+
+
 def test_two_tabs_lose_nothing(opened, visit):
     page = opened
     (_, x, y), (_, x2, y2), *_ = discs_of(page)

@@ -48,6 +48,32 @@ export function fractionsOf(objects, pixels) {
   return found;
 }
 
+const SHAPES = ["aspect_ratio", "circularity", "solidity", "relative_contrast"];
+const LEAST = 0.02; // spread, below which a measure is the same for all
+
+// What is compared of an object; of one that was drawn only lengths and area are known.
+function measuresOf(each, size) {
+  const ratio = each.aspect_ratio ?? (each.max_feret ? each.min_feret / each.max_feret : undefined);
+  const lengths = [...new Set([size, "area"])].map((name) => (each[name] > 0 ? Math.log(each[name]) : NaN));
+  return [...lengths, ...SHAPES.map((name) => (name === "aspect_ratio" ? ratio : each[name]) ?? NaN)];
+}
+
+// How alike each object is to the nearest of those with these ids, 0 to 1, by its id: segmentation/core/measure/similar.py.
+export function alikeTo(objects, ids, size) {
+  const every = [...objects].map((each) => [each.id, measuresOf(each, size)]);
+  const known = every[0]?.[1].map((_, i) => every.map(([, values]) => values[i]).filter(Number.isFinite).sort((a, b) => a - b)) ?? [];
+  const spreads = known.map((values) => {
+    const [low, high] = [0.16, 0.84].map((at) => quantile(values.map((value) => [value, 1]), at));
+    return Math.max(LEAST, (high - low) / 2);
+  });
+  const chosen = every.filter(([id]) => ids.includes(id)).map(([, values]) => values);
+  const near = (values, other) => {
+    const squares = values.map((value, i) => ((value - other[i]) / spreads[i]) ** 2).filter(Number.isFinite);
+    return squares.length ? Math.exp(-squares.reduce((sum, one) => sum + one, 0) / squares.length / 2) : 0;
+  };
+  return new Map(every.map(([id, values]) => [id, Math.max(0, ...chosen.map((other) => near(values, other)))]));
+}
+
 // How many sizes each bin holds; sizes beyond the edges make further bins of the same width.
 export function binned(objects, size, edges) {
   const width = edges[1] - edges[0];
