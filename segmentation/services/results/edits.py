@@ -22,7 +22,7 @@ from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
 from ...core.labels.working import WorkingLabels
-from ...core.measure.similar import SHAPES, alike
+from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults
 from ...plain import plain
@@ -128,7 +128,8 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
 
     Raises Refused where none of them was measured, or nothing is measured object by object.
     """
-    standing, stored, task = corrections_of(job).now.objects, job.artifact(tables.NAME), tasks.find(job.get_settings().task)
+    standing, stored = corrections_of(job).now.objects, job.artifact(tables.NAME)
+    task = tasks.find(job.get_settings().task)
     if stored is None or task.semantic:
         raise Refused(NOT_MEASURED, 409)
     with bundles.opened(stored) as file:
@@ -138,7 +139,7 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
         raise Refused(f"There is no measured object {missing[0]}.", 422)
     measured = {quantity.name for quantity in table.quantities}
     columns = {name: table.length(name) for name in (task.size, "area") if name in measured}
-    columns |= {name: table[name] for name in SHAPES if name in measured}
+    columns |= {name: table[name] for name in (*SHAPES, CONTRAST) if name in measured}
     values = alike(columns, [labels.index(number) for number in ids], task.size)
     found = {number: value for number, value in zip(labels, values.tolist(), strict=True) if number in standing}
     return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))

@@ -128,7 +128,7 @@ export class Chooser {
     const { editor, panel, seeds } = this;
     const least = Number(panel.one("[data-alike]").value);
     const ids = [...alikeTo(editor.objects.values(), seeds, editor.size)].filter(([, value]) => 100 * value >= least).map(([id]) => id);
-    panel.one("[data-alike-words]").textContent = `at least ${least} %: ${ids.length}`;
+    panel.one("[data-alike-words]").textContent = `At least ${least} % alike`;
     editor.select(ids);
     this.seeds = seeds; // which another choice ends
     panel.one("[data-alike-box]").hidden = false;
