@@ -13,13 +13,13 @@ from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ..core.analysis import AnalysisSettings
-from ..core.labels.operations import OPERATIONS, UNDO
+from ..core.labels.operations import MODELS
 from ..core.micrograph.types import Calibration
 from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import SettingsForm, models_by_task
+from ..forms.settings import SettingsForm, laboratory_of, models_by_task, with_laboratory
 from ..services import Refused
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.results.edits import MOST
@@ -33,6 +33,8 @@ BINARY = {
     "description": "As asked for by format",
     "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
 }
+# One of the operations; `patch_of` checks it, so that the refusal names its number in the list.
+OPERATION: Any = {"oneOf": [model.model_json_schema() for model in MODELS.values()]}
 LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
 
 
@@ -79,13 +81,11 @@ class Edits(Body):
     """Corrections of the outlines of a finished result, in pixels of the uploaded image."""
 
     base: int = Field(ge=0, description="The number of the last edit that you know; 0 before the first one.")
-    operations: list[dict[str, Any]] = Field(
+    operations: list[Annotated[dict[str, Any], WithJsonSchema(OPERATION)]] = Field(
         min_length=1,
         max_length=MOST,
         description=(
-            f"Made in this order, all or none. Each has op ({', '.join(OPERATIONS)} or {UNDO}) and what it needs: ids"
-            " (a list), id, reason, class, ground, radius, point, points, outside, line or polygon ([x, y] or lists of"
-            " them, x to the right, y down, from the top left corner)."
+            "Made in this order, all or none. Points are [x, y], x to the right, y down, from the top left corner."
         ),
     )
     patches: bool = Field(False, description="Answer with the patch of each operation, too.")
@@ -285,7 +285,7 @@ def refusals(*statuses: int) -> dict[int, Any]:
 def valid_settings(request: HttpRequest, body: type[Body]) -> AnalysisSettings:
     """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them."""
     sent = _with_model(request.POST.dict(), request.user)
-    form = SettingsForm(sent, user=request.user)
+    form = SettingsForm(with_laboratory(sent, laboratory_of(request.user)), user=request.user)
     _refuse_unknown(sent, body, form)
     return _checked(form).settings()
 

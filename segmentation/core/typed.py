@@ -6,15 +6,15 @@ Everything here comes from the settings models themselves: titles, descriptions,
     words   further words that may be typed, with the value that each stands for
     labels  a word's meaning for people; one with "…" has a field for a number there, and the word "size" stands for a
             size in px, which forms turn into the factor at which it is the size that the model likes best
-    main    whether a page shows it at once, and not only among more settings
-    group   title of a fold of its own among more settings
+    main    whether it comes first among the options
+    group   title of a fold where a result is run again; the upload page does not ask for it
     scripts whether no page asks for it, because pages offer something better
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -178,11 +178,17 @@ def analysis_settings(task: Task, **values: Any) -> AnalysisSettings:
 
 
 def document() -> str:
-    """docs/use/settings.md."""
-    parts = [INTRODUCTION]
+    """docs/use/settings.md: what several kinds share is said once."""
+    kinds, sections = dict[str, list[str]](), dict[str, list[str]]()
     for task in every():
-        parts.append(f"## {task.title}\n\n{task.summary}\n\n{_table(settings_of(task.settings))}")
-    return "\n\n".join([*parts, f"## Measuring, of every kind\n\n{_table(settings_of(MeasurementSettings))}\n"])
+        for row in map(_row, settings_of(task.settings)):
+            kinds.setdefault(row, []).append(task.title)
+    for row, titles in kinds.items():
+        sections.setdefault("Every kind" if len(titles) == len(every()) else ", ".join(titles), []).append(row)
+    sections["Measuring, of every kind"] = [_row(setting) for setting in settings_of(MeasurementSettings)]
+    head = "| name | takes | default | meaning |\n|---|---|---|---|"
+    parts = ("\n".join([f"## {title}\n\n{head}", *rows]) for title, rows in sections.items())
+    return "\n\n".join([INTRODUCTION, *parts]) + "\n"
 
 
 INTRODUCTION = """# Settings of an analysis
@@ -191,12 +197,9 @@ One definition for the page, the API (fields of these names), the command line (
 `border_correction`) and stored results. Made by `python -m segmentation.core.typed` from the settings themselves."""
 
 
-def _table(settings: Iterable[Setting]) -> str:
-    rows = ["| name | takes | default | meaning |", "|---|---|---|---|"]
-    for each in settings:
-        takes, default = each.takes or "text", each.write(each.default)
-        rows.append(f"| `{each.name}` | {takes} | {default} | {each.title}: {each.description} |")
-    return "\n".join(rows)
+def _row(setting: Setting) -> str:
+    takes, default = setting.takes or "text", setting.write(setting.default)
+    return f"| `{setting.name}` | {takes} | {default} | {setting.title}: {setting.description} |"
 
 
 def _shortly(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -12,13 +13,15 @@ from django import forms
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
+from ..core.settings import DEFAULT_MODEL, LABORATORY, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
+from ..models import Laboratory
 from ..services.ground.calibration import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, default_first, offered
 
+OF_SCALE = "scale_uncertainty"
 NO_MODEL = "There is no such model here; choose one from the list."
 
 
@@ -183,7 +186,7 @@ class SettingsForm(forms.Form):
 
     @property
     def main(self) -> list[FormSetting]:
-        """The settings that a page shows at once."""
+        """The settings that come first."""
         return [each for each in self.shown if each.setting.main]
 
     @property
@@ -264,6 +267,21 @@ class SettingsForm(forms.Form):
         model = wanted if wanted in names else known[0][1][0][0]
         settings = with_site_uncertainty(AnalysisSettings.of(names[model].name, model=model))
         return cls(stands_for=settings, user=user, models=known)
+
+
+def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
+    """What the laboratory of an account set once, by the names of settings; without an account that of this session."""
+    if user is None or not user.is_authenticated:
+        return dict(session.get(LABORATORY, {}))
+    return dict(Laboratory.objects.filter(owner=user).values_list("texts", flat=True).first() or {})
+
+
+def with_laboratory(sent: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
+    """Sent values before those of the laboratory. An uncertainty of the scale is sent with its k and source, or as a
+    standard one without a source."""
+    whole = any(name.startswith(OF_SCALE) for name in sent)
+    taken = {name: text for name, text in laboratory.items() if not (whole and name.startswith(OF_SCALE))}
+    return {**taken, **{name: sent[name] for name in sent}}
 
 
 def _validated(read: Callable[[], Any]) -> Any:

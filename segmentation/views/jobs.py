@@ -41,6 +41,7 @@ from ..services import (
     file_of,
     finish_corrections,
     import_outlines,
+    named,
     proposals_of,
     rerun_job,
     retry_job,
@@ -62,6 +63,7 @@ from ..services.ground.limits import one_edit
 from ..services.results.edits import MOST, make_cuts
 from ..services.results.logs import as_csv, as_json
 from ..services.results.signing import meanings_for
+from ..services.results.uploads import sample_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
@@ -210,6 +212,10 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     found = visible_job(request, pk)
     if name == PICTURE and found.micrograph.viewer_image:
         return serve_shown(request, found.micrograph)
+    try:
+        name = named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
     stored = file_of(found, name)
     if stored is None:
         raise Http404
@@ -386,7 +392,8 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     if not found.is_done:
         return render(request, "job.html", context, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
-    context |= {**_files(found), "parent": parent}
+    is_example = found.micrograph.sha256 == sample_sha256()
+    context |= {**_files(found), "parent": parent, "is_example": is_example}
     return render(request, "result.html", context, status=status)
 
 

@@ -99,9 +99,8 @@ def test_the_released_recipes_are_valid(file):
     assert read_recipe(file).sources
 
 
-def test_the_reference_of_recipes_is_what_the_settings_say():
-    stale = "run: python -m segmentation.lab.research.reference > docs/development/recipes.md"
-    assert (ROOT / "docs/development/recipes.md").read_text(encoding="utf-8") == reference.document(), stale
+def test_every_entry_of_a_recipe_is_described():
+    assert "- `steps` (`3000`; ≥ 1): of the optimiser" in reference.document()
     for heading, model in reference.sections().items():
         undescribed = [name for name, field in model.model_fields.items() if not field.description]
         assert not undescribed, heading

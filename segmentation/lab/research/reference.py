@@ -1,4 +1,4 @@
-"""docs/development/recipes.md: every entry of a training's recipe, from the settings that read it."""
+"""`python -m segmentation.lab.research.reference`: every entry of a recipe, from the settings that read it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,7 @@ from ..training.losses import losses
 from ..training.settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
 from .sweep import Sweep, Variant
 
-INTRODUCTION = """# Recipes
-
-A recipe is one TOML file that `manage.py train RECIPE.toml --out RUN` reads; `segmentation/lab/recipes` holds those of
-the released models. `name`, `title`, an `architecture` (or `start_from`) and one of `[[sources]]` are needed, all else
-has a default. Unknown entries are refused. The last two tables are those of the file that `manage.py sweep SWEEP.toml
---out DIR` reads. Made by `python -m segmentation.lab.research.reference` from the settings
-themselves."""
-LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-WORDS = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text", "array": "list"}
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
 def sections() -> dict[str, type[Settings]]:
@@ -36,45 +28,47 @@ def sections() -> dict[str, type[Settings]]:
         "`[augmentation]`": Augmentation,
         "`[optimiser]`": Optimiser,
         "`[schedule]`": Schedule,
+        "`[options]` of every kind": ModelOptions,
         **{f"`[options]` of {each.things}": each.options for each in tasks.every() if each.options is not ModelOptions},
-        "`[options]` of other kinds": ModelOptions,
         "A comparison of trainings": Sweep,
         "`[[variants]]` of a comparison": Variant,
     }
 
 
 def document() -> str:
-    """docs/development/recipes.md."""
-    tables = (f"## {heading}\n\n{table(model)}" for heading, model in sections().items())
-    return "\n\n".join([INTRODUCTION, *tables]) + "\n"
+    """Lists in Markdown: behind the name its default, and its choices or limits; no number is negative."""
+    return "\n\n".join(f"## {heading}\n\n{entries(model)}" for heading, model in sections().items())
 
 
-def table(model: type[Settings]) -> str:
-    schema = model.model_json_schema(by_alias=False)
-    rows = ["| entry | takes | default | meaning |", "|---|---|---|---|"]
+def entries(model: type[Settings]) -> str:
+    """A line for each entry that no other section has."""
+    schema = model.model_json_schema(by_alias=False)["properties"]
+    common = ModelOptions.model_fields if model is not ModelOptions else {}
+    rows = []
     for name, field in model.model_fields.items():
-        entry = schema["properties"][name]
-        rows.append(f"| `{name}` | {_takes(entry)} | {_default(field.default)} | {field.description or ''} |")
+        if name not in common:
+            takes = "; ".join(filter(None, (_default(field.default), _takes(schema[name]))))
+            rows.append(f"- `{name}` ({takes}): {field.description or ''}")
     return "\n".join(rows)
 
 
 def _takes(entry: Mapping[str, Any]) -> str:
-    if choices := entry.get("enum", [entry["const"]] if "const" in entry else []):
-        return ", ".join(map(str, choices))
+    """The choices or limits of an entry, but that it is not negative; its default shows the rest."""
+    if choices := entry.get("enum", []):
+        return ", ".join(filter(None, map(str, choices)))
     if choices := entry.get("anyOf", []):
-        return " or ".join(_takes(each) for each in choices if each.get("type") != "null")
-    kind = WORDS.get(entry.get("type", ""), "table")
-    limits = [f"{word} {entry[key]:g}" for key, word in LIMITS.items() if key in entry]
-    return " ".join([kind, " and ".join(limits)]).strip()
+        return " or ".join(filter(None, map(_takes, choices)))
+    limits = {key: word for key, word in LIMITS.items() if key in entry and (key, entry[key]) != ("minimum", 0)}
+    return ", ".join(f"{word} {entry[key]:g}" for key, word in limits.items())
 
 
 def _default(value: Any) -> str:
     if value is PydanticUndefined:
         return "needed"
     if isinstance(value, Settings):
-        return "its own table's"
+        return "a table"
     return "none" if value in ({}, [], None) else f"`{tomlkit.item(value).as_string()}`"
 
 
 if __name__ == "__main__":
-    print(document(), end="")
+    print(document())

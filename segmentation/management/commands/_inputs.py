@@ -25,6 +25,7 @@ from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
 from segmentation.core.network.cards import AlteredWeights, NoDevice
@@ -34,7 +35,6 @@ from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
 from segmentation.services.ground.calibration import with_site_uncertainty
-from segmentation.services.results.archives import is_junk
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
@@ -171,11 +171,9 @@ class Measuring(BaseCommand):
 
     requires_system_checks: list[str] = []
     what = "image"
-    out_help = ""  # where --out may be left out
 
     def add_arguments(self, parser: CommandParser) -> None:
-        help_ = self.out_help or "folder for the results"
-        parser.add_argument("--out", type=Path, required=not self.out_help, metavar="DIR", help=help_)
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
@@ -240,9 +238,8 @@ class Measuring(BaseCommand):
         settings: MeasurementSettings,
         members: list[Any],
         failed: list[tuple[Path, str]],
-        place: Path | None = None,
     ) -> None:
-        """Write the pooled files into `out`. place: where they will lie then."""
+        """Write the pooled files into `out`."""
         from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut
@@ -262,7 +259,7 @@ class Measuring(BaseCommand):
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
-        self.stdout.write(f"{name} -> {place or out}: {sample.extent}, pooled{missing}")
+        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

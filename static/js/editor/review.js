@@ -59,7 +59,7 @@ export class Review {
     if (!ids.length) return this.go();
     this.editor.select(ids);
     this.editor.reveal(...ids);
-    if (reason) return this.panel.say(`Set aside: ${reason} (${ids.length}). ${TOUCH ? "May they stay so?" : "Enter: they stay so. K: they count. N: go on."}`);
+    if (reason) return this.panel.say(`Left out: ${reason} (${ids.length}). ${TOUCH ? "May they stay so?" : "Enter: they stay so. K: they count. N: go on."}`);
     return this.panel.say(TOUCH ? "Is this outline right?" : "Enter: the outline is right. Delete: it is wrong. N: go on.");
   }
 
@@ -118,7 +118,7 @@ export class Chooser {
     panel.on("[data-alike]", "input", () => this.alike());
   }
 
-  // All objects like those that are chosen now; the slider says how alike.
+  // All objects like those that are selected now; the slider says how alike.
   like() {
     this.seeds = [...this.editor.selected];
     this.alike();

@@ -1,16 +1,20 @@
-"""ZIP archives of micrographs: unpacked one file at a time; every entry is either used or reported.
+"""`python -m segmentation.core.micrograph.unpacking INPUT FOLDER`: unpack a ZIP archive in a child process; every entry
+is either used or reported. Prints one line of JSON, as `inspect` does.
 
 An archive is never trusted: the size of its directory is checked before reading, no name in it becomes a path, no
-bytes are used twice, and the unpacked bytes and the time of each entry are limited while unpacking.
+bytes are used twice, and the unpacked bytes and the time are limited while unpacking.
 """
 
 from __future__ import annotations
 
+import argparse
+import errno
 import io
 import lzma
 import re
 import stat
 import struct
+import sys
 import time
 import unicodedata
 import zipfile
@@ -19,24 +23,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.conf import settings
-from django.core.files import File
-
-from ...core.micrograph.kinds import HEAD_BYTES, recognise
-from ...core.micrograph.pairing import pair
-from ...core.micrograph.types import UnreadableImage
-from ...models import shown_name
-from ..ground.refusal import Refused
-from ..ground.trouble import trouble
+from .kinds import HEAD_BYTES, recognise
+from .pairing import pair
+from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
 LARGE, MOST_PACKED = 20 * 2**20, 200  # an entry that unpacks to more than LARGE must not shrink more than so many times
 DIRECTORY_SECONDS = 10.0
+MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # of unpacked bytes: a grey image has about as many megapixels
 HEADER_BYTES = 30  # before an entry's name
 LONGEST_SHOWN = 200
@@ -63,92 +61,58 @@ SAME_BYTES = "{count} {files} left out because another file of the archive uses 
 SYSTEM = "{count} {files} left out because only the operating system needs {them}: {names}."
 
 
-class Note(NamedTuple):
-    """A sentence about an uploaded file; the name is "" if it is not about a single file. status: of HTTP."""
+@dataclass(frozen=True)
+class Limits:
+    """entry_mb, archive_mb: of one unpacked file, and of all. images: how many are taken, each with its side files; 0:
+    every file is taken, of whatever kind. room: free bytes of the disk, None where that is not known."""
 
-    name: str
-    sentence: str
-    status: int = 200
-
-
-class Incoming(NamedTuple):
-    """A file that may be an image, with its side files: Django `File`s."""
-
-    file: Any
-    side: list[Any]
-
-
-class LocalFile(File):
-    """Our own file on this disk, which can be read without another copy."""
-
-    def temporary_file_path(self) -> str:
-        return str(self.file.name)
+    entry_mb: int
+    archive_mb: int
+    images: int = 0
+    room: int | None = None
 
 
 @dataclass
 class Unpacked:
-    """How far an archive is unpacked; the next turn continues from there.
+    """files: images with their side files, each as its name and the name of the unpacked file. notes: what was left
+    out, as name ("" of several) and sentence. bytes: of all files."""
 
-    entries: number of its images examined. images, bytes: amount unpacked. seconds: time spent.
-    """
-
-    entries: int = 0
-    images: int = 0
+    files: list[list[tuple[str, str]]]
+    notes: list[tuple[str, str]]
     bytes: int = 0
-    seconds: float = 0.0
-
-    @property
-    def is_slow(self) -> bool:
-        return self.seconds > DIRECTORY_SECONDS + SECONDS_PER_MB * self.bytes / 2**20
 
 
-def is_archive(file: Any) -> bool:
-    """Whether an uploaded file is a ZIP archive, by its first bytes."""
-    file.seek(0)
-    head = file.read(4)
-    file.seek(0)
-    return head in (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator[Incoming | Note]:
-    """The images of an archive, each with its side files, and a Note for everything that was not taken.
-
-    The files of an Incoming lie in `folder` and are removed when the next one is requested. done: the progress so far,
-    kept up to date; earlier notes are not repeated.
-    Raises Refused if nothing in the archive can be used (422).
-    """
-    done, began = done or Unpacked(), time.monotonic()
+def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
+    """Unpack an archive into `folder`; raises UnreadableImage if nothing in it can be used, OSError on a full disk."""
+    began = time.monotonic()
     with _opened(path) as (archive, entries):
-        notes: list[Note] = []
-        usable = _usable(entries, notes)
-        images = pair(list(usable))
+        done = Unpacked([], [])
+        usable = _usable(entries, done.notes)
+        groups = (
+            [[name, *sides] for name, sides in pair(list(usable)).items()] if limits.images else [[n] for n in usable]
+        )
         if time.monotonic() - began > DIRECTORY_SECONDS:
-            raise Refused(SLOW, 422)
-        if not done.entries:
-            yield from notes
-        yield from _images(archive, usable, images, folder, done)
-
-
-def every_file(path: Path, folder: Path) -> tuple[dict[str, Path], list[Note]]:
-    """All files of an archive, by their names with their folders, unpacked into `folder` under names of ours; and a
-    Note for everything that was left out. Raises Refused as `unpacked`."""
-    with _opened(path) as (archive, entries):
-        notes: list[Note] = []
-        files, done = dict[str, Path](), Unpacked()
-        usable = _usable(entries, notes)
-        for number, (name, info) in enumerate(usable.items()):
-            if done.is_slow:
-                notes.append(Note("", REST.format(**_counted(len(usable) - number)), 422))
+            raise UnreadableImage(SLOW)
+        began = time.monotonic()
+        for number, names in enumerate(groups):
+            if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * done.bytes / 2**20:
+                done.notes.append(("", REST.format(**_counted(len(groups) - number))))
                 break
-            began, place = time.monotonic(), folder / f"entry-{number}{_harmless(name)}"
+            places = [f"entry-{number}-{part}{_harmless(name)}" for part, name in enumerate(names)]
             try:
-                _extract(archive, info, place, done)
-                files[name] = place
+                if limits.images:
+                    _check_is_image(archive, usable[names[0]], limits, len(done.files))
+                for name, place in zip(names, places, strict=True):
+                    _extract(archive, usable[name], folder / place, limits, done)
+                done.files.append(list(zip(names, places, strict=True)))
+                if limits.images and _points_outside(names[0]):
+                    name = _shown(names[0].rsplit("/", 1)[-1])
+                    done.notes.append((_shown(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
-                place.unlink(missing_ok=True)
-                notes.append(Note(_shown(name), str(bad), 422))
-            done.seconds += time.monotonic() - began
-    return files, notes
+                done.notes.append((_shown(names[0]), str(bad)))
+                for place in places:
+                    (folder / place).unlink(missing_ok=True)
+    return done
 
 
 def _harmless(name: str) -> str:
@@ -162,64 +126,31 @@ class _Bounded(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
-            raise Refused(CROWDED, 422)
+            raise UnreadableImage(CROWDED)
         return super().read(size)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
-    """An archive and the files in it; raises Refused where there is none, or it is no archive of files."""
+    """An archive and the files in it; raises UnreadableImage where there is none, or it is no archive of files."""
     with _Bounded(io.FileIO(path)) as file:
         try:
             archive = zipfile.ZipFile(file)
         except (*_FAULTS, IndexError) as error:
-            if trouble(error):  # the disk's fault, not the archive's
+            if isinstance(error, UnreadableImage) or _is_of_the_disk(error):
                 raise
-            raise Refused(DAMAGED, 422) from None
+            raise UnreadableImage(DAMAGED) from None
         if len(archive.filelist) > MOST_ENTRIES:
-            raise Refused(CROWDED, 422)
+            raise UnreadableImage(CROWDED)
         entries = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if not entries:
-            raise Refused(EMPTY, 422)
+            raise UnreadableImage(EMPTY)
         if any(info.filename == "[Content_Types].xml" for info in entries):
-            raise Refused(OFFICE, 422)
+            raise UnreadableImage(OFFICE)
         yield archive, entries
 
 
-def _images(
-    archive: zipfile.ZipFile,
-    usable: dict[str, zipfile.ZipInfo],
-    images: dict[str, list[str]],
-    folder: Path,
-    done: Unpacked,
-) -> Iterator[Incoming | Note]:
-    """The images, by name with the names of their side files, from where the last turn ended."""
-    for name, sides in islice(images.items(), done.entries, None):
-        if done.is_slow:
-            yield Note("", REST.format(**_counted(len(images) - done.entries)), 422)
-            return
-        began = time.monotonic()
-        done.entries += 1
-        why = _unlike_an_image(archive, usable[name])
-        if not why and done.images >= settings.DEEPSEGM_SAMPLE_IMAGES:
-            why = TOO_MANY.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES)
-        if why:
-            done.seconds += time.monotonic() - began
-            yield Note(_shown(name), why, 422)
-            continue
-        if _points_outside(name):
-            yield Note(_shown(name), OUTSIDE.format(name=shown_name(name)))
-        try:
-            with _extracted(archive, {each: usable[each] for each in (name, *sides)}, folder, done) as files:
-                done.images += 1
-                done.seconds += time.monotonic() - began
-                yield Incoming(files[0], files[1:])
-        except _Unusable as bad:
-            done.seconds += time.monotonic() - began
-            yield Note(_shown(name), str(bad), 422)
-
-
-def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[Note]) -> dict[str, zipfile.ZipInfo]:
+def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) -> dict[str, zipfile.ZipInfo]:
     """The entries that may be images or side files, by name; the others are noted."""
     usable: dict[str, zipfile.ZipInfo] = {}
     numbers: Counter[str] = Counter()
@@ -231,15 +162,15 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[Note]) -> dict[str, 
         if is_junk(name):
             junk.append(_shown(name))
         elif why := _unusable(info, name):
-            notes.append(Note(_shown(name), why, 422))
+            notes.append((_shown(name), why))
         else:
             usable[_unique_name(name, usable, numbers)] = info
     if overlapping:
-        notes.append(Note("", SAME_BYTES.format(**_counted(len(overlapping))), 422))
+        notes.append(("", SAME_BYTES.format(**_counted(len(overlapping)))))
     if junk:
         listed = ", ".join(junk[:5]) + (" …" if len(junk) > 5 else "")
         them = "it" if len(junk) == 1 else "them"
-        notes.append(Note("", SYSTEM.format(**_counted(len(junk)), them=them, names=listed)))
+        notes.append(("", SYSTEM.format(**_counted(len(junk)), them=them, names=listed)))
     return usable
 
 
@@ -283,16 +214,17 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
     return ""
 
 
-def _unlike_an_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """The kind of an entry that is not an image, by its first bytes."""
+def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, taken: int) -> None:
+    """Raises _Unusable for an entry that is no image, by its first bytes, and for one too many."""
     try:
         with archive.open(info) as entry:
             recognise(entry.read(HEAD_BYTES), info.filename)
     except UnreadableImage as bad:
-        return str(bad)
+        raise _Unusable(str(bad)) from None
     except _FAULTS:
-        return BROKEN
-    return ""
+        raise _Unusable(BROKEN) from None
+    if taken >= limits.images:
+        raise _Unusable(TOO_MANY.format(limit=limits.images))
 
 
 class _Unusable(Exception):
@@ -304,40 +236,27 @@ _FAULTS = (
 )  # fmt: skip
 
 
-@contextmanager
-def _extracted(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path, done: Unpacked
-) -> Iterator[list[LocalFile]]:
-    """The entries as files in `folder` under names of ours, known by their own."""
-    files: list[LocalFile] = []
-    try:
-        for number, (name, info) in enumerate(entries.items()):
-            path = folder / f"entry-{number}"
-            _extract(archive, info, path, done)
-            files.append(LocalFile(path.open("rb"), name=shown_name(name)))
-        yield files
-    finally:
-        for file in files:
-            file.close()
-        for number in range(len(entries)):
-            (folder / f"entry-{number}").unlink(missing_ok=True)
+def _is_of_the_disk(error: BaseException) -> bool:
+    """Whether the machine is at fault. A wrong place in a file is the archive's fault."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, done: Unpacked) -> None:
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, done: Unpacked) -> None:
     """Write one entry, counting its bytes."""
-    limit, most = settings.DEEPSEGM_MAX_UPLOAD_MB, settings.DEEPSEGM_MAX_ARCHIVE_MB
     size = 0
     try:
         with archive.open(info) as entry, path.open("wb") as copy:
             while block := entry.read(2**20):
                 size += len(block)
-                if size > limit * 2**20:
-                    raise _Unusable(LARGE_ENTRY.format(limit=limit))
-                if done.bytes + size > most * 2**20:
-                    raise _Unusable(TOO_MUCH.format(limit=most))
+                if size > limits.entry_mb * 2**20:
+                    raise _Unusable(LARGE_ENTRY.format(limit=limits.entry_mb))
+                if done.bytes + size > limits.archive_mb * 2**20:
+                    raise _Unusable(TOO_MUCH.format(limit=limits.archive_mb))
+                if limits.room is not None and done.bytes + size > limits.room:
+                    raise OSError(errno.ENOSPC, "the disk is nearly full")
                 copy.write(block)
     except _FAULTS as error:
-        if trouble(error):  # the disk's fault, not the archive's
+        if _is_of_the_disk(error):
             raise
         raise _Unusable(BROKEN) from None
     done.bytes += size
@@ -366,3 +285,28 @@ def is_junk(name: str) -> bool:
 
 def _points_outside(name: str) -> bool:
     return name.startswith("/") or ".." in name.split("/") or bool(re.match(r"[A-Za-z]:", name))
+
+
+def main() -> int:
+    from .inspect import answer  # with all that decodes images
+
+    parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")
+    parser.add_argument("input", type=Path)
+    parser.add_argument("folder", type=Path)
+    for name in ("--entry-mb", "--archive-mb", "--images", "--room"):
+        parser.add_argument(name, type=int, default=None if name == "--room" else 0)
+    parser.add_argument("--max-memory-mb", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True, help="of processor time, for everything")
+    options = parser.parse_args()
+    limits = Limits(options.entry_mb, options.archive_mb, options.images, options.room)
+
+    def report() -> dict[str, Any]:
+        done = unpack(options.input, options.folder, limits)
+        return {"ok": True, "files": done.files, "notes": done.notes}
+
+    bounds = options.max_memory_mb, options.seconds, [options.folder], [options.input]
+    return answer(report, *bounds, memory=MEMORY, largest=(options.entry_mb + 1) * 2**20)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
