@@ -200,6 +200,27 @@ def labels(
 
 
 @router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/similar",
+    url_name="similar",
+    response={200: schemas.Similar, **refusals(404, 409, 422)},
+)
+def similar(
+    request: HttpRequest,
+    pk: UUID,
+    ids: Annotated[list[int], Query(..., min_length=1, max_length=100, description="Objects to be compared with.")],
+    alike: float = Query(0.6, ge=0, le=1, description="How alike an object is at least."),
+) -> Any:
+    """The objects like these, in size, shape and contrast: all that a correction of them may name, such as delete.
+
+    They were compared as they were measured; of a corrected object its automatic outline counts.
+    """
+    near = services.alike_in(visible(request, job_of(pk)), ids)
+    chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
+    return {"ids": list(chosen), "alike": list(chosen.values())}
+
+
+@router.api_operation(
     ["GET", "HEAD"], "/{uuid:pk}/edits", url_name="edits", response={200: schemas.Edits, **refusals(404, 422)}
 )
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
