@@ -66,6 +66,7 @@ from .calibration import acquired
 from .revisions import revisions, sample_of
 
 SOON = timedelta(seconds=5)
+JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
 PLACES = frozenset(map(str, range(MOST)))
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
@@ -92,7 +93,11 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": found, "late": True})
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "_status.html", _state(found))
+    context = _state(found)
+    if "unseen" in request.GET and found.micrograph.preview:
+        line = calibration_words(used_calibration(found), detail=False)
+        context |= {"first_seen": True, "calibration_line": line}
+    return render(request, "_status.html", context)
 
 
 @require_safe
@@ -386,7 +391,8 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     if not found.is_done:
         return render(request, "job.html", context, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
-    context |= {**_files(found), "parent": parent}
+    just_done = found.finished is not None and timezone.now() - found.finished < JUST_DONE
+    context |= {**_files(found), "parent": parent, "just_done": just_done}
     return render(request, "result.html", context, status=status)
 
 
