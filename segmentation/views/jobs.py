@@ -68,6 +68,7 @@ from .calibration import acquired
 from .revisions import revisions, sample_of
 
 SOON = timedelta(seconds=5)
+JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
 PLACES = frozenset(map(str, range(MOST)))
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
@@ -94,7 +95,11 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": found, "late": True})
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "_status.html", _state(found))
+    context = _state(found)
+    if "unseen" in request.GET and found.micrograph.preview:
+        line = calibration_words(used_calibration(found), detail=False)
+        context |= {"first_seen": True, "calibration_line": line}
+    return render(request, "_status.html", context)
 
 
 @require_safe
@@ -390,8 +395,9 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     if not found.is_done:
         return render(request, "job.html", context, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
+    just_done = found.finished is not None and timezone.now() - found.finished < JUST_DONE
     is_example = found.micrograph.sha256 == sample_sha256()
-    context |= {**_files(found), "parent": parent, "is_example": is_example}
+    context |= {**_files(found), "parent": parent, "is_example": is_example, "just_done": just_done}
     return render(request, "result.html", context, status=status)
 
 
