@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import tifffile
 from PIL import Image
-
 from segmentation.lab.synthesis.sample import NM_PER_PIXEL, draw_sample
 
 from .conftest import open_tab
