@@ -65,6 +65,10 @@ def phases(monkeypatch):
     return replace(made, segmentation=segmentation, table=table, statistics=None, quantities=quantities)
 
 
+def words_of(pdf):
+    return " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages).split())
+
+
 def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     files = write_all(phases, tmp_path)
     assert {"objects.csv", "objects.xlsx", "objects.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
