@@ -22,14 +22,15 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import document, exports, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
+from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION, WEIGHTED
 from segmentation.core.report.method import method as method_of
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
-from segmentation.core.report.wording import calibration_words, share_interval
+from segmentation.core.report.wording import GLOSSARY, calibration_words, share_interval
 from segmentation.core.sample import SampleAnalysis
-from segmentation.core.tasks import find
+from segmentation.core.tasks import every, find
 from tests.core.builders import analysis_of, make_analysis, refound, renamed
 
 CASES = {
@@ -173,6 +174,21 @@ def test_its_numbers_are_those_of_the_result():
     for name in ("mean", "median"):
         assert f"{name} {significant(numbers[name])}" in drawn
     assert f"N = {numbers['n_kept']:,}" in drawn and f"{numbers['n_kept']:,} counted" in drawn
+
+
+def test_no_file_has_a_word_that_the_glossary_replaces():
+    analysis = made("many")
+    texts = context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
+    lists = [each for task in every() for of in ("image", "sample") for each in exports.listed(of, task).values()]
+    words = "\n".join(
+        [
+            said(written(analysis)),
+            *(text.get_text() for text in texts),
+            *(f"{each.title} {each.image} {each.sample}" for each in lists),
+            as_text(SampleAnalysis.of(analysis)).partition("\nlabel")[0],
+        ]
+    )
+    assert re.findall(rf"\b({'|'.join(GLOSSARY)})\b", words, re.IGNORECASE) == []
 
 
 def test_without_calibration_nothing_is_in_nanometres():
