@@ -145,19 +145,18 @@ def _counts(stored: dict[str, Any]) -> list[int]:
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:
-    """The distributions of several results over each other, each as a polygon of the same area; a result that stores no
+    """The distributions of several results over each other, each as a polygon whose top is 1; a result that stores no
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
     series, kinds = [], set()
     for side in sides:
         stored = summary_of(side)
         statistics = (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
         counts, edges = _counts(stored), (stored.get("histogram") or {}).get("edges", [])
-        total = sum(counts)
-        middles = [
-            ((low + high) / 2, count / total / (high - low))
-            for count, low, high in zip(counts, edges, edges[1:], strict=False)
-            if total
+        bins = [
+            ((low + high) / 2, count / (high - low)) for count, low, high in zip(counts, edges, edges[1:], strict=False)
         ]
+        top = max((height for _, height in bins), default=0.0)
+        middles = [(middle, height / top) for middle, height in bins] if top else []
         series.append([(edges[0], 0.0), *middles, (edges[-1], 0.0)] if middles else [])
         if middles:
             kinds.add((statistics.get("size", "min_feret"), "px" if statistics.get("unit") == "px" else "nm"))
