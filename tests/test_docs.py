@@ -1,8 +1,11 @@
-"""Every link of the documents leads to a file and a heading that exist, and every document that code names exists."""
+"""Every link of the documents leads to a file and a heading that exist, and every document that code names exists; the
+settings of a site are written as the code has them (python -m tests.test_docs)."""
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ PAGES = [
     ROOT / "client" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+SETTINGS = ROOT / "docs" / "operate" / "settings.md"
 NAMING = [ROOT / "CHANGELOG.md", *PAGES]
 NAMING += [file for part in ("segmentation", "worker", "tests") for file in (ROOT / part).rglob("*.py")]
 NAMING += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]
@@ -44,3 +48,39 @@ def test_the_list_of_documents_is_whole():
     listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*/*.md"):
         assert f"]({page.parent.name}/{page.name})" in listed
+
+
+def variables() -> dict[str, str]:
+    """Name -> the default with what else it takes, or the mark of a secret, of each variable that the settings read."""
+    rows = {}
+    for node in ast.walk(ast.parse((ROOT / "deepsegm" / "settings.py").read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("env"), reader), [ast.Constant(name), *others], limits):
+                values = [str(value.value) for value in others if isinstance(value, ast.Constant)]
+                if reader in ("flag", "per_cent"):
+                    values = ["0"]
+                signs = {"least": "≥", "most": "≤"}
+                values += [f"{signs[limit.arg]} {ast.unparse(limit.value)}" for limit in limits]
+                default = f" ({', '.join(values)})" if values else ""
+                rows[name] = " *secret*" if reader == "secret" else default
+    return rows
+
+
+def settings_of_a_site() -> str:
+    """The page of settings with its tables made anew; what stands behind them stays."""
+    read, lines = variables(), []
+    for group, meanings in tomllib.loads((ROOT / "deepsegm" / "variables.toml").read_text(encoding="utf-8")).items():
+        lines += [f"## {group}", "", *(f"- `{name}`{read[name]}: {text}" for name, text in meanings.items()), ""]
+    head, end = "<!-- variables -->\n", "<!-- end of variables -->"
+    page = SETTINGS.read_text(encoding="utf-8")
+    return page.split(head)[0] + head + "\n".join(lines) + end + page.split(end)[1]
+
+
+def test_the_settings_of_a_site_are_those_of_the_code():
+    text = (ROOT / "deepsegm" / "variables.toml").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^(DEEPSEGM_\w+) = ", text, re.MULTILINE)) == sorted(variables())
+    assert settings_of_a_site() == SETTINGS.read_text(encoding="utf-8"), "run: python -m tests.test_docs"
+
+
+if __name__ == "__main__":
+    SETTINGS.write_text(settings_of_a_site(), encoding="utf-8")

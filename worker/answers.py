@@ -55,6 +55,20 @@ class Facts(BaseModel):
         return self
 
 
+class Archive(BaseModel):
+    """What was unpacked, as `segmentation.core.micrograph.unpacking` prints it."""
+
+    files: list[list[tuple[str, Annotated[str, Field(pattern=r"^entry-\d{1,9}-\d{1,9}(\.[a-z0-9]{1,5})?$")]]]]
+    notes: list[tuple[str, str]]
+
+    def files_in(self, folder: Path) -> list[list[tuple[str, Path]]]:
+        """Each image with its side files, as name and place; raises ValueError where one is no plain file."""
+        files = [[(name, folder / place) for name, place in group] for group in self.files]
+        if not all(place.is_file() and not place.is_symlink() for group in files for _, place in group):
+            raise ValueError("not a file")
+        return files
+
+
 def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int], *, at_most: bool = False) -> Any:
     """The array (H, W) that a child wrote, of this shape or, with `at_most`, none larger; raises ValueError."""
     try:

@@ -6,6 +6,7 @@ An archive is unpacked with the limits of every upload, and each file in it is d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from segmentation.core import truth
 from segmentation.core.errors import UserError
 from segmentation.core.label_images import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.tasks import find
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
 from segmentation.services.learning.datasets import (
@@ -27,17 +29,17 @@ from segmentation.services.learning.datasets import (
     take_in_archive,
     unique_name,
 )
-from segmentation.services.results.archives import Note, every_file, is_junk
 from segmentation.services.results.samples import visible_text
+from segmentation.services.results.uploads import Note
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
-from .datasets import store
+from .dataset_images import store
 from .fetching import fetch
 from .scratch import scratch
 
 if TYPE_CHECKING:
-    from segmentation.lab.contract import LearningTask
+    from segmentation.lab.training.contract import LearningTask
 
 Progress = Callable[[str, float], None]
 KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
@@ -85,9 +87,11 @@ def take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder
 
 def _take_in(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
     said = dataset.incoming[0]
-    progress(f"reading {said['name']}", 0.0)
+    stage = f"reading {said['name']}"
+    progress(stage, 0.0)
     try:
-        found, left_out = every_file(fetch(said["file"], folder), folder)
+        groups, left_out = inspection.unpack(fetch(said["file"], folder), folder, partial(progress, stage, 0.0))
+        found = {name: place for [(name, place)] in groups}
         notes += left_out
         contents = _contents(found, notes)
         _check_kind(dataset, contents)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 import math
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -26,38 +22,33 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import plain
-from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset, publish_image
+from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
 from .comparing import objects_of_job
+from .dataset_archives import take_in
+from .dataset_images import BINS, lay_out, store, write_tiff
 from .exporting import stored_segmentation
 from .fetching import fetch, pixels_of
 from .scratch import scratch
 
 if TYPE_CHECKING:
-    from segmentation.core.micrograph.types import Micrograph
-    from segmentation.lab.check import CheckedFolder, CheckedPair
-    from segmentation.lab.contract import LearningTask
+    from segmentation.lab.training.check import CheckedFolder, CheckedPair
+    from segmentation.lab.training.contract import LearningTask
 
 Progress = Callable[[str, float], None]
 Labels = NDArray[np.int32]
 TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7
-LONGEST = 480  # px of a preview
-BINS = np.geomspace(2, 2048, 21)  # px, two bins each time the diameter doubles
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
 TRUE_ALL_THE_SAME = {str(each) for each in (Reason.FRAME, Reason.SMALL, Reason.UNRESOLVED)}
-CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
-IN_BAR = "{name}: what was checked lies in its data bar. Check another part, or remove the image from the dataset."
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
 
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
-    from .dataset_archives import take_in
-
     learning = _taught(dataset)
     take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done), folder)
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
@@ -78,48 +69,8 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     publish_dataset(dataset=dataset, summary=plain(_summary(dataset, every, ready, checked)))
 
 
-def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], None] = lambda: None) -> None:
-    """Write images with their labels as a folder dataset, see `core.dataset_files`; raises UnreadableImage where a file
-    is gone or was changed. alive: as for `inspection.inspect`.
-
-    Each image becomes a TIFF, but keeps its name. So no decoder of foreign files runs where its pixels are used.
-    """
-    from segmentation.core.label_images import sha256_of
-
-    groups, regions = dict[str, str](), dict[str, list[int]]()
-    for name in (files.IMAGES, files.LABELS):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for image in images:
-        alive()
-        with scratch() as own:
-            try:
-                source, labels = fetch(image.image.name, own), fetch(image.labels.name, own)
-                micrograph = inspection.read_micrograph(source, name=image.name, alive=alive)
-            except (UnreadableImage, inspection.Killed) as error:
-                raise type(error)(f"{image.name}: {error}") from error
-            # A file of an unusual format was converted to TIFF, which its hash does not describe.
-            converted = image.name.endswith(".tif")
-            if sha256_of(labels) != image.labels_sha256 or not (converted or micrograph.sha256 == image.sha256):
-                raise UnreadableImage(CHANGED.format(name=image.name))
-            _write_tiff(micrograph, folder / files.IMAGES / image.name)
-            shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
-        groups[image.name] = image.group
-        # What is written has no header, which may say where the data bar begins.
-        rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
-        region = image.region or ([0, 0, int(rows), columns] if rows else None)
-        if region:
-            top, left, bottom, right = region
-            bottom = min(bottom, int(rows or bottom))
-            if bottom <= top:
-                raise UnreadableImage(IN_BAR.format(name=image.name))
-            regions[image.name] = [top, left, bottom, right]
-    (folder / files.GROUPS).write_text(files.groups_table(groups), encoding="utf-8")
-    if regions:
-        (folder / files.REGIONS).write_text(files.regions_table(regions), encoding="utf-8")
-
-
 def _taught(dataset: Dataset) -> LearningTask:
-    from segmentation.lab import tasks as taught
+    from segmentation.lab.training import tasks as taught
 
     return taught.find(dataset.task)
 
@@ -144,40 +95,11 @@ def _write(
     source = fetch(job.micrograph.file.name, folder)
     if PurePosixPath(image.name).suffix.lower() not in IMAGE_KINDS:
         source = folder / "converted.tif"
-        _write_tiff(micrograph, source)
+        write_tiff(micrograph, source)
         image.name = f"{PurePosixPath(image.name).stem}.tif"
     edited = job.summary["used"].get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
     store(dataset, image, learning, micrograph, source, labels, further, name=image.name)
-
-
-def store(
-    dataset: Dataset,
-    image: DatasetImage,
-    learning: LearningTask,
-    micrograph: Micrograph,
-    source: Path,
-    labels: Labels,
-    further: dict[str, Any],
-    **fields: Any,
-) -> None:
-    """Write and publish the files of one image. labels: (H, W); only the region counts. further: more entries of the
-    image's summary. fields: of its row."""
-    if labels.shape != micrograph.shape:
-        raise UnreadableImage("The outlines are of another size than the image.")
-    labels = _within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
-    with scratch() as own:
-        written = files.write_labels(own, "labels", labels)
-        sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
-        named = written.rename(own / f"labels-{sha256[:16]}{written.suffix}")
-        preview, coco = own / f"preview-{sha256[:16]}.webp", named.with_suffix(".json.gz")
-        _draw(preview, dataset, image, micrograph, labels)
-        coco.write_bytes(gzip.compress(json.dumps(_annotations(dataset, labels)).encode(), 6, mtime=0))
-        kept = own / f"image{PurePosixPath(image.name).suffix.lower()}"
-        shutil.copyfile(source, kept)
-        rows = {"image": kept, "labels": named, "preview": preview, "coco": coco}
-        summary = plain({**_facts(dataset, learning, labels), **further})
-        publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
 
 
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
@@ -204,83 +126,10 @@ def _measured(job: Job, found: Any) -> list[dict[str, Any]]:
     return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]
 
 
-def _within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
-    if region is None:
-        return labels
-    top, left, bottom, right = region
-    found = np.full_like(labels, outside)
-    found[top:bottom, left:right] = labels[top:bottom, left:right]
-    return found
-
-
-def _write_tiff(micrograph: Micrograph, file: Path) -> None:
-    import tifffile
-
-    tifffile.imwrite(file, micrograph.pixels, compression="zlib")
-
-
-def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
-    """A small picture with outlines, darker where nobody has checked."""
-    from PIL import Image
-
-    from segmentation.core.micrograph.contrast import preview
-    from segmentation.core.report.picture import sampled
-    from segmentation.lab.classes import coloured
-    from segmentation.lab.sheets import TRUE, outlined
-
-    grey = preview(micrograph, LONGEST)
-    small = sampled(labels, grey.shape)
-    if dataset.class_names:
-        picture = coloured(grey, np.where(small == files.UNLABELLED, 0, small + 1))
-    else:
-        picture = outlined(grey, small, TRUE)
-    if image.region:
-        ones = np.ones(labels.shape, np.int32)
-        outside = sampled(_within(ones, image.region, 0), grey.shape) == 0
-        picture = np.where(outside[..., None], picture // 3, picture)
-    Image.fromarray(picture).save(file, "WEBP", quality=85)
-
-
-def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str, Any]:
-    """Counts and sizes of one image."""
-    from scipy import ndimage
-
-    if dataset.class_names:
-        pixels = np.bincount(labels.ravel(), minlength=files.UNLABELLED + 1)[: len(dataset.class_names)]
-        shares = pixels / max(1, pixels.sum())
-        return {"shares": dict(zip(dataset.class_names, shares.round(4).tolist(), strict=True))}
-    inside = labels == 0 if learning.drawn else labels > 0
-    alone = learning.drawn or len(np.unique(labels[inside])) <= 1
-    areas = np.bincount((ndimage.label(inside)[0] if alone else labels).ravel())[1:]
-    diameters = np.sqrt(4 * areas[areas > 0] / np.pi)
-    median = float(np.median(diameters)) if len(diameters) else None
-    return {
-        "objects": len(diameters),
-        "median_px": median,
-        "bins": np.histogram(diameters.clip(BINS[0], BINS[-1]), BINS)[0].tolist(),
-    }
-
-
-def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
-    """The labels as COCO annotations; an export adds the number of the image."""
-    from segmentation.core.report.exports.coco import geometry
-    from segmentation.core.report.outlines import polygons
-
-    if dataset.class_names:
-        labels = np.where(labels == files.UNLABELLED, 0, labels + 1)
-    ids = np.unique(labels[labels > 0])
-    dense = np.searchsorted(ids, labels).astype(np.int32) + 1
-    dense[labels == 0] = 0
-    return [
-        {"label": number, "category_id": number if dataset.class_names else 1, **geometry(shape, labels.shape)}
-        for number, shape in zip(ids.tolist(), polygons(dense, len(ids)), strict=True)
-    ]
-
-
 def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
     """What the shell's `dataset check` says of these images. Only images that it has not seen yet are read."""
     from segmentation.core.truth import BadDataset
-    from segmentation.lab.check import check_pairs
+    from segmentation.lab.training.check import check_pairs
 
     classes = tuple(range(len(dataset.class_names))) or ((1,) if learning.classes else ())
     pairs: list[CheckedPair] = []
@@ -301,7 +150,7 @@ def _checked(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage]
 def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[[], None]) -> CheckedPair:
     """What is known of an image with its labels, kept beside them; tell: reports that it must be read."""
     from segmentation.core.truth import find_pairs
-    from segmentation.lab import check
+    from segmentation.lab.training import check
 
     rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes
     name = f"{CHECK}{check.mark(*rests_on)}.npz"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import errno
-import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from django.conf import settings
 from django.db import IntegrityError
-from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Micrograph, Superseded
-from segmentation.services.results.archives import Incoming, Note, Unpacked, unpacked
-from segmentation.services.results.uploads import sha256_of
+from segmentation.models import Micrograph, Superseded, shown_name
+from segmentation.services.ground.files import LocalFile
+from segmentation.services.results.uploads import Note, sha256_of
 
 from . import inspection
 from .fetching import fetch
@@ -55,7 +55,7 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     try:
         found = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
     except GivesWay:
-        services.give_way(micrograph=micrograph, metadata=micrograph.metadata)
+        micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)  # `started` stays: its sender has had a turn
         return
     except (inspection.Unreadable, inspection.Killed):
         if not again:
@@ -69,50 +69,39 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
-    """Store the content of an archive; files stored by an interrupted attempt are not stored again.
-
-    After each image other waiting senders have their turn. A turn takes at least as long as fetching the archive.
-    """
+    """Store the content of an archive as rows, which take their turn as any other; files stored by an interrupted
+    attempt are not stored again."""
     progress(UNPACKING, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
-    before = archive.metadata
-    done, notes = Unpacked(**before.get("done", {})), [Note(*note) for note in before.get("notes", ())]
-    since = {"created__gt": before["at"]} if before else {}
-    stored = Counter(archive.images.filter(**since).values_list("name", "sha256"))
-    began = time.monotonic()
-    path = fetch(archive.file.name, folder)
-    end = 2 * time.monotonic() - began
-    for each in unpacked(path, folder, done):
-        if isinstance(each, Note):
-            notes.append(each)
-            continue
-        try:
-            archive.refresh_from_db(fields=["owner", "sample", "asked"])
-            notes += _take(archive, each, stored)
-        except (Micrograph.DoesNotExist, IntegrityError) as error:
-            if Micrograph.objects.filter(pk=archive.pk).exists():
-                raise
-            raise Superseded from error
-        progress(f"{UNPACKING}, {done.images} {'image' if done.images == 1 else 'images'} so far", 0.5)
-        if time.monotonic() >= end and Micrograph.objects.others_wait(archive):
-            reached = {"done": asdict(done), "notes": notes, "at": timezone.now().isoformat()}
-            services.give_way(micrograph=archive, metadata=reached)
-            return
+    stored = Counter(archive.images.values_list("name", "sha256"))
+    alive, most = partial(progress, UNPACKING, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
+    groups, notes = inspection.unpack(fetch(archive.file.name, folder), folder, alive, images=most)
+    for number, group in enumerate(groups, 1):
+        with ExitStack() as stack:
+            opened = [(name, stack.enter_context(place.open("rb"))) for name, place in group]
+            file, *side = (LocalFile(file, name=shown_name(name)) for name, file in opened)
+            try:
+                archive.refresh_from_db(fields=["owner", "sample", "asked"])
+                notes += _take(archive, file, side, stored)
+            except (Micrograph.DoesNotExist, IntegrityError) as error:
+                if Micrograph.objects.filter(pk=archive.pk).exists():
+                    raise
+                raise Superseded from error
+        progress(f"{UNPACKING}, {number} {'image' if number == 1 else 'images'} so far", 0.5)
     services.publish_archive(micrograph=archive, notes=notes)
 
 
-def _take(archive: Micrograph, incoming: Incoming, stored: Counter[tuple[str, str]]) -> list[Note]:
+def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], stored: Counter[tuple[str, str]]) -> list[Note]:
     """Store an image of an archive as if it had come by itself; raises OSError where there is no room."""
-    file = incoming.file
-    known = (file.name, sha256_of(file))
-    if stored[known]:
-        stored[known] -= 1
+    identity = (file.name, sha256_of(file))
+    if stored[identity]:
+        stored[identity] -= 1
         return []
     try:
         services.receive_upload(
             file=file,
-            side=incoming.side,
+            side=side,
             **archive.maker,
             read_bar=archive.read_bar,
             archive=archive,
@@ -122,5 +111,5 @@ def _take(archive: Micrograph, incoming: Incoming, stored: Counter[tuple[str, st
     except services.Refused as refusal:
         if refusal.status == 507:
             raise OSError(errno.ENOSPC, refusal.sentence) from refusal
-        return [Note(file.name, refusal.sentence, refusal.status)]
+        return [Note(str(file.name), refusal.sentence, refusal.status)]
     return services.start_images(archive)

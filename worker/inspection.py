@@ -33,9 +33,11 @@ from segmentation.core.labels.segmentation import MOST_IDS
 from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.micrograph.unpacking import DIRECTORY_SECONDS, SECONDS_PER_MB
 from segmentation.plain import plain
 from segmentation.services.ground.limits import most_pixels
-from segmentation.services.ground.space import is_scarce
+from segmentation.services.ground.space import free_bytes, is_scarce
+from segmentation.services.results.uploads import Note
 
 if TYPE_CHECKING:
     from segmentation.core.imported.reading import Outlines
@@ -56,6 +58,8 @@ KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.2  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
+ARCHIVE_TOO_SLOW = "The ZIP archive takes too long to unpack: make it again, or drop the images themselves."
+ARCHIVE_DIED = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
 OUTLINES_TOO_SLOW = "Reading the outlines took too long: the file may be damaged, or split it into parts."
 OUTLINES_DIED = "The outlines could not be read: their file is damaged or needs too much memory."
 
@@ -134,6 +138,25 @@ def read_micrograph(
     return Micrograph(found, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
 
 
+def unpack(
+    path: Path, folder: Path, alive: Callable[[], None], *, images: int = 0
+) -> tuple[list[list[tuple[str, Path]]], list[Note]]:
+    """The files of a ZIP archive, unpacked into `folder` by a child process, and a note on everything left out; raises
+    Unreadable. images: at most so many, each with its side files; 0: every file by itself. alive: as for `inspect`."""
+    largest, left = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
+    seconds = DIRECTORY_SECONDS + SECONDS_PER_MB * largest
+    command = [
+        *(sys.executable, "-m", "segmentation.core.micrograph.unpacking", str(path), str(folder)),
+        *(f"--entry-mb={settings.DEEPSEGM_MAX_UPLOAD_MB}", f"--archive-mb={largest}", f"--images={images}"),
+        *([] if left is None else [f"--room={left - settings.DEEPSEGM_MIN_FREE_MB * 2**20}"]),
+        *(f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}", f"--seconds={seconds}"),
+    ]
+    output = _run(command, alive, ARCHIVE_DIED, ARCHIVE_TOO_SLOW, seconds)
+    with _understanding(output, ARCHIVE_DIED):
+        report = answers.Archive.model_validate(_said(output, ARCHIVE_DIED, wanted=largest * 2**20))
+        return report.files_in(folder), [Note(name, sentence, 422) for name, sentence in report.notes]
+
+
 def read_outlines(path: Path, asked: dict[str, Any], alive: Callable[[], None]) -> Outlines:
     """The outlines in a file of another tool, read in a child process; raises Unreadable.
 
@@ -202,9 +225,12 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
     ]
 
 
-def _run(command: list[str], alive: Callable[[], None], died: str = DIED, too_slow: str = TOO_SLOW) -> bytes:
-    """The child's standard output; if the child dies or is too slow, the file is reported as the cause."""
-    end = time.monotonic() + PATIENCE * settings.DEEPSEGM_INSPECTION_SECONDS
+def _run(
+    command: list[str], alive: Callable[[], None], died: str = DIED, too_slow: str = TOO_SLOW, seconds: float = 0.0
+) -> bytes:
+    """The child's standard output; if the child dies or is too slow, the file is reported as the cause. seconds: those
+    of an image, unless others are given."""
+    end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     known = {name: value for name, value in os.environ.items() if name in TOLD or name.startswith(TOLD_BEGINNINGS)}
     told = {**known, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
@@ -269,14 +295,14 @@ def _understanding(said: Any, died: str = DIED) -> Iterator[None]:
         raise Unreadable(died) from None
 
 
-def _said(output: bytes, died: str = DIED) -> dict[str, Any]:
+def _said(output: bytes, died: str = DIED, wanted: int = 0) -> dict[str, Any]:
     """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a full disk, Killed
-    for another fault of the machine, another error for no report."""
+    for another fault of the machine, another error for no report. wanted: bytes that the child may write."""
     said = plain(json.loads(output))
     if said["ok"] is True:
         return dict(said)
     if "errno" not in said:
         raise Unreadable(str(said["error"])[:LONGEST_SENTENCE])
-    if is_scarce():  # what the child says alone would let its file be tried for ever
+    if is_scarce(wanted):  # what the child says alone would let its file be tried for ever
         raise OSError(errno.ENOSPC, "the disk is full, says a child that reads files")
     raise Killed(died)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:
     """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
-    found, origin = analysis.segmentation, analysis.segmentation.provenance
+    from segmentation.core.combine import histogram_of
+    from segmentation.core.sample import Member
+
+    found, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
     rows, columns = analysis.micrograph.shape
+    pixel_size = analysis.table.nm_per_pixel or 1.0
     return plain(
         {
             "task": origin.task,
@@ -23,7 +27,8 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
             "found": len(found),
             "refused": analysis.refused,
-            "statistics": analysis.statistics and analysis.statistics.as_dict(),
+            "statistics": statistics and statistics.as_dict(),
+            "histogram": statistics and histogram_of([Member.of(analysis).sized], statistics, pixel_size),
             "calibration": asdict(analysis.calibration),
             "model": {
                 "name": origin.model,

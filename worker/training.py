@@ -26,7 +26,7 @@ from segmentation.services.ground.kinds import KINDS
 from segmentation.services.learning.trained import check_given, forget_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from .datasets import lay_out
+from .dataset_images import lay_out
 from .inspection import Killed
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}:
 
 def train(training: Training, progress: Progress, folder: Path) -> None:
     """Train on the frozen images, report on the way, and publish; raises UserError where that cannot be."""
-    from segmentation.lab.adaptation import FILES, Options, adapt
-    from segmentation.lab.files import CannotWrite
-    from segmentation.lab.publish import add_images
+    from segmentation.lab.training.adaptation import FILES, Options, adapt
+    from segmentation.lab.training.files import CannotWrite
+    from segmentation.lab.training.publish import add_images
 
     sweep_runs()
     place = runs_folder() / str(training.pk)
@@ -87,7 +87,7 @@ class Told:
         self.looked = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
-        from segmentation.lab.adaptation import FILES
+        from segmentation.lab.training.adaptation import FILES
 
         self.progress(stage, fraction)
         if time.monotonic() - self.looked > LOOK_SECONDS:
@@ -122,7 +122,7 @@ def _points(summary: Any) -> int:
 def _check(training: Training) -> None:
     """Raises Refused where dataset and base model are of two kinds."""
     from segmentation.core.tasks import find
-    from segmentation.lab.pretrained import base_card
+    from segmentation.lab.training.pretrained import base_card
 
     card, dataset = base_card(training.base), training.dataset
     assert dataset

@@ -1,4 +1,4 @@
-// DeepSegm and ImageJ or Fiji: correct the outlines of a result, send them back as a revision.
+// DeepSegm and ImageJ or Fiji: correct the outlines of a result, send them back as a new version.
 // docs/use/imagej.md says how. It needs curl, which Windows 10, macOS and Linux bring along.
 
 Dialog.create("DeepSegm");
@@ -44,7 +44,7 @@ start = indexOf(said, "\"page\": \"");
 if (start < 0) exit("DeepSegm did not take the outlines: " + said);
 page = substring(said, start + 9);
 page = substring(page, 0, indexOf(page, "\""));
-print("The revision: " + page);
+print("The new version: " + page);
 run("URL...", "url=" + page);
 
 function saveLogin() {

@@ -1,4 +1,4 @@
-"""DeepSegm and napari: correct the outlines of a result as a labels layer, send them back as a revision.
+"""DeepSegm and napari: correct the outlines of a result as a labels layer, send them back as a new version.
 
 python napari_deepsegm.py http://127.0.0.1:8000 ID image.tif     (docs/use/imagej.md)
 """
@@ -13,19 +13,19 @@ from deepsegm_client import Client, DeepSegmError
 
 
 def show(viewer, result, image):
-    """Open the image and its outlines; gives the layer to correct. Objects that were set aside have their own layer."""
+    """Open the image and its outlines; gives the layer to correct. Objects that were left out have their own layer."""
     viewer.open(image, layer_type="image")
     labels = result.labels()
     aside = [row["label"] for row in result.rows if not row["kept"]]
     is_aside = np.isin(labels, aside)
-    viewer.add_labels(np.where(is_aside, labels, 0), name="set aside", opacity=0.3, visible=False)
+    viewer.add_labels(np.where(is_aside, labels, 0), name="left out", opacity=0.3, visible=False)
     layer = viewer.add_labels(np.where(is_aside, 0, labels), name="outlines")
 
     @viewer.bind_key("Control-Enter", overwrite=True)
     def on_key(viewer):
         """Send the layer to DeepSegm."""
         try:
-            viewer.status = f"The revision: {send(layer, result).page}"
+            viewer.status = f"The new version: {send(layer, result).page}"
         except DeepSegmError as error:
             viewer.status = str(error)
 

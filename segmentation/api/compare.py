@@ -12,11 +12,8 @@ from ninja import Query, Router, Status
 
 from .. import services
 from ..http.access import visible
-from ..models import Job
-from ..models.comparisons import Compared
-from ..presenters.comparison import ComparedResults, Difference, warning_of_side
+from ..presenters.comparison import ComparedResults
 from ..services import Refused
-from ..services.results.comparisons import name_of
 from . import schemas
 from .sending import refusals
 
@@ -50,27 +47,8 @@ def compare(
     return {
         "state": row.state,
         "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
-        "results": [_side(request, each) for each in (first, second)],
-        "numbers": [_number(each) for each in results.main],
-        "every": [_number(each) for each in results.every],
+        "results": [first, second],
+        "numbers": results.main,
+        "every": results.every,
         "comparison": results.result,
     }
-
-
-def _side(request: HttpRequest, side: Compared) -> dict[str, Any]:
-    job, address = isinstance(side, Job), request.build_absolute_uri
-    return {
-        "id": str(side.pk),
-        "kind": "job" if job else "sample",
-        "name": name_of(side),
-        "warning": warning_of_side(side) or None,
-        "url": address(reverse("api:job" if job else "api:sample", args=[side.pk])),
-        "page": address(reverse("job" if job else "sample-page", args=[side.pk])),
-    }
-
-
-def _number(each: Difference) -> dict[str, Any]:
-    measured = {"value": each.value, "low": each.low, "high": each.high}
-    sides = {side: entry.number.as_dict() for side, entry in (("first", each.before), ("second", each.after))}
-    said = {"name": each.after.name, "term": each.term, "group": each.after.group, "unit": each.after.number.unit}
-    return {**said, **sides, "difference": measured}

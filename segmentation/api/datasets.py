@@ -18,7 +18,7 @@ from .. import services
 from ..http.access import visible
 from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
-from ..presenters.dataset import IMAGES, DatasetPage
+from ..presenters.dataset import IMAGES
 from ..services import Refused
 from ..services.access.links import is_open
 from ..services.ground.permissions import SIGN_IN
@@ -50,10 +50,10 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
-    found = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
-    rows = list(found)
+    listed = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
+    rows = list(listed)
     prefetch_related_objects(rows, IMAGES)
-    return {"count": found.paginator.count, "datasets": [described(request, each) for each in rows]}
+    return {"count": listed.paginator.count, "datasets": rows}
 
 
 @router.post(
@@ -67,7 +67,7 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     said = json_body(request, NewDataset).model_dump()
     made = services.create_dataset(user=request.user, **said)
     response["Location"] = reverse("api:dataset", args=[made.pk])
-    return Status(201, described(request, made))
+    return Status(201, made)
 
 
 @router.api_operation(
@@ -75,15 +75,15 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
 )
 def dataset(request: HttpRequest, pk: UUID) -> Any:
     """Description, images, counts, and what the check says."""
-    return described(request, visible(request, _dataset(pk)))
+    return visible(request, _dataset(pk))
 
 
 @router.patch("/{uuid:pk}", url_name="dataset", response=ONE, openapi_extra=takes(Described, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Describe it otherwise, or share it; what is not sent stays as it is."""
-    found = own(request, _dataset(pk))
+    row = own(request, _dataset(pk))
     said = json_body(request, Described).model_dump(exclude_none=True)
-    return _changed(request, found, partial(services.change_dataset, dataset=found, **said))
+    return _changed(row, partial(services.change_dataset, dataset=row, **said))
 
 
 @router.delete("/{uuid:pk}", url_name="dataset", response={204: None, **refusals(403, 404)})
@@ -113,7 +113,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset once; a new
     result of it takes the place of the old.
     """
-    found = own(request, _dataset(pk))
+    row = own(request, _dataset(pk))
     if request.content_type == JSON:
         said = json_body(request, TrainingData).model_dump()
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=said.pop("job")).first()
@@ -126,14 +126,14 @@ def add(request: HttpRequest, pk: UUID) -> Any:
             raise Refused(NO_FILE, 422)
         ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
         give = partial(services.add_archive, file=file, **ticked)
-    return Status(202, _changed(request, found, partial(give, dataset=found, user=request.user)))
+    return Status(202, _changed(row, partial(give, dataset=row, user=request.user)))
 
 
 @router.post("/{uuid:pk}/check", url_name="dataset-check", response={202: schemas.Dataset, **refusals(403, 404)})
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Try once more what could not be written, and check the whole again."""
-    found = own(request, _dataset(pk))
-    return Status(202, _changed(request, found, partial(services.check_again, dataset=found)))
+    row = own(request, _dataset(pk))
+    return Status(202, _changed(row, partial(services.check_again, dataset=row)))
 
 
 @router.patch(
@@ -141,9 +141,9 @@ def check(request: HttpRequest, pk: UUID) -> Any:
 )
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Say which specimen or session an image is of."""
-    found, chosen = _image(request, pk, image)
+    row, chosen = _image(request, pk, image)
     said = json_body(request, ImageGroup)
-    return _changed(request, found, partial(services.group_image, image=chosen, group=said.group))
+    return _changed(row, partial(services.group_image, image=chosen, group=said.group))
 
 
 @router.delete("/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response={204: None, **refusals(403, 404)})
@@ -171,49 +171,11 @@ def _dataset(pk: UUID) -> Dataset | None:
 
 
 def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, DatasetImage]:
-    found = own(request, _dataset(pk))
-    return found, get_object_or_404(found.images.select_related("dataset"), pk=image)
+    row = own(request, _dataset(pk))
+    return row, get_object_or_404(row.images.select_related("dataset"), pk=image)
 
 
-def _changed(request: HttpRequest, found: Dataset, service: Callable[[], object]) -> dict[str, Any]:
+def _changed(row: Dataset, service: Callable[[], object]) -> Dataset:
     service()
-    found.refresh_from_db()
-    return described(request, found)
-
-
-def described(request: HttpRequest, found: Dataset) -> dict[str, Any]:
-    """A dataset in JSON."""
-    address, page = request.build_absolute_uri, DatasetPage(found)
-    return {
-        "id": str(found.pk),
-        "url": address(reverse("api:dataset", args=[found.pk])),
-        "page": address(reverse("dataset-page", args=[found.pk])),
-        "export": address(reverse("api:dataset-export", args=[found.pk])),
-        **{name: getattr(found, name) for name in ("name", "task", "class_names", "material", "instrument", "licence")},
-        "shared": found.shared,
-        "state": found.state,
-        "stage": found.stage,
-        "progress": found.progress,
-        "error": found.error or None,
-        "images": [_described_image(request, line.image) for line in page.images],
-        "errors": page.errors,
-        "warnings": page.warnings,
-        "notes": page.notes,
-        "growth": page.growth,
-    }
-
-
-def _described_image(request: HttpRequest, image: DatasetImage) -> dict[str, Any]:
-    job = reverse("api:job", args=[image.job_id]) if image.job_id else None
-    return {
-        "id": str(image.pk),
-        **{name: getattr(image, name) for name in ("name", "sha256", "labels_sha256", "width", "height")},
-        **{name: getattr(image, name) for name in ("nm_per_pixel", "group", "region")},
-        "job": request.build_absolute_uri(job) if job else None,
-        "by": image.by.get_username() if image.by else None,
-        "consented": image.consented.isoformat(),
-        "error": image.error or None,
-        "objects": image.summary.get("objects"),
-        "median_px": image.summary.get("median_px"),
-        "shares": image.summary.get("shares"),
-    }
+    row.refresh_from_db()
+    return row

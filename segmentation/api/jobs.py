@@ -25,7 +25,7 @@ from ..services.ground.calibration import calibration_for, refuse_tall_bar, stat
 from ..services.ground.limits import one_edit
 from ..services.results.logs import as_csv
 from . import schemas
-from .auth import identify, key_of, own, secret_of
+from .auth import identify, key_of, own
 from .listing import OF_STATE, Listing, listed
 from .sending import (
     FORM,
@@ -36,18 +36,20 @@ from .sending import (
     OneImage,
     Sign,
     a_file,
-    changed_settings,
     json_body,
     refusals,
     sent_fields,
+    sent_settings,
     takes,
-    valid_settings,
 )
 
-READING = "reading the image"
 NOT_READ = "The image has not been read yet: ask again when the job runs."
 SINCE = "Only the edits after this number."
 WAIT = "Seconds to wait for a file that is still to be written, at most 30."
+ANNEX = "Of report.pdf: with the annex of all that lies behind its two pages (as report-annex.pdf)."
+PANELS = "Of figure.png, figure.svg and figure.pdf: letters of the panels to show, such as C or AD; by default all."
+LETTERS = "Of the figure: height of its letters in points at a width of 85 mm, 4 to 10; by default 6."
+IN_COLOURS = "Of the figure: colour, or grey for print without colours."
 router = Router(tags=["Jobs"])
 
 
@@ -66,7 +68,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     file = request.FILES.get("file")
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
-    settings = valid_settings(request, OneImage)
+    settings = sent_settings(request.POST.dict(), OneImage, request.user)
     requested = _asked(request)
     who, key = identify(request), key_of(request)
     micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
@@ -76,7 +78,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
         services.delete_upload(micrograph=micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
     response["Location"] = reverse("api:job", args=[job.pk])
-    return Status(202, {**described(request, job), **secret_of(request)})
+    return Status(202, job)
 
 
 def _asked(request: HttpRequest) -> dict[str, Any]:
@@ -100,13 +102,13 @@ def jobs(
     found = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
     found = found.filter(sample=sample) if sample else found
     said = listed(request, found, asked, state, "micrograph__name")
-    return {**said, "jobs": [_line(request, each) for each in asked.rows]}
+    return {**said, "jobs": asked.rows}
 
 
 @router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="job", response={200: schemas.Job, **refusals(404)})
 def job(request: HttpRequest, pk: UUID) -> Any:
     """How far a job is, and its result."""
-    return described(request, visible(request, job_of(pk)))
+    return visible(request, job_of(pk))
 
 
 @router.delete("/{uuid:pk}", url_name="job", response={204: None, **refusals(403, 404)})
@@ -133,7 +135,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
-    edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
+    edited, file = {True: True, False: False, **SWITCH}.get(sent.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
     if "outlines" in sent:
@@ -143,8 +145,9 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     calibration = stated_calibration(parent)
     try:
         if "width" in sent:
-            calibration = calibration_for(sent.pop("width"), "typed", parent.micrograph)
-        settings = changed_settings(parent.get_settings(), sent, calibration, request.user)
+            calibration = calibration_for(str(sent.pop("width")), "typed", parent.micrograph)
+        settings = sent_settings(sent, Changes, request.user, parent.get_settings())
+        settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
@@ -153,7 +156,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         make = partial(services.import_outlines, file=file)
     new = make(job=parent, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
-    return Status(202, described(request, new))
+    return Status(202, new)
 
 
 @router.api_operation(
@@ -197,12 +200,32 @@ def labels(
 
 
 @router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/similar",
+    url_name="similar",
+    response={200: schemas.Similar, **refusals(404, 409, 422)},
+)
+def similar(
+    request: HttpRequest,
+    pk: UUID,
+    ids: Annotated[list[int], Query(..., min_length=1, max_length=100, description="Objects to be compared with.")],
+    alike: float = Query(0.6, ge=0, le=1, description="How alike an object is at least."),
+) -> Any:
+    """The objects like these, in size, shape and contrast: all that a correction of them may name, such as delete.
+
+    They were compared as they were measured; of a corrected object its automatic outline counts.
+    """
+    near = services.alike_in(visible(request, job_of(pk)), ids)
+    chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
+    return {"ids": list(chosen), "alike": list(chosen.values())}
+
+
+@router.api_operation(
     ["GET", "HEAD"], "/{uuid:pk}/edits", url_name="edits", response={200: schemas.Edits, **refusals(404, 422)}
 )
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order. Each holds the hash of the one before."""
-    log = services.log_of(visible(request, job_of(pk)), since)
-    return {**log._asdict(), "next": log.next_id, "edits": [each.as_dict() for each in log.edits]}
+    return services.log_of(visible(request, job_of(pk)), since)
 
 
 @router.post(
@@ -226,8 +249,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
             said = {"base": body.base, "operations": body.operations, "key": key_of(request)}
             rows = services.edit_job(job=analysed, **said, **who)
     except services.Outdated as old:
-        since = [each.as_dict() for each in old.edits]
-        return Status(409, {"error": old.sentence, "base": old.base, "edits": since})
+        return Status(409, old)
     made = [Patch.from_dict(row.patch) for row in rows]
     answer = {
         "base": rows[-1].sequence,
@@ -259,20 +281,19 @@ def edits_csv(request: HttpRequest, pk: UUID) -> Any:
 def sign(request: HttpRequest, pk: UUID) -> Any:
     """Sign a finished result, with the account's password once more. The signed result never changes."""
     found, body = visible(request, job_of(pk)), json_body(request, Sign)
-    row = services.sign_job(job=found, request=request, **body.model_dump())
-    return Status(201, row.as_dict())
+    return Status(201, services.sign_job(job=found, request=request, **body.model_dump()))
 
 
 @router.post("/{uuid:pk}/retry", url_name="retry", response={200: schemas.Job, **refusals(403, 404, 409, 422)})
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try a failed or cancelled job once more."""
-    return described(request, services.retry_job(job=own(request, job_of(pk))))
+    return services.retry_job(job=own(request, job_of(pk)))
 
 
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
-    return described(request, services.cancel_job(job=own(request, job_of(pk))))
+    return services.cancel_job(job=own(request, job_of(pk)))
 
 
 @router.api_operation(
@@ -288,9 +309,15 @@ def artifact(
     pk: UUID,
     name: str,
     wait: float = Query(0.0, ge=0.0, description=WAIT),
+    annex: bool = Query(False, description=ANNEX),
+    panels: str = Query("", description=PANELS),
+    font: str = Query("", description=LETTERS),
+    colours: str = Query("", description=IN_COLOURS),
 ) -> Any:
     """A file of a finished job. Most are written when they are first asked for: 202 until then."""
     job = visible(request, job_of(pk))
+    options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
+    name = services.named(name, options)
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
     stored = services.file_of(job, name, wait)
@@ -302,49 +329,6 @@ def artifact(
     if stored.error:
         raise Refused(stored.error, 503)
     return Status(202, {"state": stored.state, "progress": stored.progress})
-
-
-def _line(request: HttpRequest, job: Job) -> dict[str, Any]:
-    image = job.micrograph
-    return {
-        "id": str(job.pk),
-        "url": request.build_absolute_uri(reverse("api:job", args=[job.pk])),
-        "page": request.build_absolute_uri(reverse("job", args=[job.pk])),
-        **{name: getattr(job, name) for name in ("state", "progress", "created", "finished")},
-        "error": job.error or None,
-        "sample": str(job.sample_id) if job.sample_id else None,
-        "parent": str(job.parent_id) if job.parent_id else None,
-        "task": job.settings["task"],
-        "model": job.model_name,
-        "image": {"name": image.name, "width": image.width or None, "height": image.height or None},
-    }
-
-
-def described(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """A job in JSON."""
-    address = request.build_absolute_uri
-    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)] if job.is_done else []
-    names += [PICTURE] if job.is_done and job.micrograph.viewer_image else []
-    return {
-        "id": str(job.pk),
-        "url": address(reverse("api:job", args=[job.pk])),
-        "page": address(reverse("job", args=[job.pk])),
-        "state": job.state,
-        "stage": job.stage or ("" if job.ready or job.is_finished else READING),
-        "progress": job.progress,
-        "position": job.position(),
-        "expected_seconds": job.expected_seconds(),
-        "error": job.error or None,
-        "image": {
-            "name": job.micrograph.name,
-            "width": job.micrograph.width or None,
-            "height": job.micrograph.height or None,
-        },
-        "settings": job.settings,
-        "result": job.summary if job.is_done else None,
-        "signatures": [each.as_dict() for each in job.signatures.all()],
-        "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
-    }
 
 
 def job_of(pk: UUID) -> Job | None:

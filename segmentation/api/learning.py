@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from django.db.models import prefetch_related_objects
+from django.http import HttpRequest
 from ninja import Schema
 from pydantic import Field
 
 from ..core.learning import TrainingSummary
-from .schemas import Note, State
+from ..presenters.dataset import IMAGES
+from ..presenters.training import TrainingView, seconds_left
+from .schemas import Answer, Id, Note, Of, Reason, State, address, at, files_at, or_null, text_of
 
 
-class Training(Schema):
+class Training(Answer):
     """A training on a dataset; once it is done, a version of a model."""
 
-    id: str
-    url: str
-    page: str = Field(description="The same for people.")
-    title: str
-    dataset: str | None = Field(description="Id; null once it was deleted.")
+    id: Id
+    url: Annotated[str, at("api:training")]
+    page: Annotated[str, at("training")] = Field(description="The same for people.")
+    title: Annotated[str, Of(lambda row, _: TrainingView(row).title)]
+    dataset: Annotated[str | None, text_of("dataset_id")] = Field(description="Id; null once it was deleted.")
     base: str = Field(description="Name of the model that is trained further.")
     options: dict[str, Any]
-    images: list[dict[str, Any]] = Field(description="As they were when the training was asked for.")
+    images: Annotated[list[dict[str, Any]], Of(lambda row, _: row.frozen)] = Field(
+        description="As they were when the training was asked for."
+    )
     state: State
     stage: str
     progress: float = Field(description="From 0 to 1.")
-    expected_seconds: float | None = Field(description="Until it is done; null where that is not known.")
-    error: str | None = Field(description="Why it failed.")
-    created: str
+    expected_seconds: Annotated[float | None, Of(lambda row, _: seconds_left(row))] = Field(
+        description="Until it is done; null where that is not known."
+    )
+    error: Reason = Field(description="Why it failed.")
+    created: Annotated[str, Of(lambda row, _: row.created.isoformat())]
     summary: TrainingSummary = Field(description="Grows while it runs; the entry outcome stands at the end.")
-    model: str | None = Field(description="Name of the model that it made.")
-    version: int | None = Field(description="Number of the model among those of the dataset.")
+    model: Annotated[str | None, or_null("model_name")] = Field(description="Name of the model that it made.")
+    version: Annotated[int | None, or_null("version")] = Field(
+        description="Number of the model among those of the dataset."
+    )
     offered: bool
-    overruled: bool = Field(description="Whether a person offered it although its error did not fall.")
+    overruled: Annotated[bool, Of(lambda row, _: row.overruled_by_id is not None)] = Field(
+        description="Whether a person offered it although its error did not fall."
+    )
     shared: bool = Field(description="Whether every account may use it.")
-    files: dict[str, str]
+    files: Annotated[dict[str, str], files_at("api:training-file")]
 
 
-class OneJob(Schema):
-    id: str
-    url: str
+class OneJob(Answer):
+    id: Id
+    url: Annotated[str, at("api:job")]
 
 
 class RunAgain(Schema):
@@ -50,16 +62,20 @@ class RunAgain(Schema):
     page: str = Field(description="Lists the main number of each before and after.")
 
 
-class Suggestion(Schema):
+class Suggestion(Answer):
     """An uncorrected result that would teach."""
 
-    job: str
-    url: str
-    page: str
-    image: str
-    expected_wrong: float = Field(description="Outlines that are probably wrong, or a share of the area.")
-    of: int = Field(description="All outlines, or all classes.")
-    is_share: bool = Field(description="Whether expected_wrong is a share of the area.")
+    job: Annotated[str, Of(lambda row, _: str(row.job.pk))]
+    url: Annotated[str, Of(lambda row, request: address(request, "api:job", row.job.pk))]
+    page: Annotated[str, Of(lambda row, request: address(request, "job", row.job.pk))]
+    image: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
+    expected_wrong: Annotated[float, Of(lambda row, _: row.wrong.expected)] = Field(
+        description="Outlines that are probably wrong, or a share of the area."
+    )
+    of: Annotated[int, Of(lambda row, _: row.wrong.of)] = Field(description="All outlines, or all classes.")
+    is_share: Annotated[bool, Of(lambda row, _: row.wrong.share)] = Field(
+        description="Whether expected_wrong is a share of the area."
+    )
     unlike: bool = Field(description="Whether it looks unlike the images of the dataset.")
     gain: str = Field(description="The same in words.")
 
@@ -91,10 +107,14 @@ class Default(Schema):
     site: bool
 
 
-class DatasetImage(Schema):
+def _summary(name: str, default: Any = None) -> Of:
+    return Of(lambda row, _: row.summary.get(name, default))
+
+
+class DatasetImage(Answer):
     """An image of a dataset."""
 
-    id: str
+    id: Id
     name: str = Field(description="Of its file; no other of the dataset has its stem.")
     sha256: str
     labels_sha256: str = Field(description="Of the file of labels; empty until a worker has written it.")
@@ -103,13 +123,19 @@ class DatasetImage(Schema):
     nm_per_pixel: float | None
     group: str = Field(description="Specimen or session.")
     region: list[int] | None = Field(description="Top, left, bottom, right in px of the checked part; null: all of it.")
-    job: str | None = Field(description="The result that it comes from; null for an archive or a deleted result.")
-    by: str | None = Field(description="The account that allowed that models learn from it.")
-    consented: str
-    error: str | None = Field(description="Why its outlines could not be written.")
-    objects: int | None
-    median_px: float | None = Field(description="Median diameter of equal circles.")
-    shares: dict[str, float] | None = Field(description="Of the labelled pixels, by class.")
+    job: Annotated[
+        str | None, Of(lambda image, request: address(request, "api:job", image.job_id) if image.job_id else None)
+    ] = Field(description="The result that it comes from; null for an archive or a deleted result.")
+    by: Annotated[str | None, Of(lambda image, _: image.by.get_username() if image.by else None)] = Field(
+        description="The account that allowed that models learn from it."
+    )
+    consented: Annotated[str, Of(lambda image, _: image.consented.isoformat())]
+    error: Reason = Field(description="Why its outlines could not be written.")
+    objects: Annotated[int | None, _summary("objects")]
+    median_px: Annotated[float | None, _summary("median_px")] = Field(description="Median diameter of equal circles.")
+    shares: Annotated[dict[str, float] | None, _summary("shares")] = Field(
+        description="Of the labelled pixels, by class."
+    )
 
 
 class Growth(Schema):
@@ -122,13 +148,23 @@ class ArchiveNote(Note):
     archive: str
 
 
-class Dataset(Schema):
+def _images(row: Any, _: HttpRequest) -> list[Any]:
+    prefetch_related_objects([row], IMAGES)
+    return list(row.images.all())
+
+
+def _findings(error: bool) -> Of:
+    findings = _summary("findings", [])
+    return Of(lambda row, request: [one["sentence"] for one in findings.read(row, request) if one["error"] == error])
+
+
+class Dataset(Answer):
     """Images with outlines that a person has checked."""
 
-    id: str
-    url: str
-    page: str = Field(description="The page of the same dataset for people.")
-    export: str
+    id: Id
+    url: Annotated[str, at("api:dataset")]
+    page: Annotated[str, at("dataset-page")] = Field(description="The page of the same dataset for people.")
+    export: Annotated[str, at("api:dataset-export")]
     name: str
     task: str
     class_names: list[str] = Field(description="Where each pixel has a class, in the order of the numbers from 0.")
@@ -139,12 +175,18 @@ class Dataset(Schema):
     state: Literal["queued", "running", "done", "failed"]
     stage: str
     progress: float
-    error: str | None
-    images: list[DatasetImage]
-    errors: list[str] = Field(description="What must be corrected before a training, as of the last check.")
-    warnings: list[str]
-    notes: list[ArchiveNote] = Field(description="What was not taken from the last archives, and why.")
-    growth: list[Growth] = Field(description="How much there was at the end of each day on which something was added.")
+    error: Reason
+    images: Annotated[list[DatasetImage], Of(_images)]
+    errors: Annotated[list[str], _findings(True)] = Field(
+        description="What must be corrected before a training, as of the last check."
+    )
+    warnings: Annotated[list[str], _findings(False)]
+    notes: Annotated[list[ArchiveNote], _summary("notes", [])] = Field(
+        description="What was not taken from the last archives, and why."
+    )
+    growth: Annotated[list[Growth], _summary("growth", [])] = Field(
+        description="How much there was at the end of each day on which something was added."
+    )
 
 
 class Datasets(Schema):

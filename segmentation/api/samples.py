@@ -19,12 +19,12 @@ from ..http.access import visible
 from ..http.serving import serve_sample_file
 from ..models import Job, Sample
 from ..presenters.progress import Progress
-from ..presenters.sample import ImageRow, PooledResult
 from ..services import Intake, Note, Refused, Scale
 from ..services.results.outlines import pooled_coco
 from ..services.results.samples import NO_VALUE
 from . import schemas
-from .auth import identify, key_of, own, secret_of
+from .auth import identify, key_of, own
+from .jobs import ANNEX
 from .listing import OF_STATE, Listing, listed
 from .sending import (
     JSON,
@@ -37,8 +37,8 @@ from .sending import (
     a_file,
     json_body,
     refusals,
+    sent_settings,
     takes,
-    valid_settings,
 )
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
@@ -58,7 +58,7 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
-    settings, scale = valid_settings(request, NewSample), _scale(request)
+    settings, scale = sent_settings(request.POST.dict(), NewSample, request.user), _scale(request)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
@@ -71,7 +71,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
             services.discard_unused(micrograph)
         raise
     response["Location"] = reverse("api:sample", args=[made.pk])
-    return Status(202, {**described(request, made), **secret_of(request)})
+    return Status(202, _fresh(made))
 
 
 @router.api_operation(["GET", "HEAD"], "", url_name="samples", response={200: schemas.Samples, **refusals(422)})
@@ -82,7 +82,7 @@ def samples(
 ) -> Any:
     """Your samples, the newest first."""
     found = Sample.objects.visible_to(request.user, request.visitor)
-    return {**listed(request, found, asked, state, "name"), "samples": [_line(request, each) for each in asked.rows]}
+    return {**listed(request, found, asked, state, "name"), "samples": asked.rows}
 
 
 @router.post(
@@ -101,13 +101,13 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     jobs = [found[pk] for pk in dict.fromkeys(body.jobs)]
     made = services.sample_of_results(name=body.name, jobs=jobs, token=key_of(request), **identify(request))
     response["Location"] = reverse("api:sample", args=[made.pk])
-    return Status(202, {**described(request, made), **secret_of(request)})
+    return Status(202, _fresh(made))
 
 
 @router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="sample", response={200: schemas.Sample, **refusals(404)})
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
-    return described(request, visible(request, _sample(pk)))
+    return _fresh(visible(request, _sample(pk)))
 
 
 @router.delete("/{uuid:pk}", url_name="sample", response={204: None, **refusals(403, 404)})
@@ -134,8 +134,9 @@ def images(request: HttpRequest, pk: UUID) -> Any:
         for upload in intake.uploads:
             services.discard_unused(upload)
         raise
-    named = [{"name": note.name, "sentence": note.sentence} for note in notes]
-    return Status(202, {**described(request, row), "notes": named})
+    row = _fresh(row)
+    row.notes = [{"name": note.name, "sentence": note.sentence} for note in notes]
+    return Status(202, row)
 
 
 @router.post(
@@ -167,7 +168,7 @@ def name(request: HttpRequest, pk: UUID) -> Any:
     if "name" not in request.POST:
         raise Refused(NO_NAME)
     services.rename_sample(sample=found, name=request.POST["name"])
-    return described(request, found)
+    return _fresh(found)
 
 
 @router.post(
@@ -223,72 +224,27 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     response=refusals(404),
     openapi_extra=a_file(),
 )
-def file(request: HttpRequest, pk: UUID, name: str) -> Any:
+def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
     """A file of the pooled result."""
+    name = services.named(name, {"annex": str(annex)})
     stored = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
     return serve_sample_file(request, stored, download=True)
 
 
-def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> dict[str, Any]:
+def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:
     found = own(request, _sample(pk))
     service(sample=found)
-    return described(request, found)
+    return _fresh(found)
 
 
-def _line(request: HttpRequest, sample: Sample) -> dict[str, Any]:
-    return {
-        "id": str(sample.pk),
-        "url": request.build_absolute_uri(reverse("api:sample", args=[sample.pk])),
-        "page": request.build_absolute_uri(reverse("sample-page", args=[sample.pk])),
-        **{name: getattr(sample, name) for name in ("name", "state", "created")},
-        "error": sample.error or None,
-    }
-
-
-def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
-    """A sample in JSON."""
+def _fresh(sample: Sample) -> Sample:
+    """The sample as it is now, with what its images do."""
     try:
         sample.refresh_from_db()
     except Sample.DoesNotExist:
         raise Http404 from None
-    address = request.build_absolute_uri
-    pooled, progress = PooledResult(sample), Progress.of(sample)
-    files = sample.artifacts.values_list("name", flat=True)
-    return {
-        "id": str(sample.pk),
-        "url": address(reverse("api:sample", args=[sample.pk])),
-        "page": address(reverse("sample-page", args=[sample.pk])),
-        "name": sample.name,
-        "state": sample.state,
-        "error": sample.error or None,
-        "done": progress.done,
-        "failed": progress.failed,
-        "under_way": progress.under_way,
-        "expected_seconds": progress.seconds if progress.under_way else None,
-        "scale": {"rule": sample.rule, "value": sample.value},
-        "settings": sample.settings,
-        "result": {name: value for name, value in pooled.stored.items() if name != "of"} or None,
-        "current": sample.state == Sample.State.DONE,
-        "images": [_image(request, each) for each in pooled.images if each.job],
-        "notes": sample.notes,
-        "files": {name: address(reverse("api:sample-file", args=[sample.pk, name])) for name in files},
-    }
-
-
-def _image(request: HttpRequest, image: ImageRow) -> dict[str, Any]:
-    job = image.job
-    return {
-        "id": str(job.pk),
-        "url": request.build_absolute_uri(reverse("api:job", args=[job.pk])),
-        "name": job.micrograph.name,
-        "state": job.state,
-        "error": job.error or None,
-        "included": job.included,
-        "left_out": image.reason or None,
-        "outlier": image.outlier or None,
-        "warning": image.warning or None,
-        "n": int(image.n) if image.n else None,
-    }
+    sample.counted = Progress.of(sample)
+    return sample
 
 
 def _scale(request: HttpRequest) -> Scale:

@@ -24,7 +24,7 @@ from ..services.ground.calibration import (
 )
 from . import schemas
 from .auth import identify, key_of, own
-from .jobs import NOT_READ, described, job_of
+from .jobs import NOT_READ, job_of
 from .sending import JSON, LENGTH, Scaled, json_body, refusals, takes
 
 router = Router(tags=["Jobs"])
@@ -79,7 +79,7 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     settings = found.get_settings().with_(calibration=calibration)
     new = services.rerun_job(job=found, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
-    return Status(202, described(request, new))
+    return Status(202, new)
 
 
 def _known(calibration: Calibration | None, image: Micrograph) -> dict[str, Any] | None:

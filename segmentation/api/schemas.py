@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.http import HttpRequest
+from django.urls import reverse
 from ninja import Schema
-from pydantic import Field, TypeAdapter, WithJsonSchema
+from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, WithJsonSchema, model_validator
 
+from .. import services
 from ..core.compare.results import Comparison
+from ..core.report.exports.viewer import PICTURE
 from ..core.report.schema import JobResult, StoredSample
+from ..models import Job as JobRow
+from ..presenters.comparison import warning_of_side
+from ..presenters.sample import PooledResult
+from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SampleState = Literal["waiting", "queued", "running", "done", "failed"]
@@ -26,26 +36,80 @@ PATCH = (
     f" changes, each run within one row), objects (by id: {OBJECT}), next (the next free id)."
 )
 FILES = "The address of each file by its name. Most are written when they are first asked for."
+READING = "reading the image"
+UNSET = object()  # of a field that is left out
+
+
+@dataclass(frozen=True)
+class Of:
+    """How a field is read of a row, where it is not the row's attribute of the same name."""
+
+    read: Callable[[Any, HttpRequest], Any]
+
+
+class Answer(BaseModel):
+    """What is answered of a row: each field says where it comes from. Rows are read here and not by `from_attributes`,
+    which would make a fault of the database one of the answer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_row(cls, row: Any, info: ValidationInfo) -> Any:
+        if isinstance(row, Mapping):
+            return row
+        request, values = info.context["request"], {}
+        for name, field in cls.model_fields.items():
+            ways = [way for way in field.metadata if isinstance(way, Of)]
+            values[name] = ways[-1].read(row, request) if ways else getattr(row, name)
+        return {name: value for name, value in values.items() if value is not UNSET}
+
+
+def address(request: HttpRequest, view: str, *args: Any) -> str:
+    return request.build_absolute_uri(reverse(view, args=args))
+
+
+def at(view: str) -> Of:
+    """The address of a view by the id of the row."""
+    return Of(lambda row, request: address(request, view, row.pk))
+
+
+def or_null(name: str) -> Of:
+    """null where the row has nothing."""
+    return Of(lambda row, _: getattr(row, name) or None)
+
+
+def text_of(name: str) -> Of:
+    """An id as text, null where there is none."""
+    return Of(lambda row, _: None if getattr(row, name) is None else str(getattr(row, name)))
+
+
+def files_at(view: str) -> Of:
+    """The address of each stored file by its name."""
+    return Of(lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()})
+
+
+Id = Annotated[str, text_of("pk")]
+Reason = Annotated[str | None, or_null("error")]
+Secret = Annotated[str, Of(lambda _, request: (not request.user.is_authenticated and request.secret) or UNSET)]
 
 
 class Error(Schema):
     error: str = Field(description="One sentence: what is wrong, and what to do.")
 
 
-class Micrograph(Schema):
+class Micrograph(Answer):
     name: str
-    width: int | None = Field(description="In pixels; null until the file has been read.")
-    height: int | None
+    width: Annotated[int | None, or_null("width")] = Field(description="In pixels; null until the file has been read.")
+    height: Annotated[int | None, or_null("height")]
 
 
-class Analysis(Schema):
+class Analysis(Answer):
     """What is said of a job and of a sample alike."""
 
-    id: str
-    url: str
-    page: str = Field(description="The page of the same result for people.")
+    id: Id
+    url: Annotated[str, at("api:job")]
+    page: Annotated[str, at("job")] = Field(description="The page of the same result for people.")
     state: str
-    error: str | None = Field(description="Why it failed.")
+    error: Reason = Field(description="Why it failed.")
     expected_seconds: float | None
     settings: dict[str, Any] = Field(description="The settings that were sent.")
     files: dict[str, str] = Field(description=FILES)
@@ -59,10 +123,10 @@ class Link(Schema):
     ends: datetime | None
 
 
-class Signature(Schema):
+class Signature(Answer):
     """Who signed a result, and the checksums of what was signed."""
 
-    job: str
+    job: Annotated[str, text_of("job_id")]
     sequence: int
     account: str
     name: str = Field(description="As printed.")
@@ -77,16 +141,34 @@ class Signature(Schema):
     hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
 
 
+def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
+    if not job.is_done:
+        return {}
+    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)]
+    names += [PICTURE] if job.micrograph.viewer_image else []
+    return {name: address(request, "api:artifact", job.pk, name) for name in names}
+
+
 class Job(Analysis):
     """The analysis of one image."""
 
+    expected_seconds: Annotated[float | None, Of(lambda job, _: job.expected_seconds())]
+    files: Annotated[dict[str, str], Of(_files_of_job)] = Field(description=FILES)
     state: State
-    result: Annotated[dict[str, Any] | None, WithJsonSchema({STORED: "JobResult"})] = Field(description=RESULT)
-    stage: str = Field(description="What it is doing, in words.")
+    result: Annotated[
+        dict[str, Any] | None,
+        WithJsonSchema({STORED: "JobResult"}),
+        Of(lambda job, _: job.summary if job.is_done else None),
+    ] = Field(description=RESULT)
+    stage: Annotated[str, Of(lambda job, _: job.stage or ("" if job.ready or job.is_finished else READING))] = Field(
+        description="What it is doing, in words."
+    )
     progress: float = Field(description="From 0 to 1.")
-    position: int | None = Field(description="Its place in the queue, 1 for the next one.")
-    image: Micrograph
-    signatures: list[Signature]
+    position: Annotated[int | None, Of(lambda job, _: job.position())] = Field(
+        description="Its place in the queue, 1 for the next one."
+    )
+    image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
+    signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
 
 
 class BeingWritten(Schema):
@@ -96,13 +178,15 @@ class BeingWritten(Schema):
     progress: float = Field(description="From 0 to 1.")
 
 
-class Edit(Schema):
+class Edit(Answer):
     """One correction."""
 
-    job: str
+    job: Annotated[str, text_of("job_id")]
     sequence: int
     author: str = Field(description="Name of the account; empty without one.")
-    visitor: str = Field(description="The browser or script that made it.")
+    visitor: Annotated[str, Of(lambda edit, _: str(edit.visitor or ""))] = Field(
+        description="The browser or script that made it."
+    )
     time: str
     operation: dict[str, Any] = Field(description="As it was sent.")
     undoes: int | None = Field(description="The edit that it takes back.")
@@ -112,11 +196,13 @@ class Edit(Schema):
     hash: str = Field(description="SHA-256 of the other entries: JSON with sorted keys, in ASCII and without spaces.")
 
 
-class Edits(Schema):
+class Edits(Answer):
     base: int = Field(description="The number of the last edit.")
     edits: list[Edit]
     objects: dict[str, list[Any] | None] = Field(description=f"Of every id that an edit touched: {OBJECT}.")
-    next: int | None = Field(description="The next free id; null where no outlines are stored.")
+    next: Annotated[int | None, or_null("next_id")] = Field(
+        description="The next free id; null where no outlines are stored."
+    )
     standing: int = Field(description="How many edits can still be undone.")
 
 
@@ -135,6 +221,13 @@ class Objects(Schema):
     set_aside: dict[str, str] = Field(description="By id the reason of a person.")
 
 
+class Similar(Schema):
+    """Objects that are like those that were named, the most alike first; one entry of the lists for each."""
+
+    ids: list[int]
+    alike: list[float] = Field(description="1 for the named ones themselves; 0 for nothing in common.")
+
+
 class Edited(Schema):
     base: int = Field(description="The number of the last edit.")
     made: list[list[int]] = Field(description="For each operation the objects that it touched and that still stand.")
@@ -144,41 +237,43 @@ class Edited(Schema):
     patches: list[dict[str, Any]] = Field([], description=f"Of each operation, where asked for. {PATCH}")
 
 
-class Outdated(Schema):
+class Outdated(Answer):
     """Nothing was changed, because others have corrected the result meanwhile."""
 
-    error: str
+    error: Annotated[str, or_null("sentence")]
     base: int = Field(description="The number of the last edit.")
     edits: list[Edit] = Field(description="Those since the base that was sent.")
 
 
-class ListedJob(Schema):
+class ListedJob(Answer):
     """A job in a list; more of it under its url."""
 
-    id: str
-    url: str
-    page: str
+    id: Id
+    url: Annotated[str, at("api:job")]
+    page: Annotated[str, at("job")]
     state: State
-    error: str | None
+    error: Reason
     progress: float
     created: datetime
     finished: datetime | None
-    sample: str | None = Field(description="The id of the sample that it belongs to.")
-    parent: str | None = Field(description="The id of the job that it is a revision of.")
-    task: str
-    model: str
-    image: Micrograph
+    sample: Annotated[str | None, text_of("sample_id")] = Field(description="The id of the sample that it belongs to.")
+    parent: Annotated[str | None, text_of("parent_id")] = Field(
+        description="The id of the job that it is a revision of."
+    )
+    task: Annotated[str, Of(lambda job, _: job.settings["task"])]
+    model: Annotated[str, Of(lambda job, _: job.model_name)]
+    image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
 
 
-class ListedSample(Schema):
+class ListedSample(Answer):
     """A sample in a list; more of it under its url."""
 
-    id: str
-    url: str
-    page: str
+    id: Id
+    url: Annotated[str, at("api:sample")]
+    page: Annotated[str, at("sample-page")]
     name: str
     state: SampleState
-    error: str | None
+    error: Reason
     created: datetime
 
 
@@ -220,6 +315,7 @@ class Claimed(Schema):
 class NamedModel(Schema):
     name: str
     title: str
+    comparison: bool = Field(description="For comparison with a published method, not for measurements.")
 
 
 class Task(Schema):
@@ -263,36 +359,46 @@ class Written(Schema):
 
 
 class JobStarted(Job):
-    secret: str = Field("", description=SECRET)
+    secret: Secret = Field("", description=SECRET)
 
 
-class Compared(Schema):
+def _at(job: str, sample: str) -> Of:
+    return Of(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
+
+
+class Compared(Answer):
     """One of two results."""
 
-    id: str
-    kind: Literal["job", "sample"]
-    name: str
-    warning: str | None = Field(description="Short forms of its warnings.")
-    url: str
-    page: str
+    id: Id
+    kind: Annotated[Literal["job", "sample"], Of(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
+    name: Annotated[str, Of(lambda side, _: name_of(side))]
+    warning: Annotated[str | None, Of(lambda side, _: warning_of_side(side) or None)] = Field(
+        description="Short forms of its warnings."
+    )
+    url: Annotated[str, _at("api:job", "api:sample")]
+    page: Annotated[str, _at("job", "sample-page")]
 
 
-class Measured(Schema):
+class Measured(Answer):
     value: float | None
     low: float | None = Field(description="Ends of the 95 % interval.")
     high: float | None
 
 
-class ComparedNumber(Schema):
+class ComparedNumber(Answer):
     """One number of both results."""
 
-    name: str
+    name: Annotated[str, Of(lambda row, _: row.after.name)]
     term: str
-    group: str = Field(description="The table of all numbers that it belongs to.")
-    unit: str
-    first: Measured
-    second: Measured
-    difference: Measured = Field(description="The second less the first, with its own 95 % interval.")
+    group: Annotated[str, Of(lambda row, _: row.after.group)] = Field(
+        description="The table of all numbers that it belongs to."
+    )
+    unit: Annotated[str, Of(lambda row, _: row.after.number.unit)]
+    first: Annotated[Measured, Of(lambda row, _: row.before.number)]
+    second: Annotated[Measured, Of(lambda row, _: row.after.number)]
+    difference: Annotated[Measured, Of(lambda row, _: row)] = Field(
+        description="The second less the first, with its own 95 % interval."
+    )
 
 
 class Comparing(BeingWritten):
@@ -312,7 +418,7 @@ class ResultsCompared(Schema):
     comparison: Comparison
 
 
-class Scale(Schema):
+class Scale(Answer):
     rule: Literal["own", "width", "pixel"]
     value: float | None = Field(description="In nm: of the image's width, or of a pixel.")
 
@@ -322,38 +428,52 @@ class Note(Schema):
     sentence: str
 
 
-class SampleImage(Schema):
+class SampleImage(Answer):
     """An image of a sample; more of it under its url."""
 
-    id: str
-    url: str
-    name: str
-    state: State
-    error: str | None
-    included: bool
-    left_out: str | None = Field(description="Why it is not in the pooled numbers.")
-    outlier: str | None = Field(description="Why it may not belong to the sample.")
-    warning: str | None = Field(description="Short forms of its warnings.")
-    n: int | None = Field(description="Its kept objects.")
+    id: Annotated[str, Of(lambda image, _: str(image.job.pk))]
+    url: Annotated[str, Of(lambda image, request: address(request, "api:job", image.job.pk))]
+    name: Annotated[str, Of(lambda image, _: image.job.micrograph.name)]
+    state: Annotated[State, Of(lambda image, _: image.job.state)]
+    error: Annotated[str | None, Of(lambda image, _: image.job.error or None)]
+    included: Annotated[bool, Of(lambda image, _: image.job.included)]
+    left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it is not in the pooled numbers.")
+    outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
+    warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
+    n: Annotated[int | None, Of(lambda image, _: int(image.n) if image.n else None)] = Field(
+        description="Its kept objects."
+    )
 
 
 class Sample(Analysis):
     """Several images of one material, pooled."""
 
+    url: Annotated[str, at("api:sample")]
+    page: Annotated[str, at("sample-page")] = Field(description="The page of the same result for people.")
     state: SampleState
-    result: Annotated[dict[str, Any] | None, WithJsonSchema({STORED: "StoredSample"})] = Field(description=RESULT)
+    expected_seconds: Annotated[
+        float | None, Of(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
+    ]
+    files: Annotated[dict[str, str], files_at("api:sample-file")] = Field(description=FILES)
+    result: Annotated[
+        dict[str, Any] | None,
+        WithJsonSchema({STORED: "StoredSample"}),
+        Of(lambda sample, _: {name: value for name, value in sample.pooled.items() if name != "of"} or None),
+    ] = Field(description=RESULT)
     name: str
-    done: int
-    failed: int
-    under_way: int
-    scale: Scale
-    current: bool = Field(description="False while the numbers do not include the latest change.")
-    images: list[SampleImage]
+    done: Annotated[int, Of(lambda sample, _: sample.counted.done)]
+    failed: Annotated[int, Of(lambda sample, _: sample.counted.failed)]
+    under_way: Annotated[int, Of(lambda sample, _: sample.counted.under_way)]
+    scale: Annotated[Scale, Of(lambda sample, _: sample)]
+    current: Annotated[bool, Of(lambda sample, _: sample.state == "done")] = Field(
+        description="False while the numbers do not include the latest change."
+    )
+    images: Annotated[list[SampleImage], Of(lambda sample, _: [row for row in PooledResult(sample).images if row.job])]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
 
 
 class SampleStarted(Sample):
-    secret: str = Field("", description=SECRET)
+    secret: Secret = Field("", description=SECRET)
 
 
 def with_results(schemas: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from ninja import Query, Router, Status
 from ..http.access import visible
 from ..http.serving import serve_training_file
 from ..models import Dataset, Training
-from ..presenters.training import TrainingView, seconds_left
 from ..services import Refused
 from ..services.learning import trainings
 from ..services.learning.suggestions import SHOWN, suggestions
@@ -48,7 +47,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
         key=key_of(request),
     )
     response["Location"] = reverse("api:training", args=[made.pk])
-    return Status(202, described(request, made))
+    return Status(202, made)
 
 
 @router.api_operation(
@@ -64,7 +63,7 @@ def listed(
     rows = rows.select_related("dataset").prefetch_related("artifacts")
     if dataset is not None:
         rows = rows.filter(dataset=dataset)
-    return [described(request, row) for row in rows[(page - 1) * A_PAGE : page * A_PAGE]]
+    return rows[(page - 1) * A_PAGE : page * A_PAGE]
 
 
 @router.api_operation(
@@ -72,7 +71,7 @@ def listed(
 )
 def training(request: HttpRequest, pk: UUID) -> Any:
     """How far a training is, and what came of it."""
-    return described(request, visible(request, _row(pk)))
+    return visible(request, _row(pk))
 
 
 @router.delete("/{uuid:pk}", url_name="training", response={204: None, **refusals(403, 404)})
@@ -85,33 +84,33 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 @router.post("/{uuid:pk}/cancel", url_name="training-cancel", response=ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a training."""
-    return described(request, trainings.cancel_training(training=own(request, _row(pk))))
+    return trainings.cancel_training(training=own(request, _row(pk)))
 
 
 @router.post("/{uuid:pk}/retry", url_name="training-retry", response=ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Let a failed or cancelled training go on."""
-    return described(request, trainings.retry_training(training=own(request, _row(pk))))
+    return trainings.retry_training(training=own(request, _row(pk)))
 
 
 @router.post("/{uuid:pk}/offer", url_name="training-offer", response=ONE, openapi_extra=takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model of a training, if its error on held-out images fell. Its card names who overruled this."""
     found, body = own(request, _row(pk)), _optional(request, Offer)
-    return described(request, trainings.offer(training=found, user=request.user, overrule=body.overrule))
+    return trainings.offer(training=found, user=request.user, overrule=body.overrule)
 
 
 @router.post("/{uuid:pk}/withdraw", url_name="training-withdraw", response=ONE)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model no longer. Its results stay."""
-    return described(request, trainings.withdraw(training=own(request, _row(pk))))
+    return trainings.withdraw(training=own(request, _row(pk)))
 
 
 @router.post("/{uuid:pk}/share", url_name="training-share", response=ONE, openapi_extra=takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or its owner alone; staff only."""
     found, body = own(request, _row(pk)), _optional(request, Share)
-    return described(request, trainings.share(training=found, user=request.user, shared=body.shared))
+    return trainings.share(training=found, user=request.user, shared=body.shared)
 
 
 @router.post(
@@ -132,10 +131,8 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
     if body.jobs is not None:
         rows = rows.filter(pk__in=body.jobs)
     made = rerun_with(model=found.model_name, jobs=list(rows), **identify(request))
-    address = request.build_absolute_uri
-    jobs = [{"id": str(each.pk), "url": address(reverse("api:job", args=[each.pk]))} for each in made.jobs]
-    page = address(f"{reverse('results-again')}?model={found.model_name}")
-    return Status(202, {"jobs": jobs, "left_out": made.notes, "page": page})
+    page = request.build_absolute_uri(f"{reverse('results-again')}?model={found.model_name}")
+    return Status(202, {"jobs": made.jobs, "left_out": made.notes, "page": page})
 
 
 @router.api_operation(
@@ -163,50 +160,7 @@ suggesting = Router(tags=["Datasets"])
 def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
     """The uncorrected results of the account that would teach the model of a dataset most, the best first."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
-    address = request.build_absolute_uri
-    return [
-        {
-            "job": str(each.job.pk),
-            "url": address(reverse("api:job", args=[each.job.pk])),
-            "page": address(reverse("job", args=[each.job.pk])),
-            "image": each.job.micrograph.name,
-            "expected_wrong": each.wrong.expected,
-            "of": each.wrong.of,
-            "is_share": each.wrong.share,
-            "unlike": each.unlike,
-            "gain": each.gain,
-        }
-        for each in suggestions(dataset, request.user, most)
-    ]
-
-
-def described(request: HttpRequest, row: Training) -> dict[str, Any]:
-    """A training in JSON."""
-    address = request.build_absolute_uri
-    names = [each.name for each in row.artifacts.all()]
-    return {
-        "id": str(row.pk),
-        "url": address(reverse("api:training", args=[row.pk])),
-        "page": address(reverse("training", args=[row.pk])),
-        "title": TrainingView(row).title,
-        "dataset": str(row.dataset_id) if row.dataset_id else None,
-        "base": row.base,
-        "options": row.options,
-        "images": row.frozen,
-        "state": row.state,
-        "stage": row.stage,
-        "progress": row.progress,
-        "expected_seconds": seconds_left(row),
-        "error": row.error or None,
-        "created": row.created.isoformat(),
-        "summary": row.summary,
-        "model": row.model_name or None,
-        "version": row.version or None,
-        "offered": row.offered,
-        "overruled": row.overruled_by_id is not None,
-        "shared": row.shared,
-        "files": {name: address(reverse("api:training-file", args=[row.pk, name])) for name in names},
-    }
+    return suggestions(dataset, request.user, most)
 
 
 def _optional(request: HttpRequest, body: Any) -> Any:

@@ -17,8 +17,8 @@ from .measure.distribution import Edge
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
-from .measure.results import ImageRow, PooledStatistics
-from .measure.table import aligned
+from .measure.results import ImageRow, PooledStatistics, Statistics
+from .measure.table import Table, aligned
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration
 from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of, common_calibration
@@ -43,91 +43,81 @@ def combine(
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
     """
-    members = sorted(members, key=lambda each: place(each.name, each.sha256))
-    left_out = sorted(left_out, key=lambda each: place(each.name, each.sha256))
-    names = unique_names([*(each.name for each in members), *(each.name for each in left_out)])
+    members = sorted(members, key=lambda image: place(image.name, image.sha256))
+    left_out = sorted(left_out, key=lambda image: place(image.name, image.sha256))
+    names = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    counted = [
-        each for each in members if each.calibration.is_known
-    ] or members  # other members cannot count together with these
-    doubtful = common_calibration([each.calibration for each in counted])
-    task = tasks.find(members[0].record.task)
-    if not task.screened:
-        return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
-    pooled = _pooled(
-        members, names, edge, doubtful, filter=filter, field_spread=field_spread, evidence=_evidence(counted)
-    )
-    calibration = calibration_of(members)
-    counted_tables = [table for table, row in zip(tables, pooled.images, strict=True) if not row["excluded"]]
-    notes = notes_on(counted_tables, [row["excluded"] for row in pooled.images], task.things)
-    flags = (*notes, *_flags_of(members, names))
+    task, fields = tasks.find(members[0].record.task), [_field(member, edge) for member in members]
+    excluded, scaled = without_scale(tables), [member for member in members if member.calibration.is_known]
+    counted = scaled or members  # other members cannot count together with these
+    calibration = common_calibration([member.calibration for member in counted])
+    if task.pool_fields:
+        places = [number for number, why in enumerate(excluded) if not why]
+        for number, why in zip(places, cannot_join([fields[number] for number in places]), strict=True):
+            excluded[number] = why
+    used = [number for number, why in enumerate(excluded) if not why]
+    sizes, pooled = [member.sized for member in members], None
+    if task.screened or (task.size and any(sizes[number].kept.any() for number in used)):
+        pooled = pool(
+            sizes,
+            names=names[: len(members)],
+            things=task.things,
+            size=task.size,
+            screened=task.screened,
+            excluded=excluded,
+            edge=edge,
+            seed=SEED,
+            calibration=calibration,
+            filter=filter,
+            field_spread=field_spread,
+            evidence=_evidence(counted),
+        )
+    rows = pooled.images if pooled and pooled.screened else [None] * len(members)
     images = [
-        *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
-        *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
+        _image(title, member.sha256, member, why, pooled, row)
+        for title, member, why, row in zip(names, members, excluded, rows, strict=False)
     ]
-    sample = SampleAnalysis(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
-    quantities = {name: pooled.value(name) for name in task.quantities}
-    return replace(sample, histogram=_histogram(members, pooled, sample.pixel_size), quantities=quantities)
+    images += [
+        _image(title, image.sha256, image.member, image.reason, pooled)
+        for title, image in zip(names[len(members) :], left_out, strict=True)
+    ]
+    notes = notes_on([tables[number] for number in used], excluded, task.things)
+    sample = SampleAnalysis(
+        name,
+        tuple(members),
+        pooled,
+        None,
+        calibration_of(members),
+        (*notes, *_flags_of(members, names)),
+        filter,
+        tuple(images),
+        quantities=_numbers(members, fields, used, pooled, calibration),
+    )
+    return replace(sample, histogram=histogram_of(sizes, pooled, sample.pixel_size)) if pooled else sample
 
 
-def _of_numbers(
-    name: str,
+def _numbers(
     members: Sequence[Member],
-    names: Sequence[str],
-    left_out: Sequence[LeftOut],
-    edge: Edge,
-    filter: bool,
+    fields: Sequence[FieldOfView],
+    used: Sequence[int],
+    pooled: PooledStatistics | None,
     calibration: Calibration,
-) -> SampleAnalysis:
-    """Pool members of a kind of analysis with its own numbers; the parameters are those of `combine`."""
-    task, fields = tasks.find(members[0].record.task), [_field(each, edge) for each in members]
-    excluded = without_scale([each.table for each in members])
-    scaled = [number for number, why in enumerate(excluded) if not why]
-    for number, why in zip(scaled, cannot_join([fields[each] for each in scaled]), strict=True):
-        excluded[number] = why
-    used = [number for number in scaled if not excluded[number]]
-    chosen, values = [fields[number] for number in used], dict.fromkeys(members[scaled[0]].quantities, Value(None))
-    if len(used) > 1 and task.pool_fields:
-        uncertainty = calibration.standard_uncertainty or 0.0
-        values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
-    elif used:
-        values = dict(members[used[0]].quantities)
-    pooled = _distribution(members, names, excluded, edge, calibration)
-    if pooled is not None and len(used) > 1:
-        values |= {own: pooled.value(figure) for own, figure in task.figures.items() if own in values}
-    images = [
-        SampleImage(named, each.sha256, each, **each.counts, excluded=why)
-        for named, each, why in zip(names, members, excluded, strict=False)
-    ]
-    for named, each in zip(names[len(members) :], left_out, strict=True):
-        counts = {} if each.member is None else each.member.counts
-        images.append(SampleImage(named, each.sha256, each.member, **counts, excluded=each.reason))
-    known = calibration_of(members)
-    said = (*notes_on([each.table for each in chosen], excluded, task.things), *_flags_of(members, names))
-    sample = SampleAnalysis(name, tuple(members), pooled, None, known, said, filter, tuple(images), quantities=values)
-    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.pixel_size))
-
-
-def _distribution(
-    members: Sequence[Member], names: Sequence[str], excluded: Sequence[str], edge: Edge, calibration: Calibration
-) -> PooledStatistics | None:
-    """The sizes in all images together; None where there are none."""
-    task, tables = tasks.find(members[0].record.task), [each.sized for each in members]
-    if not task.size or not any(each.kept.any() and not why for each, why in zip(tables, excluded, strict=True)):
-        return None
-    return _pooled(members, names, edge, calibration, screened=False, excluded=excluded)
-
-
-def _pooled(
-    members: Sequence[Member], names: Sequence[str], edge: Edge, calibration: Calibration, **more: Any
-) -> PooledStatistics:
-    """The sizes in all images together; more: of `pool`."""
-    task, own = tasks.find(members[0].record.task), names[: len(members)]
-    tables = [each.sized for each in members]
-    return pool(
-        tables, names=own, things=task.things, size=task.size, edge=edge, seed=SEED, calibration=calibration, **more
-    )
+) -> dict[str, Value]:
+    """The numbers of all images together: figures of the pooled sizes, or what its kind of analysis makes of fields."""
+    task = tasks.find(members[0].record.task)
+    if not task.pool_fields:
+        return {name: pooled.value(name) for name in task.quantities} if pooled else {}
+    if len(used) < 2:
+        scaled = [
+            member for member, why in zip(members, without_scale([m.table for m in members]), strict=True) if not why
+        ]
+        return dict(members[used[0]].quantities) if used else dict.fromkeys(scaled[0].quantities, Value(None))
+    chosen = [fields[number] for number in used]
+    uncertainty = calibration.standard_uncertainty or 0.0
+    values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
+    figures = task.figures if pooled else {}
+    return values | {number: pooled.value(figure) for number, figure in figures.items() if pooled and number in values}
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
@@ -155,19 +145,23 @@ def _largest(members: Sequence[Member], setting: str) -> float | None:
     return max(given) / 100 if len(given) == len(members) else None
 
 
-def _image(row: ImageRow, member: Member, unit: str) -> SampleImage:
-    sizes = ("median", "low", "high")
-    same = member.table.unit == unit
-    said: dict[str, Any] = {name: value for name, value in row.items() if same or name not in sizes}
-    return SampleImage(sha256=member.sha256, member=member, **said)
-
-
-def _absent(name: str, left_out: LeftOut, pooled: PooledStatistics) -> SampleImage:
-    member = left_out.member
+def _image(
+    name: str,
+    sha256: str,
+    member: Member | None,
+    excluded: str,
+    pooled: PooledStatistics | None,
+    row: ImageRow | None = None,
+) -> SampleImage:
+    """row: of the pooled sizes; an image that is not in them gets one of its own. Only particles have one."""
     if member is None:
-        return SampleImage(name, left_out.sha256, excluded=left_out.reason)
-    row = row_of(member.table, name, pooled.size, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
-    return _image(row, member, pooled.unit)
+        return SampleImage(name, sha256, excluded=excluded)
+    if pooled is None or not pooled.screened:
+        return SampleImage(name, sha256, member, **member.counts, excluded=excluded)
+    row = row or row_of(member.table, name, pooled.size, edge=pooled.edge, seed=SEED, excluded=excluded)
+    sizes = ("median", "low", "high") if member.table.unit != pooled.unit else ()
+    numbers: dict[str, Any] = {name: value for name, value in row.items() if name not in sizes}
+    return SampleImage(sha256=sha256, member=member, **numbers)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -180,9 +174,8 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(members: Sequence[Member], pooled: PooledStatistics, pixel_size: float) -> dict[str, Any] | None:
+def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:
     """The histogram of the sizes in every image, with common bins."""
-    tables = [each.sized for each in members]
     sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
     if not len(everything):

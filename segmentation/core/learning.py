@@ -72,6 +72,15 @@ class Kept(TypedDict):
     after: float
 
 
+class Share(TypedDict):
+    """share: of the tuned weights in the model, the rest is the base model's. keeps: part of the score on the base
+    model's own data that is left, None where none are at hand. sentence: both, and what the base is still better at."""
+
+    share: float
+    keeps: float | None
+    sentence: str
+
+
 class Step(TypedDict):
     """A point of the learning curve: error of the reported number (%) and score on the same held-out images, with so
     many images to learn from; 0 is the base model."""
@@ -102,5 +111,6 @@ class TrainingSummary(TypedDict, total=False):
     images: list[ImageChange]
     legend: list[tuple[str, str]]  # what a colour of the pictures of `images` means, and it, such as "#ff0000"
     forgetting: list[Kept]
+    share: Share
     learning_curve: list[Step]
     outcome: Outcome

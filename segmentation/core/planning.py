@@ -10,7 +10,8 @@ STEPS = 200  # of the usual recipe
 CHECKPOINT = 25  # steps from one look at the held-out crops to the next
 LEAST_SHARE, LEAST_STEPS = 0.4, 50  # of the recipe's steps, from which on more splits are worth their time
 LOOK_SECONDS, IMAGE_SECONDS = 2.0, 3.0  # of a checkpoint, and of scoring a megapixel once
-WAYS = 8.0  # times that, for reading it in every way (lab.instances.readings)
+WAYS = 8.0  # times that, for reading it in every way (lab.training.instances.readings)
+SHARES = 4  # of the tuned weights, besides the whole (lab.training.blend)
 MINUTES = 20.0  # that a training may take, as far as that is possible
 PACE = 1.4  # seconds of a step on two cores
 LEAST_OBJECTS = 10  # in all images together; from fewer nothing is learnt
@@ -50,8 +51,9 @@ def choose(
     best = None
     for folds, splits in possible[:1] if steps else possible:
         trainings = splits * (3 if curve else 1) + 1
-        # The base and each training score what was held out; the forgetting costs about as much as two megapixels.
-        scoring = IMAGE_SECONDS * (megapixels * (1 + WAYS * (trainings - 1) / folds) + 4)
+        # The base and each training score what was held out, and so does each share of the weights; what is kept of the
+        # base model's own data costs about as much as two megapixels, six times.
+        scoring = IMAGE_SECONDS * (megapixels * (1 + (WAYS * (trainings - 1) + SHARES * splits) / folds) + 12)
         of_step = pace + LOOK_SECONDS / CHECKPOINT
         left = max(60 * minutes - scoring, 30 * minutes)
         affordable = min(usual, max(LEAST_STEPS, int(left / trainings / of_step) // CHECKPOINT * CHECKPOINT))

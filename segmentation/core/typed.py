@@ -14,7 +14,7 @@ Everything here comes from the settings models themselves: titles, descriptions,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -94,7 +94,7 @@ class Setting:
         else:
             value = number_of(said) if self.number else math.nan
         if not (math.isfinite(value) and self.least <= value <= self.greatest):
-            raise ValueError(f"“{self.title}” takes {self.takes}, not “{_shortly(said)}”.")
+            raise BadSetting(self, said)
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
@@ -112,6 +112,14 @@ class Setting:
     def change(self, value: Any) -> str:
         """Title and value in a line."""
         return f"{self.title[:1].lower()}{self.title[1:]}: {self.says(value)}"
+
+
+class BadSetting(ValueError):
+    """A text that is no value of its setting."""
+
+    def __init__(self, setting: Setting, text: str) -> None:
+        super().__init__(f"“{setting.title}” takes {setting.takes}, not “{_shortly(text)}”.")
+        self.setting = setting
 
 
 def number_of(text: str) -> float:
@@ -169,20 +177,30 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
 
 
-def analysis_settings(task: Task, **values: Any) -> AnalysisSettings:
-    """The settings of these values; raises ValueError with a sentence."""
+def read_settings(task: Task, sent: Mapping[str, Any]) -> AnalysisSettings:
+    """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
+    values as they are. Raises ValueError with a sentence, BadSetting for a text."""
+    settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in sent}
+    values = {name: sent[name] for name in settings}
+    texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}
     try:
-        return AnalysisSettings.of(task.name, **values)
+        return AnalysisSettings.of(task.name, **values | texts)
     except ValidationError as error:
         raise ValueError(sentence(error)) from None
 
 
 def document() -> str:
-    """docs/use/settings.md."""
-    parts = [INTRODUCTION]
+    """docs/use/settings.md: what several kinds share is said once."""
+    kinds, sections = dict[str, list[str]](), dict[str, list[str]]()
     for task in every():
-        parts.append(f"## {task.title}\n\n{task.summary}\n\n{_table(settings_of(task.settings))}")
-    return "\n\n".join([*parts, f"## Measuring, of every kind\n\n{_table(settings_of(MeasurementSettings))}\n"])
+        for row in map(_row, settings_of(task.settings)):
+            kinds.setdefault(row, []).append(task.title)
+    for row, titles in kinds.items():
+        sections.setdefault("Every kind" if len(titles) == len(every()) else ", ".join(titles), []).append(row)
+    sections["Measuring, of every kind"] = [_row(setting) for setting in settings_of(MeasurementSettings)]
+    head = "| name | takes | default | meaning |\n|---|---|---|---|"
+    parts = ("\n".join([f"## {title}\n\n{head}", *rows]) for title, rows in sections.items())
+    return "\n\n".join([INTRODUCTION, *parts]) + "\n"
 
 
 INTRODUCTION = """# Settings of an analysis
@@ -191,12 +209,9 @@ One definition for the page, the API (fields of these names), the command line (
 `border_correction`) and stored results. Made by `python -m segmentation.core.typed` from the settings themselves."""
 
 
-def _table(settings: Iterable[Setting]) -> str:
-    rows = ["| name | takes | default | meaning |", "|---|---|---|---|"]
-    for each in settings:
-        takes, default = each.takes or "text", each.write(each.default)
-        rows.append(f"| `{each.name}` | {takes} | {default} | {each.title}: {each.description} |")
-    return "\n".join(rows)
+def _row(setting: Setting) -> str:
+    takes, default = setting.takes or "text", setting.write(setting.default)
+    return f"| `{setting.name}` | {takes} | {default} | {setting.title}: {setting.description} |"
 
 
 def _shortly(text: str) -> str:

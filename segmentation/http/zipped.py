@@ -9,8 +9,9 @@ from django.http import StreamingHttpResponse
 from ..core import tasks
 from ..core.archive import streamed_zip
 from ..core.report import exports
+from ..core.report.exports.base import Of
 from ..core.report.wording import capital
-from ..models import Artifact, Job
+from ..models import Job, Sample, StoredFile
 from ..services import ask_for_files, unwritten
 from ..services.ground import bundles
 from .serving import file_stem
@@ -22,8 +23,9 @@ class Zipped:
     finished, written: of how many results there are files, and of how many of these all files.
     """
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
         jobs = list(jobs)
+        self._samples = [(sample, files) for sample in samples if (files := _offered(sample, "sample"))]
         self._stored = [(job, files) for job in jobs if (files := _files(job))]
         self.finished = len(self._stored)
         ready = {job.pk for job, _ in self._stored}
@@ -46,10 +48,12 @@ class Zipped:
             f"{job.micrograph.name}: {capital(job.get_state_display())}, so no files of it are here."
             for job in self._others
         ]
-        for number, (job, files) in enumerate(self._stored, 1):
-            folder = f"{number:03d} {file_stem(job.micrograph.name)}"
+        for number, (row, files) in enumerate([*self._stored, *self._samples], 1):
+            name = row.micrograph.name if isinstance(row, Job) else f"{row.name.replace('/', '_')}."
+            folder = f"{number:03d} {file_stem(name)}"
             missing += [
-                f"{folder}/{name}: it could not be written. Ask for it on the result's page." for name in unwritten(job)
+                f"{folder}/{name}: it could not be written. Ask for it on the result's page."
+                for name in (unwritten(row) if isinstance(row, Job) else ())
             ]
             for artifact in files:
                 try:
@@ -63,11 +67,13 @@ class Zipped:
             yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
 
 
-def _files(job: Job) -> list[Artifact]:
+def _files(job: Job) -> list[StoredFile]:
     """The files of a result to be taken away, but for the bundle of them all."""
-    if job.state != Job.State.DONE:
-        return []
-    listed = exports.listed("image", tasks.find(job.get_settings().task))
+    return _offered(job, "image") if job.state == Job.State.DONE else []
+
+
+def _offered(row: Job | Sample, of: Of) -> list[StoredFile]:
+    listed = exports.listed(of, tasks.find(row.settings["task"]))
     offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
-    stored = {each.name: each for each in job.artifacts.all()}
+    stored = {each.name: each for each in row.artifacts.all()}
     return [stored[name] for name in offered if name in stored]

@@ -1,1 +1,3 @@
-"""Datasets, synthesis, losses, training and evaluation; used only by commands, never by the web or a worker."""
+"""How a network learns. `training` is what a site reaches, too: datasets and their check, training, fine-tuning,
+scores. `research` is for the shell alone: comparisons, reports, rendered sets, CycleGAN. It imports `training`, never
+the other way."""

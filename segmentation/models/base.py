@@ -37,6 +37,10 @@ class OwnedQuerySet(models.QuerySet):
             return self.none()
         return self.filter(owner=None, visitor=visitor)
 
+    def locked(self, pk: Any) -> Any:
+        """The row as it is now, locked until the transaction ends; None if it is gone."""
+        return self.select_for_update().filter(pk=pk).first()
+
 
 class Owned(models.Model):
     """A row that belongs to an account or to nobody; then only its unguessable link leads to it."""

@@ -68,11 +68,6 @@ class MicrographQuerySet(AttemptedQuerySet):
                 break
         return mine.order_by("created", "pk").first()
 
-    def others_wait(self, micrograph: Micrograph) -> bool:
-        """Whether uploads of another sender wait."""
-        mine = self.by_sender().filter(pk=micrograph.pk).values("sender")
-        return self.waiting().by_sender().exclude(sender__in=mine).exists()
-
 
 class Micrograph(Owned, Attempted):
     """An uploaded file: a micrograph with the facts from its inspection, or an archive of micrographs.
@@ -85,8 +80,7 @@ class Micrograph(Owned, Attempted):
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict. metadata: of an archive how far it is unpacked
-        (services.results.after_inspection.give_way).
+        `Calibration` as a dict.
     data_bar: first row of the data bar, None without one.
     reading: the `BarReading` of data bar or picture, {} without one. read_bar: whether it
         is to be read even where the file says its scale.

@@ -8,6 +8,7 @@ from math import ceil, floor, log10
 from typing import Any
 
 from ..core.measure.quantities import significant
+from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import interval_words, per_cent, share_interval
 
@@ -238,6 +239,20 @@ class ChartedSummary(Summary):
     @property
     def convergence(self) -> Convergence | None:
         return Convergence.of(self)
+
+    @property
+    def known(self) -> list[Entry]:
+        """The answers of a kind of analysis that have a value."""
+        return [each for each in self.quantities if each.number.value is not None]
+
+    @property
+    def leading(self) -> list[Entry]:
+        """At most three of them: the first, the median and the last."""
+        known = self.known
+        if len(known) <= 3:
+            return known
+        median = next((each for each in known[1:-1] if each.name.endswith("_median")), known[1])
+        return [known[0], median, known[-1]]
 
     @property
     def nano_bar(self) -> Bar | None:

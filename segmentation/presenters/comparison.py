@@ -26,13 +26,12 @@ from .result import Result, warning_of
 from .sample import PooledResult
 
 HOW = {
-    "paired": "Both are outlinings of one image, so the objects are the same: intervals come from drawing matched"
-    " groups of objects with replacement.",
-    "independent": "The images are different, so the results are independent: the interval of each difference follows"
-    " from the intervals of both numbers.",
+    "paired": "Both are of one image: the same objects are compared.",
+    "independent": "The images are different: each difference has the uncertainty of both numbers.",
     "shared": "Some images are in both results, so differences have no interval.",
 }
-NOT_PAIRED = "Both are outlinings of one image, so they are not independent, and their differences have no interval."
+NOT_PAIRED = "Both are of one image, so their differences have no interval."
+TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
     "matched": ("Matched", "One object of each, with an intersection over union of 0.75 and more.", "first"),
@@ -250,17 +249,16 @@ def _differences(
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:
     one, other = before.number.value, after.number.value
+    term = TERMS.get(after.name, capital(after.term))
     if one is None or other is None:
-        return Difference(capital(after.term), after.definition, before, after, "")
+        return Difference(term, after.definition, before, after, "")
     change = replace(after, number=Value(abs(other - one), unit=after.number.unit))
     sign = "±" if other == one else "+" if other > one else "−"
     share = f" ({100 * (other - one) / one:+.1f} %)".replace("-", "−") if one and after.kind != "fraction" else ""
     unit = "points" if after.kind == "fraction" else change.unit
     text = f"{sign}{change.value} {unit}".strip() + (share if other != one else "")
     ends = _ends(after, limits) if limits else ""
-    return Difference(
-        capital(after.term), after.definition, before, after, text, ends, other - one, *(limits or (None, None))
-    )
+    return Difference(term, after.definition, before, after, text, ends, other - one, *(limits or (None, None)))
 
 
 def _ends(entry: Entry, limits: Limits) -> str:

@@ -19,6 +19,7 @@ from ..core.measure.results import Statistics
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
+from ..core.report import exports
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
@@ -181,6 +182,13 @@ class Result(ChartedSummary):
         return f"Four panels: the image, the {self.task.things} in colours, those counted and left out, the histogram."
 
     @property
+    def figure_panels(self) -> list[tuple[str, str]]:
+        """Letter and title of each panel of the figure."""
+        titles = {each.panel: each.title for each in exports.listed("image", self.task).values() if each.panel}
+        names = (titles[name].removeprefix("Panel: ").removesuffix(", PNG") for name in self.task.panels)
+        return list(zip("ABCD", names, strict=True))
+
+    @property
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
         used = self.used
@@ -291,7 +299,7 @@ class Result(ChartedSummary):
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
         if why := used.get("chosen"):
-            named = format_html("{}. Chosen by the image. {}", named, why)
+            named = format_html("{}, automatic. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", named),
@@ -357,12 +365,15 @@ def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
 
 def main_number(summary: dict[str, Any]) -> str:
     """The number by which a result is known in lists, "" where there is none."""
-    numbers = Summary(statistics_of(summary), values_of(summary))
-    if numbers.screened:
-        median = numbers.by_number("median")
-        return f"median {median.value} {median.unit}" if median.number.value is not None else ""
-    first = next((each for each in numbers.quantities if each.number.value is not None), None)
-    return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
+    return headline(Summary(statistics_of(summary), values_of(summary)))
+
+
+def headline(numbers: Summary) -> str:
+    """The median size, or without sizes the first known number, "" without any."""
+    known = [numbers.by_number("median")] if numbers.kept else numbers.quantities
+    first = next((each for each in known if each.number.value is not None), None)
+    term = first and ("median" if numbers.kept else first.term)
+    return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
 
 
 def _data_bar(first: int | None, micrograph: Micrograph) -> str:

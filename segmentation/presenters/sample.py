@@ -17,7 +17,7 @@ from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
 from ..core.report.entries import Entry, answers
-from ..core.report.wording import capital, corrected_images_words, scale_range
+from ..core.report.wording import agreement_words, capital, corrected_images_words, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -36,7 +36,6 @@ BY_FIELD = (
 ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
 PENDING = "not pooled yet"
 NOBODY = ("0", "null")  # made or changed an outline
-BETWEEN = "Share of the variance of ln(size) between the images, not within them (one-way analysis of variance)."
 STATES = {
     Sample.State.WAITING: "images under way",
     Sample.State.QUEUED: "waiting to be pooled",
@@ -123,11 +122,6 @@ class PooledResult(ChartedSummary):
         """Whether there are numbers of all images together."""
         return bool(self.statistics or self.quantities)
 
-    @property
-    def stale(self) -> bool:
-        """Whether the numbers shown are from before a change."""
-        return self.answered and self.sample.state != Sample.State.DONE
-
     @cached_property
     def task(self) -> Task:
         """The kind of analysis; raises UnknownTask."""
@@ -190,12 +184,19 @@ class PooledResult(ChartedSummary):
         return f"{words}." if words else ""
 
     @property
-    def between(self) -> Entry | None:
-        """How much the images differ."""
-        found = self.stored.get("between")
-        if not found or found.get("share") is None:
-            return None
-        return Entry("between", "Variance between images", Value(found["share"]), definition=BETWEEN, kind="fraction")
+    def agreement(self) -> str:
+        """How much the images differ, in words."""
+        return agreement_words(self.stored.get("between"))
+
+    @property
+    def sizes(self) -> list[Entry]:
+        """Without the fit, of which the details tell."""
+        return [each for each in super().sizes if each.name != "fit"]
+
+    @property
+    def notices(self) -> list[Flag]:
+        """The warnings, those that doubt the numbers first."""
+        return sorted(self.warnings, key=lambda flag: not flag.doubt)
 
     @property
     def by_image(self) -> bool:
@@ -216,14 +217,13 @@ class PooledResult(ChartedSummary):
         ]
 
     @property
-    def histogram(self) -> dict[str, str] | None:
-        """The ends of the axis of the small multiples."""
-        found = self.stored.get("histogram")
-        if not found:
-            return None
+    def histogram(self) -> str:
+        """From where to where the axis of the small multiples goes, "" without any."""
+        if not (found := self.stored.get("histogram")):
+            return ""
         stored_unit = "px" if self.unit == "px" else "nm"
         low, high = (_length(found["edges"][end], stored_unit, self.unit).words for end in (0, -1))
-        return {"low": low, "high": high}
+        return f"{low} to {high}"
 
     @property
     def scale_line(self) -> str:
@@ -239,11 +239,6 @@ class PooledResult(ChartedSummary):
         jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
-    @property
-    def pictured(self) -> list[ImageRow]:
-        """Those with a picture and a page of their own."""
-        return [image for image in self.images if image.picture and image.address]
-
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
@@ -256,13 +251,13 @@ class PooledResult(ChartedSummary):
         rows = self._with_others(rows)
         if self.headline_names:
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
-            rows = [
-                replace(row, numbers=self.headline_quantities(values_of({"quantities": own.get(row.job.pk) or {}})))
-                for row in rows
-                if row.job
-            ]
+            rows = [replace(row, numbers=self._headline_of(own.get(row.job.pk) or {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
+
+    def _headline_of(self, stored: dict[str, Any]) -> list[Entry]:
+        order = [name for name in self.headline_names if name in stored]
+        return self.headline_quantities(values_of({"order": order, "quantities": stored}))
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
         """The rows, each with the newest other result of its image that differs in whether people made it."""

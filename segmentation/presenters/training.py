@@ -240,10 +240,6 @@ class TrainingView:
     def forgetting(self) -> list[Row]:
         return [_kept(each) for each in self.summary.get("forgetting", [])]
 
-    @property
-    def forgot(self) -> bool:
-        return any(row.verdict == "worse" for row in self.forgetting)
-
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
         return {each["name"]: _named(each) for each in self.summary.get("table", [])}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 
+from ..core.network import cards
 from ..forms import datasets
 from ..models import Job, Micrograph
 from ..services.access import claiming
@@ -53,6 +54,12 @@ def claimable(context: dict[str, Any]) -> int:
     if request.session.get(LEFT) == str(request.visitor):
         return 0
     return claiming.claimable(user=request.user, visitor=request.visitor)
+
+
+@register.filter
+def for_comparison(name: str) -> bool:
+    """Whether the model of this name is for comparison, not for measurements."""
+    return cards.for_comparison(name)
 
 
 @register.filter

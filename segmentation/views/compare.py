@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,6 +20,7 @@ from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.comparisons import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
+from ..presenters.listing import cards, curves
 from ..presenters.result import main_number
 from ..services import Refused, comparison_of, found_for
 from ..services.ground.calibration import used_calibration
@@ -27,6 +29,8 @@ from .revisions import revisions, setting_changes
 from .upload import to_uuid
 
 MOST_OFFERED = 100  # results and samples in the list to choose from
+MOST_OVERLAID = 8
+TOO_MANY = f"At most {MOST_OVERLAID} results fit over each other: select fewer."
 NO_SUCH = "The address names no result to compare: choose two in My results."
 
 
@@ -34,7 +38,10 @@ NO_SUCH = "The address names no result to compare: choose two in My results."
 @never_cache
 @reload_if_gone
 def compare(request: HttpRequest) -> HttpResponse:
-    """The comparison of the results a and b of the query; with one of them a list of what it can be compared with."""
+    """The comparison of the results a and b of the query; with one of them a list of what it can be compared with. r:
+    several results, whose distributions are shown over each other."""
+    if several := request.GET.getlist("r"):
+        return _overlay(request, [pk for pk in map(to_uuid, several) if pk])
     known = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
     if known[0] is None or (known[1] is None and request.GET.get("b")):
         return refused(request, Refused(NO_SUCH), reverse("results"))
@@ -58,6 +65,18 @@ def compare(request: HttpRequest) -> HttpResponse:
     return render(request, "compare/compare.html", context)
 
 
+def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
+    if len(ids) > MOST_OVERLAID:
+        return refused(request, Refused(TOO_MANY, 422), reverse("results"))
+    sides = [visible(request, found_for(pk)) for pk in ids]
+    try:
+        chart = curves(sides)
+    except Refused as refusal:
+        return refused(request, refusal, reverse("results"))
+    rows = cards([("sample" if isinstance(side, Sample) else "job", side.pk) for side in sides])
+    return render(request, "compare/several.html", {"chart": chart, "rows": rows})
+
+
 def _page_of(side: Compared) -> str:
     return reverse("sample-page" if isinstance(side, Sample) else "job", args=[side.pk])
 
@@ -77,7 +96,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
 
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
-    """What a result can be compared with: other revisions of its image, the caller's results of its kind, samples."""
+    """What a result can be compared with: other versions of its image, the caller's results of its kind, samples."""
     task, who = first.settings["task"], (request.user, request.visitor)
     mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
     others = [each for each in mine.order_by("-created", "pk")[:MOST_OFFERED] if each.settings["task"] == task]
@@ -85,7 +104,7 @@ def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     same = {each.pk for each in own}
     samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
     groups = [
-        ("Other revisions of this image", [_choice(each) for each in own if each.pk != first.pk]),
+        ("Other versions of this image", [_choice(each) for each in own if each.pk != first.pk]),
         ("Samples", [_choice(each) for each in samples[:MOST_OFFERED] if each.settings["task"] == task]),
         ("Other results", [_choice(each) for each in others if each.pk not in same]),
     ]

@@ -24,7 +24,7 @@ from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
-from ..forms.settings import SettingsForm
+from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import ask_to_delete, own_job, refused, reload_if_gone, see_other, visible_job
 from ..http.links import link_page
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
@@ -41,6 +41,7 @@ from ..services import (
     file_of,
     finish_corrections,
     import_outlines,
+    named,
     proposals_of,
     rerun_job,
     retry_job,
@@ -62,6 +63,7 @@ from ..services.ground.limits import one_edit
 from ..services.results.edits import MOST, make_cuts
 from ..services.results.logs import as_csv, as_json
 from ..services.results.signing import meanings_for
+from ..services.results.uploads import sample_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
 
@@ -187,13 +189,11 @@ def rerun(request: HttpRequest, found: Job) -> HttpResponse:
 @of_read_image
 def change(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
-    old = found.get_settings()
-    sent = {**SettingsForm(stands_for=old, user=request.user).initial, **request.POST.dict()}
-    form = SettingsForm(sent, kept=old, user=request.user)
-    if not form.is_valid():
-        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
-        return refused(request, Refused(sentence), reverse("job", args=[found.pk]))
-    return _again(request, found, form.settings(stated_calibration(found)))
+    try:
+        settings = settings_sent(request.POST, request.user, found.get_settings())
+    except ValueError as error:
+        return refused(request, Refused(str(error)), reverse("job", args=[found.pk]))
+    return _again(request, found, settings.with_(calibration=stated_calibration(found)))
 
 
 @of_read_image
@@ -215,6 +215,10 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     found = visible_job(request, pk)
     if name == PICTURE and found.micrograph.viewer_image:
         return serve_shown(request, found.micrograph)
+    try:
+        name = named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
     stored = file_of(found, name)
     if stored is None:
         raise Http404
@@ -392,7 +396,8 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         return render(request, "job.html", context, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
     just_done = found.finished is not None and timezone.now() - found.finished < JUST_DONE
-    context |= {**_files(found), "parent": parent, "just_done": just_done}
+    is_example = found.micrograph.sha256 == sample_sha256()
+    context |= {**_files(found), "parent": parent, "just_done": just_done, "is_example": is_example}
     return render(request, "result.html", context, status=status)
 
 

@@ -1,11 +1,13 @@
-"""My results: what this account, or this browser, has made; found, sorted, downloaded and deleted."""
+"""My results: the images and samples of this account, or of this browser; found, sorted, downloaded and deleted."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.contrib import messages
@@ -19,22 +21,18 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ..core.report.wording import capital
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, refused, see_other
-from ..http.serving import thumbnails
 from ..http.zipped import Zipped
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
-from ..presenters.result import main_number, warning_of
-from ..services import Refused, combined_table, delete_job, sample_of_results
+from ..presenters.listing import cards
+from ..services import Refused, combined_table, delete_job, delete_sample, sample_of_results
 from ..services.access.claiming import claim_results
-from ..services.ground.calibration import is_scaled
 from .trainings import start_again
-from .upload import to_uuid
+from .upload import ACCEPTED, to_uuid
 
 A_PAGE = 50
-MOST_SAMPLES = 200  # in the list of samples to choose from
 LONGEST = 100  # characters that are searched for
 UNDER_WAY = "under-way"
 STATES = {
@@ -43,22 +41,7 @@ STATES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
-NO_SAMPLE = "none"
-# Of particles alone: other kinds show another number in the list.
-_NUMBER = {
-    name: Case(
-        When(summary__statistics__screened=False, then=None),
-        default=Cast(NullIf(KT(f"summary__statistics__{name}"), Value("null")), FloatField()),
-    )
-    for name in ("n_kept", "median")
-}
-ORDERS = {
-    "name": (Lower("micrograph__name"),),
-    "state": (F("state"),),
-    "kept": (_NUMBER["n_kept"],),
-    "median": (KT("summary__statistics__unit"), _NUMBER["median"]),
-    "made": (F("created"),),
-}
+SHOWN = {"images": "Images", "samples": "Samples"}
 SORTS = {
     "-made": "Newest first",
     "made": "Oldest first",
@@ -66,26 +49,18 @@ SORTS = {
     "-name": "Name, Z to A",
     "state": "State",
     "-state": "State, reversed",
-    "-kept": "Most kept first",
-    "kept": "Fewest kept first",
+    "-kept": "Most counted first",
+    "kept": "Fewest counted first",
     "-median": "Largest median first",
     "median": "Smallest median first",
 }
-# Title, whether numbers stand below it, and by which sort it begins when it is clicked.
-HEADS = {
-    "name": ("Name", False, "name"),
-    "state": ("State", False, "state"),
-    "kept": ("Kept", True, "-kept"),
-    "median": ("Median min. Feret, or first number", True, "-median"),
-    "made": ("Made", False, "-made"),
-}
+STATISTICS = {"job": "summary__statistics", "sample": "pooled"}
 LEFT = "claiming-left"  # in the session: the browser whose results this user refused to take over
-NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
+NOTHING_CHOSEN = "Select results first, then choose what to do with them."
 KEPT = (
     "Signed results were not deleted, and neither were the results that were corrected for them. Only an administrator"
     " may delete these."
 )
-TWO = "Tick exactly two results to compare them."
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
 
@@ -93,41 +68,46 @@ NO_FILES = "None of these results has files yet. Only finished results can be do
 @never_cache
 def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
-    page = Paginator(_found(request, request.GET), A_PAGE).get_page(request.GET.get("page"))
-    older = _older(request, page)
-    pictures = thumbnails([job.pk for job in page])
-    rows = [{**_row(job, pictures.get(job.pk)), "older": older[job.micrograph_id]} for job in page]
+    found = entries(request, request.GET)
+    page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
+    shown = cards(
+        [(kind, pk) for kind, pk, *_ in page], _older(request, [pk for kind, pk, *_ in page if kind == "job"])
+    )
     archives = _archives(request)
     context = {
         "page": page,
-        "rows": rows,
+        "cards": shown,
         "archives": archives,
-        "any_active": any(row["active"] for row in rows) or any(not archive.is_finished for archive in archives),
-        "samples": _samples(request),
+        "any_active": any(card.active for card in shown) or any(not archive.is_finished for archive in archives),
         "states": STATES,
+        "shown": SHOWN,
         "sorts": SORTS,
         "sort": _sort(request.GET),
-        "heads": _heads(request.GET),
         "q": request.GET.get("q", "")[:LONGEST],
-        "narrowed": any(request.GET.get(name) for name in ("q", "state", "sample")),
+        "narrowed": any(request.GET.get(name) for name in ("q", "state", "show")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
+        "accept": ACCEPTED,
     }
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
 
 @require_POST
 def selected(request: HttpRequest) -> HttpResponse:
-    """Download the results that were ticked, compare two of them, make a sample or one table of them, or ask and then
-    delete them; those of others are as if not ticked."""
-    heads = _ticked(request)
-    if not heads:
+    """Do something with the results and samples that were selected; those of others are as if not selected."""
+    heads, samples = _ticked(request)
+    if not heads and not samples:
         return refused(request, Refused(NOTHING_CHOSEN), reverse("results"))
-    actions = {"delete": _delete, "compare": _compare, "sample": _sample, "table": _table, "again": _again}
-    other = actions.get(request.POST.get("do", ""))
-    if other is not None:
+    do = request.POST.get("do", "")
+    if do == "delete":
+        return _delete(request, heads, samples)
+    if do == "compare":
+        return _compare(heads, samples)
+    for sample in samples:
+        heads = [*heads, *sample.members.select_related("micrograph", "sample").defer("summary")]
+    if other := {"sample": _sample, "table": _table, "again": _again}.get(do):
         return other(request, heads)
-    zipped = Zipped(heads)
+    zipped = Zipped(heads, samples)
     if not zipped.finished:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
     asked = "X-Prepare" in request.headers  # by the page's script, which waits in place
@@ -156,56 +136,65 @@ def _mine(request: HttpRequest) -> QuerySet[Job]:
     return Job.objects.visible_to(request.user, request.visitor)
 
 
-def _found(request: HttpRequest, asked: QueryDict) -> QuerySet[Job]:
-    """The newest result of each image of the caller, narrowed and sorted as asked; what is unknown is as if not asked.
+def entries(request: HttpRequest, asked: QueryDict) -> QuerySet:
+    """Kind ("job" or "sample") and id of the caller's samples and of the newest result of each image that is in none,
+    narrowed and sorted as asked; what is unknown is as if not asked.
 
-    asked: "q", words that must be in the names of image or sample; "state"; "sample", its id or "none"; "sort".
+    asked: "q", words that must be in the names of image or sample; "state"; "show", one of `SHOWN`; "sort".
     """
     newer = Q(created__gt=OuterRef("created")) | Q(created=OuterRef("created"), pk__gt=OuterRef("pk"))
-    found = _mine(request).filter(~Exists(_mine(request).filter(newer, micrograph=OuterRef("micrograph"))))
-    for word in asked.get("q", "")[:LONGEST].split():
-        found = found.filter(Q(micrograph__name__icontains=word) | Q(sample__name__icontains=word))
-    if (state := asked.get("state")) in STATES:
-        found = found.filter(state__in=Job.UNFINISHED if state == UNDER_WAY else (state,))
+    own = _mine(request).filter(micrograph=OuterRef("micrograph"))
     # An image belongs to a sample of the caller's also where it was analysed again by itself.
-    pooled = _mine(request).filter(micrograph=OuterRef("micrograph"), sample__isnull=False)
-    if asked.get("sample") == NO_SAMPLE:
-        found = found.filter(~Exists(pooled))
-    elif sample := to_uuid(asked.get("sample", "")):
-        found = found.filter(Exists(pooled.filter(sample=sample)))
+    jobs = _mine(request).filter(~Exists(own.filter(newer)), ~Exists(own.filter(sample__isnull=False)))
+    samples = Sample.objects.visible_to(request.user, request.visitor)
+    for word in asked.get("q", "")[:LONGEST].split():
+        jobs = jobs.filter(micrograph__name__icontains=word)
+        images = _mine(request).filter(micrograph__name__icontains=word, sample__isnull=False)
+        samples = samples.filter(Q(name__icontains=word) | Q(pk__in=images.order_by().values("sample")))
+    if (state := asked.get("state")) in STATES:
+        under_way = {*Job.UNFINISHED, Sample.State.WAITING}
+        jobs, samples = (
+            each.filter(state__in=under_way if state == UNDER_WAY else (state,)) for each in (jobs, samples)
+        )
     sort = _sort(asked)
-    order = [
-        each.desc(nulls_last=True) if sort.startswith("-") else each.asc(nulls_last=True)
-        for each in ORDERS[sort.removeprefix("-")]
+    kinds = {"images": {"job": jobs}, "samples": {"sample": samples}}.get(asked.get("show", ""))
+    parts = [
+        _ranked(kind, rows, sort.lstrip("-")) for kind, rows in (kinds or {"job": jobs, "sample": samples}).items()
     ]
-    return found.select_related("micrograph", "sample").order_by(*order, "-created", "pk")
+    ranks = [name for name in parts[0].query.annotations if name.startswith("rank")]
+    first = [F(name).desc(nulls_last=True) if sort[0] == "-" else F(name).asc(nulls_last=True) for name in ranks]
+    last = "created" if sort == "made" else "-created"
+    return parts[0].union(*parts[1:], all=True).order_by(*first, last, "pk")
+
+
+def _ranked(kind: str, rows: QuerySet, sort: str) -> QuerySet:
+    """Kind, id, day and what the list is sorted by. Only sizes of particles are compared: other kinds show another
+    number in the list."""
+    of = STATISTICS[kind]
+
+    def number(name: str) -> Case:
+        size = Cast(NullIf(KT(f"{of}__{name}"), Value("null")), FloatField())
+        return Case(When(**{f"{of}__screened": False}, then=None), default=size)
+
+    ranks: list[Any] = {
+        "name": [Lower("micrograph__name" if kind == "job" else "name")],
+        "state": [F("state")],
+        "kept": [number("n_kept")],
+        "median": [KT(f"{of}__unit"), number("median")],
+    }.get(sort, [])
+    named = {f"rank{place}": rank for place, rank in enumerate(ranks)}
+    return rows.order_by().annotate(kind=Value(kind), **named).values_list("kind", "pk", "created", *named)
 
 
 def _sort(asked: QueryDict) -> str:
     return asked["sort"] if asked.get("sort") in SORTS else "-made"
 
 
-def _heads(asked: QueryDict) -> list[dict[str, Any]]:
-    """The heads of the table, each a link that sorts by its column, or the other way round where that is so already."""
-    now = _sort(asked)
-    heads = []
-    for name, (title, number, first) in HEADS.items():
-        query = asked.copy()
-        query.pop("page", None)
-        query["sort"] = first if now != first else first.removeprefix("-") if first.startswith("-") else f"-{first}"
-        sorted_by = {name: "ascending", f"-{name}": "descending"}.get(now, "")
-        heads.append({"title": title, "number": number, "query": query.urlencode(), "sorted": sorted_by})
-    return heads
-
-
-def _older(request: HttpRequest, newest: Iterable[Job]) -> dict[Any, list[dict[str, Any]]]:
-    """The earlier revisions of the images of these jobs, the newest first, by micrograph."""
-    heads = list(newest)
-    others = _mine(request).filter(micrograph__in=[job.micrograph_id for job in heads]).select_related("micrograph")
-    found = defaultdict(list)
-    for job in others.exclude(pk__in=[job.pk for job in heads]).order_by("-created", "-pk"):
-        found[job.micrograph_id].append({"job": job, "state": capital(job.get_state_display()), **_numbers(job)})
-    return found
+def _older(request: HttpRequest, newest: list[Any]) -> Counter[Any]:
+    """How many earlier versions the images of these jobs have, by micrograph."""
+    images = Job.objects.filter(pk__in=newest).values("micrograph")
+    others = _mine(request).filter(micrograph__in=images).exclude(pk__in=newest)
+    return Counter(others.order_by().values_list("micrograph", flat=True))
 
 
 def _archives(request: HttpRequest) -> list[Micrograph]:
@@ -215,51 +204,25 @@ def _archives(request: HttpRequest) -> list[Micrograph]:
     return [archive for archive in asked if not archive.is_finished or archive.notes or archive.error]
 
 
-def _samples(request: HttpRequest) -> list[tuple[str, str]]:
-    mine = Sample.objects.visible_to(request.user, request.visitor).order_by("-created", "pk")
-    return [(str(pk), name) for pk, name in mine.values_list("pk", "name")[:MOST_SAMPLES]]
-
-
-def _numbers(job: Job) -> dict[str, Any]:
-    done = job.is_done
-    statistics = job.summary.get("statistics") if done else None
-    screened = statistics and statistics.get("screened", True)
-    return {
-        "kept": statistics["n_kept"] if statistics and screened else "",
-        "median": main_number(job.summary).removeprefix("median ") if done else "",
-        "unscaled": bool(statistics and statistics["n_kept"]) and not is_scaled(job.summary),
-        "warning": warning_of(job) if done else "",
-    }
-
-
-def _row(job: Job, picture: str | None) -> dict[str, Any]:
-    preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
-    return {
-        "job": job,
-        "active": not job.is_finished,
-        "state": capital(job.get_state_display()),
-        "per_cent": round(100 * job.progress),
-        "picture": picture or preview,
-        **_numbers(job),
-    }
-
-
-def _ticked(request: HttpRequest) -> list[Job]:
-    """The results of the caller that the form names, or all that its filter finds."""
+def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
+    """The results and samples of the caller that the form names, or all that its filter finds."""
     if request.POST.get("all"):
-        return list(_found(request, QueryDict(request.POST.get("query", ""))).defer("summary"))
-    named = ",".join(request.POST.getlist("job")).split(",")
-    ids = [pk for pk in map(to_uuid, named) if pk]
-    mine = _mine(request).filter(pk__in=ids).select_related("micrograph", "sample")
-    return list(mine.defer("summary").order_by("-created", "pk"))
+        found = list(entries(request, QueryDict(request.POST.get("query", ""))))
+        ids = {kind: [pk for each, pk, *_ in found if each == kind] for kind in STATISTICS}
+    else:
+        named = {kind: ",".join(request.POST.getlist(kind)).split(",") for kind in STATISTICS}
+        ids = {kind: [pk for pk in map(to_uuid, texts) if pk] for kind, texts in named.items()}
+    jobs = _mine(request).filter(pk__in=ids["job"]).select_related("micrograph", "sample").defer("summary")
+    samples = Sample.objects.visible_to(request.user, request.visitor).filter(pk__in=ids["sample"])
+    return list(jobs.order_by("-created", "pk")), list(samples.order_by("-created", "pk"))
 
 
-def _compare(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    """The older one first."""
-    if len(heads) != 2:
-        return refused(request, Refused(TWO), reverse("results"))
-    second, first = sorted(heads, key=lambda job: job.created, reverse=True)
-    return see_other(f"{reverse('compare')}?a={first.pk}&b={second.pk}")
+def _compare(heads: list[Job], samples: list[Sample]) -> HttpResponse:
+    """The older one first; more than two as curves over each other."""
+    sides = sorted([*heads, *samples], key=lambda side: side.created)
+    names = ("a", "b") if len(sides) < 3 else ("r",) * len(sides)
+    query = urlencode([(name, side.pk) for name, side in zip(names, sides, strict=False)])
+    return see_other(f"{reverse('compare')}?{query}")
 
 
 def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
@@ -296,45 +259,45 @@ def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     return response
 
 
-def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    """Each with all revisions of its image, once that has been confirmed."""
+def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> HttpResponse:
+    """Each with all versions of its image, and each sample with its images, once that has been confirmed."""
     query = request.POST.get("query", "")
     back = reverse("results") + (f"?{query}" if query else "")
     every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
+    total = len(heads) + len(samples)
     if "sure" in request.POST:
-        stay = _deleted(every)
-        count = len([job for job in heads if job.micrograph_id not in stay])
-        if count:
+        stay = _deleted([partial(delete_job, job=job) for job in every], [job.micrograph_id for job in every])
+        stay |= _deleted([partial(delete_sample, sample=each) for each in samples], [each.pk for each in samples])
+        if count := total - len(stay):
             messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
         if stay:
             messages.warning(request, KEPT)
         return redirect(back)
-    revisions = len(every) - len(heads)
-    sampled = len({job.micrograph_id for job in every if job.sample_id is not None})
+    versions = len(every) - len(heads)
     said = [
-        f"{'The result' if len(heads) == 1 else f'These {len(heads)} results'} and all files will be deleted.",
-        f"So will {revisions} earlier revision{'' if revisions == 1 else 's'}." if revisions else "",
-        f"{sampled} of them {'belongs' if sampled == 1 else 'belong'} to a sample, which will be pooled again."
-        if sampled
-        else "",
+        f"{'The result' if total == 1 else f'These {total} results'} and all files will be deleted.",
+        f"So will {versions} earlier version{'' if versions == 1 else 's'}." if versions else "",
+        "Samples are deleted with all their images." if samples else "",
     ]
-    question = "Delete this result?" if len(heads) == 1 else f"Delete {len(heads)} results?"
     return ask_to_delete(
         request,
-        question,
+        "Delete this result?" if total == 1 else f"Delete {total} results?",
         " ".join(filter(None, said)),
         back=back,
-        names=[job.micrograph.name for job in heads],
-        hidden=[("do", "delete"), ("sure", "yes"), ("query", query), ("job", ",".join(str(job.pk) for job in heads))],
+        names=[*(job.micrograph.name for job in heads), *(sample.name for sample in samples)],
+        hidden=[
+            *(("do", "delete"), ("sure", "yes"), ("query", query)),
+            *((kind, ",".join(str(each.pk) for each in rows)) for kind, rows in (("job", heads), ("sample", samples))),
+        ],
     )
 
 
-def _deleted(jobs: list[Job]) -> set[Any]:
-    """Delete jobs; the micrographs of signed ones, which stay."""
+def _deleted(services: list[Callable[[], object]], ids: list[Any]) -> set[Any]:
+    """Delete what may be deleted; the ids of signed ones, which stay."""
     stay = set()
-    for job in jobs:
+    for service, pk in zip(services, ids, strict=True):
         try:
-            delete_job(job=job)
+            service()
         except Refused:
-            stay.add(job.micrograph_id)
+            stay.add(pk)
     return stay

@@ -1,4 +1,4 @@
-"""Samples: the list, the page of one with its images, and what can be done with them."""
+"""Samples: the page of one with its images, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Count, F
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,40 +18,23 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from .. import services
-from ..core.flags import one_line
 from ..forms.samples import ScaleForm
 from ..http import access
 from ..http.access import own_job, refused, reload_if_gone, see_other
 from ..http.links import link_page
 from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
-from ..models import Job, Sample
+from ..models import Sample
 from ..presenters.progress import Progress
-from ..presenters.sample import STATES, PooledResult
+from ..presenters.sample import PooledResult
 from ..services import Refused
 from ..services.ground.calibration import width_text
 from ..services.results.outlines import pooled_coco
 from ..services.results.uploads import discard_unused
 from .upload import ACCEPTED
 
-A_PAGE = 50
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
-
-
-@require_safe
-@never_cache
-def samples(request: HttpRequest) -> HttpResponse:
-    """The list, newest first."""
-    mine = Sample.objects.visible_to(request.user, request.visitor).order_by("-created", "pk")
-    page = Paginator(mine, A_PAGE).get_page(request.GET.get("page"))
-    jobs = Job.objects.filter(sample__in=[sample.pk for sample in page]).exclude(reruns__sample=F("sample"))
-    counts: dict[Any, dict[str, int]] = {}
-    for sample, state, count in jobs.order_by().values_list("sample", "state").annotate(Count("pk")):
-        counts.setdefault(sample, {})[state] = count
-    rows = [_row(sample, counts.get(sample.pk, {})) for sample in page]
-    context = {"page": page, "rows": rows, "any_active": any(row["active"] for row in rows)}
-    return render(request, "samples/list.html", context)
 
 
 @require_safe
@@ -101,7 +82,7 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Refused as refusal:
         for upload in intake.uploads:
             discard_unused(upload)
-        return refused(request, refusal, reverse("samples"))
+        return refused(request, refusal, reverse("results"))
     for note in notes[:SAID]:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
     if len(notes) > SAID:
@@ -173,7 +154,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         services.delete_sample(sample=found)
     except Refused as refusal:
         return refused(request, refusal, _address(found))
-    return redirect("samples")
+    return redirect("results")
 
 
 @require_safe
@@ -221,28 +202,6 @@ def _address(found: Sample) -> str:
 
 def _back(found: Sample, place: str = "") -> HttpResponse:
     return see_other(_address(found) + place)
-
-
-def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
-    pooled = PooledResult(found)
-    total = sum(counts.values())
-    ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = pooled.by_number("median") if pooled.screened else None
-    first = next(iter(pooled.of_all), None)
-    return {
-        "sample": found,
-        "active": pooled.active,
-        "state": STATES[Sample.State(found.state)],
-        "total": total,
-        "done": counts.get(Job.State.DONE, 0),
-        "failed": counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
-        "per_cent": round(100 * ended / total) if total else 0,
-        "kept": pooled.kept if pooled.statistics and pooled.screened else "",
-        "median": f"{median.value} {median.unit}" if median and median.unit else "",
-        "first": first,
-        "unscaled": pooled.unscaled,
-        "warning": one_line(pooled.warnings),
-    }
 
 
 def _images_context(request: HttpRequest, found: Sample, pooled: PooledResult) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from prometheus_client.registry import Collector
 
 from ..core.pace import about
 from ..models import Job, WorkerProcess
+from ..presenters.listing import cards
 from ..services.upkeep import health
-from .signing_in import staff_only
 
-MOST_WORKERS = 50
+MOST_WORKERS, LATEST = 50, 8
 STAGES = {
     "load": "Load the model",
     "prepare": "Prepare the image",
@@ -71,10 +71,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
-@staff_only
 def status(request: HttpRequest) -> HttpResponse:
-    """The same for people who run the site."""
+    """What people who run the site look at every day: what works, the latest jobs, people, room; to each what they may
+    view. Django's admin has all rows."""
+    latest = Job.objects.order_by("-created", "pk").values_list("pk", flat=True)[:LATEST]
     queues = [(each, about(each.oldest) if each.waiting else "–") for each in health.queues()]
     shown = {
         "wrong": [each for each in health.readiness() if not each.ok],
@@ -83,6 +83,8 @@ def status(request: HttpRequest) -> HttpResponse:
         "failures": health.failures(),
         "stages": [(STAGES.get(stage, stage), seconds) for stage, seconds in health.slowest_stages()],
         "disk": health.disk(),
+        "cards": cards([("job", pk) for pk in latest]) if request.user.has_perm("segmentation.view_job") else [],
+        "people": health.people() if request.user.has_perm("auth.view_user") else [],
     }
     return render(request, "status.html", shown)
 

@@ -19,7 +19,7 @@ function describe({ box, drawing }) {
   const readout = box.querySelector("[data-readout]");
   const tell = (object) => {
     drawing.point(object);
-    readout.textContent = object ? `${object.id}${object.kept ? "" : `, set aside: ${object.reason}`}` : "";
+    readout.textContent = object ? `${object.id}${object.kept ? "" : `, left out: ${object.reason}`}` : "";
   };
   drawing.heard = { hover: tell, tap: tell };
 }

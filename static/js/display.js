@@ -43,7 +43,7 @@ export function shown(image) {
 
 // The sliders in a box; changed(): the picture is to be drawn anew.
 export function sliders(box, changed) {
-  const fields = [...box.querySelectorAll("input[type=range]")];
+  const fields = [...(box.closest("[role=toolbar]") ?? box).querySelectorAll("input[type=range]")].filter(({ name }) => name in AT_FIRST);
   const show = () => {
     for (const field of fields) {
       field.value = String(display[field.name]);

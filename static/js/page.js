@@ -17,6 +17,15 @@ if (matchMedia("(hover: none)").matches) {
 localise(document);
 document.addEventListener("htmx:afterSettle", () => localise(document));
 
+// A link to a fold opens it.
+function openFold() {
+  const fold = document.querySelector("details:target");
+  if (fold) fold.open = true;
+}
+
+openFold();
+addEventListener("hashchange", openFold);
+
 // A definition is shown while its term is pointed at or focused; Escape puts it away.
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.querySelector(".why > [open]")?.removeAttribute("open"));

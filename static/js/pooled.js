@@ -1,4 +1,5 @@
-// The page of a sample: the histogram of the particles of all its images, and the form for another scale.
+// The page of a sample: the histogram of the particles of all its images, the form for another scale, and arrow keys
+// from image to image.
 
 import { Histogram } from "./chart.js";
 import { chooseByTyping } from "./sample-fields.js";
@@ -8,6 +9,20 @@ if (section) new Histogram(section);
 
 const scale = document.getElementById("scale");
 if (scale) chooseByTyping(scale);
+
+document.addEventListener("keydown", (event) => {
+  const { activeElement: here } = document;
+  const names = [...document.querySelectorAll(".images a.name")];
+  const now = names.indexOf(here.closest(".entry")?.querySelector("a.name"));
+  if (!names.length || (now < 0 && here !== document.body) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const top = (name) => name.closest(".entry").offsetTop;
+  const columns = names.findIndex((name) => top(name) > top(names[0]));
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+  const next = now < 0 ? { ArrowRight: 0, ArrowLeft: names.length - 1 }[event.key] : step && now + step;
+  if (next === undefined || !names[next]) return;
+  event.preventDefault();
+  names[next].focus();
+});
 
 // When all has ended the server asks for the page anew; not while somebody is filling in one of its forms. The controls
 // of the histogram are no such form: its script sets them, too.

@@ -1,40 +1,42 @@
-// The list of results: ticks all of a page, counts them, and keeps ticks and opened rows when the list loads anew.
+// The list of results: a bar with actions once something is selected; what was selected stays when the list loads anew.
 
 const list = () => document.getElementById("results");
-const ticks = () => [...list().querySelectorAll("[name=job]")];
+const ticks = () => [...list().querySelectorAll(".tick input")];
 const every = () => list().querySelector("[name=all]");
 
 function count() {
-  const label = list().querySelector("[data-every]");
-  if (!label) return;
+  const bar = list().querySelector("[data-bar]");
+  if (!bar) return;
+  const label = bar.querySelector("[data-every]");
   const [box, words] = label.children;
   const [all, ticked] = [ticks(), ticks().filter((tick) => tick.checked).length];
-  const whole = every()?.checked;
   label.hidden = false;
   box.checked = ticked === all.length;
   box.indeterminate = ticked > 0 && ticked < all.length;
-  words.textContent = ticked ? `${ticked} ticked` : "Tick all";
-  for (const button of list().querySelectorAll("[name=do]")) button.disabled = !ticked && !whole;
+  words.textContent = `${ticked} selected`;
+  bar.hidden = !ticked && !every()?.checked;
 }
 
 document.addEventListener("change", (event) => {
+  if (event.target.matches(".search select")) event.target.form.requestSubmit();
   if (event.target.closest("[data-every]")) for (const tick of ticks()) tick.checked = event.target.checked;
   if (event.target.closest("#results")) count();
 });
 
-let kept = { ticked: [], opened: [], all: false };
+let kept = { ticked: [], opened: false, all: false };
 
 document.addEventListener("htmx:beforeSwap", () => {
   kept = {
     ticked: ticks().filter((tick) => tick.checked).map((tick) => tick.id),
-    opened: [...list().querySelectorAll("details[open]")].map((each) => each.id),
+    opened: list().querySelector("details")?.open,
     all: every()?.checked ?? false,
   };
 });
 
 document.addEventListener("htmx:afterSwap", () => {
   for (const tick of ticks()) tick.checked = kept.ticked.includes(tick.id);
-  for (const each of list().querySelectorAll("details")) each.open = kept.opened.includes(each.id);
+  const menu = list().querySelector("details");
+  if (menu) menu.open = kept.opened;
   if (every()) every().checked = kept.all;
   count();
 });

@@ -1,5 +1,6 @@
-"""The tables of docs/method/accuracy.md: python -m tests.accuracy [columns] [numbers] ..., or all of TABLES; and
-python -m tests.accuracy metamorphic, which changes pictures in ways that must not change the answer."""
+"""The tables behind docs/method/accuracy.md: python -m tests.accuracy NAME ..., or all of TABLES; those that the page
+has a mark for are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in ways
+that must not change the answer."""
 
 from __future__ import annotations
 
@@ -16,19 +17,22 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "method" / "accuracy.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 
-def definitions(registry: Registry) -> Iterator[str]:
-    """What each quantity of the registry is, those of every kind of analysis."""
+def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[str]:
+    """What each quantity of the registry is, those of every kind of analysis, but for places in px and those that
+    `beside` has."""
     every()
-    yield "| name | unit | definition | source |"
-    yield "|---|---|---|---|"
-    for each in registry.values():
-        yield f"| `{each.name}` | {each.unit('nm')} | {each.definition} | {each.source} |"
+    for name, quantity in registry.items():
+        if (beside and name in beside) or name.endswith("_px"):
+            continue
+        unit = f", {quantity.unit('nm')}" if quantity.unit("nm") else ""
+        source = f" ({quantity.source})" if quantity.source else ""
+        yield f"- `{name}`{unit}: {quantity.definition}{source}"
 
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "columns": lambda: definitions(COLUMNS),
-    "numbers": lambda: definitions(NUMBERS),
-    "shapes": lambda: shapes.lines(200),
+    "numbers": lambda: definitions(NUMBERS, COLUMNS),
+    "shapes": lambda: (line.replace(" %", "") for line in shapes.lines(200, sizes=(20,), columns=shapes.SHOWN)),
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
@@ -53,9 +57,12 @@ def main() -> None:
         metamorphic.main(sys.argv[2:])
         return
     for name in sys.argv[1:] or TABLES:
-        lines = list(TABLES[name]())
-        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), name, lines), encoding="utf-8")
-        print(f"{name}: {len(lines) - 2} rows written to {PAGE.name}")
+        lines, page = list(TABLES[name]()), PAGE.read_text(encoding="utf-8")
+        if f"<!-- {name} -->" in page:
+            PAGE.write_text(put(page, name, lines), encoding="utf-8")
+            print(f"{name}: {len(lines)} lines written to {PAGE.name}")
+        else:
+            print(name, *lines, sep="\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.likeness import ENTRY, describe, distance, learn
-from segmentation.lab.data import as_seen
+from segmentation.lab.training.data import as_seen
 
 TAUGHT, DRAWS, SEED = 10, 8, 0
 

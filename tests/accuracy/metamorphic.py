@@ -26,7 +26,7 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pipeline import analyse
-from segmentation.lab.synthesis.render import render
+from segmentation.lab.training.synthesis.render import render
 
 Array = NDArray[Any]
 COUNTED_AGAIN, SIZE = 0.85, 0.08  # share of the outlines that is counted again, and the change of the median, of `same`

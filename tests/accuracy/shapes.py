@@ -18,6 +18,7 @@ SIZES = (5, 10, 20, 30, 50, 100, 200, 400)
 MEASURES = ("area", "ecd", "min_feret", "max_feret", "perimeter")
 OUTLINE = ("min_feret", "max_feret")  # measured on the convex outline, too, which pixel corners do not widen
 COLUMNS = (*MEASURES, *(f"{name} without corners" for name in OUTLINE))
+SHOWN = ("area", "min_feret", "max_feret", "perimeter", "min_feret without corners")  # on the page
 Truth = dict[str, float]
 Shape = Callable[[float], tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Truth]]
 
@@ -92,15 +93,15 @@ def truths(shape: Shape, size: float) -> Truth:
     return truth | {"ecd": sqrt(4 * truth["area"] / pi)}
 
 
-def lines(trials: int = 40) -> Iterator[str]:
+def lines(trials: int = 40, *, sizes: tuple[int, ...] = SIZES, columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
     """A table in Markdown: mean error in per cent (px below 20 px, but for the area) and its scatter."""
-    yield "| shape | size (px) | " + " | ".join(COLUMNS) + " |"
-    yield "|---|---" + "|---" * len(COLUMNS) + "|"
+    yield "| shape | size (px) | " + " | ".join(columns) + " |"
+    yield "|---|---" + "|---" * len(columns) + "|"
     for name, shape in SHAPES.items():
         for oblique in (False, True) if name != "disc" else (True,):
-            for size in SIZES:
+            for size in sizes:
                 found = errors(shape, size, oblique=oblique, trials=trials if size < 200 else max(trials // 4, 1))
-                cells = (_cell(found[each], truths(shape, size)[each.split()[0]], each, size) for each in COLUMNS)
+                cells = (_cell(found[each], truths(shape, size)[each.split()[0]], each, size) for each in columns)
                 how = "" if name == "disc" else " at any angle" if oblique else " upright"
                 yield f"| {name}{how} | {size} | " + " | ".join(cells) + " |"
 

@@ -28,8 +28,8 @@ from skimage.measure import find_contours
 
 from segmentation.core.measure.matching import Kind, error_kinds, match, overlap_of, pairs, without_specks
 from segmentation.core.truth import BadDataset
-from segmentation.lab.data import held_out_pairs
-from segmentation.lab.settings import read_recipe
+from segmentation.lab.training.data import held_out_pairs
+from segmentation.lab.training.settings import read_recipe
 
 from .correcting import DECIDE, PROBE, SCREEN, Box, Person, Point, Refused, load_now, quantiles, submitted
 

@@ -20,8 +20,8 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.matching import match, overlap_of, without_specks
 from segmentation.core.suggesting import expected_wrong, order, texture
 from segmentation.core.truth import BadDataset
-from segmentation.lab.data import held_out_pairs
-from segmentation.lab.settings import read_recipe
+from segmentation.lab.training.data import held_out_pairs
+from segmentation.lab.training.settings import read_recipe
 
 pytestmark = pytest.mark.benchmark
 ROOT = Path(__file__).resolve().parents[2]

@@ -183,7 +183,9 @@ def test_a_folder_is_analysed_as_one_sample(tmp_path, coarse):
     (folder / "broken.tif").write_bytes(b"II*\0junk")
     (folder / "paper.pdf").write_bytes(b"%PDF-1.4")
     out = tmp_path / "out"
-    done = manage("analyse", folder, "--nm-per-pixel", 5, "--border-correction", "weight", "--out", out, "--sample", "Left")
+    done = manage(
+        "analyse", folder, "--nm-per-pixel", 5, "--border-correction", "weight", "--out", out, "--sample", "Left"
+    )
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert {path.name for path in out.iterdir() if path.is_dir()} == {"left", "left-2"}
     assert {path.name for path in out.iterdir()} >= POOLED

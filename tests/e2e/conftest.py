@@ -86,6 +86,8 @@ def visit(chromium: Any, site: str) -> Iterator[Any]:
     def open_page(size: str = "desktop", **options: Any) -> Any:
         width, height = SIZES[size]
         touch = {"has_touch": True, "is_mobile": True} if size == "phone" else {}
+        toured = {"origin": site, "localStorage": [{"name": "deepsegm-tour-seen", "value": "yes"}]}
+        options.setdefault("storage_state", {"origins": [toured]})
         context = chromium.new_context(viewport={"width": width, "height": height}, base_url=site, **touch, **options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)

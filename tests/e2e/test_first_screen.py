@@ -128,3 +128,26 @@ def test_a_phone_loads_little_and_sharp_squares_when_they_are_seen(look):
             page.locator("canvas").press("+")
     assert tile.value.ok
     assert shown(page) > 0
+
+
+def test_the_tour_of_the_example_covers_nothing_and_is_shown_once(visit, analysed):
+    page = visit("phone", storage_state=None)
+    page.goto(analysed)
+    tour = page.locator("#tour")
+    tour.get_by_text("1 of 3").wait_for()
+    covered = """tour => [...document.querySelectorAll("main :is(a, button, input, select, canvas)")].some(other => {
+        const [a, b] = [tour, other].map(each => each.getBoundingClientRect());
+        if (tour.contains(other) || !other.checkVisibility()) return false;
+        return a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
+    })"""
+    tour.get_by_role("button", name="Next").focus()
+    for words in ("2 of 3", "3 of 3"):
+        assert not tour.evaluate(covered)
+        page.keyboard.press("Enter")
+        tour.get_by_text(words).wait_for()
+    assert not tour.evaluate(covered)
+    page.keyboard.press("Escape")
+    assert tour.is_hidden()
+    page.reload()
+    page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")
+    assert tour.is_hidden()

@@ -13,7 +13,7 @@ def main(count: int) -> None:
     from django.conf import settings
 
     from segmentation.core.network.architectures import build
-    from segmentation.lab.publish import publish
+    from segmentation.lab.training.publish import publish
     from segmentation.models import Training
     from segmentation.services.ground.queue import enqueue
     from tests.lab.folders import make_folder, tiny

@@ -173,16 +173,15 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def archives() -> Target:
-    from segmentation.services import Refused
-    from segmentation.services.results.archives import every_file, unpacked
+    from segmentation.core.micrograph.types import UnreadableImage
+    from segmentation.core.micrograph.unpacking import Limits, unpack
     from tests.web.archive import picture
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "archive.zip"
         path.write_bytes(content)
-        for _ in unpacked(path, folder):
-            pass
-        every_file(path, folder)
+        for images in (500, 0):
+            unpack(path, folder, Limits(200, 4000, images))
 
     def seeds() -> list[bytes]:
         one = {
@@ -194,22 +193,23 @@ def archives() -> Target:
         }
         return [zipped(one), zipped({"a.png": picture()}), zipped({"b.zip": zipped(one)})]
 
-    return Target(seeds, run, (Refused,), 4_000)
+    return Target(seeds, run, (UnreadableImage,), 4_000)
 
 
 def datasets() -> Target:
     from segmentation.core.errors import UserError
     from segmentation.core.micrograph.types import UnreadableImage
+    from segmentation.core.micrograph.unpacking import Limits, unpack
     from segmentation.models import Dataset
     from segmentation.services import Refused
-    from segmentation.services.results.archives import every_file
     from tests.web.archive import picture
     from worker.dataset_archives import _check_kind, _contents
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
         path.write_bytes(content)
-        contents = _contents(every_file(path, folder)[0], [])
+        files = unpack(path, folder, Limits(200, 4000)).files
+        contents = _contents({name: folder / place for [(name, place)] in files}, [])
         with mock.patch.object(Dataset, "change", lambda self, **fields: None):
             _check_kind(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from segmentation.lab.publish import publish
-from segmentation.lab.train import train
+from segmentation.lab.training.publish import publish
+from segmentation.lab.training.train import train
 from tests.lab.folders import make_folder, quietly, tiny
 
 
@@ -34,6 +34,6 @@ def undrawn(request, monkeypatch):
     """No pictures of a run's progress and no charts of a report, but where the test is about them: they take half the
     time of a tiny run and of a tiny report."""
     if not request.node.get_closest_marker("drawn"):
-        monkeypatch.setattr("segmentation.lab.evaluation.page.chart", lambda *what: "data:,")
+        monkeypatch.setattr("segmentation.lab.research.page.chart", lambda *what: "data:,")
         for name in ("runs.draw_curves", "train.draw_examples"):
-            monkeypatch.setattr(f"segmentation.lab.{name}", lambda *what: None)
+            monkeypatch.setattr(f"segmentation.lab.training.{name}", lambda *what: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segmentation.lab.settings import TrainingRecipe
+from segmentation.lab.training.settings import TrainingRecipe
 
 SIDE = 96
 

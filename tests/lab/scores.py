@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from segmentation.lab.evaluation.scores import summarise
-from segmentation.lab.instances.counts import count_image
-from segmentation.lab.tasks.particles import SCORING
+from segmentation.lab.training.evaluation.scores import summarise
+from segmentation.lab.training.instances.counts import count_image
+from segmentation.lab.training.tasks.particles import SCORING
 
 
 def score(pairs):

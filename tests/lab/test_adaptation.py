@@ -6,23 +6,28 @@ import io
 import os
 import re
 import shutil
+import tomllib
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tomlkit
+import torch
+from safetensors.torch import load_file, save_file
 
 from segmentation.core import planning
+from segmentation.core.label_images import sha256_of
 from segmentation.core.measure.matching import Kind
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
-from segmentation.lab import adaptation, outcome, replay
-from segmentation.lab.adaptation import Cancelled, Options, adapt
-from segmentation.lab.instances.counts import ImageCounts, Sums
-from segmentation.lab.instances.readings import Found
-from segmentation.lab.masks import Compared
-from segmentation.lab.replay import recipe_of
-from segmentation.lab.settings import BadRecipe
-from segmentation.lab.tasks.particles import SCORING
+from segmentation.lab.training import adaptation, blend, outcome, replay
+from segmentation.lab.training.adaptation import Cancelled, Options, adapt
+from segmentation.lab.training.instances.counts import ImageCounts, Sums
+from segmentation.lab.training.instances.readings import Found
+from segmentation.lab.training.masks import Compared
+from segmentation.lab.training.replay import recipe_of
+from segmentation.lab.training.settings import BadRecipe
+from segmentation.lab.training.tasks.particles import SCORING
 from tests.lab.folders import make_folder, save
 
 FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precision": "float32", "workers": 1}
@@ -63,6 +68,7 @@ def test_three_images_are_each_held_out_once(base, tmp_path):
     assert len(card.options["own_images"]["taught"]) == 3 and card.options["own_images"]["limit"] >= 0.4
     assert card.title == "Own" and card.training["start_from"] == "base" and "3 images of discs" in card.limits[0]
     assert card.scores[0]["f50"] == pytest.approx(summary["table"][1]["after"], abs=1e-3)
+    assert card.training["share"] == summary["share"]["share"] and summary["share"]["sentence"] == card.limits[-1]
     assert "held out" in card.scores[0]["split"] and str(tmp_path) not in (out / "final" / "own.toml").read_text()
     assert [done for _, done in heard] == sorted(done for _, done in heard) and heard[-1] == ("done", 1.0)
     assert of(adapt(tmp_path / "own", str(base), out, TINY)) == of(summary), "nothing is done twice"
@@ -101,7 +107,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
 def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkeypatch):
     """Every step takes a second by the clock, as planned; the second call begins in the middle."""
     folder, run, clock = make_folder(tmp_path / "own", 3), tmp_path / "run", [0.0]
-    monkeypatch.setattr("segmentation.lab.adaptation_plan.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("segmentation.lab.training.adaptation.time.monotonic", lambda: clock[0])
     heard = []
 
     def report(stage, fraction, summary, left):
@@ -218,6 +224,36 @@ def test_an_image_is_better_or_worse_by_both_figures():
     assert outcome.verdict(SCORING, {**was, "median_off": None}, {"median_off": 1.0, "f50": 0.8}) == "same"
 
 
+def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(base, tmp_path, monkeypatch):
+    """The tuned copy of a model has other weights and batch statistics; the numbers of the choice are drawn."""
+    card = read_card(base)
+    other = {name: value + 1 if value.is_floating_point() else value for name, value in load_file(card.weights).items()}
+    save_file(other, tmp_path / "own.safetensors")
+    entries = tomllib.loads(base.read_text()) | {"name": "own", "sha256": sha256_of(tmp_path / "own.safetensors")}
+    (tmp_path / "own.toml").write_text(tomlkit.dumps(entries))
+    tuned = read_card(tmp_path / "own.toml")
+    old, new = load_file(card.weights), load_file(tuned.weights)
+    for share in (0.0, 0.3, 1.0):
+        mean = blend.mean_of(card, tuned, share, tmp_path / "mean")
+        check_weights(mean)
+        for name, value in load_file(mean.weights).items():
+            expected = old[name] + share * (new[name].float() - old[name].float())
+            assert value.dtype == new[name].dtype and torch.allclose(value.float(), expected.float(), atol=4e-3), name
+    assert any("running_var" in name for name in old), "batch statistics are averaged, too"
+
+    worth = {0.0: 0.60, 0.3: 0.62, 0.5: 0.64, 0.7: 0.66, 1.0: 0.67}
+    monkeypatch.setattr(blend, "_worth", lambda scoring, records: worth[records[0]])
+    held = {share: [share] for share in blend.SHARES}
+    assert blend.choose(SCORING, held, []) == 1.0
+    known = [blend.Known("own pictures", 12, "AP50", 0.86, {0.0: 0.86, 0.3: 0.86, 0.5: 0.85, 0.7: 0.85, 1.0: 0.80})]
+    assert blend.choose(SCORING, held, known) == 0.7
+    told = blend.told(card, 0.7, [known[0].kept(0.7)], [f"{number}.png" for number in range(5)])
+    assert told["keeps"] == pytest.approx(0.85 / 0.86)
+    assert f"takes 70 % of what was learnt and keeps 99 % of what {card.title} could before" in told["sentence"]
+    assert told["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
+    assert blend.told(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
+
+
 def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     labels = np.random.default_rng(0).integers(0, 5, (20, 30))
     sums = Sums(*(np.full(2, float(number)) for number in range(len(Sums._fields))))
@@ -225,7 +261,7 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     counts = ImageCounts(sums, *sizes, {Kind.SPLIT: 2}, np.array([True, False]), np.array([7, 9]), np.eye(2, dtype=int))
     compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
     for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
-        found = adaptation._unpacked(adaptation._packed([Found(record, labels), Found(record, labels + 1)]))
+        found = outcome.unpacked_found(outcome.packed_found([Found(record, labels), Found(record, labels + 1)]))
         assert repr([found[0].record, found[1].record]) == repr([record, record])
         assert found[0].labels.dtype == np.int32
         assert (found[0].labels == labels).all() and (found[1].labels == labels + 1).all()
@@ -235,4 +271,4 @@ def test_stored_records_call_nothing():
     content = io.BytesIO()
     np.savez(content, kind="array", labels=np.zeros(2, np.uint8), json=np.array([os.getcwd], object))
     with pytest.raises(ValueError, match="allow_pickle"):
-        adaptation._unpacked(content.getvalue())
+        outcome.unpacked_found(content.getvalue())

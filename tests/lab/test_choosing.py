@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from segmentation.core.network.cards import read_card
-from segmentation.lab import tasks
-from segmentation.lab.data import make_sources
-from segmentation.lab.publish import publish_run
-from segmentation.lab.runs import CheckpointScores, best_of, read_metrics
-from segmentation.lab.settings import BadRecipe
-from segmentation.lab.start import encoder_stages, start_run, unfreeze
-from segmentation.lab.train import CHOSEN_ON, Training, patience_is_over, train
+from segmentation.lab.training import tasks
+from segmentation.lab.training.data import make_sources
+from segmentation.lab.training.publish import publish_run
+from segmentation.lab.training.runs import CheckpointScores, best_of, read_metrics
+from segmentation.lab.training.settings import BadRecipe
+from segmentation.lab.training.start import encoder_stages, start_run, unfreeze
+from segmentation.lab.training.train import CHOSEN_ON, Training, patience_is_over, train
 from tests.lab.folders import quietly, tiny
 from tests.tasks.conftest import draw_folder
 

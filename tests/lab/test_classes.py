@@ -13,13 +13,13 @@ from PIL import Image
 
 from segmentation.core.network.likeness import describe, distance, learn
 from segmentation.core.truth import ANY, BadDataset, find_pairs
-from segmentation.lab.check import check_folder
-from segmentation.lab.classes import TOLERANCE, ClassExaminer, confusion, metrics
-from segmentation.lab.data import load_folder, validation_groups
-from segmentation.lab.evaluation.predictions import Options
-from segmentation.lab.losses import losses
-from segmentation.lab.settings import FolderEntry
-from segmentation.lab.tiles import forms, write_tiles
+from segmentation.lab.research.tiles import forms, write_tiles
+from segmentation.lab.training.check import check_folder
+from segmentation.lab.training.classes import TOLERANCE, ClassExaminer, confusion, metrics
+from segmentation.lab.training.data import load_folder, validation_groups
+from segmentation.lab.training.evaluation.predictions import Options
+from segmentation.lab.training.losses import losses
+from segmentation.lab.training.settings import FolderEntry
 from tests.lab.folders import save
 
 

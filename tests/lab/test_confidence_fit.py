@@ -5,8 +5,8 @@ import pytest
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
-from segmentation.lab.instances.confidence import LabelledParticles, TooFew, cross_fitted, fit
-from segmentation.lab.publish import set_entries
+from segmentation.lab.training.instances.confidence import LabelledParticles, TooFew, cross_fitted, fit
+from segmentation.lab.training.publish import set_entries
 
 
 def draw(n, seed, group=""):

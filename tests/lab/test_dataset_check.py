@@ -10,11 +10,11 @@ from PIL import Image
 
 from segmentation.core.label_images import read_numbers
 from segmentation.core.truth import BadDataset, load_image
-from segmentation.lab.agreement import agreement, has_shape_of_gaps
-from segmentation.lab.check import check_folder, check_pairs, keep, kept
-from segmentation.lab.check.pairs import has_soft_edges, mirrored, surroundings
-from segmentation.lab.data import make_sources
-from segmentation.lab.finetune import fine_tuning
+from segmentation.lab.training.agreement import agreement, has_shape_of_gaps
+from segmentation.lab.training.check import check_folder, check_pairs, keep, kept
+from segmentation.lab.training.check.pairs import has_soft_edges, mirrored, surroundings
+from segmentation.lab.training.data import make_sources
+from segmentation.lab.training.finetune import fine_tuning
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.shell import manage
 

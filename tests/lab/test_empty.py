@@ -5,10 +5,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.data import RenderedSource
-from segmentation.lab.settings import BadRecipe, RenderedEntry, checked_as
-from segmentation.lab.synthesis import foreign
-from segmentation.lab.synthesis.foreign import draw_empty
+from segmentation.lab.training.data import RenderedSource
+from segmentation.lab.training.settings import BadRecipe, RenderedEntry, checked_as
+from segmentation.lab.training.synthesis import foreign
+from segmentation.lab.training.synthesis.foreign import draw_empty
 
 from .folders import make_folder
 

@@ -15,13 +15,13 @@ from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.measure.matching import Kind, overlap_of, without_specks
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
-from segmentation.lab.evaluation.report import choice
-from segmentation.lab.evaluation.scores import summarise as summarised
-from segmentation.lab.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
-from segmentation.lab.instances.by_size import by_size
-from segmentation.lab.instances.confidence import reliability
-from segmentation.lab.instances.counts import SizeSample, count_image, min_ferets
-from segmentation.lab.instances.examine import (
+from segmentation.lab.research.report import choice
+from segmentation.lab.training.evaluation.scores import summarise as summarised
+from segmentation.lab.training.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
+from segmentation.lab.training.instances.by_size import by_size
+from segmentation.lab.training.instances.confidence import reliability
+from segmentation.lab.training.instances.counts import SizeSample, count_image, min_ferets
+from segmentation.lab.training.instances.examine import (
     CHOOSING,
     CURVES,
     OWN,
@@ -30,10 +30,10 @@ from segmentation.lab.instances.examine import (
     sweep_image,
     through_chain,
 )
-from segmentation.lab.instances.figures import ap_by_iou, tally
-from segmentation.lab.instances.targets import inner_distance
-from segmentation.lab.publish import set_entries
-from segmentation.lab.tasks.particles import SCORING, rank
+from segmentation.lab.training.instances.figures import ap_by_iou, tally
+from segmentation.lab.training.instances.targets import inner_distance
+from segmentation.lab.training.publish import set_entries
+from segmentation.lab.training.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
 
 OPTIONS = ParticleOptions.of(find("particles-multires"))

@@ -19,11 +19,11 @@ from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
-from segmentation.lab.check import check_folder
-from segmentation.lab.data import load_folder
-from segmentation.lab.evaluation.predictions import Prediction, Predictor
-from segmentation.lab.instances.targets import inner_distance
-from segmentation.lab.settings import FolderEntry
+from segmentation.lab.training.check import check_folder
+from segmentation.lab.training.data import load_folder
+from segmentation.lab.training.evaluation.predictions import Prediction, Predictor
+from segmentation.lab.training.instances.targets import inner_distance
+from segmentation.lab.training.settings import FolderEntry
 from tests.core.builders import disc_labels, grey_of
 from tests.core.network.test_inference import tiny_card
 
@@ -162,7 +162,7 @@ def test_a_full_disk_is_said_of_the_report(card, folder, tmp_path, able, monkeyp
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segmentation.lab.evaluation.report.tifffile.imwrite", full)
+    monkeypatch.setattr("segmentation.lab.research.report.tifffile.imwrite", full)
     with pytest.raises(CommandError, match=r"report cannot be .*No space left"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
 
@@ -266,7 +266,7 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
 
 @pytest.mark.slow
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import confidence
+    from segmentation.lab.training.instances import confidence
 
     monkeypatch.setattr(confidence, "FEWEST", 2)
     monkeypatch.setattr(confidence, "EMPTY", 2)
@@ -288,7 +288,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import confidence
+    from segmentation.lab.training.instances import confidence
 
     monkeypatch.setattr(confidence, "FEWEST", 1000)
     monkeypatch.setattr(confidence, "EMPTY", 2)
@@ -299,7 +299,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
 
 @pytest.mark.slow
 def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import confidence, separation
+    from segmentation.lab.training.instances import confidence, separation
 
     monkeypatch.setattr(confidence, "RENDERED", 3)
     monkeypatch.setattr(separation, "FEWEST", 1)
@@ -315,7 +315,7 @@ def test_region_merging_is_fitted_written_and_used(tmp_path, folder, card, able,
 
 
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import confidence, separation
+    from segmentation.lab.training.instances import confidence, separation
 
     monkeypatch.setattr(confidence, "RENDERED", 1)
     monkeypatch.setattr(separation, "FEWEST", 10_000)
@@ -326,7 +326,7 @@ def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able,
 
 
 def test_a_score_on_images_that_were_trained_on_is_warned_of(tmp_path, folder, card, able, capsys):
-    from segmentation.lab.publish import note_images
+    from segmentation.lab.training.publish import note_images
     from tests.lab.folders import tiny
 
     images = sorted((folder / "images").iterdir())

@@ -8,8 +8,8 @@ from PIL import Image
 from torch import nn
 
 from segmentation.core.network.architectures import build
-from segmentation.lab import feature_maps
-from segmentation.lab.feature_maps import UnknownLayer, write_feature_maps, write_layers
+from segmentation.lab.research import feature_maps
+from segmentation.lab.research.feature_maps import UnknownLayer, write_feature_maps, write_layers
 
 NETWORKS = {
     "plain": {"name": "plain-unet", "filters": 4, "depth": 2},

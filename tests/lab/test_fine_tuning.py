@@ -10,14 +10,14 @@ from django.core.management import CommandError, call_command
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import read_weights
 from segmentation.core.truth import BadDataset
-from segmentation.lab.data import make_sources
-from segmentation.lab.files import fingerprint
-from segmentation.lab.finetune import DEFAULTS, fine_tuning
-from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
-from segmentation.lab.publish import publish
-from segmentation.lab.settings import BadRecipe
-from segmentation.lab.start import resolved, start_run
-from segmentation.lab.train import train
+from segmentation.lab.training.data import make_sources
+from segmentation.lab.training.files import fingerprint
+from segmentation.lab.training.finetune import DEFAULTS, fine_tuning
+from segmentation.lab.training.instances.targets import CHANNELS, OPTIONAL
+from segmentation.lab.training.publish import publish
+from segmentation.lab.training.settings import BadRecipe
+from segmentation.lab.training.start import resolved, start_run
+from segmentation.lab.training.train import train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
 CPU = torch.device("cpu")
@@ -113,7 +113,7 @@ def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder
 @pytest.mark.drawn
 def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monkeypatch):
     few = {"batch": 2, "crop": 96, "validation_batches": 1}
-    monkeypatch.setattr("segmentation.lab.finetune.DEFAULTS", {**DEFAULTS, **few})
+    monkeypatch.setattr("segmentation.lab.training.finetune.DEFAULTS", {**DEFAULTS, **few})
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--fold", 0, "--steps", 2, "--device", "cpu")
     said = capsys.readouterr().out
@@ -132,8 +132,8 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monk
 @pytest.mark.slow
 def test_one_command_holds_every_image_out_and_learns_from_all(folder, tmp_path, base, capsys, monkeypatch):
     few = {"batch": 2, "crop": 64, "validation_batches": 1}
-    monkeypatch.setattr("segmentation.lab.finetune.DEFAULTS", {**DEFAULTS, **few})
-    monkeypatch.setattr("segmentation.lab.replay.recipe_of", lambda card: None)
+    monkeypatch.setattr("segmentation.lab.training.finetune.DEFAULTS", {**DEFAULTS, **few})
+    monkeypatch.setattr("segmentation.lab.training.replay.recipe_of", lambda card: None)
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--threads", 1, "--device", "cpu")
     said = capsys.readouterr().out

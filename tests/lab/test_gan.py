@@ -16,15 +16,15 @@ from PIL import Image
 
 from segmentation.core.network.cards import read_card
 from segmentation.core.truth import BadDataset
-from segmentation.lab.gan import stages
-from segmentation.lab.gan.loop import Work, deadline, numbered
-from segmentation.lab.gan.settings import MissingStage, read_gan_recipe, unet_recipe
-from segmentation.lab.gan.stages import STAGES, run_stage
-from segmentation.lab.gan.stock import check_sources, micrograph_stock, outline_stock
-from segmentation.lab.runs import load_state
-from segmentation.lab.settings import BadRecipe
+from segmentation.lab.research.gan import stages
+from segmentation.lab.research.gan.loop import Work, deadline, numbered
+from segmentation.lab.research.gan.settings import MissingStage, read_gan_recipe, unet_recipe
+from segmentation.lab.research.gan.stages import STAGES, run_stage
+from segmentation.lab.research.gan.stock import check_sources, micrograph_stock, outline_stock
+from segmentation.lab.training.runs import load_state
+from segmentation.lab.training.settings import BadRecipe
 
-RECIPES = Path(stages.__file__).resolve().parents[1] / "recipes"
+RECIPES = Path(stages.__file__).resolve().parents[2] / "recipes"
 TINY = """
 name = "tiny"
 title = "Tiny"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.lab.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
-from segmentation.lab.gan.cyclegan import ImagePool, contrast, make_discriminator, make_generator
-from segmentation.lab.gan.outlines import (
+from segmentation.lab.research.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
+from segmentation.lab.research.gan.cyclegan import ImagePool, contrast, make_discriminator, make_generator
+from segmentation.lab.research.gan.outlines import (
     Generator,
     at_diameter,
     clean,
@@ -17,9 +17,9 @@ from segmentation.lab.gan.outlines import (
     shape_of,
     silhouettes,
 )
-from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
-from segmentation.lab.gan.stock import estimated_diameter
-from segmentation.lab.settings import BadRecipe
+from segmentation.lab.research.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
+from segmentation.lab.research.gan.stock import estimated_diameter
+from segmentation.lab.training.settings import BadRecipe
 
 
 def disc(diameter):

@@ -11,10 +11,10 @@ import torch
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View
 from segmentation.core.truth import load_classes
-from segmentation.lab import tasks
-from segmentation.lab.evaluation.predictions import Options, Prediction, Predictor
-from segmentation.lab.losses import losses
-from segmentation.lab.masks import BINS, LEGEND, metrics, size_errors
+from segmentation.lab.training import tasks
+from segmentation.lab.training.evaluation.predictions import Options, Prediction, Predictor
+from segmentation.lab.training.losses import losses
+from segmentation.lab.training.masks import BINS, LEGEND, metrics, size_errors
 from tests.lab.folders import save
 
 ONCE = np.ones((1, 1))

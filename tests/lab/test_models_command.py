@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.lab.publish import publish, set_entries
-from segmentation.lab.train import train
+from segmentation.lab.training.publish import publish, set_entries
+from segmentation.lab.training.train import train
 from tests.lab.folders import make_folder, tiny
 
 

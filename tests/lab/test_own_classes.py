@@ -9,9 +9,9 @@ import pytest
 
 from segmentation import __version__
 from segmentation.core.truth import BadDataset
-from segmentation.lab.finetune import fine_tuning
-from segmentation.lab.publish import version_of
-from segmentation.lab.settings import copied, read_recipe
+from segmentation.lab.training.finetune import fine_tuning
+from segmentation.lab.training.publish import version_of
+from segmentation.lab.training.settings import copied, read_recipe
 from tests.lab.folders import save
 
 RECIPES = Path("segmentation/lab/recipes")

@@ -12,8 +12,8 @@ from PIL import Image
 from skimage import data
 
 from segmentation.core.network.architectures import build
-from segmentation.lab.pretrained import PACKAGES, load_encoder, timm_name
-from segmentation.lab.settings import BadRecipe
+from segmentation.lab.training.pretrained import PACKAGES, load_encoder, timm_name
+from segmentation.lab.training.settings import BadRecipe
 
 CATS = range(281, 286)  # of the classes of ImageNet-1k: tabby, tiger, Persian, Siamese, Egyptian
 INSTALLED = [name for name in PACKAGES if "lite1" not in name]  # Lite1 has the blocks of Lite2

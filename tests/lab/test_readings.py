@@ -10,11 +10,11 @@ from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_L
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.truth import find_pairs
-from segmentation.lab.evaluation.predictions import Predictor
-from segmentation.lab.instances.counts import count_image
-from segmentation.lab.instances.readings import best_way, chosen_apart, read_in_every_way, ways
-from segmentation.lab.publish import set_entries
-from segmentation.lab.tasks.particles import SCORING
+from segmentation.lab.training.evaluation.predictions import Predictor
+from segmentation.lab.training.instances.counts import count_image
+from segmentation.lab.training.instances.readings import best_way, chosen_apart, read_in_every_way, ways
+from segmentation.lab.training.publish import set_entries
+from segmentation.lab.training.tasks.particles import SCORING
 
 WEIGHTS = dict.fromkeys(BORDER_FEATURES[:-1], 0.1) | {INTERCEPT: -1.0, MERGE_LIMIT: 0.6}
 

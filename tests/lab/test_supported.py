@@ -11,7 +11,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
 from segmentation.core.pipeline import segment
-from segmentation.lab.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import render_settings
 
 
 def drawn(seed):

@@ -11,12 +11,12 @@ import tomlkit
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab import tasks
-from segmentation.lab.comparison import COLUMN, Trained, draw, gains, over_trainings, write_tables
-from segmentation.lab.contract import Definition
-from segmentation.lab.finetune import fine_tuning
-from segmentation.lab.settings import BadRecipe, read_recipe
-from segmentation.lab.sweep import Sweep, changed, planned, read_sweep
+from segmentation.lab.research.comparison import COLUMN, Trained, draw, gains, over_trainings, write_tables
+from segmentation.lab.research.sweep import Sweep, changed, planned, read_sweep
+from segmentation.lab.training import tasks
+from segmentation.lab.training.contract import Definition
+from segmentation.lab.training.finetune import fine_tuning
+from segmentation.lab.training.settings import BadRecipe, read_recipe
 from tests.lab.folders import make_folder, save, tiny
 
 RECIPES = Path("segmentation/lab/recipes")

@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-from segmentation.lab.synthesis.aggregates import _Pile, aggregate, any_body, grow
-from segmentation.lab.synthesis.bodies import (
+from segmentation.lab.research.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
+from segmentation.lab.training.synthesis.aggregates import _Pile, aggregate, any_body, grow
+from segmentation.lab.training.synthesis.bodies import (
     AGGREGATES,
     CONVEX,
     FAMILIES,
@@ -18,8 +19,8 @@ from segmentation.lab.synthesis.bodies import (
     random_rotation,
     round_edges,
 )
-from segmentation.lab.synthesis.draw import draw_settings
-from segmentation.lab.synthesis.noise import (
+from segmentation.lab.training.synthesis.draw import draw_settings
+from segmentation.lab.training.synthesis.noise import (
     band_field,
     blur,
     distance_to_points,
@@ -27,9 +28,8 @@ from segmentation.lab.synthesis.noise import (
     smooth_field,
     warped,
 )
-from segmentation.lab.synthesis.relief import dressed, relief_field
-from segmentation.lab.synthesis.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
-from segmentation.lab.synthesis.settings import RELIEFS
+from segmentation.lab.training.synthesis.relief import dressed, relief_field
+from segmentation.lab.training.synthesis.settings import RELIEFS
 
 
 @pytest.mark.parametrize("family", CONVEX)

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.lab.synthesis import scene as scene_module
-from segmentation.lab.synthesis.bodies import FAMILIES
-from segmentation.lab.synthesis.draw import CONDITIONS, DIAMETERS, distributions, draw_settings
-from segmentation.lab.synthesis.exposure import drifted
-from segmentation.lab.synthesis.render import (
+from segmentation.lab.training.synthesis import scene as scene_module
+from segmentation.lab.training.synthesis.bodies import FAMILIES
+from segmentation.lab.training.synthesis.draw import CONDITIONS, DIAMETERS, distributions, draw_settings
+from segmentation.lab.training.synthesis.exposure import drifted
+from segmentation.lab.training.synthesis.render import (
     compose,
     render,
     render_blank,
     render_settings,
     shade_transmission,
 )
-from segmentation.lab.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
-from segmentation.lab.synthesis.settings import (
+from segmentation.lab.training.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
+from segmentation.lab.training.synthesis.settings import (
     KINDS,
     SUPPORTS,
     TEXTURES,
@@ -27,11 +27,11 @@ from segmentation.lab.synthesis.settings import (
     limits,
     parse_fixed,
 )
-from segmentation.lab.synthesis.settings import (
+from segmentation.lab.training.synthesis.settings import (
     options as choices_of,
 )
-from segmentation.lab.synthesis.substrate import PATTERNS
-from segmentation.lab.synthesis.support import amorphous, lattice, support_mass, too_faint
+from segmentation.lab.training.synthesis.substrate import PATTERNS
+from segmentation.lab.training.synthesis.support import amorphous, lattice, support_mass, too_faint
 
 CLEAN = {"annotation": "none", "drift": 0}
 

@@ -6,9 +6,9 @@ import torch
 
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.truth import BadDataset, load_image
-from segmentation.lab import tasks
-from segmentation.lab.augmentation import augment
-from segmentation.lab.data import (
+from segmentation.lab.training import tasks
+from segmentation.lab.training.augmentation import augment
+from segmentation.lab.training.data import (
     Crops,
     FolderSource,
     RenderedSource,
@@ -19,11 +19,11 @@ from segmentation.lab.data import (
     resample,
     validation_groups,
 )
-from segmentation.lab.instances.targets import inner_distance, near_contacts, targets
-from segmentation.lab.losses import losses
-from segmentation.lab.losses.instances import InstanceLoss
-from segmentation.lab.settings import Augmentation, FolderEntry
-from segmentation.lab.tasks.particles import SCORING
+from segmentation.lab.training.instances.targets import inner_distance, near_contacts, targets
+from segmentation.lab.training.losses import losses
+from segmentation.lab.training.losses.instances import InstanceLoss
+from segmentation.lab.training.settings import Augmentation, FolderEntry
+from segmentation.lab.training.tasks.particles import SCORING
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.lab.scores import score
 

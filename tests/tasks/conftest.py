@@ -16,7 +16,7 @@ from segmentation.core.analysis import Analysis
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
 from segmentation.core.network.scale_search import View
-from segmentation.lab import tasks as taught
+from segmentation.lab.training import tasks as taught
 from tests.lab.folders import save
 
 from . import brightness, taught_brightness

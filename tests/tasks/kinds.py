@@ -18,7 +18,7 @@ from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.tasks.base import Task
-from segmentation.lab import tasks as taught
+from segmentation.lab.training import tasks as taught
 
 
 @dataclass(frozen=True)

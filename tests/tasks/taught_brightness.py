@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from segmentation.lab.classes import activation, likeliest, scoring, targets
-from segmentation.lab.contract import LearningTask
+from segmentation.lab.training.classes import activation, likeliest, scoring, targets
+from segmentation.lab.training.contract import LearningTask
 
 from .brightness import CLASSES
 

@@ -22,7 +22,7 @@ from segmentation.core.report.exports import geojson, viewer
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
-from segmentation.lab import tasks as taught
+from segmentation.lab.training import tasks as taught
 
 from . import brightness, taught_brightness
 from .kinds import kinds, micrograph_of

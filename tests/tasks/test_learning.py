@@ -19,11 +19,11 @@ from safetensors.torch import save as save_tensors
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
 from segmentation.core.truth import BadDataset
-from segmentation.lab.classes import confusion, fraction_errors, likeliest, metrics, targets
-from segmentation.lab.data import make_sources
-from segmentation.lab.losses import losses
-from segmentation.lab.publish import set_entries
-from segmentation.lab.settings import BadRecipe, read_recipe, recipe_from
+from segmentation.lab.training.classes import confusion, fraction_errors, likeliest, metrics, targets
+from segmentation.lab.training.data import make_sources
+from segmentation.lab.training.losses import losses
+from segmentation.lab.training.publish import set_entries
+from segmentation.lab.training.settings import BadRecipe, read_recipe, recipe_from
 from tests.lab.folders import save
 
 from .brightness import CLASSES

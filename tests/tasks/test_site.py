@@ -19,7 +19,7 @@ from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
 from segmentation.core.settings import SegmentationSettings
 from segmentation.core.typed import settings_of
-from segmentation.lab import tasks as taught
+from segmentation.lab.training import tasks as taught
 from segmentation.models import Job, Sample
 from segmentation.plain import plain
 from tests.web.finished import words
@@ -218,7 +218,7 @@ class TestSite:
             used = Segmentation.load(file, first.segmentation.get_provenance()).used
         assert _record(first).used == plain(used), "the report of a sample knows as much as that of an image"
         assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
-        assert client.get("/samples/").status_code == 200
+        assert client.get("/results/").status_code == 200
         if kind.task.pool_fields is None:
             assert pooled["n_kept"] > 0
             return

@@ -35,7 +35,7 @@ def test_in_a_comparison(client, doubted, make_job, alice):
 def test_in_the_list_of_samples(client, make_sample, alice):
     sample = make_sample("done", owner=alice, state="done", pooled={"statistics": SUMMARY["statistics"], **DOUBTED})
     client.force_login(alice)
-    assert SHORT in client.get(reverse("samples")).content.decode()
+    assert SHORT in client.get(reverse("samples"), follow=True).content.decode()
     assert warning_of_side(Sample.objects.get(pk=sample.pk)) == SHORT
 
 

@@ -28,7 +28,8 @@ from tests.conftest import picture
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY
 from worker import inspection
-from worker.datasets import contradicting_scales, lay_out
+from worker.dataset_images import lay_out
+from worker.datasets import contradicting_scales
 from worker.tasks import prepare
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
@@ -494,7 +495,7 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
 
 
 def test_boundaries_between_grains_are_what_is_taught():
-    from segmentation.lab import tasks as taught
+    from segmentation.lab.training import tasks as taught
 
     labels = np.zeros((40, 60), np.int32)
     labels[:, :18], labels[:, 22:40], labels[:, 40:] = 1, 2, 3
@@ -517,7 +518,7 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
     result, give, dataset, tmp_path, monkeypatch
 ):
     from segmentation.core import truth
-    from segmentation.lab.check import check_folder
+    from segmentation.lab.training.check import check_folder
 
     for seed in range(3):
         give(result(seed), group=f"specimen {seed}")

@@ -219,3 +219,14 @@ def test_labels_in_columns_come_as_they_are(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"frame": [3, 4, 3], "task": "particles", "names": [], "image": "a"}
     found = inspection.read_truth(tmp_path / "labels.npy", asked, lambda: None)
     np.testing.assert_array_equal(found, labels)
+
+
+@pytest.mark.parametrize("place", ["../upload", "entry-0-0", "entry-1-0"], ids=["outside", "link", "missing"])
+def test_a_child_that_unpacks_something_else_than_files_is_not_believed(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "entry-0-0").symlink_to("/etc/passwd")
+    answer = json.dumps({"ok": True, "files": [[["a.tif", place]]], "notes": []}).encode()
+    monkeypatch.setattr(inspection, "_run", lambda *asked: answer)
+    with pytest.raises(inspection.Unreadable):
+        inspection.unpack(tmp_path / "upload", tmp_path, lambda: None)

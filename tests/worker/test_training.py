@@ -155,7 +155,7 @@ def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monk
     def killed(*_, **more):
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
-    monkeypatch.setattr("segmentation.lab.adaptation.train", killed)
+    monkeypatch.setattr("segmentation.lab.training.publish.train", killed)
     assert [(row.state, row.deaths) for row in (run(training) for _ in range(2))] == [("queued", 1), ("queued", 2)]
     row = run(training)
     assert row.state == "failed" and "memory" in row.error
@@ -167,20 +167,20 @@ def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monk
 
 
 def test_a_full_disk_puts_it_off(training, monkeypatch):
-    from segmentation.lab import files
+    from segmentation.lab.training import files
 
     def full(file, content):
         raise files.CannotWrite("It cannot be written.") from OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("segmentation.lab.adaptation_plan.write_whole", full)
+    monkeypatch.setattr("segmentation.lab.training.adaptation.write_whole", full)
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
 
     def no_room(folder, needed):
         raise files.CannotWrite("It needs more.")
 
-    monkeypatch.setattr("segmentation.lab.train.check_room", no_room)
-    monkeypatch.setattr("segmentation.lab.adaptation_plan.write_whole", files.write_whole)
+    monkeypatch.setattr("segmentation.lab.training.train.check_room", no_room)
+    monkeypatch.setattr("segmentation.lab.training.adaptation.write_whole", files.write_whole)
     assert run(row).state == "queued"
 
 
@@ -237,7 +237,7 @@ def test_a_training_whose_run_is_lost_begins_again(training, monkeypatch):
     shutil.rmtree(trained.runs_folder())
     monkeypatch.setattr(services, "report_training", told)
     began = []
-    monkeypatch.setattr("segmentation.lab.adaptation.train", _noting(began))
+    monkeypatch.setattr("segmentation.lab.training.publish.train", _noting(began))
     row = run(training)
     assert row.state == "done", row.error
     assert "split-0" in began and row.deaths == 0 and row.offered is row.summary["outcome"]["improved"]
@@ -245,7 +245,7 @@ def test_a_training_whose_run_is_lost_begins_again(training, monkeypatch):
 
 
 def _noting(began):
-    from segmentation.lab.train import train
+    from segmentation.lab.training.train import train
 
     def noting(recipe, place, *rest, **more):
         began.append(place.name)

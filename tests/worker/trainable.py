@@ -20,7 +20,7 @@ FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precis
 def install(put: Callable[..., None] = setattr) -> None:
     """Few steps, and no replay."""
     import worker.training as training
-    from segmentation.lab import adaptation, replay
+    from segmentation.lab.training import adaptation, replay
 
     asked = training._options
     few = {"steps": 4, "pace": 1.0, "device": "cpu", "recipe": FEW}

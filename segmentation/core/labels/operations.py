@@ -6,7 +6,9 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from . import edits, guided
 from .patches import BadEdit, Patch, apply
@@ -14,46 +16,17 @@ from .segmentation import Segmentation
 from .working import WorkingLabels
 
 Operation = Mapping[str, Any]
-Reads = Mapping[str, Callable[[str, Any], Any]]
 UNDO = "undo"
 
-
-def _number(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
-        raise BadEdit(f"{name} is a whole number from 1 on.")
-    return value
-
-
-def _numbers(name: str, value: Any) -> list[int]:
-    if not isinstance(value, list) or not value:
-        raise BadEdit(f"{name} is a list of numbers of objects.")
-    return [_number(name, each) for each in value]
-
-
-def _radius(name: str, value: Any) -> float:
-    if type(value) not in (int, float):
-        raise BadEdit(f"{name} is a number.")
-    return float(min(value, edits.LARGEST_RADIUS + 1))
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise BadEdit(f"{name} is a text.")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise BadEdit(f"{name} is true or false.")
-    return value
-
-
-def _points(name: str, value: Any) -> list[Any]:
-    each = value if isinstance(value, list) and value and isinstance(value[0], list) else [value]
-    plain = (isinstance(one, list) and len(one) == 2 and all(type(xy) in (int, float) for xy in one) for one in each)
-    if value != [] and not all(plain):
-        raise BadEdit(f"{name} is [x, y], or a list of such points.")
-    return list(value)
+_Number = Annotated[int, Field(ge=1, lt=2**31)]
+_Point = Annotated[list[int | float], Field(min_length=2, max_length=2)]
+Number = Annotated[_Number, Field(description="a whole number from 1 on")]
+Numbers = Annotated[list[_Number], Field(min_length=1, description="a list of numbers of objects, from 1 on")]
+Points = Annotated[_Point | list[_Point], Field(description="[x, y], or a list of such points")]
+Radius = Annotated[int | float, Field(description="a number")]
+Text = Annotated[str, Field(description="a text")]
+Flag = Annotated[bool, Field(description="true or false")]
+Entries = Mapping[str, Any]  # name and type
 
 
 def _split(
@@ -65,27 +38,42 @@ def _split(
 
 
 # name of the operation: its function, required entries, optional entries
-OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
-    "delete": (edits.delete, {"ids": _numbers}, {}),
-    "restore": (edits.restore, {"ids": _numbers}, {}),
-    "set_aside": (edits.set_aside, {"ids": _numbers, "reason": _text}, {}),
-    "reviewed": (edits.reviewed, {"ids": _numbers}, {}),
-    "merge": (edits.merge, {"ids": _numbers}, {"boundary": _flag}),
-    "split": (_split, {}, {"id": _number, "line": _points, "points": _points, "boundary": _flag}),
-    "add": (guided.add, {"point": _points}, {"outside": _points, "wider": _number}),
-    "area": (edits.area, {"point": _points}, {"id": _number, "class": _text}),
-    "smooth": (guided.smooth, {"ids": _numbers}, {}),
-    "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag, "replace": _flag}),
+OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
+    "delete": (edits.delete, {"ids": Numbers}, {}),
+    "restore": (edits.restore, {"ids": Numbers}, {}),
+    "set_aside": (edits.set_aside, {"ids": Numbers, "reason": Text}, {}),
+    "reviewed": (edits.reviewed, {"ids": Numbers}, {}),
+    "merge": (edits.merge, {"ids": Numbers}, {"boundary": Flag}),
+    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "boundary": Flag}),
+    "add": (guided.add, {"point": Points}, {"outside": Points, "wider": Number}),
+    "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
+    "smooth": (guided.smooth, {"ids": Numbers}, {}),
+    "draw": (edits.draw, {"polygon": Points}, {"id": Number, "class": Text, "ground": Flag, "replace": Flag}),
     "paint": (
         edits.paint,
-        {"points": _points, "radius": _radius},
-        {"id": _number, "class": _text, "ground": _flag},
+        {"points": Points, "radius": Radius},
+        {"id": Number, "class": Text, "ground": Flag},
     ),
-    "erase": (edits.erase, {}, {"polygon": _points, "points": _points, "radius": _radius, "id": _number}),
-    "fill": (edits.fill, {"ids": _numbers}, {}),
-    "class": (edits.reclassify, {"ids": _numbers, "class": _text}, {}),
+    "erase": (edits.erase, {}, {"polygon": Points, "points": Points, "radius": Radius, "id": Number}),
+    "fill": (edits.fill, {"ids": Numbers}, {}),
+    "class": (edits.reclassify, {"ids": Numbers, "class": Text}, {}),
 }
 ARGUMENTS = {"id": "number", "class": "name"}  # names of entries that are named otherwise in the functions
+
+
+def _words(kind: Any) -> str:
+    return str(kind.__metadata__[-1].description)
+
+
+def _model(name: str, needed: Entries, optional: Entries) -> type[BaseModel]:
+    fields: Any = {"op": (Literal[name], ...), **{entry: (kind, ...) for entry, kind in needed.items()}}
+    fields |= {entry: (kind | None, Field(None, description=_words(kind))) for entry, kind in optional.items()}
+    return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+# What each operation looks like as JSON.
+MODELS = {name: _model(name, needed, optional) for name, (_, needed, optional) in OPERATIONS.items()}
+MODELS[UNDO] = _model(UNDO, {}, {})
 
 
 def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) -> Patch:
@@ -93,13 +81,19 @@ def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) 
     name = operation.get("op") if isinstance(operation, Mapping) else None
     if not isinstance(name, str) or name not in OPERATIONS:
         raise BadEdit(f"op is one of {', '.join(OPERATIONS)} or {UNDO}.")
-    do, needed, possible = OPERATIONS[name]
-    reads, said = {**needed, **possible}, {key: value for key, value in operation.items() if key != "op"}
-    if missing := [key for key in needed if said.get(key) is None]:
-        raise BadEdit(f"{name} needs {missing[0]}.")
-    if unknown := [key for key in said if key not in reads]:
-        raise BadEdit(f"{name} has no {unknown[0]}.")
-    values = {ARGUMENTS.get(key, key): reads[key](key, value) for key, value in said.items() if value is not None}
+    do, needed, optional = OPERATIONS[name]
+    values = {key: value for key, value in operation.items() if value is not None}
+    try:
+        MODELS[name].model_validate(values)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        entry = str(first["loc"][0])
+        sentences = {"missing": f"{name} needs {entry}.", "extra_forbidden": f"{name} has no {entry}."}
+        kinds = {**needed, **optional}
+        raise BadEdit(sentences.get(first["type"]) or f"{entry} is {_words(kinds[entry])}.") from None
+    values = {ARGUMENTS.get(key, key): value for key, value in values.items() if key != "op"}
+    if "radius" in values:
+        values["radius"] = float(min(values["radius"], edits.LARGEST_RADIUS + 1))
     if do in (edits.restore, guided.add):
         values["earlier"] = original
     return do(now, **values)

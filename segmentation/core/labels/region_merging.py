@@ -3,7 +3,7 @@
 A watershed first gives one region for every maximum of the inner distance, which is too many (`region_graph`).
 Neighbours are then merged one after the other, those with the least probable border first, as long as this probability
 is below the model's limit. The probability that a border is real comes from a logistic model of features of both
-regions and their border in maps and picture. The model was fitted on images with truth (lab/instances/cutting.py).
+regions and their border in maps and picture. It was fitted on images with truth (docs/development/experiments.md).
 """
 
 from __future__ import annotations

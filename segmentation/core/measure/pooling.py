@@ -238,7 +238,7 @@ def holm(chances: Floats) -> Floats:
 
 def between_images(sizes: WeightedSizes) -> Between | None:
     """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
-    standard deviation of the images' sizes), and its share of the total. None for fewer than two images."""
+    standard deviation of the images' sizes), its share of the total, and Fisher's p. None for fewer than two images."""
     if sizes.images < 2 or len(sizes) <= sizes.images:
         return None
     image = sizes.image_numbers
@@ -250,4 +250,10 @@ def between_images(sizes: WeightedSizes) -> Between | None:
     typical = (len(logs) - (counts**2).sum() / len(logs)) / (len(counts) - 1)
     variance = max((among - within) / float(typical), 0.0)
     total = variance + within
-    return {"variance": variance, "sd": sqrt(variance), "share": variance / total if total > 0 else 0.0}
+    share = variance / total if total > 0 else 0.0
+    p = (
+        float(special.fdtrc(len(counts) - 1, len(logs) - len(counts), among / within))
+        if within > 0
+        else float(among == 0)
+    )
+    return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p}

@@ -190,6 +190,7 @@ class Between(TypedDict):
     variance: float
     sd: float
     share: Annotated[float, meaning("of the total variance")]
+    p: NotRequired[Annotated[float, meaning("how often images that do not differ look at least as different")]]
 
 
 class ImageRow(TypedDict):

@@ -66,6 +66,7 @@ Weight = Annotated[float, Field(ge=-1e9, le=1e9), worded("a finite number")]
 Figure = Annotated[Text | Annotated[float, Field(ge=-1e12, le=1e12)], worded("a finite number or text")]
 Texts = Annotated[list[Text], worded("a list of sentences")]
 Names = Annotated[list[Text], worded("a list of names")]
+YesNo = Annotated[bool, worded("true or false")]
 Table = Annotated[dict[str, Any], worded("a table")]
 Tables = Annotated[list[dict[str, Any]], worded("a list of tables")]
 

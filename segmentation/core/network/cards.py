@@ -63,7 +63,8 @@ class ModelCard:
     threshold: probability from which a pixel belongs to an object. smallest, largest: typical sizes of objects, in px,
     that the network was taught. sha256: of the weights file beside the card. data: {"title", "licence", "split"} of
     each source, and "base" where it was not this model but the one it started from that was taught on it; scores:
-    {"data", "split", ...figures}. The types of the entries: card_entries.
+    {"data", "split", ...figures}. comparison: for comparison with a published method, not for measurements; no image
+    chooses it. The types of the entries: card_entries.
     """
 
     name: may_be.Name
@@ -84,6 +85,7 @@ class ModelCard:
     limits: may_be.Texts = field(default_factory=list)
     options: may_be.Table = field(default_factory=dict)
     maps: may_be.Names = field(default_factory=list)
+    comparison: may_be.YesNo = False
 
     def __post_init__(self) -> None:
         if self.smallest >= self.largest:
@@ -206,7 +208,13 @@ def stands_for(name: str) -> list[ModelCard]:
 
 def released(name: str) -> list[ModelCard]:
     """The released models among which an automatic name lets the image choose, the default model first."""
-    return [each for each in _in_order(_known(CARDS)) if name == automatic(each.task)]
+    return [each for each in _in_order(_known(CARDS)) if name == automatic(each.task) and not each.comparison]
+
+
+def for_comparison(name: str) -> bool:
+    """Whether the model of this name is for comparison only."""
+    card = _known(CARDS).get(name)
+    return card is not None and card.comparison
 
 
 def tasks_of_several() -> set[str]:

@@ -103,6 +103,12 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
     return _loaded[key]
 
 
+def unload(card: ModelCard) -> None:
+    """Forget the card's networks: a training looks at many models, each once."""
+    for key in [key for key in _loaded if key[0] == card.sha256]:
+        del _loaded[key]
+
+
 def folded(network: nn.Module) -> nn.Module:
     """A copy whose batch normalisations are part of the convolutions before them, where that changes nothing.
 

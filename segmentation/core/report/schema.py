@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
@@ -179,6 +179,7 @@ class JobResult(TypedDict):
     found: Annotated[Count, meaning("outlines, kept or set aside")]
     refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
+    histogram: NotRequired[Annotated[dict[str, Any] | None, meaning("objects that count, by size: edges, counts")]]
     calibration: Calibration
     model: UsedModel
     image: dict[Literal["width", "height"], Side]

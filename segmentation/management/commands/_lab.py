@@ -41,7 +41,7 @@ class LabCommand(BaseCommand):
 
     def fine_tuned(self, folder: Path, model: str | None, fold: int = 0) -> Any:
         """The recipe that goes on training a model on a folder; None where no model is named, and no folder either."""
-        from segmentation.lab.finetune import fine_tuning
+        from segmentation.lab.training.finetune import fine_tuning
 
         if model:
             return fine_tuning(folder, model, fold)

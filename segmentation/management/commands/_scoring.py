@@ -37,7 +37,7 @@ class ScoringCommand(LabCommand):
         parser.add_argument("--device", default=settings.DEEPSEGM_DEVICE, help="auto, cpu, cuda, ...")
 
     def warn_of_training_images(self, card: ModelCard, pairs: Any) -> None:
-        from segmentation.lab.evaluation.report import trained_on
+        from segmentation.lab.research.report import trained_on
 
         if seen := trained_on(card, pairs):
             some = ", ".join(seen[:3]) + (", ..." if len(seen) > 3 else "")
@@ -62,9 +62,9 @@ class ScoringCommand(LabCommand):
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
         """The images with their truth; of a recipe, the held-out ones."""
         from segmentation.core.truth import find_pairs, groups_in
-        from segmentation.lab.data import held_out_pairs
-        from segmentation.lab.pretrained import maps_of
-        from segmentation.lab.settings import number_of_classes, read_recipe
+        from segmentation.lab.training.data import held_out_pairs
+        from segmentation.lab.training.pretrained import maps_of
+        from segmentation.lab.training.settings import number_of_classes, read_recipe
 
         dataset = options["dataset"]
         if is_recipe(dataset):
@@ -76,8 +76,8 @@ class ScoringCommand(LabCommand):
 
     def predictor(self, card: ModelCard, options: dict[str, Any]) -> Any:
         from segmentation.core.network.runtime import Runtime
-        from segmentation.lab.evaluation.predictions import Predictor
-        from segmentation.lab.start import device_of
+        from segmentation.lab.training.evaluation.predictions import Predictor
+        from segmentation.lab.training.start import device_of
 
         device_of(options["device"])
         runtime = Runtime(options["device"], settings.DEEPSEGM_PRECISION)
@@ -110,8 +110,8 @@ def _check(options: dict[str, Any]) -> None:
 def _check_for(card: ModelCard, options: dict[str, Any], own: tuple[str, ...]) -> None:
     """Refuse options that mean nothing to the card's kind of analysis."""
     from segmentation.core.tasks import find
-    from segmentation.lab import tasks
-    from segmentation.lab.pretrained import maps_of
+    from segmentation.lab.training import tasks
+    from segmentation.lab.training.pretrained import maps_of
 
     task, taught, names = find(card.task), tasks.find(card.task), maps_of(card)
     known = {*taught.scoring(names).options, *task.settings.model_fields}

@@ -104,8 +104,8 @@ class Command(LabCommand):
 
     def _tiles(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import find_pairs
-        from segmentation.lab.settings import keep_apart
-        from segmentation.lab.tiles import write_tiles
+        from segmentation.lab.research.tiles import write_tiles
+        from segmentation.lab.training.settings import keep_apart
 
         pairs = find_pairs(options["folder"], options["images"], options["labels"]).complete()
         keep_apart(options["folder"], *(file for pair in pairs for file in pair.files))
@@ -113,15 +113,15 @@ class Command(LabCommand):
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 
     def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.tiles import write_squares
+        from segmentation.lab.research.tiles import write_squares
 
         count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import ANY
-        from segmentation.lab.check import NOT_CAUGHT, check_folder
-        from segmentation.lab.check.sheets import write_pictures
+        from segmentation.lab.training.check import NOT_CAUGHT, check_folder
+        from segmentation.lab.training.check.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         said = options["classes"]
@@ -184,8 +184,8 @@ def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
 
 def _labelled(options: dict[str, Any]) -> Any:
     """The micrographs of a folder, or the micrographs that a recipe holds out."""
-    from segmentation.lab.data import held_out, load_folder
-    from segmentation.lab.settings import FolderEntry, read_recipe
+    from segmentation.lab.training.data import held_out, load_folder
+    from segmentation.lab.training.settings import FolderEntry, read_recipe
 
     folder = options["folder"]
     if folder.suffix.lower() == ".toml":

@@ -22,7 +22,7 @@ class Command(ScoringCommand):
     own = ("threshold", "postprocess", "truth_through_postprocess")
 
     def add_arguments(self, parser: CommandParser) -> None:
-        from segmentation.lab.instances.examine import CHAINS
+        from segmentation.lab.training.instances.examine import CHAINS
 
         super().add_arguments(parser)
         parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
@@ -36,10 +36,10 @@ class Command(ScoringCommand):
         score.help = "write the figures on this data into the card, for the page of the models and uncertainty budgets"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab import tasks
-        from segmentation.lab.evaluation.predictions import Options
-        from segmentation.lab.evaluation.report import evaluate
-        from segmentation.lab.pretrained import maps_of
+        from segmentation.lab.research.report import evaluate
+        from segmentation.lab.training import tasks
+        from segmentation.lab.training.evaluation.predictions import Options
+        from segmentation.lab.training.pretrained import maps_of
 
         _check(options)
         card, file = self.card(options)
@@ -61,7 +61,7 @@ class Command(ScoringCommand):
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
         if options["write_score"]:
-            from segmentation.lab.publish import write_score
+            from segmentation.lab.training.publish import write_score
 
             write_score(file, report)
             self.stdout.write(f"score written into {file}")

@@ -31,7 +31,7 @@ class Command(LabCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.runtime import Runtime, load_network
         from segmentation.core.tasks import find as task_named
-        from segmentation.lab.feature_maps import UnknownLayer, write_feature_maps, write_layers
+        from segmentation.lab.research.feature_maps import UnknownLayer, write_feature_maps, write_layers
 
         card = find(options["model"])
         try:

@@ -31,11 +31,10 @@ class Command(ScoringCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.tasks import find
-        from segmentation.lab import tasks
-        from segmentation.lab.before_after import before_and_after
-        from segmentation.lab.fit import fit_card
-        from segmentation.lab.pretrained import maps_of
-        from segmentation.lab.settings import keep_apart
+        from segmentation.lab.research.fit import before_and_after, fit_card
+        from segmentation.lab.training import tasks
+        from segmentation.lab.training.pretrained import maps_of
+        from segmentation.lab.training.settings import keep_apart
 
         card, file = self.card(options)
         known = tasks.find(card.task).scoring(maps_of(card)).fits

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, default=default, metavar="DIR")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.synthesis.examples import write_examples
+        from segmentation.lab.research.examples import write_examples
 
         for file in write_examples(options["out"]):
             self.stdout.write(str(file))

@@ -61,7 +61,7 @@ class Command(LabCommand):
             self.stdout.write(problem)
 
     def _add(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.publish import add_model
+        from segmentation.lab.training.publish import add_model
 
         card = add_model(options["run"], settings.DEEPSEGM_MODELS, name=options["name"], title=options["title"])
         self.stdout.write(f"{card.name} ({card.size / 1e6:.1f} MB) is offered in the form now.")
@@ -90,7 +90,7 @@ class Command(LabCommand):
 
         from segmentation.core.network.runtime import Runtime, load_network
         from segmentation.core.report.example import captioned
-        from segmentation.lab.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
+        from segmentation.lab.research.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
 
         network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
         for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
@@ -103,9 +103,9 @@ class Command(LabCommand):
             self.stdout.write(f"{file}: {len(layers)} layers")
 
     def _images(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.data import taught
-        from segmentation.lab.publish import note_images
-        from segmentation.lab.settings import read_recipe
+        from segmentation.lab.training.data import taught
+        from segmentation.lab.training.publish import note_images
+        from segmentation.lab.training.settings import read_recipe
 
         card, recipe = cards.find(options["name"]), read_recipe(options["recipe"])
         images = [each.pair.image for each in taught(recipe, BASE)]
@@ -113,13 +113,13 @@ class Command(LabCommand):
         self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
 
     def _remove(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.publish import remove_model
+        from segmentation.lab.training.publish import remove_model
 
         remove_model(options["name"], settings.DEEPSEGM_MODELS)
         self.stdout.write(f"{options['name']} is removed; analyses made with it stay.")
 
     def _textures(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.textures import fit
+        from segmentation.lab.research.textures import fit
 
         pairs = [each.partition("=")[::2] for each in options["folders"]]
         if wrong := [name for name, folder in pairs if not Path(folder or " ").is_dir()]:

@@ -27,8 +27,8 @@ class Command(LabCommand):
         parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="of crops and first weights")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.settings import checked_as
-        from segmentation.lab.sweep import Sweep, read_sweep, run_sweep
+        from segmentation.lab.research.sweep import Sweep, read_sweep, run_sweep
+        from segmentation.lab.training.settings import checked_as
 
         sweep, recipe = Sweep(), self.fine_tuned(options["sweep"], options["fine_tune"])
         if recipe is None:

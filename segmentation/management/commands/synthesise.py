@@ -45,7 +45,7 @@ class Command(LabCommand):
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.rendered import real_ones, write_beside, write_pictures
+        from segmentation.lab.research.rendered import real_ones, write_beside, write_pictures
 
         if options["list"]:
             self._list_settings()
@@ -69,7 +69,7 @@ class Command(LabCommand):
         return show
 
     def _list_settings(self) -> None:
-        from segmentation.lab.synthesis.settings import allowed, every_setting
+        from segmentation.lab.training.synthesis.settings import allowed, every_setting
 
         for name, setting in every_setting().items():
             self.stdout.write(f"{name:18} {setting.description}: {allowed(setting)}")
@@ -77,9 +77,9 @@ class Command(LabCommand):
 
 def _order(options: dict[str, Any]) -> Any:
     """The Order of the command line. Raises CommandError and BadSetting."""
-    from segmentation.lab.rendered import Order
-    from segmentation.lab.synthesis.draw import DIAMETERS
-    from segmentation.lab.synthesis.settings import checked, parse_fixed
+    from segmentation.lab.research.rendered import Order
+    from segmentation.lab.training.synthesis.draw import DIAMETERS
+    from segmentation.lab.training.synthesis.settings import checked, parse_fixed
 
     if options["n"] < 1:
         raise CommandError("--n must be at least 1.")

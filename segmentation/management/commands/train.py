@@ -33,10 +33,10 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.cards import read_card
-        from segmentation.lab.check import check_sources
-        from segmentation.lab.publish import publish_run
-        from segmentation.lab.settings import copied, read_recipe
-        from segmentation.lab.train import train
+        from segmentation.lab.training.check import check_sources
+        from segmentation.lab.training.publish import publish_run
+        from segmentation.lab.training.settings import copied, read_recipe
+        from segmentation.lab.training.train import train
 
         if options["fine_tune"] and options["fold"] is None:
             self._adapt(options)
@@ -61,10 +61,10 @@ class Command(LabCommand):
 
     def _adapt(self, options: dict[str, Any]) -> None:
         """Fine-tune, and say what it brought on held-out images."""
-        from segmentation.lab.adaptation import Options, adapt
-        from segmentation.lab.files import write_whole
-        from segmentation.lab.finetune import name_for
-        from segmentation.lab.pretrained import base_card
+        from segmentation.lab.training.adaptation import Options, adapt
+        from segmentation.lab.training.files import write_whole
+        from segmentation.lab.training.finetune import name_for
+        from segmentation.lab.training.pretrained import base_card
 
         folder, base, out = options["recipe"], options["fine_tune"], options["out"]
         title, before = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
@@ -88,16 +88,17 @@ class Command(LabCommand):
             known = f"{kept['figure']} {kept['before']:.3f} -> {kept['after']:.3f}"
             self.say(f"{kept['images']} {kept['data']}: {known}")
         self.say(summary["outcome"]["sentence"])
+        self.say(summary["share"]["sentence"])
         self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
 
     def _read_anew(self, recipe: Any, card: Path) -> None:
         """Choose on all images of the folder how the maps of a fine-tuned model are read."""
         from segmentation.core.network.cards import read_card
         from segmentation.core.network.runtime import Runtime
-        from segmentation.lab import tasks
-        from segmentation.lab.data import held_out, taught
-        from segmentation.lab.evaluation.predictions import Predictor
-        from segmentation.lab.fit import fit_card
+        from segmentation.lab.research.fit import fit_card
+        from segmentation.lab.training import tasks
+        from segmentation.lab.training.data import held_out, taught
+        from segmentation.lab.training.evaluation.predictions import Predictor
 
         if "reading" not in tasks.find(recipe.task).scoring(recipe.heads).fits:
             return
@@ -109,11 +110,11 @@ class Command(LabCommand):
         """Say what the training brought on the images held out, where it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
         from segmentation.core.network.runtime import Runtime
-        from segmentation.lab.before_after import before_and_after
-        from segmentation.lab.data import held_out
-        from segmentation.lab.evaluation.predictions import Predictor
-        from segmentation.lab.pretrained import base_card
-        from segmentation.lab.settings import FolderEntry
+        from segmentation.lab.research.fit import before_and_after
+        from segmentation.lab.training.data import held_out
+        from segmentation.lab.training.evaluation.predictions import Predictor
+        from segmentation.lab.training.pretrained import base_card
+        from segmentation.lab.training.settings import FolderEntry
 
         before = base_card(recipe.start_from) if recipe.start_from else None
         if before and before.task == recipe.task and any(isinstance(each, FolderEntry) for each in recipe.sources):
@@ -130,7 +131,7 @@ def _with_interval(value: float | None, interval: Any) -> str:
 
 def _recipe(options: dict[str, Any], fine_tuned: Any) -> Any:
     """The recipe of the file or the folder, with what the command line says instead."""
-    from segmentation.lab.settings import read_recipe, recipe_from
+    from segmentation.lab.training.settings import read_recipe, recipe_from
 
     recipe = fine_tuned or read_recipe(options["recipe"])
     said = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}

@@ -26,12 +26,12 @@ class Command(LabCommand):
         parser.add_argument("--minutes", type=float, metavar="M", help="stop each stage after M minutes")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.files import alone_in, write_whole
-        from segmentation.lab.gan.loop import Work
-        from segmentation.lab.gan.settings import read_gan_recipe
-        from segmentation.lab.gan.stages import run_stage
-        from segmentation.lab.gan.stock import check_sources
-        from segmentation.lab.start import device_of
+        from segmentation.lab.research.gan.loop import Work
+        from segmentation.lab.research.gan.settings import read_gan_recipe
+        from segmentation.lab.research.gan.stages import run_stage
+        from segmentation.lab.research.gan.stock import check_sources
+        from segmentation.lab.training.files import alone_in, write_whole
+        from segmentation.lab.training.start import device_of
 
         out = options["out"]
         if options["minutes"] is not None and not options["minutes"] > 0:

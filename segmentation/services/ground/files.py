@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models.signals import post_delete
@@ -18,6 +19,13 @@ from django.dispatch import receiver
 from ...models import Dataset, DatasetImage, Job, Micrograph, Removal, Sample, Segmentation, StoredFile
 
 logger = logging.getLogger(__name__)
+
+
+class LocalFile(File):
+    """Our own file on this disk, which can be read without another copy."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.file.name)
 
 
 def remove_folder(folder: str) -> bool:

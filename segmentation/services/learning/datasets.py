@@ -28,11 +28,10 @@ from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
 from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
-from ..results.archives import is_archive
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE, is_corrected
 from ..results.samples import visible_text
-from ..results.uploads import sha256_of
+from ..results.uploads import is_archive, sha256_of
 
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
@@ -124,7 +123,7 @@ def use_as_training_data(
     """
     check_may_train(user)
     lock(dataset, DELETED)
-    if not Job.objects.select_for_update().filter(pk=job.pk).exists():
+    if Job.objects.locked(job.pk) is None:
         raise Refused(GONE, 404)
     if job.owner_id != user.pk:
         raise Refused(NOT_YOURS if job.owner_id else NOBODYS, 403)
@@ -252,7 +251,12 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
     fields: what changes in its row beside them; what people have changed meanwhile stays. Raises
     `Superseded` where the dataset is no longer this attempt's.
     """
-    try:
+
+    def remove() -> None:
+        if not DatasetImage.objects.filter(pk=image.pk).exists():
+            remove_folder(image.folder)
+
+    with publishing(remove):
         stored = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         size = sum(path.stat().st_size for path in files.values())
         rows = {name: stored[name] for name in ("image", "labels", "preview")}
@@ -262,10 +266,6 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
             for name, value in said.items():
                 setattr(image, name, value)
             image.save(update_fields=None if image._state.adding else said)
-    except BaseException:
-        if not DatasetImage.objects.filter(pk=image.pk).exists():
-            remove_folder(image.folder)
-        raise
     _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored.values()})
 
 

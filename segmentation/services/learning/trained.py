@@ -42,7 +42,7 @@ def begin_version(*, training: Training) -> None:
     """Give the training its number among those of its dataset, once; raises `Superseded`."""
     if training.version:
         return
-    Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()  # two trainings at once get two numbers
+    Dataset.objects.locked(training.dataset_id)  # two trainings at once get two numbers
     others = Training.objects.filter(dataset=training.dataset_id).exclude(pk=training.pk)
     training.version = (others.aggregate(last=Max("version"))["last"] or 0) + 1
     training.change(version=training.version)
@@ -97,7 +97,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 @transaction.atomic
 def check_given(training: Training) -> None:
     """Raises Refused (409) if an image of a training, or the whole dataset, was taken back; the dataset is locked."""
-    dataset = Dataset.objects.select_for_update().filter(pk=training.dataset_id).first()
+    dataset = Dataset.objects.locked(training.dataset_id)
     if dataset is None:
         raise Refused(NO_DATASET, 409)
     if dataset.owner_id != training.owner_id and not dataset.is_visible_to(training.owner):

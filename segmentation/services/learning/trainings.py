@@ -299,7 +299,7 @@ def _check_free(dataset: Dataset, user: Any) -> None:
 
 def _with_model(training: Training) -> Training:
     """The row of a finished training that has a model, locked."""
-    row = Training.objects.select_for_update().filter(pk=training.pk).first()
+    row = Training.objects.locked(training.pk)
     if row is None:
         raise Refused(GONE, 404)
     if row.state != Training.State.DONE or not row.model_name:

@@ -15,11 +15,11 @@ from ...models import AFRESH, Job, Micrograph
 from ..ground.calibration import waits_for_reading
 from ..ground.files import publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
-from .archives import Note
 from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .publishing import heed_reading
 from .samples import enrol, remark, take_in
+from .uploads import Note
 
 
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
@@ -65,21 +65,13 @@ def _follow(micrograph: Micrograph) -> None:
         enrol(micrograph.sample, [micrograph])
 
 
-def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
-    """Queue a partly unpacked archive, or an image whose data bar is not read yet, again; raises `Superseded`.
-
-    metadata: of an archive how far it is unpacked. `started` stays, because its sender has had a turn.
-    """
-    micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
-
-
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
     """Note the entries left out of an unpacked archive; its own bytes are no longer needed.
 
     The user may choose a destination for its images while it is unpacked: images already unpacked then follow.
     """
     with transaction.atomic():
-        micrograph.finish(Micrograph.State.DONE, kind="ZIP archive", metadata={})
+        micrograph.finish(Micrograph.State.DONE, kind="ZIP archive")
         micrograph.refresh_from_db()
         if micrograph.owner_id:
             micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)

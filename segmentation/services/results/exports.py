@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,11 @@ from django.db import transaction
 from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export
+from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
 from ..ground.files import publishing, remove_files, remove_files_of, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
+from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
 from .publishing import heed_reading, store
 
@@ -40,20 +43,38 @@ def _further(job: Job) -> dict[str, Export]:
     return {name: each for name, each in listed.items() if not each.stored}
 
 
+def named(name: str, options: Mapping[str, str]) -> str:
+    """The name of the file that options ask for (`core.report.looks`); raises Refused."""
+    try:
+        return with_options(name, options)
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+
+
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
     """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
-    stored = job.artifact(name)
-    if stored is not None or name not in unwritten(job):
+    stored, figure = job.artifact(name), name if look_of(name) and job.is_done and job.segmentation_id else ""
+    if stored is not None or not (figure or name in unwritten(job)):
         if stored is not None and name in _further(job):
             ExportJob.objects.filter(job=job, asked=False).update(asked=True)
         return stored
-    export = ask_for_files(job)
+    export = ask_for_files(job, figure)
+    _forget_figures(export)
     if wait > 0 and AT_ONCE.acquire(blocking=False):
         try:
             return _waited_for(export, name, min(wait, LONGEST_WAIT))
         finally:
             AT_ONCE.release()
     return export
+
+
+def _forget_figures(export: ExportJob) -> None:
+    """Remove the figures with options that are no longer among the last ones."""
+    rows = export.job.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
+    old = [row for row in rows if look_of(row.name)]
+    if old:
+        export.job.artifacts.filter(pk__in=[row.pk for row in old]).delete()
+        remove_files_of(old)
 
 
 def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | ExportJob:
@@ -90,32 +111,14 @@ def _remove_earlier(export: ExportJob) -> None:
             remove_folder(folder)
 
 
-def publish_early(*, export: ExportJob, files: dict[str, Path]) -> None:
-    """Store copies of the first files of an export that goes on: whoever waits for one need not wait for the others.
-
-    Nothing is stored if the result was signed meanwhile, as its files are then written once more. Raises `Superseded`.
-    """
-    job = export.job
-    folder = f"{job.folder}/{job.attempt}/{export.attempt}"
-    there = set(job.artifacts.values_list("name", flat=True))
-    stored: list[Artifact] = []
-    with publishing(lambda: remove_files_of(stored)):
-        for path in (path for name, path in files.items() if name not in there):
-            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=True)))
-        with transaction.atomic():
-            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
-            export.change()
-            if Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash).exists():
-                Artifact.objects.bulk_create(stored)
-                stored = []
-        remove_files_of(stored)
-
-
-def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None) -> None:
+def publish_export(
+    *, export: ExportJob, files: dict[str, Path], summary: dict[str, Any] | None = None, early: bool = False
+) -> None:
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
     files: all files of the job, by name. If the result was signed meanwhile they are written once more. summary: of a
-    result that was measured again (`heed_reading`); it replaces the earlier one, as these files do.
+    result that was measured again (`heed_reading`); it replaces the earlier one, as these files do. early: store copies
+    of the first files of an export that goes on, so that whoever waits for one need not wait for the others.
     """
     job = export.job
     there = set() if summary else set(job.artifacts.values_list("name", flat=True))
@@ -123,22 +126,24 @@ def publish_export(*, export: ExportJob, files: dict[str, Path], summary: dict[s
     stored: list[Artifact] = []
     with publishing(lambda: remove_files_of(stored)):
         for path in (path for name, path in files.items() if name not in there):
-            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
+            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=early)))
         with transaction.atomic():
-            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
-            export.finish(ExportJob.State.DONE)
-            same = Job.objects.filter(pk=job.pk, attempt=job.attempt, signature_hash=job.signature_hash)
-            if list(same.select_for_update()):
-                replaced = job.artifacts.filter(name__in=[each.name for each in stored])
+            Micrograph.objects.locked(job.micrograph_id)
+            export.change() if early else export.finish(ExportJob.State.DONE)
+            same = Job.objects.filter(attempt=job.attempt, signature_hash=job.signature_hash)
+            if same.locked(job.pk) is not None:
+                replaced = job.artifacts.filter(name__in=[row.name for row in stored])
                 earlier = list(replaced.values_list("file", flat=True))
                 replaced.delete()
                 Artifact.objects.bulk_create(stored)
                 if summary:
-                    same.update(summary=summary)
+                    Job.objects.filter(pk=job.pk).update(summary=summary)
                     refresh_after_commit(job.sample_id)
-                heed_reading(same)
-                transaction.on_commit(lambda: (_remove_earlier(export), remove_files(earlier)))
+                if not early:
+                    heed_reading(Job.objects.filter(pk=job.pk))
+                    transaction.on_commit(lambda: (_remove_earlier(export), remove_files(earlier)))
                 return
-            ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
-            enqueue_after_commit(export.pk, ExportJob)
+            if not early:
+                ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
+                enqueue_after_commit(export.pk, ExportJob)
         remove_files_of(stored)

@@ -9,8 +9,7 @@ from typing import Any
 from ...core.micrograph.pairing import pair
 from ...models import Micrograph, shown_name
 from ..ground.refusal import Refused
-from .archives import Note, is_archive
-from .uploads import receive_upload
+from .uploads import Note, is_archive, receive_upload
 
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 

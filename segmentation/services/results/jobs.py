@@ -94,7 +94,7 @@ def _created(
     fields: dict[str, Any],
 ) -> Job:
     """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
-    parent, locked = fields["parent"], Micrograph.objects.select_for_update().filter(pk=micrograph.pk).first()
+    parent, locked = fields["parent"], Micrograph.objects.locked(micrograph.pk)
     if locked is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
     micrograph = locked
@@ -241,7 +241,7 @@ def delete_job(*, job: Job, signed: bool = False) -> None:
     job.reruns.update(parent=None)
     if job.sample_id and not superseded:
         _give_way_to_the_one_before(job)
-    Job.objects.select_for_update().filter(pk=job.pk).first()  # an edit may be under way
+    Job.objects.locked(job.pk)  # an edit may be under way
     job.delete()
     discard_unused(micrograph)
 
@@ -267,7 +267,7 @@ def _locked_upload(job: Job) -> Micrograph:
 
     Raises Refused if it is gone.
     """
-    micrograph = Micrograph.objects.select_for_update().filter(pk=job.micrograph_id).first()
+    micrograph = Micrograph.objects.locked(job.micrograph_id)
     if micrograph is None:
         raise Refused(GONE, 404)
     return micrograph

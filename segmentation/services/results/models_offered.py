@@ -15,7 +15,7 @@ from ...models import ModelDefault, Training
 from ..ground import staff_log
 from ..ground.refusal import Refused
 
-BY_IMAGE = "Chosen by the image"  # title of the automatic names
+BY_IMAGE = "Automatic"  # title of the automatic names
 REMEMBERED = 20  # models that were the default before
 NO_ACCOUNT = "Sign in first: a default belongs to an account."
 STAFF_ONLY = "Only staff with the right to change defaults may set the model of the whole site."

@@ -20,8 +20,7 @@ from ...models import AFRESH, AGAIN, Artifact, Attempted, ExportJob, Job, Microg
 from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.calibration import disagreements, settings_calibration, used_calibration
-from ..ground.files import publishing, remove_folder
-from .archives import LocalFile
+from ..ground.files import LocalFile, publishing, remove_folder
 from .pooling import refresh_after_commit
 from .segmentations import NAME
 
@@ -41,7 +40,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
     with _publishing(job, Artifact, {"job": job}, files, known):
         if unread := summary.get("unread"):
-            Micrograph.objects.select_for_update().get(pk=job.micrograph_id)  # its data bar may be being read
+            Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
         job.finish("done", summary=summary)
         if unread:
             heed_reading(Job.objects.filter(pk=job.pk))

@@ -18,13 +18,12 @@ from ..ground.calibration import asked_calibration, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
-from .archives import Note
 from .jobs import OTHER_CONTENT, files_of, fitting
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .segmentations import segmentation_for
 from .signing import kept
-from .uploads import discard_unused
+from .uploads import Note, discard_unused
 
 GONE = "This sample has been deleted."
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."

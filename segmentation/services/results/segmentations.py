@@ -11,8 +11,7 @@ from django.db import DatabaseError
 from ...core.analysis import AnalysisSettings
 from ...core.labels.segmentation import Provenance
 from ...models import Job, Segmentation
-from ..ground.files import publishing, remove_folder
-from .archives import LocalFile
+from ..ground.files import LocalFile, publishing, remove_folder
 
 NAME = "segmentation.npz"
 

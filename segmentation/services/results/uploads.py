@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -29,6 +30,22 @@ EXAMPLES = {
     "particles": "sem-sample.tif",
     **{kind: f"{kind}.tif" for kind in ("bubbles", "grains", "layers", "phases")},
 }
+
+
+class Note(NamedTuple):
+    """A sentence about an uploaded file; the name is "" if it is not about a single file. status: of HTTP."""
+
+    name: str
+    sentence: str
+    status: int = 200
+
+
+def is_archive(file: Any) -> bool:
+    """Whether an uploaded file is a ZIP archive, by its first bytes."""
+    file.seek(0)
+    head = file.read(4)
+    file.seek(0)
+    return head in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def receive_upload(
@@ -98,6 +115,12 @@ def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
+
+
+@cache
+def sample_sha256() -> str:
+    """By which the result of the sample image is known."""
+    return hashlib.sha256(example_file("particles").read_bytes()).hexdigest()
 
 
 def _check_kind(file: Any) -> None:

@@ -48,6 +48,29 @@ class Usage(NamedTuple):
     last: datetime | None
 
 
+class Person(NamedTuple):
+    """An account for the staff. stored: bytes of its images and results; last: its last signing in."""
+
+    name: str
+    role: str
+    stored: int
+    last: datetime | None
+
+
+def people(most: int = 30) -> list[Person]:
+    """The accounts, those that signed in last before the others."""
+    users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
+    return [
+        Person(user.get_username(), _role(user), stored_bytes(Q(owner=user)), user.last_login) for user in users[:most]
+    ]
+
+
+def _role(user: Any) -> str:
+    role = "administrator" if user.is_superuser else "staff" if user.is_staff else "user"
+    groups = ", ".join(group.name for group in user.groups.all())
+    return "switched off" if not user.is_active else f"{role} ({groups})" if groups else role
+
+
 def check_quota(wanted: int, *, user: Any, visitor: UUID | None, address: str) -> None:
     """Raises Refused (507) where a sender would store more than DEEPSEGM_STORED_GB; 0 is no limit."""
     limit = settings.DEEPSEGM_STORED_GB * 2**30

@@ -28,6 +28,7 @@ from ...models import Attempted, Job, Micrograph, WorkerProcess
 from ...models.workers import ALIVE
 from ..ground.kinds import KINDS
 from ..ground.space import free_bytes, is_scarce
+from ..results import usage
 from .upkeep import storage_used
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ def _broker() -> str:
 
 def _workers() -> str:
     idle = [each.queue for each in queues() if not each.workers]
-    return f"No worker is running for: {', '.join(idle)}. Start one (README, Several machines)." if idle else ""
+    return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 
 
 def _age() -> str:
@@ -235,7 +236,7 @@ def slowest_stages(most: int = 1000) -> list[tuple[str, float]]:
     return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]
 
 
-_stored = seldom(storage_used)
+_stored, people = seldom(storage_used), seldom(usage.people)
 
 
 def disk() -> dict[str, int | None]:

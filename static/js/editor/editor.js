@@ -274,7 +274,7 @@ export class Editor {
     await this.gesture;
     const ids = [...this.selected];
     if (name === "right" && this.panel.review.heeds(ids)) return null;
-    if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Choose an object first.");
+    if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Select an object first.");
     const actions = {
       delete: () => this.run({ op: "delete", ids }).then(() => this.panel.review.after(ids)),
       merge: () => this.run({ op: "merge", ids, ...this.boundary }, { select: false }).then((made) => made && this.select(made)),
@@ -283,6 +283,7 @@ export class Editor {
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
+      alike: () => this.panel.chooser.like(),
       undo: () => this.undo(),
       redo: () => this.redo(),
     };
@@ -292,7 +293,7 @@ export class Editor {
   // What counts is right; what is set aside stays so, and what was checked by hand is not corrected once more.
   async right(ids) {
     const counted = ids.filter((id) => this.objects.get(id)?.kept);
-    if (!counted.length) return this.say(TOUCH ? "This is set aside." : "This is set aside: K makes it count.");
+    if (!counted.length) return this.say(TOUCH ? "This is left out." : "This is left out: K makes it count.");
     const left = counted.filter((id) => !this.objects.get(id).byHand);
     return left.length ? this.run({ op: "reviewed", ids: left }) : this.say("You have checked this already.");
   }
@@ -313,7 +314,7 @@ export class Editor {
   }
 
   redraw(ids) {
-    if (ids.length !== 1) return this.say("Choose one object, then draw it anew.");
+    if (ids.length !== 1) return this.say("Select one object, then draw it anew.");
     this.use("draw");
     this.redrawing = true;
     return this.say(`Draw around object ${ids[0]}: the new outline takes the place of the old one.`);

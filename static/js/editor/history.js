@@ -10,7 +10,7 @@ export function meanwhile(edits, { author, visitor }) {
 export function wordsOf({ op, ids = [], id, reason }) {
   const many = id !== undefined ? [id] : ids;
   const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
-  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `setting aside${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: "added object" };
+  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: "added object" };
   return `${words[op] ?? op}${of}`;
 }
 

@@ -215,6 +215,7 @@ export class Panel {
 
   selected() {
     const { editor } = this;
+    this.chooser.left();
     const ids = [...editor.selected];
     const records = ids.map((id) => editor.objects.get(id)).filter(Boolean);
     for (const line of this.root.querySelectorAll("[data-chosen]")) line.textContent = this.wordsOf(records);
@@ -235,12 +236,12 @@ export class Panel {
 
   wordsOf(records) {
     const { thing, things } = this.editor.facts;
-    if (!records.length) return `No ${thing} is chosen.`;
-    if (records.length > 1) return `${records.length} ${things} are chosen.`;
+    if (!records.length) return `No ${thing} is selected.`;
+    if (records.length > 1) return `${records.length} ${things} are selected.`;
     const [one] = records;
     const size = this.editor.size;
     const facts = [one.class, Number.isFinite(one[size]) ? `${this.lengths.said(one, size)} ${this.lengths.unit}` : "", Number.isFinite(one.confidence) ? `confidence ${one.confidence.toFixed(2)}` : "", one.byHand ? "checked by hand" : ""];
-    return `${thing} ${one.id}: ${facts.filter(Boolean).join(", ")}; ${one.kept ? "counts" : `set aside: ${one.reason}`}`.replace(/^./, (letter) => letter.toUpperCase());
+    return `${thing} ${one.id}: ${facts.filter(Boolean).join(", ")}; ${one.kept ? "counts" : `left out: ${one.reason}`}`.replace(/^./, (letter) => letter.toUpperCase());
   }
 
   setAside() {

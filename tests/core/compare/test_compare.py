@@ -16,7 +16,7 @@ from segmentation.core.compare.sides import Side, Sizes
 from segmentation.core.measure.fractions import wilson
 from segmentation.core.measure.matching import Kind
 from segmentation.core.measure.quantities import Value
-from segmentation.lab.instances.counts import count_image
+from segmentation.lab.training.instances.counts import count_image
 from tests.core.builders import disc_labels
 
 RNG = np.random.default_rng(5)

@@ -14,7 +14,7 @@ from segmentation.core.labels.region_merging import border_features, merge, merg
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.separate import separate
 from segmentation.core.labels.working import WorkingLabels
-from segmentation.lab.instances.targets import inner_distance
+from segmentation.lab.training.instances.targets import inner_distance
 from tests.core.labels.test_separate import label_discs
 from tests.core.network.test_inference import tiny_card
 

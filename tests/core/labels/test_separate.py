@@ -5,7 +5,7 @@ import pytest
 
 from segmentation.core.labels import separate as separating
 from segmentation.core.labels.separate import fill_holes, mean_over_labels, renumber, separate
-from segmentation.lab.instances.targets import inner_distance
+from segmentation.lab.training.instances.targets import inner_distance
 
 
 def disc(shape, row, column, radius):

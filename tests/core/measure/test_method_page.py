@@ -15,7 +15,7 @@ def page():
     return PAGE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", ["columns", "numbers", "shapes"])
 def test_every_table_has_its_place(name):
     made = put(page(), name, ["| a |", "|---|"])
     assert f"<!-- {name} -->\n| a |\n|---|\n<!-- end of {name} -->" in made

@@ -13,7 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network import cards, textures
-from segmentation.lab import textures as learning
+from segmentation.lab.research import textures as learning
 
 
 def grain(seed, reach):

@@ -163,7 +163,7 @@ class TestScale:
 def test_the_kinds_of_analysis(get):
     told = get("/tasks").json()["tasks"]
     assert [task["name"] for task in told] == ["particles"]
-    assert {"name": "particles", "title": "Particles"} in told[0]["models"]
+    assert {"name": "particles", "title": "Particles", "comparison": False} in told[0]["models"]
     assert told[0]["settings"]["polarity"]["enum"] == ["auto", "bright", "dark"]
 
 

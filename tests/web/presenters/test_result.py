@@ -390,4 +390,4 @@ def test_of_a_refused_image_lists_say_no_number_and_no_dash():
 
 
 def test_the_automatic_name_of_a_model_is_no_title():
-    assert title_of("auto-particles") == "Chosen by the image"
+    assert title_of("auto-particles") == "Automatic"

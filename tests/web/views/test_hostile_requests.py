@@ -80,9 +80,9 @@ def test_names_and_passwords_in_basic_auth(name, password):
     assert response.json()["error"].endswith(".")
 
 
-@pytest.mark.parametrize("name", ["username", "password", "next", "csrfmiddlewaretoken"])
+@pytest.mark.parametrize("name", ["login", "password", "next", "csrfmiddlewaretoken"])
 def test_nul_bytes_in_the_sign_in_form(client, name):
-    assert client.post("/accounts/login/", {"username": "a", "password": "b", name: "a\0b"}).status_code in (200, 403)
+    assert client.post("/accounts/login/", {"login": "a", "password": "b", name: "a\0b"}).status_code in (200, 403)
 
 
 @pytest.mark.parametrize("field", ["name", "width", "threshold", "model", "nm_per_pixel", "otherwise_width"])
@@ -117,7 +117,7 @@ class TestJson:
         def broken(*args):
             raise ZeroDivisionError("secret detail")
 
-        monkeypatch.setattr("segmentation.api.jobs.described", broken)
+        monkeypatch.setattr("segmentation.models.Job.position", broken)
         response = Client(raise_request_exception=False).get(f"/api/v1/jobs/{make_job().pk}")
         assert response.status_code == 500
         assert "our software" in response.json()["error"] and "secret" not in response.json()["error"]
@@ -134,7 +134,7 @@ class TestJson:
         def broken(*args, **kwargs):
             raise problem
 
-        monkeypatch.setattr("segmentation.api.jobs.described", broken)
+        monkeypatch.setattr("segmentation.models.Job.position", broken)
         monkeypatch.setattr("segmentation.views.jobs._page", broken)
         job = make_job()
         response = client.get(f"/api/v1/jobs/{job.pk}")

@@ -27,7 +27,7 @@ def maker(client):
 
 
 def names(response):
-    return {row["job"].micrograph.name for row in response.context["rows"]}
+    return {card.name for card in response.context["cards"]}
 
 
 def test_empty(client):
@@ -49,20 +49,21 @@ def test_each_sees_their_own(client, make_micrograph, make_job, alice, charlie, 
 
 
 def test_rows_in_every_state(maker, make_job):
-    make_job(visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY, files=["thumbnail.webp"])
+    bars = {"edges": [0.0, 10.0, 20.0], "counts": [[4, 2]]}
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary={**SUMMARY, "histogram": bars}, files=["thumbnail.webp"])
     make_job(visitor=VISITOR, state=Job.State.RUNNING, progress=0.4)
     make_job(visitor=VISITOR, state=Job.State.QUEUED)
     make_job(visitor=VISITOR, state=Job.State.FAILED, error="no")
     make_job(visitor=VISITOR, state=Job.State.CANCELLED)
     page = words(maker.get("/results/"))
     for told in (
-        "Done",
+        'd="M0.00 32V0.00h50.00V32zM50.00 32V16.00h50.00V32z"',
         "Running",
         "Waiting",
         "Failed",
         "Cancelled",
-        ">261<",
-        ">155 nm<",
+        ">Median 155 nm<",
+        "261 counted",
         'value="40"',
         "thumbnail.webp",
     ):
@@ -71,8 +72,8 @@ def test_rows_in_every_state(maker, make_job):
 
 def test_nothing_kept_has_no_median(maker, make_job):
     make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(n_kept=0, median=None))
-    row = maker.get("/results/").context["rows"][0]
-    assert (row["kept"], row["median"]) == (0, "")
+    (card,) = maker.get("/results/").context["cards"]
+    assert (card.counted, card.number) == ("0 counted", "")
 
 
 def test_it_refreshes_itself_only_while_something_runs(maker, make_job):
@@ -93,8 +94,8 @@ def test_pages(maker, make_micrograph, make_job):
         make_job(visitor=VISITOR, state=Job.State.CANCELLED)
     assert "page 1 of 2" in words(maker.get("/results/"))
     assert "?state=cancelled&amp;page=2" in words(maker.get("/results/?state=cancelled"))
-    assert len(maker.get("/results/?page=2").context["rows"]) == 1
-    assert len(maker.get("/results/?page=nonsense").context["rows"]) == 50
+    assert len(maker.get("/results/?page=2").context["cards"]) == 1
+    assert len(maker.get("/results/?page=nonsense").context["cards"]) == 50
 
 
 def test_many_rows_ask_few_questions(maker, make_micrograph, make_job, django_assert_max_num_queries):
@@ -118,14 +119,15 @@ def test_five_thousand_results_are_listed_by_indexes(client, make_job, alice, rf
     Job.objects.bulk_create([Job(**row) for row in fresh], batch_size=500)
     client.force_login(alice)
     with django_assert_max_num_queries(20):
-        assert len(client.get("/results/").context["rows"]) == 50
+        assert len(client.get("/results/").context["cards"]) == 50
     request = rf.get("/results/")
     request.user, request.visitor = alice, None
     for _ in range(2 if connection.vendor == "sqlite" else 0):
-        for query in ("", "sort=-median", "sort=name", "q=tif", "state=done", "sample=none"):
-            steps = results._found(request, QueryDict(query)).explain().splitlines()
-            inner = [step for step in steps if " U0" in step]
-            assert inner and all("(micrograph_id=? AND owner_id=?)" in step for step in inner), steps
+        for query in ("", "sort=-median", "sort=name", "q=tif", "state=done", "show=images"):
+            steps = results.entries(request, QueryDict(query)).explain().splitlines()
+            again = {step.split()[0] for step in steps if "CORRELATED" in step}  # run for every row
+            inner = [step for step in steps if step.split()[1] in again and " U0" in step]
+            assert inner and all("(micrograph_id=? AND owner_id=?)" in step for step in inner), (query, steps)
         services.optimise()
 
 
@@ -140,7 +142,7 @@ def test_only_reading(client):
 
 def listed(client, query=""):
     """The names of the rows in their order."""
-    return [row["job"].micrograph.name for row in client.get(f"/results/{query}").context["rows"]]
+    return [card.name for card in client.get(f"/results/{query}").context["cards"]]
 
 
 def many(make_micrograph, make_job):
@@ -188,47 +190,61 @@ def test_searched_and_narrowed(maker, make_micrograph, make_job, make_sample):
     many(make_micrograph, make_job)
     sample = make_sample(Job.State.DONE, Job.State.RUNNING, name="Powder 7", visitor=VISITOR)
     assert listed(maker, "?q=TIF&sort=name") == ["A.tif", "b.tif", "c.tif"]
-    assert set(listed(maker, "?q=powder")) == {"0.png", "1.png"}
-    assert listed(maker, "?q=powder+0") == ["0.png"]
-    assert listed(maker, "?state=under-way") == ["1.png"]
+    assert (
+        listed(maker, "?q=powder") == listed(maker, "?q=powder+0.png") == listed(maker, "?show=samples") == ["Powder 7"]
+    )
+    assert listed(maker, "?q=0.png") == ["Powder 7"], "an image of a sample is found in it"
+    assert listed(maker, "?state=under-way") == ["Powder 7"]
     assert listed(maker, "?state=failed") == ["c.tif"]
-    assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}
-    assert set(listed(maker, "?sample=none")) == {"A.tif", "b.tif", "c.tif"}
+    assert set(listed(maker, "?show=images")) == {"A.tif", "b.tif", "c.tif"}
     pooled = sample.jobs.first()
     again = make_job(micrograph=pooled.micrograph, parent=pooled, visitor=VISITOR, state=Job.State.DONE)
-    assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}, "one of them was analysed again"
-    assert "0.png" not in listed(maker, "?sample=none")
+    assert "0.png" not in listed(maker), "one of them was analysed again"
     others = make_sample(Job.State.DONE, visitor=uuid4()).jobs.get()
     mine = make_job(micrograph=others.micrograph, parent=others, visitor=VISITOR, state=Job.State.DONE)
-    assert listed(maker, "?sample=none").count("0.png") == 1, "it is in a sample of somebody else's"
-    mine.delete()
-    asked = words(maker.post("/results/selected/", {"do": "delete", "job": [str(again.pk)]}))
-    assert "1 of them belongs" in asked
-    again.delete()
-    assert len(listed(maker, "?state=nonsense&sample=nonsense")) == 5
+    assert listed(maker).count("0.png") == 1, "it is in a sample of somebody else's"
+    mine.delete(), again.delete()
+    assert len(listed(maker, "?state=nonsense&show=nonsense")) == 4
     page = words(maker.get("/results/?q=%3Cb%3E"))
     assert "No result matches" in page
     assert 'value="&lt;b&gt;"' in page
 
 
-def test_others_samples_are_not_offered(maker, make_sample, make_job):
-    make_job(visitor=VISITOR)
+def test_others_samples_are_not_listed(maker, make_sample):
     make_sample(name="Secret powder", visitor=uuid4())
     assert "Secret powder" not in words(maker.get("/results/"))
 
 
-def test_revisions_are_folded_under_their_image(maker, make_micrograph, make_job):
+def test_samples_stand_among_the_images(maker, make_job, make_sample):
+    """With the median of all, the histogram of all images together, and how many of these have ended."""
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(median=200.0))
+    pooled = {
+        "of": [str(uuid4())],
+        **SUMMARY["statistics"],
+        "histogram": {"edges": [0, 1, 2], "counts": [[1, 0], [3, 2]]},
+    }
+    sample = make_sample(Job.State.DONE, Job.State.FAILED, visitor=VISITOR, state="done", pooled=pooled)
+    first, second = maker.get("/results/?sort=median").context["cards"]
+    assert (first.pk, first.number, first.counted) == (
+        sample.pk,
+        "median 155 nm",
+        "2 images, 1 without a result, 261 counted",
+    )
+    assert first.bars == "M0.00 32V0.00h50.00V32zM50.00 32V16.00h50.00V32z"
+    assert second.number == "median 200 nm"
+
+
+def test_earlier_versions_are_counted(maker, make_micrograph, make_job):
     micrograph = make_micrograph(name="one.tif", visitor=VISITOR)
-    old, newer = (
+    _, newer = (
         make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE, summary=summary(median=size))
         for size in (10.0, 20.0)
     )
     another = uuid4()
     make_job(micrograph=micrograph, visitor=another, state=Job.State.DONE, created=timezone.now())
-    (row,) = maker.get("/results/").context["rows"]
-    assert row["job"] == newer
-    assert [(each["job"], each["median"]) for each in row["older"]] == [(old, "10.0 nm")]
-    assert "1 earlier revision<" in words(maker.get("/results/"))
+    (card,) = maker.get("/results/").context["cards"]
+    assert (card.pk, card.number, card.older) == (newer.pk, "median 20.0 nm", 1)
+    assert "1 earlier version " in words(maker.get("/results/"))
 
 
 def chosen(client, do, *jobs, **fields):
@@ -303,7 +319,7 @@ class TestDelete:
         stays = make_job(visitor=VISITOR)
         question = words(chosen(maker, "delete", newest))
         assert "Delete this result?" in question
-        assert "1 earlier revision" in question
+        assert "1 earlier version" in question
         assert Job.objects.count() == 3
         response = chosen(maker, "delete", newest, sure="yes")
         assert (response.status_code, response["Location"]) == (302, "/results/")
@@ -329,10 +345,16 @@ class TestDelete:
         assert "Delete 2 results?" in words(question)
         assert set(Job.objects.all()) == {*jobs, other}
 
+    def test_a_sample_goes_with_its_images(self, maker, make_sample):
+        sample = make_sample(Job.State.DONE, Job.State.DONE, state="done", name="Powder", visitor=VISITOR)
+        question = words(chosen(maker, "delete", sample=[str(sample.pk)]))
+        assert "Powder" in question and "with all their images" in question
+        chosen(maker, "delete", sample=[str(sample.pk)], sure="yes")
+        assert not Job.objects.exists()
+
     def test_a_sample_is_pooled_without(self, maker, make_sample, django_capture_on_commit_callbacks):
         sample = make_sample(Job.State.DONE, Job.State.DONE, state="done", visitor=VISITOR)
         job = sample.jobs.first()
-        assert "1 of them belongs" in words(chosen(maker, "delete", job))
         with django_capture_on_commit_callbacks(execute=True):
             chosen(maker, "delete", job, sure="yes")
         sample.refresh_from_db()

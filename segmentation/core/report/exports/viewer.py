@@ -190,17 +190,18 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
 
 
 def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area, with what counts in colour unless the image is of another kind, no side over 320 px, as
-    WebP."""
-    from ..picture import analysed, painted, sampled
+    """The analysed area, with what counts in colour and what does not in grey, no side over 320 px, as WebP; the bare
+    picture where nothing counts or the image is of another kind."""
+    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, sampled
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
-    labels = np.where(np.r_[False, Objects.of(analysis).kept][labels], labels, 0)
-    if analysis.refused or not labels.any():
+    counts = np.r_[False, Objects.of(analysis).kept]
+    if analysis.refused or not counts[labels].any():
         return _webp(picture)
-    numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).semantic else None
-    return _webp(painted(picture, labels, 0.6, numbers))
+    semantic = tasks.find(used.provenance.task).semantic
+    numbers = np.r_[0, used.classes].astype(np.intp) if semantic else colour_numbers(labels, len(used))
+    return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
 def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:

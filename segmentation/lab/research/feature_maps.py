@@ -1,0 +1,201 @@
+"""What the convolution, max-pool and up-sampling layers of a network make of an image (seed 000)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ...core.micrograph.contrast import clip_outliers
+from ...core.micrograph.types import GreyImage
+from ...core.network.architectures import STRIDE
+from ...core.network.cards import LAYERS
+from ...core.network.resample import resize
+from ..training.files import write_picture
+
+KINDS: dict[str, Callable[[nn.Module], bool]] = dict(
+    zip(
+        LAYERS,
+        (
+            lambda module: isinstance(module, nn.Conv2d),
+            # Networks without max-pools halve their maps by convolutions in steps of 2, which are named so.
+            lambda module: isinstance(module, nn.MaxPool2d | nn.Conv2d) and module.stride in (2, (2, 2)),
+            lambda module: isinstance(module, nn.Upsample | nn.ConvTranspose2d),
+        ),
+        strict=True,
+    )
+)
+EVERY = "all"
+LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
+TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
+SMALL = (24, 5, 4)  # the same of the pictures beside a card, and how many layers stand abreast
+WHOLE = 256  # px, longest side of a map where all of a layer are shown
+NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
+STEPS = "(a convolution in steps of 2, no max-pool)"
+HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
+Maps = NDArray[np.uint8]
+
+
+class UnknownLayer(ValueError):
+    """The network has no such layer; the message lists its layers."""
+
+
+class Layer(NamedTuple):
+    """What a layer made. shape: (channels, h, w). maps: (m, h, w) uint8 of m of its channels, each scaled to its own
+    range."""
+
+    name: str
+    shape: tuple[int, int, int]
+    maps: Maps
+
+
+def write_feature_maps(network: nn.Module, pixels: GreyImage, out: Path) -> list[Path]:
+    """Write convolutions.png, max-pools.png and up-samplings.png into `out`: a row for each layer in the order of its
+    work, up to MOST maps of each.
+
+    pixels: (H, W) as acquired. Raises CannotWrite.
+    """
+    files = []
+    for kind, layers in feature_maps(network, pixels).items():
+        files.append(out / f"{kind}.png")
+        write_picture(files[-1], sheet(layers, NONE.format(kind=kind)))
+    return files
+
+
+def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], out: Path) -> list[Path]:
+    """Write a picture of every map of each layer of these names, or of all layers (EVERY), into `out`.
+
+    Raises UnknownLayer, CannotWrite.
+    """
+    found = feature_maps(network, pixels, names)
+    layers = {each.name: each for layers in found.values() for each in layers}  # a strided convolution is in two lists
+    if unknown := set(names) - set(layers) - {EVERY}:
+        known = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
+        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(known)}.")
+    files = []
+    for name, layer in layers.items():
+        if STEPS not in name:
+            files.append(out / f"{re.sub('[. #()]+', '-', name)}.png")
+            write_picture(files[-1], every_map(layer))
+    return files
+
+
+def feature_maps(
+    network: nn.Module, pixels: GreyImage, names: Collection[str] = (), most: int = MOST
+) -> dict[str, list[Layer]]:
+    """The maps of every layer in the order of its work, for each of KINDS; of the layers of these names, or of all
+    with EVERY, all maps, and nothing of the others.
+
+    Enlarging without a layer of its own is taken from the decoder's blocks. pixels: (H, W) as acquired.
+    """
+    found: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
+    hooks = []
+
+    def note(kind: str, name: str, made: Tensor) -> None:
+        if not names or EVERY in names or name in names:
+            times = sum(each.name.partition(" #")[0] == name for each in found[kind])  # one module may work twice
+            said = f"{name} #{times + 1}" if times else name
+            found[kind].append(_layer(said, made[0], None if names else most))
+
+    for name, module in network.named_modules():
+        for kind, fits in KINDS.items():
+            if fits(module):
+                strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
+                said = f"{name} {STEPS}" if strided else name
+                hooks.append(module.register_forward_hook(lambda *call, noted=(kind, said): note(*noted, call[-1])))
+    try:
+        with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
+            network.eval()(_shown(pixels))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+class _Enlargements(TorchFunctionMode):
+    """Passes on the name and the result of every `interpolate` while it is entered. (torchvision's
+    create_feature_extractor cannot trace U-Net++, FPN, LinkNet or DeepLab, and keeps the maps of all layers.)"""
+
+    def __init__(self, note: Callable[[str, Tensor], None]) -> None:
+        super().__init__()
+        self.note, self.count = note, 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        if function is nn.functional.interpolate:
+            self.count += 1
+            self.note(f"up-sampling {self.count}", made)
+        return made
+
+
+def _layer(name: str, made: Tensor, most: int | None) -> Layer:
+    channels, height, width = made.shape
+    chosen = range(channels) if most is None else np.linspace(0, channels - 1, min(most, channels)).astype(int).tolist()
+    return Layer(name, (channels, height, width), np.stack([_grey(made[channel]) for channel in chosen]))
+
+
+def _grey(values: Tensor) -> Maps:
+    found: NDArray[np.float32] = values.float().numpy()
+    low, high = np.percentile(found, [1, 99])
+    return (255 * (found - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
+
+
+def _shown(pixels: GreyImage) -> Tensor:
+    """(1, 1, h, w) in -1..1: the whole image, reduced to LARGEST px, mirrored at its ends to multiples of STRIDE."""
+    picture = clip_outliers(pixels)
+    if picture.size > LARGEST:
+        picture = resize(picture, (LARGEST / picture.size) ** 0.5)
+    short = [(0, -side % STRIDE) for side in picture.shape]
+    return torch.from_numpy(np.pad(picture, short, mode="symmetric"))[None, None] * 2 - 1
+
+
+def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, abreast: int = 1) -> Image.Image:
+    """A row of maps for each layer under its name and size; a picture of the sentence `empty` without any.
+
+    tile: px of a map. most: maps of a layer. abreast: layers side by side, to be read downwards.
+    """
+    deep = -(-len(layers) // abreast) or 1
+    wide, high = most * (tile + 4) + 8 * (abreast > 1), tile + 18
+    picture = Image.new("L", (abreast * wide, deep * high), 255)
+    pen = ImageDraw.Draw(picture)
+    if not layers:
+        pen.text((4, 4), empty, fill=0)
+    for place, (name, (channels, height, width), maps) in enumerate(layers):
+        left, top = place // deep * wide, place % deep * high
+        said = f"{name}: {channels} maps of {width} x {height} px"
+        if pen.textlength(said) > wide - 12:
+            said = f"{name}: {channels}"
+        while pen.textlength(said) > wide - 12:  # its end tells the layers apart
+            said = f"..{said.removeprefix('..')[1:]}"
+        pen.text((left + 2, top + 1), said, fill=0)
+        for column, each in enumerate(maps[:most]):
+            picture.paste(_fitted(each, tile), (left + column * (tile + 4), top + 14))
+    return picture
+
+
+def every_map(layer: Layer) -> Image.Image:
+    """All maps of a layer, in rows about as long as the picture is high, under its name and size."""
+    (channels, height, width), tiles = layer.shape, [_fitted(each, min(WHOLE, max(each.shape))) for each in layer.maps]
+    wide, high = (side + 4 for side in tiles[0].size)
+    across = max(1, round((channels * high / wide) ** 0.5), -(-400 // wide))  # the heading needs 400 px
+    picture = Image.new("L", (across * wide, -(-channels // across) * high + 16), 255)
+    heading = f"{layer.name}: {channels} maps of {width} x {height} px"
+    ImageDraw.Draw(picture).text((2, 1), heading, fill=0)
+    for number, tile in enumerate(tiles):
+        picture.paste(tile, (number % across * wide, number // across * high + 16))
+    return picture
+
+
+def _fitted(grey: Maps, side: int) -> Image.Image:
+    height, width = grey.shape
+    scale = side / max(height, width)
+    return Image.fromarray(grey).resize((max(1, round(width * scale)), max(1, round(height * scale))))

@@ -1,0 +1,95 @@
+"""What a card says besides its weights, fitted to images with truth, such as its threshold; and what a fit or a
+training changed there."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...core.network.cards import read_card
+from ...core.pace import time_left
+from ...core.truth import Pair
+from ..training import tasks
+from ..training.evaluation.predictions import Options, Predictor
+from ..training.evaluation.scores import Scorer
+from ..training.pretrained import maps_of
+from ..training.publish import set_entries
+
+ALONE = 3  # figures of each image
+FEW = 300  # objects, under which it is said that a fit to them is unsure
+WARNING = (
+    "{count} {things} are few to fit a card to: below {few} a fit may follow chance. Compare both cards on other"
+    " images, and take the old one back where the new one is no better there."
+)
+
+
+def fit_card(
+    file: Path,
+    predictor: Predictor,
+    pairs: Sequence[Pair],
+    parts: Collection[str],
+    title: str,
+    rows: int | None = None,
+    say: Callable[[str], None] = print,
+) -> Predictor:
+    """Fit parts of the card in `file`, in the order of `Scoring.fits`, and write each into it; returns the new model.
+
+    predictor: the model of that card. title: the card's name for the data. rows: only so many of every image. The card
+    as it was is kept as FILE.before. Raises UserError where there is too little to fit to, and CannotWrite.
+    """
+    task = tasks.find(predictor.card.task)
+    backup = file.with_name(f"{file.name}.before")
+    shutil.copyfile(file, backup)
+    say(f"the card as it was: {backup}")
+    if not task.classes:
+        count = sum(len(np.unique(pair.load(rows)[1])) - 1 for pair in pairs)
+        if count < FEW:
+            say(WARNING.format(count=count, things=task.name, few=FEW))
+    for name, fit in task.scoring(maps_of(predictor.card)).fits.items():
+        if name in parts:
+            say(f"fitting the {name}")
+            fitted = fit(predictor, pairs, Options(rows=rows), say)
+            set_entries(file, {**fitted.entries, "training": {f"{fitted.entry}_data": title, **fitted.facts}})
+            say(f"{name} written into {file}: {fitted.summary}")
+            predictor = replace(predictor, card=read_card(file))
+    return predictor
+
+
+def before_and_after(
+    before: Predictor,
+    after: Predictor,
+    pairs: Sequence[Pair],
+    say: Callable[[str], None],
+    what: str = "held out",
+    rows: int | None = None,
+) -> None:
+    """Say the figures of both models on each image, by its name, and on all together.
+
+    what: these images. rows: only so many of every image.
+    """
+    scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
+    options = Options(rows=rows, thresholds=False)
+    scorers = [Scorer(scoring, each, options) for each in (before, after)]
+    short = [name for name in scoring.printed if scoring.definitions[name].short][:ALONE]
+    began = time.monotonic()
+
+    def compared(names: Sequence[str], last: int = 0) -> str:
+        old, new = (scorer.figures(last) for scorer in scorers)
+        return ", ".join(
+            f"{scoring.definitions[name].title} "
+            + " -> ".join(f"{value:.3f}" if math.isfinite(value) else "–" for value in (old[name], new[name]))
+            for name in names
+        )
+
+    for number, pair in enumerate(pairs, start=1):
+        for scorer in scorers:
+            scorer.image(pair)
+        say(f"{what}, {pair.name}: {compared(short, last=1)}{time_left(began, number, len(pairs))}")
+    if pairs:
+        say(f"all {len(pairs)} {what}: {compared(scoring.printed)}")

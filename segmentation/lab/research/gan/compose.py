@@ -1,0 +1,120 @@
+"""Synthetic masks: silhouettes laid on a tile, in agglomerates, with exact instance labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_li
+from skimage.segmentation import relabel_sequential
+
+from ...training.instances.targets import boundary
+from .settings import MaskSettings
+
+Labels = NDArray[np.int32]
+Silhouette = NDArray[np.bool_]
+TRIES = 25  # places tried for one particle before it is left out
+
+
+def canvas(settings: MaskSettings) -> tuple[int, int]:
+    """(side of the canvas, margin) in px: the tile and a margin, so that particles also cross its frame."""
+    margin = int(np.ceil(settings.diameter))
+    return settings.tile + 2 * margin, margin
+
+
+def most_particles(settings: MaskSettings) -> int:
+    """Particles wanted on a canvas at most."""
+    return round(settings.particles[1] * (canvas(settings)[0] / settings.tile) ** 2)
+
+
+def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np.random.Generator) -> Labels:
+    """(tile, tile) int32 labels 1..n of particles that lie where the thresholded noise allows.
+
+    draw(d): the next silhouette, (h, w) bool, `d` px in ECD. The number wanted is drawn from `particles` for the
+    tile's area; a particle that finds no place within the overlap bound is left out.
+    """
+    side, margin = canvas(settings)
+    wanted = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
+    places = allowed_places(side, settings, rng)
+    labels = np.zeros((side, side), np.int32)
+    for number in range(1, wanted + 1):
+        size = float(np.clip(rng.normal(1, settings.spread), 0.4, 1.6))
+        silhouette = draw(settings.diameter * size)
+        for row, column in places[rng.integers(len(places), size=TRIES)]:
+            if put_beneath(labels, silhouette, row, column, number, settings.overlap):
+                break
+    return np.asarray(relabel_sequential(labels[margin:-margin, margin:-margin])[0], np.int32)
+
+
+def allowed_places(side: int, settings: MaskSettings, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n, 2) rows and columns where the noise exceeds the threshold; everywhere should it exceed it nowhere."""
+    noise = perlin(side, settings.frequency * side / settings.tile, rng)
+    places = np.argwhere(noise > settings.threshold)
+    return places if len(places) else np.argwhere(noise <= settings.threshold)
+
+
+def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, number: int, overlap: float) -> bool:
+    """Lay a silhouette, centred at (row, column), beneath all that lies there; whether that was possible.
+
+    It is not where others would hide more than `overlap` of it or leave it in several pieces. What lay there before
+    does not change, so no particle ever loses more than the bound.
+    """
+    top, left = row - silhouette.shape[0] // 2, column - silhouette.shape[1] // 2
+    bottom, right = top + silhouette.shape[0], left + silhouette.shape[1]
+    window = np.s_[max(0, top) : min(labels.shape[0], bottom), max(0, left) : min(labels.shape[1], right)]
+    inside = silhouette[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
+    seen = inside & (labels[window] == 0)
+    if not inside.any() or seen.sum() < (1 - overlap) * inside.sum():
+        return False
+    if seen.sum() < inside.sum() and ndimage.label(seen)[1] != 1:
+        return False
+    labels[window][seen] = number
+    return True
+
+
+def drawn(labels: Labels) -> NDArray[np.uint8]:
+    """The mask as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
+
+    Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
+    """
+    contact = boundary(labels, contacts=True)
+    return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)
+
+
+def bright_enough(picture: NDArray[np.uint8], labels: Labels) -> tuple[Labels, int]:
+    """(labels, rejected): the particles whose mean grey reaches the picture's Li threshold, numbered 1..n anew.
+
+    picture: (H, W) uint8, particles bright. labels: (H, W) int32. Li & Lee, Pattern Recognition 26, 617 (1993).
+    In a picture of one grey no particle is seen, so all are rejected.
+    """
+    count = int(labels.max())
+    if count == 0:
+        return labels, 0
+    means = np.asarray(ndimage.mean(picture, labels, np.arange(1, count + 1)))
+    dark = means < threshold_li(picture) if picture.min() < picture.max() else np.ones(count, bool)
+    keep = np.concatenate([[True], ~dark])
+    return np.asarray(relabel_sequential(np.where(keep[labels], labels, 0))[0], np.int32), int(dark.sum())
+
+
+def perlin(side: int, cells: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(side, side) float32 gradient noise, 0.5 on average, nearly always within 0..1; about `cells` cells along a side.
+
+    Perlin, Improving Noise (2002): random unit gradients on a lattice, blended by 6 t^5 - 15 t^4 + 10 t^3.
+    """
+    count = int(np.ceil(cells)) + 2
+    angle = rng.uniform(0, 2 * np.pi, (count, count))
+    place = (np.arange(side) + 0.5) * cells / side + rng.random()
+    cell = place.astype(int)
+    t = place - cell
+    blend = t**3 * (6 * t**2 - 15 * t + 10)
+
+    def corner(down: int, right: int) -> NDArray[np.float64]:
+        here = angle[np.ix_(cell + down, cell + right)]
+        return np.sin(here) * (t - down)[:, None] + np.cos(here) * (t - right)[None]
+
+    upper = corner(0, 0) + blend[None] * (corner(0, 1) - corner(0, 0))
+    lower = corner(1, 0) + blend[None] * (corner(1, 1) - corner(1, 0))
+    value = upper + blend[:, None] * (lower - upper)  # within +-sqrt(1/2)
+    return (0.5 + value * np.sqrt(0.5)).astype(np.float32)

@@ -1,0 +1,251 @@
+"""Stage cyclegan: generators G_AB and G_BA, masks to micrographs and back, without a single labelled micrograph."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss, mse_loss
+
+from ...training.augmentation import turned_or_mirrored
+from ...training.sheets import in_rows
+from .compose import Labels, drawn
+from .loop import GanTrainer, move, shade
+from .settings import CycleSettings
+from .stock import Micrographs, crop_micrograph
+
+SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measurement
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions; their result is added to the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.layers(x)
+        return out
+
+
+def make_generator(filters: int, blocks: int) -> nn.Sequential:
+    """(B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
+    layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normed(nn.Conv2d(1, filters, 7), filters)]
+    for width in (filters, 2 * filters):
+        layers += normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), 2 * width)
+    layers += [Residual(4 * filters) for _ in range(blocks)]
+    for width in (4 * filters, 2 * filters):
+        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += normed(up, width // 2)
+    return initialised(nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 1, 7), nn.Tanh()))
+
+
+def make_discriminator(filters: int) -> nn.Sequential:
+    """(B, 1, H, W) to (B, 1, h, w): how real each patch of 70 px looks, 1 for real."""
+    layers: list[nn.Module] = [nn.Conv2d(1, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
+        convolution = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
+        layers += [convolution, nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2)]
+    return initialised(nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, padding=1)))
+
+
+def normed(convolution: nn.Module, channels: int) -> list[nn.Module]:
+    return [convolution, nn.InstanceNorm2d(channels), nn.ReLU()]
+
+
+def initialised(network: nn.Sequential) -> nn.Sequential:
+    """Weights from N(0, 0.02), as the paper has it."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return network
+
+
+class ImagePool:
+    """The last `size` translations. Half of the pictures that a critic sees are older ones (Shrivastava 2017).
+
+    pictures: (n, 1, H, W) on the CPU, n up to `size`.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.pictures: list[Tensor] = []
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"pictures": self.pictures}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        self.pictures = state["pictures"]
+
+    def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
+        """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
+        shown = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
+        return torch.stack(shown).to(batch.device, batch.dtype)
+
+    def _one(self, picture: Tensor, noise: torch.Generator) -> Tensor:
+        if len(self.pictures) < self.size:
+            self.pictures.append(picture.clone())
+            return picture
+        if self.size == 0 or torch.rand(1, generator=noise) < 0.5:
+            return picture
+        number = int(torch.randint(self.size, (1,), generator=noise))
+        older, self.pictures[number] = self.pictures[number], picture.clone()
+        return older
+
+
+class CycleTrainer(GanTrainer):
+    """G_AB paints masks (A) as micrographs (B), G_BA finds masks in them; D_A and D_B tell theirs from real ones.
+
+    masks: label images of one tile size; micrographs: see `micrograph_stock`.
+    """
+
+    parts = ("g_ab", "g_ba", "d_a", "d_b", "generators_adam", "discriminators_adam", "micrograph_pool", "mask_pool")
+
+    def __init__(
+        self,
+        settings: CycleSettings,
+        masks: list[Labels],
+        micrographs: Micrographs,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.settings, self.masks, self.micrographs = settings, masks, micrographs
+        self.seed, self.device, self.dtype = seed, device, dtype
+        make = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
+        judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
+        networks = [n.to(device, memory_format=torch.channels_last) for n in (*make, *judges)]  # type: ignore[call-overload]
+        self.g_ab, self.g_ba, self.d_b, self.d_a = networks
+        self.micrograph_pool, self.mask_pool = ImagePool(settings.pool), ImagePool(settings.pool)
+        generators = [*self.g_ab.parameters(), *self.g_ba.parameters()]
+        discriminators = [*self.d_b.parameters(), *self.d_a.parameters()]
+        self.generators_adam = torch.optim.Adam(generators, settings.learning_rate, (settings.beta, 0.999))
+        self.discriminators_adam = torch.optim.Adam(discriminators, settings.learning_rate, (settings.beta, 0.999))
+
+    def advance(self) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.seed, 2, self.step))
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        mask, micrograph = self._batch(rng)
+        self._set_rate()
+        losses, painted, found = self._move_generators(mask, micrograph)
+        older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(found, noise)
+        losses["discriminators"] = self._move_discriminators(mask, micrograph, *older)
+        self.step += 1
+        return losses
+
+    def _set_rate(self) -> None:
+        settings = self.settings
+        left = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
+        for optimiser in (self.generators_adam, self.discriminators_adam):
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, left)
+
+    def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        settings = self.settings
+        with self._autocast():
+            painted, found = self.g_ab(mask), self.g_ba(micrograph)
+            back = l1_loss(self.g_ba(painted), mask) + l1_loss(self.g_ab(found), micrograph)
+            same = l1_loss(self.g_ba(mask), mask) + l1_loss(self.g_ab(micrograph), micrograph)
+            fooled = _is(self.d_b(painted), 1) + _is(self.d_a(found), 1)
+            loss = fooled + settings.cycle * (back + settings.identity * same)
+        move(self.generators_adam, loss)
+        losses = {"fooled": fooled, "cycle": back, "identity": same}
+        return {name: value.detach() for name, value in losses.items()}, painted, found
+
+    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, found: Tensor) -> Tensor:
+        with self._autocast():
+            of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(painted), 0)
+            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(found), 0)
+            loss = 0.5 * (of_micrographs + of_masks)
+        move(self.discriminators_adam, loss)
+        return loss.detach()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+
+    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """(B, 1, S, S) masks and micrographs in -1..1."""
+        settings = self.settings
+        chosen = rng.integers(len(self.masks), size=settings.batch)
+        masks = [crop_mask(self.masks[i], settings.crop, rng) for i in chosen]
+        pictures = [crop_micrograph(self.micrographs, settings.crop, rng) for _ in chosen]
+        return self._tensor(masks), self._tensor(pictures)
+
+    def _tensor(self, pictures: list[NDArray[np.float32]]) -> Tensor:
+        stacked = torch.from_numpy(np.stack(pictures).astype(np.float32))[:, None]
+        return stacked.to(self.device).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """contrast: of painted particles against their background, in SD of the picture (0: the translation ignores
+        the mask); returned: Dice of a mask against the one found again in its own translation."""
+        contrasts, scores = [], []
+        for labels in self.masks[:SHOWN]:
+            mask = self._tensor([as_picture(labels)])
+            painted = self.g_ab(mask)
+            inside, found = mask > 0, self.g_ba(painted) > 0
+            contrasts.append(contrast(painted, inside))
+            scores.append(float(2 * (found & inside).sum() / (found.sum() + inside.sum()).clamp(min=1)))
+        return {"contrast": float(np.mean(contrasts)), "returned": float(np.mean(scores))}
+
+    @torch.no_grad()
+    def picture(self) -> NDArray[np.uint8]:
+        """Columns: mask, painted, found again; micrograph, found, painted again."""
+        rng = np.random.default_rng((self.seed, 3))
+        rows = []
+        for i in range(min(SHOWN, len(self.masks))):
+            mask = self._tensor([crop_mask(self.masks[i], self.settings.crop, rng)])
+            micrograph = self._tensor([crop_micrograph(self.micrographs, self.settings.crop, rng)])
+            painted, found = self.g_ab(mask), self.g_ba(micrograph)
+            six = (mask, painted, self.g_ba(painted), micrograph, found, self.g_ab(found))
+            rows.append([shade(picture[0, 0]) for picture in six])
+        return in_rows(rows)
+
+
+def _is(judged: Tensor, wanted: float) -> Tensor:
+    """Mean squared distance of a discriminator's judgement from `wanted` (least-squares GAN)."""
+    return mse_loss(judged.float(), torch.full_like(judged, wanted, dtype=torch.float32))
+
+
+def contrast(picture: Tensor, inside: Tensor) -> float:
+    """Mean grey inside minus mean grey outside, in SD of the picture; 0 where either is empty."""
+    if not inside.any() or inside.all():
+        return 0.0
+    return float((picture[inside].mean() - picture[~inside].mean()) / picture.std().clamp(min=1e-6))
+
+
+def as_picture(labels: Labels) -> NDArray[np.float32]:
+    """The mask as the generator sees it, -1 or 1."""
+    return drawn(labels).astype(np.float32) / 127.5 - 1
+
+
+@torch.no_grad()
+def paint(
+    network: nn.Module, mask: NDArray[np.float32], device: torch.device, dtype: torch.dtype
+) -> NDArray[np.float32]:
+    """The translation of one mask (H, W) in -1..1 by a generator."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        painted = network(torch.from_numpy(mask)[None, None].to(device))
+    out: NDArray[np.float32] = painted[0, 0].float().cpu().numpy()
+    return out
+
+
+def crop_mask(labels: Labels, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A random square of a mask, turned and mirrored at random, as the generator sees it."""
+    row, column = (int(rng.integers(n - side + 1)) for n in labels.shape)
+    return turned_or_mirrored(rng, as_picture(labels[row : row + side, column : column + side]))[0]

@@ -1,0 +1,189 @@
+"""What the stages share: training by the loop of every training, and pictures that are made one after the other."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ....core.network.runtime import Runtime
+from ....core.pace import time_left
+from ...training import runs
+from ...training.files import write_picture, write_whole
+from .settings import CycleSettings, GanRecipe, OutlineSettings
+
+SAMPLES, ORIGIN = "samples", "made_from.json"
+SAMPLE_EVERY = 50  # pictures
+Figures = dict[str, Any]
+Make = Callable[[int], tuple[Figures, NDArray[np.uint8]]]
+MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
+
+
+def deadline(minutes: float | None = None) -> Callable[[], bool]:
+    """Whether so many minutes from now on are over; None: never."""
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    return lambda: time.monotonic() >= end
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run of the route: where its folders are, what it runs on, how long each stage may take."""
+
+    recipe: GanRecipe
+    out: Path
+    base: Path
+    device: torch.device
+    minutes: float | None
+    say: Callable[[str], None]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the CycleGAN calculates in."""
+        return Runtime(str(self.device), self.recipe.precision).torch_dtype()
+
+
+class GanTrainer:
+    """One stage's networks and what moves them; `advance` makes a step, as `runs.Trainer` says.
+
+    The n-th step depends on the seed, n and the state alone. parts: names of all that a checkpoint holds.
+    """
+
+    step = 0
+    parts: tuple[str, ...]
+
+    def measure(self) -> dict[str, float]:
+        """What the stage has learned, by name; always the same names."""
+        raise NotImplementedError
+
+    def picture(self) -> NDArray[np.uint8]:
+        """(H, W) samples to look at."""
+        raise NotImplementedError
+
+
+def move(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step of the optimiser against the loss."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def train_stage(
+    work: Work,
+    stage: str,
+    settings: OutlineSettings | CycleSettings,
+    time_is_up: Callable[[], bool],
+    begin: Callable[[], GanTrainer],
+) -> bool:
+    """Advance what `begin` makes to the last step, from the checkpoint where there is one; whether it was reached.
+
+    Each checkpoint adds a row to metrics.csv and a picture to samples/. Raises BadRecipe where the stage was begun with
+    other settings.
+    """
+    folder, steps = work.out / stage, settings.steps
+    state = checkpoint_of(folder, settings) if (folder / runs.CHECKPOINT).exists() else {}
+    if state and state["step"] >= steps:
+        work.say(f"{stage}: finished before")
+        return True
+    (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
+    trainer = begin()
+    if state:
+        runs.restore(trainer, state, folder / runs.CHECKPOINT)
+        work.say(f"{stage}: resuming at step {trainer.step}")
+    runs.write_rows(folder / runs.METRICS, runs.read_rows(folder / runs.METRICS, trainer.step))
+
+    def at_checkpoint(losses: dict[str, float], seconds: float) -> None:
+        row = {**losses, **trainer.measure()}
+        runs.add_row(folder / runs.METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
+        write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
+        figures = "  ".join(f"{name} {value:.3f}" for name, value in row.items())
+        work.say(f"{stage} {trainer.step}/{steps}  {figures}  {runs.pace(seconds, trainer.step, steps)}")
+        runs.save_checkpoint(trainer, folder / runs.CHECKPOINT, settings=settings.model_dump())
+
+    runs.run_steps(
+        trainer,
+        every=settings.checkpoint,
+        ends=[steps],
+        is_over=lambda: trainer.step >= steps,
+        time_is_up=time_is_up,
+        at_checkpoint=at_checkpoint,
+    )
+    return trainer.step >= steps
+
+
+def checkpoint_of(folder: Path, settings: OutlineSettings | CycleSettings) -> runs.State:
+    """A stage's checkpoint; raises BadRecipe where it was made with other settings."""
+    state = runs.load_state(folder / runs.CHECKPOINT)
+    runs.refuse_changes(state["settings"], settings.model_dump(), MAY_DIFFER, folder)
+    return state
+
+
+def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:
+    """Values from -1 to 1 as grey 0..255."""
+    array = values.detach().float().cpu().numpy() if isinstance(values, torch.Tensor) else values
+    return np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def make_pictures(
+    work: Work,
+    stage: str,
+    kinds: tuple[str, ...],
+    origin: dict[str, Any],
+    count: int,
+    time_is_up: Callable[[], bool],
+    begin: Callable[[], Make],
+) -> bool:
+    """Make as many pictures as are not there yet; whether the end was reached.
+
+    Those made from something else (an earlier state of the stage before, other settings) are removed first. kinds:
+    folders. What `begin` returns writes the files of a number, and gives its row of metrics.csv and a picture to look
+    at.
+    """
+    folder = work.out / stage
+    for kind in (*kinds, SAMPLES):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    if read_json(folder / ORIGIN) != json.loads(json.dumps(origin)):
+        old = [f for kind in (*kinds, SAMPLES) for f in numbered(folder / kind)]
+        if old:
+            work.say(f"{stage}: {len(old)} pictures of another origin are removed")
+        for picture in (*old, folder / runs.METRICS):
+            picture.unlink(missing_ok=True)
+        write_whole(folder / ORIGIN, json.dumps(origin, indent=2).encode())
+    rows = runs.read_rows(folder / runs.METRICS)
+    runs.write_rows(folder / runs.METRICS, rows)  # without what a kill left half written
+    if len(rows) >= count:
+        work.say(f"{stage}: finished before")
+        return True
+    make, began = begin(), time.monotonic()
+    for number in range(len(rows), count):
+        if time_is_up():
+            return False
+        row, sample = make(number)
+        runs.add_row(folder / runs.METRICS, {"number": number + 1, **row})
+        if number % SAMPLE_EVERY == 0 or number == count - 1:
+            write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
+            figures = "  ".join(f"{name} {value}" for name, value in row.items())
+            left = time_left(began, number + 1 - len(rows), count - len(rows))
+            work.say(f"{stage} {number + 1}/{count}  {figures}{left}")
+    return True
+
+
+def read_json(file: Path) -> Figures:
+    """The table in a JSON file; empty where there is none or it is damaged."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The pictures of a folder in their order."""
+    return sorted(folder.glob("[0-9]*.png"))

@@ -1,0 +1,248 @@
+"""Stage outlines: a WGAN-GP that draws outlines of single particles.
+
+Gulrajani et al., Improved Training of Wasserstein GANs (2017); the layers follow the code published with the paper,
+without its dropout, so that a resumed run repeats an unbroken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from scipy.stats import ks_2samp
+from skimage.measure import regionprops
+from torch import Tensor, nn
+
+from ...training.augmentation import turned_or_mirrored
+from ...training.sheets import in_rows
+from ...training.synthesis.scene import split_pieces
+from .loop import GanTrainer, move, shade
+from .settings import MissingStage, OutlineSettings
+
+REACH = 0.45  # of the frame's side: from a silhouette's centroid to its farthest point
+LEAST_AREA = 0.03  # of the frame, under which a drawn silhouette is a speck
+Field = NDArray[np.float32]
+Outlines = NDArray[np.uint8]  # (n, S, S), 0..255
+COMPARED = 256  # outlines whose shapes are compared at a checkpoint
+BATCH = 256  # outlines drawn at once
+PATIENCE = 20  # outlines drawn for a usable one before the generator counts as unlearned
+
+
+class Shape(NamedTuple):
+    """aspect: of the ellipse of equal moments, minor / major axis; solidity: area / area of the convex hull."""
+
+    aspect: float
+    solidity: float
+
+
+def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidity: float) -> list[NDArray[np.uint8]]:
+    """(size, size) uint8 silhouettes, 0..255 with soft edges, of the whole particles of a label image.
+
+    Outlines are left out that touch the frame, have an ECD below `smallest` px, or a solidity below `solidity`.
+    Each is centred on its centroid and scaled so that it reaches REACH of the frame, however it is turned.
+    """
+    found = []
+    rows, columns = labels.shape
+    for region in regionprops(split_pieces(labels)):
+        top, left, bottom, right = region.bbox
+        whole = top > 0 and left > 0 and bottom < rows and right < columns
+        if whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
+            found.append(framed(np.asarray(region.image_filled), size))
+    return found
+
+
+def framed(inside: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
+    """A silhouette (h, w) brought to the frame (size, size), 0..255, averaged where it shrinks."""
+    points = np.argwhere(inside)
+    centre = points.mean(axis=0)
+    reach = float(np.sqrt(((points - centre) ** 2).sum(axis=1).max())) + 0.5
+    step = reach / (REACH * size)  # px of the particle per px of the frame
+    soft = inside.astype(np.float32)
+    soft = np.pad(soft, (pad := int(np.ceil(2 * step)) + 2))
+    if step > 1:
+        soft = ndimage.gaussian_filter(soft, 0.4 * step)
+    offset = centre + pad - step * (size - 1) / 2
+    moved = ndimage.affine_transform(soft, np.full(2, step), offset, (size, size), order=1)
+    return np.rint(np.clip(moved, 0, 1) * 255).astype(np.uint8)
+
+
+def clean(field: Field) -> Field | None:
+    """A drawn field (S, S), positive inside, with its largest piece only and no holes; None without a usable one."""
+    pieces, count = ndimage.label(field > 0)
+    if count == 0:
+        return None
+    inside = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
+    if inside[0].any() or inside[-1].any() or inside[:, 0].any() or inside[:, -1].any():
+        return None
+    filled = ndimage.binary_fill_holes(inside)
+    if filled.sum() < LEAST_AREA * field.size:
+        return None
+    kept = np.where(inside, field, -1)
+    return np.where(filled & ~inside, 1, kept).astype(np.float32)
+
+
+def shape_of(field: Field) -> Shape:
+    """Shape of a cleaned field's silhouette."""
+    region = regionprops((field > 0).astype(np.uint8))[0]
+    return Shape(region.axis_minor_length / max(region.axis_major_length, 1e-6), region.solidity)
+
+
+def at_diameter(field: Field, diameter: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The cleaned field's silhouette at `diameter` px of ECD, turned by quarters and mirrored at random."""
+    factor = diameter / np.sqrt(4 * (field > 0).sum() / np.pi)
+    side = max(3, round(len(field) * factor))
+    resized = Image.fromarray(np.ascontiguousarray(turned_or_mirrored(rng, field)[0])).resize(
+        (side, side), Image.Resampling.BILINEAR
+    )
+    inside = np.asarray(resized) > 0
+    return inside[np.ix_(inside.any(axis=1), inside.any(axis=0))]
+
+
+class Generator(nn.Module):
+    """(B, latent) normal numbers to (B, 1, S, S) silhouettes in -1..1, positive inside."""
+
+    def __init__(self, settings: OutlineSettings) -> None:
+        super().__init__()
+        self.side, f = settings.size // 8, settings.filters
+        self.start = nn.Linear(settings.latent, 4 * f * self.side**2, bias=False)
+        self.layers = nn.Sequential(
+            nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubled(4 * f, 2 * f), *doubled(2 * f, f), *last(f)
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        x = self.start(latent).reshape(len(latent), -1, self.side, self.side)
+        out: Tensor = self.layers(x)
+        return out
+
+
+def doubled(channels_in: int, channels_out: int) -> list[nn.Module]:
+    """Twice the side: nearest pixel, then a 3x3 convolution."""
+    convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+    return [nn.Upsample(scale_factor=2), convolution, nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.2)]
+
+
+def last(channels: int) -> list[nn.Module]:
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(channels, 1, 3, padding=1), nn.Tanh()]
+
+
+def make_critic(settings: OutlineSettings) -> nn.Sequential:
+    """(B, 1, S, S) to (B, 1): four 5x5 convolutions of stride 2, no norms (the penalty is per sample)."""
+    widths = [1, *(settings.filters * 2**level for level in range(4))]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Conv2d(before, after, 5, stride=2, padding=2), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (settings.size // 16) ** 2, 1))
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """Mean squared deviation from 1 of the critic's gradient norm between real and fake (B, C, H, W).
+
+    share: (B, 1, 1, 1) in 0..1, uniform, as in the paper (the published code draws it from a normal distribution).
+    """
+    between = (real + share * (fake - real)).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+class OutlineTrainer(GanTrainer):
+    """The WGAN-GP. training, held_out: (n, S, S) uint8 outlines; held_out only for the comparison of shapes."""
+
+    parts = ("generator", "critic", "moves_generator", "moves_critic")
+
+    def __init__(
+        self, settings: OutlineSettings, training: Outlines, held_out: Outlines, seed: int, device: torch.device
+    ) -> None:
+        torch.manual_seed(seed)
+        self.settings, self.training, self.seed, self.device = settings, training, seed, device
+        self.generator, self.critic = Generator(settings).to(device), make_critic(settings).to(device)
+        betas = (settings.beta, 0.9)
+        self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas)
+        self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.learning_rate, betas)
+        self.held_out = held_out
+        self.true_shapes = shapes_of([as_field(outline) for outline in held_out[:COMPARED]])
+
+    def advance(self) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.seed, self.step))
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        for _ in range(self.settings.critic_steps):
+            distance, penalty = self._move_critic(rng, noise)
+        score = self.critic(self.generator(self._latent(noise))).mean()
+        move(self.moves_generator, -score)
+        self.step += 1
+        return {"distance": distance, "penalty": penalty}
+
+    def _move_critic(self, rng: np.random.Generator, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        real = self._real(rng)
+        with torch.no_grad():
+            fake = self.generator(self._latent(noise))
+        share = torch.rand(len(real), 1, 1, 1, generator=noise).to(self.device)
+        distance = self.critic(real).mean() - self.critic(fake).mean()
+        penalty = gradient_penalty(self.critic, real, fake, share)
+        move(self.moves_critic, self.settings.penalty * penalty - distance)
+        return distance.detach(), penalty.detach()
+
+    def _latent(self, noise: torch.Generator) -> Tensor:
+        return torch.randn(self.settings.batch, self.settings.latent, generator=noise).to(self.device)
+
+    def _real(self, rng: np.random.Generator) -> Tensor:
+        """A batch of real outlines, each turned by quarters and mirrored at random."""
+        chosen = self.training[rng.integers(len(self.training), size=self.settings.batch)]
+        turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
+        posed = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, turns, mirrored, strict=True)]
+        return torch.from_numpy(np.stack(posed).astype(np.float32) / 127.5 - 1)[:, None].to(self.device)
+
+    def measure(self) -> dict[str, float]:
+        """usable: share of drawn outlines that are one whole piece; ks_*: distance of their shapes' distributions
+        from those of held-out real outlines (Kolmogorov-Smirnov, 0 is alike, 1 is nothing in common)."""
+        drawn = [clean(field) for field in self._drawn(COMPARED)]
+        usable = [field for field in drawn if field is not None]
+        ours = shapes_of(usable) if usable else [Shape(0, 0)]
+        pairs = zip(zip(*ours, strict=True), zip(*self.true_shapes, strict=True), strict=True)
+        aspect, solidity = (float(ks_2samp(mine, theirs).statistic) for mine, theirs in pairs)
+        return {"usable": len(usable) / len(drawn), "ks_aspect": aspect, "ks_solidity": solidity}
+
+    def _drawn(self, count: int) -> list[Field]:
+        return draw_fields(self.generator, count, self.settings.latent, self.seed, self.device)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Two rows of real outlines above four rows of drawn ones."""
+        real = [self.training[i % len(self.training)] for i in range(24)]
+        drawn = [shade(field) for field in self._drawn(48)]
+        everything = real + drawn
+        return in_rows(everything[i : i + 12] for i in range(0, len(everything), 12))
+
+
+def as_field(outline: NDArray[np.uint8]) -> Field:
+    """0..255 to -1..1."""
+    return outline.astype(np.float32) / 127.5 - 1
+
+
+def shapes_of(fields: list[Field]) -> list[Shape]:
+    return [shape_of(field) for field in fields if (field > 0).any()]
+
+
+@torch.no_grad()
+def draw_fields(generator: nn.Module, count: int, latent: int, seed: int, device: torch.device) -> list[Field]:
+    """`count` (S, S) float32 fields in -1..1, the same for the same seed."""
+    noise = torch.Generator().manual_seed(seed)
+    generator.eval()
+    drawn = generator(torch.randn(count, latent, generator=noise).to(device))[:, 0].float().cpu().numpy()
+    generator.train()
+    return list(drawn)
+
+
+def draw_outlines(generator: nn.Module, count: int, latent: int, seed: int, device: torch.device) -> list[Field]:
+    """`count` cleaned fields. Raises MissingStage when less than one in PATIENCE drawn ones is usable."""
+    usable: list[Field] = []
+    for batch in range(PATIENCE * -(-count // BATCH)):
+        fields = draw_fields(generator, BATCH, latent, seed + batch, device)
+        usable += [field for drawn in fields if (field := clean(drawn)) is not None]
+        if len(usable) >= count:
+            return usable[:count]
+    raise MissingStage("The outlines stage draws hardly any usable outline yet: train it for more steps.")

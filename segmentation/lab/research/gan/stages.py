@@ -1,0 +1,195 @@
+"""The stages of the GAN route, in their order; each resumes, and says what it lacks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .... import __version__
+from ...training.files import write_picture, write_whole
+from ...training.publish import publish
+from ...training.runs import CHECKPOINT, METRICS, State, computing, read_rows
+from ...training.sheets import in_rows
+from ...training.train import scores_of, train
+from .compose import Labels, bright_enough, compose, drawn, most_particles
+from .cyclegan import CycleTrainer, as_picture, make_generator, paint
+from .loop import (
+    ORIGIN,
+    Figures,
+    Make,
+    Work,
+    checkpoint_of,
+    deadline,
+    make_pictures,
+    numbered,
+    read_json,
+    shade,
+    train_stage,
+)
+from .outlines import Generator, OutlineTrainer, at_diameter, draw_outlines
+from .settings import CycleSettings, MissingStage, OutlineSettings, unet_recipe
+from .stock import micrograph_stock, outline_stock
+
+TimeIsUp = Callable[[], bool]
+OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
+SUMMARY = "summary.json"
+
+
+def run_stage(stage: str, work: Work) -> bool:
+    """Run one stage of STAGES, or go on with it; whether it is finished. Raises MissingStage, BadDataset, BadRecipe."""
+    began = time.monotonic()
+    with computing(work.device, work.recipe.threads):
+        done = STAGES[stage](work, deadline(work.minutes))
+    _summarise(stage, work, done, time.monotonic() - began)
+    if not done:
+        work.say(f"{stage}: the time is up; the same command goes on from here")
+    return done
+
+
+def outlines(work: Work, time_is_up: TimeIsUp) -> bool:
+    """WGAN: checkpoint.pt, metrics.csv, samples/ with real outlines above drawn ones."""
+    recipe = work.recipe
+
+    def begin() -> OutlineTrainer:
+        training, held_out = outline_stock(recipe, work.base)
+        work.say(f"outlines: {len(training)} to learn from, {len(held_out)} held out")
+        return OutlineTrainer(recipe.outlines, training, held_out, recipe.seed, work.device)
+
+    return train_stage(work, "outlines", recipe.outlines, time_is_up, begin)
+
+
+def masks(work: Work, time_is_up: TimeIsUp) -> bool:
+    """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
+    recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
+    state = _needed(work.out / "outlines", "masks", recipe.outlines)
+    origin = {"outlines_step": state["step"], "seed": recipe.seed, **settings.model_dump(exclude={"count"})}
+
+    def begin() -> Make:
+        generator = Generator(recipe.outlines).to(work.device)
+        generator.load_state_dict(state["generator"])
+        fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
+
+        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
+            rng = np.random.default_rng((recipe.seed, 1, number))
+            chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
+            labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
+            write_picture(folder / "labels" / f"{number:05d}.png", labels.astype(np.uint16))
+            row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
+            tinted = np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)  # neighbours unlike
+            return row, in_rows([[drawn(labels), tinted]])
+
+        return make
+
+    return make_pictures(work, "masks", ("labels",), origin, settings.count, time_is_up, begin)
+
+
+def cyclegan(work: Work, time_is_up: TimeIsUp) -> bool:
+    """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
+    recipe = work.recipe
+    composed = _composed(work, "cyclegan")
+
+    def begin() -> CycleTrainer:
+        micrographs = micrograph_stock(recipe, work.base)
+        work.say(f"cyclegan: {len(composed)} masks, {len(micrographs)} micrographs")
+        read = [read_mask(file) for file in composed]
+        return CycleTrainer(recipe.cyclegan, read, micrographs, recipe.seed, work.device, work.dtype)
+
+    return train_stage(work, "cyclegan", recipe.cyclegan, time_is_up, begin)
+
+
+def translate(work: Work, time_is_up: TimeIsUp) -> bool:
+    """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
+    recipe, folder = work.recipe, work.out / "translate"
+    state = _needed(work.out / "cyclegan", "translate", recipe.cyclegan)
+    composed = _composed(work, "translate")[: recipe.translate.count or None]
+    masks_from = read_json(work.out / "masks" / ORIGIN)
+    origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
+
+    def begin() -> Make:
+        network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
+        network.load_state_dict(state["g_ab"])
+
+        def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
+            labels = read_mask(composed[number])
+            picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
+            kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
+            if kept.any():
+                write_picture(folder / "labels" / f"{number:05d}.png", kept.astype(np.uint16))
+                write_picture(folder / "images" / f"{number:05d}.png", picture)
+            row = {"particles": int(labels.max()), "rejected": rejected}
+            return row, in_rows([[drawn(labels), picture, drawn(kept)]])
+
+        return make
+
+    return make_pictures(work, "translate", ("images", "labels"), origin, len(composed), time_is_up, begin)
+
+
+def unet(work: Work, time_is_up: TimeIsUp) -> bool:
+    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
+
+    When the time is up before the end, the weights are those of the last checkpoint, and the card's limits say so.
+    """
+    pictures = numbered(work.out / "translate" / "images")
+    if not read_rows(work.out / "translate" / METRICS):
+        raise MissingStage(_lacks("unet", "translate", work.out / "translate" / "images"))
+    if len(pictures) < 2:
+        raise MissingStage(
+            "The translation left hardly any particle bright enough to be seen: train the cyclegan stage for longer, "
+            "then translate again."
+        )
+    recipe, folder = unet_recipe(work.recipe), work.out / "unet"
+    run = train(recipe, folder, work.out, work.device, lambda line: work.say(f"unet: {line}"), time_is_up)
+    stopped = [f"Training was stopped at step {run.step} of {recipe.steps}."] if run.step < recipe.steps else []
+    extra = {"limits": [*recipe.limits, *stopped], "scores": scores_of(run, recipe)}
+    card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    work.say(f"unet: weights and ModelCard: {card}")
+    return not stopped
+
+
+STAGES = {each.__name__: each for each in (outlines, masks, cyclegan, translate, unet)}
+
+
+def _needed(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:
+    """The checkpoint in the folder of the stage before; raises MissingStage, BadRecipe."""
+    if not (folder / CHECKPOINT).exists():
+        raise MissingStage(_lacks(stage, folder.name, folder / CHECKPOINT))
+    return checkpoint_of(folder, settings)
+
+
+def _composed(work: Work, stage: str) -> list[Path]:
+    """The masks that are whole: those with a row in the masks stage's table."""
+    folder = work.out / "masks"
+    files = numbered(folder / "labels")[: len(read_rows(folder / METRICS))]
+    if not files:
+        raise MissingStage(_lacks(stage, "masks", folder / "labels"))
+    return files
+
+
+def _lacks(stage: str, before: str, what: Path) -> str:
+    return f"The {stage} stage needs what the {before} stage makes, and {what} is not there: run {before} first."
+
+
+def read_mask(file: Path) -> Labels:
+    """(H, W) labels of a composed mask, int32."""
+    return np.asarray(Image.open(file)).astype(np.int32)
+
+
+def _summarise(stage: str, work: Work, done: bool, seconds: float) -> None:
+    """Note in summary.json how far the stage got: its last row, seconds over all runs, and on what it ran."""
+    file = work.out / SUMMARY
+    summary = read_json(file)
+    rows = read_rows(work.out / stage / METRICS)
+    before = summary.get(stage, {}).get("seconds", 0)
+    summary[stage] = {
+        "finished": done,
+        "seconds": round(before + seconds, 1),
+        "device": work.device.type,
+        "last": rows[-1] if rows else {},
+    }
+    write_whole(file, json.dumps(summary, indent=2).encode())

@@ -1,0 +1,151 @@
+"""What the GANs learn from: outlines of label files or of our renderer, and unlabelled micrographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core.micrograph.contrast import clip_outliers
+from ....core.micrograph.databar import data_bar
+from ....core.network.resample import resize
+from ....core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
+from ...training.augmentation import turned_or_mirrored
+from ...training.data import validation_groups
+from ...training.settings import keep_apart
+from ...training.synthesis.render import render
+from .outlines import silhouettes
+from .settings import GanRecipe, MicrographSource, OutlineSource
+
+RENDERED_SIDE = 384  # px
+CROP_TRIES = 8
+Micrographs = list[NDArray[np.float32]]
+
+
+def check_sources(recipe: GanRecipe, base: Path) -> None:
+    """Raise unless every folder of the recipe is there, may be used and holds something."""
+    for outline_source in recipe.outlines.sources:
+        if outline_source.kind == "labels":
+            split_files(base, outline_source, recipe)
+    for micrograph_source in recipe.cyclegan.sources:
+        split_files(base, micrograph_source, recipe)
+
+
+def split_files(
+    base: Path, source: OutlineSource | MicrographSource, recipe: GanRecipe
+) -> tuple[list[Path], list[Path]]:
+    """(training, held-out) picture files of a source, sorted, split by group as a training's folders are.
+
+    Raises BadRecipe for a forbidden folder, BadDataset for a missing or empty one.
+    """
+    name, pattern = (source.labels, "*") if isinstance(source, OutlineSource) else (source.images, source.names)
+    folder = base / source.path / name
+    keep_apart(folder)
+    files = files_in(folder, LABEL_KINDS if isinstance(source, OutlineSource) else IMAGE_KINDS, pattern)
+    keep_apart(*files)
+    group_of = grouping(base / source.path / source.groups if source.groups else None)
+    groups = [group_of(file) for file in files]
+    apart = validation_groups(groups, recipe.validation, recipe.fold)
+    pairs = list(zip(files, groups, strict=True))
+    return [f for f, group in pairs if group not in apart], [f for f, group in pairs if group in apart]
+
+
+def outline_stock(recipe: GanRecipe, base: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """(training, held-out) outlines, each (n, S, S) uint8, from all sources in random order.
+
+    Where no file is held out (a single file of masks, say), every tenth outline is. Raises BadDataset below two.
+    """
+    training: list[NDArray[np.uint8]] = []
+    apart: list[NDArray[np.uint8]] = []
+    settings = recipe.outlines
+    for number, source in enumerate(settings.sources):
+        for labels, is_apart in _label_images(recipe, base, source, number):
+            found = silhouettes(labels, settings.size, settings.smallest, settings.solidity)
+            (apart if is_apart else training).extend(found)
+    if len(training) + len(apart) < 2:
+        raise BadDataset(
+            f"The sources of outlines hold {len(training) + len(apart)} whole particles of at least "
+            f"{settings.smallest:g} px; 2 is the least, hundreds are good."
+        )
+    if not training or not apart:
+        everything = training + apart
+        step = min(10, len(everything))
+        training = [outline for i, outline in enumerate(everything) if i % step]
+        apart = everything[::step]
+    chosen = np.random.default_rng(recipe.seed).permutation(len(training))[: settings.most]
+    return np.stack([training[i] for i in chosen]), np.stack(apart)
+
+
+def _label_images(
+    recipe: GanRecipe, base: Path, source: OutlineSource, number: int
+) -> Iterator[tuple[NDArray[np.int32], bool]]:
+    """(H, W) labels of every picture of a source, and whether it is held out."""
+    if source.kind == "labels":
+        for part, files in enumerate(split_files(base, source, recipe)):
+            yield from ((load_labels(file, source.background), part == 1) for file in files)
+        return
+    rng = np.random.default_rng((recipe.seed, number))
+    for picture in range(source.count):
+        labels = render((RENDERED_SIDE, RENDERED_SIDE), rng, fixed={"diameter": source.diameter})[1]
+        yield labels, picture % 10 == 0
+
+
+def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
+    """The unlabelled micrographs, (H, W) float32 in -1..1, particles bright, resampled to the masks' diameter.
+
+    Pictures that are then smaller than a crop are left out. Raises BadDataset where none is left.
+    """
+    stock = []
+    for source in recipe.cyclegan.sources:
+        for file in split_files(base, source, recipe)[0]:
+            picture = read_micrograph(file, source, recipe.masks.diameter)
+            if min(picture.shape) >= recipe.cyclegan.crop:
+                stock.append(picture)
+    if not stock:
+        raise BadDataset(
+            f"No micrograph is left for the cyclegan stage: with particles of {recipe.masks.diameter:g} px, "
+            f"all are smaller than a crop of {recipe.cyclegan.crop} px."
+        )
+    return stock
+
+
+def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> NDArray[np.float32]:
+    """One micrograph without its data bar, contrast clipped at the percentiles 0.5 and 99.5. Raises BadDataset."""
+    micrograph = load_image(file)
+    picture = clip_outliers(micrograph.pixels[: data_bar(micrograph)])
+    if source.polarity == "dark":
+        picture = 1 - picture
+    scale = diameter / (source.diameter or estimated_diameter(picture))
+    return 2 * resize(picture, min(scale, 2.0)) - 1
+
+
+def estimated_diameter(picture: NDArray[np.float32]) -> float:
+    """A typical particle diameter in px: 2.5 times the distance at which the picture's correlation is a half.
+
+    For discs strewn at random the correlation is a half at 0.4 diameters.
+    """
+    smooth = picture - picture.mean()
+    shape = [2 * n for n in smooth.shape]
+    power = np.abs(np.fft.rfft2(smooth, shape)) ** 2
+    correlation = np.fft.irfft2(power, shape)
+    reach = min(picture.shape) // 2
+    rows, columns = np.mgrid[-reach:reach, -reach:reach]
+    distance = np.rint(np.hypot(rows, columns)).astype(int)
+    values = correlation[rows, columns] / ((picture.shape[0] - abs(rows)) * (picture.shape[1] - abs(columns)))
+    ring = np.bincount(distance.ravel(), values.ravel()) / np.bincount(distance.ravel())
+    # White noise correlates at distance 0 only: the curve is read relative to distance 1.
+    below = np.flatnonzero(ring[1:reach] < 0.5 * ring[1])
+    return 2.5 * float(1 + below[0]) if len(below) else float(reach)
+
+
+def crop_micrograph(stock: Micrographs, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A random square, turned and mirrored at random; nearly empty ones (under half the SD) only by bad luck."""
+    picture = stock[int(rng.integers(len(stock)))]
+    for _ in range(CROP_TRIES):
+        row, column = (int(rng.integers(n - side + 1)) for n in picture.shape)
+        crop = picture[row : row + side, column : column + side]
+        if crop.std() >= 0.5 * picture.std():
+            break
+    return turned_or_mirrored(rng, crop)[0]

@@ -1,0 +1,74 @@
+"""`python -m segmentation.lab.research.reference`: every entry of a recipe, from the settings that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tomlkit
+from pydantic_core import PydanticUndefined
+
+from ...core import tasks
+from ...core.network.card_entries import ModelOptions
+from ...core.validation import Settings
+from ..training.losses import losses
+from ..training.settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
+from .sweep import Sweep, Variant
+
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def sections() -> dict[str, type[Settings]]:
+    """The tables of a recipe by their heading."""
+    return {
+        "The recipe itself": TrainingRecipe,
+        '`[[sources]]` with `kind = "folder"`': FolderEntry,
+        '`[[sources]]` with `kind = "rendered"`': RenderedEntry,
+        **{f'`[loss]` with `name = "{name}"`': losses()[name] for name in sorted(losses())},
+        "`[augmentation]`": Augmentation,
+        "`[optimiser]`": Optimiser,
+        "`[schedule]`": Schedule,
+        "`[options]` of every kind": ModelOptions,
+        **{f"`[options]` of {each.things}": each.options for each in tasks.every() if each.options is not ModelOptions},
+        "A comparison of trainings": Sweep,
+        "`[[variants]]` of a comparison": Variant,
+    }
+
+
+def document() -> str:
+    """Lists in Markdown: behind the name its default, and its choices or limits; no number is negative."""
+    return "\n\n".join(f"## {heading}\n\n{entries(model)}" for heading, model in sections().items())
+
+
+def entries(model: type[Settings]) -> str:
+    """A line for each entry that no other section has."""
+    schema = model.model_json_schema(by_alias=False)["properties"]
+    common = ModelOptions.model_fields if model is not ModelOptions else {}
+    rows = []
+    for name, field in model.model_fields.items():
+        if name not in common:
+            takes = "; ".join(filter(None, (_default(field.default), _takes(schema[name]))))
+            rows.append(f"- `{name}` ({takes}): {field.description or ''}")
+    return "\n".join(rows)
+
+
+def _takes(entry: Mapping[str, Any]) -> str:
+    """The choices or limits of an entry, but that it is not negative; its default shows the rest."""
+    if choices := entry.get("enum", []):
+        return ", ".join(filter(None, map(str, choices)))
+    if choices := entry.get("anyOf", []):
+        return " or ".join(filter(None, map(_takes, choices)))
+    limits = {key: word for key, word in LIMITS.items() if key in entry and (key, entry[key]) != ("minimum", 0)}
+    return ", ".join(f"{word} {entry[key]:g}" for key, word in limits.items())
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "needed"
+    if isinstance(value, Settings):
+        return "a table"
+    return "none" if value in ({}, [], None) else f"`{tomlkit.item(value).as_string()}`"
+
+
+if __name__ == "__main__":
+    print(document())

@@ -1,0 +1,96 @@
+"""Rendered micrographs as files: images, labels, depth, settings and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...core.errors import UserError
+from ...core.truth import IMAGE_KINDS, files_in, load_image
+from ..training.data import eight_bits
+from ..training.sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
+from ..training.synthesis.draw import DIAMETERS
+from ..training.synthesis.render import Rendering, render_settings
+from ..training.synthesis.settings import every_setting
+
+FOLDERS = ("images", "labels", "depth")
+ON_SHEET = 24
+ACROSS = 4  # pictures in a row of each half of beside.png
+
+
+@dataclass(frozen=True)
+class Order:
+    """count pictures of `shape` (H, W) px; picture k depends on `seed`, k and the rest, not on `count`."""
+
+    count: int
+    shape: tuple[int, int] = (512, 512)
+    seed: int = 0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    diameters: tuple[float, float] = DIAMETERS
+
+    def picture(self, number: int) -> Rendering:
+        """The picture with this number, from 0."""
+        return render_settings(self.shape, np.random.default_rng((self.seed, number)), self.fixed, self.diameters)
+
+
+def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) -> None:
+    """Write images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv and sheet.png into a new folder.
+
+    progress: called with the number of pictures done. Raises UserError when `folder` already holds something,
+    OSError when the disk refuses.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} already holds something; name a new folder.")
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    thumbnails = []
+    with (folder / "settings.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "seed", "number", "particles", *every_setting()])
+        for number in range(order.count):
+            done = order.picture(number)
+            name = f"{number:05d}"
+            _write(done, folder, name)
+            values = [f"{v:.6g}" if isinstance(v, float) else v for v in done.settings.flat().values()]
+            rows.writerow([f"{name}.png", order.seed, number, int(done.labels.max()), *values])
+            if number < ON_SHEET:
+                thumbnails += _tiles(done)
+            progress(number + 1)
+    Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
+
+
+def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
+    """Picture, outlines and depth, (H, W, 3) uint8 each."""
+    orange = outlined(done.grey, done.labels, (255, 120, 0))
+    return [in_colour(done.grey), orange, in_colour(as_grey(done.depth))]
+
+
+def _write(done: Rendering, folder: Path, name: str) -> None:
+    if done.labels.max() > np.iinfo(np.uint16).max:
+        raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
+    Image.fromarray(done.grey).save(folder / "images" / f"{name}.png")
+    Image.fromarray(done.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
+    tifffile.imwrite(folder / "depth" / f"{name}.tif", done.depth, compression="zlib")
+
+
+def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
+    """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
+    files = files_in(folder, IMAGE_KINDS)
+    picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
+    return [eight_bits(load_image(files[number]).pixels) for number in picked]
+
+
+def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:
+    """Write beside.png into a folder of `write_pictures`: its pictures, and as many real ones next to them."""
+    made = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
+    halves = {"Rendered": made, "Real": real[: len(made)]}
+    sheets = {name: contact_sheet(each, min(ACROSS, len(each)), side=200) for name, each in halves.items()}
+    Image.fromarray(side_by_side(sheets)).save(rendered / "beside.png")

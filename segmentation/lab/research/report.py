@@ -1,0 +1,115 @@
+"""The evaluation itself: each image is predicted once, compared in all ways, and reported in one JSON and one page."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from ...core.network.cards import ModelCard, check_weights
+from ...core.pace import time_left
+from ...core.truth import BadDataset, Pair
+from ..training.contract import Picture, Scoring
+from ..training.evaluation.predictions import Options, Predictor
+from ..training.evaluation.scores import INTERVALS, Scorer, pooled
+from ..training.files import fingerprint, write_whole
+from .page import ExampleImage, page
+
+LABELS = "labels"  # folder of the report with what was found, named as the truth is
+Say = Callable[[str], None]
+
+
+def evaluate(
+    pairs: Sequence[Pair],
+    scoring: Scoring,
+    predictor: Predictor,
+    options: Options,
+    out: Path,
+    title: str,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Score a model on images with truth; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
+
+    title: the report's name for the data. Returns the content of the JSON.
+    Raises BadDataset, AlteredWeights, UnknownArchitecture or OSError, the first three before any prediction.
+    """
+    card = predictor.card
+    check_weights(card)
+    if not pairs:
+        raise BadDataset("There are no images to score.")
+    say(f"checking {len(pairs)} images and their labels")  # before any time is spent on networks
+    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in pairs]
+    nm = None not in sizes
+    predictor.network()
+    (out / LABELS).mkdir(parents=True, exist_ok=True)
+    scorer = Scorer(scoring, predictor, options)
+    images: list[dict[str, Any]] = []
+    began = time.monotonic()
+    for number, (pair, size) in enumerate(zip(pairs, sizes, strict=True), start=1):
+        prediction, found = scorer.image(pair, (size or 1.0) if nm else 1.0)
+        tifffile.imwrite(out / LABELS / f"{pair.name}.tif", found, compression="zlib")
+        alone = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
+        alone["figures"] = {name: figure["value"] for name, figure in alone["figures"].items()}
+        how = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
+        images.append({**alone, **how, "seconds": round(prediction.seconds, 3)})
+        counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
+        say(f"{number}/{len(pairs)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(pairs)))
+    report = {
+        "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+        "data": {
+            "name": title,
+            "images": len(images),
+            "unit": "nm" if nm else "px",
+            "rows": options.rows,
+            "trained_on": trained_on(card, pairs),
+        },
+        "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
+        "intervals": INTERVALS,
+        **scorer.report(nm),
+        "images": images,
+    }
+    write_whole(out / "report.json", json.dumps(report, indent=1).encode())
+    chosen = _examples(pairs, images, scoring, options, out)
+    write_whole(out / "report.html", page(report, scoring, chosen).encode())
+    return report
+
+
+def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
+    """Names of the images that the model was trained on, as far as its card knows."""
+    known = set(card.training.get("images", ()))
+    return [pair.name for pair in pairs if known and fingerprint(pair.image) in known]
+
+
+def choice(n: int, each: int) -> dict[int, str]:
+    """Places in a ranking of n to show -> why: `each` best, median and worst, none of them twice."""
+    middle = max(0, (n - each) // 2)
+    wanted = [(place, "best") for place in range(each)]
+    wanted += [(n - 1 - place, "worst") for place in range(each)]
+    wanted += [(middle + place, "median") for place in range(each)]
+    places: dict[int, str] = {}
+    for place, why in wanted:
+        if 0 <= place < n:
+            places.setdefault(place, why)
+    return dict(sorted(places.items()))
+
+
+def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = None) -> list[Picture]:
+    """The panels of an image and of what was found in it; report: the folder of its report."""
+    micrograph, truth = pair.load(rows)
+    found = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
+    return scoring.panels(micrograph, found, truth)
+
+
+def _examples(
+    pairs: Sequence[Pair], images: Sequence[dict[str, Any]], scoring: Scoring, options: Options, out: Path
+) -> list[ExampleImage]:
+    by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
+    return [
+        ExampleImage(why, ranked[place], panels_of(by_name[ranked[place]["name"]], out, scoring, options.rows))
+        for place, why in choice(len(ranked), options.pictures).items()
+    ]

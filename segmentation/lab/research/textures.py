@@ -1,0 +1,93 @@
+"""What the images that each model was taught on look like together: the file of `core.network.textures`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.micrograph.contrast import clip_outliers
+from ...core.micrograph.databar import data_bar
+from ...core.micrograph.kinds import SUFFIXES
+from ...core.micrograph.reader import read
+from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known, textures
+from ...core.truth import BadDataset
+from ..training.settings import keep_apart
+
+Floats = NDArray[np.float64]
+MANY = 100  # images from which on a covariance is estimated, not variances alone
+FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
+
+
+def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
+    """Write FILE for these folders of images by model, and say how left-out images would be taken.
+
+    Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
+    folder has fewer than three images.
+    """
+    found = {model: _of_folder(folder) for model, folder in folders.items()}
+    every = np.concatenate(list(found.values()))
+    middle, spread = every.mean(0), every.std(0) + 1e-6
+    every_known = known().models if FILE.is_file() else ()
+    before = {each.model: each for each in every_known if each.model not in found}
+    if before:
+        middle, spread = known().middle, known().spread
+    scaled = {model: (each - middle) / spread for model, each in found.items()}
+    models = before | {model: _fitted(model, each) for model, each in scaled.items()}
+    for model, each in scaled.items():
+        said(_left_out(model, each, models))
+    entries = [_entry(each) for each in models.values()]
+    content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
+    FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    known.cache_clear()
+
+
+def _of_folder(folder: Path) -> Floats:
+    rows = []
+    for file in sorted(each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES):
+        keep_apart(file)
+        micrograph = read(file)
+        rows.append(textures(clip_outliers(micrograph.pixels[: data_bar(micrograph)])))
+    if len(rows) < 3:
+        raise BadDataset(f"{folder} has {len(rows)} images; a model's textures need three or more.")
+    return np.stack(rows)
+
+
+def _fitted(model: str, scaled: Floats) -> Textures:
+    """scaled: (n, d). Of few images each variance is taken as if four more had been at its mean distance."""
+    count, size = scaled.shape
+    if count >= MANY:
+        covariance = 0.95 * np.cov(scaled.T) + 0.05 * np.diag(scaled.var(0)) + 0.3 * FLOOR * np.eye(size)
+    else:
+        covariance = scaled.var(0) * (count + 4) / count + FLOOR
+    return Textures(model, count, scaled.mean(0), covariance)
+
+
+def _left_out(model: str, scaled: Floats, models: Mapping[str, Textures]) -> str:
+    """How many images would look like another model's images; each is compared with the other images of its model."""
+    others, own, far = 0, 0, 0
+    for place, image in enumerate(scaled):
+        rest = _fitted(model, np.delete(scaled, place, axis=0))
+        best = max(each.likelihood(image) for name, each in models.items() if name != model)
+        others += best > rest.likelihood(image) + CLEARLY
+        own += rest.likelihood(image) > best + CLEARLY
+        far += rest.distance(image) > UNFAMILIAR
+    return f"{model}: {len(scaled)} images; clearly its own {own}, clearly another's {others}, unfamiliar {far}"
+
+
+def _entry(found: Textures) -> dict[str, Any]:
+    covariance = [_rounded(row) for row in np.atleast_2d(found.covariance)]
+    return {
+        "model": found.model,
+        "images": found.images,
+        "centre": _rounded(found.centre),
+        "covariance": covariance if found.covariance.ndim == 2 else covariance[0],
+    }
+
+
+def _rounded(values: Floats) -> list[float]:
+    return [float(f"{value:.4g}") for value in values]

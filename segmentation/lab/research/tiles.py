@@ -1,0 +1,95 @@
+"""Squares of labelled images: blocks with their eight turned and mirrored forms, under the names of Wang et al. (seed
+000), and squares without particles, real substrates on which nothing should be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.label_images import read_numbers
+from ...core.pace import followed
+from ...core.truth import BadDataset, Pair
+from ..training.data import Labelled, eight_bits
+from ..training.files import write_picture
+
+
+def forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """The eight dihedral forms of (H, W) with what their names end in: turned counter-clockwise, then mirrored."""
+    for turns in range(4):
+        turned = np.rot90(picture, turns)
+        name = f"_rotated_{90 * turns}" if turns else ""
+        yield name, turned
+        yield f"{name}_flipped", turned[:, ::-1]
+
+
+def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """The whole squares of `side` px in reading order, with the ends of their names; the rest is dropped."""
+    rows, columns = (length // side for length in picture.shape)
+    for number in range(rows * columns):
+        top, left = side * (number // columns), side * (number % columns)
+        yield f"_block_{number + 1}", picture[top : top + side, left : left + side]
+
+
+def write_tiles(
+    pairs: list[Pair],
+    out: Path,
+    side: int,
+    *,
+    variants: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> int:
+    """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
+
+    say: gets the progress. Raises BadDataset, CannotWrite.
+    """
+    count = 0
+    for pair in followed(pairs, len(pairs), say):
+        micrograph, _ = pair.load()
+        assert pair.labels
+        numbers = pair.cut(read_numbers(pair.labels))
+        if numbers.min() < 0 or numbers.max() > 255:
+            raise BadDataset(f"{pair.labels.name} holds numbers beyond 0 to 255: these are no classes.")
+        grey, stem = eight_bits(micrograph.pixels), pair.image.stem
+        for folder, picture in (("images", grey), ("labels", numbers.astype(np.uint8))):
+            for block, part in blocks(picture, side):
+                for form, shown in forms(part) if variants else [("", part)]:
+                    write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(shown))
+                    count += folder == "images"
+    if not count:
+        raise BadDataset(f"No image is as large as a block of {side} px.")
+    return count
+
+
+def empty_squares(
+    pairs: Sequence[Labelled], side: int, count: int, seed: int = 0
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """(name, (side, side) uint8) of up to `count` squares without a labelled pixel, one of each micrograph at first."""
+    rng = np.random.default_rng(seed)
+    places = [rng.permutation(_free(pair.labels, side)) for pair in pairs]
+    made = 0
+    for turn in range(count):
+        for pair, corners in zip(pairs, places, strict=True):
+            if made < count and turn < len(corners):
+                row, column = corners[turn].tolist()
+                yield f"{pair.pair.image.stem}-{turn + 1}.png", pair.grey[row : row + side, column : column + side]
+                made += 1
+
+
+def _free(labels: NDArray[np.int32], side: int) -> NDArray[np.int64]:
+    """(n, 2) top left corners, on a grid of `side`, of the squares that hold no particle."""
+    tall, wide = (range(0, n - side + 1, side) for n in labels.shape)
+    empty = [(r, c) for r in tall for c in wide if not labels[r : r + side, c : c + side].any()]
+    return np.array(empty, np.int64).reshape(-1, 2)
+
+
+def write_squares(pairs: Sequence[Labelled], folder: Path, side: int, count: int) -> int:
+    """Write them into `folder/images`; returns how many. Raises BadDataset when there is none, OSError."""
+    squares = dict(empty_squares(pairs, side, count))
+    for name, grey in squares.items():
+        write_picture(folder / "images" / name, np.ascontiguousarray(grey))
+    if not squares:
+        raise BadDataset(f"No square of {side} px is free of particles: try a smaller --side.")
+    return len(squares)

@@ -1,0 +1,1 @@
+"""What a site reaches: datasets and their check, training and fine-tuning, how each kind is taught and scored."""

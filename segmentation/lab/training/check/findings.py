@@ -1,0 +1,110 @@
+"""What a check finds: errors, for which no training should start, and warnings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core.truth import BadDataset
+from ..settings import FolderEntry
+from .pairs import CheckedPair
+
+ALIKE = 9  # findings that differ only in names and numbers; of more the first stands for all
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence; error: no training should start before it is corrected. Otherwise it is a warning."""
+
+    error: bool
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{'error' if self.error else 'warning'}: {self.sentence}"
+
+
+@dataclass
+class CheckedFolder:
+    """The result of a check.
+
+    entry: how to read the folder. classes: see `Pair`. task: the task to train, if it is known. pairs: all readable
+    pairs. findings: in file order.
+    """
+
+    entry: FolderEntry
+    classes: tuple[int, ...] = ()
+    task: str = ""
+    pairs: list[CheckedPair] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[str]:
+        return [finding.sentence for finding in self.findings if finding.error]
+
+    @property
+    def binary(self) -> bool:
+        """Whether no labels file knows more than one kind of particle pixel."""
+        return bool(self.pairs) and all(pair.labels_used <= 1 for pair in self.pairs)
+
+    @property
+    def diameters(self) -> NDArray[np.float64]:
+        """ECD in px of all particles."""
+        return np.concatenate([np.zeros(0), *(pair.diameters for pair in self.pairs)])
+
+    @property
+    def summary(self) -> str:
+        """One line: how much there is."""
+        if self.classes:
+            images = f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
+            return "\n".join([images, *self.table])
+        kind = "binary masks" if self.binary else "one number per particle"
+        middle = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
+        return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{middle}."
+
+    @property
+    def table(self) -> list[str]:
+        """Lines on how much of the labelled area each class has, and by the number in the files which."""
+        shares = np.array([pair.shares for pair in self.pairs], float).reshape(-1, len(self.classes))
+        if not len(shares):
+            return []
+        figures = zip(self.classes, shares.mean(0), shares.min(0), shares.max(0), (shares > 0).sum(0), strict=True)
+        rows = [
+            f"{place:5d} {number:6d} {mean:8.2%} {low:8.2%} {high:8.2%} {images:6d}"
+            for place, (number, mean, low, high, images) in enumerate(figures)
+        ]
+        return ["class number     mean   lowest  highest images", *rows]
+
+    def refuse(self, where: str, advice: str = "") -> None:
+        """Raise BadDataset where there are errors: the first sentence, how many more, and the advice."""
+        if wrong := self.errors:
+            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise BadDataset(f"{where}: {wrong[0].rstrip('.')}{more}{advice}.")
+
+    def error(self, sentence: str) -> None:
+        self.findings.append(Finding(True, sentence))
+
+    def warn(self, sentence: str) -> None:
+        self.findings.append(Finding(False, sentence))
+
+    def shorten(self, names: Iterable[str]) -> None:
+        """Let one finding stand for all that differ from it only in names of files and in numbers."""
+        known = re.compile("|".join([*map(re.escape, sorted(set(names), key=len, reverse=True)), r"\d+(?:\.\d+)?"]))
+        alike: dict[tuple[bool, str], list[Finding]] = {}
+        for finding in self.findings:
+            alike.setdefault((finding.error, known.sub("#", finding.sentence)), []).append(finding)
+        self.findings = []
+        for some in alike.values():
+            self.findings += some if len(some) <= ALIKE else some[:1]
+            if len(some) > ALIKE:
+                files = [match[0] for each in some[1:] if (match := known.search(each.sentence))]
+                more = f"The same is true {len(some) - 1} more times: {some_of(files)}."
+                self.findings[-1] = replace(some[0], sentence=f"{some[0].sentence} {more}")
+
+
+def some_of(names: Sequence[str], most: int = 3, more: str = "more") -> str:
+    """Such as "a.png, b.png, c.png and 2 more"."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} {more}" if len(names) > most else "")

@@ -1,0 +1,115 @@
+"""What is wrong with a folder of a user's own images and masks, before any training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ....core.pace import followed
+from ....core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
+from ..data import pairs_of
+from ..settings import FolderEntry, TrainingRecipe, number_of_classes
+from .findings import CheckedFolder
+from .pairs import CheckedPair, check_pair
+from .rules import copies, enough_images, every_folder, groups_named, groups_of_tiles
+
+GROUPS = "groups.csv"
+NOT_CAUGHT = (
+    "The check for copies finds the same picture under another name, also turned by 90 degrees or mirrored. It does not"
+    " find crops, stretched or distorted copies, or copies with another contrast: list their source in groups.csv."
+)
+
+
+def check_folder(
+    folder: Path,
+    *,
+    images: str = "",
+    labels: str = "",
+    groups: str = "",
+    classes: tuple[int, ...] = (),
+    count: int = 0,
+    task: str = "",
+    say: Callable[[str], None] = lambda line: None,
+) -> CheckedFolder:
+    """Check a folder. The names of its parts are found out where they are not given.
+
+    classes, count: see `find_pairs`. task: the task to train, if it is known. say: gets the progress.
+    """
+    groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
+    checked = CheckedFolder(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes, task)
+    try:
+        table = groups_in(folder, groups)
+        found = find_pairs(folder, images, labels, groups=table, classes=classes, count=count)
+        checked.classes = found.pairs[0].classes if found.pairs else classes
+        group_of = read_groups(table) if table else {}
+    except BadDataset as error:
+        checked.error(str(error))
+        return checked
+    for picture in found.unlabelled:
+        checked.error(f"{picture.name} has no labels.")
+    for truth in found.strays:
+        checked.error(f"{truth.name} are labels without an image.")
+    for pair in followed(found.pairs, len(found.pairs), say):
+        _add_pair(checked, pair)
+    names = [file.name for file in (*(f for p in found.pairs for f in p.files), *found.unlabelled, *found.strays)]
+    _judge(checked, group_of, names)
+    return checked
+
+
+def check_pairs(
+    pairs: Sequence[CheckedPair], errors: Sequence[str], names: Sequence[str], *, classes: tuple[int, ...], task: str
+) -> CheckedFolder:
+    """What `check_folder` says of pairs that were checked one by one, each with its image's group.
+
+    errors: on pairs that cannot be read. names: of all files. classes, task: as of `CheckedFolder`.
+    """
+    checked = CheckedFolder(FolderEntry(path="", groups=GROUPS), classes, task, list(pairs))
+    for error in errors:
+        checked.error(error)
+    _judge(checked, {pair.name: pair.group for pair in pairs}, names)
+    return checked
+
+
+def _judge(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str]) -> None:
+    for rule in (every_folder, enough_images, groups_of_tiles, copies):
+        rule(checked)
+    groups_named(checked, group_of)
+    checked.shorten(names)
+
+
+def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]) -> None:
+    """Check every folder of a recipe as a training would read it, and say what is odd.
+
+    base: the recipe's paths are relative to it. Raises BadDataset where a folder is not fit to train on, with the first
+    error and the number of errors; BadRecipe where it may not be used.
+    """
+    for entry in recipe.sources:
+        if isinstance(entry, FolderEntry):
+            checked = inspect_source(entry, base, number_of_classes(recipe.task, recipe.heads), recipe.task)
+            for finding in checked.findings:
+                say(f"{entry.path}: {finding}")
+            checked.refuse(entry.path)
+
+
+def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "") -> CheckedFolder:
+    """What `check_folder` says of a folder of a recipe; whether it is enough depends on the recipe's other sources.
+
+    Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
+    """
+    pairs = pairs_of(base / entry.path, entry, count)
+    checked = CheckedFolder(entry, pairs[0].classes, task)
+    for pair in pairs:
+        _add_pair(checked, pair)
+    every_folder(checked)
+    if entry.use == "both":
+        groups_of_tiles(checked)
+        copies(checked)
+    checked.shorten([file.name for pair in pairs for file in pair.files])
+    return checked
+
+
+def _add_pair(checked: CheckedFolder, pair: Pair) -> None:
+    try:
+        checked.pairs.append(check_pair(pair))
+    except BadDataset as error:
+        checked.error(str(error))

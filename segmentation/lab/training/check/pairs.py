@@ -1,0 +1,287 @@
+"""One image with its labels: plain errors, oddities, and the values that the check of the whole folder needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from ....core.label_images import as_labels, read_numbers
+from ....core.measure.hulls import areas, find_hulls
+from ....core.measure.runs import find_runs
+from ....core.micrograph.databar import find_data_bar
+from ....core.truth import Pair
+from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
+from ..data import eight_bits
+from ..instances.targets import boundary
+from ..synthesis.scene import split_pieces
+
+SPECK = 9  # px; smaller pieces are slips of a pen
+NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
+CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
+EXCESS = 0.45
+THUMBNAIL = 48
+SHEET = 220  # px, longest side of a picture on the contact sheet
+FLAT = 3  # grey values; less is no picture
+FEW_NUMBERS = 10  # numbers in all files together, up to which they may be classes
+SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10  # see `are_lines`
+BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
+SHIFTED = "{name} fits its image when moved by {move}: the labels are shifted."
+MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedPair:
+    """One pair. Labels that are classes have only what every picture has, and `shares` and `strange`.
+
+    thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the contact sheet.
+    labels_used: how many numbers but 0 the file has. labelled_area: px. bar_rows: rows of a data bar. diameters: (n,)
+    ECD in px. merged_area: px of pieces that look like several particles. shared: how many labels are in several
+    pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
+    sentences on errors. shares: of the labelled pixels, by class. strange: pixels by their number in the
+    file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
+    many the labels have. lines: see `are_lines`; for masks only.
+    """
+
+    name: str
+    group: str
+    shape: tuple[int, int]
+    thumbnail: NDArray[np.float32]
+    small: NDArray[np.uint8]
+    small_labels: NDArray[np.int32]
+    labels_used: int
+    labelled_area: int
+    bar_rows: int
+    diameters: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    merged_area: int = 0
+    shared: int = 0
+    astray: bool = False
+    gaps: bool = False
+    wrong: list[str] = field(default_factory=list)
+    classes: bool = False
+    numbers: tuple[int, ...] = ()
+    pieces: int = 0
+    lines: bool = False
+    shares: tuple[float, ...] = ()
+    strange: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.labelled_area if self.classes else len(self.diameters))
+
+    @property
+    def labelled(self) -> float:
+        """Share of labelled pixels."""
+        return self.labelled_area / (self.shape[0] * self.shape[1])
+
+    @property
+    def median(self) -> float:
+        """Median ECD in px; 0 without particles."""
+        return float(np.median(self.diameters)) if len(self.diameters) else 0.0
+
+
+def check_pair(pair: Pair) -> CheckedPair:
+    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
+    assert pair.labels
+    truth = pair.labels
+    micrograph, known = pair.load()
+    grey = eight_bits(micrograph.pixels)
+    raw, wrong = pair.cut(read_numbers(truth)), _flat(pair, grey)
+    if pair.classes:
+        pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
+        values, counts = np.unique(raw, return_counts=True)
+        strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        return CheckedPair(
+            **_picture(pair, grey, known),
+            labels_used=int((pixels > 0).sum()),
+            astray=_astray(truth.name, grey, known, wrong),
+            wrong=wrong,
+            classes=True,
+            shares=tuple((pixels / max(1, pixels.sum())).tolist()),
+            strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
+        )
+    labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
+    values = np.concatenate([[0], np.unique(raw[labels > 0])])
+    pieces = split_pieces(labels)
+    sizes = np.bincount(pieces.ravel())[1:]
+    merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
+    lines = are_lines(labels)
+    if not lines:
+        wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
+    astray = _astray(truth.name, grey, labels, wrong)
+    return CheckedPair(
+        **_picture(pair, grey, pieces),
+        labels_used=len(values) - 1,
+        diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
+        merged_area=int(merged),
+        shared=_shared(labels, pieces),
+        astray=astray,
+        gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
+        wrong=wrong,
+        numbers=tuple(values[1:].tolist()) if len(values) <= FEW_NUMBERS + 1 else (),
+        pieces=len(sizes),
+        lines=lines and len(values) <= 2,
+    )
+
+
+def _astray(name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], wrong: list[str]) -> bool:
+    """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
+    agreed = None if wrong else agreement(grey, labels)
+    if agreed and agreed.moved != (0, 0):
+        wrong.append(SHIFTED.format(name=name, move=_move(agreed.moved)))
+    return agreed is not None and agreed.score < CHANCE and not wrong
+
+
+def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:
+    """The entries of every pair, whatever its labels are."""
+    scale = SHEET / max(grey.shape)
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    return {
+        "name": pair.image.name,
+        "group": pair.group,
+        "shape": grey.shape,
+        "thumbnail": _thumbnail(grey),
+        "small": np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)),
+        "small_labels": np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)),
+        "labelled_area": int((labels > 0).sum()),
+        "bar_rows": grey.shape[0] - find_data_bar(grey),
+    }
+
+
+def _flat(pair: Pair, grey: NDArray[np.uint8]) -> list[str]:
+    if int(grey.max()) - int(grey.min()) >= FLAT:
+        return []
+    colour = "black" if grey.max() < FLAT else "of one grey"
+    return [f"{pair.image.name} is all {colour}: there is nothing to see."]
+
+
+def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) area of each piece 1..n over the area of its hull, about 1 for convex pieces of any size.
+
+    A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
+    """
+    if not pieces.any():
+        return np.zeros(0)
+    sizes = np.bincount(pieces.ravel())[1:]
+    excess = EXCESS * 2 * np.sqrt(np.pi * sizes)
+    return sizes / np.maximum(areas(find_hulls(find_runs(pieces))) - excess, 1)
+
+
+def surroundings(labels: NDArray[np.int32]) -> int:
+    """The label that lies around everything as a background does, 0 when none does.
+
+    It has a pixel on every side of the frame and most of the frame. The rest is more convex than the label itself.
+    """
+    frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    label = int(np.bincount(frame).argmax())
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    if label == 0 or (frame == label).mean() < 0.5 or not all((side == label).any() for side in sides):
+        return 0
+    rest, _ = ndimage.label(labels != label)
+    own, _ = ndimage.label(labels == label)
+    return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(own)) else 0
+
+
+def _convexity(pieces: NDArray[np.int32]) -> float:
+    """Area-weighted mean solidity of pieces that are not specks; 0 without any."""
+    sizes = np.bincount(pieces.ravel())[1:]
+    large = sizes >= SPECK
+    solid = solidities(pieces.astype(np.int32))
+    return float(np.average(solid[large], weights=sizes[large])) if large.any() else 0.0
+
+
+def _wrong_labels(
+    name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], values: NDArray[np.int64]
+) -> list[str]:
+    surrounding = surroundings(labels)
+    if has_soft_edges(labels):
+        return [f"{name} is a mask with soft edges, whose greys would be particles: make it pure black and white."]
+    if surrounding and len(values) <= 2:
+        return [f"{name} is inverted: {values[surrounding]} lies around the particles, where 0 belongs."]
+    if surrounding:
+        return [f"In {name} the label {values[surrounding]} fills the whole frame: background must be 0."]
+    if mirror := mirrored(grey, labels):
+        return [f"{name} fits its image when {mirror} are exchanged: the labels are mirrored."]
+    return []
+
+
+def _wrong_pieces(name: str, sizes: NDArray[np.int64], labels_used: int) -> list[str]:
+    """sizes: px of each labelled piece."""
+    specks = sizes < SPECK
+    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (labels_used > 1 and specks.mean() > 0.5)
+    if specks.sum() >= NOISE and mostly:
+        return [
+            f"{name} falls into {len(sizes)} pieces, most under {SPECK} px: it is a grey image or full of noise, "
+            "where a whole number for each particle belongs."
+        ]
+    return []
+
+
+def _move(moved: tuple[int, int]) -> str:
+    """Such as "40 px left and 3 px down"."""
+    right, down = moved
+    parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
+    return " and ".join(f"{n} px {side}" for n, side in parts if n)
+
+
+def has_soft_edges(labels: NDArray[np.int32]) -> bool:
+    """Whether two values hold nearly all pixels and many others line their edges, as in a mask that was scaled."""
+    counts = np.bincount(labels.ravel())
+    main = np.argsort(counts)[-2:]
+    other = ~np.isin(labels, main)
+    if (counts > 0).sum() <= 8 or not 0 < other.mean() < 0.2:
+        return False
+    flat = ndimage.minimum_filter(labels, 3) == ndimage.maximum_filter(labels, 3)
+    return bool(flat[other].mean() < 0.1)
+
+
+def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
+    """Which sides were exchanged, if the outlines then follow the picture's edges far better; "" for none."""
+    steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
+    outlines = boundary(labels)
+    if not outlines.any() or not steep.any():
+        return ""
+    mean = float(steep.mean())
+    straight = float(steep[outlines].mean()) / mean
+    found = {name: float(steep[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
+    best = max(found, key=lambda name: found[name])
+    return best if found[best] > BETTER * max(straight, 1e-6) else ""
+
+
+def are_lines(labels: NDArray[np.int32]) -> bool:
+    """Whether the labels are one thin net that spans the picture, as boundaries between grains are drawn.
+
+    Thin is a width of at most THIN px in 512 (or 3 px) at nine pixels of ten. A net has MESHES at least, and at least
+    as many as there are pieces.
+    """
+    inside = reduced(labels) > 0
+    pieces, count = ndimage.label(inside, np.ones((3, 3)))
+    if not count or inside.all():
+        return False
+    sizes = np.bincount(pieces.ravel())[1:]
+    window = ndimage.find_objects(pieces)[int(sizes.argmax())]
+    spans = all(side.stop - side.start >= SPAN * n for side, n in zip(window, inside.shape, strict=True))
+    if not spans or sizes.max() < LARGEST * inside.sum() or ndimage.label(~inside)[1] < max(count, MESHES):
+        return False
+    width = 2 * float(np.percentile(ndimage.distance_transform_edt(inside)[inside], 90))
+    return width <= max(3.0, THIN * max(inside.shape) / 512)
+
+
+def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:
+    """How many labels are in several pieces that are not specks."""
+    sizes = np.bincount(pieces.ravel())
+    owner = np.zeros(len(sizes), np.int64)
+    owner[pieces.ravel()] = labels.ravel()
+    large = (sizes >= SPECK) & (owner > 0)
+    return int((np.bincount(owner[large]) > 1).sum()) if large.any() else 0
+
+
+def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    values = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
+    values = values - values.mean()
+    return values / max(float(np.linalg.norm(values)), 1e-6)

@@ -1,0 +1,78 @@
+"""What a dataset check draws: its contact sheet, and a chart of the sizes or of the shares of the classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ....core.report.picture import COLOURS
+from ..classes import coloured
+from ..files import write_picture
+from ..settings import SIZES
+from ..sheets import TRUE, outlined
+from .findings import CheckedFolder
+from .pairs import SHEET, CheckedPair
+
+ACROSS, MOST = 6, 60
+LINE = 14  # px of a line of text
+
+
+def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
+    """Write contact-sheet.png and sizes.png or, of classes, fractions.png; returns what was written, nothing where
+    there are no pairs."""
+    if not checked.pairs:
+        return []
+    sheet, chart = folder / "contact-sheet.png", folder / ("fractions.png" if checked.classes else "sizes.png")
+    draw_sheet(sheet, checked.pairs[:MOST])
+    (draw_fractions if checked.classes else draw_sizes)(chart, checked)
+    return [sheet, chart]
+
+
+def draw_sheet(file: Path, pairs: list[CheckedPair]) -> None:
+    """Every image with its labels' outlines, its name in red where something is wrong."""
+    rows = -(-len(pairs) // ACROSS)
+    cell = max(pair.small.shape[0] for pair in pairs) + 2 * LINE
+    sheet = Image.new("RGB", (min(ACROSS, len(pairs)) * (SHEET + 8), rows * cell), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, pair in enumerate(pairs):
+        x, y = number % ACROSS * (SHEET + 8), number // ACROSS * cell
+        count = pair.labels_used if pair.classes else len(pair.diameters)
+        labels = pair.small_labels
+        picture = coloured(pair.small, labels) if pair.classes else outlined(pair.small, labels, TRUE)
+        sheet.paste(Image.fromarray(picture), (x, y + LINE))
+        pen.text((x + 1, y), f"{pair.name[:24]}  {count}", fill="red" if pair.wrong else "black")
+    write_picture(file, sheet)
+
+
+def draw_fractions(file: Path, checked: CheckedFolder) -> None:
+    """The share of each class: a bar for the mean of the images, a dot for each."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    shares = 100 * np.array([pair.shares for pair in checked.pairs])
+    for place in range(shares.shape[1]):
+        axes.bar(place, shares[:, place].mean(), 0.6, color=COLOURS[place % len(COLOURS)] / 255)
+        axes.plot(np.linspace(place - 0.2, place + 0.2, len(shares)), np.sort(shares[:, place]), "k.", ms=4)
+    axes.set_xticks(range(shares.shape[1]), [f"{place} ({n})" for place, n in enumerate(checked.classes)])
+    axes.set(xlabel="class (number in the files)", ylabel="% of the labelled pixels, a dot for each image")
+    write_picture(file, figure)
+
+
+def draw_sizes(file: Path, checked: CheckedFolder) -> None:
+    """Histogram of particle diameters; the band is the range that networks are taught."""
+    from matplotlib.figure import Figure
+
+    diameters = checked.diameters
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    if len(diameters):
+        bins = np.geomspace(min(diameters.min(), 3), max(diameters.max(), 100) * 1.01, 40)
+        axes.hist(diameters, bins=bins, color="#1f5fa8")
+    axes.axvspan(*SIZES, color="#b8860b", alpha=0.15, label="typical sizes that networks are taught")
+    axes.set(xscale="log", xlabel="equivalent circle diameter in px", ylabel="particles")
+    axes.set_title(f"{len(diameters)} particles in {len(checked.pairs)} images")
+    axes.legend(frameon=False)
+    write_picture(file, figure)

@@ -1,0 +1,260 @@
+"""Each pixel belongs to a class: the targets of the network, the meaning of its maps, and the scores.
+
+Scored are IoU, Dice and boundary F1 of each class, and the error of its fraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from ...core.micrograph.contrast import preview
+from ...core.micrograph.types import Micrograph
+from ...core.network.likeness import describe, learn
+from ...core.report.picture import COLOURS, sampled
+from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked
+from .evaluation.predictions import Options, Prediction, Predictor, padded
+from .evaluation.scores import near, plain, share
+from .evaluation.thresholds import against_threshold, pixel_sweep
+
+if TYPE_CHECKING:
+    from .data import Labelled
+
+LONGEST = 640  # px of a panel's longest side
+LIKELIEST = (
+    "Each pixel goes to its likeliest class, so that no threshold is chosen; the curves tell what its probability alone"
+    " would take."
+)
+STRENGTH = 0.6
+RIGHT, WRONG = (0, 158, 115), (213, 94, 0)
+TOLERANCE = 2  # px by which outlines may differ in the boundary F1
+# (C, C + 1 + 4): labelled pixels by their true class and the class that was found, none being the last; then pixels of
+# a class's found outline, of them those near its true one, of its true outline, and of them those near the found one.
+Confusion = Floats
+
+
+def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+    """(channels + 1, H, W) float32 of labels (H, W), 1 for the first channel: a map for each, then 1 where labelled."""
+    numbers = np.arange(1, len(channels) + 1, dtype=np.int32)[:, None, None]
+    return np.concatenate([labels == numbers, (labels > 0)[None]]).astype(np.float32)
+
+
+def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
+    """A description of the pictures, which tells images of another kind from them."""
+    return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
+
+
+def activation(logits: Tensor) -> Tensor:
+    return logits.softmax(1)
+
+
+def likeliest(maps: Maps) -> Labels:
+    """(H, W) int32: of each pixel the number, from 1 on, of its highest map (C, H, W)."""
+    return maps.argmax(0).astype(np.int32) + 1
+
+
+def scoring(classes: Sequence[str]) -> Scoring:
+    """The scoring of a task with these classes."""
+    return Scoring(
+        examine=partial(ClassExaminer, tuple(classes)),
+        metrics=partial(metrics, classes),
+        quantity_errors=partial(fraction_errors, classes),
+        definitions=definitions(classes),
+        panels=panels,
+        legend={"right": RIGHT, "wrong": WRONG},
+        printed=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
+        tracked=Tracked("dice", "iou", "fraction_error"),
+        by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
+        note="Only labelled pixels count.",
+    )
+
+
+class ClassExaminer:
+    """The Examiner of classes: what an analysis makes of the maps; see `contract.Examiner`."""
+
+    def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
+        self.classes, self.predictor = classes, predictor
+        self.sweeps: list[Floats] = []
+
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
+        """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
+        known = truth[: len(prediction.grey)]
+        labelled = known > 0
+        sides = ((one[labelled], known[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
+        self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
+        found = self.predictor.labels(prediction)
+        classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
+        return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
+
+    def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
+        """thresholds: see `against_threshold`.
+        spread: of the groups' figures, each the mean of its images; confusion: shares of each true class, rows;
+        frequency: of a class against its IoU, pooled."""
+        alone = np.eye(len(images))
+        every = metrics(self.classes, images, alone)
+        errors = fraction_errors(self.classes, images, alone, nm)
+        figures = {name: every[name] for name in ("iou", "dice", "boundary_f1", "accuracy")}
+        figures |= {f"{name}_error": np.abs(errors[f"{name}_error"]) for name in self.classes}
+        figures["fraction_error"] = errors["fraction_error"]
+        whole = np.sum(images, axis=0)[:, : len(self.classes) + 1]
+        pooled = metrics(self.classes, images, np.ones((1, len(images))))
+        return {
+            "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
+            "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
+            "confusion": {
+                "classes": self.classes,
+                "shares": [[plain(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
+            },
+            "frequency": [
+                {"class": name, "frequency": plain(true), "iou": plain(pooled[f"{name}_iou"][0])}
+                for name, true in zip(self.classes, share(whole.sum(1), whole.sum()), strict=True)
+            ],
+        }
+
+
+def _by_group(values: Floats, groups: Sequence[str]) -> Floats:
+    """(groups,): the mean of the values (n,) of each group's images that have one; NaN where none has."""
+    each = [values[[name == group for name in groups]] for group in dict.fromkeys(groups)]
+    return np.array([known.mean() if len(known := some[np.isfinite(some)]) else np.nan for some in each])
+
+
+def _spread(values: Floats) -> dict[str, float | None]:
+    """Mean, sample standard deviation, least and greatest of the figures that there are."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return dict.fromkeys(("mean", "sd", "min", "max"))
+    sd = float(known.std(ddof=1)) if len(known) > 1 else None
+    return {"mean": float(known.mean()), "sd": sd, "min": float(known.min()), "max": float(known.max())}
+
+
+def confusion(found: Labels, truth: Labels, count: int) -> Confusion:
+    """The Confusion of two images of classes 1..count, 0 for none."""
+    labelled = truth > 0
+    columns = np.where(found[labelled] > 0, found[labelled] - 1, count)
+    places = (truth[labelled] - 1) * (count + 1) + columns
+    pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
+    rims = [_near(_rim(found == each, labelled), _rim(truth == each, labelled)) for each in range(1, count + 1)]
+    return np.concatenate([pixels, np.array(rims, float)], axis=1)
+
+
+def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a class that share a side with another class; unlabelled pixels do not count."""
+    rim: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
+    return rim
+
+
+def _near(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
+    ours, theirs = near(found, truth, TOLERANCE), near(truth, found, TOLERANCE)
+    return int(found.sum()), ours, int(truth.sum()), theirs
+
+
+def definitions(classes: Sequence[str]) -> dict[str, Definition]:
+    every = {
+        "iou": Definition("IoU", "Intersection over union, the mean of the classes that occur.", short=True),
+        "dice": Definition("Dice", "2 TP / (2 TP + FP + FN), the mean of the classes that occur.", short=True),
+        "boundary_f1": Definition(
+            "Boundary F1",
+            f"Mean of the classes' F1 of outline pixels, right within {TOLERANCE} px (Csurka et al. 2013; limit ours).",
+            short=True,
+        ),
+        "accuracy": Definition("Accuracy", "Share of the labelled pixels whose class is right.", short=True),
+        "fraction_error": Definition(
+            "Error of a fraction, points", "Mean over images and classes of |found - true|, in percent of the area.", 2
+        ),
+    }
+    for name in classes:
+        every[f"{name}_iou"] = Definition(f"IoU of {name}", f"Intersection over union of the pixels of {name}.")
+        every[f"{name}_dice"] = Definition(f"Dice of {name}", f"2 TP / (2 TP + FP + FN) of the pixels of {name}.")
+        every[f"{name}_boundary_f1"] = Definition(f"Boundary F1 of {name}", f"F1 of the outline pixels of {name}.")
+        every[f"{name}_true"] = Definition(f"True {name}, %", f"Percent of the labelled area that is {name}.", 2)
+        every[f"{name}_found"] = Definition(f"Found {name}, %", f"Percent that was found to be {name}.", 2)
+        every[f"{name}_error"] = Definition(f"Their difference ({name}), points", "Found less true.", 2, short=True)
+        every[f"{name}_absolute_error"] = Definition(
+            f"Error of an image ({name}), points", "Mean over the images of |found - true|.", 2
+        )
+    return every
+
+
+def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats) -> dict[str, Floats]:
+    """The figures of pixels, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
+    sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1)
+    right, true, found = _sides(sums)
+    iou, dice = share(right, true + found - right), share(2 * right, true + found)
+    drawn, well_drawn, rim, met = np.moveaxis(sums[:, :, -4:], 2, 0)
+    both = well_drawn * rim + met * drawn  # 2 P R / (P + R) = 2 well_drawn met / both, 0 where one side has no outline
+    boundary = np.where(drawn + rim > 0, 2 * well_drawn * met / np.where(both > 0, both, 1), np.nan)
+    alone = {
+        f"{name}_{figure}": values[:, place]
+        for place, name in enumerate(classes)
+        for figure, values in (("iou", iou), ("dice", dice), ("boundary_f1", boundary))
+    }
+    return {
+        "iou": _mean(iou),
+        "dice": _mean(dice),
+        "boundary_f1": _mean(boundary),
+        "accuracy": share(right.sum(1), true.sum(1)),
+        **alone,
+    }
+
+
+def fraction_errors(
+    classes: Sequence[str], images: Sequence[Confusion], weights: Floats, nm: bool
+) -> dict[str, Floats]:
+    """True and found area fractions in percent, their difference, and the mean of its size over the images; each (n,),
+    weighted as in `metrics`."""
+    _, true, found = _sides(np.stack(images))
+    whole = true.sum(1, keepdims=True)
+    alone = np.nan_to_num(100 * np.abs(share(found, whole) - share(true, whole)))
+    absolute = share(weights @ alone, weights @ (whole > 0).astype(float))
+    true, found, whole = weights @ true, weights @ found, (weights @ whole)[:, 0]
+    figures = {"fraction_error": absolute.mean(1)}
+    for place, name in enumerate(classes):
+        sides = 100 * share(true[:, place], whole), 100 * share(found[:, place], whole)
+        figures |= {f"{name}_true": sides[0], f"{name}_found": sides[1], f"{name}_error": sides[1] - sides[0]}
+        figures[f"{name}_absolute_error"] = absolute[:, place]
+    return figures
+
+
+def _sides(sums: Floats) -> tuple[Floats, Floats, Floats]:
+    """(n, C) each: pixels of a class that are right, true, found."""
+    pixels = sums[:, :, :-4]
+    return np.diagonal(pixels, axis1=1, axis2=2), pixels.sum(2), pixels[:, :, :-1].sum(1)
+
+
+def _mean(values: Floats) -> Floats:
+    """(n,) of (n, C), NaN being left out."""
+    known = np.isfinite(values)
+    return share(np.where(known, values, 0).sum(1), known.sum(1).astype(float))
+
+
+def panels(micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
+    """(h, w, 3) uint8 pictures: the image, its true classes, the found classes, and the errors.
+
+    found, truth: (R, W) classes of the image's first R rows; only those are shown.
+    """
+    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
+    shape = grey.shape[0], grey.shape[1]
+    true, ours = sampled(truth, shape), sampled(found, shape)
+    judged = np.where(true == ours, 1, 2) * (true > 0)
+    every = np.array([RIGHT, WRONG], np.uint8)
+    return [
+        np.repeat(grey[..., None], 3, axis=2),
+        *(coloured(grey, of) for of in (true, ours)),
+        coloured(grey, judged, every),
+    ]
+
+
+def coloured(grey: Picture, classes: Labels, colours: Picture = COLOURS) -> Picture:
+    """The picture (h, w) with each class 1, 2, ... in its own colour, 0 in none: (h, w, 3) uint8."""
+    shade = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    colour = colours[(classes - 1) % len(colours)]
+    mixed = STRENGTH * colour + (1 - STRENGTH) * shade
+    return np.where((classes > 0)[..., None], mixed, shade).round().astype(np.uint8)

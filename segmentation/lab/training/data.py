@@ -1,0 +1,378 @@
+"""Where training pictures come from: folders of labelled micrographs and our renderer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import Dataset
+
+from ...core.micrograph.contrast import clip_outliers
+from ...core.micrograph.types import GreyImage
+from ...core.truth import BadDataset, Pair, find_pairs, groups_in
+from .augmentation import Sample, augment
+from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
+from .synthesis.draw import DIAMETERS
+from .synthesis.foreign import draw_empty
+from .synthesis.render import render
+from .synthesis.scene import split_pieces
+
+ZOOM = (0.8, 1.25)  # small changes of scale
+
+
+class Source(Protocol):
+    def draw(self, crop: int, rng: np.random.Generator) -> Sample: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A pair as it is trained on.
+
+    grey: (H, W) uint8, objects bright. labels: (H, W) int32, each piece an object; or classes, where the pair's labels
+    are. diameter: median ECD of objects in px, 0 without any. dark: whether they are so in the image.
+    """
+
+    pair: Pair
+    grey: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    diameter: float
+    dark: bool = False
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.labels.any())
+
+
+def are_dark(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> bool:
+    """Whether the particles are darker than what surrounds them."""
+    inside = labels > 0
+    return bool(inside.any() and not inside.all() and grey[inside].mean() < grey[~inside].mean())
+
+
+def median_diameter(labels: NDArray[np.int32]) -> float:
+    """Median ECD in px of the label image's particles; 0 without particles."""
+    areas = np.bincount(labels.ravel())[1:]
+    areas = areas[areas > 0]
+    return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
+
+
+def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
+    """The images and labels of a folder as its entry describes them. count: of classes, 0 of objects.
+
+    Raises BadDataset, and BadRecipe for data that are for evaluation only.
+    """
+    keep_apart(folder)
+    found = find_pairs(
+        folder,
+        entry.images,
+        entry.labels,
+        suffix=entry.label_suffix,
+        groups=groups_in(folder, entry.groups),
+        pattern=entry.group_pattern,
+        background=entry.background,
+        classes=tuple(entry.classes),
+        count=count,
+    )
+    pairs = found.complete(only_labelled=entry.only_labelled)
+    keep_apart(*(file for pair in pairs for file in pair.files))
+    return pairs
+
+
+def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[Labelled]:
+    """The labelled micrographs of a folder; raises BadDataset, also where nothing is labelled, and BadRecipe."""
+    loaded = [load(pair) for pair in pairs_of(folder, entry, count)]
+    if entry.polarity != "any":
+        loaded = [one for one in loaded if one.dark == (entry.polarity == "dark")]
+    if not any(one.taught for one in loaded):
+        if count:
+            numbers = ", ".join(map(str, loaded[0].pair.classes))
+            raise BadDataset(f"{folder} holds no labelled pixels: in none of its labels there is a {numbers}.")
+        of = "" if entry.polarity == "any" else f"{entry.polarity} "
+        raise BadDataset(f"{folder} holds no {of}particles: all its labels are background.")
+    return loaded
+
+
+def load(pair: Pair) -> Labelled:
+    """A pair, read; raises BadDataset."""
+    micrograph, labels = pair.load()
+    if pair.classes:
+        return Labelled(pair, as_seen(micrograph.pixels), labels, 0.0)
+    pieces, grey = split_pieces(labels), as_seen(micrograph.pixels)
+    dark = are_dark(grey, pieces)
+    return Labelled(pair, 255 - grey if dark else grey, pieces, median_diameter(pieces), dark)
+
+
+def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:
+    """(H, W) uint8: the whole picture with its contrast clipped, as an analysis shows it to a network."""
+    return np.rint(255 * clip_outliers(pixels)).astype(np.uint8)
+
+
+def eight_bits(pixels: GreyImage) -> NDArray[np.uint8]:
+    """(H, W) uint8: the picture itself where it has eight bits, else as it is seen."""
+    return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
+
+
+def is_held_out(group: str, fraction: float, fold: int = 0) -> bool:
+    """Whether a group belongs to the validation part: by a hash of its name, so a group never straddles."""
+    return _draw(group, fold) < fraction
+
+
+def _draw(group: str, fold: int) -> float:
+    return int.from_bytes(hashlib.sha256(f"{fold}:{group}".encode()).digest()[:4], "big") / 2**32
+
+
+def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
+    """The groups that are held out: a share of them, or with `folds` the fold-th of so many equal parts.
+
+    At least one group is held out and at least one is not, if there are two or more.
+    """
+    everything = sorted(set(groups))
+    if folds:
+        return set(sorted(everything, key=lambda group: _draw(group, 0))[fold::folds])
+    if fraction == 0 or len(everything) < 2:
+        return set()
+    by_draw = sorted(everything, key=lambda group: _draw(group, fold))
+    count = sum(is_held_out(group, fraction, fold) for group in everything)
+    return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
+
+
+class FolderSource:
+    """Crops of labelled micrographs, resampled so that objects have a random size within `sizes` px; a picture of
+    classes is resampled by `scale` times a random factor within ZOOM."""
+
+    def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
+        self.pairs, self.sizes, self.scale = [p for p in pairs if p.taught], tuple(sizes), scale
+
+    def draw(self, crop: int, rng: np.random.Generator) -> Sample:
+        pair = self.pairs[int(rng.integers(len(self.pairs)))]
+        classes = bool(pair.pair.classes)
+        wanted = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
+        # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
+        scale = float(np.clip(wanted / (pair.diameter or 1.0), 0.5 * crop / min(pair.grey.shape), 2.0))
+        side = round(crop / scale)
+        return resample(*_cut(pair.grey, pair.labels, side, rng), crop, classes=classes)
+
+
+class RenderedSource:
+    """A stock of rendered pictures, made once a cycle and drawn from with small changes of scale."""
+
+    def __init__(
+        self,
+        count: int,
+        side: int,
+        seed: int,
+        blank: float = 0.05,
+        fixed: Mapping[str, Any] | None = None,
+        diameters: tuple[float, float] = DIAMETERS,
+        cycle: int = 0,
+    ) -> None:
+        self.count, self.side, self.seed, self.blank = count, side, seed, blank
+        self.fixed, self.diameters = fixed, diameters
+        self.renew(cycle)
+
+    def renew(self, cycle: int) -> None:
+        """Replace the pictures with the pictures of this cycle, counted from 0."""
+        rng = np.random.default_rng((self.seed, cycle) if cycle else self.seed)
+        shape = self.side, self.side
+        self.stock: list[Sample] = []
+        for _ in range(self.count):
+            if rng.random() < self.blank:
+                grey, labels = draw_empty(shape, rng), np.zeros(shape, np.int32)
+            else:
+                grey, labels = render(shape, rng, fixed=self.fixed, diameters=self.diameters)
+            self.stock.append((as_seen(grey), labels))
+
+    def draw(self, crop: int, rng: np.random.Generator) -> Sample:
+        grey, labels = self.stock[int(rng.integers(len(self.stock)))]
+        side = min(grey.shape[0], round(crop * rng.uniform(*ZOOM)))
+        return resample(*_cut(grey, labels, side, rng), crop)
+
+
+def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.random.Generator) -> Sample:
+    """A random square of `side` px, mirrored at the frame where the picture is smaller."""
+    short = [max(0, side - n) for n in grey.shape]
+    if any(short):
+        pads = [(s // 2, s - s // 2) for s in short]
+        grey, labels = np.pad(grey, pads, mode="symmetric"), np.pad(labels, pads, mode="symmetric")
+    row, column = (int(rng.integers(0, n - side + 1)) for n in grey.shape)
+    window = slice(row, row + side), slice(column, column + side)
+    return grey[window], labels[window]
+
+
+def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, *, classes: bool = False) -> Sample:
+    """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel.
+
+    Each piece of an object that falls to pieces is an object then; not of a class.
+    """
+    parted = (lambda some: some) if classes else split_pieces
+    if grey.shape[0] == side:
+        return grey, parted(labels)
+    how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
+    small = np.asarray(Image.fromarray(grey).resize((side, side), how))
+    index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
+    return small, parted(labels[np.ix_(index, index)])
+
+
+class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
+
+    The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would, whatever
+    the number of processes that prepare samples.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        weights: Sequence[float],
+        crop: int,
+        seed: int,
+        *,
+        targets: Callable[[NDArray[np.int32]], NDArray[np.float32]],
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self.sources, self.crop, self.seed = list(sources), crop, seed
+        self.chances = np.asarray(weights, float) / np.sum(weights)
+        self.augmentation, self.targets = augmentation or Augmentation(), targets
+
+    def labelled(self, number: int) -> Sample:
+        """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
+        rng = np.random.default_rng((self.seed, number))
+        source = self.sources[int(rng.choice(len(self.sources), p=self.chances))]
+        return augment(*source.draw(self.crop, rng), rng, self.augmentation)
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.tensors(*self.labelled(number))
+
+    def tensors(self, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A labelled crop as a network and its loss take it."""
+        return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(self.targets(labels))
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What to draw from, each list with its weights."""
+
+    training: list[Source]
+    validation: list[Source]
+    weights: list[float]
+    validation_weights: list[float]
+
+
+def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
+    """Training sources of a cycle and validation sources; folders are split by group, paths are relative to `base`.
+
+    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
+    BadRecipe for data that are for evaluation only.
+    """
+    folders = iter(parted(recipe, base))
+    made = Sources([], [], [], [])
+    for number, entry in enumerate(recipe.sources):
+        if isinstance(entry, RenderedEntry):
+            parts: Sequence[Source] = _rendered(entry, recipe, number, cycle)
+        else:
+            sides = next(folders)
+            parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
+        lists = (made.training, made.weights), (made.validation, made.validation_weights)
+        for source, (sources, weights) in zip(parts, lists, strict=True):
+            if not isinstance(source, FolderSource) or source.pairs:
+                sources.append(source)
+                weights.append(entry.weight)
+    if not made.training:
+        raise BadDataset("The recipe's sources leave no picture with labels to train on.")
+    if not made.validation and recipe.validation_batches:
+        raise BadDataset(
+            "The recipe's sources leave no picture with labels to validate on: "
+            'a folder needs images of two groups at least, or a source of its own with use = "validation".'
+        )
+    return made
+
+
+def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int, cycle: int) -> tuple[Source, Source]:
+    side = recipe.crop + recipe.crop // 4
+    few = max(8, entry.count // 25)
+    seeds = recipe.seed + number, recipe.seed + 1000 + number
+    diameters = entry.diameters[0], entry.diameters[1]
+    return (
+        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters, cycle),
+        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
+    )
+
+
+def taught(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
+    """The micrographs of the recipe's folders that are trained on; raises as `make_sources`."""
+    return [one for training, _ in parted(recipe, base) for one in training if one.taught]
+
+
+def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
+    """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
+    folders = parted(recipe, base)
+    if not folders:
+        raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
+    return [one for _, apart in folders for one in apart]
+
+
+def held_out_pairs(recipe: TrainingRecipe, base: Path) -> list[Pair]:
+    """The pairs of `held_out`, with names of their own where two folders share one."""
+    named: dict[str, Pair] = {}
+    for number, pair in enumerate((labelled.pair for labelled in held_out(recipe, base)), start=1):
+        name = pair.name if pair.name not in named else f"{pair.name}-{number}"
+        named[name] = replace(pair, name=name)
+    return list(named.values())
+
+
+def count_groups(recipe: TrainingRecipe, base: Path) -> int:
+    """The largest number of groups with labels that a folder of the recipe parts; raises as `make_sources`."""
+    count = number_of_classes(recipe.task, recipe.heads)
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    loaded = [load_folder(base / each.path, each, count) for each in folders if each.use in ("both", "held-out")]
+    return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
+
+
+Sides = tuple[list[Labelled], list[Labelled]]
+
+
+def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
+    """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
+
+    What one source holds out, no other source trains on, nor on what it has in a group with that.
+    """
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    sides = [_parted(entry, recipe, base) for entry in folders]
+    # By folder and group, and by file: another source may name the folder otherwise, or know no groups in it.
+    where = [(base / entry.path).resolve() for entry in folders]
+    held = {(folder, one.pair.group) for folder, (_, out) in zip(where, sides, strict=True) for one in out}
+    files = {one.pair.image.resolve() for _, out in sides for one in out}
+    found = []
+    for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
+        left = [
+            one for one in training if (folder, one.pair.group) not in held and one.pair.image.resolve() not in files
+        ]
+        if len(left) < entry.count:
+            raise BadDataset(f"{entry.path} leaves {len(left)} images to train on, and count asks for {entry.count}.")
+        by_draw = sorted(left, key=lambda one: _draw(one.pair.name, recipe.seed))
+        found.append((by_draw[: entry.count] if entry.count else left, out))
+    return found
+
+
+def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:
+    """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
+    loaded = load_folder(base / entry.path, entry, number_of_classes(recipe.task, recipe.heads))
+    if entry.use == "training":
+        return loaded, []
+    if entry.use == "validation":
+        return [], loaded
+    full = {one.pair.group for one in loaded if one.taught}
+    empty = {one.pair.group for one in loaded} - full
+    apart = set()
+    for groups in (full, empty):  # apart, so that a part held out is not all empty images
+        apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
+    training = [one for one in loaded if one.pair.group not in apart and entry.use == "both"]
+    return training, [one for one in loaded if one.pair.group in apart]

@@ -1,0 +1,173 @@
+"""Scoring, for every task and every caller: the maps of an image, what is found in them, its record, and the totals."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ....core.errors import UserError
+from ....core.pace import followed
+from ....core.truth import Pair
+from ..contract import Fitted, Floats, Labels, Scoring
+from .predictions import Options, Prediction, Predictor, padded
+
+RESAMPLES = 1000
+FEWEST = 5  # groups; an interval from fewer would be an invention
+INTERVALS = (
+    f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST} groups. Tiles of one"
+    " image, turned and mirrored ones too, are one group."
+)
+
+
+class NothingFound(UserError):
+    """No threshold can be chosen."""
+
+
+class Figure(NamedTuple):
+    """A value and its 95 % interval; None where undefined or where there are fewer than FEWEST groups."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Scorer:
+    """Scores a model on images, one after the other.
+
+    records: what the task's Examiner says of each image. groups: of the images.
+    """
+
+    def __init__(self, scoring: Scoring, predictor: Predictor, options: Options | None = None) -> None:
+        self.scoring, self.predictor, self.options = scoring, predictor, options or Options()
+        self.examiner = scoring.examine(predictor, self.options)
+        self.records: list[Any] = []
+        self.groups: list[str] = []
+
+    def image(self, pair: Pair, unit: float = 1.0) -> tuple[Prediction, Labels]:
+        """Run the model over an image and score it; returns its maps and the labels (H, W) found.
+
+        unit: size of a pixel, in the unit of lengths.
+        """
+        micrograph, truth = pair.load(self.options.rows)
+        prediction = self.predictor.predict(micrograph, len(truth))
+        return prediction, self.maps(prediction, truth, unit, pair.group)
+
+    def maps(self, prediction: Prediction, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
+        """Score maps that there are already; returns the labels found in them."""
+        found, record = self.examiner.find(prediction, truth, unit)
+        self.records.append(record)
+        self.groups.append(group)
+        return padded(found, truth.shape)
+
+    def figures(self, last: int = 0) -> dict[str, float]:
+        """Every figure of all images together, or of the last ones, lengths in pixels; NaN where undefined."""
+        return {name: float(each[0]) for name, each in _weighted(self.scoring, self.records[-last:]).items()}
+
+    def report(self, nm: bool) -> dict[str, Any]:
+        """All images together, what the task's Examiner adds, and each group. nm: whether lengths are nanometres."""
+        return {
+            "pooled": pooled(self.records, self.scoring, nm, self.groups),
+            **self.examiner.report(self.records, self.groups, nm),
+            "groups": self._by_group(nm),
+        }
+
+    def _by_group(self, nm: bool) -> list[dict[str, Any]]:
+        """The images of each group together, without intervals; nothing where each image is a group."""
+        groups: dict[str, list[Any]] = {}
+        for name, record in zip(self.groups, self.records, strict=True):
+            groups.setdefault(name, []).append(record)
+        if len(groups) == len(self.records):
+            return []
+        return [
+            {"name": name, "images": len(some), **pooled(some, self.scoring, nm, [name] * len(some))}
+            for name, some in sorted(groups.items())
+        ]
+
+
+def fit_threshold(
+    scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Callable[[str], None]
+) -> Fitted:
+    """The best threshold by the rule of the task's Examiner; raises NothingFound."""
+    scorer = Scorer(scoring, predictor, options)
+    for pair in followed(pairs, len(pairs), say):
+        scorer.image(pair)
+    found = scorer.examiner.report(scorer.records, scorer.groups, False)["thresholds"]
+    if found["best"] is None:
+        raise NothingFound("No threshold can be chosen: nothing is right at any of them. The card keeps its own.")
+    summary = f"{predictor.card.threshold:g} -> {found['best']:g}"
+    return Fitted("threshold", {"threshold": found["best"]}, {"threshold_rule": found["rule"]}, summary)
+
+
+def _weighted(
+    scoring: Scoring, records: Sequence[Any], weights: Floats | None = None, nm: bool = False
+) -> dict[str, Floats]:
+    """Every figure (n,) of a task for weights (n, images); without weights each image counts once."""
+    weights = np.ones((1, len(records))) if weights is None else weights
+    return scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, nm)
+
+
+def summarise(
+    scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = (), seed: int = 0
+) -> dict[str, Figure]:
+    """Every figure of a task, pooled over at least one image as its Examiner left it.
+
+    The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects:
+    those of one group resemble each other). nm: whether lengths are nanometres. groups: of the images; without any each
+    image is one.
+    """
+    named = list(groups) or list(map(str, range(len(images))))
+    every = list(dict.fromkeys(named))
+    members = np.array([[name == group for name in named] for group in every], float)
+    weights, count = np.ones((1, len(images))), len(every)
+    if count >= FEWEST:
+        draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+        drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
+        weights = np.concatenate([weights, drawn @ members])
+    values = _weighted(scoring, images, weights, nm)
+    return {name: Figure(plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
+
+
+def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
+    """Some images together: counts, and figures with their intervals; groups: as of `summarise`."""
+    figures = summarise(scoring, records, nm=nm, groups=groups)
+    return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
+
+
+def _interval(values: Floats) -> tuple[float | None, float | None]:
+    if not len(values):
+        return None, None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
+        low, high = np.nanpercentile(values, [2.5, 97.5])
+    return plain(low), plain(high)
+
+
+def plain(value: float) -> float | None:
+    """As JSON has it."""
+    return float(value) if np.isfinite(value) else None
+
+
+def share(part: Floats, whole: Floats) -> Floats:
+    """part / whole, NaN where whole is 0."""
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
+
+
+def precision_recall_f1(hits: Floats, spurious: Floats, missed: Floats) -> dict[str, Floats]:
+    """Precision, recall and F1 of counts of any shape, NaN where undefined."""
+    return {
+        "precision": share(hits, hits + spurious),
+        "recall": share(hits, hits + missed),
+        "f1": share(2 * hits, 2 * hits + spurious + missed),
+    }
+
+
+def near(these: NDArray[np.bool_], those: NDArray[np.bool_], tolerance: float) -> int:
+    """How many of `these` pixels have one of `those` within `tolerance` px."""
+    if not those.any():
+        return 0
+    return int((ndimage.distance_transform_edt(~those)[these] <= tolerance).sum())

@@ -1,0 +1,91 @@
+"""The recipe that goes on training a model with a user's own labelled images."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ...core.network.cards import ModelCard
+from .check import CheckedPair, check_folder
+from .data import validation_groups
+from .pretrained import base_card, maps_of
+from .settings import FolderEntry, TrainingRecipe, keep_apart, number_of_classes, recipe_from
+
+DEFAULTS: dict[str, Any] = {
+    "keep_statistics": True,
+    "steps": 200,
+    "batch": 4,
+    "learning_rate": 2e-4,
+    "encoder_learning_rate": 1e-4,
+    "ema_decay": 0.99,
+    "checkpoint": 25,
+    "patience": 6,
+    "folds": 5,
+    "validation_batches": 4,
+    "schedule": {"warm_up": 20},
+}
+
+
+def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
+    """A short training of `model` at a low rate on `folder/images` and `folder/labels`, split by image.
+
+    fold: which fifth of the images is held out. Raises BadRecipe when there is no such model or fold or the folder is
+    for evaluation only, and BadDataset, with the number of errors, when it is not fit to train on.
+    """
+    card = base_card(model)
+    keep_apart(folder)
+    count = number_of_classes(card.task, maps_of(card))
+    checked = check_folder(folder, count=count, task=card.task)
+    checked.refuse(str(folder), f"; {_kept(card)}" if count else f"; see `manage.py dataset check {folder}`")
+    trained = _images_trained_on(checked.pairs, fold)
+    entries = {
+        "name": name_for(card, folder),
+        "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
+        "summary": f"{card.title} trained on with {trained} of {folder.resolve().name}.",
+        "licence": "of its owner",
+        "task": card.task,
+        "start_from": model,
+        "architecture": card.architecture,
+        "sizes": [card.smallest, card.largest],
+        "sources": [_source(folder, checked.entry)],
+        "limits": [
+            f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
+            "Its best checkpoint was chosen on the images held out, how its maps are read on all images: its scores on"
+            " them are somewhat too good.",
+        ],
+        "fold": fold,
+        **DEFAULTS,
+    }
+    return recipe_from(entries, str(folder))
+
+
+def name_for(card: ModelCard, folder: Path) -> str:
+    """Of a model fine-tuned on a folder, where nobody gives it another."""
+    return f"{card.name}-{_slug(folder.resolve().name)}"
+
+
+def _kept(card: ModelCard) -> str:
+    """What fine-tuning does with classes, for a folder that does not fit."""
+    return (
+        f"fine-tuning keeps the {len(maps_of(card))} classes of {card.name} ({', '.join(maps_of(card))}). To add a"
+        f' class, train a recipe with start_from = "{card.name}" and all classes in heads'
+    )
+
+
+def _images_trained_on(pairs: list[CheckedPair], fold: int) -> str:
+    """Such as "4 images": those with particles that are not held out."""
+    groups = [pair.group for pair in pairs if pair.taught]
+    apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
+    count = sum(group not in apart for group in groups)
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:
+    own = {"images": entry.images, "labels": entry.labels, "label_suffix": entry.label_suffix, "groups": entry.groups}
+    named = {key: value for key, value in own.items() if value}
+    return {"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "own"

@@ -1,0 +1,229 @@
+"""The logistic model behind a particle's confidence: fitted on images with truth, judged on others than those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from ....core.errors import UserError
+from ....core.labels.confidence import likely_right, outline_features
+from ....core.labels.options import INTERCEPT, ParticleOptions
+from ....core.labels.outline import HOPELESS, particles
+from ....core.measure.filters import LEAST_CONFIDENCE
+from ....core.measure.fractions import wilson
+from ....core.measure.matching import RIGHT, overlap_of, pairs, without_specks
+from ....core.micrograph.databar import data_bar
+from ....core.micrograph.types import Calibration, Micrograph
+from ....core.pace import followed
+from ....core.truth import Pair
+from ..contract import Fitted, Floats, Labels
+from ..evaluation.predictions import Options, Predictor, padded
+from ..synthesis.foreign import draw_empty
+from ..synthesis.render import render
+from .by_size import BARE
+
+PARTS = 5
+RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000
+EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000
+NOISY, MIDDLE = ((1.0, 30), (0.5, 40)), 128  # contrast and noise, in grey levels, of copies around a middle grey
+CROWD = 50  # particles of an image from which it counts no more: a few crowded pictures would decide alone
+MOST = 150  # images of the user's that are used; of more every n-th
+OFTEN = 10  # images after which it is said how far it is
+BINS = np.linspace(0.0, 1.0, 21)
+RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
+FEWEST = 20  # of each kind, under which nothing is fitted
+Right = NDArray[np.bool_]
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+class LabelledParticles(NamedTuple):
+    """The particles of one image. values: (n,) each, as of core.labels.confidence.outline_features. right: (n,) at IoU
+    0.5. group: images of one are alike."""
+
+    values: Mapping[str, Floats]
+    right: Right
+    group: str = ""
+
+
+class TooFew(UserError):
+    """Not enough examples to fit; the message names them."""
+
+
+def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None = None) -> tuple[Floats, float]:
+    """Weights (k,) and intercept of the chance 1 / (1 + exp(-(values @ weights + intercept))) of yes.
+
+    values: (n, k). yes: (n,). shares: (n,) how much each counts; equally without.
+    """
+    shares = np.ones(len(values)) if shares is None else shares
+    mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
+    inputs = np.column_stack([(values - mean) / spread, np.ones(len(values))])
+    sign = np.where(yes, 1.0, -1.0)
+
+    def cost(weights: Floats) -> tuple[float, Floats]:
+        margin = sign * (inputs @ weights)
+        pull = np.append(weights[:-1], 0.0)
+        gradient = -(inputs.T @ (shares * sign / (1 + np.exp(margin)))) + RIDGE * pull
+        return float(shares @ np.logaddexp(0, -margin) + RIDGE / 2 * pull @ pull), gradient
+
+    found = minimize(cost, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+    weights = found[:-1] / spread
+    return weights, float(found[-1] - weights @ mean)
+
+
+def fit_confidence(
+    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
+    """The card's option `confidence`; its facts are the `reliability` on the examples.
+
+    The weights are fitted on all outlines in the examples and on outlines in rendered pictures with and without
+    particles. Rendered outlines count only if they are right or lie on the background, because far more of them are
+    merged than in real pictures. Noisy copies of the examples teach how much less outlines are worth in noise: with
+    them the chances on AMPIS powder, which no fit saw, are 0.06 too high in the mean, without them 0.11. The
+    reliability leaves out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
+    """
+    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
+    own = [
+        _labelled(predictor, copy, truth, threshold, pair.group)
+        for number, pair in enumerate(followed(some, len(some), say, OFTEN))
+        for copy, truth in with_noisy_copies(*pair.load(options.rows), number)
+    ]
+    drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
+    others = [_labelled(predictor, *picture, threshold, drawn=True) for picture in drawn]
+    apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
+    likely = apart >= HOPELESS
+    measured = reliability(apart[likely], right[likely])
+    facts = {
+        "confidence_error": round(measured["error"], 3),
+        "wrong_under_limit": round(measured["under"]["wrong"] or 0, 3),
+        "wrong_over_limit": round(measured["over"]["wrong"] or 0, 3),
+    }
+    return Fitted("confidence", {"options": {"confidence": fit([*own, *others])}}, facts, str(facts))
+
+
+def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
+    """An image without its data bar, as it is and in a copy for each of NOISY."""
+    rows = data_bar(micrograph)
+    yield micrograph, truth
+    grey = micrograph.pixels[:rows].astype(float)
+    grey *= 255 / max(float(grey.max()), 255.0)
+    for gain, noise in NOISY:
+        levels = grey * gain + (1 - gain) * MIDDLE + np.random.default_rng(seed).normal(0, noise, grey.shape)
+        pixels = np.clip(levels, 0, 255).astype(np.uint8)
+        yield replace(micrograph, pixels=pixels, name=f"{micrograph.name} noise {noise}"), truth[:rows]
+
+
+def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:
+    """MOST of them at the most."""
+    return examples[:: 1 + (len(examples) - 1) // MOST]
+
+
+def rendered() -> Iterator[tuple[Micrograph, Labels]]:
+    """Rendered pictures with their truth, other ones than any training draws."""
+    for number in range(RENDERED):
+        grey, labels = render(RENDERED_SHAPE, np.random.default_rng((RENDERED_SEED, number)))
+        yield Micrograph(grey, f"rendered {number}", "", Calibration.absent()), labels
+
+
+def empty() -> Iterator[tuple[Micrograph, Labels]]:
+    """Rendered pictures without particles."""
+    for number in range(EMPTY):
+        grey = draw_empty(EMPTY_SHAPE, np.random.default_rng((EMPTY_SEED, number)))
+        yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
+
+
+def _labelled(
+    predictor: Predictor,
+    micrograph: Micrograph,
+    truth: Labels,
+    threshold: float,
+    group: str = "",
+    *,
+    drawn: bool = False,
+) -> LabelledParticles:
+    """All outlines of an image, also those that an analysis would drop."""
+    prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
+    found = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
+    overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
+    right = np.zeros(len(overlap.found_ids), bool)
+    right[pairs(overlap.iou, RIGHT)[1]] = True
+    values = outline_features(prediction.maps, prediction.grey, found, prediction.view.scale, options.diameter)
+    used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
+    places = overlap.found_ids[used] - 1
+    return LabelledParticles({name: each[places] for name, each in values.items()}, right[used], group)
+
+
+def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
+    """Weights for `likely_right` by penalised maximum likelihood, CROWD particles of an image counting at the most.
+
+    Raises TooFew.
+    """
+    right = np.concatenate([image.right for image in images])
+    if min(right.sum(), (~right).sum()) < FEWEST:
+        raise TooFew(
+            f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles at least,"
+            f" here are {right.sum()} and {(~right).sum()}."
+        )
+    names = list(images[0].values)
+    values = np.concatenate([np.column_stack([image.values[name] for name in names]) for image in images])
+    weights, intercept = fit_logistic(values, right, share_of([len(image.right) for image in images]))
+    return {**dict(zip(names, weights.round(5).tolist(), strict=True)), INTERCEPT: round(intercept, 5)}
+
+
+def share_of(counts: Sequence[int]) -> Floats:
+    """How much each of so many things of several images counts, one after the other: CROWD of an image at the most."""
+    return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
+
+
+def cross_fitted(own: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> NDArray[np.float32]:
+    """Confidence of every particle of `own` by a model fitted on the images of other groups and on `others`.
+
+    The groups are dealt to PARTS parts. Raises TooFew.
+    """
+    names = sorted({image.group for image in own})
+    if len(names) < PARTS:
+        raise TooFew(f"The confidence cannot be judged on fewer than {PARTS} groups of images.")
+    part = [names.index(image.group) % PARTS for image in own]
+    weights = [
+        fit([*(image for image, mine in zip(own, part, strict=True) if mine != left_out), *others])
+        for left_out in range(PARTS)
+    ]
+    return np.concatenate([likely_right(image.values, weights[mine]) for image, mine in zip(own, part, strict=True)])
+
+
+def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:
+    """The reliability diagram of found particles.
+
+    confidence: (n,) in 0..1. right: (n,) whether there is a true particle for it at an IoU of at least 0.5.
+    bins: non-empty bins of width 0.05 with their n, mean confidence, share right and its Wilson 95 % interval.
+    error: expected calibration error, the mean over particles of |confidence - share right| by bin; None for none.
+    limit: the confidence under which the product's filter calls a particle unsure; under, over: how many there are
+    on either side of it, and the share of them that is wrong.
+    """
+    place = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
+    bins = [_bin(confidence[place == b], right[place == b]) for b in np.unique(place)]
+    off = sum(b["n"] * abs(b["confidence"] - b["right"]) for b in bins)
+    unsure = confidence < LEAST_CONFIDENCE
+    return {
+        "bins": bins,
+        "error": off / len(right) if len(right) else None,
+        "limit": LEAST_CONFIDENCE,
+        "under": _wrong(right[unsure]),
+        "over": _wrong(right[~unsure]),
+    }
+
+
+def _bin(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:
+    low, high = wilson(int(right.sum()), len(right))
+    mean = float(np.mean(confidence, dtype=float))
+    return {"n": len(right), "confidence": mean, "right": float(right.mean()), "low": low, "high": high}
+
+
+def _wrong(right: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"n": len(right), "wrong": float(1 - right.mean()) if len(right) else None}

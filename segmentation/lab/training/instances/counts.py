@@ -1,0 +1,194 @@
+"""The sums of one image; every pooled figure follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core.labels.separate import renumber
+from ....core.measure.bins import NANO_NM
+from ....core.measure.matching import (
+    SMALLEST,
+    ErrorKinds,
+    Kind,
+    Overlap,
+    error_kinds,
+    match,
+    overlap_of,
+    pairs,
+    without_specks,
+)
+from ....core.measure.shapes import measure
+from ..contract import Floats, Labels
+from ..evaluation.scores import near
+from .by_size import Counts, count_by_size
+from .targets import boundary
+
+IOUS = np.arange(0.5, 1.0, 0.05)
+TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
+FRAME = 2  # px; a particle this near to the frame may be cut (drawn masks often leave the first column empty)
+
+
+class Sums(NamedTuple):
+    """One image's sums, or with leading axes those of many.
+
+    pixels (..., 4): hits, spurious, missed, rest of the foreground. image_iou (..., 2): its IoU, and 1.
+    matched (..., 10, 3): hits, spurious, missed particles at each of IOUS. particles (..., 2): true, found.
+    segment_iou (...): IoU summed over pairs above 0.5. best (..., 4): best IoU summed over found particles, their
+    number, and the same over true ones. boundary (..., 4): outline pixels found that are right, all found, true
+    ones that were found, all true.
+    """
+
+    pixels: Floats
+    image_iou: Floats
+    matched: Floats
+    particles: Floats
+    segment_iou: Floats
+    best: Floats
+    boundary: Floats
+
+    @classmethod
+    def stacked(cls, many: Sequence[Sums]) -> Sums:
+        """Many images' sums with a new first axis."""
+        return cls(*(np.stack(parts) for parts in zip(*many, strict=True)))
+
+    def weighted(self, weights: Floats) -> Sums:
+        """The sums over images when image i counts weights[..., i] times."""
+        return Sums(*(np.tensordot(weights, part, 1) for part in self))
+
+
+@dataclass(frozen=True, eq=False)
+class ImageCounts:
+    """true_sizes, found_sizes: (n,) minimum Feret diameters. kinds: how many particles of each Kind.
+    right: (F,) whether each found particle (from SMALLEST px) is right at IoU 0.5; found_ids: (F,) its label.
+    by_size: see `count_by_size`."""
+
+    sums: Sums
+    true_sizes: Floats
+    found_sizes: Floats
+    kinds: dict[Kind, int]
+    right: NDArray[np.bool_]
+    found_ids: NDArray[np.int64]
+    by_size: Counts
+
+
+def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
+    """Compare two label images (H, W), 0 background. unit: size of a pixel, in the unit of the sizes."""
+    whole_found, whole_true = without_specks(found), without_specks(truth)
+    overlap = overlap_of(whole_found, whole_true)
+    iou = overlap.iou
+    judged: ErrorKinds = error_kinds(overlap)
+    right = np.zeros(len(overlap.found_ids), bool)
+    right[pairs(iou, 0.5)[1]] = True
+    hits, all_found, all_true = ((found > 0) & (truth > 0)).sum(), (found > 0).sum(), (truth > 0).sum()
+    pixels = np.array([hits, all_found - hits, all_true - hits, found.size - all_found - all_true + hits], float)
+    sums = Sums(
+        pixels=pixels,
+        image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
+        matched=np.array([match(iou, threshold) for threshold in IOUS], float),
+        particles=np.array(iou.shape, float),
+        segment_iou=np.array(iou[iou > 0.5].sum()),
+        best=_best(overlap),
+        boundary=_boundary(whole_found, whole_true),
+    )
+    kinds = {kind: judged.count(kind) for kind in Kind}
+    sizes = min_ferets(truth, unit), min_ferets(found, unit)
+    return ImageCounts(sums, *sizes, kinds, right, overlap.found_ids, count_by_size(overlap))
+
+
+def _best(overlap: Overlap) -> Floats:
+    """Images without true or without found particles have no best partners, and are left out."""
+    iou = overlap.iou
+    if not iou.size:
+        return np.zeros(4)
+    return np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
+
+
+def _boundary(found: Labels, truth: Labels) -> Floats:
+    ours, theirs = (boundary(labels) & (labels > 0) for labels in (found, truth))  # the frame is no edge
+    return np.array([near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()], float)
+
+
+def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
+    """Minimum Feret diameters, in `unit` per pixel, of the particles of a label image (H, W) that are at least
+    SMALLEST px large and FRAME px away from the frame."""
+    labels = renumber(labels.copy())
+    n = int(labels.max(initial=0))
+    nothing = np.broadcast_to(np.uint8(0), labels.shape)
+    table = measure(labels, nothing, np.zeros(n, np.float32), nm_per_pixel=None, rows=labels.shape[0])
+    height, width = labels.shape
+    inside = (
+        (table["bbox_left_px"] >= FRAME)
+        & (table["bbox_top_px"] >= FRAME)
+        & (table["bbox_right_px"] <= width - FRAME)
+        & (table["bbox_bottom_px"] <= height - FRAME)
+    )
+    return table["min_feret_px"][inside & (table["area_px2"] >= SMALLEST)] * unit
+
+
+@dataclass(frozen=True, eq=False)
+class SizeSample:
+    """The sizes of all images in rising order: value (N,), image (N,) its number, found (N,) found or true."""
+
+    value: Floats
+    image: NDArray[np.int64]
+    found: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, true: Sequence[Floats], found: Sequence[Floats]) -> SizeSample:
+        """The sample of one array of true and one of found sizes per image."""
+        value = np.concatenate([*true, *found, np.zeros(0)])
+        number = [np.full(len(v), i, np.int64) for side in (true, found) for i, v in enumerate(side)]
+        is_found = np.repeat([False, True], [sum(map(len, true)), sum(map(len, found))])
+        order = np.argsort(value, kind="stable")
+        return cls(value[order], np.concatenate([*number, np.zeros(0, np.int64)])[order], is_found[order])
+
+    def figures(self, weights: Floats, *, nm: bool) -> dict[str, float]:
+        """Errors of the found sizes when image i counts weights[i] times; NaN where a side is empty.
+
+        median_error, mean_error: percent of the true one. nano_true, nano_found: percent of sizes <= 100 nm;
+        nano_error: their difference in points (all NaN unless `nm`). ks: Kolmogorov-Smirnov distance.
+        wasserstein: first Wasserstein distance, in the unit of the sizes.
+        """
+        weight = weights[self.image]
+        true, found = np.where(self.found, 0.0, weight), np.where(self.found, weight, 0.0)
+        if not true.any() or not found.any():
+            return dict.fromkeys(SIZE_FIGURES, float("nan"))
+        gap = np.abs(np.cumsum(found) / found.sum() - np.cumsum(true) / true.sum())
+        last_of_equal = np.append(np.diff(self.value) > 0, True)
+        medians = [self._median(side) for side in (true, found)]
+        means = [float(np.average(self.value, weights=side)) for side in (true, found)]
+        nano = [100 * float(np.average(self.value <= NANO_NM, weights=s)) if nm else np.nan for s in (true, found)]
+        values = (
+            100 * (medians[1] / medians[0] - 1),
+            100 * (means[1] / means[0] - 1),
+            *nano,
+            nano[1] - nano[0],
+            float(gap[last_of_equal].max()),
+            float((gap[:-1] * np.diff(self.value)).sum()),
+            *medians,
+        )
+        return dict(zip(SIZE_FIGURES, values, strict=True))
+
+    def _median(self, weight: Floats) -> float:
+        """As numpy's for whole-number weights: the mean of the two middle values of an even count."""
+        total = np.cumsum(weight)
+        lower, upper = np.searchsorted(total, total[-1] / 2), np.searchsorted(total, total[-1] / 2, side="right")
+        return float(self.value[lower] + self.value[min(upper, len(total) - 1)]) / 2
+
+
+SIZE_FIGURES = (
+    "median_error",
+    "mean_error",
+    "nano_true",
+    "nano_found",
+    "nano_error",
+    "ks",
+    "wasserstein",
+    "median_true",
+    "median_found",
+)

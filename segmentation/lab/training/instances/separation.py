@@ -1,0 +1,165 @@
+"""The model of where to cut touching particles: fitted on images with truth and on rendered ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ....core.labels.options import INTERCEPT, MERGE_LIMIT, ParticleOptions
+from ....core.labels.region_graph import RegionGraph, merged, oversegment
+from ....core.labels.region_merging import border_features, merge, merge_regions
+from ....core.measure.matching import match, overlap_of, without_specks
+from ....core.micrograph.types import Micrograph
+from ....core.pace import followed
+from ....core.truth import Pair
+from ..contract import Fitted, Floats, Labels
+from ..evaluation.predictions import Options, Prediction, Predictor, padded
+from ..evaluation.scores import precision_recall_f1
+from .confidence import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
+
+STATES = (0.2, 0.4)  # limits up to which regions are merged, so that merged ones are learnt from too
+LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
+RULE = (
+    "The limit with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, averaged over the images and"
+    f" {RENDERED} rendered pictures."
+)
+Weights = dict[str, float]
+Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class Oversegmented:
+    """An image as the network saw it, its truth (H, W) and its regions. unit: px that the network likes best.
+
+    common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
+    group: images of one are alike.
+    """
+
+    prediction: Prediction
+    truth: Labels
+    unit: float
+    regions: RegionGraph
+    common: csr_array
+    group: str = ""
+
+
+def fit_separation(
+    predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
+) -> Fitted:
+    """The card's option `region_merging`; its merit is the mean of the examples' F1 at IoU 0.5 and at 0.75: of these
+    weights, of the card's as it was, if any, and, of enough groups, of a fit on the other groups, fold by fold.
+
+    Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
+    """
+    some, threshold = some_of(pairs), options.threshold_of(predictor.card)
+    own = [
+        oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
+        for pair in followed(some, len(some), say, OFTEN)
+    ]
+    made = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
+    old = ParticleOptions.of(predictor.card).region_merging
+
+    def counts(images: Sequence[Oversegmented], weights: Mapping[str, float]) -> Floats:
+        return _counts(images, predictor, threshold, weights)
+
+    weights = _fitted(own, made)
+    worth = {at: sum(merit(counts(images, weights | {MERGE_LIMIT: at})) for images in (own, made)) for at in LIMITS}
+    weights[MERGE_LIMIT] = max(worth, key=lambda limit: worth[limit])
+    merits = {"these": merit(counts(own, weights))} | ({"the card's": merit(counts(own, old))} if old else {})
+    groups = sorted({image.group for image in own})
+    if len(groups) >= PARTS:
+        total = np.zeros((2, 3))
+        for part in (groups[number::PARTS] for number in range(PARTS)):
+            others = _fitted([image for image in own if image.group not in part], made)
+            mine = [image for image in own if image.group in part]
+            total += counts(mine, others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
+        merits["a fit on the others"] = merit(total)
+    reached = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
+    summary = f"mean F1 at IoU 0.5 and 0.75 without a confidence {reached}"
+    return Fitted("region_merging", {"options": {"region_merging": weights}}, {"region_merging_rule": RULE}, summary)
+
+
+def oversegmented(
+    predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
+) -> Oversegmented:
+    """The model's maps of an image, taken to regions."""
+    prediction = predictor.predict(micrograph, len(truth))
+    scale = prediction.view.scale
+    labels, first, regions = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
+    places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
+    common = csr_array((np.ones(labels.size), places), shape=(len(regions.peaks), int(truth.max(initial=0)) + 1))
+    unit = ParticleOptions.of(predictor.card).diameter / scale
+    return Oversegmented(prediction, truth, unit, regions, common, group)
+
+
+def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> Borders:
+    """(m,) features by name of the borders between regions, and between those merged under each of `states`; whether
+    each is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
+    every = [(image.regions, np.arange(len(image.regions.peaks)))]
+    for weights in states:
+        ends = merge(image.regions, weights, image.unit).ends()
+        every.append((merged(image.regions, ends), ends))
+    features, real = zip(*(_borders(regions, ends, image) for regions, ends in every), strict=True)
+    return {name: np.concatenate([each[name] for each in features]) for name in features[0]}, np.concatenate(real)
+
+
+def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
+    count = len(ends)
+    of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
+    mostly = np.asarray(of.argmax(axis=1)).ravel()
+    sure = of.max(axis=1).toarray().ravel() > of.sum(axis=1) / 2
+    one, other = regions.pairs.T
+    usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
+    one, other = one[usable], other[usable]
+    features = border_features(regions, one, other, usable, image.unit)
+    if len(image.prediction.maps) < 3:
+        del features["touching"]
+    return features, mostly[one] != mostly[other]
+
+
+def _fitted(own: Sequence[Oversegmented], made: Sequence[Oversegmented]) -> Weights:
+    """Weights from borders of regions as they are, and then of joined ones, too."""
+    weights = _fitted_once(own, made, [])
+    return _fitted_once(own, made, [weights | {MERGE_LIMIT: limit} for limit in STATES])
+
+
+def _fitted_once(
+    own: Sequence[Oversegmented], made: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
+) -> Weights:
+    """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
+    found = [[borders_of(image, states) for image in images] for images in (own, made)]
+    shares = [share_of([len(real) for _, real in some]) for some in found]
+    share = np.concatenate([each / max(each.sum(), 1) for each in shares])
+    every = [borders for some in found for borders in some]
+    real = np.concatenate([each for _, each in every])
+    if min(real.sum(), (~real).sum()) < FEWEST:
+        raise TooFew(
+            f"Cuts cannot be fitted: it takes {FEWEST} borders between particles and {FEWEST} within one at least,"
+            f" here are {real.sum()} and {(~real).sum()}."
+        )
+    names = list(every[0][0])
+    values = np.concatenate([np.column_stack([features[name] for name in names]) for features, _ in every])
+    weights, intercept = fit_logistic(values, real, share * len(share) / share.sum())
+    return {**dict(zip(names, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
+
+
+def _counts(
+    images: Sequence[Oversegmented], predictor: Predictor, threshold: float, weights: Mapping[str, float]
+) -> Floats:
+    """(2, 3) hits, spurious and missed particles at IoU 0.5 and at IoU 0.75."""
+    total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
+    for image in images:
+        maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
+        found = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
+        total += [match(iou, 0.5), match(iou, 0.75)]
+    return total
+
+
+def merit(counts: Floats) -> float:
+    """The mean of both F1 of counts (2, 3)."""
+    return float(np.mean(np.nan_to_num(precision_recall_f1(*counts.T)["f1"])))

@@ -1,0 +1,36 @@
+"""Losses by name: each file of this folder holds one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Annotated, get_args
+
+from pydantic import Field
+
+from ....core.validation import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Loss(Settings):
+    """A loss is a subclass with a `name: Literal[...]` of its own, in a file of this folder."""
+
+    name: str
+
+    def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
+        """The loss of logits (B, C, H, W) against a task's targets (B, T, H, W), as a scalar."""
+        raise NotImplementedError
+
+
+@cache
+def losses() -> dict[str, type[Loss]]:
+    """Every loss by its name."""
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+    return {get_args(loss.model_fields["name"].annotation)[0]: loss for loss in Loss.__subclasses__()}

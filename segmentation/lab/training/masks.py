@@ -1,0 +1,262 @@
+"""Each pixel belongs to a thing or does not: the targets of the network, and the scores.
+
+Scored are the eight metrics of Ochoa, Xu & Wang (arXiv 2507.16779, 2025): precision, recall and F1 of pixels; certainty
+and abundance of the predicted values, whose definition is ours; and of the objects that the analysis makes of the
+prediction and of the annotation alike their number, the IoU of all their pixels, and the L1 distance of the histograms
+of their sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.micrograph.contrast import preview
+from ...core.micrograph.types import Micrograph
+from ...core.report.picture import sampled
+from .classes import learnt
+from .contract import COUNT_OFF, Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked
+from .evaluation.predictions import Options, Prediction, Predictor
+from .evaluation.scores import fit_threshold, precision_recall_f1, share
+from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
+
+LONGEST = 640  # px of a panel's longest side
+BINS = 20
+VALUES = 8  # of 256 values in a bin of their histogram
+DIFFERENCE = Definition("Their difference, %", "Found less true, in percent of the true.", 1, short=True)
+PIXELS = {"pixels": "pixels"}
+LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
+
+
+def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+    """(channels, H, W) float32 of labels (H, W), 1 for the first channel: a map of 0 and 1 for each."""
+    return np.stack([labels == number for number in range(1, len(channels) + 1)]).astype(np.float32)
+
+
+def preview_of(maps: Maps) -> Labels:
+    """(H, W) int32: 1 where the first map is at least a half."""
+    return (maps[0] >= 128).astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One image.
+
+    pixels: hits, spurious, missed, all. values: sum of the predicted values of the found pixels. objects: px in both
+    true and found objects, and px in either. numbers: true and found objects that count. every: all true and found
+    objects. true, found: sizes of the objects that count.
+    """
+
+    pixels: Floats
+    values: float
+    objects: Floats
+    numbers: Floats
+    every: Floats
+    true: Floats
+    found: Floats
+
+
+@dataclass(frozen=True)
+class MaskScoring:
+    """How masks of one kind are scored.
+
+    things: several objects. counting(labels): (n,) of those that count as objects. size(labels): (n,) px of each.
+    between: whether the mask lies between the objects. measure: the name of their size.
+    """
+
+    things: str
+    counting: Callable[[Labels], NDArray[np.bool_]]
+    size: Callable[[Labels], Floats]
+    measure: str = "diameter"
+    between: bool = False
+
+    def of(self, names: Sequence[str]) -> Scoring:
+        """The contract's scoring, whatever the map is called."""
+        return Scoring(
+            examine=lambda predictor, options: MaskExaminer(self, predictor, options),
+            metrics=metrics,
+            quantity_errors=size_errors,
+            definitions=self.definitions(),
+            panels=self.panels,
+            legend=LEGEND,
+            printed=(
+                *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
+                *("number_error", "object_iou", "l1", "mean_error", "every_error"),
+            ),
+            tracked=Tracked("f1", "object_iou", "count_off"),
+            note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
+            options=frozenset({"threshold"}),
+            fits={"threshold": lambda *given: fit_threshold(self.of(names), *given)},
+        )
+
+    def definitions(self) -> dict[str, Definition]:
+        things, size = self.things, self.measure
+        number = partial(Definition, decimals=0, counted=True)
+        mean = Definition("", f"Of the {things} in the {{}}, in the unit of the sizes.", 1, unit="unit of the sizes")
+        return {
+            "precision": Definition("Precision", "Share of the pixels taken that are annotated."),
+            "recall": Definition("Recall", "Share of the annotated pixels that are taken."),
+            "f1": Definition("F1", "2 TP / (2 TP + FP + FN) of the pixels.", short=True),
+            "certainty": Definition("Certainty", "Mean predicted value of the pixels taken (our definition)."),
+            "abundance": Definition("Abundance", "Share of all pixels that are taken (our definition)."),
+            "number_true": number(f"True {things}", f"{things.capitalize()} found in the annotation."),
+            "number_found": number(f"Found {things}", f"{things.capitalize()} found in the prediction."),
+            "number_error": DIFFERENCE,
+            "count_off": COUNT_OFF,
+            "object_iou": Definition(
+                "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
+            ),
+            "l1": Definition(
+                "L1 distance of sizes",
+                f"Sum of the differences of both histograms of {things}, in {BINS} equal bins up to the largest true"
+                f" {size}, not normalised; larger ones lie in the last.",
+                0,
+                counted=True,
+            ),
+            "mean_true": mean._replace(title=f"True mean {size}", text=mean.text.format("annotation")),
+            "mean_found": mean._replace(title=f"Found mean {size}", text=mean.text.format("prediction")),
+            "mean_error": DIFFERENCE,
+            "every_true": number("All true regions", f"With those that are not counted as {things}."),
+            "every_found": number("All found regions", f"With those that are not counted as {things}."),
+            "every_error": DIFFERENCE._replace(short=False),
+        }
+
+    def panels(self, micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
+        """(h, w, 3) uint8 pictures: the image, the annotation, the result, and the errors.
+
+        found: (R, W) labels of objects, truth: the mask, of the image's first R rows.
+        """
+        grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
+        shape = grey.shape[0], grey.shape[1]
+        true = sampled(truth, shape) > 0
+        ours = (sampled(found, shape) > 0) != self.between
+        plain = np.repeat(grey[..., None], 3, axis=2)
+        judged = (0.45 * plain).astype(np.uint8)
+        for colour, where in zip(LEGEND.values(), (true & ours, ours & ~true, true & ~ours), strict=True):
+            judged[where] = colour
+        return [plain, *(np.where(each[..., None], np.uint8(255), plain // 2) for each in (true, ours)), judged]
+
+
+class MaskExaminer:
+    """The Examiner of masks; see `contract.Examiner`."""
+
+    def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:
+        self.scoring, self.predictor = scoring, predictor
+        self.threshold = options.threshold_of(predictor.card)
+        self.sweeps: list[Floats] = []
+        self.values = np.zeros((2, 256))
+
+    def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Compared]:
+        """Objects (R, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
+        mask, rows = truth[: len(prediction.grey)] > 0, len(prediction.grey)
+        perfect = np.where(mask, 255, 0)[None].astype(np.uint8)
+        found, true = (
+            self.predictor.labels(prediction, maps, threshold=self.threshold).labels for maps in (None, perfect)
+        )
+        taken = prediction.maps[0] >= max(1, round(self.threshold * 255))
+        self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), mask.ravel()))
+        self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (mask, ~mask)]
+        lost = int((truth[rows:] > 0).sum())
+        right = int((taken & mask).sum())
+        counted = [self.scoring.counting(each) for each in (found, true)]
+        inside = [np.r_[False, keep][each] for keep, each in zip(counted, (found, true), strict=True)]
+        sizes = [self.scoring.size(each)[keep] * unit for keep, each in zip(counted, (found, true), strict=True)]
+        compared = Compared(
+            np.array([right, taken.sum() - right, mask.sum() - right + lost, truth.size], float),
+            float(prediction.maps[0][taken].sum()) / 255,
+            np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
+            np.array([counted[1].sum(), counted[0].sum()], float),
+            np.array([true.max(initial=0), found.max(initial=0)], float),
+            sizes[1],
+            sizes[0],
+        )
+        return found, compared
+
+    def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
+        sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
+        return {
+            "thresholds": against_threshold(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
+            "values": {
+                "edges": (np.arange(0, 257, VALUES) / 256).tolist(),
+                "threshold": self.threshold,
+                **dict(zip(("annotated", "others"), self.values.reshape(2, -1, VALUES).sum(2).tolist(), strict=True)),
+            },
+            "sizes": {
+                "measure": self.scoring.measure,
+                **{side: each.round(2).tolist() for side, each in sizes.items()},
+            },
+        }
+
+
+def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
+    """The figures of pixels and of objects, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
+    right, invented, missed, every = (weights @ np.stack([image.pixels for image in images])).T
+    both, either = (weights @ np.stack([image.objects for image in images])).T
+    numbers = np.stack([image.numbers for image in images])
+    true, found = (weights @ numbers).T
+    all_true, all_found = (weights @ np.stack([image.every for image in images])).T
+    return {
+        **precision_recall_f1(right, invented, missed),
+        "certainty": share(weights @ np.array([image.values for image in images]), right + invented),
+        "abundance": share(right + invented, every),
+        "number_true": true,
+        "number_found": found,
+        "number_error": 100 * share(found - true, true),
+        "count_off": 100 * share(weights @ np.abs(numbers[:, 1] - numbers[:, 0]), true),
+        "object_iou": share(both, either),
+        "every_true": all_true,
+        "every_found": all_found,
+        "every_error": 100 * share(all_found - all_true, all_true),
+    }
+
+
+def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[str, Floats]:
+    """Distance of the histograms and means of the sizes, each (n,), weighted as in `metrics`."""
+    largest = max((float(image.true.max(initial=0)) for image in images), default=0.0) or 1.0
+    edges = np.linspace(0, largest, BINS + 1)
+    bins = np.stack([[_binned(each, edges) for each in (image.true, image.found)] for image in images])
+    true, found = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
+    sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true", "found")]
+    means = [share(total, each.sum(1)) for total, each in zip(sums, (true, found), strict=True)]
+    return {
+        "l1": np.abs(found - true).sum(1),
+        "mean_true": means[0],
+        "mean_found": means[1],
+        "mean_error": 100 * share(means[1] - means[0], means[0]),
+    }
+
+
+def _binned(sizes: Floats, edges: Floats) -> Floats:
+    """(BINS,) how many of the sizes lie in each bin, larger ones in the last."""
+    return np.histogram(np.minimum(sizes, edges[-1]), edges)[0].astype(float)
+
+
+def equal_circles(labels: Labels) -> Floats:
+    """(n,) px: 2 sqrt(area / pi) of each object 1..n."""
+    return np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi)
+
+
+def every_one(labels: Labels) -> NDArray[np.bool_]:
+    return np.ones(int(labels.max(initial=0)), bool)
+
+
+def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask:
+    """A task with a network that predicts one mask."""
+    return LearningTask(
+        name=name,
+        channels=(channel,),
+        optional=(),
+        targets=targets,
+        loss="masks",
+        activation=torch.sigmoid,
+        preview=preview_of,
+        scoring=scoring.of,
+        classes=True,
+        learnt=learnt,
+    )

@@ -1,0 +1,134 @@
+"""What a fine-tuning brought on held-out images: what was found in them, the table, each image's verdict, and one
+sentence."""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.learning import Change, Outcome
+from ...core.network.card_entries import FIGURES
+from .contract import Scoring
+from .evaluation.scores import FEWEST, Figure, plain, summarise
+from .files import packed, unpacked
+from .instances.counts import ImageCounts
+from .instances.readings import Found
+from .masks import Compared
+
+CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5  # changes of an image's score and error (points) that count
+# What an Examiner says of an image, by its name in a file.
+RECORDS: dict[str, type] = {"array": np.ndarray, "ImageCounts": ImageCounts, "Compared": Compared}
+CROSS = "each image was held out of a training of its own; these weights learnt from all of them"
+
+
+def better(name: str) -> str:
+    """Whether a figure is better higher, lower or, as it has a sign, nearer to zero."""
+    return "zero" if name.endswith("_error") else "lower" if name.endswith("_off") else "higher"
+
+
+def changes(
+    scoring: Scoring, before: Sequence[Any], after: Sequence[Any], groups: Sequence[str]
+) -> tuple[list[Change], dict[str, Figure]]:
+    """The table of `Scoring.compared`, and every figure after. before, after: records of the same images."""
+    old, new = (summarise(scoring, records, nm=False, groups=groups) for records in (before, after))
+    table = [
+        Change(
+            name=name,
+            title=scoring.definitions[name].title,
+            unit=scoring.definitions[name].unit,
+            better=better(name),
+            before=old[name].value,
+            before_interval=_interval(old[name]),
+            after=new[name].value,
+            after_interval=_interval(new[name]),
+        )
+        for name in scoring.compared
+    ]
+    return table, new
+
+
+def _interval(figure: Figure) -> tuple[float, float] | None:
+    return None if figure.low is None or figure.high is None else (figure.low, figure.high)
+
+
+def verdict(scoring: Scoring, before: Mapping[str, float | None], after: Mapping[str, float | None]) -> str:
+    """Of one image: "better", "worse" or "same", by its score and by the error of the reported number together."""
+    error, score = scoring.compared[0], scoring.tracked.score
+    up = _sign(before[score], after[score], CLEAR_SCORE) - _sign(before[error], after[error], CLEAR_ERROR)
+    return "better" if up > 0 else "worse" if up < 0 else "same"
+
+
+def _sign(before: float | None, after: float | None, least: float) -> int:
+    """1 for a clear rise, -1 for a clear fall; that something becomes known or unknown is no change."""
+    if before is None or after is None or abs(after - before) < least:
+        return 0
+    return 1 if after > before else -1
+
+
+def figures_of(scoring: Scoring, record: Any) -> dict[str, float | None]:
+    """The compared figures of one image."""
+    found = summarise(scoring, [record], nm=False)
+    return {name: found[name].value for name in scoring.compared}
+
+
+def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) -> Outcome:
+    """Improved is a model whose error of the reported number falls, if its score does not fall."""
+    by_name = {change["name"]: change for change in table}
+    error, score = by_name[scoring.compared[0]], by_name[scoring.tracked.score]
+    title = error["title"].removesuffix(", %").removesuffix(", points")
+    known = [error["before"], error["after"], score["before"], score["after"]]
+    if any(value is None or not math.isfinite(value) for value in known):
+        improved, sentence = False, f"The {_low(title)} cannot be judged: too little was found in the held-out images."
+    else:
+        unit = " %" if error["title"].endswith(", %") else " points" if error["title"].endswith(", points") else ""
+        error_moves, score_moves = _moves(error, 2), _moves(score, 3)
+        improved = error_moves == "falls" and score_moves != "falls"
+        sentence = (
+            f"The {_low(title)} {error_moves}: {error['before']:.1f}{unit} before, {error['after']:.1f}{unit} after."
+            f" The {score['title']} {score_moves}: {score['before']:.3f} before, {score['after']:.3f} after."
+        )
+    if len(set(groups)) < FEWEST:
+        sentence += f" With {len(set(groups))} specimens this is uncertain."
+    return Outcome(
+        improved=improved, figure=error["title"], before=error["before"], after=error["after"], sentence=sentence
+    )
+
+
+def _low(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _moves(change: Change, digits: int) -> str:
+    before, after = (round(change[side] or 0.0, digits) for side in ("before", "after"))
+    return "falls" if after < before else "rises" if after > before else "stays the same"
+
+
+def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """The entry of a card's scores."""
+    known = {name: figures[name].value for name in FIGURES if name in figures and figures[name].value is not None}
+    rounded = {name: round(value, 3) for name, value in known.items() if value is not None and plain(value) is not None}
+    return {"data": f"{title}, {images} images", "split": CROSS, **rounded}
+
+
+def packed_found(found: Sequence[Found]) -> bytes:
+    """An .npz of what is read in each way."""
+    name, kind = next(each for each in RECORDS.items() if isinstance(found[0].record, each[1]))
+    labels = np.stack([each.labels.astype(np.int32) for each in found])
+    compressed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
+    arrays = packed(list[kind], [each.record for each in found])  # type: ignore[valid-type]
+    content = io.BytesIO()
+    np.savez(content, kind=name, labels=compressed, shape=labels.shape, **arrays)
+    return content.getvalue()
+
+
+def unpacked_found(content: bytes) -> list[Found]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
+    records = unpacked(list[RECORDS[str(arrays["kind"])]], arrays)  # type: ignore[misc]
+    return [Found(*each) for each in zip(records, labels, strict=True)]

@@ -1,0 +1,114 @@
+"""What a base model was taught on, as far as it is at hand: pictures to go on learning from, and others to see what is
+forgotten."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from ...core.network.cards import ModelCard
+from ...core.truth import Pair, find_pairs
+from .data import Labelled, RenderedSource, eight_bits, parted
+from .files import write_picture
+from .pretrained import maps_of
+from .settings import FORBIDDEN, FolderEntry, RenderedEntry, TrainingRecipe, number_of_classes, read_recipe
+from .settings.recipe import RECIPES
+from .start import resolved
+
+ROOT = Path(__file__).parents[3]  # from which the paths of our recipes go out
+PICTURES, MICROGRAPHS = 48, 24  # to learn from
+KEPT, KEPT_SIDE = 12, 448  # to see what is forgotten, of each kind; px
+SIDE, SEED = 320, 7000
+RENDERED, OWN = "rendered", "own"
+
+
+class Replay(NamedTuple):
+    """training: a folder to learn from, None where nothing is at hand. kept: title and pairs of what shows what is
+    forgotten."""
+
+    training: Path | None
+    kept: dict[str, list[Pair]]
+
+
+def replay(card: ModelCard, out: Path) -> Replay:
+    """The base model's own data, laid out in `out`; nothing is done where it is there already."""
+    if not out.exists():
+        aside = out.with_name(f".{out.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        _lay_out(card, aside)
+        os.replace(aside, out)
+    titles = {RENDERED: "rendered pictures", OWN: f"validation images of {card.name}"}
+    count = number_of_classes(card.task, maps_of(card))
+    classes = tuple(range(1, count + 1))
+    kept = {
+        title: find_pairs(out / name, classes=classes).pairs for name, title in titles.items() if (out / name).is_dir()
+    }
+    training = out / "training"
+    return Replay(training if training.is_dir() else None, kept)
+
+
+def recipe_of(card: ModelCard) -> TrainingRecipe | None:
+    """The recipe by which a released model was made, or the one that a user's own model goes back to."""
+    names = card.name, card.training.get("start_from", "")
+    file = next((RECIPES / f"{name}.toml" for name in names if name and (RECIPES / f"{name}.toml").is_file()), None)
+    recipe = read_recipe(file) if file else None
+    return recipe if recipe and recipe.task == card.task else None
+
+
+def _lay_out(card: ModelCard, out: Path) -> None:
+    recipe = recipe_of(card)
+    if recipe is None:
+        return
+    entries = [entry for entry in recipe.sources if isinstance(entry, RenderedEntry)]
+    for folder, count, side, seed in ((out / "training", PICTURES, SIDE, SEED), (out / RENDERED, KEPT, KEPT_SIDE, 0)):
+        for number, (grey, labels) in enumerate(_rendered(entries, count, side, seed)):
+            _write(folder, f"rendered-{number:03d}", grey, labels)
+    training, held = _of_folders(resolved(recipe, out / "none.toml"))
+    for folder, pairs, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held, KEPT)):
+        for number, pair in enumerate(_spread(pairs, count)):
+            micrograph, labels = pair.pair.load()
+            _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
+
+
+def _rendered(
+    entries: Sequence[RenderedEntry], count: int, side: int, seed: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
+    """About `count` pictures of the recipe's sources, in their shares."""
+    whole = sum(entry.weight for entry in entries)
+    for number, entry in enumerate(entries):
+        of = max(1, round(count * entry.weight / whole))
+        diameters = entry.diameters[0], entry.diameters[1]
+        source = RenderedSource(of, side, seed + number, 0.0, entry.settings, diameters)
+        yield from source.stock
+
+
+def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]:
+    """What the recipe trains on and what it holds out of the folders that are on this machine; nothing that is for
+    evaluation only."""
+    sides: tuple[list[Labelled], list[Labelled]] = [], []
+    for entry in recipe.sources:
+        if not isinstance(entry, FolderEntry) or not (ROOT / entry.path).is_dir() or FORBIDDEN in entry.path:
+            continue
+        for side, found in zip(sides, parted(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
+            side += [one for one in found if one.taught]
+    return sides
+
+
+def _spread(pairs: Sequence[Labelled], count: int) -> list[Labelled]:
+    """Up to `count` of them, evenly picked."""
+    picked = np.linspace(0, len(pairs) - 1, min(len(pairs), count)).round().astype(int)
+    return [pairs[number] for number in picked]
+
+
+def _write(folder: Path, name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:
+    write_picture(folder / "images" / f"{name}.png", np.ascontiguousarray(grey))
+    (folder / "labels").mkdir(exist_ok=True)
+    tifffile.imwrite(folder / "labels" / f"{name}.tif", labels.astype(np.int32), compression="zlib")

@@ -1,0 +1,206 @@
+"""A run's networks and optimiser, as the first step finds them."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ...core.network.architectures import build
+from ...core.network.cards import NoDevice
+from ...core.network.runtime import Runtime
+from .pretrained import base_card, load_encoder, load_model, maps_of
+from .runs import CheckpointScores, load_state, restore, save_checkpoint
+from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
+
+
+@dataclass(eq=False)
+class Run:
+    """All that changes while training. A checkpoint holds it, except `rows`, which are in metrics.csv.
+
+    network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
+    may stop early. before: the weights at the last restart. rows: the figures of each checkpoint.
+    """
+
+    parts: ClassVar = ("network", "averaged", "optimiser")
+
+    network: nn.Module
+    averaged: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    before: dict[str, Tensor] = field(default_factory=dict)
+    rows: list[CheckpointScores] = field(default_factory=list)
+
+    def save(self, file: Path) -> None:
+        """The whole checkpoint or, when it cannot be written, the one before."""
+        chance = {"cpu": torch.get_rng_state()}  # for dropout
+        if torch.cuda.is_available():
+            chance["cuda"] = torch.cuda.get_rng_state()
+        save_checkpoint(self, file, best=self.best, before=self.before, chance=chance)
+
+    def load(self, file: Path, device: torch.device) -> None:
+        """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
+        state = load_state(file, device)
+        restore(self, state, file)
+        self.best, self.before = state.get("best", {}), state.get("before", {})
+        chance = state.get("chance", {})
+        if "cpu" in chance:
+            torch.set_rng_state(chance["cpu"].cpu())
+        if "cuda" in chance and torch.cuda.is_available():
+            torch.cuda.set_rng_state(chance["cuda"].cpu())
+
+
+def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
+    """The recipe with its open entries decided: architecture and maps come from the base model, the precision from the
+    `frozen` recipe where a run has begun.
+
+    Raises BadRecipe when there is no such model or device.
+    """
+    changes: dict[str, Any] = {}
+    if recipe.start_from:
+        base = base_card(recipe.start_from)
+        if not recipe.architecture:
+            changes["architecture"] = base.architecture
+        if base.task == recipe.task and "heads" not in recipe.model_fields_set:
+            changes["heads"] = list(maps_of(base))
+    if recipe.precision == "auto" and frozen.exists():
+        changes["precision"] = read_recipe(frozen).precision
+    elif recipe.precision == "auto":
+        fastest = Runtime("cpu" if device_of(recipe.device).type == "cpu" else recipe.device).torch_dtype()
+        changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
+    return recipe.replaced(**changes)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this name; raises BadRecipe when there is none."""
+    try:
+        return Runtime(name).torch_device()
+    except NoDevice as error:
+        raise BadRecipe(str(error)) from error
+
+
+def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
+    """A fresh network with the weights it starts from, its average and its optimiser; raises BadRecipe."""
+    torch.manual_seed(recipe.seed)
+    network = build(recipe.architecture, len(recipe.heads))
+    if recipe.pretrained:
+        load_encoder(network, recipe.architecture, recipe.pretrained)
+    if recipe.start_from:
+        load_model(network, recipe.architecture, base_card(recipe.start_from))
+    _check_shapes(network, recipe)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))
+
+
+def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
+    """Raise BadRecipe unless a copy of the network maps a batch of crops to the heads' maps."""
+    try:
+        picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
+        with torch.random.fork_rng(), torch.no_grad():
+            found = copy.deepcopy(network).train()(picture)
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:  # the last for numbers beyond 64 bits
+        reason = str(error).partition("\n")[0]
+        if "allocate memory" in reason or "overflow" in reason.lower():
+            reason = "there is not enough memory"
+        raise BadRecipe(f"The network takes no batch of {recipe.batch} crops of {recipe.crop} px: {reason}.") from error
+    if found.shape != (recipe.batch, len(recipe.heads), recipe.crop, recipe.crop):
+        raise BadRecipe(f"The network turns {recipe.crop} px into {tuple(found.shape[2:])} px, not into the same.")
+
+
+@torch.no_grad()
+def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[list[nn.Module]]:
+    """The encoder's modules with weights of their own, in working order, one stage for each resolution of their maps.
+
+    crop: side in px. Raises BadRecipe where the network has no encoder.
+    """
+    encoder = getattr(network, "encoder", None)
+    if encoder is None:
+        raise BadRecipe("freeze and unfreeze need a network with an encoder.")
+    stages: list[list[nn.Module]] = []
+    side = crop + 1
+
+    def note(module: nn.Module, _: object, out: Tensor) -> None:
+        nonlocal side
+        if not stages or (out.dim() == 4 and 1 < out.shape[-1] < side):  # 1 px: what weighs channels, no stage
+            side = min(side, out.shape[-1]) if out.dim() == 4 else side
+            stages.append([])
+        stages[-1].append(module)
+
+    own = [module for module in encoder.modules() if next(module.parameters(recurse=False), None) is not None]
+    hooks = [module.register_forward_hook(note) for module in own]
+    before = encoder.training
+    encoder.eval()(torch.zeros(1, 1, crop, crop, device=device))
+    encoder.train(before)
+    for hook in hooks:
+        hook.remove()
+    return stages
+
+
+def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
+    """Let as many of the encoder's stages learn as are due, the deepest first; the weights and batch statistics of the
+    others rest. step: since the first was due, negative before. every: steps from one to the next; 0: all at once."""
+    due = 0 if step < 0 else 1 + step // every if every else len(stages)
+    encoder.requires_grad_(due >= len(stages)).train(due >= len(stages))
+    for module in (module for stage in stages[len(stages) - min(due, len(stages)) :] for module in stage):
+        module.training = True
+        for own in module.parameters(recurse=False):
+            own.requires_grad_(True)
+
+
+def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; parameters of an encoder that was trained before have a group and a rate of their own."""
+    taught = bool(recipe.pretrained or recipe.start_from)
+    encoder = [p for n, p in network.named_parameters() if taught and n.startswith("encoder.")]
+    chosen = {id(p) for p in encoder}
+    others = [p for p in network.parameters() if id(p) not in chosen]
+    groups = [{"params": others, "top": recipe.learning_rate}, {"params": encoder, "top": recipe.encoder_learning_rate}]
+    groups = [group for group in groups if group["params"]]
+    settings, rate, decay = recipe.optimiser, recipe.learning_rate, recipe.weight_decay
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay)
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate, betas=tuple(settings.betas), weight_decay=decay)
+
+
+def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:
+    """The share of the top rate at a step: linear warm-up, then as `Schedule` says, and anew at each restart.
+
+    losses: the validation losses so far, one per checkpoint.
+    """
+    schedule = schedule or Schedule()
+    cycle = schedule.cycle(step)
+    first, last = [0, *schedule.ends(steps)][cycle : cycle + 2]
+    top = schedule.restart_rate if cycle else 1.0
+    return top * _share_of_top(step - first, last - first, schedule, losses)
+
+
+def _share_of_top(step: int, steps: int, schedule: Schedule, losses: Sequence[float]) -> float:
+    """The same within a cycle of so many steps."""
+    if step < schedule.warm_up:
+        return (step + 1) / schedule.warm_up
+    beyond = step - schedule.warm_up
+    if schedule.name == "cosine":
+        done = min(1.0, beyond / max(1, steps - schedule.warm_up))
+        return schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * done))
+    if schedule.name == "steps":
+        return schedule.factor ** (beyond // schedule.every)
+    if schedule.name == "plateau":
+        return schedule.factor ** plateaus(losses, schedule.wait)
+    return 1.0
+
+
+def plateaus(losses: Sequence[float], wait: int) -> int:
+    """How often `wait` losses in a row were no better than the best before them."""
+    best, waited, count = math.inf, 0, 0
+    for loss in losses:
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited == wait:
+            waited, count = 0, count + 1
+    return count

@@ -1,0 +1,31 @@
+"""The kinds of analysis as they are taught, one file each: whatever file of this folder defines TASK is one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from ....core.tasks import UnknownTask
+from ..contract import LearningTask
+
+_added: dict[str, LearningTask] = {}
+
+
+@cache
+def _own() -> dict[str, LearningTask]:
+    modules = (import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__))
+    return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
+
+
+def find(name: str) -> LearningTask:
+    """The task of this name; raises UnknownTask."""
+    every = {**_own(), **_added}
+    if name not in every:
+        raise UnknownTask(f"No kind of analysis named {name!r} can be taught; those that can are: {', '.join(every)}.")
+    return every[name]
+
+
+def add(task: LearningTask) -> None:
+    """A task from elsewhere than this folder, for the life of the process."""
+    _added[task.name] = task

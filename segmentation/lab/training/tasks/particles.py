@@ -1,0 +1,74 @@
+"""Particles: foreground and inner distance are taught, outlines are scored by IoU, sizes by minimum Feret diameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ....core.labels.separate import separate
+from ....core.measure.matching import Kind
+from ..contract import Labels, LearningTask, Maps, Scoring, Tracked
+from ..evaluation.predictions import Options, Predictor
+from ..evaluation.scores import fit_threshold
+from ..instances import figures
+from ..instances.confidence import fit_confidence
+from ..instances.examine import OutlineExaminer
+from ..instances.pictures import COLOURS, panels
+from ..instances.readings import fit_reading, ways
+from ..instances.separation import fit_separation
+from ..instances.targets import CHANNELS, OPTIONAL, targets
+
+
+def preview(maps: Maps) -> Labels:
+    return separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5)
+
+
+def rank(image: Mapping[str, Any]) -> tuple[float, float]:
+    """By AP50, then IoU; an image without particles is worth 1 / (1 + false positives)."""
+    correct = image["figures"]["ap50"] if image["particles"] else 1 / (1 + image["found"])
+    return -correct, -(image["figures"]["iou"] or 0)
+
+
+def examine(predictor: Predictor, options: Options) -> OutlineExaminer:
+    return OutlineExaminer(SCORING, predictor, options)
+
+
+SCORING = Scoring(
+    examine=examine,
+    metrics=figures.metrics,
+    quantity_errors=figures.quantity_errors,
+    definitions=figures.DEFINITIONS,
+    kinds={str(kind): kind.definition for kind in Kind},
+    tally=figures.tally,
+    rank=rank,
+    panels=panels,
+    legend={**{str(kind): colour for kind, colour in COLOURS.items()}, "true outlines": (255, 255, 255)},
+    printed=(
+        *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
+        *("boundary_f1", "count_ratio", "median_error", "nano_error"),
+    ),
+    tracked=Tracked("dice", "f50", "count_off"),
+    outcome=("median_off", "f50", "f75", "ap50", "dice", "count_off", "median_error"),
+    note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
+    " count on neither side.",
+    options=frozenset({"threshold", "postprocess", "truth_through_postprocess"}),
+    ways=ways,
+    fits={
+        "separation": fit_separation,
+        "confidence": fit_confidence,
+        "threshold": lambda *given: fit_threshold(SCORING, *given),
+        "reading": lambda *given: fit_reading(SCORING, *given),
+    },
+)
+TASK = LearningTask(
+    name="particles",
+    channels=CHANNELS,
+    optional=OPTIONAL,
+    targets=targets,
+    loss="instances",
+    activation=torch.sigmoid,
+    preview=preview,
+    scoring=lambda names: SCORING,
+)

@@ -1,0 +1,328 @@
+"""The training loop: resumable at any kill, the same curve either way."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tomlkit
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ...core.network.cards import ModelCard
+from ...core.network.runtime import Runtime
+from ...core.network.scale_search import View
+from . import runs, tasks
+from .data import Crops, RenderedSource, Sources, make_sources
+from .evaluation.predictions import Options, Prediction, Predictor
+from .evaluation.scores import Scorer
+from .files import alone_in, check_room, write_whole
+from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
+from .sheets import draw_examples
+from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
+
+CHOSEN_ON = "held out, but the checkpoint was chosen on them"  # a card's split of the scores by which it was chosen
+EXAMPLES = 5
+ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
+Batch = tuple[Tensor, Tensor]
+Say = Callable[[str], None]
+
+
+def train(
+    recipe: TrainingRecipe,
+    out: Path,
+    base: Path,
+    device: torch.device | None = None,
+    say: Say = print,
+    time_is_up: Callable[[], bool] = lambda: False,
+    watch: Callable[[Run], None] = lambda run: None,
+) -> Run:
+    """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
+
+    base: the recipe's paths are relative to it. device: None takes the recipe's. time_is_up: called after every step;
+    the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is written.
+    Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
+    UnknownArchitecture, CannotWrite, InUse.
+    """
+    recipe = resolved(recipe, out / "recipe.toml")
+    device = device or device_of(recipe.device)
+    run, resumed = start_run(recipe, device), (out / runs.CHECKPOINT).exists()
+    if resumed:
+        refuse_another(recipe, out)
+        _resume(run, out, device)
+        say(f"resuming at step {run.step}")
+    if not is_over(run, recipe):
+        # Network, average, two moments, best and before, in single precision; the old one stays until the new is whole.
+        checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
+        written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+        check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
+    with alone_in(out), runs.computing(device, recipe.threads):
+        if not resumed:  # of a run whose checkpoint was deleted
+            (out / runs.METRICS).unlink(missing_ok=True)
+        write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
+        if not is_over(run, recipe):
+            say("preparing the data")
+            sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
+            Training(run, recipe, sources, out, device, say, watch).go(time_is_up)
+    if recipe.rule and run.best:
+        run.averaged.load_state_dict(run.best)
+    return run
+
+
+def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
+    """Raise BadRecipe where `out` holds a run of another recipe than this, which is resolved."""
+    if (out / "recipe.toml").exists():
+        runs.refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
+
+
+def _resume(run: Run, out: Path, device: torch.device) -> None:
+    run.load(out / runs.CHECKPOINT, device)
+    try:
+        run.rows = runs.read_metrics(out / runs.METRICS, run.step)
+    except (ValueError, TypeError) as error:
+        raise BadRecipe(f"{out / runs.METRICS} was altered and cannot be read; name another --out.") from error
+    runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
+
+
+def is_over(run: Run, recipe: TrainingRecipe) -> bool:
+    """Whether there is nothing left to train."""
+    return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience, recipe.rule)
+
+
+def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str = "loss") -> bool:
+    """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
+    best = runs.best_of(rows, rule) if patience else None
+    return best is not None and sum(row.step > best.step for row in rows) >= patience
+
+
+def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
+    """The card's entry about the run: the figures of the published weights on the validation crops."""
+    row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
+    if row is None or not recipe.validation_batches:
+        return []
+    before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
+    split = CHOSEN_ON if recipe.rule else "held out"
+    about = {"data": "validation crops", "split": split, "step": row.step}
+    return [{**about, **_figures(row, recipe), **before}]
+
+
+def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
+    """The card's lines on checkpoints: each rule's choice, its figures, and the published one.
+
+    Where nothing was held out no rule has figures to choose by.
+    """
+    scoring = tasks.find(recipe.task).scoring(recipe.heads)
+    titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.tracked[1:])]
+    lines = []
+    for rule, title in zip(runs.RULES, titles, strict=True) if recipe.validation_batches else ():
+        if row := runs.best_of(run.rows, rule):
+            reached = {"loss": row.validation_loss, **_figures(row, recipe)}
+            said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
+            lines.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
+    return lines if recipe.rule else [*lines, f"step {run.step} is published: the last"]
+
+
+def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
+    """The defined figures of a checkpoint, by their names in reports."""
+    tracked = tasks.find(recipe.task).scoring(recipe.heads).tracked
+    values = zip(("dice", *tracked[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
+    return {name: value for name, value in values if math.isfinite(value)}
+
+
+@dataclass(eq=False)
+class Training:
+    """One run at work: the recipe, its data, and where what it notes goes."""
+
+    run: Run
+    recipe: TrainingRecipe
+    sources: Sources
+    out: Path
+    device: torch.device
+    say: Say
+    watch: Callable[[Run], None] = lambda run: None
+
+    def __post_init__(self) -> None:
+        """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
+        recipe = self.recipe
+        self.task, size = tasks.find(recipe.task), recipe.batch
+        self.map_names = self.task.channels or recipe.heads
+        self.scoring = self.task.scoring(recipe.heads)
+        maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
+        own = {"task": recipe.task, "maps": maps, "options": recipe.options}
+        self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **own)  # no more than it must
+        held = range(recipe.validation_batches * size)
+        crops = self._crops(validation=bool(held))
+        self.validation_crops = [crops.labelled(number) for number in held]
+        made = [crops.tensors(*each) for each in self.validation_crops]
+        batches = (made[first : first + size] for first in range(0, len(made), size))
+        self.validation_batches: list[Batch] = [
+            tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches
+        ]
+        resting = recipe.freeze or recipe.unfreeze
+        self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
+
+    @property
+    def step(self) -> int:
+        return self.run.step
+
+    def go(self, time_is_up: Callable[[], bool]) -> None:
+        run, recipe = self.run, self.recipe
+        if recipe.start_from and not run.step:
+            self.note(math.nan, 0.0)
+        with closing(self._batches()) as self.batches:  # its processes would hold the folder's lock
+            runs.run_steps(
+                self,
+                every=recipe.checkpoint,
+                ends=recipe.schedule.ends(recipe.steps),
+                is_over=lambda: is_over(run, recipe),
+                time_is_up=time_is_up,
+                at_checkpoint=self._at_checkpoint,
+            )
+        if run.step < recipe.steps and is_over(run, recipe):
+            self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
+
+    def advance(self) -> dict[str, Tensor]:
+        loss, ends = self.one_step(next(self.batches)), self.recipe.schedule.ends(self.recipe.steps)
+        if self.run.step in ends and len(ends) > 1:
+            self.end_cycle()
+        return {"loss": loss}
+
+    def _at_checkpoint(self, losses: dict[str, float], seconds: float) -> None:
+        self.note(losses["loss"], seconds)
+        self.run.save(self.out / runs.CHECKPOINT)
+
+    def _crops(self, *, validation: bool) -> Crops:
+        return Crops(
+            self.sources.validation if validation else self.sources.training,
+            self.sources.validation_weights if validation else self.sources.weights,
+            self.recipe.crop,
+            self.recipe.seed + validation,
+            augmentation=self.recipe.augmentation,
+            targets=partial(self.task.targets, channels=self.recipe.heads),
+        )
+
+    def end_cycle(self) -> None:
+        """Take the mean of the weights before and after the cycle; the next begins from it, its optimiser anew."""
+        run, recipe = self.run, self.recipe
+        if run.before:
+            after = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+            run.averaged.load_state_dict(run.before)
+            update_average(run.averaged, after, 1 - recipe.schedule.restart_weight)
+        run.before = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+        run.network.load_state_dict(run.before)
+        run.optimiser.state.clear()
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        """The batches to the end; each cycle after the first begins with new rendered pictures."""
+        while True:
+            yield from self._of_cycle()
+            self.say("rendering new pictures")
+            for source in self.sources.training:
+                if isinstance(source, RenderedSource):
+                    source.renew(self.recipe.schedule.cycle(self.run.step))
+
+    def _of_cycle(self) -> Iterator[Batch]:
+        """The batches to the end of the cycle."""
+        recipe, cores = self.recipe, len(os.sched_getaffinity(0))
+        last = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
+        # One process beside a processor that trains, several beside a GPU that waits; the curve is the same.
+        usual = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
+        loader = DataLoader(
+            self._crops(validation=False),
+            batch_size=recipe.batch,
+            sampler=range(self.run.step * recipe.batch, last * recipe.batch),
+            num_workers=recipe.workers or usual,
+            prefetch_factor=4,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else each resumption would draw from what dropout draws from
+        )
+        return iter(loader)
+
+    def one_step(self, batch: Batch) -> Tensor:
+        """Move the weights and their average; returns the loss."""
+        run, recipe = self.run, self.recipe
+        run.network.train()
+        if self.stages:
+            unfreeze(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
+        if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
+            for module in run.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        factor = rate_factor(run.step, recipe.steps, recipe.schedule, [row.validation_loss for row in run.rows])
+        for group in run.optimiser.param_groups:
+            group["lr"] = group["top"] * factor
+        picture, target = (t.to(self.device, non_blocking=True) for t in batch)
+        loss = recipe.loss(self._forward(run.network, picture), target)
+        run.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.optimiser.clip:
+            nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optimiser.clip)
+        run.optimiser.step()
+        run.step += 1
+        update_average(run.averaged, run.network.state_dict(), min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
+        return loss.detach()
+
+    def _forward(self, network: nn.Module, picture: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            logits: Tensor = network(picture.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    @torch.inference_mode()
+    def validate(self) -> tuple[float, list[float], np.ndarray]:
+        """Loss and what `Scoring.tracked` names of the averaged weights on the held crops, and the first of their maps
+        (n, C, S, S) uint8."""
+        losses, maps = [], []
+        for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.validation_batches):
+            logits = self._forward(self.run.averaged, picture)
+            losses.append(float(self.recipe.loss(logits, target)))
+            maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
+        scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
+        for each, (grey, labels) in zip(maps, self.validation_crops, strict=True):
+            scorer.maps(Prediction(each, grey, View(), 0.0), labels)
+        every = scorer.figures()
+        figures = [every[name] for name in self.scoring.tracked]
+        return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
+
+    def note(self, loss: float, seconds: float) -> None:
+        """Measure and draw; keep the averaged weights when they are the best so far.
+
+        loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
+        """
+        run, recipe, out = self.run, self.recipe, self.out
+        if self.validation_batches:
+            held_loss, (dice, score, error), maps = self.validate()
+            runs.check_finite([held_loss], run.step)
+        else:
+            held_loss = dice = score = error = math.nan
+        rate = run.optimiser.param_groups[0]["lr"]
+        run.rows.append(runs.CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
+        if recipe.rule and runs.best_of(run.rows, recipe.rule) is run.rows[-1]:
+            run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
+        if self.validation_batches:
+            pictures = torch.cat([picture[:, 0] for picture, _ in self.validation_batches])[:EXAMPLES].numpy()
+            labels = [labels for _, labels in self.validation_crops[:EXAMPLES]]
+            draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.map_names)
+        runs.add_row(out / runs.METRICS, run.rows[-1].as_text())
+        titles = [self.scoring.definitions[name].title for name in self.scoring.tracked[1:]]
+        runs.draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
+        spent = f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
+        measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
+        self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
+        self.watch(run)
+
+
+@torch.no_grad()
+def update_average(averaged: nn.Module, weights: Mapping[str, Tensor], decay: float) -> None:
+    """Move every float tensor of the average (batch statistics too) towards these weights."""
+    for mine, theirs in zip(averaged.state_dict().values(), weights.values(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(theirs, 1 - decay)
+        else:
+            mine.copy_(theirs)

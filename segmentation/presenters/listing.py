@@ -1,0 +1,168 @@
+"""Results and samples as the cards of a list and as curves over each other, from the rows alone; no file is opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from django.db.models import Count, F
+from django.urls import reverse
+
+from ..core.flags import one_line
+from ..core.report.entries import known_column
+from ..core.report.wording import capital
+from ..http.serving import thumbnails
+from ..models import Job, Sample
+from ..services import Refused
+from ..services.ground.calibration import is_scaled
+from ..services.results.comparisons import summary_of
+from .charts import Lines
+from .result import headline, main_number, warning_of
+from .sample import STATES, PooledResult, bars
+
+STACKED = 3  # pictures of a sample
+UNLIKE = "These results have different measures of size, or some have no scale: select results that can be compared."
+
+
+@dataclass(frozen=True)
+class Card:
+    """A result or a sample in a list.
+
+    kind: "job" or "sample". pictures: addresses; of a sample those of its first images. active: under way; per_cent:
+    how far. counted: what is in the number. number: the median, or the first number of another kind. bars: its
+    histogram as an SVG path. unscaled: which scale is missing. older: how many earlier versions there are.
+    """
+
+    kind: str
+    pk: Any
+    name: str
+    address: str
+    pictures: list[str]
+    mark: str
+    state: str
+    active: bool
+    per_cent: int
+    created: datetime
+    owner: Any = None
+    counted: str = ""
+    number: str = ""
+    bars: str = ""
+    warning: str = ""
+    unscaled: str = ""
+    older: int = 0
+
+
+def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None) -> list[Card]:
+    """The cards of jobs and samples, each by its kind and id, in this order. older: earlier versions by micrograph."""
+    entries = list(entries)
+    ids = {kind: [pk for each, pk in entries if each == kind] for kind in ("job", "sample")}
+    related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata", "settings")
+    jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
+    first = {pk: each.pooled.get("of", [])[:STACKED] for pk, each in samples.items()}
+    pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
+    states = _states(samples)
+    made = {
+        pk: _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id]) for pk, job in jobs.items()
+    }
+    made |= {
+        pk: _of_sample(sample, [pictures[of] for of in first[pk] if of in pictures], states.get(pk, {}))
+        for pk, sample in samples.items()
+    }
+    return [made[pk] for _, pk in entries if pk in made]
+
+
+def _states(samples: Collection[Any]) -> dict[Any, dict[str, int]]:
+    """How many images of each sample are in which state."""
+    jobs = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample"))
+    counts: dict[Any, dict[str, int]] = {}
+    for sample, state, count in jobs.order_by().values_list("sample", "state").annotate(Count("pk")):
+        counts.setdefault(sample, {})[state] = count
+    return counts
+
+
+def _of_job(job: Job, picture: str, older: int) -> Card:
+    preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
+    statistics = (job.summary.get("statistics") if job.is_done else None) or {}
+    count = statistics.get("n_kept")
+    return Card(
+        kind="job",
+        pk=job.pk,
+        name=job.micrograph.name,
+        address=reverse("job", args=[job.pk]),
+        pictures=[each for each in (picture or preview,) if each],
+        mark=job.state,
+        state=capital(job.get_state_display()),
+        active=not job.is_finished,
+        per_cent=round(100 * job.progress),
+        created=job.created,
+        owner=job.owner,
+        counted="" if count is None or not statistics.get("screened", True) else f"{count:,} counted",
+        number=main_number(job.summary) if job.is_done else "",
+        bars=_bars(job.summary),
+        warning=warning_of(job) if job.is_done else "",
+        unscaled="scale not set" if count and not is_scaled(job.summary) else "",
+        older=older,
+    )
+
+
+def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> Card:
+    pooled, total = PooledResult(sample), sum(states.values())
+    ended = total - sum(states.get(state, 0) for state in Job.UNFINISHED)
+    failed = states.get(Job.State.FAILED, 0) + states.get(Job.State.CANCELLED, 0)
+    images = f"{total} image{'' if total == 1 else 's'}" + (f", {failed} without a result" if failed else "")
+    return Card(
+        kind="sample",
+        pk=sample.pk,
+        name=sample.name,
+        address=reverse("sample-page", args=[sample.pk]),
+        pictures=pictures,
+        mark=sample.state,
+        state=capital(STATES[Sample.State(sample.state)]),
+        active=pooled.active,
+        per_cent=round(100 * ended / total) if total else 0,
+        created=sample.created,
+        owner=sample.owner,
+        counted=f"{images}, {pooled.kept:,} counted" if pooled.screened else images,
+        number=headline(pooled),
+        bars=_bars(sample.pooled),
+        warning=one_line(pooled.warnings),
+        unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
+    )
+
+
+def _bars(stored: dict[str, Any]) -> str:
+    return bars(_counts(stored))
+
+
+def _counts(stored: dict[str, Any]) -> list[int]:
+    """The histogram of all images together."""
+    counts = (stored.get("histogram") or {}).get("counts") or []
+    return [sum(column) for column in zip(*counts, strict=True)]
+
+
+def curves(sides: Sequence[Job | Sample]) -> Lines | None:
+    """The distributions of several results over each other, each as a polygon of the same area; a result that stores no
+    histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
+    series, kinds = [], set()
+    for side in sides:
+        stored = summary_of(side)
+        statistics = (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
+        counts, edges = _counts(stored), (stored.get("histogram") or {}).get("edges", [])
+        total = sum(counts)
+        middles = [
+            ((low + high) / 2, count / total / (high - low))
+            for count, low, high in zip(counts, edges, edges[1:], strict=False)
+            if total
+        ]
+        series.append([(edges[0], 0.0), *middles, (edges[-1], 0.0)] if middles else [])
+        if middles:
+            kinds.add((statistics.get("size", "min_feret"), "px" if statistics.get("unit") == "px" else "nm"))
+    if len(kinds) > 1:
+        raise Refused(UNLIKE, 422)
+    size, unit = next(iter(kinds), ("min_feret", "nm"))
+    made = Lines.of(series, f"{known_column(size).title}, {unit}", "", from_zero=True)
+    return made and replace(made, words="The size distributions of the results below, over each other.")
