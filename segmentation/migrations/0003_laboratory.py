@@ -1,0 +1,21 @@
+"""What the laboratory of an account sets once."""
+
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("segmentation", "0002_figures_with_options"),
+    ]
+
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        django.db.models.deletion.CASCADE,
+        primary_key=True,
+        related_name="laboratory",
+        serialize=False,
+    )
+    operations = [migrations.CreateModel("Laboratory", [("owner", owner), ("texts", models.JSONField(default=dict))])]
