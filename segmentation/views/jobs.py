@@ -130,7 +130,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = own_job(request, pk, "delete")
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
-        stay = f" Its other revisions ({others}) and the image stay." if others else ""
+        stay = f" Its other versions ({others}) and the image stay." if others else ""
         pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
         taught = found.dataset_images.count()
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
