@@ -147,7 +147,7 @@ TEMPLATES = [
         },
     },
 ]
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "segmentation.accounts.OneAtATime"]
@@ -160,10 +160,10 @@ AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "segmentation.accounts.client_name"
 AXES_CLIENT_IP_CALLABLE = "segmentation.accounts.client_network"
 AXES_LOCKOUT_CALLABLE = "segmentation.http.errors.locked_out"
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]
+AXES_SENSITIVE_PARAMETERS = ["username", "login", "ip_address", "code"]
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-# Sign-in by an OpenID provider, and a second factor: django-allauth, with adapters of our own and pages of our own.
+# Sign-in, an OpenID provider and a second factor: django-allauth, with adapters and templates of our own.
 DEEPSEGM_OIDC_URL = env.url("DEEPSEGM_OIDC_URL")
 DEEPSEGM_OIDC_CLIENT_ID = env.text("DEEPSEGM_OIDC_CLIENT_ID")
 DEEPSEGM_OIDC_SECRET = env.secret("DEEPSEGM_OIDC_SECRET")
@@ -175,10 +175,18 @@ ACCOUNT_ADAPTER = "segmentation.adapters.Accounts"
 SOCIALACCOUNT_ADAPTER = "segmentation.adapters.Identities"
 MFA_ADAPTER = "segmentation.adapters.Factors"
 ACCOUNT_LOGIN_METHODS = {"username"}
-ACCOUNT_SIGNUP_FIELDS = ["username*"]
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: these make the sign-in form
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_UNIQUE_EMAIL = False
-ACCOUNT_RATE_LIMITS = False  # django-axes counts, in the database
+ACCOUNT_SESSION_REMEMBER = True
+# Passwords are counted by django-axes, per name and address, in the database; codes per account, too.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "10/15m/key"}
+MFA_FORMS = {
+    "authenticate": "segmentation.adapters.SignInForm",
+    "reauthenticate": "segmentation.adapters.CodeAgainForm",
+}
+MFA_TOTP_TOLERANCE = 1  # half minutes by which a telephone's clock may differ
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 SOCIALACCOUNT_LOGIN_ON_GET = True  # the page's policy lets no form lead to another site
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 _PROVIDER = {

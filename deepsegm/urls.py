@@ -3,10 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from segmentation.views.signing_in import SignInAsStaff
+from segmentation.admin import sign_in
 
 urlpatterns = [
-    path("admin/login/", SignInAsStaff.as_view()),  # in front of the admin's own, which asks for a password alone
+    path("admin/login/", sign_in),  # in front of the admin's own, which asks for a password alone
     path("admin/", admin.site.urls),
     path("", include("segmentation.urls")),
 ]

@@ -66,7 +66,7 @@ class OneAtATime(ModelBackend):
 
 def client_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
     """The name that is tried, as a database can store it."""
-    name = (credentials or {}).get("username") or request.POST.get("username")
+    name = (credentials or {}).get("username") or request.POST.get("login")
     return name and name.replace("\0", "")[:LONGEST_NAME]
 
 

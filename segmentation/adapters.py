@@ -1,4 +1,4 @@
-"""How django-allauth signs people in here: by our own pages, accounts by decision of the site, secrets encrypted."""
+"""How django-allauth signs people in: accounts by decision of the site, codes that count once, secrets encrypted."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.stages import LoginStage
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from .accounts import client_network
 from .http.access import refused
+from .http.errors import LOCKED_OUT
 from .services import Refused
 from .services.access import second_factor
 from .services.access.claiming import claimable
@@ -30,69 +34,72 @@ NO_ACCOUNT = (
     "No account of this site belongs to you at {name}: sign in with your password and connect both on your account"
     " page, or ask the administrator."
 )
-OTHERS = "This identity at {name} belongs to another account of this site."
-CONNECTED = "You can sign in with {name} from now on."
 FAILED = "The sign-in with {name} did not work: begin again on the sign-in page."
 DOWN = "The sign-in service of {name} does not answer as it should: try again later, or sign in with your password."
+CANCELLED = "You cancelled the sign-in with {name}."
 OTHER_KEY = (
     "Your second factor cannot be read, because the secret key of this site was changed: ask the administrator to reset"
     " the factor."
 )
-CANCELLED = "You cancelled the sign-in with {name}."
+WRONG_CODE = "This code is wrong, was used already or has expired: type the one that your app shows now."
+LAST_WAY = "This identity is your only way to sign in, so it stays: ask the administrator for a password first."
 
 
 class Accounts(DefaultAccountAdapter):
-    """Our sign-in page makes no accounts, and the only further step is the second factor."""
+    """Nobody makes an account by the sign-in page. Wrong passwords are counted by django-axes, in the database."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": "The username or the password is wrong. Both mind capital letters.",
+        "incorrect_password": "This password is wrong.",
+        "too_many_login_attempts": LOCKED_OUT,
+        "rate_limited": LOCKED_OUT,
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
-    def get_login_stages(self) -> list[str]:
-        return ["segmentation.adapters.SecondFactorStage"]
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Allauth counts by name alone, so that a stranger could lock anybody out."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_network(request)
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """By default: the results of this browser that the account could keep, if there are any."""
-        found = claimable(user=request.user, visitor=request.visitor)
-        return reverse("results" if found else settings.LOGIN_REDIRECT_URL)
+        claims = claimable(user=request.user, visitor=request.visitor)
+        return reverse("results" if claims else settings.LOGIN_REDIRECT_URL)
 
     get_signup_redirect_url = get_login_redirect_url
 
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("account")
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The password alone changes nothing about a second factor that there is."""
+        methods = super().get_reauthentication_methods(user)
+        return [method for method in methods if method["id"] == "mfa_reauthenticate"] or methods
+
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
-        return _refused(request, CLOSED, 403)
-
-    def add_message(self, *args: Any, **kwargs: Any) -> None:
-        """No messages of allauth's own."""
-
-    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
-        """Nor mails."""
-
-
-class SecondFactorStage(LoginStage):
-    """Who has a second factor is asked for it, however he signs in."""
-
-    key = "second-factor"
-    urlname = "second-factor-ask"
-
-    def handle(self) -> tuple[HttpResponse | None, bool]:
-        asked = self.login.user is not None and second_factor.factor_of(self.login.user) is not None
-        return (HttpResponseRedirect(reverse(self.urlname)) if asked else None), True
+        return provider_refused(request, CLOSED, 403)
 
 
 class Identities(DefaultSocialAccountAdapter):
     """Who gets an account by the provider: the settings DEEPSEGM_OIDC_ACCOUNTS and DEEPSEGM_OIDC_MATCH_EMAIL say."""
 
+    error_messages = {**DefaultSocialAccountAdapter.error_messages, "no_password": LAST_WAY}
+
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Connect, where somebody who is signed in asked for it, or where a verified e-mail address may do so."""
-        if sociallogin.state.get("process") == "connect":
-            raise ImmediateHttpResponse(_connect(request, sociallogin))
-        if not sociallogin.is_existing and settings.DEEPSEGM_OIDC_MATCH_EMAIL:
-            known = _with_mail(_verified(sociallogin))
-            if known is not None:
-                sociallogin.connect(request, known)
-                logger.info("%s of the provider was connected to %s by e-mail.", sociallogin.account.uid, known)
-        if not sociallogin.is_existing:
-            if settings.DEEPSEGM_OIDC_ACCOUNTS != "new":
-                raise ImmediateHttpResponse(_refused(request, NO_ACCOUNT, 403))
+        """Connect, where a verified e-mail address may do so."""
+        if sociallogin.state.get("process") == "connect" or sociallogin.is_existing:
+            return
+        owner = _with_mail(_verified(sociallogin)) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else None
+        if owner is not None:
+            sociallogin.connect(request, owner)
+            logger.info("%s of the provider was connected to %s by e-mail.", sociallogin.account.uid, owner)
+        elif settings.DEEPSEGM_OIDC_ACCOUNTS != "new":
+            raise ImmediateHttpResponse(provider_refused(request, NO_ACCOUNT, 403))
+        else:
             sociallogin.email_addresses = []
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
@@ -109,6 +116,9 @@ class Identities(DefaultSocialAccountAdapter):
     def can_authenticate_by_email(self, login: SocialLogin, email: str) -> bool:
         return False
 
+    def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
+        return reverse("account")
+
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:
@@ -117,11 +127,16 @@ class Identities(DefaultSocialAccountAdapter):
         logger.warning("The provider's sign-in failed: %s %s", error, exception)
         down = isinstance(exception, RequestException)
         sentence = CANCELLED if error == "cancelled" else DOWN if down else FAILED
-        raise ImmediateHttpResponse(_refused(request, sentence, 502 if down else 400))
+        raise ImmediateHttpResponse(provider_refused(request, sentence, 502 if down else 400))
 
 
 class Factors(DefaultMFAAdapter):
     """Secrets of second factors are stored encrypted, so that a copy of the database alone opens nothing."""
+
+    error_messages = {**DefaultMFAAdapter.error_messages, "incorrect_code": WRONG_CODE}
+
+    def is_mfa_enabled(self, user: Any, types: Any = None) -> bool:
+        return second_factor.is_on() and super().is_mfa_enabled(user, types)
 
     def encrypt(self, text: str) -> str:
         return _fernet().encrypt(text.encode()).decode()
@@ -132,17 +147,40 @@ class Factors(DefaultMFAAdapter):
         try:
             return _fernet().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
-            raise Refused(OTHER_KEY, 409) from None
-
-    def get_totp_label(self, user: Any) -> str:
-        return user.get_username()
+            raise ImmediateHttpResponse(refused(context.request, Refused(OTHER_KEY, 409))) from None
 
     def get_totp_issuer(self) -> str:
         return f"DeepSegm {self._get_site_name()}"
 
 
-def _refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
-    return refused(request, Refused(sentence.format(name=settings.DEEPSEGM_OIDC_NAME), status), reverse("login"))
+class CodeOnce:
+    """A form whose code counts once. Allauth remembers a used code for 30 of its 90 seconds, in one process."""
+
+    def clean_code(self) -> str:
+        code: str = super().clean_code()  # type: ignore[misc]
+        digits = "".join(filter(str.isdigit, code))
+        with transaction.atomic():
+            factor = Authenticator.objects.select_for_update().get(pk=self.authenticator.pk)  # type: ignore[attr-defined]
+            used = factor.data.get("used", [])
+            if digits in used:
+                raise Factors().validation_error("incorrect_code")
+            factor.data["used"] = [digits, *used][:9]
+            factor.save(update_fields=["data"])
+        return code
+
+
+class SignInForm(CodeOnce, AuthenticateForm):
+    """The second step of signing in."""
+
+
+class CodeAgainForm(CodeOnce, ReauthenticateForm):
+    """Who is signed in shows the second factor, before changing it or after a sign-in without it."""
+
+
+def provider_refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
+    """A page with a sentence about the provider."""
+    sentence = sentence.format(name=settings.DEEPSEGM_OIDC_NAME)
+    return refused(request, Refused(sentence, status), reverse(settings.LOGIN_URL))
 
 
 def _fernet() -> Any:
@@ -154,25 +192,10 @@ def _fernet() -> Any:
 
 def _verified(sociallogin: SocialLogin) -> str:
     """The e-mail address that the provider says it has verified, "" without one."""
-    return next((each.email for each in sociallogin.email_addresses if each.verified is True), "")
+    return next((address.email for address in sociallogin.email_addresses if address.verified is True), "")
 
 
 def _with_mail(mail: str) -> Any:
     """The only account with this address; none of the staff, whose accounts are connected by hand."""
-    found = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
-    return found[0] if len(found) == 1 and not found[0].is_staff else None
-
-
-def _connect(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
-    """Connect an identity with the account that is signed in."""
-    account = sociallogin.account
-    if not request.user.is_authenticated:
-        return HttpResponseRedirect(reverse("login"))
-    owner = SocialAccount.objects.filter(provider=account.provider, uid=account.uid).first()
-    if owner is not None and owner.user_id != request.user.pk:
-        return _refused(request, OTHERS, 409)
-    if owner is None:
-        sociallogin.connect(request, request.user)
-        logger.info("%s of the provider was connected to %s.", account.uid, request.user)
-    messages.success(request, CONNECTED.format(name=settings.DEEPSEGM_OIDC_NAME))
-    return HttpResponseRedirect(reverse("account"))
+    owners = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
+    return owners[0] if len(owners) == 1 and not owners[0].is_staff else None

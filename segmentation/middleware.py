@@ -13,7 +13,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.core.signing import BadSignature
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
@@ -115,8 +115,10 @@ class SecondFactor:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if second_factor.is_on():
-            known, session = request.user, request.session
-            request.user = SimpleLazyObject(lambda: second_factor.limited(known, session.get(second_factor.FACTOR)))
+            user = request.user
+            request.user = SimpleLazyObject(lambda: second_factor.limited(user, request))
+        elif request.path_info.startswith("/account/second-factor/"):
+            raise Http404
         return self.get_response(request)
 
 

@@ -1,6 +1,10 @@
 """Every address of the site but the admin's."""
 
-from django.contrib.auth import views as auth
+from allauth.account import views as allauth
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
@@ -18,12 +22,15 @@ from .views import (
     pages,
     results,
     samples,
-    signing_in,
     trainings,
     upload,
     watch,
 )
 
+SIGN_IN = {
+    "site_closed": lambda: settings.DEEPSEGM_REQUIRE_LOGIN,
+    "provider": lambda: settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
+}
 urlpatterns = [
     path("", upload.home, name="home"),
     path("uploads/", arriving.uploads, name="uploads"),
@@ -32,6 +39,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
     path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),
     path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
+    path("laboratory/", upload.laboratory, name="laboratory"),
     path("sample/", upload.sample, name="sample"),
     path("sample.tif", upload.sample_download, name="sample-download"),
     path("samples/", require_safe(RedirectView.as_view(url="/results/?show=samples")), name="samples"),
@@ -102,35 +110,24 @@ urlpatterns = [
     path("models/<str:name>/small.jpg", pages.kind_picture, name="kind-picture"),
     path("models/<str:name>/pictures/<str:which>", pages.example, name="model-example"),
     path("help/", pages.help_page, name="help"),
-    path("status/", watch.status, name="status"),
+    path("status/", admin.site.admin_view(watch.status), name="status"),
     path("healthz", watch.healthz, name="healthz"),
     path("readyz", watch.readyz, name="readyz"),
     path("metrics", watch.metrics, name="metrics"),
-    path("accounts/login/", signing_in.SignIn.as_view(), name="login"),
-    path("accounts/second-factor/", signing_in.ask, name="second-factor-ask"),
-    path("accounts/oidc/", signing_in.start, name="oidc"),
-    path("accounts/oidc/callback/", signing_in.arrive, {"provider_id": "oidc"}, name="openid_connect_callback"),
-    path("account/second-factor/", signing_in.factor, name="second-factor"),
-    path("account/second-factor/codes/", signing_in.codes, name="second-factor-codes"),
-    path("account/second-factor/remove/", signing_in.remove, name="second-factor-remove"),
-    path("account/identities/<int:pk>/disconnect/", signing_in.disconnect, name="identity-disconnect"),
+    path("accounts/login/", allauth.LoginView.as_view(extra_context=SIGN_IN), name="account_login"),
+    path("accounts/password/", allauth.password_change, name="account_change_password"),
+    path("accounts/again/", allauth.reauthenticate, name="account_reauthenticate"),
+    path("account/second-factor/", include("allauth.mfa.urls")),
     path("account/", account.account, name="account"),
+    path("account/", account.account, name="account_set_password"),  # by the administrator alone
     path("account/tokens/", account.make_token, name="token-make"),
     path("account/tokens/<uuid:pk>/revoke/", account.revoke, name="token-revoke"),
     path("account/webhooks/", account.make_webhook, name="webhook-make"),
     path("account/webhooks/<uuid:pk>/test/", account.test_webhook, name="webhook-test"),
     path("account/webhooks/<uuid:pk>/start/", account.start_webhook, name="webhook-start"),
     path("account/webhooks/<uuid:pk>/delete/", account.delete_webhook, name="webhook-delete"),
-    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
-    path(
-        "accounts/password/",
-        auth.PasswordChangeView.as_view(template_name="accounts/password_change.html"),
-        name="password_change",
-    ),
-    path(
-        "accounts/password/done/",
-        auth.PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html"),
-        name="password_change_done",
-    ),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("api/", include(api.urlpatterns)),
 ]
+if apps.is_installed("allauth.socialaccount.providers.openid_connect"):
+    urlpatterns.append(path("accounts/oidc/", include("segmentation.views.openid")))

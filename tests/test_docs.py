@@ -50,8 +50,8 @@ def test_the_list_of_documents_is_whole():
         assert f"]({page.parent.name}/{page.name})" in listed
 
 
-def variables() -> dict[str, tuple[str, str]]:
-    """Name -> the mark of a secret, and the default with what else it takes, of each variable the settings read."""
+def variables() -> dict[str, str]:
+    """Name -> the default with what else it takes, or the mark of a secret, of each variable that the settings read."""
     rows = {}
     for node in ast.walk(ast.parse((ROOT / "deepsegm" / "settings.py").read_text(encoding="utf-8"))):
         match node:
@@ -61,7 +61,8 @@ def variables() -> dict[str, tuple[str, str]]:
                     values = ["0"]
                 signs = {"least": "≥", "most": "≤"}
                 values += [f"{signs[limit.arg]} {ast.unparse(limit.value)}" for limit in limits]
-                rows[name] = (" *secret*" if reader == "secret" else "", ", ".join(values))
+                default = f" ({', '.join(values)})" if values else ""
+                rows[name] = " *secret*" if reader == "secret" else default
     return rows
 
 
@@ -69,9 +70,7 @@ def settings_of_a_site() -> str:
     """The page of settings with its tables made anew; what stands behind them stays."""
     read, lines = variables(), []
     for group, meanings in tomllib.loads((ROOT / "deepsegm" / "variables.toml").read_text(encoding="utf-8")).items():
-        lines += [f"## {group}", "", "| name | default, others | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}`{read[name][0]} | {read[name][1]} | {text} |" for name, text in meanings.items()]
-        lines += [""]
+        lines += [f"## {group}", "", *(f"- `{name}`{read[name]}: {text}" for name, text in meanings.items()), ""]
     head, end = "<!-- variables -->\n", "<!-- end of variables -->"
     page = SETTINGS.read_text(encoding="utf-8")
     return page.split(head)[0] + head + "\n".join(lines) + end + page.split(end)[1]

@@ -107,9 +107,10 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         analysis,
         out,
         there=there,
+        besides=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[each.printed for each in signatures],
-        filing=Filing(job.finished, services.address_of(job)),
+        filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else ""),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),
     )

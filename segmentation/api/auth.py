@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import AnonymousUser
@@ -52,7 +53,7 @@ def sign_in(request: HttpRequest) -> bool:
         user = _user(request, credentials) if scheme.lower() == "basic" else None
         if user is None:
             raise Refused(SIGN_IN, 401)
-        if second_factor.factor_of(user) is not None:
+        if is_mfa_enabled(user):
             raise Refused(second_factor.BY_TOKEN, 401)
         request.user = second_factor.limited(user)
     if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:

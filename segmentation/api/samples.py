@@ -24,6 +24,7 @@ from ..services.results.outlines import pooled_coco
 from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of, own
+from .jobs import ANNEX
 from .listing import OF_STATE, Listing, listed
 from .sending import (
     JSON,
@@ -36,8 +37,8 @@ from .sending import (
     a_file,
     json_body,
     refusals,
+    sent_settings,
     takes,
-    valid_settings,
 )
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
@@ -57,7 +58,7 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
-    settings, scale = valid_settings(request, NewSample), _scale(request)
+    settings, scale = sent_settings(request.POST.dict(), NewSample, request.user), _scale(request)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
@@ -223,8 +224,9 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     response=refusals(404),
     openapi_extra=a_file(),
 )
-def file(request: HttpRequest, pk: UUID, name: str) -> Any:
+def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
     """A file of the pooled result."""
+    name = services.named(name, {"annex": str(annex)})
     stored = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
     return serve_sample_file(request, stored, download=True)
 

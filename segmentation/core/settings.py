@@ -16,6 +16,7 @@ from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
+LABORATORY = "This laboratory"  # group of what a laboratory sets once
 
 
 def _calibration(value: Any) -> Any:
@@ -24,7 +25,7 @@ def _calibration(value: Any) -> Any:
 
 def _reported(title: str, description: str) -> Any:
     """A text for files and report, which changes no number."""
-    extra: Any = {"group": "For the report"}
+    extra: Any = {"group": LABORATORY}
     return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
 
 
@@ -42,7 +43,7 @@ class SegmentationSettings(Settings):
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
-        description="Rows at the bottom that the data bar takes; auto finds it, 0: there is none.",
+        description="Rows at the bottom that the data bar takes.",
         json_schema_extra={
             "unit": "rows",
             "words": {"none": 0},
@@ -57,7 +58,7 @@ class MeasurementSettings(Settings):
     filter: bool = Field(
         False,
         title="Segmentation filter",
-        description="Set aside objects that are small, unresolved, of an odd shape or of low confidence.",
+        description="Leave out objects that are small, unresolved, of an odd shape or of low confidence.",
         json_schema_extra={"main": True},
     )
     faint_limit: float | None = Field(
@@ -66,9 +67,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Set aside outlines whose contrast is below this share of the typical contrast in the image, gaps between"
-            " particles, and particles mostly hidden by others. 0 counts them all. The default is the model's own"
-            " share."
+            "Leave out outlines with less than this share of the typical contrast, gaps between particles, and"
+            " particles mostly hidden by others. 0 counts them all."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
@@ -76,9 +76,8 @@ class MeasurementSettings(Settings):
         "exclude",
         title="Border correction",
         description=(
-            "Objects that touch the frame have no size. The other objects have equal weight (exclude), or the inverse"
-            " of their chance to touch it (weight; Miles 1974, Lantuejoul 1978). Grains, bubbles and lines at the frame"
-            " still count in numbers per area."
+            "Objects cut by the frame have no size. Large ones are cut more often; weighting makes up for it (Miles"
+            " 1974, Lantuejoul 1978)."
         ),
         json_schema_extra={
             "labels": {
@@ -89,8 +88,9 @@ class MeasurementSettings(Settings):
     )
     measure_unlike: bool = Field(
         False,
-        title="Measure images unlike the data",
-        description="Give numbers even if the image looks unlike the training images of the model.",
+        title="Measure unusual pictures",
+        description="Give numbers even if the picture looks unlike those from which the model learnt.",
+        json_schema_extra={"scripts": True},
     )
     field_spread: float = Field(
         15.0,
@@ -98,11 +98,10 @@ class MeasurementSettings(Settings):
         le=100,
         title="Spread between fields",
         description=(
-            "How much the typical size differs from field to field of the specimen. One image cannot show this, so we"
-            " assume it. It widens the interval of the fraction from 1 to 100 nm, on which the verdict depends. A"
-            " sample of several images shows it."
+            "How much the typical size differs from field to field of the specimen. One image cannot show it; a sample"
+            " of several images does. It widens the interval of the share of 1 to 100 nm."
         ),
-        json_schema_extra={"unit": "%"},
+        json_schema_extra={"unit": "%", "group": LABORATORY},
     )
     repeatability: float | None = Field(
         None,
@@ -111,9 +110,9 @@ class MeasurementSettings(Settings):
         title="Repeatability",
         description=(
             "Relative standard deviation of the median between specimens of the same material that were prepared and"
-            " measured separately. It enters the uncertainty budget."
+            " measured separately."
         ),
-        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}},
+        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
     between_operators: float | None = Field(
         None,
@@ -122,9 +121,9 @@ class MeasurementSettings(Settings):
         title="Difference between operators",
         description=(
             "Relative standard deviation of the median between people who outline the same image. The page that"
-            " compares two results finds it. It enters the uncertainty budget."
+            " compares two results finds it."
         ),
-        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}},
+        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}, "group": LABORATORY},
     )
     calibration: Annotated[
         Calibration | None,
@@ -135,11 +134,13 @@ class MeasurementSettings(Settings):
     scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(
         "auto",
         title="Calibration uncertainty of the microscope",
-        description=(
-            "Relative uncertainty of the magnification, from the certificate. Files do not contain it. auto: the"
-            " setting of this site, or not included."
-        ),
-        json_schema_extra={"unit": "%", "words": {"none": 0.0}, "labels": {"auto": "auto", "none": "not included"}},
+        description="Relative uncertainty of the magnification, from the certificate. No file contains it.",
+        json_schema_extra={
+            "unit": "%",
+            "words": {"none": 0.0},
+            "labels": {"auto": "the site's, or none", "none": "not included"},
+            "group": LABORATORY,
+        },
     )
     scale_uncertainty_k: float = Field(
         1.0,
@@ -147,12 +148,14 @@ class MeasurementSettings(Settings):
         le=4,
         title="Coverage factor k of that uncertainty",
         description="1 for a standard uncertainty; certificates state an expanded one, mostly with k = 2.",
+        json_schema_extra={"group": LABORATORY},
     )
     scale_uncertainty_source: str = Field(
         "",
         max_length=200,
         title="Source of that uncertainty",
         description="Certificate or standard, with its number: grating 1234, checked in May 2026.",
+        json_schema_extra={"group": LABORATORY},
     )
     operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
     grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")

@@ -51,6 +51,6 @@ from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
 from .signatures import Signature
 from .staff_actions import StaffAction
-from .tokens import Delivery, Token, Webhook
+from .tokens import Delivery, Laboratory, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile
 from .workers import WorkerProcess

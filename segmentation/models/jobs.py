@@ -228,7 +228,8 @@ def recent_pace() -> Pace:
 class ExportJob(Attempted):
     """Work of writing the files of a finished job that are not stored with every result.
 
-    asked: whether somebody has asked for one of them; until then they are written in idle moments.
+    asked: whether somebody has asked for one of them; until then they are written in idle moments. figures: names of
+    the last figures with options that somebody asked for.
     """
 
     class State(models.TextChoices):
@@ -241,6 +242,7 @@ class ExportJob(Attempted):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
     asked = models.BooleanField(default=True, editable=False)
+    figures = models.JSONField(default=list, blank=True, editable=False)
 
     objects = ExportJobQuerySet.as_manager()
 

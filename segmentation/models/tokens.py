@@ -1,4 +1,4 @@
-"""Tokens of scripts, and the addresses that are told when something is done."""
+"""What an account has set up: tokens of scripts, addresses that are told when something is done, and its laboratory."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Laboratory(models.Model):
+    """What the laboratory of an account sets once: texts by the names of settings, which new jobs take."""
+
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="laboratory")
+    texts = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"laboratory of {self.owner}"
 
 
 class Webhook(models.Model):

@@ -19,6 +19,7 @@ from ..core.measure.results import Statistics
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
+from ..core.report import exports
 from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
@@ -179,6 +180,13 @@ class Result(ChartedSummary):
         if not self.statistics or not self.screened:
             return "The image, what was found in it, and the numbers."
         return f"Four panels: the image, the {self.task.things} in colours, those counted and left out, the histogram."
+
+    @property
+    def figure_panels(self) -> list[tuple[str, str]]:
+        """Letter and title of each panel of the figure."""
+        titles = {each.panel: each.title for each in exports.listed("image", self.task).values() if each.panel}
+        names = (titles[name].removeprefix("Panel: ").removesuffix(", PNG") for name in self.task.panels)
+        return list(zip("ABCD", names, strict=True))
 
     @property
     def corrected_line(self) -> str:

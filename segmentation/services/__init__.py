@@ -29,8 +29,8 @@ from .results.after_inspection import (
 )
 from .results.combined import combined_table
 from .results.comparisons import comparison_of, found_for
-from .results.edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
-from .results.exports import file_of, publish_export, unwritten
+from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of
+from .results.exports import file_of, named, publish_export, unwritten
 from .results.imports import import_outlines
 from .results.intake import Intake, receive_files
 from .results.jobs import cancel_job, create_job, delete_job, finish_corrections, rerun_job, retry_job
@@ -52,5 +52,5 @@ from .results.samples import (
 )
 from .results.segmentations import keep_segmentation
 from .results.signing import broken_signatures, sign_job
-from .results.uploads import Note, delete_upload, discard_unused, is_archive, receive_upload, sample_upload
+from .results.uploads import Note, delete_upload, discard_unused, example_upload, is_archive, receive_upload
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

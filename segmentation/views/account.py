@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
@@ -129,13 +130,11 @@ def _back(place: str = "") -> HttpResponse:
 
 def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpResponse:
     user: Any = request.user
-    second = second_factor.is_on() and (user.is_staff or second_factor.is_limited(user))
     context = {
-        "identities": SocialAccount.objects.filter(user=user),
+        "identities": SocialAccount.objects.filter(user=user) if settings.DEEPSEGM_OIDC_URL else [],
         "provider": settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
-        "second_factor": second or second_factor.factor_of(user) is not None,
-        "has_factor": second_factor.factor_of(user) is not None,
-        "codes_left": second_factor.left(user),
+        "second_factor": second_factor.is_on(),
+        "has_factor": is_mfa_enabled(user),
         "limited": second_factor.is_limited(user),
         "tokens": [{"row": each, "state": _state(each)} for each in user.tokens.all()],
         "webhooks": [{"row": each, "last": list(each.deliveries.all()[:SHOWN])} for each in user.webhooks.all()],

@@ -17,10 +17,10 @@ from ..services import Note, Refused, is_archive, receive_upload
 from .upload import card, status_of_refusal, to_uuid
 
 NO_FILE = "No file came with the request; choose it again."
-NO_NAMES = "The names of the files could not be read; reload the page and drop the files again."
+NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
 MOST_NAMES = 5000
 MOST_ASKED = 400
-TOO_MANY = f"More than {MOST_NAMES} files at once are too many: drop the images of one sample."
+TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
 
 
 @require_POST

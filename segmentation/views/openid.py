@@ -1,4 +1,4 @@
-"""Signing in by the institute's OpenID provider."""
+"""Signing in by the institute's OpenID provider. Only a site that has one loads this, and the libraries for it."""
 
 from __future__ import annotations
 
@@ -7,82 +7,72 @@ from functools import wraps
 from threading import BoundedSemaphore
 from typing import Any
 
-from allauth.core.internal.deferred import jwt
-from allauth.socialaccount.adapter import get_adapter as identities
-from allauth.socialaccount.internal.jwtkit import fetch_key, lookup_kid_jwk
+import jwt
+from allauth.account.utils import get_next_redirect_url
+from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from allauth.socialaccount.views import connections
 from django.conf import settings
-from django.core.cache import cache
+from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
 from requests import RequestException
 
 from ..accounts import CROWDED
-from ..adapters import DOWN, FAILED
-from ..http.access import refused
-from ..services import Refused
+from ..adapters import DOWN, FAILED, provider_refused
 
 PROVIDER = "oidc"
 SIGNED = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 SKEW = 60  # seconds by which the provider's clock may differ
-CONFIGURATION_SECONDS = 600
 # A provider that does not answer must not take all threads of the site.
 _room = BoundedSemaphore(3)
 
-View = Callable[..., HttpResponse]
+View = Callable[[HttpRequest], HttpResponse]
 
 
 class Provider(OpenIDConnectOAuth2Adapter):
-    """The provider of DEEPSEGM_OIDC_URL: its answers are believed if its key has signed them."""
-
-    @property
-    def openid_config(self) -> Any:
-        key = f"oidc-{settings.DEEPSEGM_OIDC_URL.geturl()}"
-        return cache.get(key) or cache.get_or_set(key, super().openid_config, CONFIGURATION_SECONDS)
+    """The provider of DEEPSEGM_OIDC_URL: allauth believes its connection, and here its key must have signed, too."""
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
-        if "id_token" not in kwargs["response"]:
-            raise OAuth2Error("no id_token")
+        signed, config = kwargs["response"].get("id_token") or "", self.openid_config
+        issued = {"audience": app.client_id, "issuer": config["issuer"], "leeway": SKEW}
+        try:
+            keys = jwt.PyJWKClient(config["jwks_uri"], timeout=settings.SOCIALACCOUNT_REQUESTS_TIMEOUT)
+            key = keys.get_signing_key_from_jwt(signed)
+            claims = jwt.decode(signed, key, algorithms=SIGNED, options={"require": ["exp", "sub"]}, **issued)
+        except jwt.PyJWTError as error:
+            raise OAuth2Error(f"invalid id_token: {error}") from error
         login = super().complete_login(request, app, token, **kwargs)
-        data = login.account.extra_data
-        if data["userinfo"]["sub"] != data["id_token"]["sub"]:
+        if login.account.uid != str(claims["sub"]):
             raise OAuth2Error("userinfo of somebody else")
         return login
-
-    def _decode_id_token(self, app: Any, id_token: str) -> Any:
-        try:
-            algorithm, key = fetch_key(id_token, self.openid_config["jwks_uri"], lookup_kid_jwk)
-            said = {"audience": app.client_id, "issuer": self.openid_config["issuer"], "leeway": SKEW}
-            if algorithm not in SIGNED:
-                raise OAuth2Error(f"signed with {algorithm}")
-            return jwt.decode(id_token, key, algorithms=[algorithm], options={"require": ["exp", "sub"]}, **said)
-        except jwt.PyJWTError as error:
-            raise OAuth2Error("Invalid id_token") from error
 
 
 def _asks_provider(view: View) -> View:
     """A view that asks the provider. Each fault of the provider becomes one sentence."""
 
+    @require_GET
+    @never_cache
+    @login_not_required
     @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
-        sentence, status = DOWN, 502
+    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if not _room.acquire(blocking=False):
-            return refused(request, Refused(CROWDED, 429), reverse("login"))
+            return provider_refused(request, CROWDED, 429)
         try:
             return view(request)
         except IntegrityError:  # two tabs at the same moment
-            sentence, status = FAILED, 409
+            return provider_refused(request, FAILED, 409)
         except (RequestException, OAuth2Error, LookupError, TypeError, ValueError, AttributeError):
-            pass
+            return provider_refused(request, DOWN, 502)
         finally:
             _room.release()
-        return refused(request, Refused(sentence.format(name=settings.DEEPSEGM_OIDC_NAME), status), reverse("login"))
 
     return answer
 
@@ -91,13 +81,12 @@ def _asks_provider(view: View) -> View:
 def start(request: HttpRequest) -> HttpResponse:
     """To the provider, to sign in or to connect an identity with the account that is signed in."""
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-        return redirect("login")
-    after, connect = _safe(request, request.GET.get("next", "")), "connect" in request.GET
-    if connect != request.user.is_authenticated:
-        return HttpResponseRedirect(after or reverse("home" if request.user.is_authenticated else "login"))
-    provider = identities(request).get_provider(request, PROVIDER)
-    provider.oauth2_adapter_class = Provider
-    return provider.redirect(request, "connect" if connect else "login", next_url=after or None)
+        return redirect(settings.LOGIN_URL)
+    after, is_connecting = get_next_redirect_url(request), "connect" in request.GET
+    if is_connecting != request.user.is_authenticated:
+        return redirect(after or ("home" if request.user.is_authenticated else settings.LOGIN_URL))
+    provider = get_adapter(request).get_provider(request, PROVIDER)
+    return provider.redirect(request, "connect" if is_connecting else "login", next_url=after)
 
 
 @_asks_provider
@@ -106,7 +95,8 @@ def arrive(request: HttpRequest) -> HttpResponse:
     return OAuth2CallbackView.adapter_view(Provider(request, PROVIDER))(request)
 
 
-def _safe(request: HttpRequest, address: str) -> str:
-    """An address of this site, else ""."""
-    known = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
-    return address if known else ""
+urlpatterns = [
+    path("", start, name="oidc"),
+    path("callback/", arrive, {"provider_id": PROVIDER}, name="openid_connect_callback"),
+    path("identities/", connections, name="socialaccount_connections"),
+]

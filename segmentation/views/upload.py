@@ -1,37 +1,39 @@
-"""The upload page: a plain form that does everything at once; its script sends one file at a time (`arriving`)."""
+"""The upload page: a plain form takes one file and does everything at once; its script sends many (`arriving`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.micrograph.width import parse_width
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.samples import SampleForm
-from ..forms.settings import SettingsForm
+from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
 from ..http.access import refused, see_other, visible_upload
 from ..http.serving import serve_preview
 from ..middleware import sender
-from ..models import Job, Micrograph, Sample
+from ..models import Job, Laboratory, Micrograph, Sample, shown_name
 from ..services import (
     Note,
     Refused,
     create_job,
     create_sample,
     discard_unused,
-    receive_files,
-    sample_upload,
+    example_upload,
+    is_archive,
+    receive_upload,
     start_archive,
 )
 from ..services.ground.calibration import (
@@ -44,14 +46,15 @@ from ..services.ground.calibration import (
     width_text,
     with_site_uncertainty,
 )
-from ..services.results.models_offered import chosen_default
+from ..services.results.models_offered import chosen_default, default_model
+from ..services.results.uploads import EXAMPLES, example_file
 
 PASSED_ON = {413, 429, 503, 507}
 NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Please correct the marked fields."
 ASKED = "Please say which scale is right."
+NO_EXAMPLE = "There is no such example here; choose one of those on the page."
 GONE = "An image that was uploaded earlier is no longer here; choose it again."
-SAMPLE = Path("sample", "sem-sample.tif")
 ACCEPTED = ",".join((*SUFFIXES, *SIDE_SUFFIXES, ".zip"))
 MOST_LEFT, LONGEST_LEFT = 2000, 500
 
@@ -73,7 +76,6 @@ class Submission:
     form: SettingsForm
     sample: SampleForm
     uploads: list[Micrograph] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     width_errors: dict[str, str] = field(default_factory=dict)
     questions: dict[UUID, str] = field(default_factory=dict)
@@ -117,7 +119,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """The upload page; POST starts one job for each image, or shows the page again with what is wrong."""
     if request.method != "POST":
         return _page(request, SettingsForm.asked(request.GET, request.user))
-    sent = Submission(request, SettingsForm(request.POST, user=request.user), SampleForm(request.POST), _kept(request))
+    form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
+    sent = Submission(request, form, SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
         sent.uploads = [micrograph for micrograph in sent.uploads if str(micrograph.pk) != request.POST["remove"]]
         return _again(sent, status=200)
@@ -137,6 +140,25 @@ def home(request: HttpRequest) -> HttpResponse:
     return _to(jobs)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def laboratory(request: HttpRequest) -> HttpResponse:
+    """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
+    sent = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
+    names = [each.name for each in SettingsForm(user=request.user).folds[LABORATORY]]
+    form = SettingsForm({name: printable(sent[name]) for name in names if name in sent}, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        texts = {each.name: each.value for each in _set_once(form)}
+        if request.user.is_authenticated:
+            Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
+        else:
+            request.session[LABORATORY] = texts
+        messages.success(request, "Saved. New analyses take these values.")
+        return see_other(reverse("laboratory"))
+    status = 400 if request.method == "POST" else 200
+    return render(request, "laboratory.html", {"form": form, "settings": form.folds[LABORATORY]}, status=status)
+
+
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The server's own picture of an upload."""
@@ -145,12 +167,16 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
-    """Analyse the sample image with the default settings."""
-    who = sender(request)
+    """Analyse the sample image, or the example of another kind, with the default settings."""
+    who, kind = sender(request), request.POST.get("example", DEFAULT_TASK)
     try:
-        micrograph = sample_upload(**who)
-        model = chosen_default(DEFAULT_TASK, request.user) or DEFAULT_MODEL
-        settings = with_site_uncertainty(AnalysisSettings.of(model=model))
+        model = default_model(kind, request.user) if kind in EXAMPLES else ""
+        if kind == DEFAULT_TASK:
+            model = chosen_default(kind, request.user) or DEFAULT_MODEL
+        if not model:
+            raise Refused(NO_EXAMPLE)
+        micrograph = example_upload(kind, **who)
+        settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
         return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
     except Refused as refusal:
         return refused(request, refusal)
@@ -159,10 +185,10 @@ def sample(request: HttpRequest) -> HttpResponse:
 @require_safe
 def sample_download(request: HttpRequest) -> FileResponse:
     """The sample image as a file."""
-    path = Path(settings.STATICFILES_DIRS[0]) / SAMPLE
+    path = example_file(DEFAULT_TASK)
     if not path.is_file():
         raise Http404
-    return FileResponse(path.open("rb"), as_attachment=True, filename=SAMPLE.name, content_type="image/tiff")
+    return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="image/tiff")
 
 
 def card(micrograph: Micrograph, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
@@ -223,16 +249,13 @@ def to_uuid(text: str) -> UUID | None:
 
 
 def _receive(sent: Submission) -> None:
-    """Take the files of the form, archives unpacked; the bad ones become problems and the good ones stay."""
-    request = sent.request
-    files = request.FILES.getlist("file")
-    if files:
-        intake = receive_files(files=files, **sender(request))
-        sent.uploads += intake.uploads
-        sent.notes += intake.notes
-    sent.problems += [
-        Problem(note.name, note.sentence, status_of_refusal(note.status)) for note in sent.notes if note.status >= 400
-    ]
+    """Take the file of the form, which may be an archive; a bad one becomes a problem."""
+    if file := sent.request.FILES.get("file"):
+        try:
+            sent.uploads.append(receive_upload(file=file, is_archive=is_archive(file), **sender(sent.request)))
+        except Refused as refusal:
+            problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
+            sent.problems.append(problem)
     if not sent.uploads and not sent.problems:
         sent.problems.append(Problem("", NOTHING))
 
@@ -257,7 +280,7 @@ def _one_sample(sent: Submission) -> HttpResponse:
             settings=sent.form.settings(),
             scale=sent.sample.scale(),
             token=_token(request),
-            notes=[*_left(request), *sent.notes],
+            notes=_left(request),
             asked=asked,
             **sender(request),
         )
@@ -367,6 +390,11 @@ def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> d
     return asked | card(micrograph, text, origin, sent.width_errors.get(name, ""))
 
 
+def _set_once(form: SettingsForm) -> list[FormSetting]:
+    """The settings of a laboratory that differ from their defaults."""
+    return [each for each in form.folds[LABORATORY] if each.value not in ("", each.setting.write(each.setting.default))]
+
+
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:
     context = {
         "form": form,
@@ -374,6 +402,9 @@ def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: 
         "marked": MARKED,
         "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,
+        "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.offered)),
+        "examples": [task for task, _ in form.offered if task.name in EXAMPLES],
+        "on_this_server": not settings.DEEPSEGM_BUCKET,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "more_open": form.is_bound and not form.is_valid(),

@@ -20,7 +20,6 @@ from ..core.pace import about
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
 from ..services.upkeep import health
-from .signing_in import staff_only
 
 MOST_WORKERS, LATEST = 50, 8
 STAGES = {
@@ -72,8 +71,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
-@staff_only
 def status(request: HttpRequest) -> HttpResponse:
     """What people who run the site look at every day: what works, the latest jobs, people, room; to each what they may
     view. Django's admin has all rows."""

@@ -50,9 +50,9 @@ export function archiveName(pairs) {
 }
 
 export function sentenceFor(status) {
-  if (status === 0) return "The connection broke before the file had arrived. Check the network and drop it again.";
-  if (status === 401) return "You are signed out. Sign in again in another tab, then drop the file once more.";
-  if (status === 403) return "This page is too old to send files. Reload it and drop the file again.";
+  if (status === 0) return "The connection broke before the file had arrived. Check the network and send it again.";
+  if (status === 401) return "You are signed out. Sign in again in another tab, then send the file once more.";
+  if (status === 403) return "This page is too old to send files. Reload it and send the file again.";
   if (status === 413) return "The file is larger than this site accepts. Send a smaller one.";
   return "The file could not be stored just now. Try again in a moment.";
 }

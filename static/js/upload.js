@@ -348,7 +348,7 @@ document.addEventListener("drop", async (event) => {
   images.classList.toggle("has-cards", cards.children.length > 0);
   take(files, folder);
 });
-for (const input of [picker, document.getElementById("folder")]) {
+for (const input of [picker, document.getElementById("folder"), document.getElementById("camera")]) {
   input.addEventListener("change", () => {
     const files = [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
     take(files.filter(({ path }) => !isJunk(path)), files[0]?.path.includes("/") ? files[0].path.split("/")[0] : "");
@@ -371,19 +371,22 @@ form.addEventListener("submit", submitted);
 for (const field of form.querySelectorAll("[name=data_bar_rows]")) {
   field.addEventListener("focus", () => (form.querySelector("[name=data_bar][value=rows]").checked = true));
 }
+const examples = document.querySelectorAll("[form=sample]");
 document.getElementById("sample").addEventListener("submit", () => {
-  const button = document.querySelector("[form=sample]");
-  setTimeout(() => (button.disabled = true));
+  setTimeout(() => examples.forEach((button) => (button.disabled = true)));
 });
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
-  document.querySelector("[form=sample]").disabled = false;
+  examples.forEach((button) => (button.disabled = false));
   guard();
 });
 
 // "Back" from the result to a page that answered a form with errors is not to ask about sending the form again.
 history.replaceState(history.state, "", location.href);
-document.querySelector("[data-drop-text]").textContent = "Drop SEM images here";
+picker.multiple = true;
+// Fingers drop nothing, and a phone offers its gallery only where any picture is accepted.
+if (matchMedia("(hover: none) and (pointer: coarse)").matches) picker.accept += ",image/*";
+else document.querySelector("[data-drop-text]").textContent = "Drop SEM images here";
 arrange();
 askSoon();
 form.querySelector("[aria-invalid=true]:enabled")?.focus();

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from deepsegm_client import Client
 
-from segmentation.management.commands import _watching, watch
+from segmentation.management.commands import watch
 from tests.cli.test_analyse import SAMPLE, write
 from tests.client.fake import Site, json_answer
 from tests.shell import manage
@@ -28,157 +28,6 @@ def folder(tmp_path):
     made.mkdir()
     write(made / "deep", "a.tif")
     return made
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """The images that were measured, by name; nothing is drawn."""
-    seen = []
-
-    def written(self, file, part, settings, options):
-        from segmentation.core.micrograph.reader import read
-
-        seen.append(file.name)
-        read(file)
-        (part / "particles.csv").write_text("label\n")
-
-    monkeypatch.setattr(watch.Command, "written", written)
-    monkeypatch.setattr(watch.Command, "tell", lambda *_: None)
-    return seen
-
-
-@pytest.mark.slow
-def test_results_are_those_of_analyse_and_a_sample_goes_on_after_a_restart(tmp_path, folder, coarse):
-    write(folder, "bad.tif").write_bytes(b"no picture")
-    done = manage("watch", folder, *QUICK, "--sample", "Batch 7", "--width-nm", "2.56 um")
-    assert done.returncode == 2 and "bad.tif" in done.stderr and "Traceback" not in done.stderr
-    result = folder / "deep" / "a.tif.deepsegm"
-    assert (
-        manage("analyse", folder / "deep" / "a.tif", "--out", tmp_path / "o", "--width-nm", "2.56 um").returncode == 0
-    )
-    for name in ("particles.csv", "labels.tif", "result.json"):
-        assert (result / name).read_bytes() == (tmp_path / "o" / "a" / name).read_bytes()
-    assert (folder / "bad.tif.deepsegm" / "error.txt").read_text().count("\n") == 1
-    write(folder, "b.tif", tifffile.imread(SAMPLE)[256:512, :256])
-    again = manage("watch", folder, *QUICK, "--sample", "Batch 7", "--width-nm", "2.56 um")
-    assert "b.tif ->" in again.stdout and "a.tif ->" not in again.stdout
-    pooled = json.loads((folder / "sample.deepsegm" / "result.json").read_text())
-    assert [image["name"] for image in pooled["images"]] == ["a.tif", "b.tif", "bad.tif"]
-    assert manage("watch", folder, *QUICK, "--sample", "Batch 7", "--width-nm", "2.56 um").stdout == ""
-
-
-def test_an_image_is_measured_once_and_again_when_it_or_the_settings_change(folder, counted):
-    image = folder / "deep" / "a.tif"
-    assert manage("watch", folder, *QUICK).returncode == 0
-    assert manage("watch", folder, *QUICK).returncode == 0
-    os.utime(image)
-    manage("watch", folder, *QUICK)
-    assert counted == ["a.tif"]
-    write(folder / "deep", "a.tif", tifffile.imread(SAMPLE)[:200, :200])
-    manage("watch", folder, *QUICK)
-    manage("watch", folder, *QUICK, "--width-nm", "5 um")
-    assert counted == ["a.tif"] * 3
-    assert not [file for file in (folder / "deep").iterdir() if file.name.startswith(".")]
-
-
-def test_its_own_pictures_are_never_measured(folder, counted):
-    (folder / "deep" / "a.tif.deepsegm").mkdir()
-    write(folder / "deep" / "a.tif.deepsegm", "panel.tif")
-    write(folder / ".hidden", "c.tif")
-    write(folder, "d.tif").rename(folder / "d.tif.part")
-    manage("watch", folder, *QUICK)
-    assert counted == ["a.tif"]
-
-
-def test_results_may_lie_elsewhere(folder, counted, tmp_path):
-    manage("watch", folder, *QUICK, "--out", tmp_path / "results")
-    assert (tmp_path / "results" / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
-    assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
-
-
-def test_a_file_is_whole_once_it_has_looked_the_same_for_long_enough(folder, monkeypatch):
-    clock = [100.0]
-    monkeypatch.setattr(_watching.time, "monotonic", lambda: clock[0])
-    watched = _watching.Folder(folder, None, 10.0, {})
-    image = folder / "deep" / "a.tif"
-    assert watched.ready() == ([], True)
-    clock[0] += 9
-    with image.open("ab") as file:
-        file.write(b"more")
-    assert watched.ready() == ([], True)
-    clock[0] += 9
-    assert watched.ready() == ([], True)
-    clock[0] += 1
-    assert watched.ready() == ([image], False)
-    image.write_bytes(b"")
-    watched.ready()
-    clock[0] += 11
-    assert watched.ready() == ([], False)  # nothing is in it
-
-
-def test_an_image_that_changes_while_it_is_measured_is_measured_again(folder, counted, monkeypatch):
-    old, image = watch.Command.written, folder / "deep" / "a.tif"
-
-    def changed(self, file, part, *rest):
-        if not counted:
-            time.sleep(0.01)
-            os.utime(image)
-        return old(self, file, part, *rest)
-
-    monkeypatch.setattr(watch.Command, "written", changed)
-    done = manage("watch", folder, *QUICK)
-    assert "changed" in done.stderr and not (folder / "deep" / "a.tif.deepsegm").exists()
-    assert manage("watch", folder, *QUICK).returncode == 0
-    assert (folder / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
-
-
-def test_ctrl_c_ends_it_and_leaves_nothing_half_made(folder, counted, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(watch.Command, "written", interrupted)
-    done = manage("watch", folder, *QUICK)
-    assert done.returncode == 0 and "Stopped." in done.stdout
-    assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
-
-
-@pytest.mark.parametrize(
-    ("options", "word"),
-    [
-        (["--url", "site.example"], "http://"),
-        (["--url", "http://x", "--nm-per-pixel", "5"], "--width-nm"),
-        (["--url", "http://x", "--sample", "B"], "DEEPSEGM_TOKEN"),
-        (["--token", "x"], "--url"),
-        (["--settle", "-1"], "seconds"),
-        (["--model", "nosuch"], "no model"),
-    ],
-)
-def test_bad_options_are_explained(folder, options, word):
-    done = manage("watch", folder, *QUICK, *options)
-    assert done.returncode == 2 and word in done.stderr and "Traceback" not in done.stderr
-
-
-def test_a_share_that_goes_away_is_waited_for(folder, counted, monkeypatch):
-    def gone(*_):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(_watching.Folder, "images", gone)
-    with pytest.raises(OSError):
-        _watching.Folder(folder, None, 0, {}).ready()
-    turns = iter([None, KeyboardInterrupt])
-
-    def sleep(seconds):
-        if error := next(turns):
-            raise error
-
-    monkeypatch.setattr(watch.time, "sleep", sleep)
-    done = manage("watch", folder)
-    assert done.returncode == 0 and done.stderr.count("tried again") == 1 and "Stopped." in done.stdout
-
-
-def test_a_folder_that_is_not_there_is_said(tmp_path):
-    done = manage("watch", tmp_path / "none", *QUICK)
-    assert done.returncode == 2 and "no folder" in done.stderr
 
 
 class Watched(Site):
@@ -254,7 +103,134 @@ def site(monkeypatch):
     return made
 
 
-AT_SITE = (*QUICK, "--url", "http://site.example", "--width-nm", "5 um")
+AT = ("--url", "http://site.example")
+AT_SITE = (*QUICK, *AT, "--width-nm", "5 um")
+
+
+@pytest.fixture
+def counted(monkeypatch, site):
+    """The images that were measured, by name; nothing is sent."""
+    seen = []
+
+    def measure(self, image, part, note):
+        seen.append(image.name)
+        (part / "particles.csv").write_text("label\n")
+
+    monkeypatch.setattr(watch.Site, "measure", measure)
+    return seen
+
+
+def test_an_image_is_measured_once_and_again_when_it_or_the_settings_change(folder, site):
+    image = folder / "deep" / "a.tif"
+    assert manage("watch", folder, *QUICK, *AT).returncode == 0
+    assert manage("watch", folder, *QUICK, *AT).returncode == 0
+    os.utime(image)
+    assert manage("watch", folder, *QUICK, *AT).returncode == 0
+    assert len(site.contents) == 1
+    write(folder / "deep", "a.tif", tifffile.imread(SAMPLE)[:200, :200])
+    manage("watch", folder, *QUICK, *AT)
+    manage("watch", folder, *QUICK, *AT, "--width-nm", "5 um")
+    assert len(site.contents) == 3
+    assert not [file for file in (folder / "deep").iterdir() if file.name.startswith(".")]
+
+
+def test_its_own_pictures_are_never_measured(folder, counted):
+    (folder / "deep" / "a.tif.deepsegm").mkdir()
+    write(folder / "deep" / "a.tif.deepsegm", "panel.tif")
+    write(folder / ".hidden", "c.tif")
+    write(folder, "d.tif").rename(folder / "d.tif.part")
+    manage("watch", folder, *QUICK, *AT)
+    assert counted == ["a.tif"]
+
+
+def test_results_may_lie_elsewhere(folder, counted, tmp_path):
+    manage("watch", folder, *QUICK, *AT, "--out", tmp_path / "results")
+    assert (tmp_path / "results" / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
+    assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
+
+
+def test_a_file_is_whole_once_it_has_looked_the_same_for_long_enough(folder, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(watch.time, "monotonic", lambda: clock[0])
+    watched = watch.Folder({"folder": folder, "out": None, "settle": 10.0}, {})
+    image = folder / "deep" / "a.tif"
+    assert watched.ready() == ([], True)
+    clock[0] += 9
+    with image.open("ab") as file:
+        file.write(b"more")
+    assert watched.ready() == ([], True)
+    clock[0] += 9
+    assert watched.ready() == ([], True)
+    clock[0] += 1
+    assert watched.ready() == ([image], False)
+    image.write_bytes(b"")
+    watched.ready()
+    clock[0] += 11
+    assert watched.ready() == ([], False)  # nothing is in it
+
+
+def test_an_image_that_changes_while_it_is_measured_is_measured_again(folder, counted, monkeypatch):
+    measure, image = watch.Site.measure, folder / "deep" / "a.tif"
+
+    def changed(self, *said):
+        if not counted:
+            time.sleep(0.01)
+            os.utime(image)
+        measure(self, *said)
+
+    monkeypatch.setattr(watch.Site, "measure", changed)
+    done = manage("watch", folder, *QUICK, *AT)
+    assert "changed" in done.stderr and not (folder / "deep" / "a.tif.deepsegm").exists()
+    assert manage("watch", folder, *QUICK, *AT).returncode == 0
+    assert (folder / "deep" / "a.tif.deepsegm" / "particles.csv").is_file()
+
+
+def test_ctrl_c_ends_it_and_leaves_nothing_half_made(folder, counted, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.Site, "measure", interrupted)
+    done = manage("watch", folder, *QUICK, *AT)
+    assert done.returncode == 0 and "Stopped." in done.stdout
+    assert [file.name for file in (folder / "deep").iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--url", "site.example"], "http://"),
+        ([*AT, "--nm-per-pixel", "5"], "--nm-per-pixel"),
+        ([*AT, "--sample", "B"], "DEEPSEGM_TOKEN"),
+        (["--once"], "--url"),
+        ([*AT, "--settle", "-1"], "seconds"),
+    ],
+)
+def test_bad_options_are_explained(folder, options, word):
+    done = manage("watch", folder, *QUICK, *options)
+    assert done.returncode == 2 and word in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_share_that_goes_away_is_waited_for(folder, counted, monkeypatch):
+    def gone(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(watch.Folder, "images", gone)
+    with pytest.raises(OSError):
+        watch.Folder({"folder": folder, "out": None, "settle": 0}, {}).ready()
+    turns = iter([None, KeyboardInterrupt])
+
+    def sleep(seconds):
+        if error := next(turns):
+            raise error
+
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+    done = manage("watch", folder, *AT)
+    assert done.returncode == 0 and done.stderr.count("tried again") == 1 and "Stopped." in done.stdout
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    done = manage("watch", tmp_path / "none", *QUICK, *AT)
+    assert done.returncode == 2 and "no folder" in done.stderr
 
 
 def test_a_site_measures_and_a_killed_watcher_sends_the_same_key(folder, site):
@@ -286,10 +262,10 @@ def test_a_sample_at_a_site_grows_and_counts_a_changed_image_once(folder, site):
     assert (folder / "sample.deepsegm" / "particles.csv").is_file()
     (folder / "deep" / "a.tif.deepsegm" / "watched.json").unlink()  # killed before it was noted
     assert manage("watch", folder, *sample).returncode == 0
-    assert len(site.images) == 1
+    assert site.images == [False, True]  # measured again rather than counted twice
     write(folder / "deep", "a.tif", tifffile.imread(SAMPLE)[:200, :200])
     assert manage("watch", folder, *sample).returncode == 0
-    assert site.images == [False, True]
+    assert site.images == [False, False, True]
 
 
 def test_a_sample_at_a_site_says_why_it_did_not_take_a_file(folder, site):

@@ -43,7 +43,7 @@ def signed_in() -> Any:
     from django.test import Client
 
     browser = Client(SERVER_NAME="localhost")
-    browser.post("/accounts/login/", ALICE)
+    browser.post("/accounts/login/", {**ALICE, "login": ALICE["username"]})
     return browser
 
 

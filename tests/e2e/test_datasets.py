@@ -31,7 +31,7 @@ def teacher(site, tmp_path_factory):
 
 def sign_in(page):
     page.goto("/accounts/login/")
-    page.fill("[name=username]", NAME)
+    page.fill("[name=login]", NAME)
     page.fill("[name=password]", PASSWORD)
     page.locator("main button").click()
     page.wait_for_url("**/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def check(page, name: str) -> str:
     return f"too small to touch: {small}" if small else ""
 
 
+def test_fingers_are_told_of_no_drop_and_no_folder(visit):
+    page = visit("phone")
+    told = page.locator("main").inner_text()
+    assert not re.search("drop|folder", told, re.IGNORECASE)
+    assert "Choose pictures" in told and "Take a picture" in told
+    page.get_by_text("Options", exact=True).click()
+    pinned = "all => all.filter((each) => /fixed|sticky/.test(getComputedStyle(each).position)).length"
+    assert page.locator("main *").evaluate_all(pinned) == 0
+
+
 def test_the_whole_upload_page_by_keyboard(visit, plain):
     page = visit()
     page.keyboard.press("Tab")
@@ -74,5 +85,5 @@ def test_the_whole_upload_page_by_keyboard(visit, plain):
                 "document.activeElement.id || document.activeElement.name || document.activeElement.textContent.trim()"
             )
         )
-    for name in ("files", "id_width", "filter", "id_model", "More settings", "Upload and analyse"):
+    for name in ("files", "id_width", "Options", "Upload and analyse", "example"):
         assert name in names, names

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import tifffile
 from PIL import Image
-from segmentation.lab.synthesis.sample import NM_PER_PIXEL, draw_sample
+
+from segmentation.lab.research.sample import NM_PER_PIXEL, draw_sample
 
 from .conftest import open_tab
 from .test_datasets import sign_in, teacher

@@ -44,7 +44,7 @@ def seen(page, name: str) -> None:
 def test_from_the_form_to_a_version(visit, alice, size):
     page = visit(size)
     page.goto("/accounts/login/")
-    page.fill("[name=username]", "alice")
+    page.fill("[name=login]", "alice")
     page.fill("[name=password]", "alice's password")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/")

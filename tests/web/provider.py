@@ -105,3 +105,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *said: Any) -> None:
         return
+
+
+def __getattr__(name: str) -> Any:
+    """The addresses of a site with a provider: this module as a URL conf."""
+    if name != "urlpatterns":
+        raise AttributeError(name)
+    from django.urls import include, path
+
+    return [path("accounts/oidc/", include("segmentation.views.openid")), path("", include("deepsegm.urls"))]

@@ -57,6 +57,7 @@ class Cast:
 
     def __init__(self, alice: User, charlie: User, ada: User, make_job: Any, settings: Any) -> None:
         settings.AXES_FAILURE_LIMIT = settings.DEEPSEGM_TOKEN_REQUESTS_PER_MINUTE = 10**6
+        settings.ACCOUNT_RATE_LIMITS = False
         settings.DEEPSEGM_METRICS_TOKEN = "m" * 20
         # One client for all: each new one reads its middleware anew, and WhiteNoise then every static file.
         self.client = Client(raise_request_exception=False)

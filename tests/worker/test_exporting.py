@@ -118,6 +118,24 @@ def test_a_file_is_waited_for_no_longer_than_asked(done, monkeypatch):
     assert services.file_of(done, "report.pdf", 9).name == "report.pdf"
 
 
+def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_many_goes(done, monkeypatch):
+    monkeypatch.setattr("segmentation.services.ground.queue.MOST_FIGURES", 1)
+    name = services.named("figure.png", {"panels": "dc", "font": "8", "colours": "grey"})
+    assert name == "figure-CD-8pt-grey.png" and services.named("report.pdf", {"annex": "true"}) in EVERY
+    for wanted in (name, "figure-A-6pt.svg"):
+        assert isinstance(services.file_of(done, wanted), ExportJob)
+        tasks.write_files(done.export.pk)
+        assert services.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
+    assert done.artifact(name) is None and done.artifact("report.pdf") is not None
+    with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
+        assert not any(each.startswith("figure-") for each in bundle.namelist())
+    for options in ({"panels": "AE"}, {"font": "3"}, {"font": "x"}, {"colours": "red"}):
+        with pytest.raises(services.Refused) as refused:
+            services.named("figure.png", options)
+        assert refused.value.status == 422
+    assert services.file_of(done, "figure-CD-99pt.png") is None
+
+
 def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done, own_storage, monkeypatch):
     there = []
 

@@ -94,7 +94,7 @@ def test_outlines_are_measured_without_a_model_and_say_where_they_come_from(send
     assert job.summary["used"]["imported"]["file"] == "cells.png" and job.summary["found"] == 2
     said = "2 outlines from cells.png (PNG labels)"
     assert said in words(script.get(f"/jobs/{job.pk}/"))
-    assert f"# source: {said}" in content_of(job, "particles.csv")
+    assert f" - {said}" in content_of(job, "particles.csv")
     assert json.loads(content_of(job, "result.json"))["used"]["imported"]["outlines"] == 2
     assert Job.objects.get(pk=result.pk).state == "done"
 

@@ -217,7 +217,7 @@ def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew
     sign()
     text = text_of(written(finished, "report.pdf"))
     row = Signature.objects.get()
-    for said in ("Signatures", "Made", "Dr. Alice Example", "alice", row.printed.time):
+    for said in ("Signature", "Made", "Dr. Alice Example", "alice", row.printed.time):
         assert said in text
     for digest in row.digests.values():
         assert digest in text.replace(" ", "")

@@ -7,17 +7,19 @@ from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
-from ..measure.fitting import LEAST, chance_words, density, unfit
+from ..measure.fitting import LEAST, density, unfit
 from ..measure.quantities import significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
+from .entries import Entry
 from .lengths import in_readable_unit, nanometre_in, sizes_in
-from .wording import counted_from, doubtful_shares, interval_holds, per_cent, share_interval
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -26,10 +28,10 @@ BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
 AREA = "#009e73"
-TITLE = 11
-NARROW, WIDE = 4.0, 6.0  # inches
-LETTER = 0.075  # inches, the width of a letter of the marks
-TITLE_LETTER = 0.088
+BLACK = "#222222"
+GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
+BROAD = 0.56  # of its height, the width of a letter
+PART = 32  # letters of a contribution in a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,14 @@ class Distribution:
         return len(self.sizes) < LEAST
 
     @property
+    def title(self) -> str:
+        statistics = self.statistics
+        if not statistics.n_kept:
+            return "N = 0"
+        sd = "–" if statistics.sd is None else f"{significant(statistics.sd)} {statistics.unit}"
+        return f"N = {statistics.n_kept:,}, SD {sd}"
+
+    @property
     def nano(self) -> float:
         """100 nm in the unit of the sizes."""
         return NANO_NM * nanometre_in(self.statistics.unit)
@@ -78,81 +88,118 @@ class Distribution:
             return f"{self.statistics.title}s ({self.statistics.unit}): {sizes}"
         if not aside:
             return f"No {task.things} were found"
-        return f"All {aside} {task.things} were set aside" if aside > 1 else f"The only {task.thing} was set aside"
+        return f"All {aside} {task.things} were left out" if aside > 1 else f"The only {task.thing} was left out"
+
+
+class Sheet(Figure):
+    """What charts are drawn on, not yet written anywhere; pyplot is not involved.
+
+    font: height of all letters, in points. grey: whether to draw without colours. title, about: for the file's own
+    facts.
+    """
+
+    def __init__(self, inches: tuple[float, float], dpi: float = 200, font: float = 8.0, grey: bool = False) -> None:
+        super().__init__(figsize=inches, dpi=dpi, facecolor="white")
+        FigureCanvasAgg(self)
+        self.font, self.grey, self.title, self.about = font, grey, "", ""
+
+    def letters(self, inches: float) -> int:
+        """How many letters have room side by side."""
+        return max(1, int(inches * 72 / (BROAD * self.font)))
+
+    def colour(self, name: str) -> str:
+        return GREYS.get(name, name) if self.grey else name
+
+
+def sheet_of(ax: Axes) -> Sheet:
+    sheet = ax.get_figure(root=True)
+    assert isinstance(sheet, Sheet)
+    return sheet
 
 
 def room(ax: Axes) -> tuple[float, float]:
     """Width and height in inches of the room that the Axes were given."""
-    box, figure = ax.get_position(original=True), ax.get_figure(root=True)
-    assert figure is not None
-    return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
+    box, sheet = ax.get_position(original=True), sheet_of(ax)
+    return box.width * sheet.get_figwidth(), box.height * sheet.get_figheight()
 
 
-def is_narrow(ax: Axes) -> bool:
-    return room(ax)[0] < NARROW
+def letters_in(ax: Axes) -> int:
+    """How many letters have room in a line of the Axes."""
+    return sheet_of(ax).letters(room(ax)[0])
 
 
 def set_title(ax: Axes, words: str) -> None:
     """Above the Axes, in as many lines as it needs."""
-    ax.set_title(fill(words, int(room(ax)[0] / TITLE_LETTER)), loc="left", fontsize=TITLE)
+    ax.set_title(fill(words, letters_in(ax)), loc="left", fontsize=sheet_of(ax).font, pad=4)
+
+
+def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
+    """Axes of a chart, with letters of the size of all others."""
+    sheet = sheet_of(ax)
+    ax.set_xlabel(fill(x, letters_in(ax)), fontsize=sheet.font, labelpad=2)
+    ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
+    ax.tick_params(labelsize=sheet.font)
+    ax.spines[["top", "right"]].set_visible(False)
+    return sheet
 
 
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
-    """The sizes of what was kept, with the log-normal law where it fits; few as they are."""
+    """The sizes of what counts, with the log-normal law where it fits; few as they are."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
-    ax.set_xlabel(f"{statistics.title} ({statistics.unit})")
-    ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if statistics.edge == "weight" else ""))
-    ax.spines[["top", "right"]].set_visible(False)
-    set_title(ax, f"{letter}{_histogram_title(statistics)}")
+    weighted = ", edge-weighted" if statistics.edge == "weight" else ""
+    sheet = begin(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
+    set_title(ax, f"{letter}{distribution.title}")
     if bars is None or distribution.few:
         ax.set_axis_off()
-        text = fill(distribution.size_words, int(room(ax)[0] / LETTER * 0.85))
-        ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=10, color=INK)
+        text = fill(distribution.size_words, letters_in(ax))
+        ax.text(0, 0.95, text, transform=ax.transAxes, va="top", fontsize=sheet.font, color=INK)
         return
-    ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
+    ax.bar(
+        bars.edges[:-1],
+        bars.sums,
+        np.diff(bars.edges),
+        align="edge",
+        color=sheet.colour(BAR),
+        edgecolor="white",
+        linewidth=0.5,
+    )
     highest = float(bars.sums.max())
     ax.ticklabel_format(style="plain", useOffset=False)
-    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7))))
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
-    lines = [ax.get_xlabel()]
-    ax.axvline(statistics.mean or 0.0, color=MEAN, linewidth=1.6, label=f"mean {significant(statistics.mean)}")
-    ax.axvline(
-        statistics.median or 0.0,
-        color=MEDIAN,
-        linewidth=1.6,
-        linestyle="dashed",
-        label=f"median {significant(statistics.median)}",
-    )
-    if statistics.fraction_100nm is not None:
-        lines.append(_nano_words(statistics, things))
-        if ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
-            ax.axvline(distribution.nano, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
+    for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
+        value = getattr(statistics, name) or 0.0
+        ax.axvline(
+            value, color=sheet.colour(colour), linewidth=1.6, linestyle=style, label=f"{name} {significant(value)}"
+        )
+    if statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
+        ax.axvline(distribution.nano, color=sheet.colour(INK), linestyle="dotted", linewidth=1.2, label="100 nm")
     if statistics.fit is not None and not unfit(statistics.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, statistics.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
         highest = max(highest, float(expected.max()))
-        ax.plot(size, expected, color=AREA, linewidth=1.4, label=f"log-normal, {chance_words(statistics.fit['p'])}")
+        ax.plot(size, expected, color=sheet.colour(AREA), linewidth=1.4, label="log-normal")
     elif statistics.fit is not None:
-        lines.append(unfit(statistics.fit))
-    ax.set_ylim(0, 1.34 * highest)
-    across = int(room(ax)[0] / LETTER)
-    ax.set_xlabel("\n".join(fill(line, across) for line in lines))
-    columns = 4 if room(ax)[0] > WIDE else 2
-    ax.legend(loc="upper right", ncols=columns, fontsize=8, edgecolor="none", borderaxespad=0, columnspacing=1.2)
-
-
-def _nano_words(statistics: Statistics, things: str) -> str:
-    fraction = per_cent(statistics.fraction_100nm)
-    limits = share_interval(statistics.fraction_low or 0.0, statistics.fraction_high or 1.0)
-    counted = f"{things}{counted_from(statistics.nano)}"
-    others = (f"; {each}" for each in doubtful_shares(statistics))
-    holds = interval_holds(statistics, "fraction_100nm")
-    return f"{fraction} of the {counted} are from 1 to 100 nm (95 %, {holds}: {limits}{''.join(others)})"
+        ax.plot([], [], " ", label="not log-normal")
+    wide = letters_in(ax) > 70
+    ax.set_ylim(0, 1.3 * highest)
+    ax.legend(
+        loc="upper right",
+        ncols=4 if wide else 1,
+        fontsize=sheet.font * (1.0 if wide else 0.85),
+        edgecolor="none",
+        borderaxespad=0,
+        borderpad=0.1,
+        handlelength=1.3,
+        columnspacing=1.2,
+        labelspacing=0.2,
+    )
 
 
 def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
     """The share by number, of the area and of the volume up to each size."""
-    _prepare(ax, f"{distribution.statistics.title} ({distribution.statistics.unit})", "Share up to this size")
+    begin(ax, f"{distribution.statistics.title} ({distribution.statistics.unit})", "Share up to this size")
     sizes = distribution.sizes
     for (weighting, weights), colour, style in zip(
         sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True
@@ -171,7 +218,7 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     if distribution.statistics.fraction_100nm is not None and ax.get_xlim()[0] < distribution.nano < ax.get_xlim()[1]:
         ax.axvline(distribution.nano, color=INK, linestyle="dotted", linewidth=1)
-    ax.legend(frameon=False, fontsize=7.5, loc="lower right", handlelength=2.4)
+    ax.legend(frameon=False, fontsize=sheet_of(ax).font, loc="lower right", handlelength=2.4)
 
 
 def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
@@ -179,7 +226,7 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     line = statistics.convergence
     assert line is not None
     by_image = line.get("by") == "image"
-    _prepare(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
+    begin(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
     if by_image:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.fill_between(line["n"], line["low"], line["high"], color=MEDIAN, alpha=0.18, linewidth=0)
@@ -193,36 +240,29 @@ def draw_sensitivity(ax: Axes, statistics: Statistics) -> None:
     """The fraction from 1 to 100 nm and its interval under each other setting, beside the threshold."""
     assert statistics.nano is not None
     lines = statistics.nano["sensitivity"]
-    _prepare(ax, "Fraction by number from 1 to 100 nm", "")
+    begin(ax, "Fraction by number from 1 to 100 nm", "")
     for y, line in enumerate(lines):
         colour = MEDIAN if y == 0 else BAR
         ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
         ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
     ax.axvline(statistics.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
-    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=6.5)
+    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=0.85 * sheet_of(ax).font)
     ax.set_ylim(len(lines) - 0.5, -0.5)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
-def _prepare(ax: Axes, x: str, y: str) -> None:
-    ax.set_xlabel(x, fontsize=8)
-    ax.set_ylabel(y, fontsize=8)
-    ax.tick_params(labelsize=7.5)
-    ax.spines[["top", "right"]].set_visible(False)
+def draw_parts(ax: Axes, answer: Entry) -> None:
+    """The known contributions to the uncertainty of an answer as bars, the largest first."""
+    titles, shown, shares = zip(*answer.parts, strict=True)
+    font = begin(ax).font
+    bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
+    ax.bar_label(bars, shown, padding=3, fontsize=font)
+    ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
+    ax.set(xticks=[], xlim=(0, 135), ylim=(len(titles) - 0.5, -0.5))
+    ax.spines["bottom"].set_visible(False)
 
 
 def _with_room(low: float, high: float) -> tuple[float, float]:
     room = 0.04 * (high - low)
     return (0.0 if low < 0.35 * high else low - room), high + room
-
-
-def _histogram_title(statistics: Statistics) -> str:
-    unit = statistics.unit
-    if not statistics.n_kept:
-        return "Size distribution: N = 0"
-    sd = "SD –" if statistics.sd is None else f"SD {significant(statistics.sd)} {unit}"
-    return (
-        f"N = {statistics.n_kept:,}, mean {significant(statistics.mean)} {unit},"
-        f" median {significant(statistics.median)} {unit}, {sd}"
-    )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import cached_property
 from types import MappingProxyType
-
-from matplotlib.figure import Figure
 
 from ..analysis import Analysis
 from ..flags import shorts
 from ..sample import SampleAnalysis
 from . import figure
-from .charts import Distribution
+from .charts import Distribution, Sheet
 from .exports.base import LAST, Export
 from .facts import model_words
 from .figure import Pixels
@@ -53,22 +51,23 @@ class Context:
         self._packed: dict[str, Future[bytes]] = {}
 
     @cached_property
-    def figure(self) -> Figure:
+    def figure(self) -> Sheet:
         return figure.draw(self.sample, self._drawing)
 
     @cached_property
     def pixels(self) -> Pixels:
         return figure.rendered(self.figure)
 
-    def pack_pictures(self) -> None:
-        """Begin to compress the figure and, of an image, its panels, which are cut from it, as far as they are asked
-        for."""
-        if "figure.png" in self._names:
-            self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels)
-        if self._panel_of and self.sample.analysis is not None:
-            panels = figure.panels(self.sample, self.drawing, self.figure, self.pixels)
-            for name, panel in self._panel_of.items():
-                self._packed[name] = self._packing.submit(figure.as_png, panels[panel])
+    def pack_pictures(self, there: Collection[str] = ()) -> None:
+        """Begin to compress the figure and, of an image, its panels, as far as they are asked for and not there."""
+        if "figure.png" in self._names and "figure.png" not in there:
+            self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
+        for name, panel in self._panel_of.items():
+            if self.sample.analysis is not None and name not in there:
+                self._packed[name] = self._packing.submit(figure.as_png, self._panel(panel))
+
+    def _panel(self, name: str) -> Pixels:
+        return figure.panel(name, self.sample, self.drawing, self.figure, self.pixels)
 
     @property
     def analysis(self) -> Analysis:
@@ -85,8 +84,9 @@ class Context:
         return Distribution.of(self.sample)
 
     def panel(self, name: str) -> bytes | None:
-        """After `pack_pictures` a panel of the figure, by its name in PANELS; None of several images."""
-        return self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
+        """A panel of the figure, by its name in PANELS; None of several images."""
+        packed = self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
+        return packed or (None if self.sample.analysis is None else figure.as_png(self._panel(name)))
 
     def picture(self, name: str) -> bytes | None:
         """After `pack_pictures` the figure or one of its panels, by file name; None where there is no such panel."""

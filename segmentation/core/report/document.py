@@ -12,16 +12,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image as Pixels
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Flowable, Image, KeepInFrame, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
-from .charts import WARNED
+from .charts import WARNED, Sheet
 from .fonts import BOLD, REGULAR, markup, use_fonts, writable
 from .pdf import draw_figure, draw_words
 from .wording import one_line, version
@@ -33,17 +32,21 @@ WIDTH = A4[0] - 2 * LEFT
 GAP = 14.0
 HALF = (WIDTH - GAP) / 2
 CHART = (HALF / 72, 2.1)  # inches; two abreast
-FOLLOWS = 60.0  # points that must fit below a heading
+HIGHEST = A4[1] - TOP - BOTTOM - 2 * FRAME
 
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=8.5, leading=12, textColor=INK)
+METHOD = ParagraphStyle("method", BODY, fontSize=8, leading=11)
 SMALL = ParagraphStyle("small", BODY, fontSize=7, leading=9.2)
-HEADING = ParagraphStyle("heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3)
+HEADING = ParagraphStyle(
+    "heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3, keepWithNext=1
+)
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
 LEAD = ParagraphStyle("lead", BODY, fontSize=9.5, leading=13)
 WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
 CELL = ParagraphStyle("cell", BODY, fontSize=7.5, leading=9.6)
 TINY = ParagraphStyle("tiny", BODY, fontSize=6.3, leading=8)
 RIGHT = ParagraphStyle("right", CELL, alignment=2)
+NUMBER = ParagraphStyle("number", BODY, fontName=BOLD, fontSize=15, leading=18)
 HEAD = ParagraphStyle("head", CELL, fontName=BOLD, fontSize=6.6)
 HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 
@@ -54,21 +57,9 @@ def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     return Paragraph(markup(text, style.fontName), style)
 
 
-class Heading(Paragraph):  # type: ignore[misc]
-    """A heading that goes to the next page where less than FOLLOWS would fit below it: a table or text that follows may
-    be split, so that no page stays half empty."""
-
-    def wrap(self, width: float, height: float) -> tuple[float, float]:
-        wide, high = super().wrap(width, height)
-        return wide, high if height - high >= FOLLOWS else height + 1
-
-    def split(self, width: float, height: float) -> list[Flowable]:
-        return []
-
-
 def heading(text: str) -> Paragraph:
-    use_fonts()
-    return Heading(markup(text, HEADING.fontName), HEADING)
+    """It stays with what follows."""
+    return words(text, HEADING)
 
 
 def space(points: float) -> Spacer:
@@ -78,6 +69,13 @@ def space(points: float) -> Spacer:
 def together(*parts: Flowable) -> KeepTogether:
     """Parts that no page end comes between."""
     return KeepTogether(list(parts))
+
+
+class Whole(Table):  # type: ignore[misc]
+    """A table that goes to the next page where it would not fit: only one that is higher than a page is split."""
+
+    def split(self, width: float, height: float) -> list[Flowable]:
+        return [] if self.wrap(width, height)[1] <= HIGHEST - 30 else list(super().split(width, height))
 
 
 def table(
@@ -104,9 +102,7 @@ def table(
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
-    if len(content) > 3:  # the last row does not stand alone on the next page
-        style.append(("NOSPLIT", (0, -2), (-1, -1)))
-    return Table(content, colWidths=[width * share / total for share in widths], style=style, repeatRows=bool(head))
+    return Whole(content, colWidths=[width * share / total for share in widths], style=style, repeatRows=bool(head))
 
 
 def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
@@ -116,7 +112,7 @@ def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
 
 
 def facts_abreast(lines: Sequence[tuple[str, str]]) -> Table:
-    """The same in twice two columns, read down the left ones first; its rows may be on two pages."""
+    """The same in twice two columns, read down the left ones first."""
     half = (len(lines) + 1) // 2
     rows = [(*left, *right) for left, right in zip_longest(lines[:half], lines[half:], fillvalue=("", ""))]
     return table((), rows, (0.36, 0.64, 0.36, 0.64), numbers_from=4)
@@ -135,6 +131,11 @@ def abreast(*parts: Flowable | list[Flowable]) -> Table:
         ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
     ]
     return Table([list(parts)], colWidths=[width] * len(parts), style=style)
+
+
+def page(*parts: Flowable) -> KeepInFrame:
+    """Parts that take one page: smaller where they would need more."""
+    return KeepInFrame(WIDTH, HIGHEST, list(parts), mode="shrink")
 
 
 class Chart(Flowable):  # type: ignore[misc]
@@ -159,10 +160,9 @@ def picture(content: bytes, width: float, height: float) -> Image:
 
 def chart(draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART) -> Chart:
     """A small chart, drawn by `draw` on its Axes; left: where they begin, as a share of the width."""
-    figure = Figure(figsize=inches)
-    FigureCanvasAgg(figure)
-    draw(figure.add_axes((left, 0.22, 0.96 - left, 0.72)))
-    return Chart(figure)
+    sheet, low = Sheet(inches, font=7.5), 0.4 / inches[1]
+    draw(sheet.add_axes((left, low, 0.96 - left, 0.97 - low)))
+    return Chart(sheet)
 
 
 def write(file: Path | BinaryIO, title: str, story: list[Flowable], made: datetime | None = None) -> None:

@@ -21,11 +21,17 @@ LARGEST = 60_000  # bytes
 
 def example_picture(analysis: Analysis, caption: str) -> bytes:
     """A WebP of the analysed area beside what was kept of it in colour."""
-    grey = analysed(analysis, LONGEST)
-    labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
-    found = painted(grey, sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape), 0.55)
+    grey, coloured = before_and_after(analysis, LONGEST)
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
-    return captioned(np.concatenate([np.repeat(grey[..., None], 3, axis=2), gap, found], axis=1), caption)
+    return captioned(np.concatenate([grey, gap, coloured], axis=1), caption)
+
+
+def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The analysed area, and what was kept of it in colour: (h, w, 3) uint8 each, no side over `longest`."""
+    grey = analysed(analysis, longest)
+    labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
+    shown = sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape)
+    return np.repeat(grey[..., None], 3, axis=2), painted(grey, shown, 0.55)
 
 
 def captioned(picture: NDArray[np.uint8], caption: str) -> bytes:

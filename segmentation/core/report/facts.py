@@ -13,7 +13,7 @@ from ..measure.results import PER_IMAGE
 from ..micrograph.types import SOURCES
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
-from ..typed import settings_of
+from ..typed import settings_of, settings_of_task
 from .wording import corrected_words, doubt_words, imported_words, instrument_words
 
 Fact = tuple[str, str]  # group and name
@@ -30,8 +30,10 @@ INSTRUMENT = {
     "voltage_kv": "voltage (kV)",
     "working_distance_mm": "working distance (mm)",
 }
+NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
-REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.group}  # texts for the report
+TYPED = ("operator", "grating", "preparation", "sampling_plan")  # texts that change no number
+REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.name in TYPED}
 
 
 def on_off(setting: bool) -> str:
@@ -46,9 +48,9 @@ def model_label(card: Mapping[str, Any]) -> str:
 
 
 def model_words(card: Mapping[str, Any]) -> str:
-    """Such as "particles 1.0 (sha256 0123abcd)"."""
+    """Such as "particles 1.0, sha256 0123abcd"."""
     by_model = card.get("name") != MASKS
-    return model_label(card) + (f" (sha256 {card.get('sha256', '')[:8]})" if by_model else "")
+    return model_label(card) + (f", sha256 {card.get('sha256', '')[:8]}" if by_model else "")
 
 
 def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
@@ -139,12 +141,22 @@ def differing(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
     return [(image, each) for image, each in differing if each]
 
 
+def changed(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
+    """The settings that are not the default ones, by title; the model and what was typed for the report have places of
+    their own."""
+    requested = [member.record.settings for _, member in sample.counted]
+    for each in settings_of_task(sample.task):
+        values = [values.get(each.name, each.default) for values in requested]
+        if each.name not in ("model", *REPORTED) and any(value != each.default for value in values):
+            yield each.title, each.says(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
+
+
 def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """What was typed for the report, by title."""
     shared = common(sample)
     for name, title in REPORTED.items():
         typed = any(member.record.settings.get(name) for _, member in sample.counted)
-        yield title, shared.get(("report", title)) or ("not the same for all images" if typed else "not provided")
+        yield title, shared.get(("report", title)) or (NOT_SAME if typed else "not provided")
 
 
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:

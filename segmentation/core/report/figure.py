@@ -11,141 +11,169 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..flags import one_line as warning_of
+from ..flags import shorts
 from ..sample import SampleAnalysis
-from .charts import INK, TITLE, WARNED, Distribution, draw_histogram
+from .charts import INK, WARNED, Distribution, Sheet, draw_histogram
+from .entries import answers
 from .facts import brief, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
+from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, draw_panel
-from .wording import calibration_words, corrected_images_words, one_line, version
+from .summary import Summary
+from .wording import agreement_words, calibration_words, corrected_images_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
-DPI = 200
-INCHES = (12.0, 9.0)
-PANEL_INCHES = (6.4, 4.2)
-# The largest width and height of a picture, as shares of the page, by the arrangement of A, B and C.
-ROOM = {
-    "two by two": (0.455, 0.36),
-    "over the chart": (0.305, 0.415),
-    "beside the chart": (0.2, 0.68),
-    "stacked beside the chart": (0.48, 0.21),
-    "stacked": (0.95, 0.105),
-}
+DPI, IN_VECTORS = 360, 240  # the latter of pictures among lines and text
+WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
+OF_SAMPLE = (12.0, 9.0)
+MARGIN, GAP = 0.03, 0.16  # inches
+TALLEST = 5.0
+LEAST_CHART = 2.0
+WIDE, TALL = 0.45, 1.5  # heights of a picture over its width
 # Without a salt the ids in an SVG differ from run to run. Fonts of type 42 can be edited in a PDF.
 matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
 
 
-def draw(sample: SampleAnalysis, drawing: Drawing | None = None) -> Figure:
-    """12 x 9 inches, not yet written anywhere; pyplot is not involved. drawing: of a sample of one, if it is there."""
-    figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    small: dict[str, Any] = {"fontsize": 8, "color": INK}
-    _text(figure, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
-    _text(figure, 0.985, 0.02, version(), ha="right", **small)
-    if warning := warning_of(sample.flags):
-        _text(figure, 0.035, 0.929, f"Warning: {warning}", fontsize=8.5, fontweight="bold", color=WARNED)
+def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | None = None) -> Sheet:
+    """The figure. drawing: of a sample of one, if it is there. look: of a sample of one."""
+    look = look or Look()
     if sample.analysis is None:
-        _text(figure, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
-        draw_sample = _draw_images if sample.task.screened else _draw_numbers
-        draw_sample(figure, in_readable_unit(sample))
-        return figure
-    rows, columns = sample.analysis.micrograph.shape
-    size = f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
-    _text(figure, 0.035, 0.948, size, fontsize=9.5, color=INK)
-    settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
-    _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].record.card)}; {settings}", **small)
+        return _of_sample(sample)
     drawing = drawing or Drawing.of(sample)
-    axes = _lay_out(figure, drawing.shape)
-    if drawing.analysis.refused:  # the image has the page for itself
-        axes[0].set_position((0.035, 0.08, 0.95, 0.815))
-    for ax, name, letter in zip(axes, sample.task.panels, "ABCD", strict=True):
-        draw_panel(name, ax, drawing, f"{letter}  ")
-    return figure
+    first = "A" if drawing.analysis.refused else look.panels  # the image alone
+    shown = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in first]
+    sheet = _lay_out(sample, shown, drawing.shape, look)
+    for place, (ax, name) in enumerate(zip(sheet.axes, shown, strict=True)):
+        draw_panel(name, ax, drawing, f"{ALL[place]}  " if len(shown) > 1 else "")
+    return sheet
 
 
-def _draw_numbers(figure: Figure, sample: SampleAnalysis) -> None:
+def _of_sample(sample: SampleAnalysis) -> Sheet:
+    sheet = _described(Sheet(OF_SAMPLE, 200 * DPI / 360, 9.0), sample)
+    _text(sheet, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
+    _text(sheet, 0.985, 0.02, version(), ha="right", fontsize=8, color=INK)
+    if warning := warning_of(sample.flags):
+        _text(sheet, 0.035, 0.929, f"Warning: {warning}", fontsize=9, fontweight="bold", color=WARNED)
+    _text(sheet, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
+    draw_sample = _draw_images if sample.task.screened else _draw_numbers
+    draw_sample(sheet, in_readable_unit(sample))
+    return sheet
+
+
+def _described(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
+    """With the facts that stand in the file and not in the picture."""
+    sheet.title = one_line(sample.name)
+    settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
+    size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
+    sheet.about = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
+    return sheet
+
+
+def caption_of(sample: SampleAnalysis, letters: int) -> str:
+    """One line: what it shows, then the main numbers with their interval, as far as they have room."""
+    summary = Summary.of(sample)
+    name = one_line(sample.name, max(12, letters // 3))
+    if summary.screened:
+        numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
+        shown = [(each.term, each.value, each.unit, each.whole or each.interval) for each in summary.headlines]
+        numbers += [
+            f"{term[:1].lower()}{term[1:]} {value} {unit} ({ends})" for term, value, unit, ends in shown if ends
+        ]
+    else:
+        every = answers(sample.quantities)
+        numbers = [
+            f"{each.term[:1].lower()}{each.term[1:]} {each.words}" for each in every if each.number.value is not None
+        ]
+    line = name
+    for place, number in enumerate(numbers):
+        longer = f"{line}{', ' if place else ': '}{number}"
+        if len(longer) > letters:
+            break
+        line = longer
+    return line
+
+
+def _draw_numbers(figure: Sheet, sample: SampleAnalysis) -> None:
     """The numbers of all images together and, where there is one, their size distribution; each image below."""
     distribution = Distribution.of(sample)
     if distribution is not None:
         draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), distribution, "B  ")
-    _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
+    _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=11, color=INK)
     below = "B" if distribution is None else "C"
-    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
+    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=11, color=INK)
     draw_numbers(figure, sample, 2 if distribution is None else 1)
 
 
-def _draw_images(figure: Figure, sample: SampleAnalysis) -> None:
+def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
     """A the pooled sizes, B the medians of the images, below the histograms of the images."""
     distribution = Distribution.of(sample)
     if distribution is not None:
         draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), distribution, "A  ")
     medians = figure.add_axes((0.66, 0.6, 0.325, 0.295))
     draw_by_image(medians, sample, "median")
-    medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=TITLE)
-    _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=TITLE, color=INK)
+    medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=11)
+    _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=11, color=INK)
 
 
 def _pooled(sample: SampleAnalysis) -> str:
-    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected)]
-    if (between := sample.between) is not None:
-        sentences.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
+    agreement = agreement_words(sample.between).removesuffix(".")
+    sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
     return "; ".join(each for each in sentences if each)
 
 
-def write(figure: Figure, file: Path | BinaryIO, format: Format = "png") -> None:
+def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:
     """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
+    facts = {"Creator": version(), "Title": sheet.title}
     if format == "png":
-        data = as_png(rendered(figure))
+        data = as_png(rendered(sheet), sheet)
         _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
     elif format == "svg":
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
+        sheet.savefig(file, format="svg", dpi=IN_VECTORS, metadata={"Date": None, "Description": sheet.about, **facts})
     else:
-        title = figure.texts[0].get_text()
-        figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": version(), "Title": title})
+        sheet.savefig(
+            file, format="pdf", dpi=IN_VECTORS, metadata={"CreationDate": None, "Subject": sheet.about, **facts}
+        )
 
 
-def rendered(figure: Figure) -> Pixels:
+def rendered(sheet: Sheet) -> Pixels:
     """The figure as (h, w, 3) uint8 at its own resolution."""
-    canvas: Any = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(sheet)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def panels(sample: SampleAnalysis, drawing: Drawing, figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
-    """Every panel alone by its name in PANELS: pictures, without their titles, cut from `pixels` (`rendered`)."""
-    axes = dict(zip(sample.task.panels, figure.axes, strict=True))
-    return {
-        name: _cut(ax, pixels)
-        if PANELS[name].picture
-        else rendered(drawn_alone(lambda room, name=name: draw_panel(name, room, drawing, "")))  # type: ignore[misc]
-        for name, ax in axes.items()
-    }
+def panel(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pixels: Pixels) -> Pixels:
+    """A panel alone, by its name in PANELS: a picture, without its title, is cut from `pixels` (`rendered`)."""
+    place = sample.task.panels.index(name)
+    if PANELS[name].picture and place < len(sheet.axes):
+        return _cut(sheet.axes[place], pixels)
+    return rendered(draw(sample, drawing, Look(ALL[place], caption=False)))
 
 
-def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANEL_INCHES) -> Figure:
+def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Sheet:
     """One chart."""
-    figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    below = 0.78 if inches[0] > PANEL_INCHES[0] else 0.95  # words below it take more lines where it is narrow
-    low = below / inches[1]
-    draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
-    return figure
+    sheet = Sheet(inches, DPI)
+    low = 0.42 / inches[1]
+    draw(sheet.add_axes((0.06, low, 0.93, 1 - 0.25 / inches[1] - low)))
+    return sheet
 
 
-def as_png(pixels: Pixels) -> bytes:
+def as_png(pixels: Pixels, sheet: Sheet | None = None) -> bytes:
     """A PNG of the pixels, with one channel where there is no colour."""
     facts, file = PngInfo(), io.BytesIO()
     facts.add_text("Software", version())
+    if sheet is not None:
+        facts.add_itxt("Title", sheet.title)
+        facts.add_itxt("Description", sheet.about)
     grey = _is_grey(pixels[::31]) and _is_grey(pixels)
     Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", dpi=(DPI, DPI), pnginfo=facts)
     return file.getvalue()
@@ -156,38 +184,59 @@ def _is_grey(pixels: Pixels) -> bool:
 
 
 def _cut(ax: Axes, pixels: Pixels) -> Pixels:
-    """The part of a rendered figure that the Axes take, with a scale bar that is drawn below them."""
-    whole = Bbox.union([ax.bbox, *(each.get_window_extent() for each in ax.patches)])
-    left, bottom, right, top = (round(value) for value in whole.extents)
+    """The part of a rendered figure that the Axes take."""
+    left, bottom, right, top = (round(value) for value in ax.bbox.extents)
     return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
 
 
-def _lay_out(figure: Figure, shape: tuple[int, int]) -> list[Axes]:
-    """Axes for A, B, C, D, in the arrangement with the largest pictures."""
-    flat = shape[0] / shape[1] * INCHES[0] / INCHES[1]  # height of a picture over its width, as shares of the page
-    widths = {name: min(wide, high / flat) for name, (wide, high) in ROOM.items()}
-    arrangement, wide = max(widths.items(), key=lambda each: each[1])
-    high = wide * flat
-    below = 0.895 - high - 0.13
-    corners, chart = {
-        "two by two": ([(0.035, 0.895), (0.52, 0.895), (0.035, 0.465)], (0.57, 0.15, 0.985, 0.465)),
-        "over the chart": ([(0.035 + 0.3275 * i, 0.895) for i in range(3)], (0.075, 0.15, 0.985, below)),
-        "beside the chart": ([(0.035 + 0.22 * i, 0.895) for i in range(3)], (0.74, 0.19, 0.985, 0.87)),
-        "stacked beside the chart": (
-            [(0.035, 0.895 - (high + 0.05) * i) for i in range(3)],
-            (0.59, 0.19, 0.985, 0.87),
-        ),
-        "stacked": (
-            [(0.035, 0.895 - (high + 0.05) * i) for i in range(3)],
-            (0.075, 0.15, 0.985, min(below - 2 * (high + 0.05), 0.6)),
-        ),
-    }[arrangement]
-    left, bottom, right, top = chart
-    images = [(left, top - high, wide, high) for left, top in corners]
-    return [figure.add_axes(box) for box in (*images, (left, bottom, right - left, top - bottom))]
+def _lay_out(sample: SampleAnalysis, shown: list[str], shape: tuple[int, int], look: Look) -> Sheet:
+    """A page as high as its panels need, with Axes for each: pictures of one size, charts as large as these."""
+    font = 2.0 * look.font
+    line = 1.35 * font / 72
+    charts = [name for name in shown if not PANELS[name].picture]
+    flat = shape[0] / shape[1]
+    pictures = len(shown) - len(charts)
+    columns = 1 if flat < WIDE or len(shown) == 1 else min(3, pictures) if flat > TALL and pictures > 1 else 2
+    if columns == 2:
+        rows = [shown[at : at + 2] for at in range(0, len(shown), 2)]
+    else:
+        first = [name for name in shown if name not in charts]
+        rows = [*(first[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
+    wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
+    high = min(wide * flat, TALLEST)
+    heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
+    warning, below = shorts(sample.flags)[:1] if look.caption else [], (line + GAP / 2) * look.caption
+    page = sum(heights) + len(rows) * line + (len(rows) - 1) * GAP + below + line * len(warning) + 2 * MARGIN
+    sheet = _described(Sheet((WIDTH, page), DPI, font, look.grey), sample)
+    letters = sheet.letters(WIDTH - 2 * MARGIN)
+    top = page - MARGIN
+    for words in warning:
+        words, at = one_line(f"Warning: {words}", int(0.88 * letters)), 1 - (MARGIN + line / 2) / page
+        _text(sheet, MARGIN / WIDTH, at, words, fontsize=font, fontweight="bold", color=sheet.colour(WARNED))
+        top -= line
+    inset, foot = 3.6 * font / 72, 2.7 * font / 72  # of a chart, for its marks and their names
+    for row, tall in zip(rows, heights, strict=True):
+        top -= line
+        span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
+        for place, name in enumerate(row):
+            left, right, bottom = MARGIN + place * (wide + GAP), MARGIN + place * (wide + GAP) + span, top - tall
+            if name in charts:
+                left, bottom = left + inset, bottom + foot
+            sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
+        top -= tall + GAP
+    if look.caption:
+        _text(
+            sheet,
+            MARGIN / WIDTH,
+            (MARGIN + line / 2) / page,
+            caption_of(sample, letters),
+            fontsize=font,
+            color=sheet.colour(INK),
+        )
+    return sheet
 
 
-def _text(figure: Figure, x: float, y: float, words: str, **style: Any) -> None:
+def _text(figure: Sheet, x: float, y: float, words: str, **style: Any) -> None:
     """Text as it is: never read as mathematics, and without characters that the font lacks."""
     text = figure.text(x, y, writable(words), va="center", **style)
     text.set_parse_math(False)

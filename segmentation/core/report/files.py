@@ -15,6 +15,7 @@ from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
 from .exports.base import FIGURE, FIRST, Export
+from .exports.figures import figure_named
 from .signatures import UNFILED, Filing, Signed
 
 Progress = Callable[[str, float], None]
@@ -38,9 +39,10 @@ def write_all(
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
 
     for_the_page: whether to write the files that only the result page needs.
-    keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
-    stored_only: write only the files that are stored with every result, and those named in `besides`. there: names of
-    files that are in the folder already, and stay as they are. beside: names of further such files, which belong into
+    keep_all: whether labels.tif and rois.zip include what was left out; README.txt says so.
+    stored_only: write only the files that are stored with every result, and those named in `besides`, which may also
+    name figures with options. there: names of files that are in the folder already, and stay as they are. beside: names
+    of further such files, which belong into
     the bundle, with what they hold. signatures, filing: for the report. progress(stage, fraction): called
     before each file, fraction being the part of this writing that is done; it may raise to stop. first_written: called
     with what answers the question, the figure among it, as soon as that is written. An exception leaves the files
@@ -50,6 +52,7 @@ def write_all(
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
     listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
     listed = {name: each for name, each in listed.items() if each.stored or not stored_only or name in besides}
+    listed |= {name: each for name in besides if (each := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
@@ -61,7 +64,7 @@ def write_all(
             context.sums[name] = _sha256(written[name])
         first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
         ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
-        context.pack_pictures()
+        context.pack_pictures(there)
         for name, export in sorted(listed.items(), key=_turn):
             if export.turn > FIGURE and first_written is not None:
                 first_written(dict(written))

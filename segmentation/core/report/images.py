@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..measure.quantities import number
 from ..sample import SampleAnalysis, SampleImage
-from .charts import BAR, FAINT, INK, MEDIAN
+from .charts import BAR, FAINT, INK, MEDIAN, begin
 from .entries import answers
 from .fonts import writable
 from .picture import ASIDE
@@ -54,8 +54,8 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
     title = number(name).title
     if sample.pooled is not None and sample.task.screened:
         title = sample.pooled.title
+    begin(ax)
     ax.set_xlabel(f"{writable(title)} ({whole.unit})" if whole.unit else writable(title)).set_parse_math(False)
-    ax.spines[["top", "right"]].set_visible(False)
     ax.set_ylim(len(images) - 0.5, -0.5)
     if len(images) <= MOST_NAMES:
         ax.set_yticks(range(len(images)), [_name(image) for image in images], fontsize=7.5)

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
 
 from segmentation import __version__
 
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
-from ..measure.filters import ALWAYS, BY_IMAGE, FILTERED, LEAST_CONFIDENCE
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis, common_calibration
+from ..sample import BY_USER, FAILED, Member, SampleAnalysis, common_calibration
 from .facts import edge_of, model_words
 from .wording import (
     corrected_images_words,
     corrected_words,
+    counts_words,
     doubt_words,
     imported_words,
     instrument_words,
     one_line,
-    per_cent,
     scale_range,
+    version,
 )
 
-CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
+CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
 REFERENCES = (
     "ISO 13322-1:2014, Particle size analysis - Image analysis methods - Part 1: Static image analysis methods.",
     "ISO 9276-6:2008, Representation of results of particle size analysis - Part 6: Descriptive and quantitative"
@@ -48,23 +52,53 @@ REFERENCES = (
     " method, J. Nanopart. Res. 19 (2017) 61.",
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
-TOGETHER = (
-    "For all images together, numbers per area are means weighted by the analysed area, and sizes are those of all"
-    " objects. The other 95 % intervals are Student's t from the jackknife over the images (for fractions of equal"
-    " images: ASTM E562). They show how the images differ, not how wrong the model is."
-)
 IMAGES = (
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
-BLOCKS = "The 95 % intervals are Student's t from the jackknife over blocks of the image."
 WEIGHTED = "; the others are weighted by the inverse of their chance to touch no frame"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
+WORDS = Path(__file__).with_suffix(".j2")
+
+
+@cache
+def _template() -> Template:
+    return Environment(undefined=StrictUndefined, finalize=lambda value: "" if value is None else value).from_string(
+        WORDS.read_text()
+    )
 
 
 def method(sample: SampleAnalysis) -> str:
-    """One paragraph that can go into a paper as it is."""
-    return " ".join(_sentences(sample))
+    """One paragraph of some ten lines that can go into a paper as it is; its words are in method.j2."""
+    task, statistics = sample.task, sample.pooled
+    members = [member for _, member in sample.counted]
+    alone = members[0] if sample.analysis is not None else None
+    known, missing = _of_the_scale(sample)
+    words = _template().render(
+        alone=alone,
+        thing=task.thing,
+        things=task.things,
+        Things=task.things.capitalize(),
+        version=version(),
+        counted=len(members),
+        scale=scale_range(sample.calibration["low"], sample.calibration["high"]),
+        tool=_tool(sample),
+        left_out=left_out_words(sample),
+        dropped=list(_dropped(members)),
+        checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
+        screened=statistics is not None and statistics.screened,
+        statistics=statistics,
+        reasons=counts_words(statistics.set_aside) if statistics else "",
+        size=COLUMNS[statistics.size].label if statistics else "",
+        law=_law(sample) if statistics and statistics.fraction_low is not None else "",
+        draws=f"{REPEATS:,}",
+        in_blocks=alone and task.semantic and any(value.low is not None for value in alone.quantities.values()),
+        weighted=WEIGHTED if task.size and any(edge_of(sample, each) == "weight" for each in members) else "",
+        known=known,
+        missing=missing,
+        **_found(sample, members, alone),
+    )
+    return " ".join(words.split())
 
 
 def references(statistics: Statistics) -> list[str]:
@@ -73,80 +107,37 @@ def references(statistics: Statistics) -> list[str]:
     return [*REFERENCES, *several, *([EDGES] if statistics.edge == "weight" else [])]
 
 
-def _sentences(sample: SampleAnalysis) -> Iterator[str]:
-    members = [member for _, member in sample.counted]
-    alone = members[0] if sample.analysis is not None else None
-    yield _outlined(sample, alone)
-    left_out = left_out_words(sample)
-    if left_out:
-        yield f"{left_out}."
-    if alone is not None and alone.record.by_model:
-        yield from _segmented(sample, alone.record)
-    elif alone is None and all(member.record.by_model for member in members):
-        ways = {sample.task.method.format(**_known(member.record)) for member in members}
-        yield from ways if len(ways) == 1 else ()
-    yield from _dropped(members)
-    checked = corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected)
-    if checked:
-        yield f"Outlines were checked by a person ({checked})."
-    if sample.pooled is not None and sample.pooled.screened:
-        yield from _after_outlining(sample, sample.pooled)
-        return
-    if alone is not None and any(value.low is not None for value in alone.quantities.values()) and sample.task.semantic:
-        yield BLOCKS
-    if sample.task.size and any(edge_of(sample, member) == "weight" for member in members):
-        yield f"Sizes leave out what touches the frame{WEIGHTED}."
-    if sample.pooled is not None:
-        yield f"The size of a {sample.task.thing} is its {COLUMNS[sample.pooled.size].label}."
-        yield from _intervals(sample, sample.pooled)
-    if len(members) > 1:
-        yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
+def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
+    """How the outlines of one image were found; of several images what is the same for all."""
+    records = [member.record for member in members]
+    ways = {
+        sample.task.method.format(**{**record.settings, **{k: v for k, v in record.used.items() if v is not None}})
+        for record in records
+        if all(each.by_model for each in records)
+    }
+    words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
+    words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
+    if alone is None:
+        return words
+    record, pixel = alone.record, alone.calibration.nm_per_pixel
+    size = scale_range(pixel, pixel) + (f", {SOURCES[alone.calibration.source]}" if pixel else "")
+    image = f"{one_line(alone.name, 60)}, {record.width} × {record.height} px, {size}"
+    if not record.by_model:
+        return {**words, "by_model": False, "image": "; ".join(filter(None, (imported_words(record.used), image)))}
+    second = record.used.get("second_scale", 1.0)
+    averaged = {"flips": record.settings.get("flips"), "second": second, "larger": f"{second:.3g} times as large"}
+    return {**words, "image": image, "data_bar": record.data_bar, **averaged}
 
 
-def _outlined(sample: SampleAnalysis, alone: Member | None) -> str:
-    things = sample.task.things.capitalize()
-    if alone is not None:
-        pixel = alone.calibration.nm_per_pixel
-        size = scale_range(pixel, pixel) + (f", {SOURCES[alone.calibration.source]}" if pixel else "")
-        image = f"{one_line(alone.name, 60)}, {alone.record.width} × {alone.record.height} px, {size}"
-        if not alone.record.by_model:
-            source = "; ".join(filter(None, (imported_words(alone.record.used), image)))
-            return f"{things} were outlined by another tool ({source}) and measured with DeepSegm {__version__}."
-        return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
-    scale = scale_range(sample.calibration["low"], sample.calibration["high"])
-    counted = len(sample.counted)
-    images = f"{counted} electron micrograph{'' if counted == 1 else 's'}"
-    return f"{things} in {images} of one specimen ({scale}) were outlined {_with(sample)} and pooled."
-
-
-def _with(sample: SampleAnalysis) -> str:
+def _tool(sample: SampleAnalysis) -> str:
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
-        return f"by another tool, measured with DeepSegm {__version__}"
+        return f"by another tool, measured with {version()}"
     named = ", ".join(map(model_words, cards))
-    return f"with DeepSegm {__version__}" + (f" (model {named})" if named else "")
+    return f"with {version()}" + (f" (model {named})" if named else "")
 
 
-def _segmented(sample: SampleAnalysis, record: AnalysisRecord) -> Iterator[str]:
-    """How a network's maps became outlines, of one image."""
-    if record.data_bar is not None:
-        yield f"The data bar, from row {record.data_bar}, was left out."
-    if sample.task.method:
-        yield sample.task.method.format(**record.used)
-    second = record.used.get("second_scale", 1.0)
-    larger = f"{second:.3g} times as large"
-    if record.settings.get("flips"):
-        yield f"The maps are averaged over all four mirrored forms of the image{f', also {larger}' * (second > 1)}."
-    elif second > 1:
-        yield f"The maps are averaged over two showings: the image, and one of its mirrored forms {larger}."
-
-
-def _known(record: AnalysisRecord) -> dict[str, Any]:
-    """The used values, or the requested settings where these are sufficient."""
-    return {name: value for name, value in {**record.settings, **record.used}.items() if value is not None}
-
-
-def _dropped(members: list[Member]) -> Iterator[str]:
+def _dropped(members: list[Member]) -> Iterator[dict[str, Any]]:
     """How many outlines were dropped from the files, by the limit, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
@@ -156,72 +147,33 @@ def _dropped(members: list[Member]) -> Iterator[str]:
             counts[least] += dropped
             images[least] += 1
     for least, count in sorted(counts.items()):
-        outlines = "outline was" if count == 1 else "outlines were"
-        of = f"In {'one image' if images[least] == 1 else f'{images[least]} images'}, "
-        why = " (where most outlines of an image are more likely wrong than right)" if least == EVEN else ""
-        yield (
-            f"{of if len(members) > 1 else ''}{count:,} {outlines} removed, with a calibrated chance of being right"
-            f" under {100 * least:.0f} %{why}."
-        )
+        yield {"outlines": count, "images": images[least], "least": f"{100 * least:.0f} %", "even": least == EVEN}
 
 
-def _after_outlining(sample: SampleAnalysis, statistics: Statistics) -> Iterator[str]:
-    """How outlines became numbers."""
-    judged = (*(FILTERED if sample.filter else ALWAYS), *(each for each in BY_IMAGE if each in statistics.set_aside))
-    reasons = [str(reason) for reason in judged]
-    edge = WEIGHTED if statistics.edge == "weight" else ", without a correction"
-    yield f"Outlines were set aside for these reasons: {', '.join(reasons)}."
-    yield f"Sizes leave out what touches the frame{edge}."
-    count = statistics.n_kept
-    kept = f"1 {sample.task.thing} was" if count == 1 else f"{count:,} {sample.task.things} were"
-    yield (
-        f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
-        f" its pixels' corners; {kept} kept and {statistics.n_set_aside:,} set aside."
-    )
-    both = statistics.fraction_100nm_with_doubtful, statistics.fraction_100nm_without_doubtful
-    if None not in both and both[0] != both[1]:
-        yield (
-            f"The share from 1 to 100 nm is {per_cent(both[0])} with and {per_cent(both[1])} without outlines of a"
-            f" calibrated chance under {100 * LEAST_CONFIDENCE:.0f} %."
-        )
-    yield from _intervals(sample, statistics)
+def _law(sample: SampleAnalysis) -> str:
+    if sample.pooled is None or sample.pooled.interval_basis != PER_IMAGE:
+        return "the beta-binomial law and the fractions of the images"
+    spread = sample.members[0].record.settings.get("field_spread")
+    return "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
 
 
-def _intervals(sample: SampleAnalysis, statistics: Statistics) -> Iterator[str]:
-    """How the intervals of the distribution were found, or why there are none."""
-    if statistics.interval_note:
-        yield f"There are no intervals of sizes: {statistics.interval_note[:1].lower()}{statistics.interval_note[1:]}"
-    law = "the beta-binomial law and the fractions of the images"
-    if statistics.interval_basis == PER_IMAGE:
-        spread = sample.members[0].record.settings.get("field_spread")
-        law = "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
-    if statistics.interval_note:
-        if statistics.fraction_low is not None:
-            yield f"The fraction has a 95 % interval by {law}. It {_included(sample, 'includes', 'does')}."
-        return
-    fractions = f", for fractions by {law}" if statistics.fraction_low is not None else ""
-    yield (
-        f"The 95 % intervals are by resampling ({REPEATS:,} draws, {statistics.interval_basis}, the same draws for the"
-        f" same files){fractions}. They {_included(sample)}."
-    )
-    yield from statistics.cautions
-
-
-def _included(sample: SampleAnalysis, include: str = "include", do: str = "do") -> str:
-    """The relative standard uncertainties of the scale in the intervals: those of the least certain scale."""
+def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
+    """Which relative standard uncertainties of the scale are in the intervals, and which are not: those of the least
+    certain scale."""
     calibrations = [member.calibration for _, member in sample.counted]
+    if not calibrations:
+        return [], []
     used = common_calibration(calibrations)
     read = used.relative_uncertainty
     known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the unknown rounding of the scale"] if read is None else []
     own = "the microscope's own calibration uncertainty"
     if used.instrument_uncertainty:
-        known.append(f"{own}, {instrument_words(used)}")
+        known.append(f"{own} ({instrument_words(used)})")
     else:
         some = any(each.instrument_uncertainty for each in calibrations)
-        missing.append(f"{own}, which was not provided{' for all of them' if some else ''}")
-    parts = [f"{include} {' and '.join(known)}"] if known else []
-    return ", but ".join([*parts, *([f"{do} not include {' or '.join(missing)}"] if missing else [])])
+        missing.append(f"{own} (not provided{' for all of them' if some else ''})")
+    return known, missing
 
 
 def left_out_words(sample: SampleAnalysis) -> str:

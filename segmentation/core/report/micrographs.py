@@ -15,21 +15,19 @@ TALLEST = 130.0  # points
 MOST = 48  # more would make a file too large to send
 
 
-def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Rows of small pictures under their names; nothing where there is none."""
+def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:
+    """Rows of small pictures under their names; nothing where there is none. few: one row, without a heading."""
     pictures = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
     if not pictures:
         return
-    few = f" The first {MOST} of {len(pictures)} images." if len(pictures) > MOST else ""
-    first: list[Flowable] = [
-        heading("Micrographs"),
-        words(f"Each image as analysed, with the {sample.task.things} that were found in colours.{few}", SMALL),
-        space(3),
-    ]
+    most = ABREAST if few else MOST
+    some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
+    said = words(f"Each image as analysed, with what counts in colours.{some}", SMALL)
+    first: list[Flowable] = [said] if few else [heading("Micrographs"), said, space(3)]
     width = WIDTH / ABREAST - 8
-    for place in range(0, min(len(pictures), MOST), ABREAST):
+    for place in range(0, min(len(pictures), most), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
-        for image, content in pictures[place : min(place + ABREAST, MOST)]:
+        for image, content in pictures[place : min(place + ABREAST, most)]:
             remark = " (not counted)" if image.excluded else ""
             cells.append([picture(content, width, TALLEST), words(one_line(image.name, 45) + remark, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]

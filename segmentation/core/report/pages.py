@@ -1,32 +1,37 @@
-"""`report.pdf`: what was found in one image, on some five pages, or in a sample of several."""
+"""`report.pdf`: two pages on one image or a sample of several; with an annex of all that lies behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from reportlab.platypus import Flowable
+from reportlab.platypus import Flowable, PageBreak
 
 from ..flags import shorts
-from ..measure.quantities import Value, number, significant
+from ..measure.quantities import Value, number
 from ..micrograph.types import SOURCES
 from ..sample import SampleAnalysis, SampleImage
 from . import sections
-from .charts import Distribution
+from .charts import draw_histogram
 from .context import Context
 from .document import (
-    HALF,
     LEAD,
+    METHOD,
+    NUMBER,
     SMALL,
     TITLE,
     WARNING,
+    WIDTH,
+    Chart,
     abreast,
     chart,
     facts,
     facts_abreast,
     heading,
+    page,
     picture,
     space,
     table,
@@ -35,123 +40,183 @@ from .document import (
 )
 from .entries import Entry, answers
 from .exports.result import versions
-from .facts import REPORTED, common, differing, lines, model_label, reported, text
+from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
+from .figure import drawn_alone
 from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
 from .summary import Summary
-from .wording import calibration_words, corrected_images_words, in_hundredths, one_line, scale_range
+from .wording import (
+    agreement_words,
+    calibration_words,
+    corrected_images_words,
+    counts_words,
+    doubt_line,
+    in_hundredths,
+    one_line,
+    scale_range,
+)
 
-TALLEST = 235.0
+TALLEST = 300.0  # points, of the picture
+HISTOGRAM = (WIDTH / 72, 2.5)  # inches
 MOST_FACTS = 16  # of an instrument
+MOST_ANSWERS = 12
 MEDIANS = (6.8, 2.6)
 LONGEST = 600  # characters of what one image has of its own
 
 
-def write_report(context: Context, file: Path | BinaryIO) -> None:
-    """Write the report as PDF, with the checksums of the files written so far."""
+def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
+    """Write the report as PDF; with the annex also the checksums of the files written so far."""
     sample = context.sample
     of = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.things.capitalize()} in {'' if sample.analysis else 'sample '}{of}"
-    write(file, title, list(_story(context)), context.filing.made)
+    shown = in_readable_unit(sample)
+    summary = Summary.of(shown)
+    story = [page(*_answer(context, shown, summary)), PageBreak(), page(*_basis(context, shown, summary))]
+    write(file, title, [*story, *(_annex(context, shown, summary) if annex else ())], context.filing.made)
 
 
-def _story(context: Context) -> Iterator[Flowable]:
-    sample, distribution = in_readable_unit(context.sample), context.distribution
-    summary = Summary.of(sample)
+def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+    """The first page: what was found, where it comes from, and the one warning."""
     yield words(one_line(sample.name), TITLE)
-    yield words(_scale(sample), LEAD)
-    if dates := " · ".join(_dates(context)):
-        yield words(dates, SMALL)
+    yield space(3)
+    yield facts_abreast(list(_origin(context, sample)))
+    yield space(5)
     if warnings := shorts(sample.flags):
-        yield words(f"Warning: {'; '.join(warnings)}. The notes say more.", WARNING)
-    yield space(4)
-    yield from _pictures(context)
-    refused = sample.analysis is not None and sample.analysis.refused
-    if not refused and not sample.task.screened and sample.quantities:
-        intervals = any(value.low is not None for value in sample.quantities.values())
-        yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts([(each.term, each.words) for each in answers(sample.quantities, every=True)])
-    if not refused and distribution is not None:
-        yield from _numbers(distribution, summary)
-    if sample.analysis is None:
-        yield from _images(sample)
-        yield from micrographs(sample)
-    if not refused and sample.pooled is not None:
-        yield from sections.set_aside(summary)
-        yield from sections.shape(summary)
-    yield from sections.notes(sample.flags)
-    yield from sections.signatures(context.signatures)
-    yield heading("Operator, preparation and sampling, as typed")
-    yield facts(list(reported(sample)))
-    yield heading("Method")
-    yield words(method(sample))
-    yield words(f"Cite: {CITATION}")
-    if sample.pooled is not None:
-        yield words("References: " + " ".join(references(sample.pooled)), SMALL)
-    yield from _how(sample)
-    yield from _models(sample)
-    inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
-    yield heading("Versions and checksums (SHA-256)")
-    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
-    yield table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True)
-    yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
+        yield words(f"Warning: {warnings[0]}.", WARNING)
+        yield words(next(each.text for each in sample.flags if each.short), SMALL)
+    yield space(6)
+    yield from _picture(context)
+    if sample.analysis is not None and sample.analysis.refused:
+        return
+    yield from _headlines(sample, summary)
+    distribution = context.distribution
+    if distribution is not None and not summary.kept:
+        yield words(f"{distribution.size_words}.", LEAD)
+    elif distribution is not None:
+        yield Chart(drawn_alone(lambda ax: draw_histogram(ax, distribution), HISTOGRAM))
 
 
-def _dates(context: Context) -> Iterator[str]:
-    """When the result was made and the images were taken, by whom, and where the result is."""
-    if context.filing.date:
-        yield f"Analysed {context.filing.date}"
+def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
+    """Scale, dates, operator, sample and address."""
     shared = common(context.sample)
-    yield f"Acquired {shared.get(('instrument', 'date'), 'on a day that its file does not say')}"
-    if operator := shared.get(("report", REPORTED["operator"])):
-        yield f"Operator {operator}"
-    if context.filing.address:
-        yield context.filing.address
+    if sample.analysis is not None:
+        rows, columns = sample.analysis.micrograph.shape
+        yield "Image", f"{columns} × {rows} px"
+    else:
+        yield "Images", "; ".join(filter(None, (sample.extent, left_out_words(sample))))
+    yield "Scale", _scale(sample)
+    yield "Analysed", context.filing.date or "–"
+    yield "Acquired", str(shared.get(("instrument", "date"), "the file has no date"))
+    yield "Operator", str(shared.get(("report", REPORTED["operator"]), "not provided"))
+    yield "Sample", one_line(context.filing.sample or ("–" if sample.analysis else sample.name), 60)
+    yield "Result", context.filing.address or "–"
+    if corrected := corrected_images_words(sample.corrected):
+        yield "Corrected", corrected
 
 
 def _scale(sample: SampleAnalysis) -> str:
     if sample.analysis is not None:
-        rows, columns = sample.analysis.micrograph.shape
-        return f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
+        return calibration_words(sample.analysis.calibration)
     low, high = sample.calibration["low"], sample.calibration["high"]
-    counted = len(sample.counted)
-    count = f"{counted} image{'' if counted == 1 else 's'}"
-    remarks = (left_out_words(sample), corrected_images_words(sample.corrected))
-    tail = "".join(f". {each}" for each in remarks if each)
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
-    return f"{count}, {scale_range(low, high)}{'' if low is None else f' ({ways})'}{tail}"
+    return f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
 
 
-def _pictures(context: Context) -> Iterator[Flowable]:
-    """The first and the last of the task's panels that are pictures for the report; of an image of another kind only
-    the image."""
-    panels = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
-    pictures = [(content, caption) for content, caption in panels if content is not None and caption]
-    analysis = context.sample.analysis
-    if analysis is not None and analysis.refused:
-        yield picture(pictures[0][0], HALF, TALLEST)
+def _picture(context: Context) -> Iterator[Flowable]:
+    """The panel that shows what counts, large; of an image of another kind only the image; of a sample the first images
+    with what was found."""
+    sample = context.sample
+    panels = [(content, PANELS[name].caption) for name in sample.task.panels if (content := context.panel(name))]
+    pictures = [(content, caption) for content, caption in panels if caption]
+    if sample.analysis is None:
+        yield from micrographs(sample, few=True)
     elif pictures:
-        ends = (pictures[0], pictures[-1])
-        yield abreast(*(picture(content, HALF, TALLEST) for content, _ in ends))
-        yield words("Left: {}. Right: {}.".format(*(caption for _, caption in ends)), SMALL)
+        content, caption = pictures[0 if sample.analysis.refused else -1]
+        yield picture(content, WIDTH, TALLEST)
+        aside = f" ({counts_words(sample.pooled.set_aside)})" if sample.pooled and sample.pooled.set_aside else ""
+        yield words(f"{caption[:1].upper()}{caption[1:]}{aside}.", SMALL)
         yield space(4)
 
 
-def _numbers(distribution: Distribution, summary: Summary) -> Iterator[Flowable]:
-    if not summary.kept:
-        yield words(f"{distribution.size_words}.", LEAD)
-        return
-    parts = list(filter(None, (sections.key_numbers(summary), sections.nano_card(summary))))
-    yield from [abreast(*parts)] if len(parts) > 1 else parts[0]
-    yield space(4)
-    yield from sections.distribution(distribution, summary)
-    yield from sections.sensitivity(distribution.statistics)
-    yield from sections.budget(summary)
-    yield from sections.recommendation(distribution.statistics)
+def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+    """The numbers that the first screen of the page shows, with the same interval."""
+    if sample.task.screened and summary.statistics is not None:
+        aside = f"{summary.set_aside_count:,} left out"
+        cells: list[Flowable | list[Flowable]] = [
+            [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
+        ]
+        for each in summary.headlines:
+            ends = f"95 % interval {each.whole or each.interval}" if each.whole or each.interval else ""
+            below = " · ".join(filter(None, (each.term, each.below)))
+            cells.append([words(f"{each.value} {each.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
+        yield abreast(*cells)
+        if summary.headlines and summary.headlines[0].whole:
+            yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
+    elif sample.quantities:
+        every = answers(sample.quantities, every=True)
+        intervals = any(value.low is not None for value in sample.quantities.values())
+        yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
+        yield facts([(each.term, each.words) for each in every[:MOST_ANSWERS]])
+
+
+def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+    """The second page: method, settings, uncertainty, signature."""
+    yield heading("Method")
+    yield words(method(sample), METHOD)
+    yield words(f"Cite: {CITATION}", SMALL)
+    names = ["median"] if sample.task.screened else sample.headline_quantities[:1]
+    if sample.analysis is None and all(name in sample.quantities for name in names):
+        yield from _charts_of_images(sample, names)
+    yield heading("Settings that differ from the default")
+    settings = list(changed(sample))
+    yield facts(settings) if settings else words("None.")
+    yield from sections.uncertainty(summary)
+    if sample.analysis is not None:
+        yield words(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
+    yield heading("Signature")
+    yield from sections.signatures(context.signatures)
+
+
+def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+    """All that the two pages rest on."""
+    yield PageBreak()
+    refused, distribution = sample.analysis is not None and sample.analysis.refused, context.distribution
+    yield words("Annex", TITLE)
+    yield from sections.notes(sample.flags)
+    if not refused and not sample.task.screened and len(sample.quantities) > MOST_ANSWERS:
+        yield heading("Numbers")
+        yield facts([(each.term, each.words) for each in answers(sample.quantities, every=True)])
+    if not refused and distribution is not None and summary.kept:
+        yield from sections.nano_card(summary)
+        yield from sections.distribution(distribution, summary)
+        yield from sections.sensitivity(distribution.statistics)
+        yield from sections.budget(summary)
+        yield from sections.recommendation(distribution.statistics)
+    if sample.analysis is None:
+        yield from _images(sample)
+        yield from micrographs(sample)
+    if not refused and sample.pooled is not None:
+        yield from sections.left_out(summary)
+        yield from sections.shape(summary)
+    yield heading("Operator, preparation and sampling, as typed")
+    yield facts(list(reported(sample)))
+    if sample.pooled is not None:
+        yield heading("References of the method")
+        yield words(" ".join(references(sample.pooled)), SMALL)
+    yield from _how(sample)
+    yield heading("Model")
+    for card in sample.models:
+        yield facts([("Model", model_label(card)), *sections.model(card)])
+        yield words(sections.scores(card), SMALL)
+        yield space(4)
+    inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
+    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
+    yield heading("Versions and checksums (SHA-256)")
+    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
+    yield table(("File", "SHA-256"), [*inputs, *known], (1, 2.4), numbers_from=2, small=True)
 
 
 def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
@@ -163,64 +228,33 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
     if known:
         yield facts_abreast(known)
-    own = differing(sample)
-    if own:
-        yield space(4)
+    if own := differing(sample):
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
         known = [(one_line(image.name, 40), one_line(text(each), LONGEST)) for image, each in own]
         yield table(("Image", "Own facts"), known, (1, 3.4), numbers_from=2, small=True)
 
 
-def _models(sample: SampleAnalysis) -> Iterator[Flowable]:
-    yield heading("Model")
-    for card in sample.models:
-        yield facts([("Model", model_label(card)), *sections.model(card)])
-        yield words(sections.scores(card), SMALL)
-        yield space(4)
-
-
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
+    """Each image with its numbers; images.csv has all of them."""
     yield heading("Images")
-    if sample.pooled is None or not sample.task.screened:
-        yield from _numbers_of_images(sample)
-        return
-    between = sample.between
-    if between is not None:
-        yield words(
-            f"{100 * between['share']:.0f} % of the variance of ln(size) is between the images (standard deviation"
-            f" {significant(between['sd'])})."
-        )
-    yield words(
-        "Median of each image with its 95 % interval by particle. Dashed: all images together. Red: see the remark.",
-        SMALL,
-    )
-    yield chart(lambda ax: draw_by_image(ax, sample, "median"), 0.25, MEDIANS)
-    rows = [
-        [
-            one_line(image.name, 60),
-            "–" if image.n is None else f"{image.n:,}",
-            "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
-            Entry("median", "", Value(image.median, image.low, image.high)).words,
-            _remark(image),
+    if agreement := agreement_words(sample.between):
+        yield words(agreement)
+    if sample.pooled is not None and sample.task.screened:
+        rows = [
+            [
+                one_line(image.name, 60),
+                "–" if image.n is None else f"{image.n:,}",
+                "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
+                Entry("median", "", Value(image.median, image.low, image.high)).words,
+                _remark(image),
+            ]
+            for image in sample.images
         ]
-        for image in sample.images
-    ]
-    head = ("Image", "Kept", "Set aside", f"Median ({sample.pooled.unit}) and 95 % interval", "Remark")
-    yield table(head, rows, (2, 0.6, 0.6, 1.5, 2.2))
-
-
-def _remark(image: SampleImage) -> str:
-    return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))
-
-
-def _numbers_of_images(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Of a kind of analysis that is not screened: what tells the images apart; images.csv has all numbers."""
+        head = ("Image", "Counted", "Left out", f"Median ({sample.pooled.unit}) and 95 % interval", "Remark")
+        yield table(head, rows, (2, 0.7, 0.7, 1.5, 2.0))
+        return
     names = sample.headline_quantities[:MOST_ABREAST]
-    yield words(
-        "Each image with its own 95 % interval. Dashed and shaded: all images together. Red: see the remark.", SMALL
-    )
-    for name in names:
-        yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
+    yield from _charts_of_images(sample, names[1:])
     every = [[in_hundredths(name, each) for each in sample.by_image(name)] for name in names]
     columns = [[Entry("", "", replace(each, unit="")).words for each in column] for column in every]
     rows = [
@@ -233,3 +267,13 @@ def _numbers_of_images(sample: SampleAnalysis) -> Iterator[Flowable]:
         for name, unit in zip(names, units, strict=True)
     ]
     yield table(("Image", *heads, "Remark"), rows, (1.4, *[1.3] * len(names), 1.2), small=len(names) > 1)
+
+
+def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable]:
+    for name in names:
+        yield words(f"{number(name).title} of each image, with its own 95 % interval; dashed: all together.", SMALL)
+        yield chart(partial(draw_by_image, sample=sample, name=name), 0.25, MEDIANS)
+
+
+def _remark(image: SampleImage) -> str:
+    return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from textwrap import fill
@@ -18,14 +18,25 @@ from ..analysis import Analysis
 from ..measure.bins import auto_edges, histogram
 from ..measure.distribution import WeightedSizes
 from ..measure.fields import whole
-from ..measure.filters import DOUBTFUL, by_reason
 from ..measure.fitting import LEAST
 from ..measure.quantities import column, of_class, readable, significant
-from ..measure.table import Table
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
-from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
+from .charts import (
+    BAR,
+    BROAD,
+    INK,
+    MEAN,
+    MEDIAN,
+    Distribution,
+    begin,
+    draw_histogram,
+    letters_in,
+    room,
+    set_title,
+    sheet_of,
+)
 from .entries import answers
 from .lengths import nanometre_in, sizes_in
 from .objects import Objects
@@ -40,9 +51,12 @@ MANY = 600  # outlines; more would be lines too many for a vector file and are p
 SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
 BOUNDARY = (230, 159, 0)
+LUMINANCE = (0.299, 0.587, 0.114)
+IN_GREY = {KEPT: "#ffffff", ASIDE: "#ffffff"}
 LONGEST_NAME = 20  # letters of a class in a line
 MARGIN = 0.6  # inches between a chart and what stands left of it
 DASHES = (0, (3.0, 1.6))
+HALF_WAY = 65  # per cent of the area
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +125,15 @@ class Panel:
 def _show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
     rows, columns = drawing.shape
     how = "nearest" if max(picture.shape[:2]) <= SMALL else "auto"
+    if sheet_of(ax).grey and picture.ndim == 3:
+        picture = (picture @ LUMINANCE).astype(np.uint8)
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, columns, rows, 0), interpolation=how, zorder=0)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     ax.patch.set_visible(False)
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.set_anchor("NW")
-    ax.set_title(title, loc="left", fontsize=TITLE - 2 * is_narrow(ax))
+    set_title(ax, title)
 
 
 def draw_image(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -130,12 +146,11 @@ def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
     picture = np.repeat(drawing.picture[..., None], 3, axis=2)
     if len(drawing.analysis.segmentation):
         picture[between(drawing.labels)] = BOUNDARY
-    _show_scaled(ax, drawing, picture, f"{letter}Image with the boundaries found")
+    _show_scaled(ax, drawing, picture, f"{letter}Boundaries")
 
 
 def _show_scaled(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
-    excluded = ", data bar excluded" if drawing.shape[0] < drawing.analysis.micrograph.shape[0] else ""
-    _show(ax, drawing, picture, f"{title}{excluded}")
+    _show(ax, drawing, picture, title)
     nm_per_pixel = drawing.analysis.calibration.nm_per_pixel
     if nm_per_pixel is not None:
         rows, columns = drawing.shape
@@ -150,14 +165,14 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 
 
 def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """What is kept in colours that differ between neighbours, and what was set aside in grey."""
+    """What counts in colours that differ between neighbours, and what was left out in grey."""
     task, kept = drawing.task, Objects.of(drawing.analysis).kept
-    n, aside = int(kept.sum()), int((~kept).sum())
-    count = f"no {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
-    grey = "; grey: set aside" if aside else ""
+    n = int(kept.sum())
+    count = f"No {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
+    grey = "; grey: left out" if n < len(kept) else ""
     numbers = np.where(np.r_[True, kept], colour_numbers(drawing.labels, len(kept)), NO_COLOUR)
     picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
-    _show(ax, drawing, picture, f"{letter}{count[0].upper()}{count[1:]}{grey}")
+    _show(ax, drawing, picture, f"{letter}{count}{grey}")
 
 
 def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -170,7 +185,7 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
         Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if known else name)
         for i, (name, share) in enumerate(zip(used.class_names, drawing.area_fractions.tolist(), strict=True))
     ]
-    ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
+    ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -192,32 +207,38 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
         )
         for sure, limit, colour in zip(SURE[::-1], limits[::-1], UNSURE, strict=True)
     ]
-    ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
+    ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
 
 
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The area fraction of each class as a bar, with its 95 % interval."""
     classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
     names = [fill(name, LONGEST_NAME) for name in classes]
+    sheet = begin(ax)
     _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
-    apart = "\n" if is_narrow(ax) else "  "
+    ax.set_xlabel(fill("% of the area, with 95 % intervals", letters_in(ax)), fontsize=sheet.font)
     for place, name in enumerate(classes):
         fraction = values[of_class("area_fraction", name)]
         share, low, high = (100 * (each or 0.0) for each in (fraction.value, fraction.low, fraction.high))
         ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
         if fraction.low is not None:
             ax.errorbar(share, place, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2)
-        words = per_cent(fraction.value) + ("" if fraction.low is None else f"{apart}({low:.1f} to {high:.1f})")
-        ax.annotate(words, (max(share, high), place), (6, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set_yticks(range(len(names)), names, fontsize=9)
-    ax.set(
-        xlim=(0, 130),
-        ylim=(len(names) - 0.4, -0.6),
-        xlabel=fill("% of the analysed area; intervals: spread of blocks", int(room(ax)[0] / (1.2 * LETTER))),
-    )
-    ax.set_xticks(range(0, 101, 20))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(f"{letter}Area fractions", loc="left", fontsize=TITLE)
+        words = per_cent(fraction.value) + ("" if fraction.low is None else f"\n({low:.1f}–{high:.1f})")
+        at = max(share, high)
+        left = at > HALF_WAY  # the words stand inside the chart
+        ax.annotate(
+            words,
+            (share - (share - low) if left else at, place),
+            (-6 if left else 6, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right" if left else "left",
+            fontsize=0.85 * sheet.font,
+        )
+    ax.set_yticks(range(len(names)), names, fontsize=sheet.font)
+    ax.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6))
+    ax.set_xticks(range(0, 101, 25))
+    set_title(ax, f"{letter}Area fractions")
 
 
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -227,26 +248,28 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:
         ax.set_axis_off()
-        ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
+        ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top", fontsize=sheet_of(ax).font)
         return
     unit = mean.unit
     size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
-    ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
-    ax.axhline(mean.value, color=MEAN, linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
+    sheet = begin(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
+    ax.plot(along, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
+    ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
     if mean.low is not None and mean.high is not None:
-        ax.axhspan(mean.low, mean.high, color=MEAN, alpha=0.15, label="95 % interval of the mean")
-    ax.set(xlabel=f"Place along the layer ({unit})", ylabel=f"Thickness ({unit})", ylim=(0, None))
-    ax.spines[["top", "right"]].set_visible(False)
+        ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="95 % interval")
+    ax.set_ylim(0, None)
     ax.ticklabel_format(style="plain", useOffset=False)
-    ax.legend(loc="lower right", fontsize=8, edgecolor="none")
+    ax.locator_params(axis="x", nbins=5)
+    ax.legend(loc="lower right", fontsize=0.85 * sheet.font, edgecolor="none")
 
 
 def _make_room(ax: Axes, letters: int) -> None:
     """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
-    box = ax.get_position()
-    page = room(ax)[0] / box.width
-    left = box.x0 + max(0.0, 0.35 + LETTER * letters - min(MARGIN, box.x0 * page)) / page
+    box, sheet = ax.get_position(), sheet_of(ax)
+    page = sheet.get_figwidth()
+    needed = 0.12 + 0.9 * BROAD * sheet.font / 72 * letters
+    left = box.x0 + max(0.0, needed - min(MARGIN, box.x0 * page)) / page
     ax.set_position((left, box.y0, box.x1 - left, box.height))
 
 
@@ -260,7 +283,7 @@ def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
+    """The distribution of the column that is the task's size, of what counts and is whole."""
     table, measure = whole(drawing.analysis.table), column(drawing.task.size)
     edge = drawing.analysis.settings.measurement.border_correction
     statistics = drawing.sample.pooled
@@ -268,108 +291,88 @@ def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
     unit = table.unit if statistics is None else statistics.readable_unit
     nanometre = nanometre_in(unit)
     sizes = sizes_in(unit, WeightedSizes.of(table, edge=edge, by=measure.name))
-    weighted = ",\nedge-weighted" if edge == "weight" else ""
-    ax.set(xlabel=f"{measure.title} ({unit})", ylabel=f"Number of {drawing.task.things}{weighted}")
-    ax.spines[["top", "right"]].set_visible(False)
-    set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {drawing.task.things}")
-    numbers = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
-    if is_narrow(ax):  # the numbers below, not beside
-        box = ax.get_position()
-        ax.set_position((box.x0, box.y0 + 0.6 * box.height, box.width, 0.4 * box.height))
-        _write_rows(ax, numbers, (0.0, 1.0), (-0.35, -1.6))
-    else:  # the numbers beside it
-        box = ax.get_position()
-        ax.set_position((box.x0, box.y0, 0.52 * box.width, box.height))
-        _write_rows(ax, numbers, (1.08, 1.92), (0.98, 0.0))
+    weighted = ", edge-weighted" if edge == "weight" else ""
+    sheet = begin(ax, f"{measure.title} ({unit})", f"{drawing.task.things.capitalize()}{weighted}")
+    set_title(ax, f"{letter}{len(sizes):,} whole {drawing.task.things}")
     if len(sizes) < LEAST:
         ax.set_axis_off()
         listed = ", ".join(map(significant, sizes.size.tolist()))
         text = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {drawing.task.things} were found"
-        across = room(ax)[0] * (1.0 if is_narrow(ax) else 0.5)
-        ax.text(0, 0.95, fill(text, int(across / (1.15 * LETTER))), transform=ax.transAxes, va="top")
+        ax.text(0, 0.95, fill(text, letters_in(ax)), transform=ax.transAxes, va="top", fontsize=sheet.font)
         return
     edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
     bars = histogram(sizes.size, sizes.weights["number"], edges)
-    ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
-    ax.set_ylim(0, 1.3 * float(bars.sums.max()))
+    ax.bar(
+        bars.edges[:-1],
+        bars.sums,
+        np.diff(bars.edges),
+        align="edge",
+        color=sheet.colour(BAR),
+        edgecolor="white",
+        linewidth=0.5,
+    )
+    ax.set_ylim(0, 1.1 * float(bars.sums.max()))
     ax.ticklabel_format(style="plain", useOffset=False)
+    ax.locator_params(axis="x", nbins=5)
     for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
         place = nanometre * (value or 0.0)
-        ax.axvline(place, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(place)}")
-    ax.legend(loc="upper right", fontsize=8, edgecolor="none")
-
-
-def _write_rows(ax: Axes, rows: Mapping[str, str], across: tuple[float, float], down: tuple[float, float]) -> None:
-    """Names and what they are between two places, as shares of the Axes; in two lines each where one has no room."""
-    left, right = across
-    inches = (right - left) * ax.get_position().width / ax.get_position(original=True).width * room(ax)[0]
-    step = (down[1] - down[0]) / max(len(rows), 8)
-    together = all(len(name) + len(value) + 3 <= inches / LETTER for name, value in rows.items())
-    for place, (name, value) in enumerate(rows.items()):
-        at = down[0] + place * step
-        ax.text(left, at, name, transform=ax.transAxes, fontsize=8, va="top")
-        lower = at if together else at + 0.47 * step
-        ax.text(right, lower, value, transform=ax.transAxes, fontsize=8, va="top", ha="right")
+        label = f"{name} {significant(place)}"
+        ax.axvline(place, color=sheet.colour(colour), linestyle=style, linewidth=1.6, label=label)
+    ax.legend(loc="upper right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handlelength=1.3)
 
 
 def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
     ax.set_axis_off()
     intervals = any(value.low is not None for value in drawing.sample.quantities.values())
-    ax.set_title(f"{letter}Numbers{', with 95 % intervals' if intervals else ''}", loc="left", fontsize=TITLE)
+    set_title(ax, f"{letter}Numbers{', with 95 % intervals' if intervals else ''}")
     rows = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
     height = 1 / max(len(rows) + 1, 8)
+    longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
+    size = sheet_of(ax).font * min(1.0, letters_in(ax) / longest)
     for i, (title, words) in enumerate(rows.items(), 1):
-        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")
-        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=9, va="center", ha="right")
+        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=size, va="center")
+        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=size, va="center", ha="right")
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """Outlines over the image, solid where kept, red and, unless they are many, dashed where set aside; the reasons."""
-    keep = Objects.of(drawing.analysis).kept
+    """Outlines over the image in the colours of the page: solid of what counts, dashed, unless they are many, of what
+    was left out."""
+    keep, sheet = Objects.of(drawing.analysis).kept, sheet_of(ax)
     many = len(keep) > MANY
     picture = rimmed(drawing.picture, drawing.labels, keep) if many else drawing.picture
-    _show(ax, drawing, picture, f"{letter}Kept and set aside")
-    if not many:
-        width = _line_width(ax, drawing)
-        for some, colour, times, style in ((keep, KEPT, 1.0, "solid"), (~keep, ASIDE, 1.25, DASHES)):
+    _show(ax, drawing, picture, letter.strip())
+    width = _line_width(ax, drawing)
+    for some, name, times, style in ((keep, KEPT, 1.0, "solid"), (~keep, ASIDE, 1.25, DASHES)):
+        colour = IN_GREY[name] if sheet.grey else name
+        if not many:
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
             _outline(ax, lines, colour, width * times, style, 1.0)
-    aside, reasons = f"set aside: {(~keep).sum():,}", _reasons(drawing.analysis.table)
-    aside += f" ({reasons})" if reasons else ""
     handles = [
-        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {keep.sum():,}"),
+        Line2D([], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{keep.sum():,} counted"),
         Line2D(
             [],
             [],
-            color=ASIDE,
-            linewidth=1.8,
+            color=sheet.colour(INK) if sheet.grey else ASIDE,
+            linewidth=2,
             linestyle="solid" if many else DASHES,
-            label=fill(aside, max(20, int((room(ax)[0] - 0.4) / LETTER))),
+            label=f"{(~keep).sum():,} left out",
         ),
     ]
     ax.legend(
         handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0, 0),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=2,
         frameon=False,
-        fontsize=8,
-        handlelength=2.2,
-        borderaxespad=0.3,
+        fontsize=sheet.font,
+        handlelength=1.2,
+        handletextpad=0.4,
+        columnspacing=0.8,
+        borderaxespad=0.15,
         borderpad=0,
-        labelspacing=0.3,
-        alignment="left",
     )
-
-
-def _reasons(table: Table) -> str:
-    """How many were set aside for each reason; outlines that may be wrong come last."""
-    counts = by_reason([table])
-    doubtful = {reason: counts.pop(reason) for reason in DOUBTFUL if reason in counts}
-    words = [f"{reason} {count:,}" for reason, count in counts.items()]
-    wrong = [f"{reason} {count:,}" for reason, count in doubtful.items()]
-    return "; ".join(each for each in (", ".join(words), "possibly wrong: " * bool(wrong) + ", ".join(wrong)) if each)
 
 
 def _line_width(ax: Axes, drawing: Drawing) -> float:
@@ -394,8 +397,8 @@ def _outline(
 
 PANELS = {
     "image": Panel(draw_image, True, "the image as analysed"),
-    "segmentation": Panel(draw_segmentation, True, "what was found, neighbours in different colours"),
-    "doubts": Panel(draw_doubts, True, "kept (green, solid) and set aside (red, dashed)"),
+    "segmentation": Panel(draw_segmentation, True, "in colours: counted; grey: left out"),
+    "doubts": Panel(draw_doubts, True, "solid: counted; dashed: left out"),
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False),

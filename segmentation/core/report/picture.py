@@ -29,7 +29,7 @@ COLOURS = np.array(
 )
 NO_COLOUR = -1
 Number = TypeVar("Number", np.int32, np.uint8)
-KEPT, ASIDE = "#2ee6b8", "#ff3b30"
+KEPT, ASIDE = "#53d6ee", "#ff6b5e"  # as viewer-drawing.js has them
 GREY = np.array([(150, 150, 150)], np.uint8)
 # Distance in px of the picture -> weight of a neighbour that near. From 2 px on every other pixel will do.
 NEAR = {1: 1000}
@@ -70,8 +70,8 @@ def painted(
 
 
 def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The grey picture (h, w) with the rims of its objects (same shape) in the colours of what is kept (n,) and of what
-    is set aside: (h, w, 3) uint8."""
+    """The grey picture (h, w) with the rims of its objects (same shape) in the colours of what counts (n,) and of what
+    was left out: (h, w, 3) uint8."""
     rim = np.zeros(labels.shape, bool)
     rim[1:] |= labels[1:] != labels[:-1]
     rim[:, 1:] |= labels[:, 1:] != labels[:, :-1]

@@ -1,4 +1,4 @@
-"""The scale bar of a picture: in a corner where nothing is, else below the picture."""
+"""The scale bar of a picture, in the corner where least is."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation, Transform
 from numpy.typing import NDArray
 
+from .charts import BROAD, sheet_of
+
 NICE = (1, 2, 5)
 LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
-# Inches: longest bar, narrowest box, height of the box, its distance from the edges, height of the strip below.
-LONGEST, NARROWEST, HIGH, APART, BELOW = 1.5, 0.75, 0.34, 0.09, 0.28
+LONGEST, APART, THICK = 1.5, 0.07, 0.055  # inches: longest bar, distance of its box from the edges, its height
 FAINT = 40  # grey levels; lesser steps may be noise
 
 
@@ -24,20 +25,22 @@ def draw_scale_bar(
     where they are."""
     across, up = inches
     value = round_length(min(across / 4, LONGEST) * nm / across)
-    length = value * across / nm
-    wide = max(length + 0.1, NARROWEST)
-    corner = free_corner(picture, objects, (wide + 2 * APART) / across, (HIGH + 2 * APART) / up)
-    if corner is None:
-        _add(ax, (0, 0), (0, -BELOW, across, BELOW), facecolor="white")
-        _add(ax, (0, 0), (0, -0.15, length, 0.055), facecolor="black")
-        at, style = (length + 0.08, -0.125), {"ha": "left", "color": "black"}
-    else:
-        left, bottom = (-APART - wide if corner[0] else APART), (-APART - HIGH if corner[1] else APART)
-        _add(ax, corner, (left, bottom, wide, HIGH), facecolor="black", alpha=0.65)
-        _add(ax, corner, (left + (wide - length) / 2, bottom + 0.06, length, 0.055), facecolor="white")
-        at, style = (left + wide / 2, bottom + 0.22), {"ha": "center", "color": "white"}
-    transform = _inches_from(ax, corner or (0, 0))
-    ax.text(*at, length_words(value), transform=transform, va="center", fontsize=8.5, **style)  # type: ignore[arg-type]
+    length, letter = value * across / nm, sheet_of(ax).font / 72
+    wide, high = max(length, BROAD * letter * len(length_words(value))) + 0.1, 1.25 * letter + 2 * THICK
+    corner = free_corner(picture, objects, (wide + 2 * APART) / across, (high + 2 * APART) / up)
+    left, bottom = (-APART - wide if corner[0] else APART), (-APART - high if corner[1] else APART)
+    _add(ax, corner, (left, bottom, wide, high), facecolor="black", alpha=0.65)
+    _add(ax, corner, (left + (wide - length) / 2, bottom + THICK, length, THICK), facecolor="white")
+    ax.text(
+        left + wide / 2,
+        bottom + 2 * THICK + 0.6 * letter,
+        length_words(value),
+        transform=_inches_from(ax, corner),
+        va="center",
+        ha="center",
+        color="white",
+        fontsize=sheet_of(ax).font,
+    )
 
 
 def _inches_from(ax: Axes, corner: tuple[int, int]) -> Transform:
@@ -53,23 +56,19 @@ def _add(ax: Axes, corner: tuple[int, int], box: tuple[float, float, float, floa
     ax.add_patch(patch)
 
 
-def free_corner(
-    picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: float, high: float
-) -> tuple[int, int] | None:
-    """The evenest corner of `wide` x `high`, shares of the picture (h, w), in which nothing was found and nothing
-    stands out, such as a scale bar of the image's own: (0 left or 1 right, 0 bottom or 1 top); None without one."""
-    rows, columns = round(high * len(picture)), round(wide * picture.shape[1])
-    if not (0 < rows <= len(picture) and 0 < columns <= picture.shape[1]) or objects.all():
-        return None
+def free_corner(picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: float, high: float) -> tuple[int, int]:
+    """The corner of `wide` x `high`, shares of the picture (h, w), in which least was found, and of equals the evenest
+    one without what stands out, such as a scale bar of the image's own: (0 left or 1 right, 0 bottom or 1 top)."""
+    rows = min(max(1, round(high * len(picture))), len(picture))
+    columns = min(max(1, round(wide * picture.shape[1])), picture.shape[1])
     grey = picture.astype(np.int16)
     steps = np.maximum(*(np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (0, 1)))
-    usual = max(FAINT, 1.5 * float(np.percentile(steps[~objects][::7], 99)))
-    free = {}
+    usual = max(FAINT, 1.5 * float(np.percentile(steps if objects.all() else steps[~objects][::7], 99)))
+    worth = {}
     for right, top in ((0, 0), (1, 0), (0, 1), (1, 1)):
         place = np.s_[:rows] if top else np.s_[-rows:], np.s_[-columns:] if right else np.s_[:columns]
-        if not objects[place].any() and steps[place].max() <= usual:
-            free[right, top] = float(grey[place].std())
-    return min(free, key=lambda each: free[each]) if free else None
+        worth[right, top] = int(objects[place].sum()), bool(steps[place].max() > usual), float(grey[place].std())
+    return min(worth, key=lambda corner: worth[corner])
 
 
 def round_length(longest: float) -> float:

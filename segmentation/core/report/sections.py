@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from reportlab.platypus import Flowable
@@ -15,13 +16,10 @@ from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import COLUMNS, NUMBERS
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
-from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
+from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts, draw_sensitivity
 from .document import (
     HALF,
-    LEAD,
     SMALL,
-    WIDTH,
-    Chart,
     abreast,
     chart,
     facts,
@@ -31,16 +29,13 @@ from .document import (
     together,
     words,
 )
-from .figure import drawn_alone
 from .signatures import MEANING, Signed, digests
 from .summary import WEIGHTINGS, Summary
-from .wording import counted_from, one_line, per_cent, share_interval
+from .wording import capital, one_line, per_cent, share_interval
 
 MOST_LINES = 12
 MOST_SCORES = 8
-HISTOGRAM = (WIDTH / 72, 2.6)
 SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
-KEY_NUMBERS = ("median", "mean", "sd", "d10", "d90")
 NO_FIT = "No log-normal law was fitted: there are too few {things}, or all sizes are equal."
 GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the cumulative curves at most {CLOSE:g};"
@@ -68,33 +63,14 @@ BUDGET_OF_MEDIAN = (
 )
 
 
-def key_numbers(summary: Summary) -> list[Flowable]:
-    """The numbers that most readers look for, with their intervals."""
-    lines = [(f"Whole {summary.things}", f"{summary.kept:,}")]
-    if summary.screened:
-        kept = f"{summary.kept:,} kept, {summary.set_aside_count:,} set aside"
-        lines = [(summary.things.capitalize(), kept)]
-    lines += [(each.term, each.words) for each in summary.sizes if each.name in KEY_NUMBERS]
-    whole = summary.budget and summary.whole("median")
-    whole = whole and f"The whole budget gives the median {whole}."
-    sentences = (words(sentence, SMALL) for sentence in (summary.interval_line, whole) if sentence)
-    return [heading(f"{summary.size.title}, by number"), facts(lines, HALF if summary.nano else WIDTH), *sentences]
-
-
 def nano_card(summary: Summary) -> list[Flowable]:
-    """The share from 1 to 100 nm; nothing in pixels, or where a pixel is wider than 100 nm."""
+    """What the verdict on the share from 1 to 100 nm rests on; nothing in pixels, or where a pixel is wider."""
     nano = summary.nano
     if nano is None:
         return []
-    head = heading("Nanomaterial screening (2022/C 229/01)")
-    counted = f"{summary.things}{counted_from(nano)}"
-    share = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm. {summary.verdict}"
-    parts: list[Flowable] = [head, words(share, LEAD), space(2), words(nano["sentence"])]
-    if nano["decides"]:
-        parts.append(words(f"What would decide it: {nano['decides']}"))
-    if nano["asked"]:
-        parts.append(words(nano["asked"], SMALL))
-    return parts
+    decides = [f"What would decide it: {nano['decides']}"] if nano["decides"] else []
+    sentences = (summary.verdict + ".", nano["sentence"], *decides, nano["asked"])
+    return [heading("Nanomaterial screening (2022/C 229/01)"), words(" ".join(filter(None, map(capital, sentences))))]
 
 
 def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
@@ -109,7 +85,6 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     beside = f" {CONVERGENCE.format(things=_counted(statistics, drawn.task.things))}" * curve
     definitions = (f"{term}: {definition}" for term, definition in _definitions(summary))
     return [
-        Chart(drawn_alone(lambda ax: draw_histogram(ax, drawn), HISTOGRAM)),
         heading("Size distribution"),
         _weighted(summary),
         *(words(note, SMALL) for note in summary.weighted_notes),
@@ -190,6 +165,24 @@ def budget(summary: Summary) -> list[Flowable]:
     ]
 
 
+def uncertainty(summary: Summary) -> Iterator[Flowable]:
+    """The known contributions to the uncertainty of the answers, as bars."""
+    answers = [each for each in summary.headlines if each.parts]
+    if not answers:
+        return
+    tall = 0.5 + 0.2 * max(len(each.parts) for each in answers)
+    drawn: list[Flowable | list[Flowable]] = [
+        [
+            words(f"{each.term}: {each.value} {each.unit} ({each.whole or each.interval})"),
+            chart(partial(draw_parts, answer=each), 0.52, (HALF / 72, tall)),
+        ]
+        for each in answers
+    ]
+    yield heading("Uncertainty")
+    yield abreast(*drawn)
+    yield words(f"Standard uncertainties; twice their sum in quadrature is the total.{summary.unknown_parts}", SMALL)
+
+
 def recommendation(statistics: Statistics) -> list[Flowable]:
     """What an image can say of each point of the recommendation."""
     if statistics.recommendation is None or statistics.nano is None:
@@ -200,11 +193,11 @@ def recommendation(statistics: Statistics) -> list[Flowable]:
     ]
 
 
-def set_aside(summary: Summary) -> list[Flowable]:
-    """How many objects were set aside, and what each reason means."""
-    head = heading("Set aside")
+def left_out(summary: Summary) -> list[Flowable]:
+    """How many objects were left out, and what each reason means."""
+    head = heading("Left out")
     if not summary.set_aside:
-        return [head, words(f"No {summary.thing} was set aside.")]
+        return [head, words(f"No {summary.thing} was left out.")]
     lines = [[each.reason, f"{each.count:,}", each.definition] for each in summary.set_aside]
     made = table(["Reason", summary.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
     return [head, made, *([words(summary.without_filter, SMALL)] if summary.without_filter else [])]
@@ -241,12 +234,11 @@ def notes(flags: Sequence[Flag]) -> list[Flowable]:
 
 
 def signatures(signed: Sequence[Signed]) -> list[Flowable]:
-    """Who signed the result, when and as what, and the checksums of what was signed."""
+    """Who signed the result, when and as what, and the checksums of what was signed; without, lines to sign by hand."""
     if not signed:
-        return []
+        return [table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [[each.meaning.capitalize(), each.name, each.account, each.time] for each in signed]
     return [
-        heading("Signatures"),
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
         table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2, small=True),
         words(MEANING, SMALL),

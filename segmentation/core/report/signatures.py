@@ -15,10 +15,12 @@ DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "nu
 
 
 class Filing(NamedTuple):
-    """made: when the result was made, which is also the date in the PDF. address: of its page; "" without one."""
+    """made: when the result was made, which is also the date in the PDF. address: of its page; sample: to which an
+    image belongs; "" without one."""
 
     made: datetime | None = None
     address: str = ""
+    sample: str = ""
 
     @property
     def date(self) -> str:

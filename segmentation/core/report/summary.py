@@ -34,6 +34,8 @@ from .wording import (
     interval_words,
     per_cent,
     share_interval,
+    uncapital,
+    verdict_words,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +44,7 @@ if TYPE_CHECKING:
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
-VERDICTS: dict[str, str] = {"above": "Above 50 %", "below": "Below 50 %", "undecided": "Undecided"}
-OTHER_REASON = "Set aside by the analysis."
+OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
     "By number all {things} have the same weight; by area, the weight of the projected area; by volume, of the sphere"
     " of that area. Some spreads by area and volume have no interval, because they depend on the few largest {things}."
@@ -110,12 +111,12 @@ class Summary:
 
     @property
     def counts(self) -> list[Entry]:
-        """Objects kept and set aside, and the latter by reason."""
+        """Objects counted and left out, and the latter by reason."""
         if self.statistics is None:
             return []
-        of = [("n_kept", "kept", self.kept, self.things)]
-        of += [("n_set_aside", "set aside", self.set_aside_count, self.things)]
-        of += [("set_aside", reason, count, "set aside") for reason, count in self.statistics.set_aside.items()]
+        of = [("n_kept", "counted", self.kept, self.things)]
+        of += [("n_set_aside", "left out", self.set_aside_count, self.things)]
+        of += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
         return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
 
     @property
@@ -145,8 +146,7 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
-        limit = f"limit 50 %: {self.verdict.replace(' 50 %', '').lower()}" if self.verdict else ""
-        below = {"median": "", "fraction_100nm": limit}
+        below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
             replace(
@@ -165,6 +165,13 @@ class Summary:
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         known = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
         return [(title, uncertainty_words(part, answer), round(100 * part / known[0][0])) for part, title in known]
+
+    @property
+    def unknown_parts(self) -> str:
+        """Which contributions to the uncertainty are not known, as a sentence after another; "" without any."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        without = [uncapital(title) for title in budget.get("median", {}).get("without", ())]
+        return f" Not known, and not in it: {'; '.join(without)}." if without else ""
 
     def whole(self, answer: str) -> str:
         """The range of an answer with all known contributions, "143–291 nm"; "" where there is no such range."""
@@ -268,10 +275,10 @@ class Summary:
         if not fit or self.kept < LEAST:
             return ""
         assert self.statistics is not None
-        law = f"A log-normal law with median {significant(fit['median'])} {self.statistics.unit} and geometric SD"
+        law = f"Log-normal curve: median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
         return (
-            f"{law} {significant(fit['gsd'])}: {fit['word']} fit"
-            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}, {chance_words(fit['p'])})."
+            f"{law} {significant(fit['gsd'])}: a {fit['word']} fit"
+            f" ({chance_words(fit['p'])}; the curves are at most {per_cent(fit['ks'])} apart)."
         )
 
     @property
@@ -311,11 +318,8 @@ class Summary:
 
     @property
     def verdict(self) -> str:
-        """Such as "Above 50 %" and "Undecided: 25 of at least 30 particles"."""
-        if self.nano is None:
-            return ""
-        title, reason = VERDICTS[self.nano["verdict"]], self.nano["reason"]
-        return f"{title}: {reason}" if reason else title
+        """Such as "limit 50 %: probably below"; "" where nothing is judged."""
+        return verdict_words(self.nano) if self.nano else ""
 
     @property
     def budget(self) -> BudgetTable | None:
@@ -347,7 +351,7 @@ class Summary:
         share = other["fraction_100nm"]
         nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
         median = f"{significant(other['median'])} {self.statistics.unit}"
-        return f"Without the filter: {other['n']:,} kept, median {median}{nano}."
+        return f"Without the filter: {other['n']:,} counted, median {median}{nano}."
 
     def every(self) -> Iterator[Entry]:
         """All numbers in the order of reading, for a table of them: each with its group."""

@@ -22,6 +22,17 @@ CHANCE = 0.05  # below it images differ by more than chance
 MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
+GLOSSARY = {  # what pages and files say in place of an earlier word; names of columns and fields stay as they are
+    "set aside": "left out",
+    "kept": "counted",
+    "whole budget": "total uncertainty",
+    "chosen by the image": "automatic",
+    "unlike the data": "unusual picture",
+    "revision": "version",
+    "outlining": "result",
+}
+VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
+LIMIT = "limit 50 %"
 
 
 def version() -> str:
@@ -82,6 +93,16 @@ def interval_holds(statistics: Statistics, answer: str) -> str:
     assumed = next((row["fraction_100nm"] for row in rows if row["name"] == "sampling_between"), None)
     more += ["fields"] * bool(assumed and answer == "fraction_100nm")
     return ", ".join(["counting", *more]) if more else "counting only"
+
+
+def verdict_words(nano: Mapping[str, Any]) -> str:
+    """Such as "limit 50 %: probably below" and "limit 50 %: undecided, 25 of at least 30 particles"."""
+    return f"{LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
+
+
+def counts_words(counts: Mapping[str, int]) -> str:
+    """Such as "touches the frame 44, mostly hidden by others 2"."""
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
 
 
 def doubtful_shares(statistics: Statistics) -> list[str]:
@@ -197,6 +218,10 @@ def scale_range(low: float | None, high: float | None) -> str:
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def uncapital(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:

@@ -35,7 +35,7 @@ class DefectSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="Lowest probability that counts as an object; by default the model's own.",
+        description="Lower finds more; higher keeps to what is sure.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
     )
 

@@ -53,13 +53,13 @@ class ParticleSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="Foreground probability from which a pixel belongs to a particle; by default the model's own.",
+        description="Lower finds more; higher keeps to what is sure.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
     )
     polarity: Literal["auto", "bright", "dark"] = Field(
         "auto",
         title="Particles are",
-        description="Brighter or darker than their surroundings; auto finds out from the image.",
+        description="Brighter or darker than their surroundings.",
         json_schema_extra={
             "labels": {
                 "auto": "find out from the image",
@@ -102,6 +102,7 @@ class ParticleSettings(SegmentationSettings):
         False,
         title="All mirrored forms",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
+        json_schema_extra={"group": "Rarely needed"},
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m segmentation.lab.reference`: every entry of a training's recipe, from the settings that read it."""
+"""`python -m segmentation.lab.research.reference`: every entry of a recipe, from the settings that read it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from segmentation.core.report.signatures import Filing
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
-from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
+from segmentation.core.typed import BadSetting, Setting, number_of, read_settings, settings_of_task
 from segmentation.services.ground.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
@@ -124,18 +124,14 @@ def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **va
 
     known: settings that the command has flags for, of any kind of analysis. values: other settings.
     """
-    own = {each.name: each for each in settings_of_task(task)}
-    flag = ""
+    typed = {setting.name: options[setting.name] for setting in known if options[setting.name] is not None}
+    names = {setting.name for setting in settings_of_task(task)}
     try:
-        for name in dict.fromkeys(each.name for each in known):
-            flag = f"--{name.replace('_', '-')}: "
-            if options[name] is not None and name not in own:
-                raise ValueError(f"{task.title} have no such setting.")
-            if name in own:
-                values[name] = own[name].read(options[name] or "")
-        flag = ""
-        return with_site_uncertainty(analysis_settings(task, **values))
+        if other := next((name for name in typed if name not in names), ""):
+            raise ValueError(f"--{other.replace('_', '-')}: {task.title} have no such setting.")
+        return with_site_uncertainty(read_settings(task, {**typed, **values}))
     except ValueError as error:
+        flag = f"--{error.setting.name.replace('_', '-')}: " if isinstance(error, BadSetting) else ""
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
 
 
@@ -144,14 +140,14 @@ def outcome(analysis: Any) -> str:
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None or not statistics.screened:
         aside = int((~analysis.table.kept).sum())
-        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} set aside' if aside else ''}"
-    return f"{statistics.n_kept} {task.things} kept, {statistics.n_set_aside} set aside"
+        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} left out' if aside else ''}"
+    return f"{statistics.n_kept} {task.things} counted, {statistics.n_set_aside} left out"
 
 
 def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
     """Write all files that a user takes away, the same in every run but for the report's date, and timings.json.
 
-    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too.
+    keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
     """
     from segmentation.core.pipeline import DONE
     from segmentation.core.report.files import write_all
@@ -171,11 +167,9 @@ class Measuring(BaseCommand):
 
     requires_system_checks: list[str] = []
     what = "image"
-    out_help = ""  # where --out may be left out
 
     def add_arguments(self, parser: CommandParser) -> None:
-        help_ = self.out_help or "folder for the results"
-        parser.add_argument("--out", type=Path, required=not self.out_help, metavar="DIR", help=help_)
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
@@ -240,9 +234,8 @@ class Measuring(BaseCommand):
         settings: MeasurementSettings,
         members: list[Any],
         failed: list[tuple[Path, str]],
-        place: Path | None = None,
     ) -> None:
-        """Write the pooled files into `out`. place: where they will lie then."""
+        """Write the pooled files into `out`."""
         from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut
@@ -262,7 +255,7 @@ class Measuring(BaseCommand):
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
-        self.stdout.write(f"{name} -> {place or out}: {sample.extent}, pooled{missing}")
+        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

@@ -10,7 +10,6 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
@@ -26,12 +25,9 @@ class Command(inputs.Measuring):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        self.add_images(parser)
+        parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="images, or folders of images")
         super().add_arguments(parser)
         inputs.add_settings(parser, every_setting())
-
-    def add_images(self, parser: CommandParser) -> None:
-        parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="images, or folders of images")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -42,33 +38,19 @@ class Command(inputs.Measuring):
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
 
-    def opened(
-        self, file: Path, settings: AnalysisSettings, options: dict[str, Any]
-    ) -> tuple[Micrograph, AnalysisSettings]:
-        """The image in a file, and the settings with its scale."""
-        micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
-        return micrograph, settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
-
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        analysis = self.written(file, folder, settings, options)
-        self.tell(file, folder, analysis)
-        return analysis
-
-    def written(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        """The analysis of a file, after its results were written into the folder."""
         from segmentation.core.pipeline import Runtime, analyse
 
-        micrograph, settings = self.opened(file, settings, options)
+        micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
+        settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         with inputs.progress_bar(file.name) as bar:
             runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
             analysis = analyse(micrograph, settings, bar, runtime=runtime)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
-        return analysis
-
-    def tell(self, file: Path, folder: Path, analysis: Any) -> None:
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.flags:
             self.stdout.write(f"  {warning}")
+        return analysis
 
 
 def every_setting() -> list[Setting]:

@@ -1,4 +1,4 @@
-"""Render the sample image of the upload page again (its files are in static/sample)."""
+"""Render the sample image and the examples of the upload page again (their files are in static/sample)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Render the sample image, the same bytes each time."
+    help = "Render the sample image and the examples, the same bytes each time, and small pictures of their results."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, default=default, metavar="DIR")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.research.sample import write_sample
+        from segmentation.lab.research.examples import write_examples
 
-        for file in write_sample(options["out"]):
+        for file in write_examples(options["out"]):
             self.stdout.write(str(file))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from ...services.access import second_factor
 from ...services.ground import staff_log
 
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         user = get_user_model().objects.filter(username=options["name"]).first()
         if user is None:
             raise CommandError(f"There is no account named {options['name']!r}.")
-        if not second_factor.remove(user):
+        if not Authenticator.objects.filter(user=user).delete()[0]:
             raise CommandError(f"The account {user} has no second factor.")
         staff_log.note(staff_log.SHELL, "second factor reset", user)
         self.stdout.write(f"The second factor of {user} is removed. Open sessions of {user} have no staff rights now.")

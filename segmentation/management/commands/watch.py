@@ -1,97 +1,102 @@
-"""A folder watched: each new image is measured, on this machine or by a site, and its results are laid beside it."""
+"""A folder watched: a site measures each new image, and its results are laid beside it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 import zipfile
 from argparse import ArgumentTypeError
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from site import addsitedir
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as configured
-from django.core.management.base import CommandError, CommandParser
-
-from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.network import cards
-from segmentation.core.network.cards import AlteredWeights, NoDevice
-from segmentation.core.settings import DEFAULT_TASK
-from segmentation.core.tasks import UnknownTask, find
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from . import _inputs as inputs
-from . import analyse
-from ._watching import STATE, Bad, Folder, Later, appearing, sha256_of
+from .analyse import every_setting
 
 if TYPE_CHECKING:
-    from deepsegm_client import Client, DeepSegmError, Job, Sample, Sync
-
-    from segmentation.core.sample import Member
+    from deepsegm_client import Client, Job, Sample, Sync
 
 TOKEN = "DEEPSEGM_TOKEN"
+STATE, ERROR, BUNDLE = "watched.json", "error.txt", "bundle.zip"
 POOLED = f"sample{inputs.RESULTS}"  # the folder of the pooled files
+UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # how copying programs name what is not whole
 ENDED = ("done", "failed", "cancelled")
-STORED = "segmentation.npz"
 OURS = (400, 409, 413, 422)  # a site that answers so does not like the image
 NO_TOKEN = (
     f"Give --token or the environment variable {TOKEN}: a token of your account page, or a secret of your own of 16"
     " characters or more."
 )
-NO_PIXEL = "A site takes the width of the image: give --width-nm in place of --nm-per-pixel."
-ONLY_SITE = "--token is for a site: give --url, too."
 NOT_TAKEN = "The site did not take the file."
 READ_SECONDS = 0.5  # between two looks at a sample whose images the site still reads
 GONE = "The sample is not at the site any more: remove {} to begin a new one."
 
 
-class Command(analyse.Command):
+class Bad(Exception):
+    """The image cannot be measured; the message is one sentence."""
+
+
+class Later(Exception):
+    """Nothing is wrong with the image, so it is tried again; the message is one sentence."""
+
+
+class Command(BaseCommand):
     help = (
-        "Measure each new image of a folder, again and again until Ctrl-C, and lay the results beside it in"
-        " IMAGE.deepsegm/; with --url on a site, else on this machine."
+        "Have a site measure each new image of a folder, again and again until Ctrl-C, and lay the results beside it in"
+        " IMAGE.deepsegm/. `analyse FOLDER` measures a folder without a site."
     )
-    out_help = "folder for the results, if they are not to lie beside the images"
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument("--url", metavar="URL", help="address of a site that measures")
-        parser.add_argument(
-            "--token", metavar="TOKEN", help=f"for that site; better by {TOKEN}, which nobody else sees"
-        )
+        parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to watch, with the folders in it")
+        parser.add_argument("--url", required=True, metavar="URL", help="address of the site")
+        help_ = f"for that site; better by {TOKEN}, which nobody else sees"
+        parser.add_argument("--token", default=os.environ.get(TOKEN), metavar="TOKEN", help=help_)
+        help_ = "folder for the results, if they are not to lie beside the images"
+        parser.add_argument("--out", type=Path, metavar="DIR", help=help_)
+        parser.add_argument("--width-nm", dest="width", metavar="W", help='image width: 7520, "7.52 um"')
+        help_ = "pool the images as one sample"
+        parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
         parser.add_argument("--once", action="store_true", help="end once all images are measured")
         parser.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="look again after S seconds (5)")
         help_ = "an image is whole once its size and time have not changed for S seconds (10)"
         parser.add_argument("--settle", type=_seconds, default=10.0, metavar="S", help=help_)
-
-    def add_images(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to watch, with the folders in it")
+        inputs.add_settings(parser, every_setting())
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["folder"].is_dir():
             raise CommandError(f"There is no folder {options['folder']}.", returncode=inputs.BAD_INPUT)
+        if options["sample"] and not options["token"]:
+            raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
+        addsitedir(str(configured.BASE_DIR / "client"))  # it lies beside the server, which does not depend on it
+        from deepsegm_client import Client
+
+        names = ("width", *(setting.name for setting in every_setting()))
+        folder = Folder(options, {name: options[name] for name in names if options[name] is not None})
         self.said: set[tuple[Path, str]] = set()
-        asked = {each.name: options[each.name] for each in analyse.every_setting() if options[each.name] is not None}
-        if size := options["size"]:
-            found = size(1000)
-            asked["size"] = [isinstance(size, partial), found.nm_per_pixel, found.relative_uncertainty]
-        folder = Folder(options["folder"], options["out"], options["settle"], asked)
         with ExitStack() as stack:
             # A shell ignores Ctrl-C for background processes.
             for number, then in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, _end)):
                 stack.callback(signal.signal, number, signal.signal(number, then))
-            measured: Any = (Site if options["url"] else Here)(self, folder, options, stack)
             try:
-                self.watch(folder, measured, options)
+                client = stack.enter_context(Client(options["url"], token=options["token"]))
+                self.watch(folder, Site(client, folder, options["sample"], self.stdout.write), options)
+            except ValueError as error:
+                raise CommandError(str(error), returncode=inputs.BAD_INPUT) from None
             except KeyboardInterrupt:
                 self.stdout.write("\nStopped.")
 
-    def watch(self, folder: Folder, measured: Here | Site, options: dict[str, Any]) -> None:
+    def watch(self, folder: Folder, site: Site, options: dict[str, Any]) -> None:
         """Look and measure until nothing is left (--once) or forever."""
         while True:
             late, waiting = [], False
@@ -99,165 +104,147 @@ class Command(analyse.Command):
                 if not folder.path.is_dir():
                     raise Later("The folder cannot be reached.")
                 images, waiting = folder.ready()
-                late = [image for image in images if not self.measured(folder, measured, image)]
-                measured.finish()
+                late = [image for image in images if not self.is_measured(folder, site, image)]
+                site.finish()
             except (Later, OSError) as problem:
-                self.say(folder.path, _why(problem))
+                self.say(folder.path, problem)
                 late.append(folder.path)
             if options["once"] and not waiting:
-                unread = [image for image in folder.images() if image not in late and not folder.state(image)]
+                images = folder.images()
+                unread = [image for image in images if image not in late and not folder.state(image)]
                 for image in unread:
                     self.stderr.write(f"{image}: The file is empty or cannot be read.")
-                bad = [image for image in folder.images() if "error" in folder.state(image)]
-                sys.exit(inputs.BAD_INPUT if late or unread or bad else 0)
+                is_bad = late or unread or any("error" in folder.state(image) for image in images)
+                sys.exit(inputs.BAD_INPUT if is_bad else 0)
             time.sleep(options["every"] if not options["once"] else min(options["every"], options["settle"] / 4))
 
-    def measured(self, folder: Folder, measured: Here | Site, image: Path) -> bool:
+    def is_measured(self, folder: Folder, site: Site, image: Path) -> bool:
         """Whether there is a result of an image, or the reason why there is none, now; False: it must wait."""
         try:
-            sha256 = sha256_of(image)
-            if folder.is_only_touched(image, sha256):
-                return True
-            with folder.results(image, sha256) as (part, note):
-                measured.measure(image, part, note)
+            with folder.results(image) as (part, note):
+                site.measure(image, part, note)
         except (Later, OSError) as problem:
-            self.say(image, _why(problem))
+            self.say(image, problem)
             return False
         if "error" in note:
             self.stderr.write(f"{image}: {note['error']}")
         return True
 
-    def say(self, about: Path, sentence: str) -> None:
+    def say(self, about: Path, problem: Later | OSError) -> None:
         """A sentence that is true for a while, once."""
+        sentence = str(problem) if isinstance(problem, Later) else inputs.sentence(problem)
         if (about, sentence) not in self.said:
             self.said.add((about, sentence))
             self.stderr.write(f"{about}: {sentence} It is tried again.")
 
 
-class Here:
-    """Measures on this machine."""
+class Folder:
+    """A folder that images come into: which of them are whole, which are measured, and where their results lie.
 
-    def __init__(self, command: Command, folder: Folder, options: dict[str, Any], stack: ExitStack) -> None:
-        self.command, self.folder, self.options = command, folder, options
-        if options["token"]:
-            raise CommandError(ONLY_SITE, returncode=inputs.BAD_INPUT)
-        try:
-            options["model"] = options["model"] or cards.automatic(DEFAULT_TASK)
-            task = find(cards.stands_for(options["model"])[0].task)
-        except (cards.UnknownModel, UnknownTask) as error:
-            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        self.settings = inputs.settings(task, analyse.every_setting(), options)
-        self.members: dict[Path, tuple[str, Member]] = {}
-        self.pooled = (folder.out or folder.path) / POOLED
+    asked: what the command line says of all images; where it says something else, they are measured anew.
+    """
 
-    def measure(self, image: Path, part: Path, note: dict[str, Any]) -> None:
-        try:
-            analysis = self.command.written(image, part, self.settings, self.options)
-            self.command.tell(image, self.folder.place(image), analysis)
-            if self.options["sample"]:
-                analysis.segmentation.save(part / STORED)
-        except (UnreadableImage, MemoryError) as error:
-            raise Bad(inputs.sentence(error)) from None
-        except (AlteredWeights, NoDevice) as error:
-            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+    def __init__(self, options: dict[str, Any], asked: dict[str, str]) -> None:
+        self.path, self.out, self.settle, self.asked = options["folder"], options["out"], options["settle"], asked
+        self.base: Path = self.out or self.path
+        self.seen: dict[Path, tuple[list[int], float]] = {}
+        self.notes: dict[Path, dict[str, Any]] = {}
 
-    def finish(self) -> None:
-        """Pool the images where some are new, changed or gone."""
-        if not self.options["sample"]:
-            return
-        states = {image: self.folder.state(image) for image in self.folder.images()}
-        states = {image: state for image, state in states.items() if "sha256" in state}
-        now = [self.options["sample"], *sorted([str(image), str(state)] for image, state in states.items())]
-        if now == _noted(self.pooled).get("images") or not states:
-            return
-        try:
-            members = [self._member(image, state) for image, state in states.items() if "error" not in state]
-            failed = [(image, state["error"]) for image, state in states.items() if "error" in state]
-            with appearing(self.pooled) as part:
-                name, settings = self.options["sample"], self.settings.measurement
-                self.command.pool(name, part, settings, members, failed, self.pooled)
-                (part / STATE).write_text(json.dumps({"images": now}), encoding="utf-8")
-        except (OSError, UnreadableImage) as error:
-            raise Later(inputs.sentence(error)) from None
+    def place(self, image: Path) -> Path:
+        """Where the results of an image lie: a folder beside it, or the same below `out`."""
+        return self.base / image.relative_to(self.path).with_name(image.name + inputs.RESULTS)
 
-    def _member(self, image: Path, state: dict[str, Any]) -> Member:
-        """What pooling needs of an image; the outlines of an earlier run are measured again, without the network."""
-        from segmentation.core.labels.segmentation import Segmentation
-        from segmentation.core.pipeline import measure
-        from segmentation.core.report.exports.viewer import thumbnail
-        from segmentation.core.sample import Member
+    def images(self) -> list[Path]:
+        images, _ = inputs.images_in(self.path, but=self.out)
+        return [image for image in images if image.suffix.lower() not in UNFINISHED]
 
-        sha256, known = self.members.get(image, ("", None))
-        if known is None or sha256 != state["sha256"]:
-            micrograph, settings = self.command.opened(image, self.settings, self.options)
-            analysis = measure(micrograph, Segmentation.load(self.folder.place(image) / STORED), settings)
-            known = Member.of(analysis, thumbnail(analysis))
-            self.members[image] = (state["sha256"], known)
-        return known
+    def state(self, image: Path) -> dict[str, Any]:
+        """What was noted with the results of an image; {} where there are none."""
+        place = self.place(image)
+        if image not in self.notes or not (place / STATE).exists():
+            self.notes[image] = _noted(place)
+        return self.notes[image]
+
+    def ready(self) -> tuple[list[Path], bool]:
+        """The images to be measured now, and whether others may still be being written."""
+        images, waiting = [], False
+        for image in self.images():
+            look, state = _look(image), self.state(image)
+            if look is None or (state.get("look") == look and state["asked"] == self.asked):
+                continue
+            before, since = self.seen.get(image, (None, 0.0))
+            if before != look:
+                self.seen[image] = (look, time.monotonic())
+            is_settled = before == look and time.monotonic() - since >= self.settle
+            if not is_settled:
+                waiting = True
+            elif look[0]:
+                images.append(image)
+        return images, waiting
+
+    @contextmanager
+    def results(self, image: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """A folder to write the results into, and a dictionary for what is to be noted with them.
+
+        They appear at once and as a whole, in the place of older ones. Of a Bad image only the sentence appears.
+        Raises Later where the image has changed meanwhile.
+        """
+        with image.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        note: dict[str, Any] = {"sha256": digest, "asked": self.asked, "look": self.seen[image][0]}
+        with appearing(self.place(image)) as part:
+            try:
+                yield part, note
+            except Bad as bad:
+                (part / ERROR).write_text(f"{bad}\n", encoding="utf-8")
+                note["error"] = str(bad)
+            if _look(image) != note["look"]:
+                raise Later("The file has changed while it was measured.")
+            self._note(part, image, note)
+
+    def _note(self, folder: Path, image: Path, note: dict[str, Any]) -> None:
+        (folder / STATE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+        self.notes[image] = note
 
 
 class Site:
-    """Has a site measure."""
+    """Has a site measure, by its API; with a name as one sample, too."""
 
-    def __init__(self, command: Command, folder: Folder, options: dict[str, Any], stack: ExitStack) -> None:
-        self.command = command
-        # The client lies beside the server, which does not depend on it.
-        addsitedir(str(configured.BASE_DIR / "client"))
-        from deepsegm_client import Client
-
-        self.folder, self.name = folder, options["sample"]
-        token = options["token"] or os.environ.get(TOKEN)
-        if self.name and not token:
-            raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
-        self.fields = {name: value for name, value in folder.asked.items() if name != "size"}
-        if options["size"]:
-            if not isinstance(options["size"], partial):
-                raise CommandError(NO_PIXEL, returncode=inputs.BAD_INPUT)
-            self.fields["width"] = options["size"].keywords["typed"]
-        try:
-            self.client: Client = stack.enter_context(Client(options["url"], token=token))
-        except ValueError as error:
-            raise CommandError(str(error), returncode=inputs.BAD_INPUT) from None
-        self.pooled = (folder.out or folder.path) / POOLED
+    def __init__(self, client: Client, folder: Folder, name: str | None, tell: Any) -> None:
+        self.client, self.folder, self.name, self.tell = client, folder, name, tell
+        self.pooled = folder.base / POOLED
         self.changed = False
 
     def measure(self, image: Path, part: Path, note: dict[str, Any]) -> None:
-        from deepsegm_client import DeepSegmError
-
-        try:
-            job = self._in_sample(image, note) if self.name else self._alone(image, note)
+        with self.meaning():
+            before = self.folder.state(image)
+            if "job" in before and (before["sha256"], before["asked"]) == (note["sha256"], note["asked"]):
+                job = self.client.job(before["job"])  # the file was touched only
+            else:
+                job = self._in_sample(image, note) if self.name else self._send(self.client.submit, image, note)
             note["job"] = job.id
-            bundle = job.wait().read("bundle.zip")
-        except DeepSegmError as error:
-            raise _meant(error, self.pooled) from None
+            bundle = job.wait().read(BUNDLE)
         _unpack(bundle, part)
-        self.command.stdout.write(f"{image} -> {self.folder.place(image)}: {job.page}")
+        self.tell(f"{image} -> {self.folder.place(image)}: {job.page}")
 
-    def _key(self, note: dict[str, Any]) -> str:
-        """The same for the same image, folder and settings, so that a killed watcher has nothing measured twice."""
+    def _send(self, submit: Any, image: Path, note: dict[str, Any], **more: Any) -> Any:
+        """The same key for the same image, folder and settings: a killed watcher has nothing measured twice."""
         said = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
-        return hashlib.sha256(said.encode()).hexdigest()
-
-    def _alone(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
-        return self.client.submit(image, side=_side(image), key=self._key(note), **self.fields)
+        key = hashlib.sha256(said.encode()).hexdigest()
+        return submit(image, key=key, side=_side(image), **more, **self.folder.asked)
 
     def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
-        """The analysis of an image in the sample, which begins with the first image. An older one of it is left out."""
-        row = self._sample()
+        """The analysis of an image in the sample, which begins with the first image.
+
+        Older ones of it are left out: of an image that has changed, or that a killed watcher sent without noting it.
+        """
+        row, self.changed = self._sample(), True
         if row:
-            _read(row)  # a watcher that was killed may have added the image
-        before = {each["id"] for each in row.images} if row else set()
-        noted = {self.folder.state(each).get("job") for each in self.folder.images()}
-        for each in row.images if row else ():
-            if each["name"] == image.name and each["id"] not in noted:
-                job = self.client.job(each["id"])
-                if _sha256_of(job) == note["sha256"]:
-                    return job
-        self.changed = True
+            _read(row)
+        before = {each["id"]: each["name"] for each in row.images} if row else {}
+        others = {self.folder.state(other).get("job") for other in self.folder.images() if other != image}
         if row is None:
-            row = self.client.submit_sample([image, *_side(image)], self.name, key=self._key(note), **self.fields)
-            with appearing(self.pooled) as part:
-                (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
+            row = self._send(self._begin, image, note)
         else:
             row.add([image, *_side(image)])
         _read(row)
@@ -265,33 +252,90 @@ class Site:
         if not new:
             said = [each["sentence"] for each in row.data["notes"] if each["name"] == image.name]
             raise Bad(said[-1] if said else NOT_TAKEN)
-        if older := self.folder.state(image).get("job"):
-            row.include(older, False)
+        for pk, name in before.items():
+            if name == image.name and pk not in others:
+                row.include(pk, False)
         return self.client.job(new[0])
+
+    def _begin(self, image: Path, side: list[Path], **fields: Any) -> Sample[Sync]:
+        row = self.client.submit_sample([image, *side], self.name or "", **fields)
+        with appearing(self.pooled) as part:
+            (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
+        return row
 
     def _sample(self) -> Sample[Sync] | None:
         """The sample of this folder; None before the first image."""
-        known = _noted(self.pooled).get("sample")
-        return self.client.sample_by_id(known) if known else None
+        pk = _noted(self.pooled).get("sample")
+        return self.client.sample_by_id(pk) if pk else None
 
     def finish(self) -> None:
-        """Fetch the pooled files where an image is new or changed."""
-        from deepsegm_client import DeepSegmError, Failed
-
-        whole = (self.pooled / "bundle.zip").exists()
+        """Fetch the pooled files where an image is new or changed. Images that failed have their reason beside them."""
+        if not self.name or ((self.pooled / BUNDLE).exists() and not self.changed):
+            return
         try:
-            if not self.name or (whole and not self.changed) or (row := self._sample()) is None:
-                return
-            bundle = row.wait().read("bundle.zip")
-        except Failed:
-            return  # each image has its reason beside it
+            with self.meaning():
+                row = self._sample()
+                bundle = row.wait().read(BUNDLE) if row else None
+        except Bad:
+            return
+        if row and bundle:
+            with appearing(self.pooled) as part:
+                _unpack(bundle, part)
+                (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
+            self.changed = False
+            self.tell(f"{self.name} -> {self.pooled}: {row.page}")
+
+    @contextmanager
+    def meaning(self) -> Iterator[None]:
+        """What an error of the site means for the image that was sent."""
+        from deepsegm_client import DeepSegmError, Failed, Refused
+
+        try:
+            yield
         except DeepSegmError as error:
-            raise _meant(error, self.pooled) from None
-        with appearing(self.pooled) as part:
-            _unpack(bundle, part)
-            (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
-        self.changed = False
-        self.command.stdout.write(f"{self.name} -> {self.pooled}: {row.page}")
+            status = error.status if isinstance(error, Refused) else 0
+            if isinstance(error, Failed) or status in OURS:
+                raise Bad(str(error)) from None
+            if status == 404 and _noted(self.pooled):
+                raise CommandError(GONE.format(self.pooled), returncode=inputs.BAD_INPUT) from None
+            if status in (401, 403):
+                raise CommandError(str(error), returncode=inputs.BAD_INPUT) from None
+            raise Later(str(error)) from None
+
+
+@contextmanager
+def appearing(place: Path) -> Iterator[Path]:
+    """A folder that takes the place of another one once it is whole; nothing is left of it after an error."""
+    part, old = (place.with_name(f".{place.name}.{end}") for end in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _look(file: Path) -> list[int] | None:
+    """How a file looks from outside: size and time; None where it is gone."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """What was noted with the files of a folder; {} where there are none."""
+    try:
+        note: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note
 
 
 def _read(row: Sample[Sync]) -> None:
@@ -302,51 +346,14 @@ def _read(row: Sample[Sync]) -> None:
         row.refresh()
 
 
-def _noted(folder: Path) -> dict[str, Any]:
-    """What was noted with the pooled files; {} where there are none."""
-    try:
-        found: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
 def _unpack(bundle: bytes, part: Path) -> None:
     with zipfile.ZipFile(BytesIO(bundle)) as archive:
         archive.extractall(part)
-    (part / "bundle.zip").write_bytes(bundle)
-
-
-def _sha256_of(job: Job[Sync]) -> str:
-    """Of the image that a job has analysed, "" where it failed."""
-    from deepsegm_client import Failed
-
-    try:
-        return str(json.loads(job.wait().read("result.json"))["image"]["sha256"])
-    except Failed:
-        return ""
+    (part / BUNDLE).write_bytes(bundle)
 
 
 def _side(image: Path) -> list[Path]:
     return [path for _, path in inputs.beside(image)]
-
-
-def _meant(error: DeepSegmError, pooled: Path) -> Exception:
-    """What an error of a site means for the image that was sent."""
-    from deepsegm_client import Failed, Refused
-
-    status = error.status if isinstance(error, Refused) else 0
-    if isinstance(error, Failed) or status in OURS:
-        return Bad(str(error))
-    if status == 404 and _noted(pooled):
-        return CommandError(GONE.format(pooled), returncode=inputs.BAD_INPUT)
-    if status in (401, 403):
-        return CommandError(str(error), returncode=inputs.BAD_INPUT)
-    return Later(str(error))
-
-
-def _why(problem: Later | OSError) -> str:
-    return str(problem) if isinstance(problem, Later) else inputs.sentence(problem)
 
 
 def _end(*signal: Any) -> None:
@@ -354,7 +361,7 @@ def _end(*signal: Any) -> None:
 
 
 def _seconds(text: str) -> float:
-    found = inputs.number_of(text)
-    if not 0 <= found <= 86_400:
+    seconds = inputs.number_of(text)
+    if not 0 <= seconds <= 86_400:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return found
+    return seconds

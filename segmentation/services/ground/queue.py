@@ -18,6 +18,7 @@ from .kinds import KINDS
 logger = logging.getLogger(__name__)
 INSPECT = "worker.inspect_uploads"
 TRY_AGAIN = timedelta(seconds=10)
+MOST_FIGURES = 12
 
 
 def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
@@ -41,11 +42,14 @@ def enqueue_inspection() -> None:
     _send(INSPECT)
 
 
-def ask_for_files(job: Job) -> ExportJob:
-    """Start writing the files of a finished job, once; after a failure it starts again after a moment."""
+def ask_for_files(job: Job, figure: str = "") -> ExportJob:
+    """Start writing the files of a finished job, once; after a failure it starts again after a moment. figure: name of
+    one with options, of which the last MOST_FIGURES are known."""
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(job=job)
         rows = ExportJob.objects.filter(pk=export.pk)
+        if figure and figure not in export.figures:
+            rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
         failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
         # Done, and a file is missing all the same: written by a version that knew fewer files.
         done = rows.filter(state=ExportJob.State.DONE)

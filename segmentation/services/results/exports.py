@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,11 @@ from django.db import transaction
 from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export
+from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
 from ..ground.files import publishing, remove_files, remove_files_of, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
+from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
 from .publishing import heed_reading, store
 
@@ -40,20 +43,38 @@ def _further(job: Job) -> dict[str, Export]:
     return {name: each for name, each in listed.items() if not each.stored}
 
 
+def named(name: str, options: Mapping[str, str]) -> str:
+    """The name of the file that options ask for (`core.report.looks`); raises Refused."""
+    try:
+        return with_options(name, options)
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+
+
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
     """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
-    stored = job.artifact(name)
-    if stored is not None or name not in unwritten(job):
+    stored, figure = job.artifact(name), name if look_of(name) and job.is_done and job.segmentation_id else ""
+    if stored is not None or not (figure or name in unwritten(job)):
         if stored is not None and name in _further(job):
             ExportJob.objects.filter(job=job, asked=False).update(asked=True)
         return stored
-    export = ask_for_files(job)
+    export = ask_for_files(job, figure)
+    _forget_figures(export)
     if wait > 0 and AT_ONCE.acquire(blocking=False):
         try:
             return _waited_for(export, name, min(wait, LONGEST_WAIT))
         finally:
             AT_ONCE.release()
     return export
+
+
+def _forget_figures(export: ExportJob) -> None:
+    """Remove the figures with options that are no longer among the last ones."""
+    rows = export.job.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
+    old = [row for row in rows if look_of(row.name)]
+    if old:
+        export.job.artifacts.filter(pk__in=[row.pk for row in old]).delete()
+        remove_files_of(old)
 
 
 def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | ExportJob:

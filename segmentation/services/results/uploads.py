@@ -25,7 +25,11 @@ from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
 from .usage import check_quota
 
-SAMPLE = Path("sample", "sem-sample.tif")
+# An image of each kind that the upload page offers to try, all rendered here (manage.py make_sample).
+EXAMPLES = {
+    "particles": "sem-sample.tif",
+    **{kind: f"{kind}.tif" for kind in ("bubbles", "grains", "layers", "phases")},
+}
 
 
 class Note(NamedTuple):
@@ -89,11 +93,15 @@ def receive_upload(
     return micrograph
 
 
-def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Micrograph:
-    """The sample image, as if the user had uploaded it."""
-    path = Path(settings.STATICFILES_DIRS[0]) / SAMPLE
-    with path.open("rb") as opened:
-        return receive_upload(file=File(opened, name=SAMPLE.name), user=user, visitor=visitor, address=address)
+def example_file(kind: str) -> Path:
+    """The example of this kind of analysis; of particles the sample image."""
+    return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
+
+
+def example_upload(kind: str, **sender: Any) -> Micrograph:
+    """The example of this kind of analysis, as if the user had uploaded it. sender: as of `receive_upload`."""
+    with example_file(kind).open("rb") as opened:
+        return receive_upload(file=File(opened, name=EXAMPLES[kind]), **sender)
 
 
 @frees_room
@@ -112,7 +120,7 @@ def discard_unused(micrograph: Micrograph) -> None:
 @cache
 def sample_sha256() -> str:
     """By which the result of the sample image is known."""
-    return hashlib.sha256(Path(settings.STATICFILES_DIRS[0], "sample", "sem-sample.tif").read_bytes()).hexdigest()
+    return hashlib.sha256(example_file("particles").read_bytes()).hexdigest()
 
 
 def _check_kind(file: Any) -> None:

@@ -154,7 +154,7 @@ def _broker() -> str:
 
 def _workers() -> str:
     idle = [each.queue for each in queues() if not each.workers]
-    return f"No worker is running for: {', '.join(idle)}. Start one (README, Several machines)." if idle else ""
+    return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 
 
 def _age() -> str:

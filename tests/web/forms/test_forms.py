@@ -6,6 +6,7 @@ import pytest
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import SOURCES, Calibration
+from segmentation.core.tasks import every
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
@@ -129,6 +130,14 @@ class TestSettings:
     )
     def test_the_working_scale(self, typed, factor):
         assert recipe(**typed).segmentation.scale == factor
+
+    def test_the_options_of_a_kind_are_eight_at_most(self):
+        form = SettingsForm(models=[(task, [(task.name, task.title)]) for task in every()])
+        options = [*form.main, *(each for _, more in form.groups for each in more)]
+        for task, _ in form.offered:
+            names = ["model", *(each.setting.name for each in options if each.task in (None, task))]
+            assert len(names) <= 8, (task.name, names)
+            assert not {"repeatability", "operator", "scale_uncertainty"} & {*names}
 
     def test_a_model_may_be_asked_for_in_the_address(self):
         assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"

@@ -108,14 +108,14 @@ class TestPages:
     def test_signing_in_leads_to_the_offer(self, done, alice):
         done()
         made = visit(Client(), VISITOR)
-        typed = {"username": "alice", "password": "alice's password"}
+        typed = {"login": "alice", "password": "alice's password"}
         response = made.post("/accounts/login/", typed, follow=True)
         assert response.redirect_chain == [("/results/", 302)]
         assert re.search(f"<b>1</b> [^<]*{OFFER}", words(response))
 
     def test_whoever_was_on_the_way_elsewhere_goes_there(self, done, alice):
         done()
-        typed = {"username": "alice", "password": "alice's password", "next": "/help/"}
+        typed = {"login": "alice", "password": "alice's password", "next": "/help/"}
         assert visit(Client(), VISITOR).post("/accounts/login/", typed)["Location"] == "/help/"
 
     def test_one_click_keeps_them_and_the_link_is_private(self, done, browser, charlie):

@@ -33,7 +33,7 @@ def test_the_page_asks_for_sign_in(client):
 
 def test_the_name_leads_to_it_and_it_to_the_password(browser):
     assert 'href="/account/"' in words(browser.get("/"))
-    assert reverse("password_change") in words(browser.get("/account/"))
+    assert reverse("account_change_password") in words(browser.get("/account/"))
 
 
 def test_a_token_is_shown_once(browser, alice):

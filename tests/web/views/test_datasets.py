@@ -36,7 +36,7 @@ def test_the_navigation_shows_them_to_those_with_the_right(client, ada, alice, s
 
 def test_the_list_refuses_in_a_sentence(client, alice, ada, dataset):
     unknown = client.get(reverse("datasets"))
-    assert unknown.status_code == 401 and f'href="{reverse("login")}?next=/datasets/"' in unknown.content.decode()
+    assert unknown.status_code == 401 and f"{reverse('account_login')}?next=/datasets/" in unknown.content.decode()
     client.force_login(alice)
     assert client.get(reverse("datasets")).status_code == 403
     assert client.get(reverse("dataset-page", args=[dataset.pk])).status_code == 404

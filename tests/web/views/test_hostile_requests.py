@@ -80,9 +80,9 @@ def test_names_and_passwords_in_basic_auth(name, password):
     assert response.json()["error"].endswith(".")
 
 
-@pytest.mark.parametrize("name", ["username", "password", "next", "csrfmiddlewaretoken"])
+@pytest.mark.parametrize("name", ["login", "password", "next", "csrfmiddlewaretoken"])
 def test_nul_bytes_in_the_sign_in_form(client, name):
-    assert client.post("/accounts/login/", {"username": "a", "password": "b", name: "a\0b"}).status_code in (200, 403)
+    assert client.post("/accounts/login/", {"login": "a", "password": "b", name: "a\0b"}).status_code in (200, 403)
 
 
 @pytest.mark.parametrize("field", ["name", "width", "threshold", "model", "nm_per_pixel", "otherwise_width"])

@@ -319,7 +319,7 @@ class TestExamples:
 class TestAccounts:
     def test_sign_in_and_out(self, client, alice):
         assert "Sign in" in words(client.get("/"))
-        response = client.post("/accounts/login/", {"username": "alice", "password": "alice's password"})
+        response = client.post("/accounts/login/", {"login": "alice", "password": "alice's password"})
         assert response["Location"] == "/"
         assert "alice</a>" in words(client.get("/"))
         assert client.get("/accounts/login/").status_code == 302
@@ -328,16 +328,16 @@ class TestAccounts:
         assert "alice</a>" not in words(client.get("/"))
 
     def test_sign_in_leads_back_but_never_to_another_site(self, client, alice):
-        typed = {"username": "alice", "password": "alice's password"}
+        typed = {"login": "alice", "password": "alice's password"}
         assert client.post("/accounts/login/", {**typed, "next": "/results/"})["Location"] == "/results/"
         client.logout()
         assert client.post("/accounts/login/", {**typed, "next": "https://evil.example/"})["Location"] == "/"
 
     def test_a_wrong_password_is_explained_and_the_name_kept(self, client, alice):
-        response = client.post("/accounts/login/", {"username": "alice", "password": "wrong"})
+        response = client.post("/accounts/login/", {"login": "alice", "password": "wrong"})
         page = words(response)
         assert response.status_code == 200
-        assert "username and password" in page
+        assert "username or the password is wrong" in page
         assert 'value="alice"' in page
         assert "wrong" not in re.findall(r'value="([^"]*)"', page)
 
@@ -345,13 +345,11 @@ class TestAccounts:
         assert client.get("/accounts/password/").status_code == 302
         client.force_login(alice)
         new = "a quite different one 7"
-        short = client.post(
-            "/accounts/password/", {"old_password": "alice's password", "new_password1": "x", "new_password2": "y"}
-        )
-        assert short.status_code == 200
-        typed = {"old_password": "alice's password", "new_password1": new, "new_password2": new}
+        typed = {"oldpassword": "alice's password", "password1": new, "password2": new}
+        for wrong in ({"password1": "x", "password2": "x"}, {"password2": "y"}, {"oldpassword": "z"}):
+            assert client.post("/accounts/password/", {**typed, **wrong}).status_code == 200
         response = client.post("/accounts/password/", typed, follow=True)
-        assert "Password changed" in words(response)
+        assert "Password successfully changed" in words(response)
         alice.refresh_from_db()
         assert alice.check_password(new)
 
@@ -369,7 +367,7 @@ class TestErrors:
         assert "404.html" in templates(response)
 
     def test_a_form_without_its_key(self):
-        response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "a"})
+        response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "a"})
         assert response.status_code == 403
         assert "403_csrf.html" in templates(response)
 

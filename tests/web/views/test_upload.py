@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
+from segmentation.services.access.tokens import create_token
 from segmentation.services.ground.calibration import UNSCALED
+from segmentation.services.results.uploads import EXAMPLES
 from segmentation.views.upload import GONE, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
@@ -36,7 +40,12 @@ def bad(name="notes.tif"):
 
 
 def send(client, *files, **typed):
-    return client.post("/", {"file": list(files), "token": uuid4().hex, "width": "", **typed})
+    """Send the form; of several files all but the last have come by the page's script."""
+    for file in files[:-1]:
+        client.post("/uploads/", {"file": file})
+    before = {"upload": [str(pk) for pk in Micrograph.objects.order_by("created").values_list("pk", flat=True)]}
+    extra = before if len(files) > 1 else {}
+    return client.post("/", {"file": list(files[-1:]), "token": uuid4().hex, "width": "", **extra, **typed})
 
 
 def recipe_of(job):
@@ -135,8 +144,6 @@ class TestPlainForm:
 
 @pytest.fixture
 def client_with_csrf():
-    from django.test import Client
-
     return Client(enforce_csrf_checks=True)
 
 
@@ -147,11 +154,11 @@ class TestWrong:
         assert NOTHING in words(response)
 
     def test_a_bad_file_is_explained_and_the_good_one_kept(self, client):
-        response = send(client, good("fine.png"), bad(), bad("second.tif"), filter="on", width="3000", threshold="0.3")
+        response = send(client, good("fine.png"), bad(), filter="on", width="3000", threshold="0.3")
         page = words(response)
         micrograph = Micrograph.objects.get()
         assert response.status_code == 400
-        assert page.count(SENTENCE) == 2
+        assert page.count(SENTENCE) == 1
         assert "<b>notes.tif</b>" in page
         assert f'name="upload" value="{micrograph.pk}"' in page
         assert 'name="filter" value="on" checked' in page
@@ -223,11 +230,11 @@ class TestWrong:
         assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
 
     def test_hostile_names_are_shown_as_text(self, client):
-        response = send(client, bad("<script>alert(1)</script>.tif"), bad("../../etc/passwd"), bad("x" * 300 + ".tif"))
-        page = response.content.decode()
-        assert "<script>alert" not in page
-        assert "etc/passwd" not in page
-        assert page.count(SENTENCE) == 3
+        for name in ("<script>alert(1)</script>.tif", "../../etc/passwd", "x" * 300 + ".tif"):
+            page = send(client, bad(name)).content.decode()
+            assert "<script>alert" not in page
+            assert "etc/passwd" not in page
+            assert page.count(SENTENCE) == 1
 
     def test_an_image_can_be_taken_off_again_without_a_script(self, client):
         send(client, good("a.png", 64), good("b.png", 65), bad())
@@ -307,6 +314,53 @@ class TestScript:
         assert recipe_of(Job.objects.get()).measurement.calibration is None
 
 
+class TestLaboratory:
+    """What a laboratory sets once."""
+
+    SET = {"repeatability": "3", "scale_uncertainty": "2", "scale_uncertainty_k": "2", "operator": "Ada <b>"}
+
+    def measured(self, client, **typed):
+        send(client, good(), **typed)
+        return recipe_of(Job.objects.latest("created")).measurement
+
+    @pytest.mark.parametrize("signed_in", [True, False])
+    def test_new_jobs_take_it_and_what_is_sent_wins(self, client, alice, signed_in):
+        if signed_in:
+            client.force_login(alice)
+        assert client.post("/laboratory/", self.SET)["Location"] == "/laboratory/"
+        assert 'value="3"' in words(client.get("/laboratory/"))
+        assert "Operator Ada &lt;b&gt;" in words(client.get("/"))
+        taken = self.measured(client)
+        assert (taken.repeatability, taken.scale_uncertainty, taken.scale_uncertainty_k) == (3, 2, 2)
+        assert taken.operator == "Ada <b>"
+        sent = self.measured(client, scale_uncertainty="1", operator="")
+        assert (sent.repeatability, sent.scale_uncertainty, sent.scale_uncertainty_k, sent.operator) == (3, 1, 1, "")
+
+    def test_it_is_of_one_account_or_one_browser(self, client, alice, charlie):
+        client.post("/laboratory/", self.SET)
+        for user in (alice, charlie):
+            client.force_login(user)
+            assert self.measured(client).repeatability is None
+            client.post("/laboratory/", {"repeatability": "4" if user == alice else ""})
+        client.force_login(alice)
+        assert self.measured(client).repeatability == 4
+
+    def test_scripts_of_the_account_take_it_too(self, client, alice):
+        client.force_login(alice)
+        client.post("/laboratory/", self.SET)
+        _, token = create_token(user=alice, name="t", days=30, read_only=False, pk=uuid4())
+        header = {"Authorization": f"Bearer {token}"}
+        assert Client().post("/api/v1/jobs", {"file": good()}, headers=header).status_code == 202
+        assert recipe_of(Job.objects.get()).measurement.operator == "Ada <b>"
+
+    def test_a_number_that_cannot_be_is_refused_beside_its_field(self, client):
+        response = client.post("/laboratory/", {"repeatability": "much", "operator": "Ada"})
+        assert response.status_code == 400
+        assert "“Repeatability” takes auto or a number from 0 to 100, not “much”." in words(response)
+        assert 'value="Ada"' in words(response)
+        assert self.measured(client).operator == ""
+
+
 class TestPreview:
     def test_its_maker_and_whoever_has_the_link_see_it(self, client, make_micrograph):
         micrograph = make_micrograph(visitor=uuid4())
@@ -338,6 +392,22 @@ class TestSample:
         job = Job.objects.get()
         assert response["Location"] == f"/jobs/{job.pk}/"
         assert recipe_of(job) == AnalysisSettings.of()
+
+    def test_an_example_is_analysed_as_what_it_is(self, client, settings, model, monkeypatch):
+        settings.STATICFILES_DIRS = [settings.BASE_DIR / "static"]
+        cards = [model, *(replace(model, name=f"my-{kind}", task=kind) for kind in list(EXAMPLES)[1:])]
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: cards)
+        monkeypatch.setattr(
+            "segmentation.core.network.cards.find", lambda name, folder=None: next(c for c in cards if c.name == name)
+        )
+        offered = [task.name for task in client.get("/").context["examples"]]
+        assert offered == list(EXAMPLES)
+        for kind in offered:
+            client.post("/sample/", {"example": kind, "token": uuid4().hex})
+            job = Job.objects.latest("created")
+            assert (recipe_of(job).task, job.micrograph.name) == (kind, EXAMPLES[kind])
+        for nothing in ("lines", "../settings"):
+            assert client.post("/sample/", {"example": nothing}).status_code == 400
 
     def test_two_clicks_make_one_job(self, client):
         visit(client, uuid4())

@@ -1,14 +1,31 @@
-"""The figure as a whole and each of its panels alone."""
+"""The figure as a whole, each of its panels alone, and the figure with options."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import FIGURE, Export
+from ..looks import look_of
+from .base import FIGURE, NORMAL, Export
 
 if TYPE_CHECKING:
     from ..context import Context
+
+
+def figure_named(name: str) -> Export | None:
+    """The export of a figure with options, which no list and no bundle has; None of any other name."""
+    if look_of(name) is None:
+        return None
+    alike = next(each for each in EXPORTS if each.name == f"figure.{name.rpartition('.')[2]}")
+    return replace(alike, name=name, write=_write_look, sample="", for_the_page=True, turn=NORMAL)
+
+
+def _write_look(context: Context, path: Path) -> None:
+    from .. import figure
+
+    drawn = figure.draw(context.sample, context.drawing, look_of(path.name))
+    figure.write(drawn, path, path.suffix[1:])  # type: ignore[arg-type]
 
 
 def _write_vector(context: Context, path: Path) -> None:
@@ -18,7 +35,6 @@ def _write_vector(context: Context, path: Path) -> None:
 
 
 def _write_picture(context: Context, path: Path) -> None:
-
     picture = context.picture(path.name)
     assert picture is not None
     path.write_bytes(picture)
@@ -35,8 +51,8 @@ EXPORTS = (
         "image/png",
         20,
         _write_picture,
-        image="four panels on one page, 200 dpi",
-        sample="all images together and each of them, 200 dpi",
+        image="four panels, 170 mm wide, letters that can be read in one column of a journal",
+        sample="all images together and each of them",
         turn=FIGURE,
     ),
     Export(
@@ -67,8 +83,8 @@ EXPORTS = (
         53,
         "doubts",
         "possibly-wrong",
-        "Panel: kept and set aside",
-        "the outlines alone: kept solid and green, set aside dashed and red",
+        "Panel: counted and left out",
+        "the outlines alone: counted solid, left out dashed",
     ),
     _panel(54, "histogram", "histogram", "Panel: histogram", "the size distribution alone"),
     _panel(54, "sizes", "sizes", "Panel: sizes", "the size distribution alone"),

@@ -1,31 +1,43 @@
-"""`report.pdf`: what was found, for filing."""
+"""`report.pdf`: what was found, for filing, on two pages; `report-annex.pdf`: the same with all behind it."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..looks import ANNEX, REPORT
 from .base import WITH_SUMS, Export
 
 if TYPE_CHECKING:
     from ..context import Context
 
 
-def _write(context: Context, path: Path) -> None:
+def _write(context: Context, path: Path, annex: bool = False) -> None:
     from ..pages import write_report
 
-    write_report(context, path)
+    write_report(context, path, annex=annex)
 
 
 EXPORTS = (
     Export(
-        "report.pdf",
+        REPORT,
         "Report, PDF",
         "application/pdf",
         10,
         _write,
-        image="report of some five pages, for filing",
-        sample="report on the sample, for filing",
+        image="two pages: picture, numbers, histogram; method, settings, uncertainty, signature",
+        sample="two pages: numbers, histogram; method, settings, uncertainty, signature",
+        turn=WITH_SUMS,
+    ),
+    Export(
+        ANNEX,
+        "Report with annexes, PDF",
+        "application/pdf",
+        45,
+        partial(_write, annex=True),
+        image="the report and all behind it: recommendation point by point, all tables, model card, checksums",
+        sample="the report and all behind it: every image, recommendation point by point, model card, checksums",
         turn=WITH_SUMS,
     ),
 )

@@ -141,11 +141,11 @@ def plain(value: Any) -> Any:
 EXPORTS = (
     Export(
         RESULT,
-        "Everything, JSON",
+        "All details, JSON",
         "application/json",
         170,
         lambda of, to: write_json(as_dict(of.sample), to, indent=2),
-        image="settings, statistics with intervals, calibration, model and versions, for programs",
+        image="all numbers with intervals, settings, scale, model and versions, for programs",
         sample="pooled numbers with intervals and one entry per image, for programs",
         stored=True,
     ),

@@ -15,6 +15,7 @@ from ...analysis import Analysis
 from ...archive import write_zip
 from ..objects import Objects
 from ..outlines import Polygon
+from ..picture import ASIDE, KEPT
 from .base import Export
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
-KEPT = b"\xff\x2e\xe6\xb8"  # alpha, red, green, blue
-ASIDE = b"\xff\xff\x3b\x30"
 # ImageJ holds whole coordinates in 16 bits with a sign.
 LARGEST = 32767
+OPAQUE = b"\xff"
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 
 
@@ -37,7 +37,7 @@ def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | Bin
     for i in np.flatnonzero(objects.kept | all).tolist():
         title = f"{objects.ids[i]:0{digits}d} {objects.reasons[i]}".strip()
         roi = _roi(shapes[i])
-        roi.name, roi.stroke_color = title, KEPT if objects.kept[i] else ASIDE
+        roi.name, roi.stroke_color = title, OPAQUE + bytes.fromhex((KEPT if objects.kept[i] else ASIDE)[1:])
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
     write_zip(file, entries)
 
@@ -94,7 +94,7 @@ EXPORTS = (
         "application/zip",
         130,
         _write,
-        image="outlines of the kept {things} for ImageJ's ROI Manager",
+        image="outlines of the {things} that count, for ImageJ's ROI Manager",
         image_all="outlines of all {things} for ImageJ's ROI Manager, set-aside ones in red",
     ),
     Export(
@@ -103,7 +103,7 @@ EXPORTS = (
         "application/zip",
         140,
         _write,
-        image="the same with the {things} that were set aside, in red",
+        image="the same with the {things} that were left out, in red",
         image_all="the same",
     ),
 )
