@@ -367,7 +367,7 @@ class TestComparison:
     def test_every_number_stands_beside_the_automatic_one(self, make_job, client):
         job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
         shown = {row.term: row for row in comparison(job)}
-        assert (shown["Kept"].before.value, shown["Kept"].after.value, shown["Kept"].difference) == (
+        assert (shown["Counted"].before.value, shown["Counted"].after.value, shown["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
         assert shown["Median"].difference == "−5.43 nm (−3.5 %)"
