@@ -15,7 +15,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
-from segmentation.core.report.summary import VERDICTS, WEIGHTINGS
+from segmentation.core.report.summary import WEIGHTINGS
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
@@ -147,7 +147,7 @@ class TestSizes:
 
     def test_a_withheld_verdict_gives_its_reason(self):
         card = numbers(nano={**NEW["nano"], "reason": "25 of 30"})
-        assert card.verdict == f"{VERDICTS['undecided']}: 25 of 30"
+        assert card.verdict == "limit 50 %: undecided, 25 of 30"
 
     def test_the_weighted_table(self):
         rows = {row.term: row.cells for row in numbers().weighted}
