@@ -271,7 +271,7 @@ class TestPage:
         ):
             assert said in page, said
         assert "Damaged." in page
-        assert page.count('<svg viewBox="0 0 100 32"') == 2
+        assert page.count('<svg class="bars"') == 2
         assert 'id="histogram"' in page and "<span>particles of 2 images" in page
         assert f"{page_of(sample)}files/images.csv?download" in page
         assert "hx-get" not in page
