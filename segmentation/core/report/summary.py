@@ -275,9 +275,9 @@ class Summary:
         if not fit or self.kept < LEAST:
             return ""
         assert self.statistics is not None
-        law = f"Log-normal curve: median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
+        law = f"Log-normal curve (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
         return (
-            f"{law} {significant(fit['gsd'])}: a {fit['word']} fit"
+            f"{law} {significant(fit['gsd'])}): a {fit['word']} fit"
             f" ({chance_words(fit['p'])}; the curves are at most {per_cent(fit['ks'])} apart)."
         )
 

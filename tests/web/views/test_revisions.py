@@ -89,7 +89,7 @@ def test_the_page_links_them_and_marks_the_newest(client, revise):
     assert "version 1 of 2" in page
     assert "<b>Version 1</b>" in page
     newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
-    assert "This is revision" not in newest
+    assert "This is version" not in newest
 
 
 def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
@@ -97,7 +97,7 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     second = revise(first, AnalysisSettings.of(filter=True))
     third = revise(second, AnalysisSettings.of(threshold=0.3))
     browser = visit(client, VISITOR)
-    assert "other revisions (2)" in words(browser.get(f"/jobs/{second.pk}/delete/"))
+    assert "other versions (2)" in words(browser.get(f"/jobs/{second.pk}/delete/"))
     browser.post(f"/jobs/{second.pk}/delete/")
     micrograph.refresh_from_db()
     third.refresh_from_db()
