@@ -72,7 +72,7 @@ class JobAdmin(WithLink):
         if job.state != Job.State.DONE:
             return ""
         kept = (job.summary.get("statistics") or {}).get("n_kept")
-        numbers = ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
+        numbers = ", ".join(filter(None, (f"{kept} counted" if kept is not None else "", main_number(job.summary))))
         return "; ".join(filter(None, (numbers, warning_of(job))))
 
     @admin.display(description="settings")

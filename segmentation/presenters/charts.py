@@ -141,43 +141,10 @@ def _few(steps: list[float]) -> list[float]:
     return steps[::2] if len(steps) > TICKS else steps
 
 
-@dataclass(frozen=True)
-class Overlay:
-    """Two histograms by number over each other, as paths in a box of 100 by 100. at: where the cumulative curves differ
-    most, in per cent of the axis; None if not known."""
-
-    first: str
-    second: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    at: float | None
-    title: str
-
-    @classmethod
-    def of(cls, curves: Mapping[str, Any], at: float | None, title: str) -> Overlay:
-        """curves: a `core.compare.results.Curves`."""
-        low, high = curves["edges"][0], curves["edges"][-1]
-        most = 1.06 * max(*curves["first"], *curves["second"])
-
-        def across(size: float) -> float:
-            return round(100 * (size - low) / (high - low), 2)
-
-        def steps(shares: list[float]) -> str:
-            tops = "".join(
-                f"V{100 * (1 - share / most):.2f}H{across(edge):.2f}"
-                for share, edge in zip(shares, curves["edges"][1:], strict=True)
-            )
-            return f"M0 100{tops}V100"
-
-        ticks = tuple(Tick(round(100 * (1 - share / most), 2), per_cent(share)) for share in _round_steps(0, most))
-        return cls(
-            steps(curves["first"]),
-            steps(curves["second"]),
-            tuple(Tick(across(size), f"{size:g}") for size in _round_steps(low, high)),
-            ticks,
-            None if at is None else across(at),
-            title,
-        )
+def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float | None]]:
+    """A histogram as the line over the middles of its bins."""
+    bins = zip(edges, edges[1:], heights, strict=False)
+    return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = own_job(request, pk, "delete")
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
-        stay = f" Its other revisions ({others}) and the image stay." if others else ""
+        stay = f" Its other versions ({others}) and the image stay." if others else ""
         pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
         taught = found.dataset_images.count()
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
@@ -397,7 +397,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     parent = found.parent if any(each.job == found.parent for each in listed) else None
     just_done = found.finished is not None and timezone.now() - found.finished < JUST_DONE
     is_example = found.micrograph.sha256 == sample_sha256()
-    context |= {**_files(found), "parent": parent, "just_done": just_done, "is_example": is_example}
+    context |= {**_files(found), "parent": parent, "is_example": is_example, "just_done": just_done}
     return render(request, "result.html", context, status=status)
 
 

@@ -133,12 +133,12 @@ def _total(
     total = sqrt(sum(u**2 for u, _ in known))
     _, largest = max(known, key=lambda each: each[0])
     of_median = answer == "median"
-    shown, length = f"{100 * value:.1f} %", ""
+    shown, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
     if of_median:
         size = readable(Value(value, 0.0, COVERAGE * total * value, "nm"))
         shown = f"{significant(size.value)} {size.unit}"
-        length = f" or {significant(float(f'{size.high:.2g}'), 2)} {size.unit}"
-    missing = f", without {'; '.join(map(_inside, without))}" if without else ""
+        off = f"{significant(float(f'{size.high:.2g}'), 2)} {size.unit} ({off})"
+    missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total,
@@ -146,8 +146,8 @@ def _total(
         ends=_ends(rows, answer, value, case),
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {shown} ± {uncertainty_words(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
-        f" The largest known contribution is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
+        sentence=f"{title} {shown} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
+        f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 
 
@@ -205,7 +205,10 @@ def _threshold(case: Case) -> Contribution:
     (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
     others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
     median, fraction = case.answers
-    found, source = Effect(), "Not known: another tool made the outlines, or no outlines at other thresholds were kept."
+    found, source = (
+        Effect(),
+        "Not known: no outlines at other thresholds are there.",
+    )
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
         found = Effect(

@@ -42,7 +42,6 @@ FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other fields may decide."
-LIMIT = "minimum Feret diameter from 1 to 100 nm"
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms) -> Nano | Non
         least_nm=terms.least_nm,
         verdict=verdict,
         reason=reason,
-        sentence=_sentence(found, verdict, sizes, terms)
+        sentence=_sentence(found, sizes, terms, verdict)
         + _doubt(verdict, sensitivity)
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
@@ -204,7 +203,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Term
         return (
             "undecided",
             f"{outlines} may decide otherwise",
-            f"A higher magnification: {outlines} {'was' if small == 1 else 'were'} set aside ({terms.smaller}). If all"
+            f"A higher magnification: {outlines} {'was' if small == 1 else 'were'} left out ({terms.smaller}). If all"
             f" are particles, {100 * more.fraction:.1f} % are from 1 to 100 nm.",
         )
     size = variants["as analysed"].size
@@ -251,8 +250,8 @@ def asked_for(sizes: WeightedSizes) -> str:
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
     return (
-        f"ISO 13322-1 asks for about {number:,} particles from several fields to know the mean within"
-        f" {100 * WITHIN:g} %, at a geometric SD of {exp(spread):.2f}. We counted {len(sizes):,} in {images}."
+        f"ISO 13322-1 asks for about {number:,} particles to know the mean within {100 * WITHIN:g} %; there are"
+        f" {len(sizes):,} in {images}."
     )
 
 
@@ -282,25 +281,14 @@ def _reach(found: Fraction) -> float:
     return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
 
 
-def _sentence(found: Fraction, verdict: str, sizes: WeightedSizes, terms: Terms) -> str:
+def _sentence(found: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
     counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
-    share = (
-        f"{100 * found.fraction:.1f} % of {counted}{terms.counted} ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
-    )
-    tail = {
-        "above": "at or above the threshold of 50 % by number",
-        "below": "below the threshold of 50 % by number",
-        "undecided": "the interval includes the threshold of 50 % by number",
-    }[verdict]
-    if verdict != _word(found):
-        tail = "not enough for a verdict"
-    spread = (
-        f" One image cannot show how fields differ; we assume {100 * terms.field_spread:g} %."
-        if terms.field_spread and sizes.images < 2
-        else ""
-    )
+    ends = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
+    spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
+    assumed = spread if terms.field_spread and sizes.images < 2 else ""
     missed = _missed(found, verdict, sizes.images)
-    return f"{share} have a {LIMIT}: {tail}.{spread}{missed} A screening aid, not a certificate."
+    share = f"{100 * found.fraction:.1f} % ({ends}) of {counted}{terms.counted}"
+    return f"{share} are from 1 to 100 nm.{assumed}{missed} A screening, not a certificate."
 
 
 def _missed(found: Fraction, verdict: str, images: int) -> str:
@@ -311,8 +299,8 @@ def _missed(found: Fraction, verdict: str, images: int) -> str:
     share, low, high = (100 * each for each in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" A kind of field that makes up less than {share:.0f} % of the specimen may be on none of the {images} images."
-        f" With it, the fraction could be {low:.0f} to {high:.0f} %{ends}."
+        f" {images} images may miss a kind of field that is under {share:.0f} % of the specimen. With it, the fraction"
+        f" could be {low:.0f} to {high:.0f} %{ends}."
     )
 
 
@@ -333,7 +321,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     outlines = (
         f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
     )
-    return f" With {outlines} it is {with_them}, without {without}."
+    return f" With {outlines} it is {with_them}, without them {without}."
 
 
 def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:

@@ -219,7 +219,7 @@ class Statistics:
     unit: Annotated[Unit, meaning("of every size here")]
     n_kept: Count
     n_set_aside: Count
-    set_aside: Annotated[dict[str, Count], meaning("objects set aside, by reason")] = field(default_factory=dict)
+    set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")] = field(default_factory=dict)
     mean: float | None = None
     median: float | None = None
     sd: float | None = None

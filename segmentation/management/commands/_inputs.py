@@ -140,14 +140,14 @@ def outcome(analysis: Any) -> str:
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None or not statistics.screened:
         aside = int((~analysis.table.kept).sum())
-        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} set aside' if aside else ''}"
-    return f"{statistics.n_kept} {task.things} kept, {statistics.n_set_aside} set aside"
+        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} left out' if aside else ''}"
+    return f"{statistics.n_kept} {task.things} counted, {statistics.n_set_aside} left out"
 
 
 def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
     """Write all files that a user takes away, the same in every run but for the report's date, and timings.json.
 
-    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too.
+    keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
     """
     from segmentation.core.pipeline import DONE
     from segmentation.core.report.files import write_all

@@ -47,7 +47,7 @@ def send(client, *files, **typed):
 def pooled_of(*jobs):
     """A pooled summary in which each of the jobs has 20 particles."""
     row = {"n": 20, "n_set_aside": 1, "median": 155.4, "low": 150.0, "high": 160.0, "outlier": "", "excluded": ""}
-    between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
+    between = {"variance": 0.01, "sd": 0.1, "share": 0.25, "p": 0.3}
     return {
         **SUMMARY["statistics"],
         "intervals": {"median": [148.0, 163.0]},
@@ -261,10 +261,17 @@ class TestPage:
         sample.jobs.filter(state=FAILED).update(error="Damaged.")
         response = client.get(page_of(sample))
         page = words(response)
-        for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
+        for said in (
+            "Batch 7",
+            "155",
+            "148–163",
+            "particles of 2 images",
+            "The images agree with each other.",
+            "2 nm/px",
+        ):
             assert said in page, said
         assert "Damaged." in page
-        assert page.count('<svg viewBox="0 0 100 32"') == 2
+        assert page.count('<svg class="bars"') == 2
         assert 'id="histogram"' in page and "<span>particles of 2 images" in page
         assert f"{page_of(sample)}files/images.csv?download" in page
         assert "hx-get" not in page
@@ -322,10 +329,11 @@ class TestPage:
         page = words(client.get(f"{page_of(make_sample(QUEUED))}images/"))
         assert "<h1" not in page and "0.png" in page
 
-    def test_numbers_of_before_a_change_say_so(self, client, finished):
+    def test_while_it_runs_there_are_the_images_alone(self, client, finished):
         sample = finished()
         Sample.objects.update(state=Sample.State.QUEUED)
-        assert "the last change" in words(client.get(page_of(sample)))
+        page = words(client.get(page_of(sample)))
+        assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
 
     def test_two_hundred_images_take_few_queries(
         self, client, make_micrograph, make_sample, django_assert_max_num_queries

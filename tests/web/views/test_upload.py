@@ -77,7 +77,7 @@ class TestPlainForm:
         assert queue == [str(job.pk)]
         assert job.visitor is not None
         assert job.owner is None
-        assert client.get("/results/").context["rows"][0]["job"] == job
+        assert client.get("/results/").context["cards"][0].pk == job.pk
 
     def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
         response = send(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))
