@@ -188,11 +188,14 @@ class Lines:
             return round(100 * (top - y) / (top - bottom), 2)
 
         places = [[(right(x), down(y)) for x, y in each] for each in known]
+        steps = _round_steps(first, last)
+        if len(steps) > TICKS:  # so that their texts fit a phone
+            steps = steps[::2]
         return cls(
             tuple("M" + " L".join(f"{x} {y}" for x, y in each) if len(each) > 1 else "" for each in places),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in known[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in bars),
-            tuple(Tick(right(x), f"{x:,.12g}") for x in _few(_round_steps(first, last))),
+            tuple(Tick(right(x), f"{x:,.12g}") for x in steps),
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
             title,
             across,

@@ -104,7 +104,9 @@ class ComparedResults:
 
     def __init__(self, row: Comparison) -> None:
         self.row = row
-        self.a, self.b = (_summary(each) for each in (row.first, row.second))
+        self.a, self.b = (
+            PooledResult(side) if isinstance(side, Sample) else Result(side) for side in (row.first, row.second)
+        )
         self.names = [name_of(row.first), name_of(row.second)]
         self.result: Compared | None = row.result or None  # type: ignore[assignment]
 
@@ -218,10 +220,6 @@ def authors(job: Job) -> list[str]:
         return []
     names = job.parent.edits.filter(sequence__lte=job.corrects).exclude(author="")
     return sorted(set(names.values_list("author", flat=True)))
-
-
-def _summary(side: Row) -> ChartedSummary:
-    return PooledResult(side) if isinstance(side, Sample) else Result(side)
 
 
 def _main(result: ChartedSummary) -> dict[Any, Entry]:
