@@ -19,8 +19,8 @@ from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.ground.calibration import is_scaled
-from ..services.results.comparisons import summary_of
-from .charts import Lines
+from ..services.results.comparisons import size_of, summary_of, unit_of
+from .charts import Lines, polygon
 from .result import headline, main_number, warning_of
 from .sample import STATES, PooledResult, bars
 
@@ -150,16 +150,12 @@ def curves(sides: Sequence[Job | Sample]) -> Lines | None:
     series, kinds = [], set()
     for side in sides:
         stored = summary_of(side)
-        statistics = (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
         counts, edges = _counts(stored), (stored.get("histogram") or {}).get("edges", [])
-        bins = [
-            ((low + high) / 2, count / (high - low)) for count, low, high in zip(counts, edges, edges[1:], strict=False)
-        ]
-        top = max((height for _, height in bins), default=0.0)
-        middles = [(middle, height / top) for middle, height in bins] if top else []
-        series.append([(edges[0], 0.0), *middles, (edges[-1], 0.0)] if middles else [])
-        if middles:
-            kinds.add((statistics.get("size", "min_feret"), "px" if statistics.get("unit") == "px" else "nm"))
+        heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
+        top = max(heights, default=0.0)
+        series.append(polygon(edges, [height / top for height in heights]) if top else [])
+        if top:
+            kinds.add((size_of(side), unit_of(side)))
     if len(kinds) > 1:
         raise Refused(UNLIKE, 422)
     size, unit = next(iter(kinds), ("min_feret", "nm"))

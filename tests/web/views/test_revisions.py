@@ -89,7 +89,7 @@ def test_the_page_links_them_and_marks_the_newest(client, revise):
     assert "version 1 of 2" in page
     assert "<b>Version 1</b>" in page
     newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
-    assert "This is revision" not in newest
+    assert "This is version" not in newest
 
 
 def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
