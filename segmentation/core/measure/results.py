@@ -292,6 +292,10 @@ class Statistics:
         ):
             if (found := getattr(self, name)) is not None:
                 own[name] = found | {each: micrometres(found[each]) for each in entries}
+        if self.budget:
+            total = self.budget["median"]
+            lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}
+            own["budget"] = self.budget | {"median": total | lengths}
         ways = self.weighted.items()
         weighted = {way: _scaled(each) | {"intervals": _scaled(each["intervals"])} for way, each in ways}
         return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **own)

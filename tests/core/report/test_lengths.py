@@ -32,6 +32,8 @@ def test_every_length_is_scaled_and_nothing_else(sample):
     assert shown.fit["median"] == pytest.approx(found.fit["median"] / 1000) and shown.fit["gsd"] == found.fit["gsd"]
     assert shown.convergence["low"] == pytest.approx(np.array(found.convergence["low"]) / 1000)
     assert shown.convergence["n"] == found.convergence["n"]
+    assert shown.budget["median"]["ends"] == pytest.approx([end / 1000 for end in found.budget["median"]["ends"]])
+    assert shown.budget["median"]["expanded"] == found.budget["median"]["expanded"]
 
 
 def test_short_sizes_and_pixels_stay():
