@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.charts import Distribution, draw_histogram
+from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.lengths import in_readable_unit
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis
@@ -43,7 +42,7 @@ def test_short_sizes_and_pixels_stay():
 
 
 def test_the_histogram_is_drawn_in_micrometres(sample):
-    ax = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    ax = Sheet((4, 3)).add_axes((0.1, 0.1, 0.8, 0.8))
     shown = Distribution.of(sample)
     draw_histogram(ax, shown)
     assert "(µm)" in ax.get_xlabel() and "µm" in ax.get_title(loc="left")
