@@ -1,4 +1,4 @@
-"""A worker says that it is alive: /readyz, /metrics and the administrator read it (models.workers)."""
+"""A worker says that it is alive: /readyz, /metrics and the administrator read it (models.upkeep)."""
 
 from __future__ import annotations
 

@@ -231,6 +231,12 @@ class Result(_Measured[M]):
         return list(log["edits"])
 
     @_step
+    def similar(self, ids: Sequence[int], *, alike: float = 0.6) -> Steps[list[int]]:
+        """The ids of the objects like these in size, shape and contrast, the most alike first; for `edit`."""
+        answer = yield from self._client._json("GET", f"{self.path}/similar", params={"ids": list(ids), "alike": alike})
+        return list(answer["ids"])
+
+    @_step
     def edit(
         self, operations: Sequence[Mapping[str, Any]], *, base: int | None = None, key: str = ""
     ) -> Steps[dict[str, Any]]:

@@ -18,7 +18,7 @@ from ..models import (
 )
 from ..services.access import tokens
 from ..services.ground import staff_log
-from .base import LookOnly
+from .base import LookOnly, action, column
 
 
 @admin.register(Token)
@@ -31,13 +31,8 @@ class TokenAdmin(LookOnly):
     summary_fields = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
     actions = ("revoke",)
 
-    @admin.action(description="Revoke the selected tokens", permissions=["change"])
-    def revoke(self, request: HttpRequest, rows: QuerySet) -> None:
-        self._each(request, rows, tokens.revoke_token, "revoked")
-
-    @admin.display(description="")
-    def stored(self, token: Token) -> str:
-        return ""
+    revoke = action("Revoke the selected tokens", tokens.revoke_token, "revoked")
+    stored = column("", lambda token: "")
 
 
 @admin.register(Webhook)
@@ -55,9 +50,7 @@ class WebhookAdmin(LookOnly):
         said = ((f"{each.created:%Y-%m-%d %H:%M}", each.event, each.get_state_display(), each.answer) for each in rows)
         return format_html_join("", "<div>{} {}: {} {}</div>", said)
 
-    @admin.display(description="")
-    def stored(self, webhook: Webhook) -> str:
-        return ""
+    stored = column("", lambda webhook: "")
 
 
 @admin.register(SocialAccount)

@@ -58,6 +58,43 @@ def _plain(value: Any) -> str:
     return ", ".join(sorted(str(each) for each in value)) if many else str(value)
 
 
+def column(title: str, of: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:
+    """A column of a list, or a line of a row's page. order: the field by which the list can be sorted."""
+
+    def shown(self: Any, row: Any) -> Any:
+        return of(row)
+
+    return admin.display(shown, description=title, ordering=order)
+
+
+def opens(view: str, words: str, pk: str = "pk") -> Callable[..., Any]:
+    """A column that leads to the page of a row."""
+    return column("page", lambda row: format_html('<a href="{}">{}</a>', reverse(view, args=[getattr(row, pk)]), words))
+
+
+def action(title: str, service: Callable[..., Any], done: str, *, by: str = "") -> Callable[..., Any]:
+    """An action on selected rows: says how many went, and why the others did not.
+
+    done: what is said and logged. by: what the service calls a row; the name of its model without it.
+    """
+
+    def run(self: Any, request: HttpRequest, rows: QuerySet) -> None:
+        count, kind = 0, str(self.model._meta.model_name)
+        for row in rows:
+            before = staff_log.snapshot(row)
+            try:
+                service(**{by or kind: row})
+                count += 1
+                staff_log.note(request.user, done, row, before, staff_log.snapshot(row))
+            except services.Refused as refused:
+                name = getattr(getattr(row, "micrograph", row), "name", row)
+                self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
+        if count:
+            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
+
+    return admin.action(run, permissions=["change"], description=title)
+
+
 class LookOnly(admin.ModelAdmin):
     """Rows come from the site and change by the services only; deleting is allowed.
 
@@ -81,26 +118,6 @@ class LookOnly(admin.ModelAdmin):
         own = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
         return rows.annotate(files_size=Subquery(own.annotate(all=Sum("size")).values("all")))
 
-    def _each(
-        self, request: HttpRequest, rows: QuerySet, service: Callable[..., Any], done: str, *, by: str = ""
-    ) -> None:
-        """Use a service on every row and say how many went, and why the others did not.
-
-        by: what the service calls a row; the name of its model without it.
-        """
-        count, kind = 0, str(self.model._meta.model_name)
-        for row in rows:
-            before = staff_log.snapshot(row)
-            try:
-                service(**{by or kind: row})
-                count += 1
-                staff_log.note(request.user, done, row, before, staff_log.snapshot(row))
-            except services.Refused as refused:
-                name = getattr(getattr(row, "micrograph", row), "name", row)
-                self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
-        if count:
-            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.summary_fields, "stored"]
 
@@ -118,17 +135,9 @@ class LookOnly(admin.ModelAdmin):
         state = capital(row.get_state_display())
         return f"{state}: {truncatechars(row.error, 60)}" if row.error else state
 
-    @admin.display(description="files", ordering="files_size")
-    def results(self, row: Any) -> str:
-        return filesizeformat(row.files_size) if row.files_size else ""
-
-    @admin.display(description="size", ordering="size")
-    def bytes(self, row: Any) -> str:
-        return filesizeformat(row.size)
-
-    @admin.display(description="computing time")
-    def took(self, row: Any) -> str:
-        return duration(row.duration)
+    results = column("files", lambda row: filesizeformat(row.files_size) if row.files_size else "", "files_size")
+    bytes = column("size", lambda row: filesizeformat(row.size), "size")
+    took = column("computing time", lambda row: duration(row.duration))
 
     @admin.display(description="")
     def stored(self, row: Any) -> SafeString:
@@ -150,14 +159,15 @@ class WithLink(LookOnly):
         until = f", until {found.ends:%Y-%m-%d %H:%M}" if found and found.ends else ""
         return links.state_of(row) + until
 
-    @admin.action(description="Switch off the links of the selected rows", permissions=["change"])
-    def link_off(self, request: HttpRequest, rows: QuerySet) -> None:
-        self._each(request, rows, partial(links.change_link, off=True), "without a link", by="row")
-
-    @admin.action(description="Renew the links of the selected rows", permissions=["change"])
-    def link_renew(self, request: HttpRequest, rows: QuerySet) -> None:
-        done = "known by a new link, which its page shows"
-        self._each(request, rows, partial(links.change_link, renew=True), done, by="row")
+    link_off = action(
+        "Switch off the links of the selected rows", partial(links.change_link, off=True), "without a link", by="row"
+    )
+    link_renew = action(
+        "Renew the links of the selected rows",
+        partial(links.change_link, renew=True),
+        "known by a new link, which its page shows",
+        by="row",
+    )
 
 
 class GoesWithOthers(LookOnly):

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from .. import services
 from ..models import (
@@ -21,7 +16,7 @@ from ..models import (
 from ..presenters.dataset import DatasetPage
 from ..presenters.training import sentence_of
 from ..services.learning.trainings import cancel_training, delete_training, retry_training
-from .base import LookOnly
+from .base import LookOnly, action, column, opens
 
 
 @admin.register(Dataset)
@@ -39,29 +34,12 @@ class DatasetAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(images_count=Count("images"))
 
-    @admin.display(ordering="images_count")
-    def images(self, dataset: Any) -> int:
-        return dataset.images_count
-
-    @admin.display(description="holds")
-    def counted(self, dataset: Dataset) -> str:
-        return DatasetPage(dataset).counted
-
-    @admin.display(description="must be corrected before a training")
-    def errors(self, dataset: Dataset) -> str:
-        return " ".join(DatasetPage(dataset).errors)
-
-    @admin.display(description="worth a look")
-    def warnings(self, dataset: Dataset) -> str:
-        return " ".join(DatasetPage(dataset).warnings)
-
-    @admin.display
-    def page(self, dataset: Dataset) -> SafeString:
-        return format_html('<a href="{}">open the dataset</a>', reverse("dataset-page", args=[dataset.pk]))
-
-    @admin.action(description="Check selected datasets again", permissions=["change"])
-    def again(self, request: HttpRequest, datasets: QuerySet) -> None:
-        self._each(request, datasets, services.check_again, "waiting for the check")
+    images = column("images", lambda dataset: dataset.images_count, "images_count")
+    counted = column("holds", lambda dataset: DatasetPage(dataset).counted)
+    errors = column("must be corrected before a training", lambda dataset: " ".join(DatasetPage(dataset).errors))
+    warnings = column("worth a look", lambda dataset: " ".join(DatasetPage(dataset).warnings))
+    page = opens("dataset-page", "open the dataset")
+    again = action("Check selected datasets again", services.check_again, "waiting for the check")
 
     def delete_model(self, request: HttpRequest, obj: Dataset) -> None:
         services.delete_dataset(dataset=obj)
@@ -93,21 +71,10 @@ class TrainingAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("dataset", "owner")
 
-    @admin.display
-    def outcome(self, training: Training) -> str:
-        return sentence_of(training)
-
-    @admin.display
-    def page(self, training: Training) -> SafeString:
-        return format_html('<a href="{}">open the training</a>', reverse("training", args=[training.pk]))
-
-    @admin.action(description="Try selected trainings again", permissions=["change"])
-    def retry(self, request: HttpRequest, rows: QuerySet) -> None:
-        self._each(request, rows, retry_training, "waiting again")
-
-    @admin.action(description="Cancel selected trainings", permissions=["change"])
-    def cancel(self, request: HttpRequest, rows: QuerySet) -> None:
-        self._each(request, rows, cancel_training, "cancelled")
+    outcome = column("outcome", lambda training: sentence_of(training))
+    page = opens("training", "open the training")
+    retry = action("Try selected trainings again", retry_training, "waiting again")
+    cancel = action("Cancel selected trainings", cancel_training, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: Training) -> None:
         delete_training(training=obj)
@@ -122,6 +89,4 @@ class ModelDefaultAdmin(LookOnly):
     list_filter = ("task",)
     summary_fields = ("task", "whose", "model_name", "before", "changed")
 
-    @admin.display(description="of")
-    def whose(self, row: ModelDefault) -> str:
-        return str(row.owner) if row.owner else "the site"
+    whose = column("of", lambda row: str(row.owner) if row.owner else "the site")

@@ -27,7 +27,7 @@ from ..models import (
     Signature,
 )
 from ..presenters.result import main_number, warning_of
-from .base import GoesWithOthers, LookOnly, WithLink, image_of, preview
+from .base import GoesWithOthers, LookOnly, WithLink, action, column, image_of, opens, preview
 
 FIGURE = "figure.png"
 
@@ -72,7 +72,7 @@ class JobAdmin(WithLink):
         if job.state != Job.State.DONE:
             return ""
         kept = (job.summary.get("statistics") or {}).get("n_kept")
-        numbers = ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
+        numbers = ", ".join(filter(None, (f"{kept} counted" if kept is not None else "", main_number(job.summary))))
         return "; ".join(filter(None, (numbers, warning_of(job))))
 
     @admin.display(description="settings")
@@ -87,34 +87,18 @@ class JobAdmin(WithLink):
         address = _address(job, THUMBNAIL_FILE)
         return image_of(address) if address else preview(job.micrograph)
 
-    @admin.display(ordering="micrograph__name")
-    def image(self, job: Job) -> str:
-        return truncatechars(job.micrograph.name, 40)
-
-    @admin.display(description="pixels")
-    def dimensions(self, job: Job) -> str:
-        return f"{job.micrograph.width} × {job.micrograph.height}"
-
-    @admin.display(ordering="micrograph__size")
-    def size(self, job: Job) -> str:
-        return filesizeformat(job.micrograph.size)
+    image = column("image", lambda job: truncatechars(job.micrograph.name, 40), "micrograph__name")
+    dimensions = column("pixels", lambda job: f"{job.micrograph.width} × {job.micrograph.height}")
+    size = column("size", lambda job: filesizeformat(job.micrograph.size), "micrograph__size")
 
     @admin.display
     def figure(self, job: Job) -> SafeString | str:
         address = _address(job, FIGURE)
         return format_html('<a href="{}">figure</a>', address) if address else ""
 
-    @admin.display
-    def page(self, job: Job) -> SafeString:
-        return format_html('<a href="{}">open the result</a>', reverse("job", args=[job.pk]))
-
-    @admin.action(description="Try selected jobs again", permissions=["change"])
-    def retry(self, request: HttpRequest, jobs: QuerySet) -> None:
-        self._each(request, jobs, services.retry_job, "waiting again")
-
-    @admin.action(description="Cancel selected jobs", permissions=["change"])
-    def cancel(self, request: HttpRequest, jobs: QuerySet) -> None:
-        self._each(request, jobs, services.cancel_job, "cancelled")
+    page = opens("job", "open the result")
+    retry = action("Try selected jobs again", services.retry_job, "waiting again")
+    cancel = action("Cancel selected jobs", services.cancel_job, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         services.delete_job(job=obj, signed=True)
@@ -137,21 +121,14 @@ class SampleAdmin(WithLink):
         own = super().get_queryset(request).select_related("owner")
         return own.annotate(image_count=Count("jobs__micrograph", distinct=True))
 
-    @admin.display(ordering="image_count")
-    def images(self, sample: Any) -> int:
-        return sample.image_count
-
-    @admin.display
-    def page(self, sample: Sample) -> SafeString:
-        return format_html('<a href="{}">open the sample</a>', reverse("sample-page", args=[sample.pk]))
-
-    @admin.action(description="Try failed images of selected samples again, and pool", permissions=["change"])
-    def retry(self, request: HttpRequest, samples: QuerySet) -> None:
-        self._each(request, samples, services.retry_failed, "pooled anew, with the images that had failed")
-
-    @admin.action(description="Cancel the remaining images of selected samples", permissions=["change"])
-    def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
-        self._each(request, samples, services.cancel_sample, "cancelled")
+    images = column("images", lambda sample: sample.image_count, "image_count")
+    page = opens("sample-page", "open the sample")
+    retry = action(
+        "Try failed images of selected samples again, and pool",
+        services.retry_failed,
+        "pooled anew, with the images that had failed",
+    )
+    cancel = action("Cancel the remaining images of selected samples", services.cancel_sample, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: Sample) -> None:
         services.delete_sample(sample=obj, signed=True)
@@ -181,21 +158,14 @@ class UploadAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
 
-    @admin.display(description="")
-    def picture(self, micrograph: Micrograph) -> SafeString:
-        return preview(micrograph)
-
-    @admin.display(ordering="width")
-    def pixels(self, micrograph: Micrograph) -> str:
-        return f"{micrograph.width} × {micrograph.height}" if micrograph.width else ""
-
-    @admin.display(description="scale in file or image")
-    def scale(self, micrograph: Micrograph) -> str:
-        return calibration_words(micrograph.own_calibration, detail=False)
-
-    @admin.display(ordering="analyses")
-    def analyses(self, micrograph: Any) -> int:
-        return micrograph.analyses
+    picture = column("", lambda micrograph: preview(micrograph))
+    pixels = column(
+        "pixels", lambda micrograph: f"{micrograph.width} × {micrograph.height}" if micrograph.width else "", "width"
+    )
+    scale = column(
+        "scale in file or image", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False)
+    )
+    analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 
 @admin.register(Signature)
@@ -213,13 +183,8 @@ class SignatureAdmin(GoesWithOthers):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("job__micrograph")
 
-    @admin.display(ordering="job__micrograph__name")
-    def image(self, signature: Signature) -> str:
-        return truncatechars(signature.job.micrograph.name, 40)
-
-    @admin.display
-    def page(self, signature: Signature) -> SafeString:
-        return format_html('<a href="{}">open the result</a>', reverse("job", args=[signature.job_id]))
+    image = column("image", lambda signature: truncatechars(signature.job.micrograph.name, 40), "job__micrograph__name")
+    page = opens("job", "open the result", "job_id")
 
 
 @admin.register(Segmentation)
@@ -234,13 +199,8 @@ class SegmentationAdmin(GoesWithOthers):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
 
-    @admin.display(ordering="micrograph__name")
-    def image(self, found: Segmentation) -> str:
-        return truncatechars(found.micrograph.name, 40)
-
-    @admin.display(description="jobs", ordering="measured")
-    def measured(self, found: Any) -> int:
-        return found.measured
+    image = column("image", lambda found: truncatechars(found.micrograph.name, 40), "micrograph__name")
+    measured = column("jobs", lambda found: found.measured, "measured")
 
 
 def _address(job: Any, *names: str) -> str | None:

@@ -50,10 +50,10 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
-    found = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
-    rows = list(found)
+    listed = Paginator(Dataset.objects.filter(Q(owner=request.user) | Q(shared=True)), A_PAGE).get_page(page)
+    rows = list(listed)
     prefetch_related_objects(rows, IMAGES)
-    return {"count": found.paginator.count, "datasets": rows}
+    return {"count": listed.paginator.count, "datasets": rows}
 
 
 @router.post(
@@ -81,9 +81,9 @@ def dataset(request: HttpRequest, pk: UUID) -> Any:
 @router.patch("/{uuid:pk}", url_name="dataset", response=ONE, openapi_extra=takes(Described, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Describe it otherwise, or share it; what is not sent stays as it is."""
-    found = own(request, _dataset(pk))
+    row = own(request, _dataset(pk))
     said = json_body(request, Described).model_dump(exclude_none=True)
-    return _changed(found, partial(services.change_dataset, dataset=found, **said))
+    return _changed(row, partial(services.change_dataset, dataset=row, **said))
 
 
 @router.delete("/{uuid:pk}", url_name="dataset", response={204: None, **refusals(403, 404)})
@@ -113,7 +113,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset once; a new
     result of it takes the place of the old.
     """
-    found = own(request, _dataset(pk))
+    row = own(request, _dataset(pk))
     if request.content_type == JSON:
         said = json_body(request, TrainingData).model_dump()
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=said.pop("job")).first()
@@ -126,14 +126,14 @@ def add(request: HttpRequest, pk: UUID) -> Any:
             raise Refused(NO_FILE, 422)
         ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
         give = partial(services.add_archive, file=file, **ticked)
-    return Status(202, _changed(found, partial(give, dataset=found, user=request.user)))
+    return Status(202, _changed(row, partial(give, dataset=row, user=request.user)))
 
 
 @router.post("/{uuid:pk}/check", url_name="dataset-check", response={202: schemas.Dataset, **refusals(403, 404)})
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Try once more what could not be written, and check the whole again."""
-    found = own(request, _dataset(pk))
-    return Status(202, _changed(found, partial(services.check_again, dataset=found)))
+    row = own(request, _dataset(pk))
+    return Status(202, _changed(row, partial(services.check_again, dataset=row)))
 
 
 @router.patch(
@@ -141,9 +141,9 @@ def check(request: HttpRequest, pk: UUID) -> Any:
 )
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Say which specimen or session an image is of."""
-    found, chosen = _image(request, pk, image)
+    row, chosen = _image(request, pk, image)
     said = json_body(request, ImageGroup)
-    return _changed(found, partial(services.group_image, image=chosen, group=said.group))
+    return _changed(row, partial(services.group_image, image=chosen, group=said.group))
 
 
 @router.delete("/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response={204: None, **refusals(403, 404)})
@@ -171,11 +171,11 @@ def _dataset(pk: UUID) -> Dataset | None:
 
 
 def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, DatasetImage]:
-    found = own(request, _dataset(pk))
-    return found, get_object_or_404(found.images.select_related("dataset"), pk=image)
+    row = own(request, _dataset(pk))
+    return row, get_object_or_404(row.images.select_related("dataset"), pk=image)
 
 
-def _changed(found: Dataset, service: Callable[[], object]) -> Dataset:
+def _changed(row: Dataset, service: Callable[[], object]) -> Dataset:
     service()
-    found.refresh_from_db()
-    return found
+    row.refresh_from_db()
+    return row

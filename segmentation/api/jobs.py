@@ -36,12 +36,11 @@ from .sending import (
     OneImage,
     Sign,
     a_file,
-    changed_settings,
     json_body,
     refusals,
     sent_fields,
+    sent_settings,
     takes,
-    valid_settings,
 )
 
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -69,7 +68,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     file = request.FILES.get("file")
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
-    settings = valid_settings(request, OneImage)
+    settings = sent_settings(request.POST.dict(), OneImage, request.user)
     requested = _asked(request)
     who, key = identify(request), key_of(request)
     micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
@@ -136,7 +135,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     sent = sent_fields(request)
-    edited, file = SWITCH.get(sent.pop("edits", "off")), request.FILES.get("outlines")
+    edited, file = {True: True, False: False, **SWITCH}.get(sent.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
     if "outlines" in sent:
@@ -146,8 +145,9 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     calibration = stated_calibration(parent)
     try:
         if "width" in sent:
-            calibration = calibration_for(sent.pop("width"), "typed", parent.micrograph)
-        settings = changed_settings(parent.get_settings(), sent, calibration, request.user)
+            calibration = calibration_for(str(sent.pop("width")), "typed", parent.micrograph)
+        settings = sent_settings(sent, Changes, request.user, parent.get_settings())
+        settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
@@ -197,6 +197,27 @@ def labels(
     ids, counts = now.every_run(top, bottom)
     head = np.array([now.width, height, top, bottom, base, now.next_id], "<i4")
     return serve_packed(request, head.tobytes() + np.column_stack([ids, counts]).astype("<i4").tobytes())
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:pk}/similar",
+    url_name="similar",
+    response={200: schemas.Similar, **refusals(404, 409, 422)},
+)
+def similar(
+    request: HttpRequest,
+    pk: UUID,
+    ids: Annotated[list[int], Query(..., min_length=1, max_length=100, description="Objects to be compared with.")],
+    alike: float = Query(0.6, ge=0, le=1, description="How alike an object is at least."),
+) -> Any:
+    """The objects like these, in size, shape and contrast: all that a correction of them may name, such as delete.
+
+    They were compared as they were measured; of a corrected object its automatic outline counts.
+    """
+    near = services.alike_in(visible(request, job_of(pk)), ids)
+    chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
+    return {"ids": list(chosen), "alike": list(chosen.values())}
 
 
 @router.api_operation(

@@ -37,8 +37,8 @@ from .sending import (
     a_file,
     json_body,
     refusals,
+    sent_settings,
     takes,
-    valid_settings,
 )
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
@@ -58,7 +58,7 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
-    settings, scale = valid_settings(request, NewSample), _scale(request)
+    settings, scale = sent_settings(request.POST.dict(), NewSample, request.user), _scale(request)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes

@@ -221,6 +221,13 @@ class Objects(Schema):
     set_aside: dict[str, str] = Field(description="By id the reason of a person.")
 
 
+class Similar(Schema):
+    """Objects that are like those that were named, the most alike first; one entry of the lists for each."""
+
+    ids: list[int]
+    alike: list[float] = Field(description="1 for the named ones themselves; 0 for nothing in common.")
+
+
 class Edited(Schema):
     base: int = Field(description="The number of the last edit.")
     made: list[list[int]] = Field(description="For each operation the objects that it touched and that still stand.")

@@ -14,12 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
-from ..core.micrograph.types import Calibration
 from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import SettingsForm, laboratory_of, models_by_task, with_laboratory
+from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_laboratory
 from ..services import Refused
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.results.edits import MOST
@@ -282,25 +281,22 @@ def refusals(*statuses: int) -> dict[int, Any]:
     return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 
 
-def valid_settings(request: HttpRequest, body: type[Body]) -> AnalysisSettings:
-    """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them."""
-    sent = _with_model(request.POST.dict(), request.user)
-    form = SettingsForm(with_laboratory(sent, laboratory_of(request.user)), user=request.user)
-    _refuse_unknown(sent, body, form)
-    return _checked(form).settings()
-
-
-def changed_settings(
-    old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None, user: Any
+def sent_settings(
+    sent: dict[str, Any], body: type[Body], user: Any, old: AnalysisSettings | None = None
 ) -> AnalysisSettings:
-    """Settings with some of them as sent, by the names of the form; Refused with what is wrong with them."""
-    sent = _with_model(sent, user, old.task)
-    form = SettingsForm({**SettingsForm(stands_for=old, user=user).initial, **sent}, kept=old, user=user)
-    _refuse_unknown(sent, Changes, form)
-    return _checked(form).settings(calibration)
+    """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them. old:
+    those that stay where nothing is sent."""
+    sent = _with_model(sent, user, old.task if old else "")
+    names = {setting.name for task in every() for setting in settings_of_task(task)}
+    if unknown := sorted(set(sent) - names - set(body.model_fields)):
+        raise Refused(f"There is no field named {unknown[0]}.")
+    try:
+        return settings_sent(sent if old else with_laboratory(sent, laboratory_of(user)), user, old)
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
 
 
-def _with_model(sent: dict[str, str], user: Any, now: str = "") -> dict[str, str]:
+def _with_model(sent: dict[str, Any], user: Any, now: str = "") -> dict[str, Any]:
     """The fields with a model in place of `task`: its default, where none is named. now: the kind of analysis that
     stays with its model where nothing else is sent. Refused where task and model contradict each other."""
     task, model = sent.get("task", ""), sent.get("model", "")
@@ -316,19 +312,7 @@ def _with_model(sent: dict[str, str], user: Any, now: str = "") -> dict[str, str
     return {**sent, "model": model or models[task][0]}
 
 
-def _refuse_unknown(sent: Any, body: type[Body], form: SettingsForm) -> None:
-    plain = {each.name for task in every() for each in settings_of_task(task)}
-    if unknown := sorted(set(sent) - set(form.fields) - plain - set(body.model_fields)):
-        raise Refused(f"There is no field named {unknown[0]}.")
-
-
-def _checked(form: SettingsForm) -> SettingsForm:
-    if not form.is_valid():
-        raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
-    return form
-
-
-def sent_fields(request: HttpRequest) -> dict[str, str]:
+def sent_fields(request: HttpRequest) -> dict[str, Any]:
     """The fields of a request, sent as a form or as a JSON object with plain values; Refused where it is neither."""
     if request.content_type != "application/json":
         return request.POST.dict()
@@ -338,10 +322,4 @@ def sent_fields(request: HttpRequest) -> dict[str, str]:
         sent = None
     if not isinstance(sent, dict) or any(isinstance(value, dict | list) for value in sent.values()):
         raise Refused(PLAIN_OBJECT)
-    return {name: _written(value) for name, value in sent.items()}
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "" if value is None else str(value)
+    return {name: "" if value is None else value for name, value in sent.items()}

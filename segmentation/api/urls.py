@@ -153,7 +153,14 @@ def reference(request: HttpRequest) -> HttpResponse:
     """The document as a page."""
     made = document()
     operations = [
-        {"method": method.upper(), "path": where, "fields": _fields(operation), **operation}
+        {
+            "method": method.upper(),
+            "path": where,
+            "short": (short := where.removeprefix("/api/v1")),
+            "group": short.split("/")[1].partition(".")[0],
+            "fields": _fields(operation),
+            **operation,
+        }
         for where, methods in made["paths"].items()
         for method, operation in methods.items()
     ]

@@ -43,21 +43,21 @@ def combine(
     that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
     known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
     """
-    members = sorted(members, key=lambda each: rank(each.name, each.sha256))
-    left_out = sorted(left_out, key=lambda each: rank(each.name, each.sha256))
-    names = unique_names([*(each.name for each in members), *(each.name for each in left_out)])
+    members = sorted(members, key=lambda image: rank(image.name, image.sha256))
+    left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
+    names = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    task, fields = tasks.find(members[0].record.task), [_field(each, edge) for each in members]
-    excluded, scaled = without_scale(tables), [each for each in members if each.calibration.is_known]
+    task, fields = tasks.find(members[0].record.task), [_field(member, edge) for member in members]
+    excluded, scaled = without_scale(tables), [member for member in members if member.calibration.is_known]
     counted = scaled or members  # other members cannot count together with these
-    calibration = common_calibration([each.calibration for each in counted])
+    calibration = common_calibration([member.calibration for member in counted])
     if task.pool_fields:
         places = [number for number, why in enumerate(excluded) if not why]
         for number, why in zip(places, cannot_join([fields[number] for number in places]), strict=True):
             excluded[number] = why
     used = [number for number, why in enumerate(excluded) if not why]
-    sizes, pooled = [each.sized for each in members], None
+    sizes, pooled = [member.sized for member in members], None
     if task.screened or (task.size and any(sizes[number].kept.any() for number in used)):
         pooled = pool(
             sizes,
@@ -75,12 +75,12 @@ def combine(
         )
     rows = pooled.images if pooled and pooled.screened else [None] * len(members)
     images = [
-        _image(named, each.sha256, each, why, pooled, row)
-        for named, each, why, row in zip(names, members, excluded, rows, strict=False)
+        _image(title, member.sha256, member, why, pooled, row)
+        for title, member, why, row in zip(names, members, excluded, rows, strict=False)
     ]
     images += [
-        _image(named, each.sha256, each.member, each.reason, pooled)
-        for named, each in zip(names[len(members) :], left_out, strict=True)
+        _image(title, image.sha256, image.member, image.reason, pooled)
+        for title, image in zip(names[len(members) :], left_out, strict=True)
     ]
     notes = notes_on([tables[number] for number in used], excluded, task.things)
     sample = SampleAnalysis(
@@ -117,7 +117,7 @@ def _numbers(
     uncertainty = calibration.standard_uncertainty or 0.0
     values = pooled_quantities(chosen, task.pool_fields, chosen[0].table.unit, uncertainty)
     figures = task.figures if pooled else {}
-    return values | {own: pooled.value(figure) for own, figure in figures.items() if pooled and own in values}
+    return values | {number: pooled.value(figure) for number, figure in figures.items() if pooled and number in values}
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
@@ -160,8 +160,8 @@ def _image(
         return SampleImage(name, sha256, member, **member.counts, excluded=excluded)
     row = row or row_of(member.table, name, pooled.size, edge=pooled.edge, seed=SEED, excluded=excluded)
     sizes = ("median", "low", "high") if member.table.unit != pooled.unit else ()
-    said: dict[str, Any] = {name: value for name, value in row.items() if name not in sizes}
-    return SampleImage(sha256=sha256, member=member, **said)
+    numbers: dict[str, Any] = {name: value for name, value in row.items() if name not in sizes}
+    return SampleImage(sha256=sha256, member=member, **numbers)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

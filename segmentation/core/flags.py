@@ -25,7 +25,7 @@ class Flag:
     text: str
     short: Annotated[str, Field(description="beside the numbers; empty of a mere note")] = ""
     doubt: Annotated[bool, Field(description="whether it puts the numbers in doubt")] = False
-    reason: Annotated[str, Field(description="it means what was set aside for this reason; empty: for none")] = ""
+    reason: Annotated[str, Field(description="it means what was left out for this reason; empty: for none")] = ""
     ids: Annotated[tuple[int, ...], Field(description="labels of the outlines that it means")] = ()
 
     def __post_init__(self) -> None:

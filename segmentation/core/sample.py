@@ -219,9 +219,9 @@ class SampleAnalysis:
 
     @property
     def extent(self) -> str:
-        """How many images and objects the numbers include: "3 images, 1,024 grains kept"."""
+        """How many images and objects the numbers include: "3 images, 1,024 grains counted"."""
         counts = [image.n for image, _ in self.counted if image.n is not None]
-        kept = f", {sum(counts):,} {self.task.things} kept" if counts else ""
+        kept = f", {sum(counts):,} {self.task.things} counted" if counts else ""
         return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{kept}"
 
     @property

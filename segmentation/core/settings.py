@@ -88,8 +88,8 @@ class MeasurementSettings(Settings):
     )
     measure_unlike: bool = Field(
         False,
-        title="Measure images unlike the data",
-        description="Give numbers even if the image looks unlike the training images of the model.",
+        title="Measure unusual pictures",
+        description="Give numbers even if the picture looks unlike those from which the model learnt.",
         json_schema_extra={"scripts": True},
     )
     field_spread: float = Field(

@@ -94,7 +94,7 @@ class Setting:
         else:
             value = number_of(said) if self.number else math.nan
         if not (math.isfinite(value) and self.least <= value <= self.greatest):
-            raise ValueError(f"“{self.title}” takes {self.takes}, not “{_shortly(said)}”.")
+            raise BadSetting(self, said)
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
@@ -112,6 +112,14 @@ class Setting:
     def change(self, value: Any) -> str:
         """Title and value in a line."""
         return f"{self.title[:1].lower()}{self.title[1:]}: {self.says(value)}"
+
+
+class BadSetting(ValueError):
+    """A text that is no value of its setting."""
+
+    def __init__(self, setting: Setting, text: str) -> None:
+        super().__init__(f"“{setting.title}” takes {setting.takes}, not “{_shortly(text)}”.")
+        self.setting = setting
 
 
 def number_of(text: str) -> float:
@@ -169,10 +177,14 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
 
 
-def analysis_settings(task: Task, **values: Any) -> AnalysisSettings:
-    """The settings of these values; raises ValueError with a sentence."""
+def read_settings(task: Task, sent: Mapping[str, Any]) -> AnalysisSettings:
+    """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
+    values as they are. Raises ValueError with a sentence, BadSetting for a text."""
+    settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in sent}
+    values = {name: sent[name] for name in settings}
+    texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}
     try:
-        return AnalysisSettings.of(task.name, **values)
+        return AnalysisSettings.of(task.name, **values | texts)
     except ValidationError as error:
         raise ValueError(sentence(error)) from None
 

@@ -16,8 +16,9 @@ from ..core.network import cards
 from ..core.settings import DEFAULT_MODEL, LABORATORY, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
-from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
+from ..core.typed import GAP, SIZE, Setting, number_of, read_settings, settings_of
 from ..models import Laboratory
+from ..plain import plain
 from ..services.ground.calibration import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, default_first, offered
 
@@ -51,6 +52,22 @@ def _with(
     tasks = {task.name: (task, choices) for task, choices in offered}
     task, choices = tasks.get(settings.task, (find(settings.task), []))
     return list({**tasks, task.name: (task, [*choices, gone])}.values())
+
+
+def settings_sent(sent: Mapping[str, Any], user: Any, before: AnalysisSettings | None = None) -> AnalysisSettings:
+    """The settings that a script or a button sends by their plain names. before: those of a result, which stay where
+    nothing is sent; of another kind of analysis only those that every kind has. Raises ValueError with a sentence."""
+    offered = _with(before, models_by_task(user))
+    model = sent.get("model") or (before.segmentation.model if before else offered[0][1][0][0])
+    task = next((task for task, choices in offered if model in dict(choices)), None)
+    if task is None:
+        raise ValueError(NO_MODEL)
+    values = before.as_dict() if before else {}
+    if before and task.name != before.task:
+        everyones = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
+        values = {name: value for name, value in values.items() if name in everyones}
+    values |= {name: plain(value) if isinstance(value, str) else value for name, value in sent.items()}
+    return with_site_uncertainty(read_settings(task, {**values, "model": model}))
 
 
 class SettingField(forms.CharField):
@@ -125,8 +142,7 @@ class FormSetting:
 class SettingsForm(forms.Form):
     """All settings but the calibration, which belongs to one image.
 
-    The settings of the first kind of analysis have their plain names, those of another the kind's before it, "phases.";
-    scripts, which send those of the model's kind only, use plain names for all.
+    The settings of the first kind of analysis have their plain names, those of another the kind's before it, "phases.".
     """
 
     model = forms.ChoiceField(required=False, error_messages={"invalid_choice": NO_MODEL})
@@ -165,19 +181,9 @@ class SettingsForm(forms.Form):
             for word in each.setting.with_gap:
                 self.fields[each.typed_in(word)] = forms.CharField(required=False)
         if data is not None:
-            self.is_bound, self.data = True, self._under_own_names(data)
+            self.is_bound, self.data = True, data
         elif stands_for:
             self.initial = self.texts_of(stands_for)
-
-    def _under_own_names(self, data: Mapping[str, str]) -> dict[str, str]:
-        """The sent values; the plain names of scripts are replaced by those of the fields."""
-        sent = {name: data[name] for name in data}
-        of_a_page = any(name.startswith(f"{self.task.name}.") for name in sent)
-        for each in self.chosen:
-            plain = each.setting.name
-            if plain in sent and not (each.task and of_a_page):
-                sent.setdefault(each.name, sent[plain])
-        return sent
 
     @property
     def chosen(self) -> list[FormSetting]:
@@ -211,7 +217,7 @@ class SettingsForm(forms.Form):
         if not self.errors:
             values = {each.setting.name: data[each.name] for each in self.chosen}
             try:
-                self._settings = analysis_settings(self.task, model=data["model"] or self._usual, **values)
+                self._settings = read_settings(self.task, {**values, "model": data["model"] or self._usual})
             except ValueError as error:
                 self.add_error(None, str(error))
         return data

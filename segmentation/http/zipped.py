@@ -26,7 +26,9 @@ class Zipped:
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
         jobs = list(jobs)
         self._samples = [(sample, files) for sample in samples if (files := _offered(sample, "sample"))]
-        self._stored = [(job, files) for job in jobs if (files := _files(job))]
+        self._stored = [
+            (job, files) for job in jobs if job.state == Job.State.DONE and (files := _offered(job, "image"))
+        ]
         self.finished = len(self._stored)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]
@@ -65,11 +67,6 @@ class Zipped:
                 yield f"{folder}/{artifact.name}", content
         if missing:
             yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
-
-
-def _files(job: Job) -> list[StoredFile]:
-    """The files of a result to be taken away, but for the bundle of them all."""
-    return _offered(job, "image") if job.state == Job.State.DONE else []
 
 
 def _offered(row: Job | Sample, of: Of) -> list[StoredFile]:

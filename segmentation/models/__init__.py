@@ -44,13 +44,10 @@ from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage
 from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, Proposals, recent_pace
-from .links import Link
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
-from .removals import Removal
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
 from .signatures import Signature
-from .staff_actions import StaffAction
 from .tokens import Delivery, Laboratory, Token, Webhook
 from .trainings import ModelDefault, Training, TrainingFile
-from .workers import WorkerProcess
+from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -141,43 +141,10 @@ def _few(steps: list[float]) -> list[float]:
     return steps[::2] if len(steps) > TICKS else steps
 
 
-@dataclass(frozen=True)
-class Overlay:
-    """Two histograms by number over each other, as paths in a box of 100 by 100. at: where the cumulative curves differ
-    most, in per cent of the axis; None if not known."""
-
-    first: str
-    second: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    at: float | None
-    title: str
-
-    @classmethod
-    def of(cls, curves: Mapping[str, Any], at: float | None, title: str) -> Overlay:
-        """curves: a `core.compare.results.Curves`."""
-        low, high = curves["edges"][0], curves["edges"][-1]
-        most = 1.06 * max(*curves["first"], *curves["second"])
-
-        def across(size: float) -> float:
-            return round(100 * (size - low) / (high - low), 2)
-
-        def steps(shares: list[float]) -> str:
-            tops = "".join(
-                f"V{100 * (1 - share / most):.2f}H{across(edge):.2f}"
-                for share, edge in zip(shares, curves["edges"][1:], strict=True)
-            )
-            return f"M0 100{tops}V100"
-
-        ticks = tuple(Tick(round(100 * (1 - share / most), 2), per_cent(share)) for share in _round_steps(0, most))
-        return cls(
-            steps(curves["first"]),
-            steps(curves["second"]),
-            tuple(Tick(across(size), f"{size:g}") for size in _round_steps(low, high)),
-            ticks,
-            None if at is None else across(at),
-            title,
-        )
+def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float | None]]:
+    """A histogram as the line over the middles of its bins."""
+    bins = zip(edges, edges[1:], heights, strict=False)
+    return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
 
 @dataclass(frozen=True)
@@ -221,11 +188,14 @@ class Lines:
             return round(100 * (top - y) / (top - bottom), 2)
 
         places = [[(right(x), down(y)) for x, y in each] for each in known]
+        steps = _round_steps(first, last)
+        if len(steps) > TICKS:  # so that their texts fit a phone
+            steps = steps[::2]
         return cls(
             tuple("M" + " L".join(f"{x} {y}" for x, y in each) if len(each) > 1 else "" for each in places),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in known[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in bars),
-            tuple(Tick(right(x), f"{x:,.12g}") for x in _few(_round_steps(first, last))),
+            tuple(Tick(right(x), f"{x:,.12g}") for x in steps),
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
             title,
             across,

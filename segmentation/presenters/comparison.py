@@ -21,7 +21,7 @@ from ..core.report.wording import capital, per_cent
 from ..models import Comparison, Job, Sample
 from ..models.comparisons import Compared as Row
 from ..services.results.comparisons import name_of
-from .charts import ChartedSummary, Overlay
+from .charts import ChartedSummary, Lines, polygon
 from .result import Result, warning_of
 from .sample import PooledResult
 
@@ -104,7 +104,9 @@ class ComparedResults:
 
     def __init__(self, row: Comparison) -> None:
         self.row = row
-        self.a, self.b = (_summary(each) for each in (row.first, row.second))
+        self.a, self.b = (
+            PooledResult(side) if isinstance(side, Sample) else Result(side) for side in (row.first, row.second)
+        )
         self.names = [name_of(row.first), name_of(row.second)]
         self.result: Compared | None = row.result or None  # type: ignore[assignment]
 
@@ -138,13 +140,16 @@ class ComparedResults:
         return self.result is not None and self.result["how"] == "independent"
 
     @property
-    def overlay(self) -> Overlay | None:
-        """Both distributions in one chart."""
-        if not self.result or not self.result["curves"]:
+    def overlay(self) -> Lines | None:
+        """Both distributions in one chart, with a line where they differ most."""
+        if not self.result or not (curves := self.result["curves"]):
             return None
-        at = self.result["distance"]["at"] if self.result["distance"] else None
-        size = known_column(self.result["size"])
-        return Overlay.of(self.result["curves"], at, f"{size.title}, {self.result['unit']}")
+        shares = [[100 * share for share in curves[side]] for side in ("first", "second")]
+        distance = self.result["distance"]
+        at = [(distance["at"], 0.0, max(map(max, shares)))] if distance else []
+        title = f"{known_column(self.result['size']).title}, {self.result['unit']}"
+        chart = Lines.of([polygon(curves["edges"], each) for each in shares], title, "", at, from_zero=True)
+        return chart and replace(chart, words="Both size distributions by number.")
 
     @property
     def places(self) -> list[PlaceRow]:
@@ -215,10 +220,6 @@ def authors(job: Job) -> list[str]:
         return []
     names = job.parent.edits.filter(sequence__lte=job.corrects).exclude(author="")
     return sorted(set(names.values_list("author", flat=True)))
-
-
-def _summary(side: Row) -> ChartedSummary:
-    return PooledResult(side) if isinstance(side, Sample) else Result(side)
 
 
 def _main(result: ChartedSummary) -> dict[Any, Entry]:

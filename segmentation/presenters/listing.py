@@ -19,8 +19,8 @@ from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.ground.calibration import is_scaled
-from ..services.results.comparisons import summary_of
-from .charts import Lines
+from ..services.results.comparisons import size_of, summary_of, unit_of
+from .charts import Lines, polygon
 from .result import headline, main_number, warning_of
 from .sample import STATES, PooledResult, bars
 
@@ -145,22 +145,17 @@ def _counts(stored: dict[str, Any]) -> list[int]:
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:
-    """The distributions of several results over each other, each as a polygon of the same area; a result that stores no
+    """The distributions of several results over each other, each as a polygon whose top is 1; a result that stores no
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
     series, kinds = [], set()
     for side in sides:
         stored = summary_of(side)
-        statistics = (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
         counts, edges = _counts(stored), (stored.get("histogram") or {}).get("edges", [])
-        total = sum(counts)
-        middles = [
-            ((low + high) / 2, count / total / (high - low))
-            for count, low, high in zip(counts, edges, edges[1:], strict=False)
-            if total
-        ]
-        series.append([(edges[0], 0.0), *middles, (edges[-1], 0.0)] if middles else [])
-        if middles:
-            kinds.add((statistics.get("size", "min_feret"), "px" if statistics.get("unit") == "px" else "nm"))
+        heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
+        top = max(heights, default=0.0)
+        series.append(polygon(edges, [height / top for height in heights]) if top else [])
+        if top:
+            kinds.add((size_of(side), unit_of(side)))
     if len(kinds) > 1:
         raise Refused(UNLIKE, 422)
     size, unit = next(iter(kinds), ("min_feret", "nm"))

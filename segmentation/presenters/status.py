@@ -27,7 +27,9 @@ def status_of(job: Job) -> Status:
     if job.state == Job.State.QUEUED and not job.ready:
         return Status("Reading the image", "We first read its size and scale.")
     if job.state == Job.State.QUEUED:
-        return Status("Waiting for its turn", _waiting(job))
+        position = job.position()
+        place = "next in the queue" if position in (None, 1) else f"number {position} in the queue"
+        return Status("Waiting for its turn", _line(place, job))
     if job.state == Job.State.RUNNING:
         done = round(100 * job.progress)
         return Status(capital(job.stage or "starting"), _line(f"{done} % done", job), done)
@@ -36,12 +38,6 @@ def status_of(job: Job) -> Status:
     if job.state == Job.State.CANCELLED:
         return Status("Cancelled", "The analysis was stopped. The image is kept, so you can try again.")
     return Status("Done", "The result is ready.", 100)
-
-
-def _waiting(job: Job) -> str:
-    position = job.position()
-    place = "next in the queue" if position in (None, 1) else f"number {position} in the queue"
-    return _line(place, job)
 
 
 def _line(now: str, job: Job) -> str:

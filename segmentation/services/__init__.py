@@ -29,7 +29,7 @@ from .results.after_inspection import (
 )
 from .results.combined import combined_table
 from .results.comparisons import comparison_of, found_for
-from .results.edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of
+from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of
 from .results.exports import file_of, named, publish_export, unwritten
 from .results.imports import import_outlines
 from .results.intake import Intake, receive_files

@@ -24,7 +24,7 @@ from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words
-from ..forms.settings import SettingsForm
+from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import ask_to_delete, own_job, refused, reload_if_gone, see_other, visible_job
 from ..http.links import link_page
 from ..http.serving import files_of, serve_artifact, serve_shown, serve_text, serve_tile
@@ -68,6 +68,7 @@ from .calibration import acquired
 from .revisions import revisions, sample_of
 
 SOON = timedelta(seconds=5)
+JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
 PLACES = frozenset(map(str, range(MOST)))
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."
@@ -94,7 +95,11 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": found, "late": True})
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "_status.html", _state(found))
+    context = _state(found)
+    if "unseen" in request.GET and found.micrograph.preview:
+        line = calibration_words(used_calibration(found), detail=False)
+        context |= {"first_seen": True, "calibration_line": line}
+    return render(request, "_status.html", context)
 
 
 @require_safe
@@ -131,7 +136,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = own_job(request, pk, "delete")
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
-        stay = f" Its other revisions ({others}) and the image stay." if others else ""
+        stay = f" Its other versions ({others}) and the image stay." if others else ""
         pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
         taught = found.dataset_images.count()
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
@@ -184,13 +189,11 @@ def rerun(request: HttpRequest, found: Job) -> HttpResponse:
 @of_read_image
 def change(request: HttpRequest, found: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
-    old = found.get_settings()
-    sent = {**SettingsForm(stands_for=old, user=request.user).initial, **request.POST.dict()}
-    form = SettingsForm(sent, kept=old, user=request.user)
-    if not form.is_valid():
-        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
-        return refused(request, Refused(sentence), reverse("job", args=[found.pk]))
-    return _again(request, found, form.settings(stated_calibration(found)))
+    try:
+        settings = settings_sent(request.POST, request.user, found.get_settings())
+    except ValueError as error:
+        return refused(request, Refused(str(error)), reverse("job", args=[found.pk]))
+    return _again(request, found, settings.with_(calibration=stated_calibration(found)))
 
 
 @of_read_image
@@ -392,8 +395,9 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     if not found.is_done:
         return render(request, "job.html", context, status=status)
     parent = found.parent if any(each.job == found.parent for each in listed) else None
+    just_done = found.finished is not None and timezone.now() - found.finished < JUST_DONE
     is_example = found.micrograph.sha256 == sample_sha256()
-    context |= {**_files(found), "parent": parent, "is_example": is_example}
+    context |= {**_files(found), "parent": parent, "is_example": is_example, "just_done": just_done}
     return render(request, "result.html", context, status=status)
 
 

@@ -75,7 +75,7 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
         number,
         job,
         capital(_changed(job, before, here.micrograph)),
-        f"{statistics['n_kept']} kept" if statistics and statistics.get("screened", True) else outcome,
+        f"{statistics['n_kept']} counted" if statistics and statistics.get("screened", True) else outcome,
         main_number(job.summary) if done else "",
         job.pk == here.pk,
         number == len(jobs),

@@ -269,9 +269,7 @@ def _one_sample(sent: Submission) -> HttpResponse:
     """All images as one sample: what is no image is noted there and holds up nothing."""
     request = sent.request
     asked = _asked(sent) if sent.own_scales else {}
-    gone = any(problem.sentence == GONE for problem in sent.problems)
-    unfit = gone or not sent.uploads or sent.width_errors or sent.questions
-    if unfit or not sent.form.is_valid() or not sent.sample.is_valid():
+    if sent.problems or sent.width_errors or sent.questions or not sent.form.is_valid() or not sent.sample.is_valid():
         return _again(sent)
     try:
         sample = create_sample(

@@ -102,7 +102,7 @@ def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
     for name, reason in (("bad.npy", "fractions such as"), ("stack.npy", "5 planes")):
         assert reason in rows[name]["excluded"]
         assert rows[name]["sha256"] == hashlib.sha256((out.parent / name).read_bytes()).hexdigest()
-    assert re.search("3 images, 6 particles kept, pooled, 2 ", done.stdout)
+    assert re.search("3 images, 6 particles counted, pooled, 2 ", done.stdout)
     words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(out / "report.pdf").pages).split())
     assert "bad.npy" in words and "stack.npy" in words and "5 planes" in words
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_is_explained(tmp_path, arguments, told):
 def test_binary_or_not_and_background_can_be_said(tmp_path, coarse):
     np.save(tmp_path / "dark.npy", np.where(TWO > 0, 0, 255).astype(np.uint8))
     done = manage("measure", tmp_path / "dark.npy", "--background", 255, "--out", tmp_path / "out")
-    assert done.returncode == 0 and "2 particles kept" in done.stdout
+    assert done.returncode == 0 and "2 particles counted" in done.stdout
     result = result_of(tmp_path / "out/dark")
     assert result["calibration"]["nm_per_pixel"] is None and result["statistics"]["unit"] == "px"
 

@@ -91,9 +91,9 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     assert "the scale is not known" not in page.locator("main").inner_text().lower()
 
     open_tab(page, "Details")
-    page.get_by_role("link", name="Revision 1").click()
+    page.get_by_role("link", name="Version 1").click()
     page.wait_for_url(first)
-    assert "revision 1 of 2" in page.locator("main").inner_text()
+    assert "version 1 of 2" in page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize("size", SIZES)

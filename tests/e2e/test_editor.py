@@ -219,6 +219,29 @@ def test_many_are_chosen_by_a_limit(opened):
     expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
 
 
+def test_one_object_finds_all_like_it(opened, tmp_path):
+    """All discs are of one size: a slider at its left end takes all of them; another choice ends it."""
+    page, hand = opened, Hand(opened).open()
+    first, x, y = discs_of(page)[0]
+    hand.click(x, y)
+    hand.chosen(f" {first}:")
+    hand.press("i")
+    slider = page.locator("dialog [data-alike]")
+    slider.fill("99")
+    expect(page.locator("dialog [data-page=object] [data-chosen]")).not_to_have_text(f"{DISCS} particles are selected.")
+    slider.fill("5")
+    hand.chosen(f"^{DISCS} particles are selected")
+    page.screenshot(path=tmp_path / "alike.png")
+    page.set_viewport_size({"width": 390, "height": 844})
+    slider.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "phone.png")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    hand.click(x, y)
+    expect(slider).to_be_hidden()
+    hand.press("i", "Delete")
+    expect(page.locator("dialog [data-number=kept] [data-before]")).to_have_text(f"was {DISCS}")
+
+
 def test_two_tabs_lose_nothing(opened, visit):
     page = opened
     (_, x, y), (_, x2, y2), *_ = discs_of(page)

@@ -59,7 +59,8 @@ def fits(page) -> bool:
 
 def jobs_of(page) -> int:
     page.goto("/results/")
-    return page.locator("table.results tbody tr, table.results details li").count()
+    earlier = re.findall(r"(\d+) earlier version", page.locator("main").inner_text())
+    return page.locator(".entry").count() + sum(map(int, earlier))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -247,11 +248,11 @@ def test_an_archive_without_javascript_makes_single_results(visit, discs, plain,
     start(page)
     page.wait_for_url("**/results/")
     for _ in range(60):  # a list does not reload by itself where no script runs
-        if page.locator(".state.done").count() == 2:
+        if page.locator(".entry b").count() == 2:
             break
         page.wait_for_timeout(2000)
         page.reload()
-    assert page.locator(".state.done").count() == 2
+    assert page.locator(".entry b").count() == 2
     assert "notes.doc: " in page.locator(".notice").inner_text()
 
 
@@ -262,8 +263,8 @@ def test_several_files_each_with_its_own_width(visit, discs, plain):
     assert sorted(badge.split(" ")[0] for badge in badges) == ["from", "not"]
     start(page)
     page.wait_for_url("**/results/")
-    assert page.locator("table.results tbody tr").count() == 2
-    page.locator(".state.done").nth(1).wait_for()
+    assert page.locator(".entry").count() == 2
+    page.locator(".entry b").nth(1).wait_for()
     assert page.locator("[hx-get]").count() == 0
 
 

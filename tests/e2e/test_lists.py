@@ -9,8 +9,9 @@ import pytest
 from .conftest import SIZES
 from .test_journey import fits, start
 from .test_looks import picture
+from .test_samples import DROP
 
-ROWS = "table.mine tbody tr"
+CARDS = ".entries .entry"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -19,32 +20,43 @@ def test_started_before_the_files_have_arrived(visit, discs, plain, size):
     page.set_input_files("#files", [str(discs), str(plain)])
     start(page)
     page.wait_for_url("**/results/")
-    page.locator("table.mine .state.done").nth(1).wait_for()
+    page.locator(f"{CARDS} b").nth(1).wait_for()
     picture(page, f"results-started-{size}")
     assert fits(page)
-    assert page.get_by_role("button", name="Download, ZIP").is_disabled()
-    page.get_by_label("Tick all on this page").check()
-    assert page.locator("[data-every]").inner_text().strip() == "2 ticked"
+    assert page.locator(CARDS).first.bounding_box()["y"] < 400, "the first is seen without scrolling"
+    assert page.locator("[data-bar]").is_hidden()
+    page.locator(".tick input").first.check()
+    page.get_by_label("Select all on this page").check()
+    assert page.locator("[data-every]").inner_text().strip() == "2 selected"
     picture(page, f"results-ticked-{size}")
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download, ZIP").click()
+        page.get_by_role("button", name="Download", exact=True).click()
     with zipfile.ZipFile(waiting.value.path()) as archive:
         assert archive.testzip() is None
         folders = {name.split("/")[0] for name in archive.namelist()}
         assert {folder[4:] for folder in folders} == {"plain", "discs & rings"}
     if size == "desktop":
-        page.get_by_role("link", name="Name").click()
+        page.select_option("[name=sort]", "name")
         page.wait_for_url("**sort=name**")
-        assert "discs" in page.locator(ROWS).first.inner_text()
+        assert "discs" in page.locator(CARDS).first.inner_text()
     page.fill("[name=q]", "plain")
-    page.get_by_role("button", name="Show").click()
+    page.press("[name=q]", "Enter")
     page.wait_for_url("**q=plain**")
-    assert page.locator(ROWS).count() == 1
+    assert page.locator(CARDS).count() == 1
     page.locator("[name=job]").check()
+    page.locator("#do-more summary").click()
     page.get_by_role("button", name="Delete").click()
     assert "Delete this result?" in page.locator("h1").inner_text()
     assert fits(page)
     page.get_by_role("button", name="Delete").click()
     page.get_by_text("1 result is deleted.").wait_for()
     page.get_by_role("link", name="Show all", exact=True).click()
-    assert "discs" in page.locator(ROWS).inner_text()
+    assert "discs" in page.locator(CARDS).inner_text()
+
+
+def test_dropped_on_the_list(visit, discs):
+    page = visit()
+    page.goto("/results/")
+    page.locator("main").evaluate(DROP, [discs.name, list(discs.read_bytes())])
+    page.wait_for_url("**/jobs/*/")
+    assert discs.name in page.locator("h1").inner_text()

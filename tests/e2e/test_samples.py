@@ -11,7 +11,7 @@ from PIL import Image
 from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
-from .conftest import SIZES
+from .conftest import SIZES, open_tab
 from .test_journey import fits, start
 from .test_looks import picture
 
@@ -58,7 +58,11 @@ def test_a_zip_is_one_sample(visit, batch, size):
     assert "Powder 7" in page.locator("h1").inner_text()
     assert "of 3 images" in page.locator("#pooled").inner_text()
     everything = int(page.locator("#pooled .headline b").inner_text())
-    assert page.locator("table.images svg path").count() == 3
+    assert page.locator(".images svg.bars path").count() == 3
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "2.png"
+    open_tab(page, "Details")
     page.get_by_text("on the uploaded files").click()
     remarks = page.locator("#left").inner_text()
     assert "same file as" in remarks and "__MACOSX" in remarks and "PDF" in remarks
@@ -68,7 +72,7 @@ def test_a_zip_is_one_sample(visit, batch, size):
     page.get_by_role("button", name="Exclude 2.png").click()
     page.get_by_text("particles of 2 images").wait_for()
     assert 0 < int(page.locator("#pooled .headline b").inner_text()) < everything
-    assert EXCLUDED in page.locator("tr.out").inner_text()
+    assert EXCLUDED in page.locator(".images .out").inner_text()
     page.get_by_role("button", name="Include 2.png").click()
     page.get_by_text("particles of 3 images").wait_for()
     assert int(page.locator("#pooled .headline b").inner_text()) == everything

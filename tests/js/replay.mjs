@@ -1,10 +1,10 @@
 // For tests/web/test_editor.py: makes operations with the editor's own scripts, and measures what they leave.
 // stdin: { width, height, rows, next, classes, pairs: [id, count, ...], operations, objects }, the last for the numbers.
-// stdout: { steps, pairs, sizes, numbers }.
+// stdout: { steps, pairs, sizes, numbers, alike: [id, how alike to 1 and 5], ... }.
 
 import { Impossible } from "../../static/js/editor/drawn.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
-import { numbersOf } from "../../static/js/editor/numbers.js";
+import { alikeTo, numbersOf } from "../../static/js/editor/numbers.js";
 import { sizesOf } from "../../static/js/editor/shapes.js";
 
 let text = "";
@@ -36,4 +36,4 @@ for (const id of labels.cells) {
   else left.push(id, 1);
 }
 const sizes = Object.fromEntries([...labels.objects.keys()].map((id) => [id, sizesOf(labels, id)]));
-process.stdout.write(JSON.stringify({ steps, pairs: left, sizes, numbers: numbersOf(objects, "min_feret", "nm") }));
+process.stdout.write(JSON.stringify({ steps, pairs: left, sizes, numbers: numbersOf(objects, "min_feret", "nm"), alike: [...alikeTo(objects, [1, 5], "min_feret")] }));

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.lab.training.synthesis.annotations import annotate
 from segmentation.lab.training.synthesis.databars import LAYOUTS, POLAROID, BarContent, length_words, round_length
 from segmentation.lab.training.synthesis.draw import draw_settings
-from segmentation.lab.training.synthesis.render import render_settings
+from segmentation.lab.training.synthesis.render import annotate, render_settings
 
 PLAIN = {"kind": "powder", "diameter": 60, "annotation": "none", "drift": 0, "layout": "random", "overlap": 0.0}
 

@@ -148,7 +148,7 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
     sample = make_sample("done", owner=alice, name="Powder", error="It stopped.")
     Job.objects.filter(pk=three[0].pk).update(summary=SUMMARY)
     for row, said in (
-        (three[0], ["261 kept, median 155 nm", "14\xa0bytes", "Segmentation filter"]),
+        (three[0], ["261 counted, median 155 nm", "14\xa0bytes", "Segmentation filter"]),
         (sample, ["Powder", "It stopped."]),
         (three[0].micrograph, ["titania.tif", "Scale in file or image"]),
     ):

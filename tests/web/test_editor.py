@@ -14,6 +14,7 @@ from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.distribution import quantiles
 from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.similar import alike
 
 REPLAY = Path(__file__).parents[1] / "js" / "replay.mjs"
 SHAPE, ROWS = (60, 80), 52
@@ -160,3 +161,25 @@ def test_the_browser_gives_the_same_median_and_fraction(weighted):
     assert numbers["kept"] == 58
     assert numbers["median"] == pytest.approx(quantiles(size, weights, (0.5,))[0], rel=1e-12)
     assert numbers["fraction"] == pytest.approx(np.average(nano, weights=weights), rel=1e-12)
+
+
+def test_the_browser_finds_the_same_objects_alike():
+    """Four small pale specks, among them 1 and 5, and forty large particles; one was drawn and has sizes alone."""
+    rng = np.random.default_rng(3)
+    speck = np.isin(np.arange(1, 45), (1, 5, 9, 44))
+    columns = {
+        "min_feret": np.where(speck, 6, 60) * rng.lognormal(0, 0.1, 44),
+        "aspect_ratio": rng.uniform(0.7, 1, 44),
+        "circularity": np.where(speck, 0.6, 0.9) + rng.uniform(-0.03, 0.03, 44),
+        "relative_contrast": np.where(speck, 0.1, 0.5) + rng.uniform(-0.05, 0.05, 44),
+    }
+    columns["area"] = 0.8 * columns["min_feret"] ** 2 / columns["aspect_ratio"]
+    drawn = {**{name: values[-1] for name, values in columns.items()}, "circularity": None, "relative_contrast": None}
+    columns |= {name: np.r_[columns[name][:-1], np.nan] for name in ("circularity", "relative_contrast")}
+    rows = [dict(zip(columns, map(float, values), strict=True)) for values in zip(*columns.values(), strict=True)]
+    objects = [{"id": number, "kept": True, **row} for number, row in enumerate([*rows[:-1], drawn], 1)]
+    found = alike(columns, [0, 4], "min_feret")
+    assert set(np.flatnonzero(found > 0.5) + 1) == {1, 5, 9, 44} and found[0] == found[4] == 1
+    theirs = replayed(random_objects(rng), [], objects)["alike"]
+    assert [number for number, _ in theirs] == list(range(1, 45))
+    assert [value for _, value in theirs] == pytest.approx(found.tolist(), abs=1e-9)

@@ -70,7 +70,8 @@ def settings(**typed):
 def test_the_form_takes_the_kind_of_analysis_from_the_model():
     assert settings() == AnalysisSettings.of(model="auto-particles")
     assert settings(model="steel").task == "grains"
-    assert settings(model="steel", threshold="3,5", twins="yes", border_correction="weight") == AnalysisSettings.of(
+    typed = {"grains.threshold": "3,5", "grains.twins": "yes", "border_correction": "weight"}
+    assert settings(model="steel", **typed) == AnalysisSettings.of(
         "grains", model="steel", threshold=3.5, twins=True, border_correction="weight"
     )
 
@@ -92,7 +93,8 @@ def test_a_page_sends_the_fields_of_all_kinds_and_the_models_count():
     ],
 )
 def test_its_refusals_are_sentences(typed, sentence, client):
-    assert [told for list_ in SettingsForm({"model": "steel", **typed}).errors.values() for told in list_] == [sentence]
+    form = SettingsForm({"model": "steel", **{f"grains.{name}": value for name, value in typed.items()}})
+    assert [told for list_ in form.errors.values() for told in list_] == [sentence]
     file = SimpleUploadedFile("a.png", picture())
     response = client.post("/api/v1/jobs", {"file": file, "model": "steel", **typed})
     assert (response.status_code, response.json()) == (400, {"error": sentence})

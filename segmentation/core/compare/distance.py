@@ -18,7 +18,7 @@ MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as ma
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
 SAME = 1e-9
 NOT_INDEPENDENT = {
-    "paired": "Both outlinings are of the same objects, so they are not independent and a p-value would mean nothing.",
+    "paired": "Both results are of the same objects, so they are not independent and a p-value would mean nothing.",
     "shared": "Some images are in both, so the samples are not independent and a p-value would mean nothing.",
 }
 BY_OBJECTS = (

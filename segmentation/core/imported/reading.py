@@ -11,15 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset_files import UNLABELLED
-from ..label_images import as_labels, calibration_of, read_numbers
+from ..label_images import as_labels, calibration_of, read_array, read_numbers
 from ..labels.segmentation import MASKS, MOST_IDS, Provenance, Segmentation
 from ..measure.filters import Reason
 from ..micrograph.types import UnreadableImage
+from ..report.picture import COLOURS
 from ..tasks.base import Task
-from . import coco, images
+from . import coco
 from .imagej import read_rois
 from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, kind_of
-from .shapes import Frame, Outline, Painted, paint
+from .shapes import MANY, MOST_OUTLINES, Frame, Outline, Painted, paint
+
+NOT_ANALYSED = 255  # in place of a class, as in our own labels.tif
+OTHER_NUMBER = "The file holds the number {found}, but here the classes are {classes}, and 255 is none of them."
+OTHER_COLOUR = (
+    "The file holds a colour that stands for none of the classes {classes}: save one number for each class, or their"
+    " colours in the figure."
+)
 
 SCALE_AGREES = 0.01  # relative difference
 NOTHING = "The file holds no outline in this image: choose another file, or export it again."
@@ -132,7 +140,7 @@ def _check_scale(path: Path, nm_per_pixel: float | None) -> None:
 
 def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
     if kind == IMAGES:
-        labels, changes = images.read_objects(path, frame, corners=task.corners)
+        labels, changes = read_objects(path, frame, corners=task.corners)
         ids = np.unique(labels[labels > 0]).tolist()
         return Outlines(labels, dict.fromkeys(ids, 0), {}, _format(path, kind), 0, tuple(changes))
     left_out: list[str] = []
@@ -149,7 +157,7 @@ def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[st
 
 def _classes(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
     if kind == IMAGES:
-        labels = images.read_classes(path, frame, names)
+        labels = read_classes(path, frame, names)
         overlapping = 0
     elif kind == COCO:
         numbers_of_names = {name: number for number, name in enumerate(names, 1)}
@@ -210,3 +218,59 @@ def from_json(labels: NDArray[np.int32], content: Mapping[str, Any]) -> Outlines
         int(content["overlapping"]),
         tuple(map(str, content["notes"])),
     )
+
+
+def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np.int32], list[str]]:
+    """(rows, W) int32 labels as in the file, and sentences about changes. A mask without numbers is divided into its
+    connected pieces; corners: whether pixels that share only a corner are connected. Raises UnreadableImage."""
+    numbers = read_numbers(path)
+    frame.check(*numbers.shape)
+    numbers = numbers[: frame.rows]
+    known = np.unique(numbers)
+    known = known[known > 0]
+    if len(known) > MOST_OUTLINES:
+        raise UnreadableImage(MANY)
+    if len(known) > 1 and known[-1] < MOST_IDS:
+        return np.where(numbers > 0, numbers, 0).astype(np.int32), []
+    labels, notes = as_labels(numbers, corners=corners)
+    if labels.max(initial=0) > MOST_OUTLINES:
+        raise UnreadableImage(MANY)
+    return labels, list(notes)
+
+
+def read_classes(path: Path, frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
+    """(rows, W) int32: 1 + the class of each pixel, 0 where it has none; raises UnreadableImage.
+
+    The file holds the numbers of the classes from 0 on, 255 for none; of two classes a mask of 0 and 255 holds both.
+    Or it holds the colours that the figure gives to the classes, black for none.
+    """
+    values = read_array(path)
+    if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
+        return _of_colours(values[..., :3], frame, names)
+    numbers = read_numbers(path)
+    frame.check(*numbers.shape)
+    numbers = numbers[: frame.rows]
+    found = set(np.unique(numbers).tolist())
+    if len(names) == 2 and found == {0, NOT_ANALYSED}:
+        return np.where(numbers == 0, 1, 2).astype(np.int32)
+    if wrong := sorted(found - {*range(len(names)), NOT_ANALYSED}):
+        raise UnreadableImage(OTHER_NUMBER.format(found=wrong[0], classes=_listed(names)))
+    return np.where(numbers == NOT_ANALYSED, 0, numbers.astype(np.int64) + 1).astype(np.int32)
+
+
+def _of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
+    frame.check(*values.shape[:2])
+    values = values[: frame.rows]
+    labels = np.zeros(values.shape[:2], np.int32)
+    known = (values == 0).all(2)
+    for number, colour in enumerate(COLOURS[: len(names)]):
+        own = (values == colour).all(2)
+        labels[own & ~known] = number + 1
+        known |= own
+    if not known.all():
+        raise UnreadableImage(OTHER_COLOUR.format(classes=_listed(names)))
+    return labels
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"{number} ({name})" for number, name in enumerate(names))

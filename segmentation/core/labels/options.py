@@ -68,7 +68,7 @@ class ParticleOptions(ModelOptions):
         None, description="the threshold while that is done, where it is another than the card's"
     )
     faint: Fraction = Field(
-        FAINT, description="contrast, relative to the image's typical one, under which an outline is set aside"
+        FAINT, description="contrast, relative to the image's typical one, under which an outline is left out"
     )
     noise: Fraction = Field(
         EVEN, description="expected share of right outlines under which an image is taken for noise"

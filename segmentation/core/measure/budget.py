@@ -128,17 +128,17 @@ def _total(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
     """The sum of the known rows; resolution and sampling are always known."""
-    terms = [(u, row) for row in rows if (u := row[answer]) is not None]
+    known = [(u, row) for row in rows if (u := row[answer]) is not None]
     without = [row["title"] for row in rows if row[answer] is None]
-    total = sqrt(sum(u**2 for u, _ in terms))
-    _, largest = max(terms, key=lambda term: term[0])
+    total = sqrt(sum(u**2 for u, _ in known))
+    _, largest = max(known, key=lambda each: each[0])
     of_median = answer == "median"
-    amount, length = f"{100 * value:.1f} %", ""
+    shown, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
     if of_median:
         size = readable(Value(value, 0.0, COVERAGE * total * value, "nm"))
-        amount = f"{significant(size.value)} {size.unit}"
-        length = f" or {significant(float(f'{size.high:.2g}'), 2)} {size.unit}"
-    missing = f", without {'; '.join(map(_inside, without))}" if without else ""
+        shown = f"{significant(size.value)} {size.unit}"
+        off = f"{significant(float(f'{size.high:.2g}'), 2)} {size.unit} ({off})"
+    missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total,
@@ -146,8 +146,8 @@ def _total(
         ends=_ends(rows, answer, value, case),
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {amount} ± {uncertainty_words(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
-        f" The largest known contribution is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
+        sentence=f"{title} {shown} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
+        f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 
 
@@ -203,38 +203,41 @@ def _instrument(case: Case) -> Contribution:
 def _threshold(case: Case) -> Contribution:
     """One image: the larger change with the threshold 0.1 lower or higher, as half width of a rectangular distribution
     (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
-    others = [_answers(sizes) for name, sizes in case.variants.items() if name.startswith("threshold") and len(sizes)]
+    others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
     median, fraction = case.answers
-    part, source = Effect(), "Not known: another tool made the outlines, or no outlines at other thresholds were kept."
+    found, source = (
+        Effect(),
+        "Not known: no outlines at other thresholds are there.",
+    )
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
-        part = Effect(
+        found = Effect(
             max(abs(other[0] / median - 1) for other in others) / sqrt(3),
             max(abs(other[1] - fraction) for other in others) / sqrt(3),
         )
-    elif case.evidence.thresholds and not any(None in shift for _, shift in case.evidence.thresholds):
+    elif case.evidence.thresholds and not any(None in each for _, each in case.evidence.thresholds):
         source = "Mean over the images, weighted by their particles; all images share this error."
         counts = [count for count, _ in case.evidence.thresholds]
-        part = Effect(*np.average([shift for _, shift in case.evidence.thresholds], axis=0, weights=counts).tolist())
+        found = Effect(*np.average([each for _, each in case.evidence.thresholds], axis=0, weights=counts).tolist())
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
-    return _contribution("threshold", "Threshold of the model", source, remedy, part)
+    return _contribution("threshold", "Threshold of the model", source, remedy, found)
 
 
 def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
     data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
     effect on the fraction."""
-    scores = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
-    users = [score for score in scores if score.get("split") == OWN]
-    used = users or scores
-    u = sqrt(sum(score[ERROR] ** 2 for score in used) / len(used)) / 100 if used else None
-    listed = "; ".join(_scored(score) for score in used)
+    known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    own = [each for each in known if each.get("split") == OWN]
+    scores = own or known
+    u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
+    listed = "; ".join(_scored(each) for each in scores)
     return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
-        f"Root mean square error of the median on {'your own truth masks' if users else 'labelled images'}, from the"
+        f"Root mean square error of the median on {'your own truth masks' if own else 'labelled images'}, from the"
         f" model's card: {listed}."
-        if used
+        if scores
         else "Not known: the model's card states no error of the median, or another tool made the outlines.",
         "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
         case.if_scaled(u),
@@ -260,15 +263,15 @@ def _resolution(case: Case) -> Contribution:
 
 
 def _within(case: Case) -> Contribution:
-    effect = _by_particle(case.sizes)
+    found = _by_particle(case.sizes)
     return _contribution(
         "sampling_within",
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
-        if effect.median is not None
+        if found.median is not None
         else undefined(case.sizes),
         "count more particles.",
-        effect,
+        found,
     )
 
 
@@ -283,8 +286,8 @@ def _between(case: Case) -> Contribution:
             else "Set to 0: this image is taken to represent the whole specimen."
         )
         return _contribution(name, title, source, remedy, case.if_scaled(case.field_spread))
-    inside, nano = _by_particle(case.sizes), nano_fraction(case.sizes)
-    whole = Effect(_of_interval(case.sizes), (nano.high - nano.low) / 2 / Z95 if nano else None)
+    inside, found = _by_particle(case.sizes), nano_fraction(case.sizes)
+    whole = Effect(_of_interval(case.sizes), (found.high - found.low) / 2 / Z95 if found else None)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)

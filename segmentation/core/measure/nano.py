@@ -42,7 +42,6 @@ FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other fields may decide."
-LIMIT = "minimum Feret diameter from 1 to 100 nm"
 
 
 @dataclass(frozen=True)
@@ -104,26 +103,26 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms) -> Nano | Non
     variants: see `variants_of`; the analysed sizes come first.
     """
     sizes = next(iter(variants.values()))
-    nano = terms.fraction(sizes)
-    if nano is None or terms.pixel is None:
+    found = terms.fraction(sizes)
+    if found is None or terms.pixel is None:
         return None
-    others = ((name, nano_fraction(sizes)) for name, sizes in variants.items())
+    others = ((name, nano_fraction(each)) for name, each in variants.items())
     sensitivity = [
         Sensitivity(name=name, fraction=other.fraction, low=other.low, high=other.high, n=other.n)
         for name, other in others
         if other is not None
     ]
-    verdict, reason, decides = _verdict(variants, nano, terms)
+    verdict, reason, decides = _verdict(variants, found, terms)
     return Nano(
-        fraction=nano.fraction,
-        low=nano.low,
-        high=nano.high,
-        n=nano.n,
+        fraction=found.fraction,
+        low=found.low,
+        high=found.high,
+        n=found.n,
         threshold=THRESHOLD,
         least_nm=terms.least_nm,
         verdict=verdict,
         reason=reason,
-        sentence=_sentence(nano, verdict, sizes, terms)
+        sentence=_sentence(found, sizes, terms, verdict)
         + _doubt(verdict, sensitivity)
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
@@ -146,31 +145,31 @@ def variants_of(
     settings, by name.
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
-    switched = [set_aside(table, not filter) for table in tables]
-    variants = {
+    switched = [set_aside(each, not filter) for each in tables]
+    found = {
         "as analysed": WeightedSizes.of(*tables, edge=edge),
         f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),
     }
-    counted = [with_reasons_lifted(table, FOR_SIZE) for table in tables]
-    if sum(int(table.kept.sum()) for table in counted) > len(variants["as analysed"]):
-        variants[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
+    counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
+    if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
+        found[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
     doubtful = (
-        [with_doubtful(table, filter) for table in tables],
-        [without_doubtful(table) for table in tables],
+        [with_doubtful(each, filter) for each in tables],
+        [without_doubtful(each) for each in tables],
     )
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
-        if sum(int(t.kept.sum()) for t in others) != sum(int(t.kept.sum()) for t in tables):
-            variants[name] = WeightedSizes.of(*others, edge=edge)
-    faint = [with_faint(table, filter) for table in tables]
-    if any(widened is not table for widened, table in zip(faint, tables, strict=True)):
-        variants["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
-    variants |= {name.replace("-", "−"): WeightedSizes.of(t, edge=edge) for name, t in (alternatives or {}).items()}
+        if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
+            found[name] = WeightedSizes.of(*others, edge=edge)
+    faint = [with_faint(each, filter) for each in tables]
+    if any(one is not other for one, other in zip(faint, tables, strict=True)):
+        found["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
+    found |= {name.replace("-", "−"): WeightedSizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
-            scaled = (table.rescaled((table.nm_per_pixel or 1.0) * (1 + off)) for table in tables)
-            variants[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
-    variants["edges weighted" if other == "weight" else "edges excluded"] = WeightedSizes.of(*tables, edge=other)
-    return variants
+            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * (1 + off)) for each in tables)
+            found[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
+    found["edges weighted" if other == "weight" else "edges excluded"] = WeightedSizes.of(*tables, edge=other)
+    return found
 
 
 def calibration_name(off: float) -> str:
@@ -180,11 +179,11 @@ def calibration_name(off: float) -> str:
 
 def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
     """The relative errors to try for a calibration with this standard uncertainty; checked: see `Terms`."""
-    stated = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
-    return sorted(stated if checked else stated | set(ASSUMED))
+    own = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
+    return sorted(own if checked else own | set(ASSUMED))
 
 
-def _verdict(variants: Mapping[str, WeightedSizes], nano_share: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
+def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
     """The verdict in a word; a short reason if there is none, and what would decide it (both "" if decided)."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
@@ -194,17 +193,17 @@ def _verdict(variants: Mapping[str, WeightedSizes], nano_share: Fraction, terms:
             nano,
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
-    if nano_share.n < FEWEST:
-        counted = f"{nano_share.n} of at least {FEWEST} particles"
-        return "undecided", counted, f"More particles: at least {FEWEST} for a verdict, instead of {nano_share.n}."
-    word, more = _word(nano_share), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
+    if found.n < FEWEST:
+        counted = f"{found.n} of at least {FEWEST} particles"
+        return "undecided", counted, f"More particles: at least {FEWEST} for a verdict, instead of {found.n}."
+    word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
-        small = more.n - nano_share.n
+        small = more.n - found.n
         outlines = "1 small outline" if small == 1 else f"{small:,} small outlines"
         return (
             "undecided",
             f"{outlines} may decide otherwise",
-            f"A higher magnification: {outlines} {'was' if small == 1 else 'were'} set aside ({terms.smaller}). If all"
+            f"A higher magnification: {outlines} {'was' if small == 1 else 'were'} left out ({terms.smaller}). If all"
             f" are particles, {100 * more.fraction:.1f} % are from 1 to 100 nm.",
         )
     size = variants["as analysed"].size
@@ -231,13 +230,13 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
             "Images of other fields, pooled as a sample. We assume that sizes differ by"
             f" {100 * terms.field_spread:g} % between fields, so one field cannot decide."
         )
-    noun = "image" if by_image else "particle"
+    thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
-        return f"More {noun}s would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
+        return f"More {thing}s would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
     ends = [share_between(sizes.size * exp(z * terms.uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
-    counted = noun if more == 1 else f"{noun}s"
+    counted = thing if more == 1 else f"{thing}s"
     where = "" if by_image or not terms.field_spread else ", of other fields"
     return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
 
@@ -251,66 +250,57 @@ def asked_for(sizes: WeightedSizes) -> str:
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
     return (
-        f"ISO 13322-1 asks for about {number:,} particles from several fields to know the mean within"
-        f" {100 * WITHIN:g} %, at a geometric SD of {exp(spread):.2f}. We counted {len(sizes):,} in {images}."
+        f"ISO 13322-1 asks for about {number:,} particles to know the mean within {100 * WITHIN:g} %; there are"
+        f" {len(sizes):,} in {images}."
     )
 
 
-def _word(nano: Fraction) -> Verdict:
-    return "above" if nano.low >= THRESHOLD else "below" if nano.high < THRESHOLD else "undecided"
+def _word(found: Fraction) -> Verdict:
+    return "above" if found.low >= THRESHOLD else "below" if found.high < THRESHOLD else "undecided"
 
 
-def particles_to_decide(nano: Fraction) -> int | None:
+def particles_to_decide(found: Fraction) -> int | None:
     """About how many more particles would move the interval away from the threshold; None if more than MOST."""
-    off = abs(nano.fraction - THRESHOLD)
+    off = abs(found.fraction - THRESHOLD)
     if off == 0:
         return None
     # The distance to the limit that lies beyond the threshold falls with the root of the number.
-    more = ceil(nano.n * max((_reach(nano) / off) ** 2, 1.0)) - nano.n
+    more = ceil(found.n * max((_reach(found) / off) ** 2, 1.0)) - found.n
     return None if more > MOST else rounded_up(max(more, 1))
 
 
-def images_to_decide(nano: Fraction, images: int) -> int | None:
+def images_to_decide(found: Fraction, images: int) -> int | None:
     """About how many more images would move the interval by image off the threshold; None if that is unlikely."""
-    off = abs(nano.fraction - THRESHOLD)
-    more = more_images(images, _reach(nano), off) if off else None
+    off = abs(found.fraction - THRESHOLD)
+    more = more_images(images, _reach(found), off) if off else None
     return None if more is None else max(more, 1)
 
 
-def _reach(nano: Fraction) -> float:
+def _reach(found: Fraction) -> float:
     """Distance from the fraction to the interval's limit on the other side of the threshold."""
-    return nano.fraction - nano.low if nano.fraction > THRESHOLD else nano.high - nano.fraction
+    return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
 
 
-def _sentence(nano: Fraction, verdict: str, sizes: WeightedSizes, terms: Terms) -> str:
-    counted = "1 particle" if nano.n == 1 else f"{nano.n:,} particles"
-    share = f"{100 * nano.fraction:.1f} % of {counted}{terms.counted} ({100 * nano.low:.1f} to {100 * nano.high:.1f} %)"
-    tail = {
-        "above": "at or above the threshold of 50 % by number",
-        "below": "below the threshold of 50 % by number",
-        "undecided": "the interval includes the threshold of 50 % by number",
-    }[verdict]
-    if verdict != _word(nano):
-        tail = "not enough for a verdict"
-    spread = (
-        f" One image cannot show how fields differ; we assume {100 * terms.field_spread:g} %."
-        if terms.field_spread and sizes.images < 2
-        else ""
-    )
-    missed = _missed(nano, verdict, sizes.images)
-    return f"{share} have a {LIMIT}: {tail}.{spread}{missed} A screening aid, not a certificate."
+def _sentence(found: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
+    counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
+    ends = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
+    spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
+    assumed = spread if terms.field_spread and sizes.images < 2 else ""
+    missed = _missed(found, verdict, sizes.images)
+    share = f"{100 * found.fraction:.1f} % ({ends}) of {counted}{terms.counted}"
+    return f"{share} are from 1 to 100 nm.{assumed}{missed} A screening, not a certificate."
 
 
-def _missed(nano: Fraction, verdict: str, images: int) -> str:
+def _missed(found: Fraction, verdict: str, images: int) -> str:
     """A sentence about fields that few images may miss."""
-    interval = unseen(nano, images)
+    interval = unseen(found, images)
     if interval is None:
         return ""
-    share, low, high = (100 * share for share in interval)
+    share, low, high = (100 * each for each in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" A kind of field that makes up less than {share:.0f} % of the specimen may be on none of the {images} images."
-        f" With it, the fraction could be {low:.0f} to {high:.0f} %{ends}."
+        f" {images} images may miss a kind of field that is under {share:.0f} % of the specimen. With it, the fraction"
+        f" could be {low:.0f} to {high:.0f} %{ends}."
     )
 
 
@@ -324,14 +314,14 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     """A sentence where doubtful outlines make a difference, else ""."""
     if including is None or leaving_out is None or including.n == leaving_out.n:
         return ""
-    with_them, without = (f"{100 * fraction.fraction:.1f} %" for fraction in (including, leaving_out))
+    with_them, without = (f"{100 * each.fraction:.1f} %" for each in (including, leaving_out))
     if with_them == without:
         return ""
     count = including.n - leaving_out.n
     outlines = (
         f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
     )
-    return f" With {outlines} it is {with_them}, without {without}."
+    return f" With {outlines} it is {with_them}, without them {without}."
 
 
 def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:
@@ -347,7 +337,7 @@ def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms)
     if verdict == "undecided" or terms.checked:
         return ""
     off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]
-    if all(nano is None or _word(nano) == verdict for nano in map(terms.fraction, off)):
+    if all(found is None or _word(found) == verdict for found in map(terms.fraction, off)):
         return ""
     return (
         f" The accuracy of the magnification is unknown, and an error of {100 * LIKELY:g} % would change this verdict."

@@ -167,7 +167,7 @@ add(
     Quantity("label", "Label", "Number of the object, the same in the label image and in every file.", kind="integer"),
     Quantity("class", "Class", "Number of its class, from 0 on, in the order of the class names.", kind="integer"),
     Quantity("kept", "Kept", "Whether the object counts in the numbers.", kind="truth"),
-    Quantity("reason", "Reason", "Why the object was set aside; empty if kept.", kind="text"),
+    Quantity("reason", "Reason", "Why the object was left out; empty if it counts.", kind="text"),
     Quantity(
         "min_feret",
         "Minimum Feret diameter",
@@ -301,7 +301,7 @@ add(
     Quantity(
         "groups",
         "Groups that touch",
-        "Groups of kept particles whose outlines touch. Every size here is that of a single particle.",
+        "Groups of counted particles whose outlines touch. Every size here is that of a single particle.",
         kind="integer",
     ),
 )

@@ -219,7 +219,7 @@ class Statistics:
     unit: Annotated[Unit, meaning("of every size here")]
     n_kept: Count
     n_set_aside: Count
-    set_aside: Annotated[dict[str, Count], meaning("objects set aside, by reason")] = field(default_factory=dict)
+    set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")] = field(default_factory=dict)
     mean: float | None = None
     median: float | None = None
     sd: float | None = None
@@ -257,8 +257,8 @@ class Statistics:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """What `as_dict` stored, other entries are ignored."""
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in stored.items() if name in names})
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in known})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -284,34 +284,38 @@ class Statistics:
         """The same, with all lengths in `readable_unit`."""
         if self.readable_unit == self.unit:
             return self
-        lengths: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}
+        own: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}
         for name, entries in (
             ("fit", ("median",)),
             ("without_filter", ("median",)),
             ("convergence", ("median", "low", "high")),
         ):
-            if (entry := getattr(self, name)) is not None:
-                lengths[name] = entry | {key: micrometres(entry[key]) for key in entries}
+            if (found := getattr(self, name)) is not None:
+                own[name] = found | {each: micrometres(found[each]) for each in entries}
+        if self.budget:
+            total = self.budget["median"]
+            lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}
+            own["budget"] = self.budget | {"median": total | lengths}
         ways = self.weighted.items()
-        weighted = {way: _scaled(figures) | {"intervals": _scaled(figures["intervals"])} for way, figures in ways}
-        return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **lengths)
+        weighted = {way: _scaled(each) | {"intervals": _scaled(each["intervals"])} for way, each in ways}
+        return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **own)
 
 
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
-def _scaled(figures: Mapping[str, Any]) -> Any:
+def _scaled(found: Mapping[str, Any]) -> Any:
     """The entries that are lengths in µm, others as they are."""
     return {
         name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value
-        for name, value in figures.items()
+        for name, value in found.items()
     }
 
 
 def micrometres(value: Any) -> Any:
     """A length in nm, or several, in µm; None as it is."""
     if isinstance(value, list | tuple):
-        return [micrometres(length) for length in value]
+        return [micrometres(each) for each in value]
     return None if value is None else value * MICROMETRES
 
 

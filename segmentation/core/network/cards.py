@@ -213,7 +213,7 @@ def released(name: str) -> list[ModelCard]:
 
 def for_comparison(name: str) -> bool:
     """Whether the model of this name is for comparison only."""
-    card = _known(CARDS).get(name)
+    card = _known(None).get(name)
     return card is not None and card.comparison
 
 

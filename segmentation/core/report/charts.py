@@ -136,7 +136,7 @@ def set_title(ax: Axes, words: str) -> None:
 def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
     """Axes of a chart, with letters of the size of all others."""
     sheet = sheet_of(ax)
-    ax.set_xlabel(fill(x, letters_in(ax)), fontsize=sheet.font, labelpad=2)
+    ax.set_xlabel(x, fontsize=sheet.font * min(1.0, letters_in(ax) / max(len(x), 1)), labelpad=2)
     ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
     ax.tick_params(labelsize=sheet.font)
     ax.spines[["top", "right"]].set_visible(False)
@@ -234,22 +234,6 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     ax.axhline(line["median"][-1] * (1 + line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
     ax.axhline(line["median"][-1] * (1 - line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
     ax.set_xlim(0, line["n"][-1])
-
-
-def draw_sensitivity(ax: Axes, statistics: Statistics) -> None:
-    """The fraction from 1 to 100 nm and its interval under each other setting, beside the threshold."""
-    assert statistics.nano is not None
-    lines = statistics.nano["sensitivity"]
-    begin(ax, "Fraction by number from 1 to 100 nm", "")
-    for y, line in enumerate(lines):
-        colour = MEDIAN if y == 0 else BAR
-        ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
-        ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
-    ax.axvline(statistics.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
-    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=0.85 * sheet_of(ax).font)
-    ax.set_ylim(len(lines) - 0.5, -0.5)
-    ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
 def draw_parts(ax: Axes, answer: Entry) -> None:

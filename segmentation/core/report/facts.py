@@ -32,7 +32,8 @@ INSTRUMENT = {
 }
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
-REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.group}  # texts for the report
+TYPED = ("operator", "grating", "preparation", "sampling_plan")  # texts that change no number
+REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.name in TYPED}
 
 
 def on_off(setting: bool) -> str:

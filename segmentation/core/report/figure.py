@@ -26,7 +26,7 @@ from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
-from .panels import PANELS, Drawing, draw_panel
+from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .summary import Summary
 from .wording import agreement_words, calibration_words, corrected_images_words, one_line, version
 
@@ -54,6 +54,8 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
     sheet = _lay_out(sample, shown, drawing.shape, look)
     for place, (ax, name) in enumerate(zip(sheet.axes, shown, strict=True)):
         draw_panel(name, ax, drawing, f"{ALL[place]}  " if len(shown) > 1 else "")
+    if PANELS[shown[0]].picture:
+        add_scale_bar(sheet.axes[0], drawing)
     return sheet
 
 
@@ -211,8 +213,9 @@ def _lay_out(sample: SampleAnalysis, shown: list[str], shape: tuple[int, int], l
     letters = sheet.letters(WIDTH - 2 * MARGIN)
     top = page - MARGIN
     for words in warning:
-        words, at = one_line(f"Warning: {words}", int(0.88 * letters)), 1 - (MARGIN + line / 2) / page
-        _text(sheet, MARGIN / WIDTH, at, words, fontsize=font, fontweight="bold", color=sheet.colour(WARNED))
+        words, at = f"Warning: {words}", 1 - (MARGIN + line / 2) / page
+        size = font * min(1.0, 0.88 * letters / len(words))  # bold letters are broader
+        _text(sheet, MARGIN / WIDTH, at, words, fontsize=size, fontweight="bold", color=sheet.colour(WARNED))
         top -= line
     inset, foot = 3.6 * font / 72, 2.7 * font / 72  # of a chart, for its marks and their names
     for row, tall in zip(rows, heights, strict=True):
@@ -221,7 +224,7 @@ def _lay_out(sample: SampleAnalysis, shown: list[str], shape: tuple[int, int], l
         for place, name in enumerate(row):
             left, right, bottom = MARGIN + place * (wide + GAP), MARGIN + place * (wide + GAP) + span, top - tall
             if name in charts:
-                left, bottom = left + inset, bottom + foot
+                left, bottom, right = left + inset, bottom + foot, right - font / 72
             sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
         top -= tall + GAP
     if look.caption:

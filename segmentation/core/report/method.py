@@ -34,7 +34,7 @@ from .wording import (
     version,
 )
 
-CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
+CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
 REFERENCES = (
     "ISO 13322-1:2014, Particle size analysis - Image analysis methods - Part 1: Static image analysis methods.",
     "ISO 9276-6:2008, Representation of results of particle size analysis - Part 6: Descriptive and quantitative"

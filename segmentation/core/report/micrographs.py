@@ -16,11 +16,11 @@ MOST = 48  # more would make a file too large to send
 
 
 def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowable]:
-    """Rows of small pictures under their names; nothing where there is none. few: one row, without a heading."""
+    """Rows of small pictures under their names; nothing where there is none. few: two rows, without a heading."""
     pictures = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
     if not pictures:
         return
-    most = ABREAST if few else MOST
+    most = 2 * ABREAST if few else MOST
     some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
     said = words(f"Each image as analysed, with what counts in colours.{some}", SMALL)
     first: list[Flowable] = [said] if few else [heading("Micrographs"), said, space(3)]
@@ -31,5 +31,6 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
             remark = " (not counted)" if image.excluded else ""
             cells.append([picture(content, width, TALLEST), words(one_line(image.name, 45) + remark, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]
-        yield together(*first, abreast(*cells))
+        row = (*first, abreast(*cells))
+        yield from row if few else [together(*row)]
         first = []

@@ -108,11 +108,14 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
     else:
         yield "Images", "; ".join(filter(None, (sample.extent, left_out_words(sample))))
     yield "Scale", _scale(sample)
-    yield "Analysed", context.filing.date or "–"
+    if context.filing.date:
+        yield "Analysed", context.filing.date
     yield "Acquired", str(shared.get(("instrument", "date"), "the file has no date"))
     yield "Operator", str(shared.get(("report", REPORTED["operator"]), "not provided"))
-    yield "Sample", one_line(context.filing.sample or ("–" if sample.analysis else sample.name), 60)
-    yield "Result", context.filing.address or "–"
+    if context.filing.sample:
+        yield "Sample", one_line(context.filing.sample, 60)
+    if context.filing.address:
+        yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
         yield "Corrected", corrected
 
@@ -200,7 +203,6 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield from micrographs(sample)
     if not refused and sample.pooled is not None:
         yield from sections.left_out(summary)
-        yield from sections.shape(summary)
     yield heading("Operator, preparation and sampling, as typed")
     yield facts(list(reported(sample)))
     if sample.pooled is not None:

@@ -137,8 +137,8 @@ def _show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) ->
 
 
 def draw_image(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The image as acquired, with a scale bar where its scale is known."""
-    _show_scaled(ax, drawing, drawing.picture, f"{letter}Image")
+    """The image as acquired."""
+    _show(ax, drawing, drawing.picture, f"{letter}Image")
 
 
 def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -146,11 +146,11 @@ def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
     picture = np.repeat(drawing.picture[..., None], 3, axis=2)
     if len(drawing.analysis.segmentation):
         picture[between(drawing.labels)] = BOUNDARY
-    _show_scaled(ax, drawing, picture, f"{letter}Boundaries")
+    _show(ax, drawing, picture, f"{letter}Boundaries")
 
 
-def _show_scaled(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
-    _show(ax, drawing, picture, title)
+def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
+    """Over a picture whose scale is known."""
     nm_per_pixel = drawing.analysis.calibration.nm_per_pixel
     if nm_per_pixel is not None:
         rows, columns = drawing.shape
@@ -216,7 +216,7 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     names = [fill(name, LONGEST_NAME) for name in classes]
     sheet = begin(ax)
     _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
-    ax.set_xlabel(fill("% of the area, with 95 % intervals", letters_in(ax)), fontsize=sheet.font)
+    ax.set_xlabel("% of the area", fontsize=sheet.font)
     for place, name in enumerate(classes):
         fraction = values[of_class("area_fraction", name)]
         share, low, high = (100 * (each or 0.0) for each in (fraction.value, fraction.low, fraction.high))
@@ -311,7 +311,7 @@ def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
         edgecolor="white",
         linewidth=0.5,
     )
-    ax.set_ylim(0, 1.1 * float(bars.sums.max()))
+    ax.set_ylim(0, 1.3 * float(bars.sums.max()))
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
     for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):

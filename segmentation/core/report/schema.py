@@ -123,7 +123,7 @@ class ImageResult(Result):
     used: Used
     calibration: Calibration
     statistics: Annotated[Statistics | None, meaning("of the sizes; null for a kind of analysis without any")]
-    set_aside: Annotated[dict[str, Count], meaning("objects set aside, by reason")]
+    set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")]
     model: Weights
     image: ImageFacts
     metadata: Metadata
@@ -134,7 +134,7 @@ class Member(TypedDict):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     name: str
-    n: Annotated[Count | None, meaning("objects kept; null also where pixels belong to classes")]
+    n: Annotated[Count | None, meaning("objects counted; null also where pixels belong to classes")]
     n_set_aside: Count | None
     median: Annotated[float | None, meaning("null also where the image has another unit than the sample")]
     low: float | None
@@ -176,7 +176,7 @@ class JobResult(TypedDict):
     task: str
     order: Annotated[list[str], meaning("names of quantities in the order of reading")]
     quantities: dict[str, Value]
-    found: Annotated[Count, meaning("outlines, kept or set aside")]
+    found: Annotated[Count, meaning("outlines, counted or left out")]
     refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
     histogram: NotRequired[Annotated[dict[str, Any] | None, meaning("objects that count, by size: edges, counts")]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from reportlab.platypus import Flowable
@@ -13,53 +13,40 @@ from ..flags import Flag
 from ..labels.segmentation import MASKS
 from ..measure.filters import LEAST_CONFIDENCE
 from ..measure.fitting import CHANCE, CLOSE, NEAR
-from ..measure.quantities import COLUMNS, NUMBERS
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
-from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts, draw_sensitivity
+from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
 from .document import (
     HALF,
     SMALL,
     abreast,
     chart,
     facts,
+    facts_abreast,
     heading,
-    space,
     table,
     together,
     words,
 )
 from .signatures import MEANING, Signed, digests
-from .summary import WEIGHTINGS, Summary
+from .summary import Summary
 from .wording import capital, one_line, per_cent, share_interval
 
 MOST_LINES = 12
 MOST_SCORES = 8
-SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
-NO_FIT = "No log-normal law was fitted: there are too few {things}, or all sizes are equal."
 GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the cumulative curves at most {CLOSE:g};"
     f" fair: at most {NEAR:g}."
 )
-CONVERGENCE = (
-    "Right: median of the first {things} in random order, with its 95 % interval; dotted: the wanted precision."
-)
-SENSITIVITY_WORDS = (
-    "Each line changes one setting. These intervals include sampling only. Doubtful: confidence under"
-    f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres, as corners stick out by"
-    " up to 0.7 px. Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul)."
+SENSITIVITY = (
+    "Each line changes one setting; its interval has sampling only. Doubtful: confidence under"
+    f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres. Edges weighted: particles"
+    " likely to touch the frame get more weight (Miles, Lantuéjoul)."
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
-NO_SHAPE_INTERVALS = " We give no intervals for these."
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
-    " in quadrature; unknown ones are not in the sum. The intervals above include only sampling and the scale, and for"
-    " the fraction in one image the assumed variation between fields. Particles too small to count are not in the sum;"
-    " the verdict treats them as a bound."
-)
-BUDGET_OF_MEDIAN = (
-    "Standard uncertainties in per cent of the median. Known contributions add in quadrature; unknown ones are not in"
-    " the sum. The intervals above include only sampling and the scale."
+    " in quadrature; unknown ones and particles too small to count are not in the sum."
 )
 
 
@@ -74,51 +61,32 @@ def nano_card(summary: Summary) -> list[Flowable]:
 
 
 def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
-    """Histogram, cumulative curves, convergence, and every figure by number, area and volume; few sizes as they are."""
-    statistics = drawn.statistics
+    """Cumulative curves, convergence and every number; few sizes as they are."""
+    statistics, things = drawn.statistics, drawn.task.things
     if drawn.few:
-        return [words(f"{drawn.size_words}.")]
+        return [words(f"{drawn.size_words}."), *numbers(summary)]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
-    curve = statistics.convergence is not None and len(statistics.convergence["n"]) > 1
-    if curve:
-        charts.append(chart(lambda ax: draw_convergence(ax, statistics, drawn.task.things), 0.15))
-    beside = f" {CONVERGENCE.format(things=_counted(statistics, drawn.task.things))}" * curve
-    definitions = (f"{term}: {definition}" for term, definition in _definitions(summary))
+    if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
+        charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
+    said = (
+        "Left: share of all up to each size. Right: median of the first ones in random order, with its 95 % interval."
+    )
     return [
         heading("Size distribution"),
-        _weighted(summary),
+        together(abreast(*charts), words(f"{said} {summary.enough}", SMALL)),
         *(words(note, SMALL) for note in summary.weighted_notes),
-        words(f"{summary.fit or NO_FIT.format(things=summary.things)} {GOOD_FIT}", SMALL),
-        words(" ".join([*definitions, summary.weighting_line]), SMALL),
-        space(4),
-        together(
-            abreast(*charts),
-            words(f"Left: share of all up to each size.{beside} {summary.enough}", SMALL),
-        ),
+        words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
+        *numbers(summary),
     ]
 
 
-def _counted(statistics: Statistics, things: str) -> str:
-    return "images" if statistics.convergence and statistics.convergence.get("by") == "image" else things
-
-
-def _definitions(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Of what its name does not explain."""
-    for quantity in dict.fromkeys((summary.size, COLUMNS["ecd"], NUMBERS["span"], NUMBERS["geometric_sd"])):
-        yield quantity.title, quantity.definition
-
-
-def _weighted(summary: Summary) -> Flowable:
-    statistics = summary.statistics
-    assert statistics is not None
-    head = [f"{summary.size.title} ({statistics.unit})", *WEIGHTINGS.values()]
-    lines = []
-    for line in summary.weighted:
-        bare = (replace(each, number=replace(each.number, unit="")) for each in line.cells)
-        no_unit = "" if line.cells[0].number.unit else " (no unit)"
-        lines.append([f"{line.term}{no_unit}", *(each.words for each in bare)])
-    lines += [[each.term, each.words, "", ""] for each in summary.sizes if each.name == "ecd_median"]
-    return table(head, lines, (1.5, 1, 1, 1))
+def numbers(summary: Summary) -> Iterator[Flowable]:
+    """Every number, as in the workbook's sheet Details; `left_out` has what was left out."""
+    for group, entries in groupby(summary.every(), lambda each: each.group):
+        if group == "left out":
+            continue
+        yield heading(capital(group))
+        yield facts_abreast([(each.term, each.words) for each in entries if each.text or each.number.value is not None])
 
 
 def sensitivity(statistics: Statistics) -> list[Flowable]:
@@ -134,14 +102,11 @@ def sensitivity(statistics: Statistics) -> list[Flowable]:
         ]
         for line in statistics.nano["sensitivity"]
     ]
-    tall = SENSITIVITY[0] + SENSITIVITY[1] * len(lines)
-    numbers = table(["Setting", "1 to 100 nm", "95 %, sampling", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
+    head = ["Setting", "1 to 100 nm", "95 %, sampling", "N"]
     return [
-        together(
-            heading("How settings change the fraction"),
-            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, statistics), 0.43, (HALF / 72, tall))),
-            words(SENSITIVITY_WORDS, SMALL),
-        )
+        heading("How settings change the fraction"),
+        table(head, lines, (1.5, 1, 1, 1), small=True),
+        words(SENSITIVITY, SMALL),
     ]
 
 
@@ -161,7 +126,7 @@ def budget(summary: Summary) -> list[Flowable]:
             2,
         ),
         *(words(sentence) for sentence in stored.sentences),
-        words(BUDGET if summary.nano else BUDGET_OF_MEDIAN, SMALL),
+        words(BUDGET, SMALL),
     ]
 
 
@@ -201,26 +166,6 @@ def left_out(summary: Summary) -> list[Flowable]:
     lines = [[each.reason, f"{each.count:,}", each.definition] for each in summary.set_aside]
     made = table(["Reason", summary.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
     return [head, made, *([words(summary.without_filter, SMALL)] if summary.without_filter else [])]
-
-
-def shape(summary: Summary) -> list[Flowable]:
-    """Descriptors of shape (ISO 9276-6) and groups of touching objects."""
-    descriptors = summary.shape
-    if not descriptors:
-        return []
-    lines = [
-        [label, *(line.cells[place].value for line in descriptors)]
-        for place, label in enumerate(("D10", "median", "D90"))
-        if descriptors[0].cells[place].text
-    ]
-    return [
-        together(
-            heading("Shape and agglomeration" if summary.groups else "Shape"),
-            table(["", *(line.term for line in descriptors)], lines, (0.6, *[1] * len(descriptors))),
-            words(" ".join(f"{line.term}: {line.definition}" for line in descriptors) + NO_SHAPE_INTERVALS, SMALL),
-            words(summary.groups),
-        )
-    ]
 
 
 def notes(flags: Sequence[Flag]) -> list[Flowable]:

@@ -275,10 +275,10 @@ class Summary:
         if not fit or self.kept < LEAST:
             return ""
         assert self.statistics is not None
-        law = f"A log-normal law with median {significant(fit['median'])} {self.statistics.unit} and geometric SD"
+        law = f"Log-normal curve (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
         return (
-            f"{law} {significant(fit['gsd'])}: {fit['word']} fit"
-            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}, {chance_words(fit['p'])})."
+            f"{law} {significant(fit['gsd'])}): a {fit['word']} fit"
+            f" ({chance_words(fit['p'])}; the curves are at most {per_cent(fit['ks'])} apart)."
         )
 
     @property

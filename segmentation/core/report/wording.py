@@ -173,9 +173,9 @@ def imported_words(used: Mapping[str, Any]) -> str:
 
 def agreement_words(between: Between | None) -> str:
     """Whether the images of a sample differ more than by chance, "" where that is not known."""
-    if not between or between.get("share") is None:
+    if not between or (between["share"] and "p" not in between):
         return ""
-    if between.get("p", 0.0 if between["share"] else 1.0) >= CHANCE:
+    if between.get("p", 1.0) >= CHANCE:
         return "The images agree with each other."
     share = per_cent(between["share"])
     return f"The images differ more than chance: {share} of the variance of the sizes lies between them."

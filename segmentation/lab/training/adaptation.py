@@ -427,7 +427,7 @@ class Adaptation:
             {
                 "scores": [self._score],
                 "limits": [*card.limits, told["sentence"]],
-                "training": {"share": share, "share_rule": blend.RULE},
+                "training": {"share": share, "share_keeps": told["keeps"] or "not known", "share_rule": blend.RULE},
                 **({"options": options} if options else {}),
             },
         )

@@ -79,10 +79,11 @@ def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], known: Sequenc
 def told(base: ModelCard, share: float, kept: Sequence[Kept], worse: Sequence[str]) -> Share:
     """What the page and the card say of it. worse: names of held-out images that got worse."""
     keeps = None
-    sentence = f"It takes {share:.0%} of what was learnt."
+    sentence = f"It takes {100 * share:.0f} % of what was learnt."
     if before := sum(kind["before"] for kind in kept):
         keeps = min(sum(kind["after"] for kind in kept) / before, 1.0)
-        sentence = f"It takes {share:.0%} of what was learnt and keeps {keeps:.0%} of what {base.title} could before."
+        kept_words = f"keeps {100 * keeps:.0f} % of what {base.title} could before"
+        sentence = f"It takes {100 * share:.0f} % of what was learnt and {kept_words}."
     lost = [f"the {kind['data']}" for kind in kept if kind["before"] - kind["after"] >= CLEAR]
     named = [*worse[:NAMED], *([f"{len(worse) - NAMED} more images"] if len(worse) > NAMED else [])]
     if kinds := [*lost, *named]:

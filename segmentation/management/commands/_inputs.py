@@ -33,7 +33,7 @@ from segmentation.core.report.signatures import Filing
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
-from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
+from segmentation.core.typed import BadSetting, Setting, number_of, read_settings, settings_of_task
 from segmentation.services.ground.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
@@ -124,18 +124,14 @@ def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **va
 
     known: settings that the command has flags for, of any kind of analysis. values: other settings.
     """
-    own = {each.name: each for each in settings_of_task(task)}
-    flag = ""
+    typed = {setting.name: options[setting.name] for setting in known if options[setting.name] is not None}
+    names = {setting.name for setting in settings_of_task(task)}
     try:
-        for name in dict.fromkeys(each.name for each in known):
-            flag = f"--{name.replace('_', '-')}: "
-            if options[name] is not None and name not in own:
-                raise ValueError(f"{task.title} have no such setting.")
-            if name in own:
-                values[name] = own[name].read(options[name] or "")
-        flag = ""
-        return with_site_uncertainty(analysis_settings(task, **values))
+        if other := next((name for name in typed if name not in names), ""):
+            raise ValueError(f"--{other.replace('_', '-')}: {task.title} have no such setting.")
+        return with_site_uncertainty(read_settings(task, {**typed, **values}))
     except ValueError as error:
+        flag = f"--{error.setting.name.replace('_', '-')}: " if isinstance(error, BadSetting) else ""
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
 
 
@@ -144,14 +140,14 @@ def outcome(analysis: Any) -> str:
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None or not statistics.screened:
         aside = int((~analysis.table.kept).sum())
-        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} set aside' if aside else ''}"
-    return f"{statistics.n_kept} {task.things} kept, {statistics.n_set_aside} set aside"
+        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} left out' if aside else ''}"
+    return f"{statistics.n_kept} {task.things} counted, {statistics.n_set_aside} left out"
 
 
 def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
     """Write all files that a user takes away, the same in every run but for the report's date, and timings.json.
 
-    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too.
+    keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
     """
     from segmentation.core.pipeline import DONE
     from segmentation.core.report.files import write_all

@@ -46,9 +46,11 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.research.rendered import real_ones, write_beside, write_pictures
+        from segmentation.lab.training.synthesis.settings import allowed, every_setting
 
         if options["list"]:
-            self._list_settings()
+            for name, setting in every_setting().items():
+                self.stdout.write(f"{name:18} {setting.description}: {allowed(setting)}")
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
@@ -67,12 +69,6 @@ class Command(LabCommand):
                 self.say(f"{done} of {count}{time_left(began, done, count)}")
 
         return show
-
-    def _list_settings(self) -> None:
-        from segmentation.lab.training.synthesis.settings import allowed, every_setting
-
-        for name, setting in every_setting().items():
-            self.stdout.write(f"{name:18} {setting.description}: {allowed(setting)}")
 
 
 def _order(options: dict[str, Any]) -> Any:

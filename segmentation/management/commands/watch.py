@@ -86,7 +86,7 @@ class Command(BaseCommand):
         self.said: set[tuple[Path, str]] = set()
         with ExitStack() as stack:
             # A shell ignores Ctrl-C for background processes.
-            for number, then in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, _end)):
+            for number, then in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, lambda *_: sys.exit(0))):
                 stack.callback(signal.signal, number, signal.signal(number, then))
             try:
                 client = stack.enter_context(Client(options["url"], token=options["token"]))
@@ -200,11 +200,8 @@ class Folder:
                 note["error"] = str(bad)
             if _look(image) != note["look"]:
                 raise Later("The file has changed while it was measured.")
-            self._note(part, image, note)
-
-    def _note(self, folder: Path, image: Path, note: dict[str, Any]) -> None:
-        (folder / STATE).write_text(json.dumps(note, indent=1), encoding="utf-8")
-        self.notes[image] = note
+            (part / STATE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+            self.notes[image] = note
 
 
 class Site:
@@ -354,10 +351,6 @@ def _unpack(bundle: bytes, part: Path) -> None:
 
 def _side(image: Path) -> list[Path]:
     return [path for _, path in inputs.beside(image)]
-
-
-def _end(*signal: Any) -> None:
-    sys.exit(0)
 
 
 def _seconds(text: str) -> float:

@@ -73,7 +73,8 @@ def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibrati
     offered = _offered(origin, micrograph)
     if offered and _means(text, offered, micrograph):
         return offered
-    if origin in UNTOUCHED and text.strip() in _shown(micrograph):
+    width_nm = micrograph.own_calibration.width_nm(micrograph.width)
+    if origin in UNTOUCHED and text.strip() in ("", width_nm and width_text(width_nm)):  # of an unedited field
         return None
     width = parse_width(text)
     return Calibration.of_width(width, micrograph.width, typed=text.strip()) if width else Calibration.absent()
@@ -125,12 +126,6 @@ def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
         raise ValueError(
             f"The data bar cannot take {settings.segmentation.data_bar} rows: the image has only {micrograph.height}."
         )
-
-
-def _shown(micrograph: Micrograph) -> set[str]:
-    """The texts that an unedited field may hold."""
-    own = micrograph.own_calibration.width_nm(micrograph.width)
-    return {""} if own is None else {"", width_text(own)}
 
 
 def accepted(origin: str) -> str:

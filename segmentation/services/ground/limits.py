@@ -14,9 +14,13 @@ from django.conf import settings
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from ...core.cost import affordable_pixels
 from ...models import Arrival, Job, Micrograph, Sample
 from .refusal import Refused
+
+# What an analysis costs: bounds, measured on two cores with dense images (docs/development/engine.md).
+BASE_MB = 2300  # libraries, network, windows and the figure's canvas
+BYTES_PER_PIXEL = 40  # pixels, maps, labels and those of other thresholds, hulls
+SECONDS_PER_MEGAPIXEL = 6.0
 
 AN_HOUR = timedelta(hours=1)
 EDITS_AT_ONCE = 2  # of all callers: each takes a processor for up to ten seconds, which the pages need
@@ -133,3 +137,10 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
             free[0].write(caller)
             free[0].flush()
         yield
+
+
+def affordable_pixels(megabytes: int, seconds: int) -> int:
+    """The most pixels that can be analysed within this memory (0: any amount) and this time."""
+    by_time = int(seconds / SECONDS_PER_MEGAPIXEL * 1e6)
+    by_memory = max(0, megabytes - BASE_MB) * 2**20 // BYTES_PER_PIXEL if megabytes else by_time
+    return max(1_000_000, min(by_time, by_memory))

@@ -31,7 +31,9 @@ R = TypeVar("R")
 
 def free_bytes() -> int | None:
     """Free bytes for incoming images and results; None if they are not on a disk of this machine."""
-    left = [shutil.disk_usage(folder).free for folder in _folders() if folder.is_dir()]
+    stored: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # none of a bucket
+    folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(stored)] if stored else [])]
+    left = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
     return min(left, default=None)
 
 
@@ -83,9 +85,3 @@ def _give_up_reserve() -> bool:
         return False
     logger.warning("The disk is full: the reserve is given up so that things can be deleted.")
     return True
-
-
-def _folders() -> list[Path]:
-    """The data folder, the folder for temporary files and, unless it is a bucket, where results lie."""
-    stored: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
-    return [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(stored)] if stored else [])]

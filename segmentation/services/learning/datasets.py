@@ -52,7 +52,7 @@ UNMEASURED = (
     "The outlines of this result have corrections that were not measured: finish them, and use the corrected result."
 )
 NOT_MEASURED = (
-    "The image was taken for another kind, so its outlines were set aside: measure it all the same, correct its"
+    "The image was taken for another kind, so its outlines were left out: measure it all the same, correct its"
     " outlines, and use that result."
 )
 OTHER_TASK = "This dataset is of {here}, and the result of {other}: choose a dataset of the same kind of analysis."
@@ -62,7 +62,7 @@ NO_REGION = (
     " side."
 )
 FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
-NO_ARCHIVE = "Send a ZIP archive with the folders images and labels, or with images and a COCO JSON file."
+NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
 SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 

@@ -63,7 +63,7 @@ def _check(first: Compared, second: Compared) -> None:
         raise Refused(ITSELF, 422)
     for side in (first, second):
         _check_finished(side)
-    tasks, units, sizes = ([each(side) for side in (first, second)] for each in (_task, _unit, _size))
+    tasks, units, sizes = ([each(side) for side in (first, second)] for each in (_task, unit_of, size_of))
     if tasks[0] != tasks[1]:
         raise Refused(OTHER_TASK.format(one=_title(tasks[0]), other=_title(tasks[1])), 422)
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
@@ -103,13 +103,13 @@ def _statistics(side: Compared) -> dict[str, Any]:
     return (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
 
 
-def _unit(side: Compared) -> str:
+def unit_of(side: Compared) -> str:
     """ "px" or "nm"; µm is nm that people read."""
     unit = _statistics(side).get("unit") or ""
     return "px" if unit == "px" else "nm"
 
 
-def _size(side: Compared) -> str:
+def size_of(side: Compared) -> str:
     """The measure that is the size of an object, "" without a size distribution."""
     found = _statistics(side)
     return str(found.get("size", "min_feret")) if "n_kept" in found else ""

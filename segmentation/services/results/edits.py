@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections import OrderedDict
@@ -14,15 +15,18 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from ...core import tasks
 from ...core.labels.geometry import TooLong, check_time, ending
 from ...core.labels.operations import Corrections, Step, finished, splits
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
 from ...core.labels.working import WorkingLabels
+from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults
 from ...plain import plain
+from ..ground import bundles, tables
 from ..ground.callers import submission_of
 from ..ground.refusal import Refused
 from .jobs import GONE
@@ -33,6 +37,7 @@ MOST_RUNS = 500_000  # of all patches of one request
 KEPT = 2  # results that are kept in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
+NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
@@ -116,6 +121,28 @@ def corrected(job: Job, count: int) -> Segmentation:
         raise Refused(NO_OUTLINES, 409) from error
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
+
+
+def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
+    """How alike each measured object that still stands is to the nearest of these, the most alike first, by its id.
+
+    Raises Refused where none of them was measured, or nothing is measured object by object.
+    """
+    standing, stored = corrections_of(job).now.objects, job.artifact(tables.NAME)
+    task = tasks.find(job.get_settings().task)
+    if stored is None or task.semantic:
+        raise Refused(NOT_MEASURED, 409)
+    with bundles.opened(stored) as file:
+        table = tables.load(io.BytesIO(file.read()))[0]
+    labels = table["label"].astype(int).tolist()
+    if missing := [number for number in ids if number not in labels]:
+        raise Refused(f"There is no measured object {missing[0]}.", 422)
+    measured = {quantity.name for quantity in table.quantities}
+    columns = {name: table.length(name) for name in (task.size, "area") if name in measured}
+    columns |= {name: table[name] for name in (*SHAPES, CONTRAST) if name in measured}
+    values = alike(columns, [labels.index(number) for number in ids], task.size)
+    found = {number: value for number, value in zip(labels, values.tolist(), strict=True) if number in standing}
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
 
 def _outlines(job: Job) -> WorkingLabels:

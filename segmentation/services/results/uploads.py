@@ -120,7 +120,7 @@ def discard_unused(micrograph: Micrograph) -> None:
 @cache
 def sample_sha256() -> str:
     """By which the result of the sample image is known."""
-    return hashlib.sha256(Path(settings.STATICFILES_DIRS[0], "sample", "sem-sample.tif").read_bytes()).hexdigest()
+    return hashlib.sha256(example_file("particles").read_bytes()).hexdigest()
 
 
 def _check_kind(file: Any) -> None:

@@ -25,7 +25,7 @@ from django.utils import timezone
 from ...checks import probe
 from ...core.pace import about
 from ...models import Attempted, Job, Micrograph, WorkerProcess
-from ...models.workers import ALIVE
+from ...models.upkeep import ALIVE
 from ..ground.kinds import KINDS
 from ..ground.space import free_bytes, is_scarce
 from ..results import usage

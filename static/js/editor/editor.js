@@ -283,6 +283,7 @@ export class Editor {
       smooth: () => this.run({ op: "smooth", ids }),
       fill: () => this.run({ op: "fill", ids }),
       redraw: () => this.redraw(ids),
+      alike: () => this.panel.chooser.like(),
       undo: () => this.undo(),
       redo: () => this.redo(),
     };

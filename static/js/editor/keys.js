@@ -3,7 +3,7 @@
 import { modified } from "../viewport.js";
 
 const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add" };
-const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count" };
+const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
 const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const STEP = 1.25; // by which the brush widens
 // What is pressed with the mouse and needs no further keys: they belong to the picture again.

@@ -48,6 +48,39 @@ export function fractionsOf(objects, pixels) {
   return found;
 }
 
+const LEAST = 0.02; // spread, below which a measure is the same for all
+const WEIGHTS = [2, 1, 1]; // of size, shape and contrast
+
+// What is compared of an object: size, shape, contrast. Of one that was drawn only lengths and area are known.
+function measuresOf(each, size) {
+  const ratio = each.aspect_ratio ?? (each.max_feret ? each.min_feret / each.max_feret : NaN);
+  const lengths = [...new Set([size, "area"])].map((name) => (each[name] > 0 ? Math.log(each[name]) : NaN));
+  return [lengths, [ratio, each.circularity ?? NaN, each.solidity ?? NaN], [each.relative_contrast ?? NaN]];
+}
+
+// How alike each object is to the nearest of those with these ids, 0 to 1, by its id: segmentation/core/measure/similar.py.
+export function alikeTo(objects, ids, size) {
+  const every = [...objects].map((each) => [each.id, measuresOf(each, size)]);
+  const spread = (group, i) => {
+    const values = every.map(([, groups]) => groups[group][i]).filter(Number.isFinite).sort((a, b) => a - b);
+    const [low, high] = [0.16, 0.84].map((at) => quantile(values.map((value) => [value, 1]), at));
+    return Math.max(LEAST, (high - low) / 2);
+  };
+  const spreads = every[0]?.[1].map((values, group) => values.map((_, i) => spread(group, i)));
+  const near = (groups, others) => {
+    let [total, weights] = [0, 0];
+    groups.forEach((values, group) => {
+      const squares = values.map((value, i) => ((value - others[group][i]) / spreads[group][i]) ** 2).filter(Number.isFinite);
+      if (!squares.length) return;
+      total += (WEIGHTS[group] * squares.reduce((sum, one) => sum + one, 0)) / squares.length;
+      weights += WEIGHTS[group];
+    });
+    return weights ? Math.exp(-total / weights / 2) : 0;
+  };
+  const chosen = every.filter(([id]) => ids.includes(id)).map(([, groups]) => groups);
+  return new Map(every.map(([id, groups]) => [id, Math.max(0, ...chosen.map((other) => near(groups, other)))]));
+}
+
 // How many sizes each bin holds; sizes beyond the edges make further bins of the same width.
 export function binned(objects, size, edges) {
   const width = edges[1] - edges[0];

@@ -215,6 +215,7 @@ export class Panel {
 
   selected() {
     const { editor } = this;
+    this.chooser.left();
     const ids = [...editor.selected];
     const records = ids.map((id) => editor.objects.get(id)).filter(Boolean);
     for (const line of this.root.querySelectorAll("[data-chosen]")) line.textContent = this.wordsOf(records);

@@ -1,6 +1,6 @@
 // Going through what is least certain, and choosing many objects at once.
 
-import { reviewQueue } from "./numbers.js";
+import { alikeTo, reviewQueue } from "./numbers.js";
 import { TOUCH } from "./tools.js";
 import { significant } from "../chart-scale.js";
 
@@ -115,6 +115,30 @@ export class Chooser {
     panel.on("[data-below]", "change", () => this.limits());
     panel.on("[data-limit]", "input", () => this.light());
     panel.press("[data-take]", () => this.take());
+    panel.on("[data-alike]", "input", () => this.alike());
+  }
+
+  // All objects like those that are selected now; the slider says how alike.
+  like() {
+    this.seeds = [...this.editor.selected];
+    this.alike();
+  }
+
+  alike() {
+    const { editor, panel, seeds } = this;
+    const least = Number(panel.one("[data-alike]").value);
+    const ids = [...alikeTo(editor.objects.values(), seeds, editor.size)].filter(([, value]) => 100 * value >= least).map(([id]) => id);
+    panel.one("[data-alike-words]").textContent = `At least ${least} % alike`;
+    editor.select(ids);
+    this.seeds = seeds; // which another choice ends
+    panel.one("[data-alike-box]").hidden = false;
+  }
+
+  // Somebody chose something else.
+  left() {
+    this.seeds = null;
+    const box = this.panel.one("[data-alike-box]");
+    if (box) box.hidden = true;
   }
 
   // One button for each reason, one for what was deleted; the measures that the objects have.

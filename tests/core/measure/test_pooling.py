@@ -29,6 +29,7 @@ from segmentation.core.measure.pooling import (
 )
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.wording import agreement_words
 from segmentation.core.sample import Member, common_calibration
 from tests.core.measure.particle_tables import log_normal, table_of
 
@@ -92,10 +93,18 @@ def test_variance_between_images():
 
 def test_variance_between_images_is_that_of_an_f_test():
     tables = images(5, 30, between=1.3)
-    f = stats.f_oneway(*(np.log(each["min_feret_nm"]) for each in tables)).statistic
+    f, p = stats.f_oneway(*(np.log(each["min_feret_nm"]) for each in tables))
     within = np.mean([np.log(each["min_feret_nm"]).var(ddof=1) for each in tables])
     found = between_images(WeightedSizes.of(*tables, edge="exclude"))
     assert found["variance"] == pytest.approx((f - 1) * within / 30)
+    assert found["p"] == pytest.approx(p)
+
+
+def test_the_difference_of_images_in_words():
+    between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
+    assert agreement_words({**between, "p": 0.3}) == "The images agree with each other."
+    assert agreement_words({**between, "p": 0.01}).startswith("The images differ more than chance: 25 % of")
+    assert agreement_words(between) == agreement_words(None) == "", "of an older version, or of one image"
 
 
 def test_the_odd_image_is_named_and_no_other():

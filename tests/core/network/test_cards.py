@@ -29,6 +29,8 @@ def test_it_says_what_it_is_for_and_what_its_limits_are(card):
     assert card.summary.endswith(".")
     assert card.limits
     assert all(sentence.endswith(".") for sentence in card.limits)
+    chosen = any(card.name == each.name for each in cards.released(cards.automatic(card.task)))
+    assert card.comparison == card.limits[0].startswith("For comparison") != chosen, "no image chooses such a model"
 
 
 def test_every_source_has_title_licence_and_split(card):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.charts import Distribution, draw_histogram
+from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.lengths import in_readable_unit
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis
@@ -32,6 +31,8 @@ def test_every_length_is_scaled_and_nothing_else(sample):
     assert shown.fit["median"] == pytest.approx(found.fit["median"] / 1000) and shown.fit["gsd"] == found.fit["gsd"]
     assert shown.convergence["low"] == pytest.approx(np.array(found.convergence["low"]) / 1000)
     assert shown.convergence["n"] == found.convergence["n"]
+    assert shown.budget["median"]["ends"] == pytest.approx([end / 1000 for end in found.budget["median"]["ends"]])
+    assert shown.budget["median"]["expanded"] == found.budget["median"]["expanded"]
 
 
 def test_short_sizes_and_pixels_stay():
@@ -41,7 +42,7 @@ def test_short_sizes_and_pixels_stay():
 
 
 def test_the_histogram_is_drawn_in_micrometres(sample):
-    ax = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    ax = Sheet((4, 3)).add_axes((0.1, 0.1, 0.8, 0.8))
     shown = Distribution.of(sample)
     draw_histogram(ax, shown)
     assert "(µm)" in ax.get_xlabel() and "µm" in ax.get_title(loc="left")

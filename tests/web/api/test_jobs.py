@@ -236,11 +236,13 @@ class TestRevisions:
 
     def test_what_is_not_sent_stays_as_it_was(self, script, make_job, alice):
         job = make_job(owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, field_spread=8.0))
-        answer = self.revise(script, job, {"filter": True, "width": "5 um"}, content_type="application/json")
+        sent = {"filter": True, "faint_limit": 12.3456789, "width": "5 um"}  # a number is taken as it is
+        answer = self.revise(script, job, sent, content_type="application/json")
         new = Job.objects.get(pk=answer.json()["id"])
         assert answer.status_code == 202 and answer["Location"] == f"{JOBS}/{new.pk}"
         settings = new.get_settings()
         assert settings.measurement.filter and settings.measurement.field_spread == 8.0
+        assert settings.measurement.faint_limit == 12.3456789
         assert settings.segmentation.threshold == 0.4
         assert settings.measurement.calibration.width_nm(new.micrograph.width) == pytest.approx(5000)
         assert new.parent == job and new.owner == alice
@@ -259,6 +261,7 @@ class TestRevisions:
             ('{"filters": true}', "There is no field named filters."),
             ('{"task": "ghosts"}', "There is no kind of analysis named 'ghosts' here: task is one of"),
             ('{"threshold": "x"}', "hreshold"),
+            ('{"threshold": 7}', "threshold is at most 0.95, not 7."),
             ('{"width": "7 miles"}', "nm"),
         ],
     )

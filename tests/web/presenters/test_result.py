@@ -15,7 +15,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
-from segmentation.core.report.summary import VERDICTS, WEIGHTINGS
+from segmentation.core.report.summary import WEIGHTINGS
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
@@ -147,7 +147,7 @@ class TestSizes:
 
     def test_a_withheld_verdict_gives_its_reason(self):
         card = numbers(nano={**NEW["nano"], "reason": "25 of 30"})
-        assert card.verdict == f"{VERDICTS['undecided']}: 25 of 30"
+        assert card.verdict == "limit 50 %: undecided, 25 of 30"
 
     def test_the_weighted_table(self):
         rows = {row.term: row.cells for row in numbers().weighted}
@@ -166,8 +166,8 @@ class TestSizes:
 
     def test_the_fit_in_words(self):
         told = numbers().fit
-        assert re.search("median 144 nm .*SD 1.62: fair fit", told)
-        assert "0.061, p < 0.001" in told
+        assert re.search(r"median 144 nm.*SD 1.62\): a fair fit", told)
+        assert "p < 0.001; the curves are at most 6.1 % apart" in told
 
     @pytest.mark.parametrize(
         ("found", "told"),
@@ -192,7 +192,7 @@ class TestNanoCard:
     def test_places_on_the_axis(self):
         card = numbers()
         bar = card.nano_bar
-        assert (card.verdict, bar.at, bar.left, bar.right) == ("Undecided", 48.0, 42.0, 54.0)
+        assert (card.verdict, bar.at, bar.left, bar.right) == ("limit 50 %: undecided", 48.0, 42.0, 54.0)
         assert [row.name for row in card.sensitivity] == ["as analysed", "filter on"]
 
 
@@ -256,7 +256,7 @@ class TestPage:
         told = page()
         for part in (
             "Nanomaterial screening",
-            "Undecided",
+            "limit 50 %: undecided",
             "What would decide it:",
             "About 1,900 more particles.",
             "filter on",
@@ -367,7 +367,7 @@ class TestComparison:
     def test_every_number_stands_beside_the_automatic_one(self, make_job, client):
         job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
         shown = {row.term: row for row in comparison(job)}
-        assert (shown["Kept"].before.value, shown["Kept"].after.value, shown["Kept"].difference) == (
+        assert (shown["Counted"].before.value, shown["Counted"].after.value, shown["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
         assert shown["Median"].difference == "−5.43 nm (−3.5 %)"

@@ -121,10 +121,10 @@ class TestPages:
     def test_one_click_keeps_them_and_the_link_is_private(self, done, browser, charlie):
         job, second = done(), done()
         assert re.search(f"<b>2</b> [^<]*{OFFER}", words(browser.get("/results/")))
-        assert browser.get("/results/").context["rows"] == []
+        assert browser.get("/results/").context["cards"] == []
         assert browser.post("/results/adopt/", {"answer": "keep"})["Location"] == "/results/"
         page = browser.get("/results/")
-        assert {row["job"] for row in page.context["rows"]} == {job, second}
+        assert {card.pk for card in page.context["cards"]} == {job.pk, second.pk}
         assert OFFER not in words(page)
         assert visit(Client(), VISITOR).get(f"/jobs/{job.pk}/").status_code == 404
         stranger = Client()

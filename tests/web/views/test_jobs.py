@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 import zipfile
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -19,7 +20,7 @@ from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.tasks.judgement import NONE_FOUND
-from segmentation.models import Job, Segmentation
+from segmentation.models import Job, Micrograph, Segmentation
 from segmentation.presenters.result import Change, Result
 from segmentation.views.jobs import SOON
 from segmentation.views.upload import GONE
@@ -69,6 +70,26 @@ class TestWaiting:
         assert f'hx-get="/jobs/{running.pk}/status/"' in page
         assert '<noscript><meta http-equiv="refresh"' in page
         assert f"http://testserver/jobs/{running.pk}/" in page
+
+    def test_the_picture_comes_to_a_page_that_was_opened_before_the_file_was_read(self, maker, job):
+        running = job(Job.State.RUNNING)
+        picture, preview = f'src="/uploads/{running.micrograph.pk}/preview.png"', running.micrograph.preview.name
+        Micrograph.objects.update(preview="")
+        page = words(maker.get(address(running)))
+        assert picture not in page and f'hx-get="/jobs/{running.pk}/status/?unseen"' in page
+        assert picture not in words(maker.get(address(running, "status/?unseen"), headers=HTMX))
+        Micrograph.objects.update(preview=preview)
+        news = words(maker.get(address(running, "status/?unseen"), headers=HTMX))
+        assert picture in news and f'hx-get="/jobs/{running.pk}/status/"' in news
+        assert picture not in words(maker.get(address(running, "status/"), headers=HTMX))
+
+    def test_the_tab_says_how_far_it_is_and_when_it_is_done(self, maker, job):
+        running = job(Job.State.RUNNING, progress=0.63)
+        assert f"<title>63 % {running.micrograph.name}" in words(maker.get(address(running)))
+        now = timezone.now()
+        for finished, title in ((now, "<title>Done: "), (now - timedelta(hours=1), "<title>")):
+            done = job(finished=finished)
+            assert f"{title}{done.micrograph.name}" in words(maker.get(address(done)))
 
     def test_its_numbers_are_shown_before_its_files_are_written(self, maker, job):
         running = job(Job.State.RUNNING, stage="drawing the figure", progress=0.8, summary=SUMMARY)

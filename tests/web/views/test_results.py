@@ -255,6 +255,18 @@ def opened(response):
     return zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
 
 
+def test_several_are_compared_as_curves(maker, make_job):
+    """Old results have none; sizes in different units are refused."""
+    bars = {"edges": [0.0, 10.0, 20.0], "counts": [[4, 2]]}
+    stored = [{**SUMMARY, "histogram": bars}] * 3 + [SUMMARY, {**summary(unit="px"), "histogram": bars}]
+    jobs = [make_job(visitor=VISITOR, state=Job.State.DONE, summary=each) for each in stored]
+    page = words(maker.get(chosen(maker, "compare", *jobs[:4])["Location"]))
+    assert "Compare 4 results" in page and page.count("M0.0 100.0 L25.0 5.66") == 3
+    assert page.count("No distribution is stored with it") == 1
+    assert maker.get(chosen(maker, "compare", *jobs)["Location"]).status_code == 422
+    assert chosen(maker, "compare", *jobs[:2])["Location"] == f"/compare/?a={jobs[0].pk}&b={jobs[1].pk}"
+
+
 class TestDownload:
     def test_a_folder_for_each_result(self, maker, make_micrograph, make_job):
         files = ["figure.png", "particles.csv", "outlines.json", "bundle.zip"]

@@ -78,18 +78,18 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         (4, changed(fourth, first), True, False),
     ]
     outcomes = [(each.outcome, each.median) for each in listed(fourth)]
-    assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Under way", "")]
+    assert outcomes[1:3] == [("261 counted", "median 212 nm"), ("Under way", "")]
 
 
 def test_the_page_links_them_and_marks_the_newest(client, revise):
     first = revise()
     second = revise(first, AnalysisSettings.of(filter=True))
     page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
-    assert f'<a href="/jobs/{second.pk}/">Revision 2</a> <span class="badge good">' in page
-    assert "revision 1 of 2" in page
-    assert "<b>Revision 1</b>" in page
+    assert f'<a href="/jobs/{second.pk}/">Version 2</a> <span class="badge good">' in page
+    assert "version 1 of 2" in page
+    assert "<b>Version 1</b>" in page
     newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
-    assert "This is revision" not in newest
+    assert "This is version" not in newest
 
 
 def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
@@ -97,7 +97,7 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     second = revise(first, AnalysisSettings.of(filter=True))
     third = revise(second, AnalysisSettings.of(threshold=0.3))
     browser = visit(client, VISITOR)
-    assert "other revisions (2)" in words(browser.get(f"/jobs/{second.pk}/delete/"))
+    assert "other versions (2)" in words(browser.get(f"/jobs/{second.pk}/delete/"))
     browser.post(f"/jobs/{second.pk}/delete/")
     micrograph.refresh_from_db()
     third.refresh_from_db()

@@ -22,7 +22,7 @@ from segmentation.views.samples import NO_FILES
 from segmentation.views.upload import GONE
 from tests.conftest import TEXT_FILE, picture
 from tests.web.archive import zipped
-from tests.web.finished import SUMMARY, visit, words
+from tests.web.finished import SUMMARY, uploaded, visit, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
@@ -40,17 +40,14 @@ def archive(*entries, name="batch.zip"):
 
 def send(client, *files, **typed):
     """Send the form of a sample; of several files all but the last have come by the page's script."""
-    for file in files[:-1]:
-        client.post("/uploads/", {"file": file})
     known = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
-    known["upload"] = [str(pk) for pk in Micrograph.objects.order_by("created").values_list("pk", flat=True)]
-    return client.post("/", {"file": list(files[-1:]), **known, **typed})
+    return client.post("/", {"file": files[-1:], **known, **uploaded(client, *files[:-1]), **typed})
 
 
 def pooled_of(*jobs):
     """A pooled summary in which each of the jobs has 20 particles."""
     row = {"n": 20, "n_set_aside": 1, "median": 155.4, "low": 150.0, "high": 160.0, "outlier": "", "excluded": ""}
-    between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
+    between = {"variance": 0.01, "sd": 0.1, "share": 0.25, "p": 0.3}
     return {
         **SUMMARY["statistics"],
         "intervals": {"median": [148.0, 163.0]},
@@ -99,14 +96,14 @@ class TestUpload:
         assert not Sample.objects.exists() and Job.objects.count() == 2
 
     def test_what_is_no_image_is_noted_and_holds_up_nothing(self, client):
-        bad = SimpleUploadedFile("notes.tif", b"text")
-        response = send(client, png(), bad, left=["x.doc: left out.", "  "])
-        sample = Sample.objects.get()
+        response = send(client, png(), left=["x.doc: left out.", "  "])
         assert response.status_code == 303
-        assert [(note["name"], note["sentence"]) for note in sample.notes] == [
-            ("", "x.doc: left out."),
-            ("notes.tif", SENTENCE),
-        ]
+        assert [note["sentence"] for note in Sample.objects.get().notes] == ["x.doc: left out."]
+
+    def test_a_bad_file_of_the_form_is_told_first(self, client):
+        response = send(client, png(), SimpleUploadedFile("notes.tif", b"text"))
+        assert response.status_code == 400 and SENTENCE in words(response)
+        assert len(response.context["cards"]) == 1 and not Sample.objects.exists()
 
     def test_no_image_at_all_is_an_error(self, client):
         response = send(client, SimpleUploadedFile("notes.tif", b"text"))
@@ -125,26 +122,29 @@ class TestUpload:
         send(client, archive(("a.png", picture(64)), ("b.png", picture(65))), one_sample="")
         assert Job.objects.filter(sample=None).count() == 2
 
-    def test_side_files_in_the_plain_form(self, client, reader):
+    def test_side_files_of_added_images(self, client, reader):
+        send(client, png("first.png", 70))
         side = SimpleUploadedFile("A.TXT", b"$CM_PIXEL_SIZE 1 nm")
         alone = SimpleUploadedFile("lonely.hdr", b"x")
-        send(client, png("a.png"), side, alone)
-        micrograph = Micrograph.objects.get()
-        assert reader.told == [("a.png", ["A.TXT"], True)]
+        client.post(f"{page_of(Sample.objects.get())}add/", {"file": [png("a.png"), side, alone]})
+        micrograph = Micrograph.objects.get(name="a.png")
+        assert reader.told[1:] == [("a.png", ["A.TXT"], True)]
         assert [beside["name"] for beside in micrograph.side] == ["A.TXT"]
         assert micrograph.size == len(picture()) + len(b"$CM_PIXEL_SIZE 1 nm")
         assert micrograph.file.storage.open(micrograph.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
         assert Sample.objects.get().notes[0]["name"] == "lonely.hdr"
 
     def test_a_side_file_goes_with_its_upload(self, client, own_storage, django_capture_on_commit_callbacks):
-        send(client, png("a.png"), SimpleUploadedFile("a.txt", b"x"))
+        client.post("/uploads/", {"file": png("a.png"), "side": [SimpleUploadedFile("a.txt", b"x")]})
         with django_capture_on_commit_callbacks(execute=True):
             Micrograph.objects.get().delete()
         assert not list(own_storage.rglob("side-*"))
 
     def test_bars_of_a_large_drop_are_not_read(self, client, reader):
-        send(client, *(png(f"{number}.png", 64 + number) for number in range(13)))
-        assert {read_bar for *_, read_bar in reader.told} == {False}
+        send(client, png("first.png", 63))
+        files = [png(f"{number}.png", 64 + number) for number in range(13)]
+        client.post(f"{page_of(Sample.objects.get())}add/", {"file": files})
+        assert {read_bar for *_, read_bar in reader.told[1:]} == {False}
 
     @pytest.mark.parametrize(
         ("typed", "pixel"),
@@ -175,7 +175,7 @@ class TestUpload:
         assert len(response.context["cards"]) == 1 and not Sample.objects.exists()
 
     def test_a_bad_width_of_one_card(self, client):
-        send(client, png("a.png", 64), SimpleUploadedFile("n.tif", b"text"), one_sample="")
+        client.post("/uploads/", {"file": png("a.png", 64)})
         micrograph = Micrograph.objects.get()
         typed = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "wide"}
         response = send(client, **typed)
@@ -261,10 +261,17 @@ class TestPage:
         sample.jobs.filter(state=FAILED).update(error="Damaged.")
         response = client.get(page_of(sample))
         page = words(response)
-        for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
+        for said in (
+            "Batch 7",
+            "155",
+            "148–163",
+            "particles of 2 images",
+            "The images agree with each other.",
+            "2 nm/px",
+        ):
             assert said in page, said
         assert "Damaged." in page
-        assert page.count('<svg viewBox="0 0 100 32"') == 2
+        assert page.count('<svg class="bars"') == 2
         assert 'id="histogram"' in page and "<span>particles of 2 images" in page
         assert f"{page_of(sample)}files/images.csv?download" in page
         assert "hx-get" not in page
@@ -322,10 +329,11 @@ class TestPage:
         page = words(client.get(f"{page_of(make_sample(QUEUED))}images/"))
         assert "<h1" not in page and "0.png" in page
 
-    def test_numbers_of_before_a_change_say_so(self, client, finished):
+    def test_while_it_runs_there_are_the_images_alone(self, client, finished):
         sample = finished()
         Sample.objects.update(state=Sample.State.QUEUED)
-        assert "the last change" in words(client.get(page_of(sample)))
+        page = words(client.get(page_of(sample)))
+        assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
 
     def test_two_hundred_images_take_few_queries(
         self, client, make_micrograph, make_sample, django_assert_max_num_queries

@@ -18,7 +18,7 @@ from segmentation.services.results.uploads import EXAMPLES
 from segmentation.views.upload import GONE, NOTHING
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
-from tests.web.finished import visit, words
+from tests.web.finished import uploaded, visit, words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE
@@ -41,11 +41,8 @@ def bad(name="notes.tif"):
 
 def send(client, *files, **typed):
     """Send the form; of several files all but the last have come by the page's script."""
-    for file in files[:-1]:
-        client.post("/uploads/", {"file": file})
-    before = {"upload": [str(pk) for pk in Micrograph.objects.order_by("created").values_list("pk", flat=True)]}
-    extra = before if len(files) > 1 else {}
-    return client.post("/", {"file": list(files[-1:]), "token": uuid4().hex, "width": "", **extra, **typed})
+    before = uploaded(client, *files[:-1])
+    return client.post("/", {"file": files[-1:], "token": uuid4().hex, "width": "", **before, **typed})
 
 
 def recipe_of(job):
@@ -80,7 +77,7 @@ class TestPlainForm:
         assert queue == [str(job.pk)]
         assert job.visitor is not None
         assert job.owner is None
-        assert client.get("/results/").context["rows"][0]["job"] == job
+        assert client.get("/results/").context["cards"][0].pk == job.pk
 
     def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
         response = send(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from segmentation.log_context import LogContext, row
 from segmentation.models import WorkerProcess
-from segmentation.models.workers import ALIVE
+from segmentation.models.upkeep import ALIVE
 from segmentation.services.ground.kinds import KINDS
 from segmentation.services.upkeep import health
 
@@ -146,7 +146,7 @@ class TestStatus:
     def test_only_staff_sees_it(self, client, django_user_model):
         assert client.get("/status/").status_code == 302
         client.force_login(django_user_model.objects.create_user("somebody"))
-        assert client.get("/status/").status_code == 403
+        assert client.get("/status/", follow=True).status_code == 403
 
     def test_queues_workers_and_reasons(self, client, admin_user, workers, make_job):
         client.force_login(admin_user)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..looks import ANNEX, REPORT
-from .base import WITH_SUMS, Export
+from .base import FIGURE, WITH_SUMS, Export
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -28,7 +28,7 @@ EXPORTS = (
         _write,
         image="two pages: picture, numbers, histogram; method, settings, uncertainty, signature",
         sample="two pages: numbers, histogram; method, settings, uncertainty, signature",
-        turn=WITH_SUMS,
+        turn=FIGURE,
     ),
     Export(
         ANNEX,

@@ -94,7 +94,7 @@ EXPORTS = (
         "application/zip",
         130,
         _write,
-        image="outlines of the kept {things} for ImageJ's ROI Manager",
+        image="outlines of the {things} that count, for ImageJ's ROI Manager",
         image_all="outlines of all {things} for ImageJ's ROI Manager, set-aside ones in red",
     ),
     Export(
@@ -103,7 +103,7 @@ EXPORTS = (
         "application/zip",
         140,
         _write,
-        image="the same with the {things} that were set aside, in red",
+        image="the same with the {things} that were left out, in red",
         image_all="the same",
     ),
 )

@@ -24,7 +24,11 @@ def relief_field(scene: SceneSettings, side: int, rng: np.random.Generator) -> N
     if scene.relief == "grain":
         return 0.5 * fractal_field(shape, 2 * period, max(2.0, period / 6), 0.8, rng)
     if scene.relief == "stripes":
-        return _stripes(shape, period, rng)
+        # Growth steps: sharp on one side, in one direction, somewhat wavy
+        angle = rng.uniform(0, np.pi)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        run = (rows * np.sin(angle) + columns * np.cos(angle)) / period + 0.4 * band_field(shape, 6 * period, rng)
+        return standardised((run % 1).astype(np.float32))
     distance, _ = distance_to_points(shape, period, rng)
     if scene.relief == "bumps":
         return 2.5 * (np.sqrt(np.clip(1 - (distance / 0.75) ** 2, 0, 1)) - 0.7)
@@ -32,14 +36,6 @@ def relief_field(scene: SceneSettings, side: int, rng: np.random.Generator) -> N
         return -1.5 * np.clip(1 - (distance / rng.uniform(0.15, 0.45)) ** 2, 0, 1)
     some = smooth_field(shape, 2 * period, rng) > rng.uniform(0.0, 1.2)
     return 2.0 * some * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
-
-
-def _stripes(shape: tuple[int, int], period: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Growth steps: sharp on one side, in one direction, somewhat wavy."""
-    angle = rng.uniform(0, np.pi)
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    run = (rows * np.sin(angle) + columns * np.cos(angle)) / period + 0.4 * band_field(shape, 6 * period, rng)
-    return standardised((run % 1).astype(np.float32))
 
 
 def dressed(

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
-from .annotations import annotate
+from .databars import draw_data_bar, font_of
 from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose, full_range, noise_of
 from .noise import Field, blur
@@ -17,6 +18,8 @@ from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import SECONDARY, RenderSettings
 from .substrate import speckle, substrate
 from .support import amorphous, lattice, support_mass, too_faint
+
+LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
 
 Shape = tuple[int, int]
 ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a support
@@ -33,17 +36,11 @@ def seen_contrast(settings: RenderSettings) -> float:
     return s.contrast + 0.4 * s.edge
 
 
-def _normals(height: Field) -> tuple[Field, Field, Field]:
-    """Upward part of the surface normals (1: level) and slopes along rows and columns."""
-    smooth = blur(height, 0.6)
-    slope_row, slope_column = np.gradient(smooth)
-    return 1 / np.sqrt(1 + slope_row**2 + slope_column**2), slope_row, slope_column
-
-
 def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
     """Secondary electrons: more from steep surfaces and rims, fewer from hollows, one side brighter."""
     s, shape = settings.shading, scene.height.shape
-    upward, slope_row, slope_column = _normals(scene.height)
+    slope_row, slope_column = np.gradient(blur(scene.height, 0.6))
+    upward = 1 / np.sqrt(1 + slope_row**2 + slope_column**2)  # part of the surface normals: 1 is level
     angle = np.deg2rad(s.angle)
     towards = -(np.cos(angle) * slope_column + np.sin(angle) * slope_row) * upward
     sign = 1 if settings.scene.polarity == "bright" else -1
@@ -198,3 +195,55 @@ def render(
 def render_blank(shape: Shape, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(H, W) uint8 picture of a substrate without particles."""
     return render_settings(shape, rng, {"kind": "blank"}).grey
+
+
+def annotate(
+    grey: NDArray[np.uint8], kind: str, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of hidden pixels.
+
+    A box hides everything under it, letters without one hide only their strokes and leave the mask empty.
+    """
+    image = Image.fromarray(grey)
+    hidden = Image.new("L", image.size, 0)
+    size = max(9, round(min(grey.shape) * rng.uniform(0.04, 0.09)))
+    if kind == "letter":
+        _letter(image, hidden, size, rng)
+    elif kind == "scale-bar":
+        _scale_bar(image, hidden, size, rng)
+    elif kind == "data-bar":
+        draw_data_bar(image, hidden, size, rng)
+    return np.asarray(image), np.asarray(hidden) > 0
+
+
+def _ink(rng: np.random.Generator) -> tuple[int, int]:
+    """Grey of the strokes and of their box."""
+    return (255, 0) if rng.random() < 0.6 else (0, 255)
+
+
+def _box(image: Image.Image, hidden: Image.Image, box: tuple[int, int, int, int], grey: int) -> None:
+    ImageDraw.Draw(image).rectangle(box, fill=grey)
+    ImageDraw.Draw(hidden).rectangle(box, fill=1)
+
+
+def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
+    text = str(rng.choice(list("abcdefABCD")))
+    text = f"({text})" if rng.random() < 0.5 else text
+    ink, paper = _ink(rng)
+    size = round(1.6 * size)
+    if rng.random() < 0.5:
+        _box(image, hidden, (0, 0, round(1.8 * size), round(1.3 * size)), paper)
+    ImageDraw.Draw(image).text((round(0.3 * size), 0), text, fill=ink, font=font_of(size))
+
+
+def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
+    wide, tall = image.size
+    length = round(wide * rng.uniform(0.12, 0.3))
+    left = size if rng.random() < 0.3 else wide - length - 2 * size
+    top = tall - round(2.6 * size)
+    ink, paper = _ink(rng)
+    if rng.random() < 0.5:
+        _box(image, hidden, (left - size // 2, top - size // 4, left + length + size // 2, tall - size // 3), paper)
+    pen = ImageDraw.Draw(image)
+    pen.text((left + length / 2, top), str(rng.choice(LENGTHS)), fill=ink, font=font_of(size), anchor="ma")
+    pen.rectangle((left, top + round(1.4 * size), left + length, top + round(1.4 * size) + max(1, size // 5)), fill=ink)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("segmentation", "0001_initial")]
+    dependencies = [("segmentation", "0002_laboratory")]
 
     operations = [
         migrations.AddField("exportjob", "figures", models.JSONField(blank=True, default=list, editable=False)),

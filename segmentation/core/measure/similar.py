@@ -1,0 +1,46 @@
+"""Objects like one that somebody points at, by what is measured of all of them: size, shape and contrast.
+
+A difference counts in units of the spread of its measure in this image, so that no measure needs a limit of its own.
+`static/js/editor/numbers.js` has the same for outlines that are being corrected (a test compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+SHAPES = ("aspect_ratio", "circularity", "solidity")
+CONTRAST = "relative_contrast"
+WEIGHTS = (2, 1, 1)  # of size, shape and contrast, fitted to satellites among powder (docs/development/experiments.md)
+LEAST = 0.02  # spread, below which a measure is the same for all
+SPREAD = (16, 84)  # percentiles: one standard deviation to each side of a normal distribution
+
+
+def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
+    """How alike each object (n,) is to the nearest of those at `places`, from 0 to 1, which these have themselves.
+
+    exp(-d²/2), where d² is the weighted mean of three squared differences: of the logarithms of `size` and area, of
+    SHAPES, and of CONTRAST, as far as both objects have them. columns: (n,) each, NaN where not known; other names are
+    not looked at.
+    """
+    sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
+    others = {name: columns[name] for name in (*SHAPES, CONTRAST) if name in columns}
+    known = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
+    spreads = {name: max(LEAST, float(np.ptp(np.nanpercentile(known[name], SPREAD)) / 2)) for name in known}
+    groups = [[name for name in names if name in known] for names in ((size, "area"), SHAPES, (CONTRAST,))]
+    best = np.zeros(len(next(iter(columns.values()))))
+    for place in places:
+        total, weights = np.zeros(len(best)), np.zeros(len(best))
+        for names, weight in zip(groups, WEIGHTS, strict=True):
+            squares = np.array(
+                [((known[name] - known[name][place]) / spreads[name]) ** 2 for name in dict.fromkeys(names)]
+            )
+            both = np.isfinite(squares).reshape(-1, len(best))
+            held = both.sum(0)
+            total += weight * np.where(both, squares.reshape(both.shape), 0).sum(0) / np.maximum(held, 1)
+            weights += weight * (held > 0)
+        best = np.maximum(best, np.where(weights > 0, np.exp(-total / np.maximum(weights, 1) / 2), 0))
+    return best
