@@ -15,6 +15,7 @@ from segmentation import __version__
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
+from ..measure.filters import FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
@@ -73,6 +74,8 @@ def method(sample: SampleAnalysis) -> str:
     task, statistics = sample.task, sample.pooled
     members = [member for _, member in sample.counted]
     alone = members[0] if sample.analysis is not None else None
+    left_out = Counter(statistics.set_aside if statistics else {})
+    left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
     known, missing = _of_the_scale(sample)
     words = _template().render(
         alone=alone,
@@ -88,7 +91,7 @@ def method(sample: SampleAnalysis) -> str:
         checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
         screened=statistics is not None and statistics.screened,
         statistics=statistics,
-        reasons=counts_words(statistics.set_aside) if statistics else "",
+        reasons=counts_words(left_out),
         size=COLUMNS[statistics.size].label if statistics else "",
         law=_law(sample) if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from ...core import tasks
 from ...core.micrograph.kinds import HEAD_BYTES, recognise
 from ...core.micrograph.types import UnreadableImage
+from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.queue import enqueue_inspection
@@ -26,10 +29,8 @@ from ..ground.trouble import is_full
 from .usage import check_quota
 
 # An image of each kind that the upload page offers to try, all rendered here (manage.py make_sample).
-EXAMPLES = {
-    "particles": "sem-sample.tif",
-    **{kind: f"{kind}.tif" for kind in ("bubbles", "grains", "layers", "phases")},
-}
+EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
+EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
 
 class Note(NamedTuple):
@@ -94,7 +95,7 @@ def receive_upload(
 
 
 def example_file(kind: str) -> Path:
-    """The example of this kind of analysis; of particles the sample image."""
+    """The example of this kind of analysis; of the default kind the sample image."""
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
 
 
@@ -120,7 +121,7 @@ def discard_unused(micrograph: Micrograph) -> None:
 @cache
 def sample_sha256() -> str:
     """By which the result of the sample image is known."""
-    return hashlib.sha256(example_file("particles").read_bytes()).hexdigest()
+    return hashlib.sha256(example_file(DEFAULT_TASK).read_bytes()).hexdigest()
 
 
 def _check_kind(file: Any) -> None:

@@ -127,7 +127,7 @@ def test_xlsx_details_have_every_interval():
     assert [value, low, high] == pytest.approx([by_number["mean"], *by_number["intervals"]["mean"]], rel=1e-14)
     assert by_area["intervals"]["mean"] is None  # few particles carry the area
     assert found["minimum Feret diameter by area", "mean"] == (pytest.approx(by_area["mean"]), "nm", None, None)
-    assert found["particles", "kept"][0] == analysis.statistics.n_kept
+    assert found["particles", "counted"][0] == analysis.statistics.n_kept
 
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
@@ -196,7 +196,7 @@ def test_rois_say_why_a_particle_was_set_aside(tmp_path):
     aside = np.flatnonzero(~analysis.table.kept)
     for i in aside:
         roi = names[f"{analysis.table['label'][i]:04d} {analysis.table.reasons[i]}"]
-        assert roi.stroke_color == rois.ASIDE
+        assert roi.stroke_color == rois.OPAQUE + bytes.fromhex(rois.ASIDE[1:])
 
 
 def test_rois_beyond_16_bits_are_sub_pixel(tmp_path):
