@@ -226,11 +226,11 @@ def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np
     numbers = read_numbers(path)
     frame.check(*numbers.shape)
     numbers = numbers[: frame.rows]
-    known = np.unique(numbers)
-    known = known[known > 0]
-    if len(known) > MOST_OUTLINES:
+    present = np.unique(numbers)
+    present = present[present > 0]
+    if len(present) > MOST_OUTLINES:
         raise UnreadableImage(MANY)
-    if len(known) > 1 and known[-1] < MOST_IDS:
+    if len(present) > 1 and present[-1] < MOST_IDS:
         return np.where(numbers > 0, numbers, 0).astype(np.int32), []
     labels, notes = as_labels(numbers, corners=corners)
     if labels.max(initial=0) > MOST_OUTLINES:
@@ -250,10 +250,10 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str]) -> NDArray[np.i
     numbers = read_numbers(path)
     frame.check(*numbers.shape)
     numbers = numbers[: frame.rows]
-    found = set(np.unique(numbers).tolist())
-    if len(names) == 2 and found == {0, NOT_ANALYSED}:
+    present = set(np.unique(numbers).tolist())
+    if len(names) == 2 and present == {0, NOT_ANALYSED}:
         return np.where(numbers == 0, 1, 2).astype(np.int32)
-    if wrong := sorted(found - {*range(len(names)), NOT_ANALYSED}):
+    if wrong := sorted(present - {*range(len(names)), NOT_ANALYSED}):
         raise UnreadableImage(OTHER_NUMBER.format(found=wrong[0], classes=_listed(names)))
     return np.where(numbers == NOT_ANALYSED, 0, numbers.astype(np.int64) + 1).astype(np.int32)
 
@@ -262,12 +262,12 @@ def _of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDA
     frame.check(*values.shape[:2])
     values = values[: frame.rows]
     labels = np.zeros(values.shape[:2], np.int32)
-    known = (values == 0).all(2)
+    classified = (values == 0).all(2)
     for number, colour in enumerate(COLOURS[: len(names)]):
-        own = (values == colour).all(2)
-        labels[own & ~known] = number + 1
-        known |= own
-    if not known.all():
+        of_class = (values == colour).all(2)
+        labels[of_class & ~classified] = number + 1
+        classified |= of_class
+    if not classified.all():
         raise UnreadableImage(OTHER_COLOUR.format(classes=_listed(names)))
     return labels
 
