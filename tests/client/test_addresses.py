@@ -21,6 +21,7 @@ ROW = {
     "model": "m",
     "base": 0,
     "edits": [],
+    "ids": [],
     "claimed": 0,
     "tasks": [],
     "quantities": [],
@@ -48,7 +49,7 @@ def everything(site: Site, folder) -> None:
     client.me(), client.claim("x" * 16), client.tasks()
     job, result = client.submit(b"II*"), client.analyse(b"II*")
     job.cancel(), job.retry(), client.job("ID").delete(), list(client.jobs())
-    result.edits(), result.edit([]), result.revise(), result.finish(), result.send_outlines(b"PK")
+    result.edits(), result.edit([]), result.similar([1]), result.revise(), result.finish(), result.send_outlines(b"PK")
     site.answers["GET /jobs/ID/labels"] = [httpx.Response(404, json={"error": "none"})]
     try:
         result.labels()

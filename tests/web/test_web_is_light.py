@@ -30,7 +30,7 @@ from segmentation.core import tasks
 from tests.tasks import brightness
 tasks.add(brightness.TASK)
 every = [(task.name, len(task.golden().maps)) for task in tasks.every()]
-addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/admin/login/", "/api/v1/openapi.json")
+addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/accounts/login/", "/api/v1/openapi.json")
 answers = [client.get(address) for address in addresses]
 statuses = [answer.status_code for answer in answers]
 assert all(name in answers[-1].content.decode() for name in ("polarity", "smooth"))

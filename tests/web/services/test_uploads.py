@@ -140,5 +140,5 @@ def test_the_sample_comes_in_like_any_image(own_storage, settings, tmp_path):
     sample.write_bytes(picture(kind="TIFF"))
     settings.STATICFILES_DIRS = [tmp_path / "static"]
     visitor = uuid4()
-    micrograph = services.sample_upload(user=None, visitor=visitor, address="")
+    micrograph = services.example_upload("particles", user=None, visitor=visitor, address="")
     assert (micrograph.name, micrograph.visitor) == ("sem-sample.tif", visitor)
