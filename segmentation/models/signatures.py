@@ -56,6 +56,11 @@ class Signature(Chained, models.Model):
         return {name: getattr(self, f"{name}_sha256") for name in ("labels", "result", "numbers")}
 
     @property
+    def time(self) -> str:
+        """When, as its hash covers it."""
+        return self.created.astimezone(UTC).isoformat()
+
+    @property
     def printed(self) -> Signed:
         """As pages and reports print it."""
         when = f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -67,7 +72,7 @@ class Signature(Chained, models.Model):
         return {
             "job": str(self.job_id),
             **{name: getattr(self, name) for name in names},
-            "time": self.created.astimezone(UTC).isoformat(),
+            "time": self.time,
             "previous": self.previous,
             "hash": self.hash,
         }

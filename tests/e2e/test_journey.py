@@ -87,7 +87,7 @@ def test_one_drag_and_one_click(visit, discs, size):
     assert name == "discs & rings_figure.png"
     with Image.open(io.BytesIO(figure)) as image:
         assert image.width > 1500
-        assert image.info["dpi"] == pytest.approx((200, 200), abs=1)
+        assert image.info["dpi"] == pytest.approx((360, 360), abs=1)
 
     name, table = downloaded(page, "Download nanoparticle size file")
     assert name == "discs & rings_particles.csv"

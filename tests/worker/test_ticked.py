@@ -48,11 +48,6 @@ def test_two_are_compared_the_older_first(mine, do):
     assert (answer.status_code, answer["Location"]) == (303, f"{reverse('compare')}?a={first.pk}&b={second.pk}")
 
 
-@pytest.mark.parametrize("number", [1, 3])
-def test_only_two_can_be_compared(mine, do, number):
-    assert do("compare", mine(*range(number))).status_code == 400
-
-
 class TestTable:
     def read(self, answer):
         return b"".join(answer.streaming_content).decode("utf-8-sig")
