@@ -221,7 +221,7 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     ["GET", "HEAD"],
     "/{uuid:pk}/files/{str:name}",
     url_name="sample-file",
-    response=refusals(404),
+    response=refusals(404, 422),
     openapi_extra=a_file(),
 )
 def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
