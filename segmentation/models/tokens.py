@@ -1,4 +1,4 @@
-"""What an account has set up: tokens of scripts, addresses that are told when something is done, and its laboratory."""
+"""What an account has set up: tokens of scripts, webhooks, and its laboratory."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def notices(self) -> list[Flag]:
-        """The warnings, those that doubt the numbers first."""
+        """The warnings; doubts about the numbers come first."""
         return sorted(self.warnings, key=lambda flag: not flag.doubt)
 
     @property

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TOKEN = "DEEPSEGM_TOKEN"
 STATE, ERROR, BUNDLE = "watched.json", "error.txt", "bundle.zip"
 POOLED = f"sample{inputs.RESULTS}"  # the folder of the pooled files
-UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # how copying programs name what is not whole
+UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # names of half-copied files
 ENDED = ("done", "failed", "cancelled")
 OURS = (400, 409, 413, 422)  # a site that answers so does not like the image
 NO_TOKEN = (

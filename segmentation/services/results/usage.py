@@ -58,7 +58,7 @@ class Person(NamedTuple):
 
 
 def people(most: int = 30) -> list[Person]:
-    """The accounts, those that signed in last before the others."""
+    """The accounts; who signed in last comes first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     return [
         Person(user.get_username(), _role(user), stored_bytes(Q(owner=user)), user.last_login) for user in users[:most]
