@@ -143,6 +143,13 @@ def begin(ax: Axes, x: str = "", y: str = "") -> Sheet:
     return sheet
 
 
+def draw_bars(ax: Axes, bars: Histogram) -> None:
+    """The bars of a histogram, one bin each."""
+    colour = sheet_of(ax).colour(BAR)
+    widths = np.diff(bars.edges)
+    ax.bar(bars.edges[:-1], bars.sums, widths, align="edge", color=colour, edgecolor="white", linewidth=0.5)
+
+
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
     """The sizes of what counts, with the log-normal law where it fits; few as they are."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
@@ -154,15 +161,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         text = fill(distribution.size_words, letters_in(ax))
         ax.text(0, 0.95, text, transform=ax.transAxes, va="top", fontsize=sheet.font, color=INK)
         return
-    ax.bar(
-        bars.edges[:-1],
-        bars.sums,
-        np.diff(bars.edges),
-        align="edge",
-        color=sheet.colour(BAR),
-        edgecolor="white",
-        linewidth=0.5,
-    )
+    draw_bars(ax, bars)
     highest = float(bars.sums.max())
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -31,6 +31,7 @@ from .charts import (
     MEDIAN,
     Distribution,
     begin,
+    draw_bars,
     draw_histogram,
     letters_in,
     room,
@@ -302,15 +303,7 @@ def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
         return
     edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
     bars = histogram(sizes.size, sizes.weights["number"], edges)
-    ax.bar(
-        bars.edges[:-1],
-        bars.sums,
-        np.diff(bars.edges),
-        align="edge",
-        color=sheet.colour(BAR),
-        edgecolor="white",
-        linewidth=0.5,
-    )
+    draw_bars(ax, bars)
     ax.set_ylim(0, 1.3 * float(bars.sums.max()))
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
