@@ -10,7 +10,6 @@ import numpy as np
 from .. import tasks
 from ..labels.segmentation import MASKS
 from ..measure.results import PER_IMAGE
-from ..micrograph.types import SOURCES
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
@@ -111,7 +110,7 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         ("image", "width (px)"): record.width,
         ("image", "height (px)"): record.height,
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
-        ("calibration", "source"): SOURCES[calibration.source],
+        ("calibration", "source"): calibration.source.words,
         ("calibration", "detail"): calibration.detail,
         ("calibration", "uncertainty by reading and rounding"): doubt_words(calibration.relative_uncertainty),
         ("calibration", "uncertainty of the microscope"): instrument_words(calibration),

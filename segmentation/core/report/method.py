@@ -18,7 +18,6 @@ from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
-from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, Member, SampleAnalysis, common_calibration
 from .facts import edge_of, model_words
 from .wording import (
@@ -120,7 +119,7 @@ def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) 
     if alone is None:
         return words
     record, pixel = alone.record, alone.calibration.nm_per_pixel
-    size = scale_range(pixel, pixel) + (f", {SOURCES[alone.calibration.source]}" if pixel else "")
+    size = scale_range(pixel, pixel) + (f", {alone.calibration.source.words}" if pixel else "")
     image = f"{one_line(alone.name, 60)}, {record.width} × {record.height} px, {size}"
     if not record.by_model:
         return {**words, "by_model": False, "image": "; ".join(filter(None, (imported_words(record.used), image)))}

@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable, PageBreak
 
 from ..flags import shorts
 from ..measure.quantities import Value, number
-from ..micrograph.types import SOURCES
+from ..micrograph.crosscheck import Source
 from ..sample import SampleAnalysis, SampleImage
 from . import sections
 from .charts import draw_histogram
@@ -126,7 +126,7 @@ def _scale(sample: SampleAnalysis) -> str:
     if sample.analysis is not None:
         return calibration_words(sample.analysis.calibration)
     low, high = sample.calibration["low"], sample.calibration["high"]
-    ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
+    ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
     return f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
 
 
