@@ -14,7 +14,6 @@ from ..measure.bins import NANO_NM
 from ..measure.descriptors import measures_of
 from ..measure.filters import RESOLVED_PX, SLIP_PX
 from ..measure.quantities import COLUMNS, NUMBERS
-from ..micrograph.types import SOURCES
 from ..sample import SampleAnalysis
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed, common, model_words, typed_texts
 from .method import left_out_words
@@ -136,11 +135,11 @@ def _instrument(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
 
 
 def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
-    ways = [f"{SOURCES[source]} ({count} images)" for source, count in sample.calibration["sources"].items()]
+    ways = [f"{source.words} ({count} images)" for source, count in sample.calibration["sources"].items()]
     shared = common(sample)
     detail = shared.get(("calibration", "detail"), "")
     alone = sample.analysis is not None
-    source = SOURCES[sample.analysis.calibration.source] if sample.analysis is not None else ", ".join(ways)
+    source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
     yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and alone else ''}", "result")
     words = "uncertainty by reading and rounding"
     yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")

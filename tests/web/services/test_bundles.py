@@ -44,7 +44,6 @@ def test_it_comes_out_byte_for_byte_and_takes_no_room(published, client):
     )
 
 
-@pytest.mark.parametrize("address", ["/jobs/{}/files/bundle.zip?download", "/api/v1/jobs/{}/files/bundle.zip"])
 def test_a_notebook_entry_is_stored_in_the_same_way(own_storage, make_job, tmp_path):
     files = {"figure.png": tmp_path / "figure.png", "notebook.eln": tmp_path / "notebook.eln"}
     files["figure.png"].write_bytes(bytes(range(256)) * 40)
@@ -60,6 +59,7 @@ def test_a_notebook_entry_is_stored_in_the_same_way(own_storage, make_job, tmp_p
     assert stored.file.size < 200 and stored.content_type == "application/vnd.eln+zip"
 
 
+@pytest.mark.parametrize("address", ["/jobs/{}/files/bundle.zip?download", "/api/v1/jobs/{}/files/bundle.zip"])
 def test_it_is_downloaded_like_any_file(published, client, address):
     job, made = published
     response = client.get(address.format(job.pk))
