@@ -53,7 +53,7 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
     from segmentation.core.proposing import SHOWN, Part, ways
 
     job, alive = proposals.job, GivingWay(progress)
-    shown: list[dict[str, Any]] = proposals.result.get("shown", [])
+    proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     count: int = proposals.result.get("tried", 0)
     try:
         alive()
@@ -63,16 +63,16 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
         refused = job.summary["refused"]
         runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
         for way in ways(part, requested, used, model, here, refused=refused)[count:]:
-            if len(shown) == SHOWN:
+            if len(proposed) == SHOWN:
                 break
             if proposal := _looked_at(part, requested, way, runtime, alive):
-                shown.append(proposal)
+                proposed.append(proposal)
             count += 1
-            proposals.change(result={"tried": count, "shown": shown})
+            proposals.change(result={"tried": count, "shown": proposed})
     except WorkWaits:
         services.pause_proposals(proposals=proposals)
         return
-    proposals.finish(Proposals.State.DONE, result={"tried": count, "shown": shown})
+    proposals.finish(Proposals.State.DONE, result={"tried": count, "shown": proposed})
 
 
 def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:

@@ -330,8 +330,8 @@ class ProgressReporter:
             return
         self._stage, self._reported = stage, now
         fraction = min(max(fraction, 0.0), 1.0)
-        left = self._forecast.left(fraction) if self._forecast else None
-        ends = {} if left is None else {"ends": timezone.now() + timedelta(seconds=left)}
+        seconds_left = self._forecast.left(fraction) if self._forecast else None
+        ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
         self._row.report(stage=stage, progress=fraction, **ends)
 
 

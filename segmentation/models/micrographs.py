@@ -48,8 +48,8 @@ class MicrographQuerySet(AttemptedQuerySet):
         if not Micrograph.objects.filter(of_jobs, jobs__state__in=Attempted.UNFINISHED).exists():
             return self
         now = timezone.now()
-        wanted, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(checked | (WANTED & wanted))
+        is_recent, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
+        return self.filter(checked | (WANTED & is_recent))
 
     def next_in_turn(self) -> Micrograph | None:
         """The next upload to inspect: one of the sender whose last turn is longest ago.

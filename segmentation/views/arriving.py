@@ -53,11 +53,11 @@ def cards(request: HttpRequest) -> JsonResponse:
     upload: ids; known: those of images that the page shows already. The card of an archive comes after those of what
     has come out of it, and is not among them any more once that is all. It changes nothing, but asks with many ids.
     """
-    wanted = _ids(request.POST.getlist("upload"))
-    known = set(_ids(request.POST.getlist("known")))
-    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
-    found = {str(pk): _card(request, mine[pk], known) if pk in mine else "" for pk in wanted}
-    return JsonResponse({"cards": found})
+    requested = _ids(request.POST.getlist("upload"))
+    shown_ids = set(_ids(request.POST.getlist("known")))
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(requested)
+    html_by_id = {str(pk): _card(request, mine[pk], shown_ids) if pk in mine else "" for pk in requested}
+    return JsonResponse({"cards": html_by_id})
 
 
 @require_POST
@@ -75,9 +75,9 @@ def pairs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"images": list(pair(names).items())})
 
 
-def _card(request: HttpRequest, micrograph: Micrograph, known: Collection[UUID] = ()) -> str:
+def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:
     """The card of a micrograph, preceded by those of the images that have come out of it."""
-    images = micrograph.images.exclude(pk__in=known).order_by("created") if micrograph.is_archive else ()
+    images = micrograph.images.exclude(pk__in=shown_ids).order_by("created") if micrograph.is_archive else ()
     parts = [_card(request, image) for image in images]
     if micrograph.state == Micrograph.State.FAILED:
         parts.append(_remark(request, Note(micrograph.name, micrograph.error, 422)))

@@ -68,10 +68,10 @@ def receive_upload(
     read_bar: whether the text of the data bar is also read, which takes seconds. The others: fields of `Micrograph`.
     Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); then no file remains.
     """
-    for each in (file, *side):
-        limits.check_size(each.size)
+    for received in (file, *side):
+        limits.check_size(received.size)
     limits.check_uploads(user=user, visitor=visitor, address=address)
-    size = sum(each.size for each in (file, *side))
+    size = sum(received.size for received in (file, *side))
     check_space(size)
     check_quota(size, user=user, visitor=visitor, address=address)
     if not is_archive:
@@ -139,7 +139,7 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
     try:
         micrograph.file.save(micrograph.name, file, save=False)
-        micrograph.side = [_store_side(micrograph, number, each) for number, each in enumerate(side, 1)]
+        micrograph.side = [_store_side(micrograph, number, side_file) for number, side_file in enumerate(side, 1)]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
     except BaseException as error:
@@ -151,8 +151,8 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
 
 def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
     name, sha256 = shown_name(file.name or ""), sha256_of(file)
-    place = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
-    return {"name": name, "sha256": sha256, "file": default_storage.save(place, file)}
+    path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+    return {"name": name, "sha256": sha256, "file": default_storage.save(path, file)}
 
 
 def sha256_of(file: Any) -> str:

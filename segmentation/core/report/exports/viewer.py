@@ -79,7 +79,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    shown = {each["id"] for each in particles if each["kept"] or each["reason"] == Reason.FRAME}
+    shown = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last, because views/histogram reads the file in pieces.
     frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, shown)}
     return {**frame, "particles": particles}
@@ -115,7 +115,7 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
 
 def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     table = analysis.table
-    measured = {each.name for each in table.quantities}
+    measured = {quantity.name for quantity in table.quantities}
     own = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
     columns = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
