@@ -31,7 +31,10 @@ INSTRUMENT = {
 }
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
-TYPED = ("operator", "grating", "preparation", "sampling_plan")  # texts that change no number
+TYPED = (  # texts that change no number
+    *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
+    *("grating", "preparation", "sampling_plan", "deviations"),
+)
 REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.name in TYPED}
 
 
@@ -152,10 +155,17 @@ def changed(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
 
 def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """What was typed for the report, by title."""
-    shared = common(sample)
+    for name, text in typed_texts(sample).items():
+        yield REPORTED[name], text or "not provided"
+
+
+def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
+    """What was typed for the report, by the names of the settings; "" where nothing was."""
+    shared, texts = common(sample), {}
     for name, title in REPORTED.items():
         typed = any(member.record.settings.get(name) for _, member in sample.counted)
-        yield title, shared.get(("report", title)) or (NOT_SAME if typed else "not provided")
+        texts[name] = str(shared.get(("report", title)) or (NOT_SAME if typed else ""))
+    return texts
 
 
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from segmentation import __version__
-
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
@@ -34,7 +32,6 @@ from .wording import (
     version,
 )
 
-CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
 REFERENCES = (
     "ISO 13322-1:2014, Particle size analysis - Image analysis methods - Part 1: Static image analysis methods.",
     "ISO 9276-6:2008, Representation of results of particle size analysis - Part 6: Descriptive and quantitative"

@@ -34,6 +34,14 @@ GLOSSARY = {  # what pages and files say in place of an earlier word; names of c
 }
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
+CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
+BIBTEX = f"""@software{{deepsegm,
+  title   = {{DeepSegm: software that outlines and measures particles in electron micrographs}},
+  author  = {{{{DeepSegm developers}}}},
+  version = {{{__version__}}},
+  note    = {{DeepSegm {__version__}, MIT licence}},
+}}
+"""
 
 
 def version() -> str:
@@ -99,6 +107,12 @@ def interval_holds(statistics: Statistics, answer: str) -> str:
 def verdict_words(nano: Mapping[str, Any]) -> str:
     """Such as "limit 50 %: probably below" and "limit 50 %: undecided, 25 of at least 30 particles"."""
     return f"{LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
+
+
+def decided_words(nano: Mapping[str, Any]) -> str:
+    """The verdict with what would decide it, where it is undecided: one or two sentences."""
+    decides = f" What would decide it: {nano['decides']}" if nano["decides"] else ""
+    return f"{verdict_words(nano)}.{decides}"
 
 
 def counts_words(counts: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from ...measure.table import Table
 from ..cells import inert, lines, marked, name_cell
 from ..entries import answers
-from ..wording import imported_words
+from ..wording import imported_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DIGITS = 7
 MOST = 6  # comments
 WEIGHTED = "edge-weighted"
-REST = "all other facts are in result.json"
+REST = f"{version()} - all other facts are in result.json"
 
 
 def as_text(sample: SampleAnalysis) -> str:
