@@ -84,8 +84,11 @@ digests:
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
+# It asks for pandas before 3 and for HDF5 libraries of 50 MB; the data model, which the tests read, needs neither.
+PYAMBIT := pyambit==0.0.2
 .venv/test-ready: .venv/run-ready requirements-dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(PYAMBIT)
 	@touch $@
 
 clean:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ..flags import shorts
+from ..measure.bins import NANO_NM
 from ..measure.descriptors import measures_of
+from ..measure.filters import RESOLVED_PX, SLIP_PX
 from ..measure.quantities import COLUMNS, NUMBERS
-from ..micrograph.types import SOURCES
 from ..sample import SampleAnalysis
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed, common, model_words, typed_texts
 from .method import left_out_words
@@ -44,6 +45,7 @@ WHY = (
     "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
     " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
 )
+MOST_VALUES = 6  # of the images of a sample, in one entry
 NONE_COUNTED = "not defined: no particle was counted"
 FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")
 
@@ -107,7 +109,7 @@ def _material(sample: SampleAnalysis, filing: Filing, summary: Summary) -> Itera
     yield _typed(sample, "preparation")
     yield _typed(sample, "sampling_plan", "Sampling plan: how representative, number of specimens")
     shape = next((each for each in summary.shape if each.term == COLUMNS["aspect_ratio"].title), None)
-    spread = [] if shape is None else [f"{each.term} {each.value}" for each in shape.cells]
+    spread = [] if shape is None else [f"{capital(each.term)} {each.value}" for each in shape.cells]
     yield Item("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
     yield Item("Particles spherical, or fibres (the guideline has methods for these)", "", "laboratory")
     yield Item("Touching particles", summary.groups or NONE_COUNTED, "result")
@@ -122,21 +124,22 @@ def _instrument(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     shared = common(sample)
     size = [shared.get(("image", f"{side} (px)")) for side in ("width", "height")]
     yield Item("Size of an image", f"{size[0]} × {size[1]} px" if all(size) else NOT_SAME, "result")
-    yield Item("Size of a pixel", scale_range(sample.calibration["low"], sample.calibration["high"]), "result")
-    smallest = (
-        summary.counted_from.removeprefix(", of ") or "the filter of small particles is off, or no scale is known"
-    )
-    yield Item("Smallest size that is counted", smallest, "result")
+    low, high = sample.calibration["low"], sample.calibration["high"]
+    across = f"; 100 nm are {NANO_NM / high:.1f} px" if high else ""
+    yield Item("Size of a pixel", f"{scale_range(low, high)}{across}", "result")
+    limit = f"{RESOLVED_PX:g} px across" if sample.filter else f"{SLIP_PX:g} px in area; the filter was off"
+    smallest = counted_from(summary.nano).removeprefix(" of ").removesuffix(" and more")
+    yield Item("Smallest particle that is counted", smallest or limit, "result")
     agreement = agreement_words(sample.between) or "not known from one image: pool images of several fields"
     yield Item("Agreement between images", agreement, "result")
 
 
 def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
-    ways = [f"{count} {SOURCES[source]}" for source, count in sample.calibration["sources"].items()]
+    ways = [f"{source.words} ({count} images)" for source, count in sample.calibration["sources"].items()]
     shared = common(sample)
     detail = shared.get(("calibration", "detail"), "")
     alone = sample.analysis is not None
-    source = SOURCES[sample.analysis.calibration.source] if sample.analysis is not None else ", ".join(ways)
+    source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
     yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and alone else ''}", "result")
     words = "uncertainty by reading and rounding"
     yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
@@ -174,7 +177,7 @@ def _sizes(summary: Summary) -> Iterator[Item]:
     yield Item("Particles counted", f"{summary.kept:,}; {summary.set_aside_count:,} left out", "result")
     for name in FIGURES:
         words = summary.by_number(name).words if summary.kept else NONE_COUNTED
-        yield Item(f"{NUMBERS[name].title}, with its 95 % interval", words, "result")
+        yield Item(f"{NUMBERS[name].title} (95 % interval)", words, "result")
     if summary.fit:
         yield Item("Law", summary.fit, "result")
     if nano is not None:
@@ -212,7 +215,11 @@ def _typed(sample: SampleAnalysis, name: str, title: str = "") -> Item:
 
 def _from_file(sample: SampleAnalysis, name: str, title: str) -> Item:
     """What the image files say of the instrument; the laboratory gives what they do not."""
-    value = common(sample).get(("instrument", name))
-    differs = value is None and any(name in member.record.instrument for _, member in sample.counted)
-    text = NOT_SAME if differs else "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return Item(title, one_line(text), "image file" if text else "laboratory")
+    known = (member.record.instrument.get(name) for _, member in sample.counted)
+    values = list(dict.fromkeys(_text(value) for value in known if value not in (None, "")))
+    text = "; ".join(values) if len(values) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
+    return Item(title, one_line(text, 300), "image file" if text else "laboratory")
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

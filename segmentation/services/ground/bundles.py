@@ -15,11 +15,11 @@ from django.conf import settings
 from django.core.files.storage import Storage
 
 from ...core.archive import write_zip
-from ...core.report.exports import notebook
+from ...core.report.looks import NOTEBOOK
 from ...models import StoredFile
 
 NAME = "bundle.zip"
-ARCHIVES = (NAME, notebook.NAME)  # of the other files
+ARCHIVES = (NAME, NOTEBOOK)  # of the other files
 PLAN = "bundle.json"  # the end of the stored file's name
 TEXTS = (".csv", ".json", ".geojson", ".svg")
 PACKED = ".gz"

@@ -13,8 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.report.exports.base import RESULT
-from ...core.report.exports.dossier import FORM
-from ...core.report.looks import ANNEX, REPORT
+from ...core.report.looks import ANNEX, FORM, REPORT
 from ...core.report.wording import one_line
 from ...models import Artifact, Job, Signature
 from ...models.edits import chain_faults, hash_of

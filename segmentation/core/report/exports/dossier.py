@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..looks import FORM
 from ..wording import write_json
 from .base import Export
 
@@ -29,7 +30,6 @@ def _write_record(context: Context, path: Path) -> None:
 
 HOLDS = "the report form of OECD TG 125, also in the report with annexes: every entry, or that the laboratory gives it"
 STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
-FORM, RECORD = "oecd-tg125.json", "endpoint-record.json"
 EXPORTS = (
     Export(
         FORM,
@@ -42,7 +42,7 @@ EXPORTS = (
         screened=True,
     ),
     Export(
-        RECORD,
+        "endpoint-record.json",
         "Endpoint record, JSON",
         "application/json",
         174,

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from segmentation import __version__
 
 from ...archive import write_zip
+from ..looks import NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export
 
 if TYPE_CHECKING:
     from ..context import Context
 
-NAME, KIND = "notebook.eln", "application/vnd.eln+zip"
+KIND = "application/vnd.eln+zip"
 FOLDER, METADATA = "notebook", "ro-crate-metadata.json"
 ENTRY = "./result/"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -182,7 +183,7 @@ def _text(context: Context) -> str:
 
 EXPORTS = (
     Export(
-        NAME,
+        NOTEBOOK,
         "Notebook entry, ELN",
         KIND,
         195,
