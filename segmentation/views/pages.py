@@ -64,7 +64,7 @@ def models(request: HttpRequest) -> HttpResponse:
     own = trained([card.name for card in here])
     for card in here:
         if card.name not in own:
-            kinds.setdefault(card.task, []).append(card)
+            kinds.setdefault("For comparison" if card.comparison else card.task, []).append(card)
     known = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
     defaults = {DEFAULT_TASK: DEFAULT_MODEL, **chosen_defaults(request.user)}
     said = {
