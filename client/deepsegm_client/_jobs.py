@@ -131,13 +131,13 @@ class _Files(_Row[M]):
         return (yield from self._client._written(path, params={"wait": "20", **(options or {})})).content
 
     @_step
-    def read(self, name: str, **options: Any) -> Steps[bytes]:
+    def read(self, /, name: str, **options: Any) -> Steps[bytes]:
         """The content of a file. options: of the figure of an image `panels` ("AD"), `font` (points at a width of
         85 mm) and `colours` ("grey"); of report.pdf `annex` (True)."""
         return (yield from self._read(name, options))
 
     @_step
-    def download(self, name: str, to: File = ".", **options: Any) -> Steps[Path]:
+    def download(self, /, name: str, to: File = ".", **options: Any) -> Steps[Path]:
         """Save a file in a folder, or under the name `to`; gives its path. options: as of `read`."""
         target = Path(to) / Path(name).name if Path(to).is_dir() else Path(to)
         return _save(target, (yield from self._read(name, options)))

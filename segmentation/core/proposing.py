@@ -24,9 +24,10 @@ from .network.cards import ModelCard, stands_for
 from .network.inference import Maps, predict
 from .network.resample import resize
 from .network.runtime import Runtime, load_network
-from .network.scale_search import LIMITS, as_shown
+from .network.scale_search import LIMITS, View, as_shown
 from .network.textures import nearest
 from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, quiet
+from .settings import SegmentationSettings
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
@@ -159,30 +160,37 @@ def preview(
 
     task, settings, runtime = tasks.find(asked.task), asked.segmentation, runtime or Runtime()
     card, rows = stands_for(settings.model)[0], analysed_rows(micrograph, settings)
-    picture, size = clip_outliers(micrograph.pixels[:rows]), None
+    picture, scale = clip_outliers(micrograph.pixels[:rows]), 1.0
     scaled = {"scale", "polarity"} <= set(task.settings.model_fields)
-    if scaled and picture.any():
-        channels = task.channels(card)
-        network = load_network(card, runtime, len(channels))
-
-        def ask(copy: NDArray[np.float32]) -> Maps:
-            window = middle(copy.shape, OUTLINED)
-            return predict(network, np.ascontiguousarray(copy[window]), runtime, activation=channels.activation)
-
+    if scaled:
         progress("looking at size and contrast", 0.2)
-        view = task.scale(ask, card, picture, settings)
-        settings = settings.replaced(scale=view.scale, polarity=view.polarity)
-    scale = settings.scale if scaled and settings.scale else 1.0
+        view = _seen_from_the_middle(picture, settings, card, runtime)
+        settings, scale = settings.replaced(polarity=view.polarity, scale=max(view.scale, 1.0)), view.scale
     shrunk = min(scale, 1.0)
     window = picture[middle(picture.shape, round(OUTLINED / scale))]
     shown = resize(np.ascontiguousarray(window), shrunk)
-    changed = {"data_bar": 0, **({"scale": scale / shrunk} if scaled else {})}
-    part, settings = without_scale(micrograph, as_shown(shown, "bright")), settings.replaced(**changed)
-    found = Search(part, shown, len(shown), task, settings, runtime, Clock()).find(card, progress)
+    part, settings = without_scale(micrograph, as_shown(shown, "bright")), settings.replaced(data_bar=0)
+    outlines = Search(part, shown, len(shown), task, settings, runtime, Clock()).find(card, progress)
     measurement = asked.measurement.replaced(calibration=None)
-    analysis = measure(part, found, AnalysisSettings(settings, measurement, task.name), progress)
-    kept = analysis.table.kept
-    if scaled:
-        best = task.options.of(card).diameter / scale
-        size = float(np.median(analysis.table.length(task.size)[kept])) / shrunk if kept.any() else best
+    analysis = measure(part, outlines, AnalysisSettings(settings, measurement, task.name), progress)
+    kept, size = analysis.table.kept, None
+    if scaled and kept.any():
+        size = float(np.median(analysis.table.length(task.size)[kept])) / shrunk
+    elif scaled:
+        size = dict(task.options.of(card))["diameter"] / scale
     return Preview(thumbnail(analysis, OUTLINED, rims=True), window.shape, int(kept.sum()), size)
+
+
+def _seen_from_the_middle(
+    picture: NDArray[np.float32], settings: SegmentationSettings, card: ModelCard, runtime: Runtime
+) -> View:
+    """Polarity and working scale; of a copy larger than OUTLINED px a trial sees the middle alone."""
+    task = tasks.find(card.task)
+    channels = task.channels(card)
+    network = load_network(card, runtime, len(channels))
+
+    def ask(copy: NDArray[np.float32]) -> Maps:
+        part = np.ascontiguousarray(copy[middle(copy.shape, OUTLINED)])
+        return predict(network, part, runtime, activation=channels.activation)
+
+    return task.scale(ask, card, picture, settings)
