@@ -404,10 +404,11 @@ def warm_up(**signal: Any) -> None:
     try:
         from segmentation.core import pipeline, tasks
         from segmentation.core.micrograph import types
+        from segmentation.core.micrograph.crosscheck import Source
         from segmentation.core.report.files import write_all
 
         picture = tasks.find(DEFAULT_TASK).golden().picture
-        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, "metadata"))
+        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, Source.METADATA))
         with scratch() as folder:
             write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)
     except Exception:

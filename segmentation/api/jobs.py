@@ -14,6 +14,7 @@ from ninja import Query, Router, Status
 from .. import services
 from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
@@ -21,7 +22,7 @@ from ..http.access import visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
-from ..services.ground.calibration import calibration_for, refuse_tall_bar, stated_calibration
+from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
 from ..services.results.logs import as_csv
 from . import schemas
@@ -88,7 +89,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
         parse_width(text or "")
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    return {"width": text, "origin": "typed"}
+    return StatedScale(text, Source.TYPED).as_dict()
 
 
 @router.api_operation(["GET", "HEAD"], "", url_name="jobs", response={200: schemas.Jobs, **refusals(422)})
@@ -145,7 +146,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     calibration = stated_calibration(parent)
     try:
         if "width" in sent:
-            calibration = calibration_for(str(sent.pop("width")), "typed", parent.micrograph)
+            calibration = calibration_for(StatedScale(str(sent.pop("width")), Source.TYPED), parent.micrograph)
         settings = sent_settings(sent, Changes, request.user, parent.get_settings())
         settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)

@@ -10,12 +10,14 @@ from django.urls import reverse
 from ninja import Query, Router, Status
 
 from .. import services
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..http.access import visible
 from ..models import Micrograph
 from ..services import Refused
 from ..services.ground.calibration import (
+    StatedScale,
     calibration_for,
     chosen_calibration,
     disagreements,
@@ -47,7 +49,7 @@ def scales(
     if not image.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        asked = calibration_for(width, "typed", image) if width.strip() else None
+        asked = calibration_for(StatedScale(width, Source.TYPED), image) if width.strip() else None
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     read = calibration_of(image.reading)
@@ -73,7 +75,7 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not found.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        calibration = chosen_calibration(micrograph=found.micrograph, **body.model_dump())
+        calibration = chosen_calibration(StatedScale.of(body.model_dump()), found.micrograph)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     settings = found.get_settings().with_(calibration=calibration)

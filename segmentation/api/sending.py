@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
+from ..core.micrograph.crosscheck import Source
 from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
@@ -98,17 +99,20 @@ class Sign(Body):
     name: str = Field("", description="As printed; empty: the full name of the account.")
 
 
+WORDS_OF_1_0 = {"file": Source.METADATA, "line": Source.DRAWN}
+
+
 class Scaled(Body):
     """The scale that a result is measured with."""
 
-    source: Literal["file", "data bar", "typed", "line", "none"] = Field(
-        description="Of the scale: file and data bar as GET says, typed with width, line with pixels and length; none:"
-        " sizes in pixels."
+    source: Annotated[Source, BeforeValidator(lambda word: WORDS_OF_1_0.get(str(word), word))] = Field(
+        description="Of the scale: metadata, side file (also: file) and data bar as GET says, typed with width, drawn"
+        " (also: line) with pixels and length; none: sizes in pixels."
     )
     width: str = Field("", description=f"Of typed: the width of the whole image, {LENGTH}.")
-    pixels: float = Field(0, ge=0, le=999_999, description="Of line: its length in px of the image.")
-    error: float = Field(0, ge=0, le=999_999, description="Of line: how well its ends are known, in px.")
-    length: str = Field("", max_length=40, description="Of line: the length that it stands for, such as 200 nm.")
+    pixels: float = Field(0, ge=0, le=999_999, description="Of a drawn line: its length in px of the image.")
+    error: float = Field(0, ge=0, le=999_999, description="Of a drawn line: how well its ends are known, in px.")
+    length: str = Field("", max_length=40, description="Of a drawn line: the length written there, such as 200 nm.")
 
 
 class Claim(Body):

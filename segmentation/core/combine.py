@@ -19,8 +19,9 @@ from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
 from .measure.results import ImageRow, PooledStatistics, Statistics
 from .measure.table import Table, aligned
+from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
-from .micrograph.types import SOURCES, Calibration
+from .micrograph.types import Calibration
 from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of, common_calibration
 
 SEED = 0
@@ -188,7 +189,7 @@ def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]
     """Flags about the source of the scales and about doubtful images; the first of these are named."""
     sources = calibration_of(members)["sources"]
     if len(sources) > 1:
-        listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
+        listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
     doubts = [
         (name, " ".join(flag.text for flag in member.flags if flag.doubt))

@@ -27,6 +27,7 @@ from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
+from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
 from ..services.ground import bundles
 from ..services.ground.trouble import trouble
@@ -41,8 +42,8 @@ Opened = Callable[[], IO[bytes]]
 
 def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
     """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
-    underscore, and "file_list", the files to download. address: the name of the view that sends them. further: names
-    of files that are written when they are asked for, and have no size yet.
+    underscore, "file_list", the files to download, and "cite", how to cite the software. address: the name of the view
+    that sends them. further: names of files that are written when they are asked for, and have no size yet.
     """
     stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
     urls = {name: reverse(address, args=[row.pk, name]) for name in (*stored, *further)}
@@ -52,7 +53,8 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
         for name, export in exports.listed(of, tasks.find(task)).items()
         if name in urls and not export.for_the_page
     ]
-    return {"files": {re.sub("[.-]", "_", name): url for name, url in urls.items()}, "file_list": offered}
+    named = {re.sub("[.-]", "_", name): url for name, url in urls.items()}
+    return {"files": named, "file_list": offered, "cite": CITATION}
 
 
 def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:

@@ -71,6 +71,6 @@ class Zipped:
 
 def _offered(row: Job | Sample, of: Of) -> list[StoredFile]:
     listed = exports.listed(of, tasks.find(row.settings["task"]))
-    offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
+    offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     stored = {each.name: each for each in row.artifacts.all()}
     return [stored[name] for name in offered if name in stored]

@@ -16,6 +16,7 @@ from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
@@ -199,7 +200,7 @@ class Result(ChartedSummary):
     @property
     def calibration_detail(self) -> str:
         """How the scale was found; what was read stands beside its picture."""
-        return "" if self.calibration.source in ("read", "data bar") else self.calibration.detail
+        return "" if self.calibration.source in (Source.READ, Source.DATA_BAR) else self.calibration.detail
 
     @property
     def doubt_line(self) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from PIL import Image
 
-from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
+from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.width import question
@@ -21,7 +21,15 @@ from ..core.report.wording import calibration_words, capital, pixel_size, roundi
 from ..http.access import visible_upload
 from ..http.serving import serve
 from ..models import Job, Micrograph
-from ..services.ground.calibration import calibration_for, disagreements, file_calibration, used_calibration, width_text
+from ..services.ground.calibration import (
+    BAR,
+    StatedScale,
+    calibration_for,
+    disagreements,
+    file_calibration,
+    used_calibration,
+    width_text,
+)
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
 FACTS = {
@@ -76,8 +84,8 @@ def filed(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
 
 
 def _state(read: Calibration, used: Calibration) -> str:
-    if used.source in {"read", "data bar"}:
-        return "read" if used.source == "read" else "used"
+    if used.source in BAR:
+        return "read" if used.source == Source.READ else "used"
     if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
         return "offered"
     apart = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
@@ -100,10 +108,10 @@ def check(request: HttpRequest, pk: UUID) -> JsonResponse:
     """Whether a width that is being typed agrees with file and data bar, for the page's script."""
     micrograph = visible_upload(request, pk)
     try:
-        used = calibration_for(request.GET.get("width", ""), request.GET.get("origin", ""), micrograph)
+        used = calibration_for(StatedScale.of(request.GET), micrograph)
     except ValueError as error:
         return JsonResponse({"error": str(error), "warnings": []})
-    asked = question(request.GET.get("width", "")) if used and used.source == "typed" else ""
+    asked = question(request.GET.get("width", "")) if used and used.source == Source.TYPED else ""
     wide = [f"A width of millimetres is rare in electron microscopy: {asked}"] if asked else []
     return JsonResponse({"error": "", "warnings": [*wide, *disagreements(micrograph, used)]})
 

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import MASKS
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
@@ -50,6 +51,8 @@ from ..services import (
 )
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
+    FIELDS,
+    StatedScale,
     calibration_for,
     file_calibration,
     led_to,
@@ -200,7 +203,7 @@ def change(request: HttpRequest, found: Job) -> HttpResponse:
 def width(request: HttpRequest, found: Job) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
     try:
-        calibration = _chosen(_stated(request, found), found, request.POST.get("origin") or "typed")
+        calibration = _chosen(_stated(request, found), found)
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     settings = found.get_settings().with_(calibration=calibration)
@@ -331,23 +334,24 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     text = request.POST.get("width", "").strip()
     if text == _text(settings_calibration(found), found):
         return stated_calibration(found)
-    return _chosen(text, found)
+    return _chosen(StatedScale(text, Source.TYPED), found)
 
 
-def _stated(request: HttpRequest, found: Job) -> str:
-    """The width that was sent; raises ValueError if there is none and the sizes are already in pixels."""
-    text = request.POST.get("width", "")
-    if not text.strip() and used_calibration(found).nm_per_pixel is None:
+def _stated(request: HttpRequest, found: Job) -> StatedScale:
+    """The scale that was sent; raises ValueError if there is none and the sizes are already in pixels."""
+    fields = {name: request.POST.get(name, "") for name in FIELDS}
+    stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
+    if not fields["width"].strip() and used_calibration(found).nm_per_pixel is None:
         raise ValueError(NO_WIDTH)
-    return text
+    return stated
 
 
-def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
+def _chosen(stated: StatedScale, found: Job) -> Calibration | None:
     """The typed, accepted or drawn calibration; typing the same width as in the file means the file."""
     own = file_calibration(found.micrograph)
-    if own and origin == "typed" and text.strip() == _text(own, found):
+    if own and stated.source == Source.TYPED and (stated.width or "").strip() == _text(own, found):
         return None if found.micrograph.own_calibration == own else own
-    return calibration_for(text, origin, found.micrograph)
+    return calibration_for(stated, found.micrograph)
 
 
 def _text(calibration: Calibration, found: Job) -> str:

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.micrograph.width import parse_width
@@ -37,7 +38,8 @@ from ..services import (
     start_archive,
 )
 from ..services.ground.calibration import (
-    UNTOUCHED,
+    FIELDS,
+    StatedScale,
     badge,
     calibration_for,
     doubted,
@@ -93,25 +95,22 @@ class Submission:
         """Whether the width of each image counts, and not a rule for the whole sample."""
         return not self.one_sample or self.typed.get("rule", "") in ("", Sample.Rule.OWN)
 
-    def width_of(self, micrograph: Micrograph) -> tuple[str, str, str]:
-        """The text of the field that an image's width is in, its origin, and the field's name."""
-        name, (main, origin) = f"width_{micrograph.pk}", self.main_width()
+    def scale_of(self, micrograph: Micrograph) -> tuple[StatedScale, str]:
+        """What the fields of an image state of its scale, and the name of the field with its width."""
+        name, for_all = f"width_{micrograph.pk}", self.stated()
         if name not in self.typed:
-            return main, origin, "width"
-        own = self._told(name, f"origin_{micrograph.pk}")
+            return for_all, "width"
+        own = self.stated(f"_{micrograph.pk}")
         # The form's field is the width of all images whose own field nobody touched.
-        return (main, origin, "width") if origin == "typed" and own[1] in UNTOUCHED else (*own, name)
+        return (for_all, "width") if for_all.source == Source.TYPED and own.is_own else (own, name)
 
-    def main_width(self) -> tuple[str, str]:
-        """The text of the form's own field, and its origin."""
-        return self._told("width", "width_origin")
-
-    def _told(self, name: str, origin: str) -> tuple[str, str]:
-        """A field's text and origin: an empty one states nothing. Without scripts the origin stays as it was sent."""
-        text, said = printable(self.typed.get(name, "")), printable(self.typed.get(origin, ""))
-        if not text.strip():
-            return "", ""
-        return text, said or "typed"
+    def stated(self, suffix: str = "") -> StatedScale:
+        """What the fields with this suffix state: an empty width nothing. Without scripts its source stays as sent."""
+        fields = {name: printable(self.typed.get(f"{name}{suffix}", "")) for name in FIELDS}
+        if not fields["width"].strip():
+            return StatedScale("")
+        stated = StatedScale.of(fields)
+        return stated if stated.source else StatedScale(stated.width, Source.TYPED)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -191,32 +190,28 @@ def sample_download(request: HttpRequest) -> FileResponse:
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="image/tiff")
 
 
-def card(micrograph: Micrograph, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
-    """What the page shows of an upload; without `text` its width is its own, or none, which states nothing.
+def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str = "") -> dict[str, Any]:
+    """What the page shows of an upload; without `stated` its width is its own, or none, which states nothing.
 
     One that has not been looked into has neither size nor badge yet.
     """
     if not micrograph.is_read:
         return {
             "micrograph": micrograph,
-            "width": text or "",
-            "origin": origin,
+            "stated": stated,
             "error": error,
         }
     own = micrograph.own_calibration
     own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own.nm_per_pixel else ""
-    if text is None:
-        known = "read" if own.source == "read" else "file"
-        text, origin = (own_width, known) if own_width else ("", "")
+    stated = stated or StatedScale(own_width, own.source if own_width else None)
     return {
         "micrograph": micrograph,
-        "width": text,
-        "origin": origin,
+        "stated": stated,
         "error": error,
         "reading": not micrograph.is_finished,
         "own_width": own_width,
         "own_badge": own_badge(micrograph),
-        "badge": badge(text, origin, micrograph),
+        "badge": badge(stated, micrograph),
         "bar_rows": micrograph.height - micrograph.data_bar if micrograph.data_bar is not None else 0,
     }
 
@@ -288,20 +283,20 @@ def _one_sample(sent: Submission) -> HttpResponse:
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 
-def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
+def _asked(sent: Submission) -> dict[UUID, dict[str, Any]]:
     """What the field of each image says of its scale. An impossible width is noted as an error. A width that the image
     contradicts is noted as a question, until its sender says that it is right."""
     found = {}
     for micrograph in sent.uploads:
-        text, origin, name = sent.width_of(micrograph)
-        found[micrograph.pk] = {"width": text, "origin": origin}
+        stated, name = sent.scale_of(micrograph)
+        found[micrograph.pk] = stated.as_dict()
         try:
             if micrograph.is_read:
-                question = doubted(calibration_for(text, origin, micrograph), micrograph)
-                if question and printable(sent.typed.get(f"sure_{micrograph.pk}", "")) != text:
+                question = doubted(calibration_for(stated, micrograph), micrograph)
+                if question and printable(sent.typed.get(f"sure_{micrograph.pk}", "")) != stated.width:
                     sent.questions[micrograph.pk] = question
             else:
-                parse_width(text)
+                parse_width(stated.width or "")
         except ValueError as error:
             sent.width_errors[name] = str(error)
     return found
@@ -326,7 +321,7 @@ def _refuse_unfit(sent: Submission) -> None:
                 sent.problems.append(Problem(micrograph.name, str(error)))
 
 
-def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
+def _start(sent: Submission, asked: dict[UUID, dict[str, Any]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
     request, settings, token = sent.request, sent.form.settings(), _token(sent.request)
     who = sender(request)
@@ -361,7 +356,7 @@ def _token(request: HttpRequest) -> str:
 
 def _again(sent: Submission, status: int | None = None) -> HttpResponse:
     """The page once more, with everything that was typed and every good image."""
-    main, main_origin = sent.main_width()
+    for_all = sent.stated()
     wrong = sent.width_errors or not sent.form.is_valid() or (sent.one_sample and not sent.sample.is_valid())
     if not status and wrong:
         sent.problems.append(Problem("", MARKED))
@@ -372,20 +367,19 @@ def _again(sent: Submission, status: int | None = None) -> HttpResponse:
         "problems": sent.problems,
         "sample": sent.sample,
         "one_sample": sent.one_sample,
-        "cards": [_card_again(sent, micrograph, main_origin) for micrograph in sent.uploads],
-        "width": main,
-        "width_origin": main_origin,
+        "cards": [_card_again(sent, micrograph) for micrograph in sent.uploads],
+        "stated": for_all,
         "width_error": sent.width_errors.get("width", ""),
     }
     return _page(sent.request, sent.form, status or max([400, *bad]), **extra)
 
 
-def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> dict[str, Any]:
-    text, origin, name = sent.width_of(micrograph)
+def _card_again(sent: Submission, micrograph: Micrograph) -> dict[str, Any]:
+    stated, name = sent.scale_of(micrograph)
     asked = {"question": sent.questions.get(micrograph.pk, "")}
     if name == "width":
-        return asked | (card(micrograph, text, main_origin) if main_origin == "typed" else card(micrograph))
-    return asked | card(micrograph, text, origin, sent.width_errors.get(name, ""))
+        return asked | card(micrograph, stated if stated.source == Source.TYPED else None)
+    return asked | card(micrograph, stated, sent.width_errors.get(name, ""))
 
 
 def _set_once(form: SettingsForm) -> list[FormSetting]:

@@ -12,7 +12,7 @@ from ...core.analysis import AnalysisSettings
 from ...models import AFRESH, Job, Micrograph, OutlinePreview, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
-from ..ground.calibration import asked_calibration, refuse_tall_bar, waits_for_reading
+from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.limits import check_megapixels, check_waiting
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
@@ -58,7 +58,7 @@ def create_job(
     """Make an analysis, and enqueue it after the image was inspected.
 
     token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
-    surplus micrograph is then removed. asked: the stated scale (`asked_calibration`), used instead of the calibration
+    surplus micrograph is then removed. asked: the stated scale (`StatedScale`), used instead of the calibration
     in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
     measured. outlines: the file of another tool whose outlines are measured, see `Job`. shelve: a job beyond its
     maker's limits is stored as failed, to be tried again later, instead of being refused. Raises Refused (409 if the
@@ -100,7 +100,7 @@ def _created(
     micrograph = locked
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
-    known = asked is None or not waits_for_reading(micrograph, asked)
+    known = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
     state, error, ready = Job.State.QUEUED, "", micrograph.is_read and known
     try:
         check_waiting(**who)
@@ -136,7 +136,7 @@ def _created(
 def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
     """The settings with the requested calibration; raises ValueError if the image does not fit it."""
     if asked is not None:
-        settings = settings.with_(calibration=asked_calibration(asked, micrograph))
+        settings = settings.with_(calibration=calibration_for(StatedScale.of(asked), micrograph))
     refuse_tall_bar(settings, micrograph)
     return settings
 
@@ -214,7 +214,7 @@ def retry_job(*, job: Job) -> Job:
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
         transaction.on_commit(enqueue_inspection)
-    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, job.asked):
+    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:

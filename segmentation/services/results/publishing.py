@@ -135,8 +135,10 @@ def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = Fal
     """Put one file into the storage; returns the fields of its row. On the same disk the file is moved, unless it is to
     be kept."""
     size = source.stat().st_size
-    if source.name == bundles.NAME:
-        stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
+    if source.name in bundles.ARCHIVES:
+        stored = default_storage.save(
+            f"{folder}/{bundles.plan_name(source.name)}", ContentFile(bundles.plan_of(source, files))
+        )
     elif source.suffix in bundles.TEXTS:
         packed = ContentFile(bundles.packed(source.read_bytes()))
         stored = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)

@@ -14,7 +14,7 @@ from ...core.analysis import AnalysisSettings
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits, tables
-from ..ground.calibration import asked_calibration, waits_for_reading
+from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
@@ -83,7 +83,7 @@ def create_sample(
 ) -> Sample:
     """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
 
-    asked: by the id of a micrograph, its stated scale (`asked_calibration`), used instead of the rule.
+    asked: by the id of a micrograph, its stated scale (`StatedScale`), used instead of the rule.
     notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
     (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
@@ -349,9 +349,8 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
         raise Refused(f"This is the same file as {known[micrograph.sha256]}; it is analysed once.", 409)
     if len(known) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    calibration = (
-        asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
-    )
+    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
+    calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
     try:
@@ -377,7 +376,7 @@ def take_in(
         if micrograph.state == Micrograph.State.FAILED:
             remarks.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
-        elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
+        elif micrograph.is_read and not waits_for_reading(micrograph, StatedScale.of(micrograph.asked), sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
             if micrograph.sample_id not in (None, sample.pk):

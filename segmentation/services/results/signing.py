@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.report.exports.base import RESULT
+from ...core.report.exports.dossier import FORM
 from ...core.report.looks import ANNEX, REPORT
 from ...core.report.wording import one_line
 from ...models import Artifact, Job, Signature
@@ -26,7 +27,7 @@ from ..ground.refusal import Refused
 from .segmentations import NAME
 
 SIGNATURES = "signatures.json"
-STALE = (REPORT, ANNEX, bundles.NAME, SIGNATURES)  # written again after each signature
+STALE = (REPORT, ANNEX, FORM, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
 SIGN_IN = "Only a person with an account can sign: sign in first."
 NOT_DONE = "Only a finished result can be signed."
 UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."

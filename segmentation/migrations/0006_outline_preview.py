@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("segmentation", "0003_figures_with_options"),
+        ("segmentation", "0005_stated_scales"),
     ]
 
     operations = [
