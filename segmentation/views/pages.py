@@ -64,7 +64,7 @@ def models(request: HttpRequest) -> HttpResponse:
     trained_models = trained([card.name for card in here])
     for card in here:
         if card.name not in trained_models:
-            kinds.setdefault(card.task, []).append(card)
+            kinds.setdefault("For comparison" if card.comparison else card.task, []).append(card)
     groups = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
     defaults = {DEFAULT_TASK: DEFAULT_MODEL, **chosen_defaults(request.user)}
     context = {

@@ -186,8 +186,9 @@ def frozen(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
-    """The models that can be trained further on a dataset."""
-    return [card for card in offered(user) if card.task == dataset.task and _same_classes(card, dataset)]
+    """The models that can be trained further on a dataset, those for comparison last."""
+    fitting = [card for card in offered(user) if card.task == dataset.task and _same_classes(card, dataset)]
+    return sorted(fitting, key=lambda card: card.comparison)
 
 
 def obstacle(dataset: Dataset, user: Any) -> str:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
-from ...models import AFRESH, Job, Micrograph, Segmentation
+from ...models import AFRESH, Job, Micrograph, OutlinePreview, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
 from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
@@ -129,6 +129,7 @@ def _created(
     )
     if created and ready:
         enqueue_after_commit(job.pk)
+    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # nobody looks at it any more
     return job
 
 

@@ -17,12 +17,13 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ...core import tasks
+from ...core.analysis import AnalysisSettings
 from ...core.micrograph.kinds import HEAD_BYTES, recognise
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
-from ...models import Arrival, Micrograph, Sample, shown_name
+from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
 from ..ground import limits
-from ..ground.queue import enqueue_inspection
+from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
 from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
@@ -31,6 +32,9 @@ from .usage import check_quota
 # An image of each kind that the upload page offers to try, all rendered here (manage.py make_sample).
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
+
+MOST_PREVIEWS = 40  # of one upload
+NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
 
 
 class Note(NamedTuple):
@@ -116,6 +120,21 @@ def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
     for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
+
+
+@transaction.atomic
+def preview_outlines(*, micrograph: Micrograph, settings: AnalysisSettings) -> OutlinePreview:
+    """The preview of an upload's outlines with these settings, started once; raises Refused (429) after too many."""
+    asked = settings.as_dict()
+    row, _ = OutlinePreview.objects.get_or_create(micrograph=micrograph, defaults={"settings": asked})
+    if row.settings != asked:
+        if row.attempt >= MOST_PREVIEWS:
+            raise Refused(NO_MORE_PREVIEWS, 429)
+        OutlinePreview.objects.filter(pk=row.pk).update(**AFRESH, settings=asked, result={})
+        row.refresh_from_db()
+    if micrograph.is_read and row.enqueued is None and not row.is_finished:
+        enqueue_after_commit(row.pk, OutlinePreview)
+    return row
 
 
 @cache

@@ -189,17 +189,19 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
     return file.getvalue()
 
 
-def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area, with what counts in colour and what does not in grey, no side over 320 px, as WebP; the bare
-    picture where nothing counts or the image is of another kind."""
-    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, sampled
+def thumbnail(analysis: Analysis, longest: int = THUMBNAIL, *, rims: bool = False) -> bytes:
+    """The analysed area, with what counts in colour and what does not in grey, no side over `longest` px, as WebP; the
+    bare picture where nothing counts or the image is of another kind. rims: of objects only these are drawn."""
+    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
 
-    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
+    picture, used = analysed(analysis, longest), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     counts = np.r_[False, Objects.of(analysis).kept]
     if analysis.refused or not counts[labels].any():
         return _webp(picture)
     semantic = tasks.find(used.provenance.task).semantic
+    if rims and not semantic:
+        return _webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp) if semantic else colour_numbers(labels, len(used))
     return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
