@@ -182,7 +182,7 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     if not len(everything):
         return None
     edges = auto_edges(everything, pooled.unit, pixel_size)
-    return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
+    return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
 def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]:

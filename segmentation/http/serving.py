@@ -45,9 +45,9 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
     underscore, "file_list", the files to download, and "cite", how to cite the software. address: the name of the view
     that sends them. further: names of files that are written when they are asked for, and have no size yet.
     """
-    stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
-    urls = {name: reverse(address, args=[row.pk, name]) for name in (*stored, *further)}
-    sizes = {name: each.size for name, each in stored.items()}
+    artifacts: dict[str, StoredFile] = {artifact.name: artifact for artifact in row.artifacts.all()}
+    urls = {name: reverse(address, args=[row.pk, name]) for name in (*artifacts, *further)}
+    sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
         {"name": name, "url": urls[name], "title": export.title, "what": export.holds(of), "size": sizes.get(name)}
         for name, export in exports.listed(of, tasks.find(task)).items()
@@ -59,8 +59,8 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
 
 def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
     """The address of the small picture of each job that has one, by the job's id."""
-    stored = Artifact.objects.filter(job__in=jobs, name=THUMBNAIL_FILE).values_list("job_id", flat=True)
-    return {pk: reverse("artifact", args=[pk, THUMBNAIL_FILE]) for pk in stored}
+    with_thumbnail = Artifact.objects.filter(job__in=jobs, name=THUMBNAIL_FILE).values_list("job_id", flat=True)
+    return {pk: reverse("artifact", args=[pk, THUMBNAIL_FILE]) for pk in with_thumbnail}
 
 
 def file_stem(name: str) -> str:

@@ -111,8 +111,8 @@ def check(request: HttpRequest, pk: UUID) -> JsonResponse:
         used = calibration_for(StatedScale.of(request.GET), micrograph)
     except ValueError as error:
         return JsonResponse({"error": str(error), "warnings": []})
-    asked = question(request.GET.get("width", "")) if used and used.source == Source.TYPED else ""
-    wide = [f"A width of millimetres is rare in electron microscopy: {asked}"] if asked else []
+    doubt = question(request.GET.get("width", "")) if used and used.source == Source.TYPED else ""
+    wide = [f"A width of millimetres is rare in electron microscopy: {doubt}"] if doubt else []
     return JsonResponse({"error": "", "warnings": [*wide, *disagreements(micrograph, used)]})
 
 
@@ -140,10 +140,10 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
         across, down = picture.width / micrograph.width, picture.height / micrograph.height
         corners = (left * across, top * down, right * across, bottom * down)
         part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
-    made = io.BytesIO()
-    part.save(made, "PNG")
-    made.seek(0)
-    return made
+    png = io.BytesIO()
+    part.save(png, "PNG")
+    png.seek(0)
+    return png
 
 
 def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> tuple[float, float, float, float]:
@@ -160,12 +160,12 @@ def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> 
 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """The scale, instrument and settings from the file, in words; well-known facts first."""
-    own = file_calibration(micrograph)
-    words = (calibration_words(own, detail=False), own.detail) if own else ()
+    file_scale = file_calibration(micrograph)
+    words = (calibration_words(file_scale, detail=False), file_scale.detail) if file_scale else ()
     scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
-    said = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
-    first = [_fact(*FACTS[name], said[name]) for name in FACTS if name in said]
-    others = [_fact(capital(name.replace("_", " ")), "", said[name]) for name in said if name not in FACTS]
+    facts = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
+    first = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
+    others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]
     return [*scale, *first, *others]
 
 

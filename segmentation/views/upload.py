@@ -100,9 +100,9 @@ class Submission:
         name, for_all = f"width_{micrograph.pk}", self.stated()
         if name not in self.typed:
             return for_all, "width"
-        own = self.stated(f"_{micrograph.pk}")
+        own_scale = self.stated(f"_{micrograph.pk}")
         # The form's field is the width of all images whose own field nobody touched.
-        return (for_all, "width") if for_all.source == Source.TYPED and own.is_own else (own, name)
+        return (for_all, "width") if for_all.source == Source.TYPED and own_scale.is_own else (own_scale, name)
 
     def stated(self, suffix: str = "") -> StatedScale:
         """What the fields with this suffix state: an empty width nothing. Without scripts its source stays as sent."""
@@ -119,23 +119,25 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, SettingsForm.asked(request.GET, request.user))
     form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
-    sent = Submission(request, form, SampleForm(request.POST), _kept(request))
+    submission = Submission(request, form, SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
-        sent.uploads = [micrograph for micrograph in sent.uploads if str(micrograph.pk) != request.POST["remove"]]
-        return _again(sent, status=200)
+        submission.uploads = [
+            micrograph for micrograph in submission.uploads if str(micrograph.pk) != request.POST["remove"]
+        ]
+        return _again(submission, status=200)
     _forget_removed(request)
-    if len(sent.uploads) < len(set(request.POST.getlist("upload"))):
-        sent.problems.append(Problem("", GONE))
-    _receive(sent)
-    if sent.one_sample:
-        return _one_sample(sent)
-    asked = _asked(sent)
-    _refuse_unfit(sent)
-    if sent.problems or sent.width_errors or sent.questions or not sent.form.is_valid():
-        return _again(sent)
-    jobs = _start(sent, asked)
-    if sent.problems:
-        return _again(sent)
+    if len(submission.uploads) < len(set(request.POST.getlist("upload"))):
+        submission.problems.append(Problem("", GONE))
+    _receive(submission)
+    if submission.one_sample:
+        return _one_sample(submission)
+    stated_scales = _asked(submission)
+    _refuse_unfit(submission)
+    if submission.problems or submission.width_errors or submission.questions or not submission.form.is_valid():
+        return _again(submission)
+    jobs = _start(submission, stated_scales)
+    if submission.problems:
+        return _again(submission)
     return _to(jobs)
 
 
@@ -143,11 +145,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 def laboratory(request: HttpRequest) -> HttpResponse:
     """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
-    sent = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
-    names = [each.name for each in SettingsForm(user=request.user).folds[LABORATORY]]
-    form = SettingsForm({name: printable(sent[name]) for name in names if name in sent}, user=request.user)
+    fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
+    names = [setting.name for setting in SettingsForm(user=request.user).folds[LABORATORY]]
+    form = SettingsForm({name: printable(fields[name]) for name in names if name in fields}, user=request.user)
     if request.method == "POST" and form.is_valid():
-        texts = {each.name: each.value for each in _set_once(form)}
+        texts = {setting.name: setting.value for setting in _set_once(form)}
         if request.user.is_authenticated:
             Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
         else:
@@ -201,9 +203,9 @@ def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str =
             "stated": stated,
             "error": error,
         }
-    own = micrograph.own_calibration
-    own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own.nm_per_pixel else ""
-    stated = stated or StatedScale(own_width, own.source if own_width else None)
+    own_scale = micrograph.own_calibration
+    own_width = width_text(own_scale.width_nm(micrograph.width) or 0.0) if own_scale.nm_per_pixel else ""
+    stated = stated or StatedScale(own_width, own_scale.source if own_width else None)
     return {
         "micrograph": micrograph,
         "stated": stated,
@@ -218,9 +220,9 @@ def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str =
 
 def _kept(request: HttpRequest) -> list[Micrograph]:
     """The images that came with an earlier request, in their order."""
-    wanted = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
-    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
-    return [mine[pk] for pk in dict.fromkeys(wanted) if pk in mine]
+    ids = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(ids)
+    return [mine[pk] for pk in dict.fromkeys(ids) if pk in mine]
 
 
 def printable(text: str) -> str:
@@ -243,16 +245,18 @@ def to_uuid(text: str) -> UUID | None:
         return None
 
 
-def _receive(sent: Submission) -> None:
+def _receive(submission: Submission) -> None:
     """Take the file of the form, which may be an archive; a bad one becomes a problem."""
-    if file := sent.request.FILES.get("file"):
+    if file := submission.request.FILES.get("file"):
         try:
-            sent.uploads.append(receive_upload(file=file, is_archive=is_archive(file), **sender(sent.request)))
+            submission.uploads.append(
+                receive_upload(file=file, is_archive=is_archive(file), **sender(submission.request))
+            )
         except Refused as refusal:
             problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
-            sent.problems.append(problem)
-    if not sent.uploads and not sent.problems:
-        sent.problems.append(Problem("", NOTHING))
+            submission.problems.append(problem)
+    if not submission.uploads and not submission.problems:
+        submission.problems.append(Problem("", NOTHING))
 
 
 def status_of_refusal(status: int) -> int:
@@ -260,46 +264,52 @@ def status_of_refusal(status: int) -> int:
     return status if status in PASSED_ON else 400
 
 
-def _one_sample(sent: Submission) -> HttpResponse:
+def _one_sample(submission: Submission) -> HttpResponse:
     """All images as one sample: what is no image is noted there and holds up nothing."""
-    request = sent.request
-    asked = _asked(sent) if sent.own_scales else {}
-    if sent.problems or sent.width_errors or sent.questions or not sent.form.is_valid() or not sent.sample.is_valid():
-        return _again(sent)
+    request = submission.request
+    stated_scales = _asked(submission) if submission.own_scales else {}
+    if (
+        submission.problems
+        or submission.width_errors
+        or submission.questions
+        or not submission.form.is_valid()
+        or not submission.sample.is_valid()
+    ):
+        return _again(submission)
     try:
         sample = create_sample(
-            name=sent.sample.cleaned_data["sample_name"],
-            uploads=sent.uploads,
-            settings=sent.form.settings(),
-            scale=sent.sample.scale(),
+            name=submission.sample.cleaned_data["sample_name"],
+            uploads=submission.uploads,
+            settings=submission.form.settings(),
+            scale=submission.sample.scale(),
             token=_token(request),
             notes=_left(request),
-            asked=asked,
+            asked=stated_scales,
             **sender(request),
         )
     except Refused as refusal:
-        sent.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
-        return _again(sent)
+        submission.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
+        return _again(submission)
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 
-def _asked(sent: Submission) -> dict[UUID, dict[str, Any]]:
+def _asked(submission: Submission) -> dict[UUID, dict[str, Any]]:
     """What the field of each image says of its scale. An impossible width is noted as an error. A width that the image
     contradicts is noted as a question, until its sender says that it is right."""
-    found = {}
-    for micrograph in sent.uploads:
-        stated, name = sent.scale_of(micrograph)
-        found[micrograph.pk] = stated.as_dict()
+    stated_scales = {}
+    for micrograph in submission.uploads:
+        stated, name = submission.scale_of(micrograph)
+        stated_scales[micrograph.pk] = stated.as_dict()
         try:
             if micrograph.is_read:
                 question = doubted(calibration_for(stated, micrograph), micrograph)
-                if question and printable(sent.typed.get(f"sure_{micrograph.pk}", "")) != stated.width:
-                    sent.questions[micrograph.pk] = question
+                if question and printable(submission.typed.get(f"sure_{micrograph.pk}", "")) != stated.width:
+                    submission.questions[micrograph.pk] = question
             else:
                 parse_width(stated.width or "")
         except ValueError as error:
-            sent.width_errors[name] = str(error)
-    return found
+            submission.width_errors[name] = str(error)
+    return stated_scales
 
 
 def _left(request: HttpRequest) -> list[Note]:
@@ -308,38 +318,40 @@ def _left(request: HttpRequest) -> list[Note]:
     return [Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
-def _refuse_unfit(sent: Submission) -> None:
+def _refuse_unfit(submission: Submission) -> None:
     """Note images that have turned out to be none, and data bars that cannot be."""
-    for micrograph in list(sent.uploads):
+    for micrograph in list(submission.uploads):
         if micrograph.state == Micrograph.State.FAILED:
-            sent.problems.append(Problem(micrograph.name, micrograph.error))
-            sent.uploads.remove(micrograph)
-        elif micrograph.is_read and sent.form.is_valid():
+            submission.problems.append(Problem(micrograph.name, micrograph.error))
+            submission.uploads.remove(micrograph)
+        elif micrograph.is_read and submission.form.is_valid():
             try:
-                refuse_tall_bar(sent.form.settings(), micrograph)
+                refuse_tall_bar(submission.form.settings(), micrograph)
             except ValueError as error:
-                sent.problems.append(Problem(micrograph.name, str(error)))
+                submission.problems.append(Problem(micrograph.name, str(error)))
 
 
-def _start(sent: Submission, asked: dict[UUID, dict[str, Any]]) -> list[Job]:
+def _start(submission: Submission, stated_scales: dict[UUID, dict[str, Any]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
-    request, settings, token = sent.request, sent.form.settings(), _token(sent.request)
+    request, settings, token = submission.request, submission.form.settings(), _token(submission.request)
     who = sender(request)
     jobs: list[Job] = []
-    for micrograph in list(sent.uploads):
+    for micrograph in list(submission.uploads):
         if micrograph.is_archive:
-            start_archive(archive=micrograph, settings=settings, asked=asked[micrograph.pk], token=token)
-            sent.uploads.remove(micrograph)
+            start_archive(archive=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token)
+            submission.uploads.remove(micrograph)
             continue
         try:
             jobs.append(
-                create_job(micrograph=micrograph, settings=settings, asked=asked[micrograph.pk], token=token, **who)
+                create_job(
+                    micrograph=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token, **who
+                )
             )
         except (Refused, ValueError) as problem:
             status = status_of_refusal(getattr(problem, "status", 400))
-            sent.problems.append(Problem(micrograph.name, str(problem), status))
+            submission.problems.append(Problem(micrograph.name, str(problem), status))
             break
-        sent.uploads.remove(micrograph)
+        submission.uploads.remove(micrograph)
     return jobs
 
 
@@ -354,37 +366,45 @@ def _token(request: HttpRequest) -> str:
     return (token or uuid4()).hex
 
 
-def _again(sent: Submission, status: int | None = None) -> HttpResponse:
+def _again(submission: Submission, status: int | None = None) -> HttpResponse:
     """The page once more, with everything that was typed and every good image."""
-    for_all = sent.stated()
-    wrong = sent.width_errors or not sent.form.is_valid() or (sent.one_sample and not sent.sample.is_valid())
+    for_all = submission.stated()
+    wrong = (
+        submission.width_errors
+        or not submission.form.is_valid()
+        or (submission.one_sample and not submission.sample.is_valid())
+    )
     if not status and wrong:
-        sent.problems.append(Problem("", MARKED))
-    elif not status and sent.questions:
-        sent.problems.append(Problem("", ASKED))
-    bad = [problem.status for problem in sent.problems]
+        submission.problems.append(Problem("", MARKED))
+    elif not status and submission.questions:
+        submission.problems.append(Problem("", ASKED))
+    bad = [problem.status for problem in submission.problems]
     extra = {
-        "problems": sent.problems,
-        "sample": sent.sample,
-        "one_sample": sent.one_sample,
-        "cards": [_card_again(sent, micrograph) for micrograph in sent.uploads],
+        "problems": submission.problems,
+        "sample": submission.sample,
+        "one_sample": submission.one_sample,
+        "cards": [_card_again(submission, micrograph) for micrograph in submission.uploads],
         "stated": for_all,
-        "width_error": sent.width_errors.get("width", ""),
+        "width_error": submission.width_errors.get("width", ""),
     }
-    return _page(sent.request, sent.form, status or max([400, *bad]), **extra)
+    return _page(submission.request, submission.form, status or max([400, *bad]), **extra)
 
 
-def _card_again(sent: Submission, micrograph: Micrograph) -> dict[str, Any]:
-    stated, name = sent.scale_of(micrograph)
-    asked = {"question": sent.questions.get(micrograph.pk, "")}
+def _card_again(submission: Submission, micrograph: Micrograph) -> dict[str, Any]:
+    stated, name = submission.scale_of(micrograph)
+    question = {"question": submission.questions.get(micrograph.pk, "")}
     if name == "width":
-        return asked | card(micrograph, stated if stated.source == Source.TYPED else None)
-    return asked | card(micrograph, stated, sent.width_errors.get(name, ""))
+        return question | card(micrograph, stated if stated.source == Source.TYPED else None)
+    return question | card(micrograph, stated, submission.width_errors.get(name, ""))
 
 
 def _set_once(form: SettingsForm) -> list[FormSetting]:
     """The settings of a laboratory that differ from their defaults."""
-    return [each for each in form.folds[LABORATORY] if each.value not in ("", each.setting.write(each.setting.default))]
+    return [
+        setting
+        for setting in form.folds[LABORATORY]
+        if setting.value not in ("", setting.setting.write(setting.setting.default))
+    ]
 
 
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:

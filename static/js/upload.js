@@ -136,8 +136,9 @@ function askSoon() {
 
 // What was typed, drawn or accepted on a card stays when the card changes.
 function refresh(card, html) {
-  if (card.outerHTML === html.trim() || ("reading" in card.dataset && html.includes("data-reading"))) return;
   const fresh = fragmentOf(html);
+  const same = fresh.children.length === 1 && card.outerHTML === fresh.firstElementChild.outerHTML;
+  if (same || ("reading" in card.dataset && html.includes("data-reading"))) return;
   const now = fresh.querySelector("[data-upload]");
   const stated = now && card.dataset.upload && !OWN.includes(fieldOf(card).source.value);
   if (stated) state(fieldOf(now), statedIn(fieldOf(card)));

@@ -117,9 +117,14 @@ def test_a_line_on_the_preview_counts_in_pixels_of_the_upload(visit, large, size
     assert float(page.input_value("#id_width")) == pytest.approx(2 * COLUMNS, rel=0.03)
 
 
-def test_the_line_is_drawn_by_keyboard(visit, large):
+def test_the_line_is_drawn_by_keyboard_or_given_up(visit, large):
     page = visit()
     choose(page, large)
+    page.get_by_role("button", name="Draw on the scale bar").click()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    assert page.input_value("#id_width") == ""
+
     page.get_by_role("button", name="Draw on the scale bar").press("Enter")
     end = page.get_by_role("button", name="First end of the line")
     page.locator(READY).wait_for()
@@ -151,12 +156,3 @@ def test_the_line_is_drawn_by_keyboard(visit, large):
 def place_of(end) -> tuple[float, float]:
     found = re.search(r"([\d.]+) px from the left, ([\d.]+) px from the top", end.get_attribute("aria-label"))
     return float(found[1]), float(found[2])
-
-
-def test_a_line_may_be_given_up(visit, large):
-    page = visit()
-    choose(page, large)
-    page.get_by_role("button", name="Draw on the scale bar").click()
-    page.keyboard.press("Escape")
-    page.locator("dialog").wait_for(state="detached")
-    assert page.input_value("#id_width") == ""

@@ -177,7 +177,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
     differ = {name for each in requested for name in each} - set(shared)
-    differ |= {name for each in uses for name in each} - set(_shared(uses))
+    differ |= {name for use in uses for name in use} - set(_shared(uses))
     models = sample.models
     return {
         "settings": {name: value for name, value in shared.items() if name != "calibration"},

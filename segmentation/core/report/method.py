@@ -170,7 +170,7 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
     if used.instrument_uncertainty:
         known.append(f"{own} ({instrument_words(used)})")
     else:
-        some = any(each.instrument_uncertainty for each in calibrations)
+        some = any(calibration.instrument_uncertainty for calibration in calibrations)
         missing.append(f"{own} (not provided{' for all of them' if some else ''})")
     return known, missing
 

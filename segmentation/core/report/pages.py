@@ -88,7 +88,7 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(5)
     if warnings := shorts(sample.flags):
         yield words(f"Warning: {warnings[0]}.", WARNING)
-        yield words(next(each.text for each in sample.flags if each.short), SMALL)
+        yield words(next(flag.text for flag in sample.flags if flag.short), SMALL)
     yield space(6)
     yield from _picture(context)
     if sample.analysis is not None and sample.analysis.refused:
@@ -153,10 +153,10 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         cells: list[Flowable | list[Flowable]] = [
             [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
         ]
-        for each in summary.headlines:
-            ends = f"95 % interval {each.whole or each.interval}" if each.whole or each.interval else ""
-            below = " · ".join(filter(None, (each.term, each.below)))
-            cells.append([words(f"{each.value} {each.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
+        for headline in summary.headlines:
+            ends = f"95 % interval {headline.whole or headline.interval}" if headline.whole or headline.interval else ""
+            below = " · ".join(filter(None, (headline.term, headline.below)))
+            cells.append([words(f"{headline.value} {headline.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
         yield abreast(*cells)
         if summary.headlines and summary.headlines[0].whole:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)

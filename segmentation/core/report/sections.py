@@ -87,7 +87,9 @@ def numbers(summary: Summary) -> Iterator[Flowable]:
         if group == "left out":
             continue
         yield heading(capital(group))
-        yield facts_abreast([(each.term, each.words) for each in entries if each.text or each.number.value is not None])
+        yield facts_abreast(
+            [(entry.term, entry.words) for entry in entries if entry.text or entry.number.value is not None]
+        )
 
 
 def sensitivity(statistics: Statistics) -> list[Flowable]:
@@ -133,16 +135,16 @@ def budget(summary: Summary) -> list[Flowable]:
 
 def uncertainty(summary: Summary) -> Iterator[Flowable]:
     """The known contributions to the uncertainty of the answers, as bars."""
-    answers = [each for each in summary.headlines if each.parts]
+    answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
     tall = 0.5 + 0.2 * max(len(each.parts) for each in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [
-            words(f"{each.term}: {each.value} {each.unit} ({each.whole or each.interval})"),
-            chart(partial(draw_parts, answer=each), 0.52, (HALF / 72, tall)),
+            words(f"{answer.term}: {answer.value} {answer.unit} ({answer.whole or answer.interval})"),
+            chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall)),
         ]
-        for each in answers
+        for answer in answers
     ]
     yield heading("Uncertainty")
     yield abreast(*drawn)

@@ -50,15 +50,15 @@ def _file(entry: str) -> str:
     return PurePosixPath(entry).name
 
 
-def opened(stored: StoredFile) -> IO[bytes]:
+def opened(row: StoredFile) -> IO[bytes]:
     """A stored file's content, from its start, byte for byte as it was made. Raises OSError."""
-    if stored.file.name.endswith(PACKED):
-        return unpacked(stored.file.storage, stored.file.name)
-    if not stored.file.name.endswith(PLAN):
-        return stored.file.open("rb")
-    with stored.file.open("rb") as file:
+    if row.file.name.endswith(PACKED):
+        return unpacked(row.file.storage, row.file.name)
+    if not row.file.name.endswith(PLAN):
+        return row.file.open("rb")
+    with row.file.open("rb") as file:
         entries = json.load(file)
-    beside = {each.name: each for each in stored.siblings()}
+    beside = {sibling.name: sibling for sibling in row.siblings()}
     content = ((name, _content(beside, _file(name)) if text is None else text.encode()) for name, text in entries)
     return _rewound(lambda whole: write_zip(whole, content))
 

@@ -76,8 +76,8 @@ def width_text(width_nm: float) -> str:
 
 def file_calibration(micrograph: Micrograph) -> Calibration | None:
     """The calibration in the file itself, or None."""
-    own = micrograph.file_calibration
-    return own if own.nm_per_pixel else None
+    calibration = micrograph.file_calibration
+    return calibration if calibration.nm_per_pixel else None
 
 
 def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
@@ -194,7 +194,7 @@ def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
     own = micrograph.own_calibration
     if stated is None or stated.source != Source.TYPED or not contradict(stated, own):
         return ""
-    wide = [f"{width_text(each.width_nm(micrograph.width) or 0.0)} nm" for each in (own, stated)]
+    wide = [f"{width_text(calibration.width_nm(micrograph.width) or 0.0)} nm" for calibration in (own, stated)]
     return f"The {own.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
 
 
@@ -228,9 +228,9 @@ def badge(stated: StatedScale, micrograph: Micrograph) -> dict[str, str]:
 
 def used_calibration(job: Job) -> Calibration:
     """What a job measured with, or will."""
-    stored = job.summary.get("calibration")
-    if stored:
-        return Calibration(**stored)
+    calibration = job.summary.get("calibration")
+    if calibration:
+        return Calibration(**calibration)
     return settings_calibration(job)
 
 
