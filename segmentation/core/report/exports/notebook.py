@@ -110,8 +110,8 @@ def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
         "name": f"Image analysis with {version()}",
         "agent": author,
         "endTime": date,
-        "instrument": [_to(SOFTWARE), *([_to("#microscope")] if microscope else [])],
-        "object": [_to(f"#image-{number}") for number, _ in enumerate(sample.images, 1)],
+        "instrument": _each(SOFTWARE, *(["#microscope"] if microscope else [])),
+        "object": _each(*(f"#image-{number}" for number, _ in enumerate(sample.images, 1))),
         "result": _to(ENTRY),
     }
     for number, image in enumerate(sample.images, 1):
@@ -130,6 +130,12 @@ def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
 
 def _to(identifier: str) -> Node:
     return {"@id": identifier} if identifier else {}
+
+
+def _each(*identifiers: str) -> Node | list[Node]:
+    """One alone is no list, as RO-Crate recommends."""
+    every = [_to(identifier) for identifier in identifiers]
+    return every[0] if len(every) == 1 else every
 
 
 def _filled(node: Node) -> Node:
@@ -186,7 +192,7 @@ EXPORTS = (
         NOTEBOOK,
         "Notebook entry, ELN",
         KIND,
-        195,
+        210,
         _write,
         image=HOLDS,
         sample=HOLDS,

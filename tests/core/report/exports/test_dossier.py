@@ -18,7 +18,7 @@ from rocrate.rocrate import ROCrate
 from segmentation import __version__
 from segmentation.core.combine import combine
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports
+from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
 from segmentation.core.report.exports import notebook
 from segmentation.core.report.exports.result import plain
@@ -32,6 +32,7 @@ from segmentation.core.typed import read_settings
 from tests.core.builders import make_analysis, renamed
 
 pytestmark = pytest.mark.usefixtures("coarse")
+WRITE = figure.write
 ROOT = Path(__file__).resolve().parents[4]
 FILING = Filing(datetime(2026, 11, 25, 12, 0, tzinfo=UTC), "https://deepsegm.example/jobs/1", "TiO2, lot 7")
 TYPED = {
@@ -55,6 +56,14 @@ def entries(sample, filing=FILING, signatures=()):
     return {item.title: item for _, items in form_of(sample, filing, signatures) for item in items}
 
 
+def written(made, folder):
+    """All files to take away, with whole figures of a low resolution."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "write", WRITE)
+        patch.setattr(figure, "DPI", 75)
+        return write_all(made, folder, for_the_page=False, filing=FILING)
+
+
 @pytest.fixture(scope="module")
 def analysis():
     return typed(make_analysis(60, (240, 300), filter=True))
@@ -62,13 +71,13 @@ def analysis():
 
 @pytest.fixture(scope="module")
 def files(analysis, tmp_path_factory):
-    return write_all(analysis, tmp_path_factory.mktemp("out"), for_the_page=False, filing=FILING)
+    return written(analysis, tmp_path_factory.mktemp("out"))
 
 
 @pytest.fixture(scope="module")
 def pooled(analysis, tmp_path_factory):
     sample = combine("lot 7", [Member.of(analysis), Member.of(renamed(analysis, "b.tif"))])
-    return write_all(sample, tmp_path_factory.mktemp("pooled"), for_the_page=False, filing=FILING)
+    return written(sample, tmp_path_factory.mktemp("pooled"))
 
 
 class TestForm:
