@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 from pyambit.datamodel import Substances
 from rocrate.rocrate import ROCrate
@@ -20,7 +21,7 @@ from segmentation.core.combine import combine
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
-from segmentation.core.report.exports import notebook
+from segmentation.core.report.exports import notebook, workbooks
 from segmentation.core.report.exports.result import plain
 from segmentation.core.report.files import write_all
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
@@ -255,6 +256,18 @@ class TestNotebookEntry:
         assert "./result/images.csv" in graph and {"#image-1", "#image-2"} <= set(graph)
         (study,) = Substances(**json.loads(pooled["endpoint-record.json"].read_text())).substance[0].study
         assert study.parameters["IMAGES"].loValue == 2
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_the_workbook_says_the_verdict_in_words_and_what_would_decide_it(count, tmp_path):
+    made = make_analysis(count, (240, 300))
+    workbooks.write_xlsx(SampleAnalysis.of(made), tmp_path / "particles.xlsx")
+    book, nano = openpyxl.load_workbook(tmp_path / "particles.xlsx"), made.statistics.nano
+    first = {line[0]: line[1] for line in book["Summary"].iter_rows(values_only=True)}
+    assert first.get("What would decide it") == (nano["decides"] or None)
+    details = {line[1]: line[2] for line in book["Details"].iter_rows(values_only=True) if line[0] == "2022/C 229/01"}
+    assert details["verdict"] == {"below": "probably below", "undecided": "undecided"}[nano["verdict"]]
+    assert bool(nano["decides"]) == (count == 20)
 
 
 def said_by(path: Path) -> bytes:
