@@ -20,6 +20,7 @@ from ...archive import write_zip
 from ..looks import NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export
+from .result import plain
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -139,8 +140,8 @@ def _each(*identifiers: str) -> Node | list[Node]:
 
 
 def _filled(node: Node) -> Node:
-    """The node without empty values, which the consortium's checks warn of."""
-    return {name: value for name, value in node.items() if value not in ("", {}, [], None)}
+    """The node in plain JSON types, without empty values, which the consortium's checks warn of."""
+    return {name: value for name, value in plain(node).items() if value not in ("", {}, [], None)}
 
 
 def _person(typed: Mapping[str, str]) -> Node:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pytest
 from pyambit.datamodel import Substances
@@ -18,6 +19,7 @@ from rocrate.rocrate import ROCrate
 
 from segmentation import __version__
 from segmentation.core.combine import combine
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
@@ -250,6 +252,16 @@ class TestNotebookEntry:
     def test_licences(self, text, address):
         node = notebook.licence_of(text)
         assert (node["@id"], node["name"]) == (address, text)
+
+    def test_numbers_of_other_kinds(self, tmp_path):
+        """Which numpy may have made, and which may be undefined."""
+        made = find("grains").golden().answers
+        numbers = {name: Value(np.float64(value), unit="nm") for name, value in made.items()}
+        numbers |= {"grain_count": Value(np.int64(3)), "astm_number": Value(float("nan"))}
+        analysis = replace(make_analysis(3, (60, 80)), quantities=numbers)
+        _, graph = crate_of(write_all(analysis, tmp_path / "out", filing=FILING)["notebook.eln"], tmp_path / "entry")
+        assert graph["#number-grain_count"]["value"] == 3 and "value" not in graph.get("#number-astm_number", {})
+        assert all(graph[f"#number-{name}"]["value"] == value for name, value in made.items())
 
     def test_of_a_sample(self, pooled, tmp_path):
         _, graph = crate_of(pooled["notebook.eln"], tmp_path)
