@@ -268,7 +268,7 @@ def predict_maps(
     network = load_network(card, runtime, len(channels))
 
     def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
-        return predict(network, shown, runtime, activation=channels.activation, progress=fraction)
+        return predict(network, shown, activation=channels.activation, progress=fraction)
 
     progress("looking at size and contrast", SEARCHING)
     with clock.stage("search"):
