@@ -79,6 +79,8 @@ digests:
 	digest=$$(docker buildx imagetools inspect $(PYTHON_IMAGE) --format '{{.Manifest.Digest}}') \
 	  && sed -i "s|^FROM python:[^ ]*|FROM $(PYTHON_IMAGE)@$$digest|" docker/Dockerfile
 
+INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
+
 # Debian ships Python's venv apart; root can fetch it, anyone else is told how.
 .venv/made:
 	@rm -rf .venv && $(PYTHON) -m venv .venv 2>/dev/null \
@@ -87,19 +89,21 @@ digests:
 	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
 	@touch $@
 
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 .venv/run-ready: .venv/made light.lock
 	@echo "Installing what analyses need (once, about a minute, 0.9 GB) ..."
-	@$(INSTALL) -r light.lock
+	@$(INSTALL) --no-deps --require-hashes -r light.lock
 	@touch $@
 
 .venv/torch-ready: .venv/run-ready requirements.lock
 	@echo "Installing torch for trainings and GPUs (once, 2 to 10 minutes, 5 GB) ..."
-	@$(INSTALL) -r requirements.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
+# It asks for pandas before 3 and for HDF5 libraries of 50 MB; the data model, which the tests read, needs neither.
+PYAMBIT := pyambit==0.0.2
 .venv/test-ready: .venv/torch-ready requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) --no-deps $(PYAMBIT)
 	@touch $@
 
 clean:
