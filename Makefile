@@ -91,7 +91,7 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 
 .venv/run-ready: .venv/made light.lock
 	@echo "Installing what analyses need (once, about a minute, 0.9 GB) ..."
-	@$(INSTALL) --no-deps --require-hashes -r light.lock
+	@PIP_COMPILE=0 $(INSTALL) --no-deps --require-hashes -r light.lock
 	@touch $@
 
 .venv/torch-ready: .venv/run-ready requirements.lock

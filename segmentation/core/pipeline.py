@@ -24,10 +24,10 @@ from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
-from .network.inference import Maps, no_progress, predict, predict_augmented
+from .network.inference import no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.likeness import OWN, relative_distance
-from .network.runtime import Runtime, give_freed_memory_back, load_network
+from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS

@@ -68,7 +68,7 @@ def _exported(network: nn.Module, channels: int) -> Any:
         torch.onnx.export(
             network,
             (torch.zeros(1, channels, 64, 96),),
-            content,
+            content,  # type: ignore[arg-type]  # the exporter used here takes a file
             dynamo=False,
             opset_version=OPSET,
             training=torch.onnx.TrainingMode.PRESERVE,  # normalisations stay apart, as the weights have them

@@ -69,7 +69,7 @@ class TorchNetwork:
 
     def _use(self, module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         self._device, self._dtype, self._in_parts = device, dtype, works_in_parts(module)
-        self.module = module.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = module.to(dtype).to(memory_format=torch.channels_last)
         self.tile = TILE if self._in_parts else TILE_AT_ONCE[dtype]
         self.engine = f"torch {str(dtype).removeprefix('torch.')}" + f" {device.type}" * (device.type != "cpu")
 
