@@ -24,8 +24,8 @@ from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
-from .network.inference import no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
+from .network.inference import no_progress, predict, predict_augmented
 from .network.likeness import OWN, relative_distance
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
