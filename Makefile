@@ -89,9 +89,12 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
 	@touch $@
 
+# Without what no analysis on a processor opens: OpenVINO's parts for GPUs and NPUs (61 MB), other packages' tests (66 MB).
 .venv/run-ready: .venv/made light.lock
 	@echo "Installing what analyses need (once, about a minute, 0.9 GB) ..."
 	@PIP_COMPILE=0 $(INSTALL) --no-deps --require-hashes -r light.lock
+	@find .venv/lib/*/site-packages -path '*/openvino/libs/*' \( -name '*intel_[gn]pu_plugin*' -o -name cache.json \) -delete
+	@find .venv/lib/*/site-packages -type d -name tests -prune -exec rm -rf {} +
 	@touch $@
 
 .venv/torch-ready: .venv/run-ready requirements.lock
