@@ -24,10 +24,10 @@ from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
-from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
+from .network.inference import no_progress, predict, predict_augmented
 from .network.likeness import OWN, relative_distance
-from .network.runtime import Runtime, give_freed_memory_back, load_network
+from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
@@ -268,7 +268,7 @@ def predict_maps(
     network = load_network(card, runtime, len(channels))
 
     def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
-        return predict(network, shown, runtime, activation=channels.activation, progress=fraction)
+        return predict(network, shown, activation=channels.activation, progress=fraction)
 
     progress("looking at size and contrast", SEARCHING)
     with clock.stage("search"):
