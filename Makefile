@@ -86,8 +86,11 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
+# It asks for pandas before 3 and for HDF5 libraries of 50 MB; the data model, which the tests read, needs neither.
+PYAMBIT := pyambit==0.0.2
 .venv/test-ready: .venv/run-ready requirements-dev.txt
 	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) --no-deps $(PYAMBIT)
 	@touch $@
 
 clean:

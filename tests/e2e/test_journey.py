@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from segmentation.core.micrograph.types import SOURCES
+from segmentation.core.micrograph.crosscheck import Source
 
 from .conftest import PATIENCE, SIZES, open_tab
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
@@ -95,7 +95,7 @@ def test_one_drag_and_one_click(visit, discs):
     result(page)
     assert 800 < decoded(page) <= 1200
     assert fits(page)
-    assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
+    assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({Source.METADATA.words})" in page.locator(".head").inner_text()
     kept = int(page.locator(".headline b").inner_text())
     assert DISCS * 0.6 <= kept <= DISCS * 1.4
 
@@ -215,7 +215,7 @@ def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
     page.locator("[data-pending], [data-upload]").first.wait_for()
     start(page)
     result(page)
-    assert f"10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
+    assert f"10 nm/px ({Source.METADATA.words})" in page.locator(".head").inner_text()
     assert jobs_of(page) == 1
 
 
