@@ -216,6 +216,10 @@ def measure(
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
         checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
         obstacle = Flag(checked, "the scale is to be checked")
+    contact = None
+    if segmentation.provenance.card.get("name") != MASKS and table.kept.any():
+        checked = np.isin(segmentation.ids, list(segmentation.by_hand))
+        contact = float(np.where(checked, 0, contact_shares(dense[:rows], len(table)))[table.kept].mean())
     statistics = summarise(
         table,
         calibration=calibration,
@@ -224,7 +228,10 @@ def measure(
         alternatives=alternatives,
         field_spread=settings.field_spread / 100,
         evidence=Evidence(
-            segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
+            segmentation.provenance.card.get("scores", ()),
+            settings.repeated,
+            operators=settings.operators,
+            contact=contact,
         ),
         obstacle=obstacle,
         seed=seed_of(micrograph.sha256),

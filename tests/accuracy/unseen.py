@@ -1,0 +1,246 @@
+"""Intervals and chances on kinds of images that no fit has seen: each kind is judged by a fit on all the others.
+
+python -m tests.accuracy unresolved [FOLDER]    how often the intervals of median and fraction hold the truth
+python -m tests.accuracy confidence [FOLDER]    what the chance of an outline being right is worth, by bins
+
+FOLDER keeps the segmentations between two calls (an hour of two processor cores); else a temporary folder does. The
+kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and renders.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from math import hypot, sqrt
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure.bins import NANO_NM
+from segmentation.core.measure.budget import HIDDEN, effect
+from segmentation.core.measure.budget_table import COVERAGE
+from segmentation.core.measure.distribution import WeightedSizes
+from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.hidden import with_hidden
+from segmentation.core.measure.matching import RIGHT, overlap_of, pairs, without_specks
+from segmentation.core.measure.shapes import contact_shares
+from segmentation.core.measure.shapes import measure as shapes_of
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import find
+from segmentation.core.pipeline import measure, segment
+from segmentation.core.truth import Pair
+from segmentation.lab.training.data import held_out_pairs, pairs_of
+from segmentation.lab.training.settings import FolderEntry, read_recipe
+from segmentation.lab.training.settings.recipe import RECIPES
+from segmentation.lab.training.synthesis.render import render
+from segmentation.lab.training.synthesis.scene import split_pieces
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data" / "particles"
+SHAPE, EACH = (480, 640), 10  # px and number of the rendered images of a kind
+RENDERED = {  # name: what is fixed, the seed, and the range of diameters in px
+    "wide": ({"kind": "sem", "spread": 0.45}, 77, (12.0, 60.0)),
+    "sintered": ({"kind": "sem", "family": "sintered", "spread": 0.4}, 500, (14.0, 44.0)),
+    "contours": ({"texture": "contours"}, 600, (8.0, 80.0)),
+    "transmission": ({"kind": "transmission", "layout": "clustered"}, 800, (10.0, 60.0)),
+}
+FEWEST = 15  # true particles of an image that has a median worth holding
+LEVEL = 0.9  # share of the images in which fewer particles are hidden than the fit says
+SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
+MEASURED = AnalysisSettings.of("particles", field_spread=0, measure_unlike=True)
+BINS = (0.1, 0.5, 0.7, 0.8, 0.9, 0.95, 1.001)
+
+
+class Known(NamedTuple):
+    """An image with truth: its kind, the micrograph, what was found, and the true labels (H, W)."""
+
+    kind: str
+    micrograph: Micrograph
+    segmentation: Segmentation
+    truth: np.ndarray
+
+
+def _pairs() -> Iterator[tuple[str, Pair]]:
+    powder = {"images": "images", "labels": "particle_labels_DERIVED", "only_labelled": True}
+    silica = {"images": "images", "labels": "labels_255_is_BACKGROUND", "background": 255}
+    held = held_out_pairs(read_recipe(RECIPES / "particles.toml"), ROOT)
+    folders = {"EMPS": held} | {
+        kind: pairs_of(DATA / name, FolderEntry(path=str(DATA / name), **entries))
+        for kind, name, entries in (
+            ("powder", "ampis-powder", powder),
+            ("agglomerates", "nanocomposite-agglomerates", silica),
+        )
+    }
+    yield from ((kind, pair) for kind, some in folders.items() for pair in some[:: 1 + (kind == "agglomerates")])
+
+
+def _images() -> Iterator[tuple[str, Micrograph, np.ndarray]]:
+    yield from ((kind, *pair.load()) for kind, pair in _pairs())
+    for kind, (fixed, seed, diameters) in RENDERED.items():
+        for number in range(EACH):
+            rng = np.random.default_rng((seed, number))
+            grey, labels = render(SHAPE, rng, fixed=fixed, diameters=diameters)
+            yield kind, Micrograph(grey, str(number), f"{seed:08x}{number:056x}", Calibration.absent()), labels
+
+
+def images(folder: Path) -> Iterator[Known]:
+    """Every image with truth, segmented by the model `particles` once and kept in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "all"
+    if not index.exists():
+        for kind, micrograph, truth in _images():
+            file = folder / f"{kind}-{Path(micrograph.name).stem}.npz"
+            if not file.exists():
+                segment(micrograph, MEASURED, card=find("particles")).save(file)
+            np.savez_compressed(file.with_suffix(".truth.npz"), truth=truth, grey=micrograph.pixels)
+        index.touch()
+    for file in sorted(folder.glob("*.truth.npz")):
+        name = file.name.removesuffix(".truth.npz")
+        segmentation, arrays = Segmentation.load(folder / f"{name}.npz"), np.load(file)
+        truth = arrays["truth"].astype(np.int32)
+        truth[segmentation.rows :] = 0
+        sha256 = segmentation.provenance.micrograph
+        micrograph = Micrograph(arrays["grey"], name, sha256, Calibration.absent())
+        yield Known(name.partition("-")[0], micrograph, segmentation, split_pieces(truth))
+
+
+class Row(NamedTuple):
+    """What became of an image. answers, true: median in nm and fraction. intervals: by sampling and scale. ends: the
+    total uncertainty without unresolved contacts. missed: (m,) ln(size / median) of true particles without an outline
+    at IoU 0.5."""
+
+    kind: str
+    analysis: Analysis
+    contact: float
+    answers: tuple[float, float]
+    true: tuple[float, float]
+    intervals: tuple[list[float], list[float]]
+    ends: tuple[list[float], list[float]]
+    missed: np.ndarray
+
+
+def _true(known: Known) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and minimum Feret diameters in px, (n,) each, of the true particles that an analysis would count."""
+    labels = split_pieces(known.truth)
+    unknown = np.full(int(labels.max()), np.nan, np.float32)
+    table = shapes_of(labels, known.micrograph.pixels, unknown, None, known.segmentation.rows)
+    table = set_aside(table, MEASURED.measurement.filter)
+    return np.flatnonzero(table.kept) + 1, table.length("min_feret")[table.kept]
+
+
+def row_of(known: Known, nm: float | None = None) -> Row | None:
+    """None for an image with hardly any particles. nm: of a pixel; else the limit of 100 nm lies where SMALL of the
+    true particles are smaller."""
+    if known.truth.max() < FEWEST or len(known.segmentation) < FEWEST:
+        return None
+    ids, sizes = _true(known)
+    if len(sizes) < FEWEST:
+        return None
+    nm = nm or 100 / float(np.quantile(sizes, SMALL))
+    scale = Calibration(nm, "typed", relative_uncertainty=0.0)
+    analysis = measure(replace(known.micrograph, calibration=scale), known.segmentation, MEASURED)
+    told, table = analysis.statistics, analysis.table
+    if told.budget is None or None in (told.intervals["median"], told.intervals["fraction_100nm"]):
+        return None
+    overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
+    missed = ~np.isin(ids, overlap.true_ids[pairs(overlap.iou, RIGHT)[0]])
+    contact = contact_shares(known.segmentation.dense[: known.segmentation.rows], len(table))[table.kept].mean()
+    answers = told.median, told.fraction_100nm
+    beside = effect(told.budget, HIDDEN)
+    ends = []
+    for name, value, side, unit in (("median", answers[0], 0, answers[0]), ("fraction_100nm", answers[1], 1, 1.0)):
+        both = list(told.budget[name]["ends"])
+        alone = sqrt(max((both[side] - value) ** 2 - (COVERAGE * unit * getattr(beside, name)) ** 2, 0.0))
+        both[side] = value + alone * (1 if side else -1)
+        ends.append(both)
+    return Row(
+        known.kind,
+        analysis,
+        float(contact),
+        answers,
+        (float(np.median(sizes)) * nm, float((sizes * nm <= NANO_NM).mean())),
+        (told.intervals["median"], told.intervals["fraction_100nm"]),
+        (ends[0], ends[1]),
+        np.log(sizes[missed] * nm / told.median),
+    )
+
+
+def fitted(rows: list[Row]) -> tuple[float, tuple[float, float]]:
+    """MOST_HIDDEN and HIDDEN_SIZE of `core.measure.hidden`, all kinds counting the same: the quantile regression
+    through the origin of the missed particles for each counted one on the contact, and the moments of their sizes."""
+    kinds = Counter(row.kind for row in rows)
+    contact = np.array([row.contact for row in rows])
+    hidden = np.array([len(row.missed) / row.analysis.statistics.n_kept for row in rows])
+    order = np.argsort(hidden / np.maximum(contact, 1e-6))
+    weights = np.cumsum((contact / np.array([kinds[row.kind] for row in rows]))[order])
+    steep = (hidden / np.maximum(contact, 1e-6))[order][np.searchsorted(weights, LEVEL * weights[-1])]
+    logs = [np.concatenate([row.missed for row in rows if row.kind == kind]) for kind in kinds]
+    logs = [each for each in logs if len(each) > 1]
+    return float(steep), (float(np.mean([x.mean() for x in logs])), float(np.mean([x.std() for x in logs])))
+
+
+def _with_contacts(row: Row, steep: float, relative: tuple[float, float]) -> tuple[list[float], list[float]]:
+    """The total uncertainty with unresolved contacts, of both answers."""
+    sizes = WeightedSizes.of(row.analysis.table, edge="exclude")
+    median, fraction = with_hidden(sizes, steep * row.contact, relative)
+    (low, high), (least, most) = row.ends
+    smaller = hypot(row.answers[0] - low, row.answers[0] - median)
+    larger = hypot(most - row.answers[1], fraction - row.answers[1])
+    return [row.answers[0] - smaller, high], [least, min(1.0, row.answers[1] + larger)]
+
+
+def unresolved_lines(rows: list[Row], constants: tuple[float, tuple[float, float]] | None = None) -> Iterator[str]:
+    """constants: those to judge by; without, each kind is judged by a fit on the others."""
+    yield "| kind | images | median: interval | total before | total | fraction: interval | total before | total |"
+    yield "|---|---|---|---|---|---|---|---|"
+    every = []
+    for kind in dict.fromkeys(row.kind for row in rows):
+        used = constants or fitted([row for row in rows if row.kind != kind])
+        held = np.array(
+            [
+                [
+                    ends[place][0] <= row.true[place] <= ends[place][1]
+                    for place in (0, 1)
+                    for ends in (row.intervals, row.ends, _with_contacts(row, *used))
+                ]
+                for row in rows
+                if row.kind == kind
+            ]
+        )
+        every.append(held)
+        yield f"| {kind} | {len(held)} | {' | '.join(f'{each:.0f}' for each in held.sum(0))} |"
+    held = np.concatenate(every)
+    yield f"| all | {len(held)} | {' | '.join(f'{each:.0f}' for each in held.sum(0))} |"
+    yield "fitted on all: {:.2f}, ({:.2f}, {:.2f})".format(*(lambda steep, two: (steep, *two))(*fitted(rows)))
+
+
+def confidence_lines(every: Iterator[Known]) -> Iterator[str]:
+    """The mean chance and the share right in bins of the chance, for each kind."""
+    chances: dict[str, list[np.ndarray]] = {}
+    for known in every:
+        overlap = overlap_of(without_specks(known.segmentation.dense), without_specks(known.truth))
+        right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT)[1]])
+        chance = known.segmentation.confidence[overlap.found_ids - 1]
+        chances.setdefault(known.kind, []).append(np.stack([chance, right]))
+    heads = " | ".join(f"{low:.0%} to {min(high, 1):.0%}" for low, high in pairwise(BINS))
+    yield f"| kind | outlines | told, right | {heads} |"
+    yield "|---" * (2 + len(BINS)) + "|"
+    for kind, some in chances.items():
+        chance, right = np.concatenate(some, axis=1)
+        inside = [(chance >= low) & (chance < high) for low, high in pairwise(BINS)]
+        cells = (f"{right[each].mean():.2f} ({each.sum()})" if each.any() else "–" for each in inside)
+        yield f"| {kind} | {len(chance)} | {chance.mean():.2f}, {right.mean():.2f} | {' | '.join(cells)} |"
+
+
+def main(arguments: list[str]) -> None:
+    what, *folder = arguments
+    with tempfile.TemporaryDirectory() as other:
+        every = images(Path(folder[0] if folder else other))
+        rows = [] if what == "confidence" else [row for known in every if (row := row_of(known))]
+        print(*(confidence_lines(every) if what == "confidence" else unresolved_lines(rows)), sep="\n")
