@@ -23,7 +23,7 @@ from .budget_table import ANSWERS, COVERAGE, uncertainty_words
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
-from .hidden import most_hidden, with_hidden
+from .hidden import with_hidden
 from .quantities import Value, readable, significant
 from .results import Budget, Contribution, Uncertainty
 
@@ -48,15 +48,15 @@ class Evidence:
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
-    repeatability, between people who outline the same image. contact: mean share of a counted outline that others
-    touch; None where no network made the outlines. unresolved: as thresholds, of unresolved contacts.
+    repeatability, between people who outline the same image. hidden: particles for each counted one that may be hidden
+    in larger outlines, at most; None where no network made these. unresolved: as thresholds, of unresolved contacts.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
     operators: float | None = None
-    contact: float | None = None
+    hidden: float | None = None
     unresolved: Sequence[tuple[int, Effect]] = ()
 
 
@@ -239,19 +239,19 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 
 def _unresolved(case: Case) -> Contribution | None:
-    """How far the answers would move with as many hidden particles as in nine of ten images at most, over k. None where
-    no network made the outlines."""
-    contact, effect, source = case.evidence.contact, _mean_of(case.evidence.unresolved), SHARED
-    if contact is not None:
+    """How far the answers would move with as many hidden particles as there are in most images at most, over k. None
+    where no network made the outlines."""
+    hidden, effect, source = case.evidence.hidden, _mean_of(case.evidence.unresolved), SHARED
+    if hidden is not None:
         median, fraction = case.answers
-        with_them = with_hidden(case.sizes, most_hidden(contact))
+        with_them = with_hidden(case.sizes, hidden)
         effect = Effect((1 - with_them[0] / median) / COVERAGE, (with_them[1] - fraction) / COVERAGE)
         source = (
-            f"Others touch {100 * contact:.0f} % of an outline in the mean, so up to {100 * most_hidden(contact):.0f}"
-            " small particles for 100 counted ones may be hidden in larger outlines. With them the median can only be"
-            " smaller, and the fraction only larger."
-            if contact
-            else "No counted outline touches another, or a person has checked all that do."
+            f"Up to {100 * hidden:.0f} small particles for 100 counted ones may be hidden in larger outlines, judging"
+            " by the possible cuts. With them the median can only be smaller, and the"
+            " fraction only larger."
+            if hidden
+            else "No outline has possible cuts, or a person has checked all that have."
         )
     if effect is None:
         return None

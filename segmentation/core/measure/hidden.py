@@ -14,16 +14,18 @@ from .bins import NANO_NM
 from .distribution import WeightedSizes, quantile
 from .fractions import share_between
 
-# Of nine in ten images fewer are hidden for each counted particle, times the share of the outlines that others touch.
-MOST_HIDDEN = 3.2
+# In four of five images fewer are hidden for each counted one: so many times the sum of the chances of the possible
+# cuts, for each outline.
+OF_CUTS = 7.7
 # Mean and SD of ln(size of a particle that was not outlined / median of the outlines): 0.45 times as large.
-HIDDEN_SIZE = -0.80, 0.55
+HIDDEN_SIZE = -0.79, 0.51
 POINTS = 512
 
 
-def most_hidden(contact: float) -> float:
-    """How many particles are hidden for each counted one, at most. contact: mean share of an outline at others."""
-    return MOST_HIDDEN * contact
+def most_hidden(cuts: float) -> float:
+    """How many particles are hidden for each counted one, at most. cuts: sum of the chances of the possible cuts that
+    were not made, by the number of outlines."""
+    return OF_CUTS * cuts
 
 
 def with_hidden(

@@ -23,7 +23,7 @@ from .judgement import MOSTLY, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
-    from ..labels.segmentation import Segmentation
+    from ..labels.segmentation import Cut, Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
@@ -216,10 +216,6 @@ def measure(
     if factor := far_apart(calibration, micrograph.calibration, micrograph.reading):
         checked = f"A checked scale: two sources of it differ by a factor of {factor:.3g}."
         obstacle = Flag(checked, "the scale is to be checked")
-    contact = None
-    if segmentation.provenance.card.get("name") != MASKS and table.kept.any():
-        checked = np.isin(segmentation.ids, list(segmentation.by_hand))
-        contact = float(np.where(checked, 0, contact_shares(dense[:rows], len(table)))[table.kept].mean())
     statistics = summarise(
         table,
         calibration=calibration,
@@ -231,7 +227,7 @@ def measure(
             segmentation.provenance.card.get("scores", ()),
             settings.repeated,
             operators=settings.operators,
-            contact=contact,
+            hidden=_hidden(segmentation, table),
         ),
         obstacle=obstacle,
         seed=seed_of(micrograph.sha256),
@@ -239,6 +235,21 @@ def measure(
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
+
+
+def _hidden(segmentation: Segmentation, table: Table) -> float | None:
+    """How many particles, for each counted one, may be hidden in outlines that nobody checked; None without a network
+    or counted particles."""
+    from ..measure.hidden import most_hidden
+
+    if segmentation.provenance.card.get("name") == MASKS or not table.kept.any():
+        return None
+    labels, settled = segmentation.labels, {0, *segmentation.by_hand}  # 0: what a cut divided is parted by now
+
+    def divided(cut: Cut) -> int:
+        return cut.divides(lambda box: labels[box[0] : box[2], box[1] : box[3]])
+
+    return most_hidden(sum(cut.chance for cut in segmentation.cuts if divided(cut) not in settled) / len(table))
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:

@@ -32,14 +32,14 @@ def test_answers_with_hidden_particles_are_those_of_all_sizes_together():
     assert fraction == pytest.approx((every <= 100).mean(), abs=0.01)
 
 
-def test_without_contacts_nothing_is_hidden():
+def test_without_possible_cuts_nothing_is_hidden():
     sizes = WeightedSizes.of(table(60), edge="exclude")
-    statistics = summarise(table(60), calibration=SCALE, evidence=Evidence(contact=0.0))
+    statistics = summarise(table(60), calibration=SCALE, evidence=Evidence(hidden=0.0))
     assert most_hidden(0.0) == 0
     assert with_hidden(sizes, 0.0) == (statistics.median, statistics.fraction_100nm)
     row = rows(statistics)[HIDDEN]
     assert (row["median"], row["fraction_100nm"]) == (0, 0)
-    assert row["source"].startswith("No counted outline touches another")
+    assert row["source"].startswith("No outline has possible cuts")
 
 
 def test_more_hidden_particles_never_make_the_median_larger_or_the_fraction_smaller():
@@ -58,7 +58,7 @@ def test_equal_sizes_and_a_specimen_far_above_100_nm():
 
 def test_the_total_uncertainty_reaches_further_to_one_side_only():
     without = summarise(table(300), calibration=SCALE, evidence=Evidence())
-    told = summarise(table(300), calibration=SCALE, evidence=Evidence(contact=0.3))
+    told = summarise(table(300), calibration=SCALE, evidence=Evidence(hidden=0.3))
     assert HIDDEN not in rows(without)
     (low, high), (least, most) = (told.budget[name]["ends"] for name in ("median", "fraction_100nm"))
     (low_before, high_before), (least_before, most_before) = (
@@ -68,7 +68,7 @@ def test_the_total_uncertainty_reaches_further_to_one_side_only():
     assert high == high_before
     assert least == least_before
     assert most > most_before
-    assert "96 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
+    assert "Up to 30 small particles for 100 counted ones" in rows(told)[HIDDEN]["source"]
 
 
 def test_images_of_a_sample_share_it_weighted_by_their_particles():
