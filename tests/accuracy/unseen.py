@@ -3,7 +3,7 @@
 python -m tests.accuracy unresolved [FOLDER]    how often the intervals of median and fraction hold the truth
 python -m tests.accuracy confidence [FOLDER]    what the chance of an outline being right is worth, by bins
 
-FOLDER keeps the segmentations between two calls (an hour of two processor cores); else a temporary folder does. The
+FOLDER keeps the segmentations between two calls (ten minutes of a processor core); else a temporary folder does. The
 kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and renders.
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from math import hypot
 from pathlib import Path
@@ -42,14 +43,14 @@ from segmentation.lab.training.synthesis.scene import split_pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "particles"
-SHAPE, EACH = (480, 640), 10  # px and number of the rendered images of a kind
+PARTED = "agglomerates"  # whose truth is whole agglomerates
+SHAPE, EACH = (384, 512), 7  # px and number of the rendered images of a kind
 RENDERED = {  # name: what is fixed, the seed, and the range of diameters in px
     "wide": ({"kind": "sem", "spread": 0.45}, 77, (12.0, 60.0)),
     "sintered": ({"kind": "sem", "family": "sintered", "spread": 0.4}, 500, (14.0, 44.0)),
     "contours": ({"texture": "contours"}, 600, (8.0, 80.0)),
     "transmission": ({"kind": "transmission", "layout": "clustered"}, 800, (10.0, 60.0)),
 }
-PARTED = "agglomerates"  # whose truth is whole agglomerates
 FEWEST = 15  # true particles of an image that has a median worth holding
 LEVEL = 0.8  # share of the images in which fewer particles are hidden than the fit says
 SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
@@ -77,16 +78,20 @@ def _pairs() -> Iterator[tuple[str, Pair]]:
             ("agglomerates", "nanocomposite-agglomerates", silica),
         )
     }
-    yield from ((kind, pair) for kind, some in folders.items() for pair in some[:: 1 + (kind == "agglomerates")])
+    yield from ((kind, pair) for kind, some in folders.items() for pair in some[:: 4 if kind == PARTED else 1])
 
 
-def _images() -> Iterator[tuple[str, Micrograph, np.ndarray]]:
-    yield from ((kind, *pair.load()) for kind, pair in _pairs())
-    for kind, (fixed, seed, diameters) in RENDERED.items():
-        for number in range(EACH):
-            rng = np.random.default_rng((seed, number))
-            grey, labels = render(SHAPE, rng, fixed=fixed, diameters=diameters)
-            yield kind, Micrograph(grey, str(number), f"{seed:08x}{number:056x}", Calibration.absent()), labels
+def _images() -> Iterator[tuple[str, str, Callable[[], tuple[Micrograph, np.ndarray]]]]:
+    """Kind and name of each image, and what reads it with its true labels."""
+    yield from ((kind, pair.name, pair.load) for kind, pair in _pairs())
+    for kind in RENDERED:
+        yield from ((kind, str(number), partial(_rendered, kind, number)) for number in range(EACH))
+
+
+def _rendered(kind: str, number: int) -> tuple[Micrograph, np.ndarray]:
+    fixed, seed, diameters = RENDERED[kind]
+    grey, labels = render(SHAPE, np.random.default_rng((seed, number)), fixed=fixed, diameters=diameters)
+    return Micrograph(grey, str(number), f"{seed:08x}{number:056x}", Calibration.absent()), labels
 
 
 def images(folder: Path) -> Iterator[Known]:
@@ -94,11 +99,12 @@ def images(folder: Path) -> Iterator[Known]:
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "all"
     if not index.exists():
-        for kind, micrograph, truth in _images():
-            file = folder / f"{kind}-{Path(micrograph.name).stem}.npz"
-            if not file.exists():
+        for kind, name, load in _images():
+            file = folder / f"{kind}-{name}.npz"
+            if not file.with_suffix(".truth.npz").exists():
+                micrograph, truth = load()
                 segment(micrograph, MEASURED, card=find("particles")).save(file)
-            np.savez_compressed(file.with_suffix(".truth.npz"), truth=truth, grey=micrograph.pixels)
+                np.savez_compressed(file.with_suffix(".truth.npz"), truth=truth, grey=micrograph.pixels)
         index.touch()
     for file in sorted(folder.glob("*.truth.npz")):
         name = file.name.removesuffix(".truth.npz")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
 from segmentation.core.measure.budget import HIDDEN, Effect, Evidence
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.hidden import most_hidden, with_hidden
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.pipeline import measure
 from tests.core.measure.particle_tables import log_normal, table_of
 
 SCALE = Calibration(5.0, "typed", relative_uncertainty=0.01)
@@ -77,3 +80,42 @@ def test_images_of_a_sample_share_it_weighted_by_their_particles():
     assert (row["median"], row["fraction_100nm"]) == pytest.approx((0.07, 0.04))
     unknown = Evidence(unresolved=[(100, Effect(0.04, 0.1)), (300, Effect())])
     assert HIDDEN not in rows(summarise(table(400), calibration=SCALE, evidence=unknown))
+
+
+def outlines(*, by_hand=(), card=None, parted=False):
+    """One object of 40 x 20 px with a possible cut of 30 % across its middle, and one without."""
+    labels = np.zeros((60, 60), np.int32)
+    labels[10:30, 10:50], labels[40:50, 10:20] = 1, 2
+    if parted:
+        labels[10:30, 30:50] = 3
+    ids = np.unique(labels[labels > 0]).astype(np.int32)
+    cut = Cut(0.3, [[30.0, 10.0], [30.0, 30.0]], [], [28, 20, 31, 20])
+    origin = Provenance("0" * 64, "particles", card=card or {"name": "particles"})
+    confidence = np.ones(len(ids), np.float32)
+    classes = np.zeros(len(ids), np.int32)
+    return Segmentation(
+        labels, ids, classes, ("particle",), confidence, 60, origin, by_hand=frozenset(by_hand), cuts=(cut,)
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "hidden"),
+    [
+        ({}, most_hidden(0.3 / 2)),
+        ({"by_hand": [1]}, 0),
+        ({"by_hand": [2]}, most_hidden(0.3 / 2)),
+        ({"parted": True}, 0),
+        ({"card": {"name": MASKS}}, None),
+    ],
+    ids=["as found", "checked by a person", "another one was checked", "cut", "masks of another tool"],
+)
+def test_only_possible_cuts_that_nobody_settled_hide_particles(given, hidden):
+    micrograph = Micrograph(np.full((60, 60), 90, np.uint8), "a.tif", "0" * 64, SCALE)
+    settings = AnalysisSettings.of("particles", faint_limit=0, filter=False)
+    told = rows(measure(micrograph, outlines(**given), settings).statistics)
+    if hidden is None:
+        assert HIDDEN not in told
+    elif not hidden:
+        assert told[HIDDEN]["median"] == 0
+    else:
+        assert f"Up to {100 * hidden:.0f} small particles" in told[HIDDEN]["source"]
