@@ -21,7 +21,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
@@ -66,7 +66,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     every = list(dataset.images.all())
     ready = [image for image in every if image.labels]
     checked = _checked(dataset, learning, ready, progress) if ready else None
-    publish_dataset(dataset=dataset, summary=plain(_summary(dataset, every, ready, checked)))
+    publish_dataset(dataset=dataset, summary=storable(_summary(dataset, every, ready, checked)))
 
 
 def _taught(dataset: Dataset) -> LearningTask:

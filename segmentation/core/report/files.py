@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..analysis import Analysis
+from ..label_images import sha256_of
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
@@ -61,7 +61,7 @@ def write_all(
         )
         for name in beside:
             written[name] = folder / name
-            context.sums[name] = _sha256(written[name])
+            context.sums[name] = sha256_of(written[name])
         first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
         ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
         context.pack_pictures(there)
@@ -79,13 +79,8 @@ def write_all(
                 export.write(context, path)
             written[name] = path
             if name in context.holds:
-                context.sums[name] = _sha256(path)
+                context.sums[name] = sha256_of(path)
     return written
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _turn(each: tuple[str, Export]) -> tuple[int, bool]:

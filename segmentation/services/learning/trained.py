@@ -164,7 +164,7 @@ def install_model(training: Training) -> None:
     try:
         for aside, suffix in ((card, CARD), (weights, WEIGHTS)):
             _copy(training, f"{name}{suffix}", aside)
-        _check(card, weights, name)
+        _check_weights(card, weights, name)
         weights.replace(folder / f"{name}{WEIGHTS}")
         card.replace(folder / f"{name}{CARD}")
     finally:
@@ -183,7 +183,7 @@ def _copy(training: Training, name: str, target: Path) -> None:
         raise Refused(ALTERED.format(name=name), 409) from error
 
 
-def _check(card: Path, weights: Path, name: str) -> None:
+def _check_weights(card: Path, weights: Path, name: str) -> None:
     """Raises Refused unless the weights are those of the card."""
     named = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
     try:

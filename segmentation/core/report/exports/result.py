@@ -39,7 +39,7 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
     """
     own = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
-    made: dict[str, Any] = plain(
+    made: dict[str, Any] = json_value(
         {**own, "statistics": statistics, "versions": versions(), **flags.as_json(sample.flags)}
     )
     return made
@@ -125,14 +125,14 @@ def versions() -> dict[str, str]:
     return known
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """The value in plain JSON types; None for what is no finite number."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_value(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
