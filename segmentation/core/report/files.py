@@ -50,8 +50,8 @@ def write_all(
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
-    listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
-    listed = {name: each for name, each in listed.items() if each.stored or not stored_only or name in besides}
+    listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
+    listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in besides}
     listed |= {name: each for name in besides if (each := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,8 +62,8 @@ def write_all(
         for name in beside:
             written[name] = folder / name
             context.sums[name] = sha256_of(written[name])
-        first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
-        ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
+        first = {name: export for name, export in listed.items() if export.turn == FIRST and name not in there}
+        ahead = {name: packing.submit(export.write, context, folder / name) for name, export in first.items()}
         context.pack_pictures(there)
         for name, export in sorted(listed.items(), key=_turn):
             if export.turn > FIGURE and first_written is not None:
@@ -83,9 +83,9 @@ def write_all(
     return written
 
 
-def _turn(each: tuple[str, Export]) -> tuple[int, bool]:
+def _turn(entry: tuple[str, Export]) -> tuple[int, bool]:
     """What is only for the page goes before what has to wait until it is compressed."""
-    return each[1].turn, not each[1].for_the_page
+    return entry[1].turn, not entry[1].for_the_page
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from ...core.labels.working import WorkingLabels
 from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults
-from ...storable import storable
+from ...plain import storable
 from ..ground import bundles, tables
 from ..ground.callers import submission_of
 from ..ground.refusal import Refused

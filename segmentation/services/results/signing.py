@@ -18,7 +18,7 @@ from ...core.report.wording import one_line
 from ...models import Artifact, Job, Signature
 from ...models.edits import chain_faults, hash_of
 from ...models.signatures import LONGEST_NAME
-from ...storable import storable
+from ...plain import storable
 from ..access import links, second_factor
 from ..ground import bundles
 from ..ground.files import remove_files_of
