@@ -17,7 +17,7 @@ from .facts import common, model_words, typed_texts
 from .guideline import GUIDELINE, TO_GIVE
 from .signatures import Filing
 from .summary import Summary
-from .wording import CITATION, decided_words, version
+from .wording import CITATION, decided_words, one_line, version
 
 ENDPOINTS = {
     "d10": "PARTICLE SIZE.D10",
@@ -62,14 +62,19 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
         "effects": list(_effects(sample.pooled)) if sample.pooled is not None and about.kept else [],
         **({"updated": filing.date.removesuffix(" UTC")} if filing.made else {}),
     }
-    name = typed.get("material", sample.name)
+    name = typed.get("material", _name(sample))
     named = {"name": name, "publicname": name, "ownerName": owner, "ownerUUID": company, "i5uuid": substance}
     return {"substance": [{**named, "study": [study]}]}
 
 
 def _identifier(sample: SampleAnalysis, of: str) -> str:
     images = sorted(image.sha256 for image in sample.images)
-    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', of, sample.name, *images)))}"
+    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(of, 1000), _name(sample), *images)))}"
+
+
+def _name(sample: SampleAnalysis) -> str:
+    """Without halves of characters, which no file may hold."""
+    return one_line(sample.name, 1000)
 
 
 def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary) -> Iterator[tuple[str, Any]]:

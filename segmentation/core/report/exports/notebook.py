@@ -54,7 +54,7 @@ def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
     typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
     shared, kinds = common(sample), content_types()
     date = made.isoformat(timespec="seconds") if made else ""
-    person, licence = _person(typed), _licence(typed["licence"])
+    person, licence = _person(typed), licence_of(typed["licence"])
     author = _to(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
     microscope = typed["microscope"] or str(shared.get(("instrument", "instrument"), ""))
     numbers = list(_numbers(context))
@@ -146,7 +146,7 @@ def _person(typed: Mapping[str, str]) -> Node:
     return {"@id": address, "@type": "Person", "name": typed["operator"], "affiliation": works_at}
 
 
-def _licence(text: str) -> Node:
+def licence_of(text: str) -> Node:
     """A licence by its address, by its identifier in the list of SPDX, or as typed."""
     address = text if text.startswith(("https://", "http://")) and " " not in text else ""
     if SPDX.fullmatch(text):
