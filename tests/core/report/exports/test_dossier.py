@@ -24,7 +24,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
 from segmentation.core.report.exports import notebook, workbooks
-from segmentation.core.report.exports.result import plain
+from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
 from segmentation.core.report.signatures import UNFILED, Filing, Signed
@@ -172,7 +172,7 @@ class TestEndpointRecord:
     @pytest.mark.parametrize("count", [0, 1, 9])
     def test_of_few_particles_and_of_pixels(self, count):
         sample = SampleAnalysis.of(make_analysis(count, calibration=Calibration.absent()))
-        (study,) = Substances(**plain(record(sample, UNFILED))).substance[0].study
+        (study,) = Substances(**json_value(record(sample, UNFILED))).substance[0].study
         assert {each.result.unit for each in study.effects} <= {"px"} and bool(study.effects) == bool(count)
         assert study.interpretationResult == "" and "PIXEL_SIZE" not in study.parameters
 
