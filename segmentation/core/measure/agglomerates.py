@@ -21,7 +21,7 @@ DRAWS = 1000
 @dataclass(frozen=True, eq=False)
 class Groups:
     """The groups (g,) of touching outlines: outlines and kept particles in each, whether it is off the frame, ECD of
-    its area, radius of gyration of its projection and mean radius of its particles, lengths in the unit of the table."""
+    its area, radius of gyration of its projection and mean radius of its particles, lengths in the table's unit."""
 
     outlines: Floats
     kept: Floats

@@ -217,7 +217,9 @@ def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
     if first["side"] == "fewer":
         return f"More evenly spaced than chance: {' and '.join(words)}."
     everywhere = first["high"] >= farthest
-    end = ", the longest distance compared: their number per area differs over the picture" if everywhere else ""
+    end = (
+        ", the longest distance compared, so that their number per area differs over the picture" if everywhere else ""
+    )
     return f"More clustered than chance: {words[0]}{end}."
 
 

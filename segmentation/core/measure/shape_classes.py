@@ -35,6 +35,9 @@ ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 TURNS = 256  # rotations that are tried
 NOISE_PX = 0.3  # of the outline
 RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
+ROD = 1.5  # times as long as wide: from there on a rod, and neither round, square nor hexagon
+COMPACT = [SHAPES.index(name) for name in ("round", "square", "hexagon")]
+RATIO = 5  # place of ln(length / width) among the features
 LEAST_PX = 4.0  # minimum Feret diameter of what has a class
 
 add(
@@ -227,10 +230,13 @@ def classifier() -> Classifier:
 
 
 def classify(features: Floats) -> Floats:
-    """(n, classes) the chance of each class in the order of SHAPES, from features (n, features)."""
+    """(n, classes) the chance of each class in the order of SHAPES, from features (n, features) of `fit`."""
     by = classifier()
     ones = np.ones((len(features), 1))
     hidden = np.tanh(np.hstack([(features - by.mean) / by.sd, ones]) @ by.first)
     score = np.hstack([hidden, ones]) @ by.second
+    long = features[:, RATIO] >= np.log(ROD)
+    score[np.ix_(long, COMPACT)] = -np.inf
+    score[~long, SHAPES.index("rod")] = -np.inf
     chance = np.exp(score - score.max(1, keepdims=True, initial=-np.inf)) if len(score) else score
     return np.asarray(chance / np.maximum(chance.sum(1, keepdims=True), 1e-300), np.float64)

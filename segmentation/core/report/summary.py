@@ -24,7 +24,7 @@ from ..measure.quantities import (
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT
-from .arrangement import arrangement_entries, group_entries, rod_entries, shape_entries
+from .arrangement import CAVEAT, arrangement_entries, group_entries, rod_entries, shape_entries
 from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
 from .wording import (
     capital,
@@ -302,6 +302,17 @@ class Summary:
             return []
         found = self.statistics.arrangement
         return [*(arrangement_entries(found) if found else ()), *group_entries(self.statistics)]
+
+    @property
+    def arrangement_line(self) -> str:
+        """What the comparison with random placement says; "" where nothing was measured."""
+        found = self.statistics.arrangement if self.statistics and self.kept else None
+        return found["sentence"] if found else ""
+
+    @property
+    def shape_caveat(self) -> str:
+        """What a class of shape does not say."""
+        return CAVEAT
 
     @property
     def shape_classes(self) -> list[Entry]:

@@ -25,6 +25,7 @@ def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
     all: whether the files include what was set aside.
     """
     there = (each for each in every() if each.holds(of) and (not each.panel or each.panel in task.panels))
+    there = (each for each in there if not (each.of_objects and task.semantic))
     return {export.name: export for export in (each.worded(of, task, all=all) for each in there)}
 
 

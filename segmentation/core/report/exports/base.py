@@ -28,6 +28,7 @@ class Export:
     {things} and {Things} are what is looked for, {table} the name of the task's table.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
+    of_objects: whether only kinds of analysis that find objects have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
     result of an image; the others are written when one of them is asked for. turn: FIRST for what answers the question,
     FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
@@ -44,6 +45,7 @@ class Export:
     image_classes: str = ""
     panel: str = ""
     for_the_page: bool = False
+    of_objects: bool = False
     stored: bool = False
     turn: int = NORMAL
 
