@@ -90,7 +90,7 @@ def nearest(px: Table, column: str, frame: tuple[int, int], scale: float, size: 
         return Neighbours(n=0, mean=None, low=None, high=None, median=None)
     weight, length = 1 / places[sure], distance[sure]
     sums = _by_block(middle[sure], frame, weight * length, weight)
-    mean = with_scale(over_blocks(lambda parts: size * parts[0] / parts[1], sums), scale, 1)
+    mean = with_scale(over_blocks(lambda parts: size * _ratio(parts[0], parts[1]), sums), scale, 1)
     enough, order = int(sure.sum()) >= FEWEST, np.argsort(length)
     return Neighbours(
         n=int(sure.sum()),
@@ -99,6 +99,11 @@ def nearest(px: Table, column: str, frame: tuple[int, int], scale: float, size: 
         high=mean.high if enough else None,
         median=size * quantile(length[order], weight[order], 0.5),
     )
+
+
+def _ratio(part: float, whole: float) -> float:
+    """NaN where all objects are in one block, so that nothing is left without it."""
+    return float(part / whole) if whole else float("nan")
 
 
 def _by_block(points: Floats, frame: tuple[int, int], *amounts: Floats) -> Floats:
@@ -246,7 +251,7 @@ def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
         return None
     twice, middle = 2 * np.radians(px["orientation"][long]), centres(px)[long]
     sums = _by_block(middle, frame, np.cos(twice), np.sin(twice), np.ones(n))
-    order = over_blocks(lambda parts: float(np.hypot(parts[0], parts[1]) / parts[2]), sums)
+    order = over_blocks(lambda parts: _ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums)
     total, value = n * (order.value or 0.0), order.value or 0.0
     chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
     return Alignment(

@@ -12,38 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from .arrangement_quantities import AROUND
 from .distribution import Floats
 from .filters import Reason
-from .quantities import COLUMNS, Quantity, add
+from .quantities import COLUMNS
 from .runs import find_runs, first_of_each
 from .table import Table
 
-AROUND = 6  # neighbours that the local density looks at
 ANGLES = np.linspace(0, 2 * np.pi, 90, endpoint=False)  # along which the distance to the frame is taken
-
-add(
-    COLUMNS,
-    Quantity(
-        "neighbour_distance",
-        "Nearest neighbour, centres",
-        "Distance from its centre of area to the nearest centre of another object.",
-        1,
-    ),
-    Quantity(
-        "neighbour_gap",
-        "Nearest neighbour, edges",
-        "Smallest distance from its edge to the edge of another object; 0 where the two touch.",
-        1,
-    ),
-    Quantity(
-        "local_density",
-        "Local density",
-        f"Objects per area around it: {AROUND - 1} over the area, inside the frame, of the circle that reaches its"
-        f" {AROUND}th neighbour.",
-        -2,
-        source="Moore and Yackel (1977)",
-    ),
-)
 
 
 def present(table: Table) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from .drawn import t95
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
 from .pooled_fields import jackknife_error
-from .quantities import COLUMNS, Quantity, add
+from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
 from .runs import find_runs
 from .straight import convex_outlines
@@ -39,26 +39,6 @@ ROD = 1.5  # times as long as wide: from there on a rod, and neither round, squa
 COMPACT = [SHAPES.index(name) for name in ("round", "square", "hexagon")]
 RATIO = 5  # place of ln(length / width) among the features
 LEAST_PX = 4.0  # minimum Feret diameter of what has a class
-
-add(
-    COLUMNS,
-    Quantity(
-        "shape",
-        "Shape",
-        "Class of its outline: " + ", ".join(SHAPES) + "; empty where it is too small or the frame cuts it.",
-        kind="text",
-    ),
-    Quantity("shape_chance", "Chance of the shape", "Chance that the class is right, on drawn outlines."),
-    Quantity(
-        "length",
-        "Length",
-        "Greatest extent of its convex outline across its width; of a straight rod its length.",
-        1,
-        source="ISO 13322-1:2014",
-    ),
-    Quantity("width", "Width", "Smallest extent of its convex outline; of a straight rod its width.", 1),
-    Quantity("slenderness", "Length / width", "Length / width of its convex outline."),
-)
 
 
 def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..measure.quantities import COLUMNS, NUMBERS, Quantity, Value, add, readable, significant
+from ..measure import arrangement_quantities  # noqa: F401 registers them
+from ..measure.quantities import COLUMNS, Value, readable, significant
 from ..measure.results import Arrangement, Statistics
 from .entries import Entry
 from .wording import interval_words
@@ -16,54 +17,6 @@ CAVEAT = (
     " may be a plate on its edge, what is round a sphere or a disc."
 )
 NO_DIRECTION = 0.05  # p from which on no common direction is seen
-
-add(
-    NUMBERS,
-    Quantity(
-        "neighbour_distance",
-        "Nearest neighbour, centre to centre",
-        "Mean distance from an object's centre to the nearest other centre, corrected for the frame.",
-        1,
-        source="Hanisch (1984)",
-    ),
-    Quantity(
-        "neighbour_gap",
-        "Nearest neighbour, edge to edge",
-        "Mean of the smallest distance from an object's edge to another object, 0 where they touch; corrected for the"
-        " frame.",
-        1,
-        source="Hanisch (1984)",
-    ),
-    Quantity(
-        "alignment",
-        "Alignment",
-        "Order parameter |mean exp(2 i angle)| of the long axes of elongated objects: 0 without a common direction, 1"
-        " where all are parallel.",
-        source="Rayleigh; Mardia and Jupp (2000)",
-    ),
-    Quantity(
-        "share_in_groups",
-        "Share in agglomerates",
-        "Share by number of the counted particles that touch another outline; the interval resamples the groups.",
-        kind="fraction",
-    ),
-    Quantity(
-        "mean_primaries", "Particles per agglomerate", "Mean number of counted particles in a group that touches."
-    ),
-    Quantity(
-        "agglomerate_diameter",
-        "Agglomerate diameter",
-        "Median equivalent circular diameter of the groups that do not touch the frame.",
-        1,
-    ),
-    Quantity(
-        "fractal_dimension",
-        "Fractal dimension",
-        "Slope of ln(outlines in a group) over ln(radius of gyration / radius of its particles), from 30 groups on."
-        " Hidden particles make it too low.",
-        source="Köylü et al. (1995)",
-    ),
-)
 
 
 def arrangement_entries(found: Arrangement) -> Iterator[Entry]:
