@@ -62,14 +62,15 @@ function entry(colour, words) {
 // The shapes that there are as a filter of picture and table.
 export function chooseShape(listing, particles, choose) {
   const field = listing.querySelector("[data-shapes]");
-  const present = SHAPES.filter((shape) => particles.some((each) => each.shape === shape));
+  const count = (shape) => particles.filter((each) => each.kept && each.shape === shape).length;
+  const present = SHAPES.filter(count);
   if (!field || !present.length) return () => {};
   const select = field.querySelector("select");
-  for (const shape of present) select.add(new Option(`${shape} (${particles.filter((each) => each.kept && each.shape === shape).length})`, shape));
+  for (const shape of present) select.add(new Option(`${shape} (${count(shape)})`, shape));
   field.hidden = false;
   select.addEventListener("change", () => {
     const { value } = select;
-    choose(value ? (particle) => particle.shape === value : null, value ? `outlines that are ${value}` : "");
+    choose(value ? (particle) => particle.kept && particle.shape === value : null, value ? `outlines that are ${value}` : "");
     select.value = value;
   });
   return () => (select.value = "");

@@ -54,7 +54,7 @@ def shape_entries(statistics: Statistics) -> Iterator[Entry]:
     for name, of in statistics.shape_classes.items():
         if of["n"]:
             yield Entry(
-                name, name, Value(of["share"], of["low"], of["high"]), kind="fraction", below=f"{of['n']:,} outlines"
+                name, name, Value(of["share"], of["low"], of["high"]), kind="fraction", below=f"{of['n']:,} counted"
             )
 
 
