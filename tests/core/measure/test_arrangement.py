@@ -95,7 +95,9 @@ class TestNearestNeighbours:
         from scipy.spatial import cKDTree
 
         rng = np.random.default_rng(5)
-        every = [cKDTree(points).query(points, k=2)[0][:, 1].mean() for points in (poisson(rng, 60) for _ in range(300))]
+        every = [
+            cKDTree(points).query(points, k=2)[0][:, 1].mean() for points in (poisson(rng, 60) for _ in range(300))
+        ]
         assert np.mean(every) > 1.04 * 0.5 * np.sqrt(400 * 300 / 60)
 
     def test_edges_are_a_diameter_nearer_than_centres(self):
@@ -170,7 +172,9 @@ class TestAgainstChance:
         radius, half = rods(np.full(40, 400.0), np.full(40, 10.0), np.full(40, 40.0))
         assert np.pi * radius**2 + 4 * radius * half == pytest.approx(400)
         points = place(radius, half, FRAME, 3, rng)
-        assert all(np.hypot(*(p[:, None] - p[None]).transpose(2, 0, 1))[np.triu_indices(40, 1)].min() >= 9 for p in points)
+        assert all(
+            np.hypot(*(p[:, None] - p[None]).transpose(2, 0, 1))[np.triu_indices(40, 1)].min() >= 9 for p in points
+        )
 
     def test_distance_of_straight_pieces(self):
         one, away = np.array([(1.0, 0.0)]), np.array([(10.0, 0.0)])
