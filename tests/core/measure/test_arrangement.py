@@ -220,7 +220,7 @@ def test_parallel_rods_are_aligned_and_crossed_ones_are_not():
 
 class TestAgglomerates:
     def grown(self, rng, sizes, exponent):
-        """Discs of radius 3 in groups (n, 2 + group), whose radius of gyration goes with n as n = (Rg / 3) ** exponent."""
+        """Places and group (n, 3) of discs of radius 3 with n = (Rg / 3) ** exponent in each group."""
         rows = []
         for group, n in enumerate(sizes):
             points = rng.normal(size=(n, 2))
