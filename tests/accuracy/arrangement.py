@@ -80,8 +80,8 @@ def table_of(points: Floats, radius: float = RADIUS, half: float = 0.0) -> Table
 
 
 def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str]:
-    """A table in Markdown: what is said of drawn patterns, and how often the interval of the mean nearest distance holds
-    the mean of many frames."""
+    """A table in Markdown: what is said of drawn patterns, and how often the interval of the mean nearest distance
+    holds the mean of many frames."""
     yield "| pattern | objects | clustered | even | as by chance | interval holds the mean |"
     yield "|---|---|---|---|---|---|"
     for name, draw in PATTERNS.items():

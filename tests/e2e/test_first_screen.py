@@ -91,7 +91,14 @@ def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, an
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert shown() == ["Particles"]
-    tabs = {"budget": "Details", "arrangement": "Arrangement", "figure": "Files", "files": "Files", "scale": "Scale", "width": "Scale"}
+    tabs = {
+        "budget": "Details",
+        "arrangement": "Arrangement",
+        "figure": "Files",
+        "files": "Files",
+        "scale": "Scale",
+        "width": "Scale",
+    }
     for name, tab in tabs.items():
         page.goto(f"{analysed}#{name}")
         assert shown() == [tab], name
