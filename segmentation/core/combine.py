@@ -122,7 +122,7 @@ def _numbers(
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
-    record, values = member.record, {name: each.value for name, each in member.quantities.items()}
+    record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     rows = record.height if record.data_bar is None else record.data_bar
     area = (rows or 0) * (record.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
     return FieldOfView(member.table, values, float(area), edge, record.settings)
@@ -133,7 +133,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
     return Evidence(
-        [score for each in scores for score in each] if all(scores) else [],
+        [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
@@ -148,8 +148,8 @@ def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:
     """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
-    given = [each for member in members if (each := member.record.settings.get(setting)) is not None]
-    return max(given) / 100 if len(given) == len(members) else None
+    values = [number for member in members if (number := member.record.settings.get(setting)) is not None]
+    return max(values) / 100 if len(values) == len(members) else None
 
 
 def _image(
@@ -173,12 +173,12 @@ def _image(
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Unique names: two images may have the same name, then the second "a.tif" becomes "a.tif (2)"."""
-    seen: Counter[str] = Counter()
-    made = []
+    counts: Counter[str] = Counter()
+    unique = []
     for name in names:
-        seen[name] += 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made
+        counts[name] += 1
+        unique.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return unique
 
 
 def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:

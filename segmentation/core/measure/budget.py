@@ -134,15 +134,15 @@ def _total(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
     """The sum of the known rows; resolution and sampling are always known."""
-    known = [(u, row) for row in rows if (u := row[answer]) is not None]
+    parts = [(u, row) for row in rows if (u := row[answer]) is not None]
     without = [row["title"] for row in rows if row[answer] is None]
-    total = sqrt(sum(u**2 for u, _ in known))
-    _, largest = max(known, key=lambda each: each[0])
+    total = sqrt(sum(u**2 for u, _ in parts))
+    _, largest = max(parts, key=lambda part: part[0])
     of_median = answer == "median"
-    shown, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
+    text, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
     if of_median:
         size = readable(Value(value, 0.0, COVERAGE * total * value, "nm"))
-        shown = f"{significant(size.value)} {size.unit}"
+        text = f"{significant(size.value)} {size.unit}"
         off = f"{significant(float(f'{size.high:.2g}'), 2)} {size.unit} ({off})"
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
@@ -152,7 +152,7 @@ def _total(
         ends=_ends(rows, answer, value, case),
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {shown} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
+        sentence=f"{title} {text} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
         f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 
@@ -212,22 +212,24 @@ def _instrument(case: Case) -> Contribution:
 def _threshold(case: Case) -> Contribution:
     """One image: the larger change with the threshold 0.1 lower or higher, as half width of a rectangular distribution
     (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
-    others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
+    others = [
+        _answers(variant) for name, variant in case.variants.items() if name.startswith("threshold") and len(variant)
+    ]
     median, fraction = case.answers
-    found, source = (
+    effect, source = (
         Effect(),
         "Not known: no outlines at other thresholds are there.",
     )
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
-        found = Effect(
+        effect = Effect(
             max(abs(other[0] / median - 1) for other in others) / sqrt(3),
             max(abs(other[1] - fraction) for other in others) / sqrt(3),
         )
     elif shared := _mean_of(case.evidence.thresholds):
-        source, found = SHARED, shared
+        source, effect = SHARED, shared
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
-    return _contribution("threshold", "Threshold of the model", source, remedy, found)
+    return _contribution("threshold", "Threshold of the model", source, remedy, effect)
 
 
 def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
@@ -263,11 +265,11 @@ def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
     data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
     effect on the fraction."""
-    known = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
-    own = [each for each in known if each.get("split") == OWN]
-    scores = own or known
-    u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
-    listed = "; ".join(_scored(each) for each in scores)
+    with_error = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
+    own = [score for score in with_error if score.get("split") == OWN]
+    scores = own or with_error
+    u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
+    listed = "; ".join(_scored(entry) for entry in scores)
     return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
@@ -299,15 +301,15 @@ def _resolution(case: Case) -> Contribution:
 
 
 def _within(case: Case) -> Contribution:
-    found = _by_particle(case.sizes)
+    effect = _by_particle(case.sizes)
     return _contribution(
         "sampling_within",
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
-        if found.median is not None
+        if effect.median is not None
         else undefined(case.sizes),
         "count more particles.",
-        found,
+        effect,
     )
 
 
@@ -322,8 +324,8 @@ def _between(case: Case) -> Contribution:
             else "Set to 0: this image is taken to represent the whole specimen."
         )
         return _contribution(name, title, source, remedy, case.if_scaled(case.field_spread))
-    inside, found = _by_particle(case.sizes), nano_fraction(case.sizes)
-    whole = Effect(_of_interval(case.sizes), (found.high - found.low) / 2 / Z95 if found else None)
+    inside, between = _by_particle(case.sizes), nano_fraction(case.sizes)
+    whole = Effect(_of_interval(case.sizes), (between.high - between.low) / 2 / Z95 if between else None)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
