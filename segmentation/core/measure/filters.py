@@ -42,6 +42,8 @@ class Reason(StrEnum):
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
     ODD = "odd shape"
+    SHORT = "too short for a fibre"
+    THIN = "thinner than 3 px"
 
     @property
     def definition(self) -> str:
@@ -86,6 +88,8 @@ _DEFINITIONS = {
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " which is more often several particles or a crack than one particle."
     ),
+    Reason.SHORT: "It is less than three times as long as wide: a particle or a bead. It is counted apart.",
+    Reason.THIN: "Its label is less than 3 px wide, too few for a diameter; magnify the microscope, not the image.",
 }
 
 

@@ -65,6 +65,12 @@ class SceneSettings(Settings):
     satellites: float = number(0, 30, "mean number of small particles that are stuck on each large one", 0)
     core: float = number(0, 0.95, "radius of the core (core-shell) or void (hollow) relative to the particle's")
     density: float = number(0, 20, "density of the core relative to the shell")
+    length: float = number(3, 1000, "fibre: typical length over the diameter", 60)
+    curl: float = number(0, 20, "fibre: how far its direction wanders over 30 diameters, in rad", 1)
+    alignment: float = number(0, 1, "fibre: 0: every direction alike, 1: all in one", 0)
+    bundles: float = number(0, 1, "fibre: share of places with several side by side", 0)
+    beads: float = number(0, 20, "fibre: mean number of beads in 100 diameters", 0)
+    unevenness: float = number(0, 0.5, "fibre: SD of the diameter along it, relative to it", 0)
 
 
 class SubstrateSettings(Settings):
