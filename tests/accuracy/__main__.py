@@ -11,7 +11,7 @@ from pathlib import Path
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 from segmentation.core.tasks import every
 
-from . import coverage, golden, metamorphic, reference, shapes
+from . import coverage, fibres, golden, metamorphic, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "method" / "accuracy.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
@@ -41,6 +41,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "images": lambda: coverage.image_lines(OF_IMAGES),
     "fractions": lambda: coverage.fraction_lines(OF_FIELDS),
     "golden": golden.lines,
+    "fibres": fibres.lines,
     "kinds": golden.lines_of_two_kinds,
 }
 

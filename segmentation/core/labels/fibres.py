@@ -26,6 +26,7 @@ Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 CORE = 0.5  # inner distance from which a pixel belongs to the middle of a fibre
+SURE_CORE, RIDGE = 0.6, 0.75  # highest inner distance under which the middle is this share of the highest near it
 ASPECT = 3.0  # lengths over the width from which an object is a fibre, as the WHO counts
 HALF = 0.5  # px, as widths are even or odd: twice the depth of the middle is the width or one more
 SHORTEST = 4  # px of a piece of a skeleton
@@ -143,6 +144,9 @@ Chain = list[tuple[int, bool]]  # pieces in order, and whether each is turned ro
 def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
     """The pieces of all fibres of a mask (H, W); distance: (H, W), the inner distance, 0..255."""
     core = mask & (distance >= round(255 * CORE))
+    # Where the network is unsure, in dense mats of thin fibres, only the ridges of its inner distance count.
+    unsure = ndimage.maximum_filter(distance, 9) < round(255 * SURE_CORE)
+    core |= mask & unsure & (distance >= RIDGE * ndimage.maximum_filter(distance, 7))
     loose, count = ndimage.label(mask, ALL_SIDES)
     bare = np.bincount(loose.ravel(), core.ravel(), count + 1) == 0
     core |= bare[loose] & mask

@@ -23,10 +23,11 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
 STEP = 0.5  # px between two places across a fibre
-BLURS = (0.7, 1.1, 1.7, 2.6)  # px, SD
+BLURS = (0.55, 0.7, 0.85, 1.0, 1.2, 1.45, 1.8, 2.2, 2.8)  # px, SD
 RADII = np.linspace(0.7, 1.3, 41)  # times the radius of the label
 FEW_PX = 1.2  # px that the radius may change at most, of thin fibres
 TRUST, TRUST_PX = 0.05, 0.12  # relative SD and px by which the radius of a label may be wrong
+MISFIT = 0.02  # of the contrast: no cylinder is as the model to more than this
 AWAY = 0.8  # widths from a crossing or an end within which no diameter is measured
 
 
@@ -67,11 +68,11 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     for number, pieces in traced.items():
         diameters, weights = diameters_along(labels, grey, pieces)
         line = np.concatenate([piece.path for piece in pieces])
-        visible = polyline(line)
         mean = float(np.average(diameters, weights=weights)) if len(diameters) else np.nan
-        ends, beyond = _ends(labels, number, pieces)
-        apart = float(np.hypot(*(line[-1] - line[0]))) + sum(beyond)
-        visible += sum(beyond)
+        ends, (first, last), beyond = _ends(labels, number, pieces)
+        line = line[first : len(line) - last]
+        apart = float(np.hypot(*(line[-1] - line[0]))) + beyond
+        visible = polyline(line) + beyond
         spread = float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan
         down, right = _axis(line)
         width = float(np.average([each.width for each in pieces], weights=[each.length + 1 for each in pieces]))
@@ -101,18 +102,19 @@ def _places(path: Floats) -> tuple[Floats, Floats, Floats]:
     return path, np.hypot(*tangent.T), np.arctan2(-tangent[:, 0], tangent[:, 1])
 
 
-def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[float]]:
-    """How many ends are in view, and how far both lie beyond the first and the last point of the centre line."""
-    seen, beyond = 0, []
+def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[int], float]:
+    """How many ends are in view, how many points to leave out at both ends, which lead into corners, and how many px
+    the fibre goes on beyond the others."""
+    seen, cuts, beyond = 0, [], 0.0
     shape = np.pad(labels == number, 1)
     for path, width in ((pieces[0].path[::-1], pieces[0].width), (pieces[-1].path, pieces[-1].width)):
-        half = width / 2
-        cut = min(round(0.75 * width) + 1, max(len(path) - 4, 0))
+        cut = min(round(0.75 * width) + 1, max(len(path) // 2 - 2, 0))
         inner = path[: len(path) - cut]
-        reach = straight_end(inner + 1, half, shape)
-        beyond.append(max(reach, 0.0) - polyline(path[len(inner) - 1 :]))
-        seen += _is_in_view(labels, number, inner, reach, half)
-    return seen, beyond
+        reach = max(straight_end(inner + 1, width / 2, shape), 0.0)
+        cuts.append(cut)
+        beyond += reach
+        seen += _is_in_view(labels, number, inner, reach, width / 2)
+    return seen, cuts, beyond
 
 
 def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half: float) -> bool:
@@ -220,8 +222,9 @@ def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: F
     if not enough.any():
         return diameters
     misfit = np.stack([_misfits(across, profiles[enough], weights[enough], radii, blur) for blur in BLURS])
-    noise = misfit.min((0, 1)) + 1e-9
-    freedom = np.maximum((weights[enough] > 0).sum(1) - 6, 1)
+    contrast = np.array([np.ptp(each[seen]) for each, seen in zip(profiles[enough], weights[enough] > 0, strict=True)])
+    noise = np.maximum(misfit.min((0, 1)), (MISFIT * contrast) ** 2) + 1e-9
+    freedom = np.maximum(STEP * (weights[enough] > 0).sum(1) - 6, 1)  # neighbours were interpolated of the same pixels
     doubt = TRUST * typical + TRUST_PX
     prior = ((radii[:, None] - start[None, enough] / 2) / doubt) ** 2
     score = misfit / noise * freedom + prior
