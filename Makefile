@@ -71,6 +71,8 @@ digests:
 	digest=$$(docker buildx imagetools inspect $(PYTHON_IMAGE) --format '{{.Manifest.Digest}}') \
 	  && sed -i "s|^FROM python:[^ ]*|FROM $(PYTHON_IMAGE)@$$digest|" docker/Dockerfile
 
+INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
+
 # Debian ships Python's venv apart; root can fetch it, anyone else is told how.
 .venv/made:
 	@rm -rf .venv && $(PYTHON) -m venv .venv 2>/dev/null \
@@ -81,11 +83,14 @@ digests:
 
 .venv/run-ready: .venv/made requirements.lock
 	@echo "Installing what DeepSegm needs (once, a few minutes) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
+# It asks for pandas before 3 and for HDF5 libraries of 50 MB; the data model, which the tests read, needs neither.
+PYAMBIT := pyambit==0.0.2
 .venv/test-ready: .venv/run-ready requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) --no-deps $(PYAMBIT)
 	@touch $@
 
 clean:

@@ -26,16 +26,39 @@ TEXT_FILE = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What touches the database is tested on PostgreSQL, too; of the slow tests only those marked so by hand.
+# What may differ on PostgreSQL is what a database does itself: locks, conditional updates, transactions, constraints,
+# lengths, JSON, order and collation. Rows are claimed, locked, published, changed and removed by these rooms alone.
+ON_BOTH_ENGINES = ("web/models", "web/services", "worker")
+# Pages, presenters, forms, API and admin call those rooms; these of them ask the database in a way of their own.
+OWN_QUERIES = (
+    "presenters/test_sample.py",  # values of JSON, annotations by people
+    "views/test_results.py",  # unions, subqueries, order with nulls last, icontains, JSON that is {}
+    "views/test_watch.py",  # health: time limits of a statement
+    "api/test_lists.py",  # pages of lists, filters by time and name
+    "web/test_admin.py",  # search, annotated columns, deletion
+    "web/test_second_factor.py",  # a used code is locked
+)
 
-    Tests that start processes and wait for them come first: at the end one core had a minute of them left, and the
+
+def runs_on_both_engines(item: pytest.Item) -> bool:
+    """Whether a test touches the database where PostgreSQL may behave differently; of the slow tests only those that are
+    marked `services` by hand."""
+    mark = item.get_closest_marker("django_db")
+    fixtures = getattr(item, "fixturenames", ())
+    if not (mark or "db" in fixtures) or item.get_closest_marker("slow"):
+        return False
+    if "transactional_db" in fixtures or (mark and mark.kwargs.get("transaction")):
+        return True
+    return str(item.path.parent).endswith(ON_BOTH_ENGINES) or str(item.path).endswith(OWN_QUERIES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start processes and wait for them come first: at the end one core had a minute of them left, and the
     other nothing.
     """
     items.sort(key=lambda item: item.path.parent.name not in ("worker", "cli"))
     for item in items:
-        touches = item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())
-        if touches and not item.get_closest_marker("slow"):
+        if runs_on_both_engines(item):
             item.add_marker("services")
 
 

@@ -90,10 +90,10 @@ def _sizes(jobs: list[Job], pooled: dict[str, Any], size: str) -> Sizes:
 
 def _tables(jobs: list[Job]) -> Iterator[Table]:
     for job in jobs:
-        stored = job.artifact(tables.NAME)
-        if stored is None:
+        artifact = job.artifact(tables.NAME)
+        if artifact is None:
             raise services.Refused(f"The stored table of {job.micrograph.name} is missing: analyse it again.", 409)
-        with stored.file.open("rb") as file:
+        with artifact.file.open("rb") as file:
             yield tables.load(file)[0]
 
 
@@ -113,11 +113,11 @@ def objects_of_job(job: Job) -> list[dict[str, Any]] | None:
     """What the viewer's file has; None where it cannot be read."""
     from segmentation.core.report.exports.viewer import objects_of
 
-    stored = job.artifact(OUTLINES)
-    if stored is None:
+    artifact = job.artifact(OUTLINES)
+    if artifact is None:
         return None
     try:
-        with bundles.opened(stored) as file:
+        with bundles.opened(artifact) as file:
             return objects_of(json.load(file))
     except (OSError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)

@@ -184,9 +184,9 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     return Contents(sorted(pairs), {row[0]: row[1] for row in rows}, regions, facts, of)
 
 
-def _in_folder(found: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+def _in_folder(paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """The files below a folder of one of these names, by their names with their folders."""
-    for name, path in found.items():
+    for name, path in paths.items():
         file = PurePosixPath(name)
         if {part.lower() for part in file.parts[:-1]} & set(folders) and file.suffix.lower() in kinds:
             yield name, path

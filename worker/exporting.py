@@ -98,10 +98,10 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
     out.mkdir()
     names = []
-    for stored in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
-        with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
+    for artifact in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
+        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
-        names.append(stored.name)
+        names.append(artifact.name)
     signatures = list(job.signatures.all())
     files = write_all(
         analysis,

@@ -26,41 +26,43 @@ if TYPE_CHECKING:
 GONE = "The stored file of this image is gone: upload it again."
 
 
-def fetch(stored: str, folder: Path) -> Path:
+def fetch(name: str, folder: Path) -> Path:
     """A local path of a file in the storage: the file itself, or a copy in `folder`. Raises UnreadableImage if the
     file is gone, OSError if the whole storage is."""
     try:
         with suppress(NotImplementedError):
-            local = Path(default_storage.path(stored))
+            local = Path(default_storage.path(name))
             local.stat()
             return local
-        copy = folder / PurePosixPath(stored).name
-        with default_storage.open(stored, "rb") as source, copy.open("wb") as file:
+        copy = folder / PurePosixPath(name).name
+        with default_storage.open(name, "rb") as source, copy.open("wb") as file:
             shutil.copyfileobj(source, file, 2**20)
     except (FileNotFoundError, NotADirectoryError):
-        if _is_away(stored):
+        if _is_away(name):
             raise OSError(errno.EIO, "Nothing that should lie in the storage is there: is it the right one?") from None
         raise UnreadableImage(GONE) from None
     return copy
 
 
-def _is_away(stored: str) -> bool:
+def _is_away(file_name: str) -> bool:
     """Whether the storage itself is missing, such as an unmounted disk or a bucket of another name: then other recent
     uploads are missing too, and the fault is not the image's."""
-    others = Micrograph.objects.exclude(file__in=("", stored)).order_by("-created").values_list("file", flat=True)[:3]
+    others = (
+        Micrograph.objects.exclude(file__in=("", file_name)).order_by("-created").values_list("file", flat=True)[:3]
+    )
     return bool(others) and not any(default_storage.exists(name) for name in others)
 
 
-def show_in_squares(stored: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
+def show_in_squares(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
     """Store the picture and the tiles that the viewer shows of a micrograph, unless they are there."""
     from segmentation.core.report.exports import viewer
 
-    if stored.viewer_tiles:
+    if row.viewer_tiles:
         return
     picture, tiles = folder / viewer.PICTURE, folder / viewer.TILES
     picture.write_bytes(viewer.image_webp(micrograph))
     viewer.write_tiles(micrograph, tiles)
-    services.keep_picture(micrograph=stored, picture=picture, tiles=tiles)
+    services.keep_picture(micrograph=row, picture=picture, tiles=tiles)
 
 
 def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:

@@ -74,7 +74,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     progress(UNPACKING, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
-    stored = Counter(archive.images.values_list("name", "sha256"))
+    counts = Counter(archive.images.values_list("name", "sha256"))
     alive, most = partial(progress, UNPACKING, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
     groups, notes = inspection.unpack(fetch(archive.file.name, folder), folder, alive, images=most)
     for number, group in enumerate(groups, 1):
@@ -83,7 +83,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
             file, *side = (LocalFile(file, name=shown_name(name)) for name, file in opened)
             try:
                 archive.refresh_from_db(fields=["owner", "sample", "asked"])
-                notes += _take(archive, file, side, stored)
+                notes += _take(archive, file, side, counts)
             except (Micrograph.DoesNotExist, IntegrityError) as error:
                 if Micrograph.objects.filter(pk=archive.pk).exists():
                     raise
@@ -92,11 +92,11 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     services.publish_archive(micrograph=archive, notes=notes)
 
 
-def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], stored: Counter[tuple[str, str]]) -> list[Note]:
+def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], counts: Counter[tuple[str, str]]) -> list[Note]:
     """Store an image of an archive as if it had come by itself; raises OSError where there is no room."""
     identity = (file.name, sha256_of(file))
-    if stored[identity]:
-        stored[identity] -= 1
+    if counts[identity]:
+        counts[identity] -= 1
         return []
     try:
         services.receive_upload(

@@ -143,12 +143,12 @@ def unpack(
 ) -> tuple[list[list[tuple[str, Path]]], list[Note]]:
     """The files of a ZIP archive, unpacked into `folder` by a child process, and a note on everything left out; raises
     Unreadable. images: at most so many, each with its side files; 0: every file by itself. alive: as for `inspect`."""
-    largest, left = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
+    largest, free = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
     seconds = DIRECTORY_SECONDS + SECONDS_PER_MB * largest
     command = [
         *(sys.executable, "-m", "segmentation.core.micrograph.unpacking", str(path), str(folder)),
         *(f"--entry-mb={settings.DEEPSEGM_MAX_UPLOAD_MB}", f"--archive-mb={largest}", f"--images={images}"),
-        *([] if left is None else [f"--room={left - settings.DEEPSEGM_MIN_FREE_MB * 2**20}"]),
+        *([] if free is None else [f"--room={free - settings.DEEPSEGM_MIN_FREE_MB * 2**20}"]),
         *(f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}", f"--seconds={seconds}"),
     ]
     output = _run(command, alive, ARCHIVE_DIED, ARCHIVE_TOO_SLOW, seconds)
@@ -232,8 +232,8 @@ def _run(
     of an image, unless others are given."""
     end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    given = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
-    env = {**given, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
+    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
+    env = {**passed, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
     with subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, start_new_session=True, **pipes) as child:
         try:
             output, errors = _output_of(child, end, alive, died, too_slow)

@@ -1,4 +1,5 @@
-"""Other ways to analyse an image where nothing sure was found, shown small on the page of its result.
+"""Other ways to analyse an image where nothing sure was found, shown small on the page of its result; and the outlines
+in the middle of an upload, before its analysis.
 
 They come last: the work stops as soon as other work waits, and goes on with the next way when there is none.
 """
@@ -8,14 +9,28 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
-from segmentation.models import Comparison, Dataset, ExportJob, Job, Proposals, Sample
+from segmentation.models import (
+    AGAIN,
+    Attempted,
+    Comparison,
+    Dataset,
+    ExportJob,
+    Job,
+    OutlinePreview,
+    Proposals,
+    Sample,
+)
+from segmentation.plain import plain
+from segmentation.services.ground.queue import enqueue
 from segmentation.services.results.models_offered import offered
 
 from .fetching import pixels_of
@@ -24,7 +39,7 @@ if TYPE_CHECKING:
     from segmentation.core.pipeline import Runtime
 
 Progress = Callable[[str, float], None]
-FIRST = (Job, ExportJob, Comparison, Sample, Dataset)  # what somebody waits for
+FIRST = (Job, ExportJob, Comparison, Sample, Dataset)  # what comes first
 EVERY_SECONDS = 0.3  # from one look at what waits to the next
 
 
@@ -33,17 +48,17 @@ class WorkWaits(Exception):
 
 
 class GivingWay:
-    """A progress that reports to the row and raises WorkWaits as soon as other work waits."""
+    """A progress that reports to the row and raises WorkWaits as soon as work of other kinds waits."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._looked = progress, 0.0
+    def __init__(self, progress: Progress, *more: type[Attempted]) -> None:
+        self._progress, self._looked, self._first = progress, 0.0, FIRST + more
 
     def __call__(self, stage: str = "trying other ways", fraction: float = 0.0) -> None:
         self._progress(stage, fraction)
         now = time.monotonic()
         if now - self._looked > EVERY_SECONDS:
             self._looked = now
-            if any(kind.objects.waiting().exists() for kind in FIRST):
+            if any(kind.objects.waiting().exists() for kind in self._first):
                 raise WorkWaits
 
 
@@ -52,8 +67,8 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import SHOWN, Part, ways
 
-    job, alive = proposals.job, GivingWay(progress)
-    shown: list[dict[str, Any]] = proposals.result.get("shown", [])
+    job, alive = proposals.job, GivingWay(progress, OutlinePreview)
+    proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     count: int = proposals.result.get("tried", 0)
     try:
         alive()
@@ -63,16 +78,34 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
         refused = job.summary["refused"]
         runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
         for way in ways(part, requested, used, model, here, refused=refused)[count:]:
-            if len(shown) == SHOWN:
+            if len(proposed) == SHOWN:
                 break
             if proposal := _looked_at(part, requested, way, runtime, alive):
-                shown.append(proposal)
+                proposed.append(proposal)
             count += 1
-            proposals.change(result={"tried": count, "shown": shown})
+            proposals.change(result={"tried": count, "shown": proposed})
     except WorkWaits:
         services.pause_proposals(proposals=proposals)
         return
-    proposals.finish(Proposals.State.DONE, result={"tried": count, "shown": shown})
+    proposals.finish(Proposals.State.DONE, result={"tried": count, "shown": proposed})
+
+
+def preview_outlines(row: OutlinePreview, progress: Progress, folder: Path) -> None:
+    """Outline the middle of an upload; a job that comes meanwhile is done first."""
+    from segmentation.core.pipeline import Runtime
+    from segmentation.core.proposing import preview
+
+    alive, runtime = GivingWay(progress), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    try:
+        alive("outlining", 0.1)
+        asked = AnalysisSettings.from_dict(row.settings)
+        shown = preview(pixels_of(row.micrograph, folder, alive), asked, runtime, alive)
+    except WorkWaits:
+        row.change(**AGAIN)
+        enqueue([row.pk], OutlinePreview)
+        return
+    result = {**asdict(shown), "picture": b64encode(shown.picture).decode()}
+    row.finish(OutlinePreview.State.DONE, result=plain(result))
 
 
 def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:

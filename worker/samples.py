@@ -107,11 +107,11 @@ def _member(job: Job) -> Member | None:
     from segmentation.core.measure.quantities import Value
     from segmentation.core.sample import Member
 
-    stored = job.artifact(tables.NAME)
+    measured_table = job.artifact(tables.NAME)
     try:
-        if stored is None:
+        if measured_table is None:
             raise FileNotFoundError(tables.NAME)
-        with stored.file.open("rb") as file:
+        with measured_table.file.open("rb") as file:
             table, clarity = tables.load(file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
@@ -121,16 +121,16 @@ def _member(job: Job) -> Member | None:
     budget = (job.summary["statistics"] or {}).get("budget")
     quantities = {name: Value(**value) for name, value in quantities_of(job.summary).items()}
     flags = from_json(job.summary)
-    texts = {each.text for each in flags}
+    texts = {flag.text for flag in flags}
     flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
     return Member(job.micrograph.name, table, calibration, clarity, sha256, record, picture, budget, quantities, flags)
 
 
 def _picture(job: Job) -> bytes:
     """The small picture of an image with its objects; b"" if it cannot be read, because a report does not need it."""
-    stored = job.artifacts.filter(name=THUMBNAIL_FILE).first()
+    thumbnail = job.artifacts.filter(name=THUMBNAIL_FILE).first()
     try:
-        return stored.file.open("rb").read() if stored else b""
+        return thumbnail.file.open("rb").read() if thumbnail else b""
     except OSError:
         return b""
 

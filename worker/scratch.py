@@ -72,16 +72,16 @@ def path_of(name: str) -> Path:
 def sweep() -> int:
     """Remove the remains of killed processes from the folder for temporary files; returns their number."""
     root = _root()
-    left = [folder for folder in root.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
-    for folder in left:
+    dead = [folder for folder in root.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
+    for folder in dead:
         _remove(folder)
     files = [*root.glob(UPLOADS), *root.glob("*.kept")]
     old = [file for file in files if _age(file) > YOUNG_SECONDS and _is_abandoned(file, file)]
     for file in old:
         file.unlink(missing_ok=True)
-    if left or old:
-        logger.info("%d temporary files and folders of killed processes were removed.", len(left) + len(old))
-    return len(left) + len(old)
+    if dead or old:
+        logger.info("%d temporary files and folders of killed processes were removed.", len(dead) + len(old))
+    return len(dead) + len(old)
 
 
 def _remove(folder: Path) -> None:

@@ -60,6 +60,7 @@ from segmentation.models import (
     ExportJob,
     Job,
     Micrograph,
+    OutlinePreview,
     Proposals,
     Sample,
     Superseded,
@@ -82,7 +83,7 @@ from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
 from .inspecting import GivesWay, inspect
 from .inspection import Killed
-from .proposing import propose_others
+from .proposing import preview_outlines, propose_others
 from .samples import pool_sample
 from .scratch import scratch
 from .summary import summarise
@@ -147,6 +148,12 @@ def propose(pk: str) -> None:
     _do_next(Proposals, pk)
 
 
+@shared_task(name="worker.preview")
+def preview(pk: str) -> None:
+    """Do what comes next, such as outlining the middle of an upload."""
+    _do_next(OutlinePreview, pk)
+
+
 def _do_next(kind: type[Attempted], pk: str) -> None:
     """Each message does one thing, and only says that something waits; the rows say what comes first.
 
@@ -183,9 +190,11 @@ def _do_job(named: Named) -> bool:
 
 
 def _do_idle(named: Named) -> None:
-    """While no job comes: write files that nobody has asked for yet, and look at other ways for a doubtful result."""
+    """While no job comes: outline an upload whose sender waits for it, write files that nobody has asked for yet, and
+    look at other ways for a doubtful result."""
+    outlined = OutlinePreview, OutlinePreview.objects, preview_outlines
     ahead = ExportJob, ExportJob.objects.filter(asked=False), _write_ahead
-    for kind, rows, work in (ahead, (Proposals, Proposals.objects, propose_others)):
+    for kind, rows, work in (outlined, ahead, (Proposals, Proposals.objects, propose_others)):
         first = None if Job.objects.arriving().exists() else rows.first_in_turn()
         if first is not None:
             _run(kind, first, work, named)
@@ -193,7 +202,8 @@ def _do_idle(named: Named) -> None:
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
     def idle(stage: str, fraction: float) -> None:
-        if Job.objects.arriving().exists() and not ExportJob.objects.filter(pk=export.pk, asked=True).exists():
+        waits = Job.objects.arriving().exists() or OutlinePreview.objects.waiting().exists()
+        if waits and not ExportJob.objects.filter(pk=export.pk, asked=True).exists():
             raise GivesWay
         progress(stage, fraction)
 
@@ -330,8 +340,8 @@ class ProgressReporter:
             return
         self._stage, self._reported = stage, now
         fraction = min(max(fraction, 0.0), 1.0)
-        left = self._forecast.left(fraction) if self._forecast else None
-        ends = {} if left is None else {"ends": timezone.now() + timedelta(seconds=left)}
+        seconds_left = self._forecast.left(fraction) if self._forecast else None
+        ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
         self._row.report(stage=stage, progress=fraction, **ends)
 
 
@@ -394,10 +404,11 @@ def warm_up(**signal: Any) -> None:
     try:
         from segmentation.core import pipeline, tasks
         from segmentation.core.micrograph import types
+        from segmentation.core.micrograph.crosscheck import Source
         from segmentation.core.report.files import write_all
 
         picture = tasks.find(DEFAULT_TASK).golden().picture
-        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, "metadata"))
+        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, Source.METADATA))
         with scratch() as folder:
             write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)
     except Exception:

@@ -126,20 +126,21 @@ class _Files(_Row[M]):
         """The names of its files. The site writes most of them when somebody first asks for them."""
         return list(self.data["files"])
 
-    def _read(self, name: str) -> Steps[bytes]:
+    def _read(self, name: str, options: dict[str, Any] | None = None) -> Steps[bytes]:
         path = f"{self.path}/files/{quote(name, safe='')}"
-        return (yield from self._client._written(path, params={"wait": "20"})).content
+        return (yield from self._client._written(path, params={"wait": "20", **(options or {})})).content
 
     @_step
-    def read(self, name: str) -> Steps[bytes]:
-        """The content of a file."""
-        return (yield from self._read(name))
+    def read(self, /, name: str, **options: Any) -> Steps[bytes]:
+        """The content of a file. options: of the figure of an image `panels` ("AD"), `font` (points at a width of
+        85 mm) and `colours` ("grey"); of report.pdf `annex` (True)."""
+        return (yield from self._read(name, options))
 
     @_step
-    def download(self, name: str, to: File = ".") -> Steps[Path]:
-        """Save a file in a folder, or under the name `to`; gives its path."""
+    def download(self, /, name: str, to: File = ".", **options: Any) -> Steps[Path]:
+        """Save a file in a folder, or under the name `to`; gives its path. options: as of `read`."""
         target = Path(to) / Path(name).name if Path(to).is_dir() else Path(to)
-        return _save(target, (yield from self._read(name)))
+        return _save(target, (yield from self._read(name, options)))
 
 
 class _Measured(_Files[M]):

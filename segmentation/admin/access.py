@@ -47,8 +47,11 @@ class WebhookAdmin(LookOnly):
     @admin.display(description="last messages")
     def last(self, webhook: Webhook) -> SafeString:
         rows = webhook.deliveries.all()[:20]
-        said = ((f"{each.created:%Y-%m-%d %H:%M}", each.event, each.get_state_display(), each.answer) for each in rows)
-        return format_html_join("", "<div>{} {}: {} {}</div>", said)
+        lines = (
+            (f"{delivery.created:%Y-%m-%d %H:%M}", delivery.event, delivery.get_state_display(), delivery.answer)
+            for delivery in rows
+        )
+        return format_html_join("", "<div>{} {}: {} {}</div>", lines)
 
     stored = column("", lambda webhook: "")
 

@@ -43,8 +43,8 @@ class Noted(admin.ModelAdmin):
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: Any, obj: Any, message: Any) -> Any:
-        done = getattr(request, "noted_as", "changed")
-        staff_log.note(request.user, done, obj, *getattr(request, "noted", ({}, {})))
+        verb = getattr(request, "noted_as", "changed")
+        staff_log.note(request.user, verb, obj, *getattr(request, "noted", ({}, {})))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: Any, queryset: Any) -> Any:
@@ -55,7 +55,7 @@ class Noted(admin.ModelAdmin):
 
 def _plain(value: Any) -> str:
     many = isinstance(value, list | tuple | QuerySet)
-    return ", ".join(sorted(str(each) for each in value)) if many else str(value)
+    return ", ".join(sorted(str(item) for item in value)) if many else str(value)
 
 
 def column(title: str, of: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:
@@ -72,10 +72,10 @@ def opens(view: str, words: str, pk: str = "pk") -> Callable[..., Any]:
     return column("page", lambda row: format_html('<a href="{}">{}</a>', reverse(view, args=[getattr(row, pk)]), words))
 
 
-def action(title: str, service: Callable[..., Any], done: str, *, by: str = "") -> Callable[..., Any]:
+def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") -> Callable[..., Any]:
     """An action on selected rows: says how many went, and why the others did not.
 
-    done: what is said and logged. by: what the service calls a row; the name of its model without it.
+    verb: what is said and logged. by: what the service calls a row; the name of its model without it.
     """
 
     def run(self: Any, request: HttpRequest, rows: QuerySet) -> None:
@@ -85,12 +85,12 @@ def action(title: str, service: Callable[..., Any], done: str, *, by: str = "") 
             try:
                 service(**{by or kind: row})
                 count += 1
-                staff_log.note(request.user, done, row, before, staff_log.snapshot(row))
+                staff_log.note(request.user, verb, row, before, staff_log.snapshot(row))
             except services.Refused as refused:
                 name = getattr(getattr(row, "micrograph", row), "name", row)
                 self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
         if count:
-            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
+            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {verb}.", messages.SUCCESS)
 
     return admin.action(run, permissions=["change"], description=title)
 
@@ -115,15 +115,15 @@ class LookOnly(admin.ModelAdmin):
         if self.files is None:
             return rows
         field = self.model._meta.model_name
-        own = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
-        return rows.annotate(files_size=Subquery(own.annotate(all=Sum("size")).values("all")))
+        file_counts = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
+        return rows.annotate(files_size=Subquery(file_counts.annotate(all=Sum("size")).values("all")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.summary_fields, "stored"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        stored = {"fields": ["stored"], "classes": ["collapse"], "description": "To look for a fault."}
-        return [(None, {"fields": self.summary_fields}), ("The row as it is stored", stored)]
+        fieldset = {"fields": ["stored"], "classes": ["collapse"], "description": "To look for a fault."}
+        return [(None, {"fields": self.summary_fields}), ("The row as it is stored", fieldset)]
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for row in queryset:
@@ -155,8 +155,8 @@ class WithLink(LookOnly):
 
     @admin.display(description="private link")
     def link(self, row: Any) -> str:
-        found = links.link_of(row)
-        until = f", until {found.ends:%Y-%m-%d %H:%M}" if found and found.ends else ""
+        link_of_row = links.link_of(row)
+        until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
     link_off = action(

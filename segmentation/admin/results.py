@@ -63,23 +63,26 @@ class JobAdmin(WithLink):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         pictures = Artifact.objects.filter(name__in=(THUMBNAIL_FILE, FIGURE))
-        shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
-        return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(shown)
+        with_pictures = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
+        return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(with_pictures)
 
     @admin.display
     def result(self, job: Job) -> str:
         """Its numbers in a line, with the short forms of its warnings."""
         if job.state != Job.State.DONE:
             return ""
-        kept = (job.summary.get("statistics") or {}).get("n_kept")
-        numbers = ", ".join(filter(None, (f"{kept} counted" if kept is not None else "", main_number(job.summary))))
+        count = (job.summary.get("statistics") or {}).get("n_kept")
+        numbers = ", ".join(filter(None, (f"{count} counted" if count is not None else "", main_number(job.summary))))
         return "; ".join(filter(None, (numbers, warning_of(job))))
 
     @admin.display(description="settings")
     def words(self, job: Job) -> SafeString:
-        asked = job.get_settings()
-        values = asked.as_dict()
-        lines = [(each.title, each.says(values[each.name])) for each in settings_of_task(tasks.find(asked.task))]
+        settings = job.get_settings()
+        values = settings.as_dict()
+        lines = [
+            (setting.title, setting.says(values[setting.name]))
+            for setting in settings_of_task(tasks.find(settings.task))
+        ]
         return format_html_join(mark_safe("<br>"), "{}: {}", lines)
 
     @admin.display(description="")
@@ -118,8 +121,8 @@ class SampleAdmin(WithLink):
     actions = ("retry", "cancel", "link_off", "link_renew")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        own = super().get_queryset(request).select_related("owner")
-        return own.annotate(image_count=Count("jobs__micrograph", distinct=True))
+        rows = super().get_queryset(request).select_related("owner")
+        return rows.annotate(image_count=Count("jobs__micrograph", distinct=True))
 
     images = column("images", lambda sample: sample.image_count, "image_count")
     page = opens("sample-page", "open the sample")

@@ -64,10 +64,10 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
 )
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Make an empty dataset."""
-    said = json_body(request, NewDataset).model_dump()
-    made = services.create_dataset(user=request.user, **said)
-    response["Location"] = reverse("api:dataset", args=[made.pk])
-    return Status(201, made)
+    fields = json_body(request, NewDataset).model_dump()
+    dataset = services.create_dataset(user=request.user, **fields)
+    response["Location"] = reverse("api:dataset", args=[dataset.pk])
+    return Status(201, dataset)
 
 
 @router.api_operation(
@@ -82,8 +82,8 @@ def dataset(request: HttpRequest, pk: UUID) -> Any:
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Describe it otherwise, or share it; what is not sent stays as it is."""
     row = own(request, _dataset(pk))
-    said = json_body(request, Described).model_dump(exclude_none=True)
-    return _changed(row, partial(services.change_dataset, dataset=row, **said))
+    fields = json_body(request, Described).model_dump(exclude_none=True)
+    return _changed(row, partial(services.change_dataset, dataset=row, **fields))
 
 
 @router.delete("/{uuid:pk}", url_name="dataset", response={204: None, **refusals(403, 404)})
@@ -115,11 +115,11 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     """
     row = own(request, _dataset(pk))
     if request.content_type == JSON:
-        said = json_body(request, TrainingData).model_dump()
-        job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=said.pop("job")).first()
+        fields = json_body(request, TrainingData).model_dump()
+        job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=fields.pop("job")).first()
         if job is None or not is_open(job, request.user, request.visitor):
             raise Refused(NO_SUCH_RESULT, 404)
-        give = partial(services.use_as_training_data, job=job, **said)
+        give = partial(services.use_as_training_data, job=job, **fields)
     else:
         file = request.FILES.get("file")
         if file is None:
@@ -142,8 +142,8 @@ def check(request: HttpRequest, pk: UUID) -> Any:
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Say which specimen or session an image is of."""
     row, chosen = _image(request, pk, image)
-    said = json_body(request, ImageGroup)
-    return _changed(row, partial(services.group_image, image=chosen, group=said.group))
+    fields = json_body(request, ImageGroup)
+    return _changed(row, partial(services.group_image, image=chosen, group=fields.group))
 
 
 @router.delete("/{uuid:pk}/images/{uuid:image}", url_name="dataset-image", response={204: None, **refusals(403, 404)})

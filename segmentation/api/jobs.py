@@ -14,6 +14,7 @@ from ninja import Query, Router, Status
 from .. import services
 from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
@@ -21,7 +22,7 @@ from ..http.access import visible
 from ..http.serving import serve_artifact, serve_labels, serve_packed, serve_shown, serve_text
 from ..models import Artifact, Job
 from ..services import Refused
-from ..services.ground.calibration import calibration_for, refuse_tall_bar, stated_calibration
+from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
 from ..services.results.logs import as_csv
 from . import schemas
@@ -88,7 +89,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
         parse_width(text or "")
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    return {"width": text, "origin": "typed"}
+    return StatedScale(text, Source.TYPED).as_dict()
 
 
 @router.api_operation(["GET", "HEAD"], "", url_name="jobs", response={200: schemas.Jobs, **refusals(422)})
@@ -99,10 +100,10 @@ def jobs(
     sample: Annotated[UUID | None, Query(description="Only the images of this sample.")] = None,
 ) -> Any:
     """Your jobs, the newest first."""
-    found = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
-    found = found.filter(sample=sample) if sample else found
-    said = listed(request, found, asked, state, "micrograph__name")
-    return {**said, "jobs": asked.rows}
+    rows = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").defer("summary")
+    rows = rows.filter(sample=sample) if sample else rows
+    answer = listed(request, rows, asked, state, "micrograph__name")
+    return {**answer, "jobs": asked.rows}
 
 
 @router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="job", response={200: schemas.Job, **refusals(404)})
@@ -134,19 +135,19 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     parent = own(request, job_of(pk))
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
-    sent = sent_fields(request)
-    edited, file = {True: True, False: False, **SWITCH}.get(sent.pop("edits", "off")), request.FILES.get("outlines")
+    fields = sent_fields(request)
+    edited, file = {True: True, False: False, **SWITCH}.get(fields.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
-    if "outlines" in sent:
+    if "outlines" in fields:
         raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
     if edited and file:
         raise Refused("Send edits or outlines, not both.")
     calibration = stated_calibration(parent)
     try:
-        if "width" in sent:
-            calibration = calibration_for(str(sent.pop("width")), "typed", parent.micrograph)
-        settings = sent_settings(sent, Changes, request.user, parent.get_settings())
+        if "width" in fields:
+            calibration = calibration_for(StatedScale(str(fields.pop("width")), Source.TYPED), parent.micrograph)
+        settings = sent_settings(fields, Changes, request.user, parent.get_settings())
         settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
@@ -246,15 +247,15 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     try:
         with one_edit(address=request.address_hash, **who):
             body = json_body(request, Edits)
-            said = {"base": body.base, "operations": body.operations, "key": key_of(request)}
-            rows = services.edit_job(job=analysed, **said, **who)
+            fields = {"base": body.base, "operations": body.operations, "key": key_of(request)}
+            rows = services.edit_job(job=analysed, **fields, **who)
     except services.Outdated as old:
         return Status(409, old)
-    made = [Patch.from_dict(row.patch) for row in rows]
+    patches = [Patch.from_dict(row.patch) for row in rows]
     answer = {
         "base": rows[-1].sequence,
-        "made": [each.made for each in made],
-        "checks": [each.check for each in made],
+        "made": [patch.made for patch in patches],
+        "checks": [patch.check for patch in patches],
     }
     return {**answer, "patches": [row.patch for row in rows]} if body.patches else answer
 
@@ -268,8 +269,8 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
 )
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
-    found = visible(request, job_of(pk))
-    return serve_text(as_csv(found.edits.all()), "text/csv", found.micrograph.name, "corrections.csv")
+    job = visible(request, job_of(pk))
+    return serve_text(as_csv(job.edits.all()), "text/csv", job.micrograph.name, "corrections.csv")
 
 
 @router.post(
@@ -280,8 +281,8 @@ def edits_csv(request: HttpRequest, pk: UUID) -> Any:
 )
 def sign(request: HttpRequest, pk: UUID) -> Any:
     """Sign a finished result, with the account's password once more. The signed result never changes."""
-    found, body = visible(request, job_of(pk)), json_body(request, Sign)
-    return Status(201, services.sign_job(job=found, request=request, **body.model_dump()))
+    job, body = visible(request, job_of(pk)), json_body(request, Sign)
+    return Status(201, services.sign_job(job=job, request=request, **body.model_dump()))
 
 
 @router.post("/{uuid:pk}/retry", url_name="retry", response={200: schemas.Job, **refusals(403, 404, 409, 422)})
@@ -320,15 +321,15 @@ def artifact(
     name = services.named(name, options)
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    stored = services.file_of(job, name, wait)
-    if stored is None:
+    file = services.file_of(job, name, wait)
+    if file is None:
         raise Http404
-    if isinstance(stored, Artifact):
-        return serve_artifact(request, stored, download=True)
+    if isinstance(file, Artifact):
+        return serve_artifact(request, file, download=True)
     response["Retry-After"] = "1"
-    if stored.error:
-        raise Refused(stored.error, 503)
-    return Status(202, {"state": stored.state, "progress": stored.progress})
+    if file.error:
+        raise Refused(file.error, 503)
+    return Status(202, {"state": file.state, "progress": file.progress})
 
 
 def job_of(pk: UUID) -> Job | None:

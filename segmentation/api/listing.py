@@ -32,23 +32,23 @@ class Listing(Schema):
         return self._rows
 
 
-def listed(request: HttpRequest, found: QuerySet, asked: Listing, state: str | None, name: str) -> dict[str, Any]:
+def listed(request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str) -> dict[str, Any]:
     """Count and next page of what was asked for; its rows are then in `asked`. name: the field that holds it."""
-    if asked.since:
+    if wishes.since:
         try:
-            since = asked.since.astimezone(UTC) if asked.since.tzinfo else asked.since.replace(tzinfo=UTC)
+            since = wishes.since.astimezone(UTC) if wishes.since.tzinfo else wishes.since.replace(tzinfo=UTC)
         except OverflowError:
             raise Refused(NO_TIME, 422) from None
-        found = found.filter(created__gte=since)
-    found = found.filter(state=state) if state else found
-    found = found.filter(**{f"{name}__icontains": asked.name}) if asked.name else found
-    pages = Paginator(found.order_by("-created", "pk"), asked.per_page)
+        rows = rows.filter(created__gte=since)
+    rows = rows.filter(state=state) if state else rows
+    rows = rows.filter(**{f"{name}__icontains": wishes.name}) if wishes.name else rows
+    pages = Paginator(rows.order_by("-created", "pk"), wishes.per_page)
     try:
-        page = pages.page(asked.page)
+        page = pages.page(wishes.page)
     except EmptyPage:
         return {"count": pages.count, "next": None}
-    asked._rows = list(page)
+    wishes._rows = list(page)
     query = request.GET.copy()
-    query["page"] = str(asked.page + 1)
+    query["page"] = str(wishes.page + 1)
     following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}") if page.has_next() else None
     return {"count": pages.count, "next": following}

@@ -63,15 +63,15 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     intake = _intake(request, who)
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
     try:
-        made = services.create_sample(
+        sample = services.create_sample(
             name=name, uploads=uploads, notes=notes, key=key, settings=settings, scale=scale, **who
         )
     except Exception:
         for micrograph in uploads:
             services.discard_unused(micrograph)
         raise
-    response["Location"] = reverse("api:sample", args=[made.pk])
-    return Status(202, _fresh(made))
+    response["Location"] = reverse("api:sample", args=[sample.pk])
+    return Status(202, _fresh(sample))
 
 
 @router.api_operation(["GET", "HEAD"], "", url_name="samples", response={200: schemas.Samples, **refusals(422)})
@@ -81,8 +81,8 @@ def samples(
     state: Annotated[schemas.SampleState | None, Query(description=OF_STATE)] = None,
 ) -> Any:
     """Your samples, the newest first."""
-    found = Sample.objects.visible_to(request.user, request.visitor)
-    return {**listed(request, found, asked, state, "name"), "samples": asked.rows}
+    rows = Sample.objects.visible_to(request.user, request.visitor)
+    return {**listed(request, rows, asked, state, "name"), "samples": asked.rows}
 
 
 @router.post(
@@ -95,13 +95,13 @@ def samples(
 def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     """Make a sample of finished results; these stay as they are."""
     body = json_body(request, FromResults)
-    found = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").in_bulk(body.jobs)
-    if len(found) < len(set(body.jobs)):
+    job_by_id = Job.objects.visible_to(request.user, request.visitor).select_related("micrograph").in_bulk(body.jobs)
+    if len(job_by_id) < len(set(body.jobs)):
         raise Http404
-    jobs = [found[pk] for pk in dict.fromkeys(body.jobs)]
-    made = services.sample_of_results(name=body.name, jobs=jobs, token=key_of(request), **identify(request))
-    response["Location"] = reverse("api:sample", args=[made.pk])
-    return Status(202, _fresh(made))
+    jobs = [job_by_id[pk] for pk in dict.fromkeys(body.jobs)]
+    sample = services.sample_of_results(name=body.name, jobs=jobs, token=key_of(request), **identify(request))
+    response["Location"] = reverse("api:sample", args=[sample.pk])
+    return Status(202, _fresh(sample))
 
 
 @router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="sample", response={200: schemas.Sample, **refusals(404)})
@@ -148,8 +148,8 @@ def images(request: HttpRequest, pk: UUID) -> Any:
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image in (included=on) or leave it out (included=off); included=instead counts this other result of an
     image of the sample."""
-    found = own(request, _sample(pk))
-    member = found.members.filter(pk=job).first()
+    sample = own(request, _sample(pk))
+    member = sample.members.filter(pk=job).first()
     included = request.POST.get("included", "")
     if included not in ("on", "off", "instead"):
         raise Refused(IN_OR_OUT)
@@ -164,11 +164,11 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
 @router.post("/{uuid:pk}/name", url_name="sample-name", response=ONE, openapi_extra=takes(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Call a sample otherwise; its files are made anew."""
-    found = own(request, _sample(pk))
+    sample = own(request, _sample(pk))
     if "name" not in request.POST:
         raise Refused(NO_NAME)
-    services.rename_sample(sample=found, name=request.POST["name"])
-    return _fresh(found)
+    services.rename_sample(sample=sample, name=request.POST["name"])
+    return _fresh(sample)
 
 
 @router.post(
@@ -199,10 +199,10 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
 )
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
-    found = visible(request, _sample(pk))
-    if not found.pooled.get("of"):
+    sample = visible(request, _sample(pk))
+    if not sample.pooled.get("of"):
         raise Http404
-    return StreamingHttpResponse(pooled_coco(found), content_type="application/json")
+    return StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
 
 
 @router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)
@@ -227,14 +227,14 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
     """A file of the pooled result."""
     name = services.named(name, {"annex": str(annex)})
-    stored = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
-    return serve_sample_file(request, stored, download=True)
+    artifact = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
+    return serve_sample_file(request, artifact, download=True)
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:
-    found = own(request, _sample(pk))
-    service(sample=found)
-    return _fresh(found)
+    sample = own(request, _sample(pk))
+    service(sample=sample)
+    return _fresh(sample)
 
 
 def _fresh(sample: Sample) -> Sample:
@@ -270,7 +270,7 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
     intake = services.receive_files(files=files, **who)
     if not intake.uploads:
         first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
-        raise Refused(": ".join(each for each in first[:2] if each), first.status)
+        raise Refused(": ".join(part for part in first[:2] if part), first.status)
     return intake
 
 

@@ -10,12 +10,14 @@ from django.urls import reverse
 from ninja import Query, Router, Status
 
 from .. import services
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..http.access import visible
 from ..models import Micrograph
 from ..services import Refused
 from ..services.ground.calibration import (
+    StatedScale,
     calibration_for,
     chosen_calibration,
     disagreements,
@@ -42,21 +44,21 @@ def scales(
     width: str = Query("", max_length=100, description=f"A width to check against them, {LENGTH}."),
 ) -> Any:
     """What is known of the scale of the image, and whether a width agrees with it."""
-    found = visible(request, job_of(pk))
-    image = found.micrograph
+    job = visible(request, job_of(pk))
+    image = job.micrograph
     if not image.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        asked = calibration_for(width, "typed", image) if width.strip() else None
+        requested = calibration_for(StatedScale(width, Source.TYPED), image) if width.strip() else None
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     read = calibration_of(image.reading)
     return {
-        "used": _known(used_calibration(found), image),
+        "used": _known(used_calibration(job), image),
         "file": _known(file_calibration(image), image),
         "data_bar": _known(read if read.nm_per_pixel else None, image),
-        "asked": _known(asked, image),
-        "warnings": disagreements(image, asked or used_calibration(found)),
+        "asked": _known(requested, image),
+        "warnings": disagreements(image, requested or used_calibration(job)),
     }
 
 
@@ -69,15 +71,15 @@ def scales(
 def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Measure the same outlines with another scale, as a new job: confirm what the file or the data bar says, type a
     width, or say how long a line on the scale bar is."""
-    found, body = own(request, job_of(pk)), json_body(request, Scaled)
-    if not found.micrograph.is_read:
+    job, body = own(request, job_of(pk)), json_body(request, Scaled)
+    if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        calibration = chosen_calibration(micrograph=found.micrograph, **body.model_dump())
+        calibration = chosen_calibration(StatedScale.of(body.model_dump()), job.micrograph)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    settings = found.get_settings().with_(calibration=calibration)
-    new = services.rerun_job(job=found, settings=settings, key=key_of(request), **identify(request))
+    settings = job.get_settings().with_(calibration=calibration)
+    new = services.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, new)
 
@@ -85,5 +87,5 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
 def _known(calibration: Calibration | None, image: Micrograph) -> dict[str, Any] | None:
     if calibration is None:
         return None
-    said = {name: getattr(calibration, name) for name in ("nm_per_pixel", "source", "detail", "relative_uncertainty")}
-    return {**said, "width_nm": calibration.width_nm(image.width)}
+    facts = {name: getattr(calibration, name) for name in ("nm_per_pixel", "source", "detail", "relative_uncertainty")}
+    return {**facts, "width_nm": calibration.width_nm(image.width)}

@@ -479,8 +479,8 @@ class SampleStarted(Sample):
 def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
     """The schemas of the document, with the types of stored results."""
     for kind in (JobResult, StoredSample):
-        made = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
-        schemas = {**made.pop("$defs", {}), **schemas, kind.__name__: made}
+        schema_of_kind = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
+        schemas = {**schema_of_kind.pop("$defs", {}), **schemas, kind.__name__: schema_of_kind}
     for schema in schemas.values():
         result = schema.get("properties", {}).get("result", {})
         if name := result.pop(STORED, ""):

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
+from ..core.micrograph.crosscheck import Source
 from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
@@ -98,17 +99,20 @@ class Sign(Body):
     name: str = Field("", description="As printed; empty: the full name of the account.")
 
 
+WORDS_OF_1_0 = {"file": Source.METADATA, "line": Source.DRAWN}
+
+
 class Scaled(Body):
     """The scale that a result is measured with."""
 
-    source: Literal["file", "data bar", "typed", "line", "none"] = Field(
-        description="Of the scale: file and data bar as GET says, typed with width, line with pixels and length; none:"
-        " sizes in pixels."
+    source: Annotated[Source, BeforeValidator(lambda word: WORDS_OF_1_0.get(str(word), word))] = Field(
+        description="Of the scale: metadata, side file (also: file) and data bar as GET says, typed with width, drawn"
+        " (also: line) with pixels and length; none: sizes in pixels."
     )
     width: str = Field("", description=f"Of typed: the width of the whole image, {LENGTH}.")
-    pixels: float = Field(0, ge=0, le=999_999, description="Of line: its length in px of the image.")
-    error: float = Field(0, ge=0, le=999_999, description="Of line: how well its ends are known, in px.")
-    length: str = Field("", max_length=40, description="Of line: the length that it stands for, such as 200 nm.")
+    pixels: float = Field(0, ge=0, le=999_999, description="Of a drawn line: its length in px of the image.")
+    error: float = Field(0, ge=0, le=999_999, description="Of a drawn line: how well its ends are known, in px.")
+    length: str = Field("", max_length=40, description="Of a drawn line: the length written there, such as 200 nm.")
 
 
 class Claim(Body):
@@ -249,7 +253,7 @@ def takes(body: type[Body], *kinds: str, settings: bool = False) -> dict[str, An
 
 def settings_fields(*only: Task) -> dict[str, Any]:
     """Every setting of these kinds of analysis, without any of all, as a field of a form or of a JSON object."""
-    fields: Any = {each.name: _field(each) for task in only or every() for each in settings_of_task(task)}
+    fields: Any = {setting.name: _field(setting) for task in only or every() for setting in settings_of_task(task)}
     properties: dict[str, Any] = create_model("Settings", __base__=Body, **fields).model_json_schema()["properties"]
     return properties
 
@@ -296,20 +300,20 @@ def sent_settings(
         raise Refused(str(problem)) from None
 
 
-def _with_model(sent: dict[str, Any], user: Any, now: str = "") -> dict[str, Any]:
+def _with_model(fields: dict[str, Any], user: Any, now: str = "") -> dict[str, Any]:
     """The fields with a model in place of `task`: its default, where none is named. now: the kind of analysis that
     stays with its model where nothing else is sent. Refused where task and model contradict each other."""
-    task, model = sent.get("task", ""), sent.get("model", "")
-    sent = {name: value for name, value in sent.items() if name != "task"}
+    task, model = fields.get("task", ""), fields.get("model", "")
+    fields = {name: value for name, value in fields.items() if name != "task"}
     models = {of.name: [name for name, _ in choices] for of, choices in models_by_task(user)}
     if not task or (task == now and not model):
-        return sent
+        return fields
     if task not in models:
         raise Refused(f"There is no kind of analysis named {task!r} here: task is one of {', '.join(models)}.")
-    other = next((name for name, known in models.items() if model in known and task != name), "")
+    other = next((name for name, names in models.items() if model in names and task != name), "")
     if other:
         raise Refused(f"The model {model} is for the task {other}, and you sent the task {task}: send one of the two.")
-    return {**sent, "model": model or models[task][0]}
+    return {**fields, "model": model or models[task][0]}
 
 
 def sent_fields(request: HttpRequest) -> dict[str, Any]:
@@ -317,9 +321,9 @@ def sent_fields(request: HttpRequest) -> dict[str, Any]:
     if request.content_type != "application/json":
         return request.POST.dict()
     try:
-        sent = json.loads(request.body)
+        fields = json.loads(request.body)
     except (ValueError, RecursionError):
-        sent = None
-    if not isinstance(sent, dict) or any(isinstance(value, dict | list) for value in sent.values()):
+        fields = None
+    if not isinstance(fields, dict) or any(isinstance(value, dict | list) for value in fields.values()):
         raise Refused(PLAIN_OBJECT)
-    return {name: "" if value is None else value for name, value in sent.items()}
+    return {name: "" if value is None else value for name, value in fields.items()}

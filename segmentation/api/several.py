@@ -62,7 +62,7 @@ def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
 
 def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:
     """The jobs in the order asked for; 404 where one of them is not to be seen."""
-    found = Job.objects.select_related("micrograph", "sample").in_bulk(ids)
-    if len(found) < len(set(ids)):
+    job_by_id = Job.objects.select_related("micrograph", "sample").in_bulk(ids)
+    if len(job_by_id) < len(set(ids)):
         raise Http404
-    return [visible(request, found[pk]) for pk in dict.fromkeys(ids)]
+    return [visible(request, job_by_id[pk]) for pk in dict.fromkeys(ids)]

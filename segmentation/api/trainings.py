@@ -38,7 +38,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     body = json_body(request, NewTraining)
     dataset = visible(request, Dataset.objects.filter(pk=body.dataset).first())
     who = identify(request)
-    made = trainings.create_training(
+    row = trainings.create_training(
         dataset=dataset,
         base=body.base,
         options=body.model_dump(include={"title", "learning_curve"}),
@@ -46,8 +46,8 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
         address=who["address"],
         key=key_of(request),
     )
-    response["Location"] = reverse("api:training", args=[made.pk])
-    return Status(202, made)
+    response["Location"] = reverse("api:training", args=[row.pk])
+    return Status(202, row)
 
 
 @router.api_operation(
@@ -96,8 +96,8 @@ def retry(request: HttpRequest, pk: UUID) -> Any:
 @router.post("/{uuid:pk}/offer", url_name="training-offer", response=ONE, openapi_extra=takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model of a training, if its error on held-out images fell. Its card names who overruled this."""
-    found, body = own(request, _row(pk)), _optional(request, Offer)
-    return trainings.offer(training=found, user=request.user, overrule=body.overrule)
+    row, body = own(request, _row(pk)), _optional(request, Offer)
+    return trainings.offer(training=row, user=request.user, overrule=body.overrule)
 
 
 @router.post("/{uuid:pk}/withdraw", url_name="training-withdraw", response=ONE)
@@ -109,8 +109,8 @@ def withdraw(request: HttpRequest, pk: UUID) -> Any:
 @router.post("/{uuid:pk}/share", url_name="training-share", response=ONE, openapi_extra=takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or its owner alone; staff only."""
-    found, body = own(request, _row(pk)), _optional(request, Share)
-    return trainings.share(training=found, user=request.user, shared=body.shared)
+    row, body = own(request, _row(pk)), _optional(request, Share)
+    return trainings.share(training=row, user=request.user, shared=body.shared)
 
 
 @router.post(
@@ -124,15 +124,15 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
 
     Without jobs: all results of the account that another model of this kind found and nobody corrected.
     """
-    found, body = visible(request, _row(pk)), _optional(request, RunAgain)
-    rows = runnable_with(found.model_name, request.user) if found.offered else None
+    row, body = visible(request, _row(pk)), _optional(request, RunAgain)
+    rows = runnable_with(row.model_name, request.user) if row.offered else None
     if rows is None:
         raise Refused(trainings.NO_MODEL, 409)
     if body.jobs is not None:
         rows = rows.filter(pk__in=body.jobs)
-    made = rerun_with(model=found.model_name, jobs=list(rows), **identify(request))
-    page = request.build_absolute_uri(f"{reverse('results-again')}?model={found.model_name}")
-    return Status(202, {"jobs": made.jobs, "left_out": made.notes, "page": page})
+    jobs_made = rerun_with(model=row.model_name, jobs=list(rows), **identify(request))
+    page = request.build_absolute_uri(f"{reverse('results-again')}?model={row.model_name}")
+    return Status(202, {"jobs": jobs_made.jobs, "left_out": jobs_made.notes, "page": page})
 
 
 @router.api_operation(
@@ -144,8 +144,8 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
 )
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A picture, a table, the card or the weights of a training."""
-    stored = get_object_or_404(visible(request, _row(pk)).artifacts, name=name)
-    return serve_training_file(request, stored, download=True)
+    artifact = get_object_or_404(visible(request, _row(pk)).artifacts, name=name)
+    return serve_training_file(request, artifact, download=True)
 
 
 suggesting = Router(tags=["Datasets"])

@@ -122,8 +122,8 @@ def openapi(request: HttpRequest) -> Any:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, with the settings of every kind of analysis that there is now."""
-    made: dict[str, Any] = json.loads(_document(*_kinds()))
-    return made
+    document_now: dict[str, Any] = json.loads(_document(*_kinds()))
+    return document_now
 
 
 def _kinds() -> list[tuple[str, type[SegmentationSettings]]]:
@@ -133,25 +133,25 @@ def _kinds() -> list[tuple[str, type[SegmentationSettings]]]:
 @lru_cache(maxsize=1)
 def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
     """The document as JSON; it takes most of a second."""
-    made = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
-    made["components"]["securitySchemes"] = SECURITY
-    made["components"]["schemas"] = with_results(made["components"]["schemas"])
+    schema = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
+    schema["components"]["securitySchemes"] = SECURITY
+    schema["components"]["schemas"] = with_results(schema["components"]["schemas"])
     means = "Kind of analysis, in place of a model: its default model. A model of another kind beside it is refused."
     settings = {"task": {"title": "Task", "type": "string", "enum": [name for name, _ in kinds], "description": means}}
     settings |= settings_fields(*(tasks.find(name) for name, _ in kinds))
-    for methods in made["paths"].values():
+    for methods in schema["paths"].values():
         methods.pop("head", None)
         for operation in methods.values():
             if operation.pop(WITH_SETTINGS, False):
                 for content in operation["requestBody"]["content"].values():
                     content["schema"]["properties"] |= settings
-    return json.dumps(made)
+    return json.dumps(schema)
 
 
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """The document as a page."""
-    made = document()
+    openapi = document()
     operations = [
         {
             "method": method.upper(),
@@ -161,23 +161,23 @@ def reference(request: HttpRequest) -> HttpResponse:
             "fields": _fields(operation),
             **operation,
         }
-        for where, methods in made["paths"].items()
+        for where, methods in openapi["paths"].items()
         for method, operation in methods.items()
     ]
-    return render(request, "api.html", {"document": made, "operations": operations, "bodies": _bodies(made)})
+    return render(request, "api.html", {"document": openapi, "operations": operations, "bodies": _bodies(openapi)})
 
 
 def _fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
     body = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
     needed = body.get("required", [])
-    return [{"name": name, "needed": name in needed, **said} for name, said in body.get("properties", {}).items()]
+    return [{"name": name, "needed": name in needed, **field} for name, field in body.get("properties", {}).items()]
 
 
-def _bodies(made: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _bodies(openapi: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Each kind of answer with its entries: name and meaning."""
-    schemas = made["components"]["schemas"]
+    schemas = openapi["components"]["schemas"]
     return [
-        (name, [_entry(*each) for each in schema.get("properties", {}).items()]) for name, schema in schemas.items()
+        (name, [_entry(*field) for field in schema.get("properties", {}).items()]) for name, schema in schemas.items()
     ]
 
 

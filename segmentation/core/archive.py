@@ -15,9 +15,10 @@ FILE_FOR_ALL_TO_READ = 0o100644 << 16
 UNIX = 3
 
 
-def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]]) -> None:
-    """Write entries (name, content) in their order."""
+def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]], comment: str = "") -> None:
+    """Write entries (name, content) in their order. comment: of the archive."""
     with zipfile.ZipFile(file, "w") as archive:
+        archive.comment = comment.encode()
         for name, content in entries:
             _add(archive, name, content)
 

@@ -19,8 +19,9 @@ from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
 from .measure.results import ImageRow, PooledStatistics, Statistics
 from .measure.table import Table, aligned
+from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
-from .micrograph.types import SOURCES, Calibration
+from .micrograph.types import Calibration
 from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of, common_calibration
 
 SEED = 0
@@ -181,14 +182,14 @@ def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float)
     if not len(everything):
         return None
     edges = auto_edges(everything, pooled.unit, pixel_size)
-    return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
+    return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
 
 
 def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]:
     """Flags about the source of the scales and about doubtful images; the first of these are named."""
     sources = calibration_of(members)["sources"]
     if len(sources) > 1:
-        listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
+        listed = ", ".join(f"{number} {Source(source).words}" for source, number in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
     doubts = [
         (name, " ".join(flag.text for flag in member.flags if flag.doubt))

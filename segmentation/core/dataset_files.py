@@ -100,8 +100,8 @@ def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
 def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> str:
     """dataset.toml: texts, numbers and lists; entries of None are left out."""
     parts = ["[dataset]", *_entries(dataset)]
-    for each in images:
-        parts += ["", "[[images]]", *_entries(each)]
+    for image in images:
+        parts += ["", "[[images]]", *_entries(image)]
     return "\n".join(parts) + "\n"
 
 

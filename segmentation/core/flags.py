@@ -43,7 +43,7 @@ class Flag:
 
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
     """Plain JSON types: `warnings` has only the sentences, `flags` all fields."""
-    every = [{**asdict(each), "ids": list(each.ids)} for each in flags]
+    every = [{**asdict(flag), "ids": list(flag.ids)} for flag in flags]
     return {"warnings": [each["text"] for each in every], "flags": every}
 
 
@@ -66,4 +66,4 @@ def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
 
 def shorts(flags: Iterable[Flag]) -> list[str]:
     """The short forms, each once."""
-    return list(dict.fromkeys(each.short for each in flags if each.short))
+    return list(dict.fromkeys(flag.short for flag in flags if flag.short))

@@ -379,6 +379,6 @@ def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
         wrong = WRONG_SCALE.format(sources=" ".join(sources))
         yield Flag.doubtful(wrong, f"Do not use: scale wrong by a factor of {factor:.2g}?")
     else:
-        doubt = any(contradict(each, used) for each in others)
+        doubt = any(contradict(other, used) for other in others)
         yield from (Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence) for sentence in sources)
     yield from map(Flag, micrograph.notes)

@@ -1,7 +1,8 @@
 """Other ways to analyse an image where nothing sure was found: which are plausible, and what each finds.
 
 Each is tried on a part of the image, so that a page can show several small pictures side by side: models whose training
-images look most like the image, the other polarity, and half and twice the working scale.
+images look most like the image, the other polarity, and half and twice the working scale. And what the settings of a
+form would find, outlined in the middle of an upload before its analysis.
 """
 
 from __future__ import annotations
@@ -19,17 +20,33 @@ from .analysis import AnalysisSettings
 from .labels.options import EVEN
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
-from .network.cards import ModelCard
-from .network.runtime import Runtime
-from .network.scale_search import LIMITS
+from .network.cards import ModelCard, stands_for
+from .network.inference import Maps, predict
+from .network.resample import resize
+from .network.runtime import Runtime, load_network
+from .network.scale_search import LIMITS, View, as_shown
 from .network.textures import nearest
-from .pipeline import Progress, analyse, analysed_rows, quiet
+from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, quiet
+from .settings import SegmentationSettings
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
 MODELS, SHOWN = 4, 3
+OUTLINED = 512  # px of a side of the part that a preview outlines, as the network sees it
 FEWEST = 3  # objects that count, from which on a way is worth showing
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
+
+
+def middle(shape: Sequence[int], side: int) -> tuple[slice, ...]:
+    """The window of at most `side` px a side in the middle of a picture."""
+    firsts = (max(0, length - side) // 2 for length in shape)
+    return tuple(slice(first, first + side) for first in firsts)
+
+
+def without_scale(micrograph: Micrograph, pixels: NDArray[Any]) -> Micrograph:
+    """A part of a micrograph, without scale."""
+    absent, copy = Calibration.absent(), np.ascontiguousarray(pixels)
+    return replace(micrograph, pixels=copy, metadata={}, calibration=absent, reading=absent, notes=())
 
 
 @dataclass(frozen=True)
@@ -56,11 +73,7 @@ class Part:
             rows, columns = (side // shrunk for side in pixels.shape)
             blocks = pixels[: rows * shrunk, : columns * shrunk].reshape(rows, shrunk, columns, shrunk)
             pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
-        top, left = (max(0, side - SIDE) // 2 for side in pixels.shape)
-        middle: Any = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
-        unscaled = Calibration.absent()
-        part = replace(micrograph, pixels=middle, metadata={}, calibration=unscaled, reading=unscaled, notes=())
-        return cls(part, shrunk)
+        return cls(without_scale(micrograph, pixels[middle(pixels.shape, SIDE)]), shrunk)
 
     @property
     def picture(self) -> NDArray[np.float32]:
@@ -123,3 +136,61 @@ def look(
     if kept < FEWEST or analysis.segmentation.used.get("expected", 1.0) < EVEN:
         return None
     return f"{kept} {task.things}", thumbnail(analysis)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The outlines in the middle of an image: picture (WebP) of so many rows and columns of it, count of what counts,
+    and the typical size in px of the image, None for a kind of analysis without a working scale."""
+
+    picture: bytes
+    shape: tuple[int, ...]
+    count: int
+    size: float | None
+
+
+def preview(
+    micrograph: Micrograph, asked: AnalysisSettings, runtime: Runtime | None = None, progress: Progress = quiet
+) -> Preview:
+    """What an analysis with these settings will find in the middle of an image, in about a second.
+
+    One model is asked once. Trials at a scale finer than OUTLINED px look at the middle alone. Raises as `analyse`.
+    """
+    from .report.exports.viewer import thumbnail
+
+    task, settings, runtime = tasks.find(asked.task), asked.segmentation, runtime or Runtime()
+    card, rows = stands_for(settings.model)[0], analysed_rows(micrograph, settings)
+    picture, scale = clip_outliers(micrograph.pixels[:rows]), 1.0
+    scaled = {"scale", "polarity"} <= set(task.settings.model_fields)
+    if scaled:
+        progress("looking at size and contrast", 0.2)
+        view = _seen_from_the_middle(picture, settings, card, runtime)
+        settings, scale = settings.replaced(polarity=view.polarity, scale=max(view.scale, 1.0)), view.scale
+    shrunk = min(scale, 1.0)
+    window = picture[middle(picture.shape, round(OUTLINED / scale))]
+    shown = resize(np.ascontiguousarray(window), shrunk)
+    part, settings = without_scale(micrograph, as_shown(shown, "bright")), settings.replaced(data_bar=0)
+    outlines = Search(part, shown, len(shown), task, settings, runtime, Clock()).find(card, progress)
+    measurement = asked.measurement.replaced(calibration=None)
+    analysis = measure(part, outlines, AnalysisSettings(settings, measurement, task.name), progress)
+    kept, size = analysis.table.kept, None
+    if scaled and kept.any():
+        size = float(np.median(analysis.table.length(task.size)[kept])) / shrunk
+    elif scaled:
+        size = dict(task.options.of(card))["diameter"] / scale
+    return Preview(thumbnail(analysis, OUTLINED, rims=True), window.shape, int(kept.sum()), size)
+
+
+def _seen_from_the_middle(
+    picture: NDArray[np.float32], settings: SegmentationSettings, card: ModelCard, runtime: Runtime
+) -> View:
+    """Polarity and working scale; of a copy larger than OUTLINED px a trial sees the middle alone."""
+    task = tasks.find(card.task)
+    channels = task.channels(card)
+    network = load_network(card, runtime, len(channels))
+
+    def ask(copy: NDArray[np.float32]) -> Maps:
+        part = np.ascontiguousarray(copy[middle(copy.shape, OUTLINED)])
+        return predict(network, part, runtime, activation=channels.activation)
+
+    return task.scale(ask, card, picture, settings)

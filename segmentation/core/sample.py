@@ -292,7 +292,7 @@ def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     if any(each.instrument_uncertainty is None for each in calibrations):
         calibrations = [replace(each, instrument_uncertainty=None, instrument_note="") for each in calibrations]
     worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)
-    unknown = [each for each in calibrations if each.standard_uncertainty is None]
+    unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
     return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 

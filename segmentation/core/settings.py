@@ -6,10 +6,12 @@ MeasurementSettings say how it is measured. Both are stored and sent as one flat
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 from .micrograph.types import Calibration
 from .validation import Settings
@@ -17,10 +19,23 @@ from .validation import Settings
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
 LABORATORY = "This laboratory"  # group of what a laboratory sets once
+ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 
 
 def _calibration(value: Any) -> Any:
     return Calibration(**value) if isinstance(value, dict) else value
+
+
+def _orcid(text: str) -> str:
+    """The iD alone, without its address; its last character is the check digit of ISO 7064, 11-2."""
+    known = text.removeprefix("https://orcid.org/").strip().upper()
+    digits, total = known.replace("-", ""), 0
+    for digit in digits[:15] if digits[:15].isdecimal() and digits.isascii() else "":
+        total = (total + int(digit)) * 2
+    right = ORCID.fullmatch(known) and digits[15:] == "0123456789X"[(12 - total % 11) % 11]
+    if known and not right:
+        raise PydanticCustomError("orcid", "an ORCID iD with its check digit, such as 0000-0002-1825-0097")
+    return known
 
 
 def _reported(title: str, description: str) -> Any:
@@ -157,12 +172,18 @@ class MeasurementSettings(Settings):
         description="Certificate or standard, with its number: grating 1234, checked in May 2026.",
         json_schema_extra={"group": LABORATORY},
     )
+    laboratory: str = _reported("Laboratory", "Name and address; with GLP or accreditation, its number.")
     operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
+    orcid: Annotated[str, AfterValidator(_orcid)] = _reported("ORCID", "The operator's ORCID iD.")
+    licence: str = _reported("Licence", "Under which others may use the files: such as CC-BY-4.0, or an address.")
+    material: str = _reported("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.")
+    microscope: str = _reported("Microscope", "Maker, model, serial number, detector: SEM, TEM or STEM.")
     grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")
     preparation: str = _reported("Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.")
     sampling_plan: str = _reported(
         "Sampling plan", "How portions of the material and fields of the specimen were chosen."
     )
+    deviations: str = _reported("Deviations", "What was done otherwise than the named method asks for, and why.")
 
     @property
     def repeated(self) -> float | None:

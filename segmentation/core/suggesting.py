@@ -70,7 +70,7 @@ def texture(grey: NDArray[np.uint8]) -> Floats:
     bands = [_band(fine, coarse) / spread for fine, coarse in pairwise(levels)]
     bands += [1e-4] * (OCTAVES - len(bands))
     skewness = float((((picture - picture.mean()) / spread) ** 3).mean())
-    return np.array([*(math.log(max(each, 1e-4)) for each in bands), skewness])
+    return np.array([*(math.log(max(band, 1e-4)) for band in bands), skewness])
 
 
 def _band(fine: Floats, coarse: Floats) -> float:

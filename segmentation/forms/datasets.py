@@ -60,8 +60,8 @@ class TrainingDataForm(DescriptionForm):
 
     def chosen(self) -> UUID | None:
         """The id of the dataset, None for a new one; raises ValueError."""
-        said = self.cleaned_data["dataset"]
-        return None if said == NEW else UUID(said)
+        dataset = self.cleaned_data["dataset"]
+        return None if dataset == NEW else UUID(dataset)
 
 
 def training_data(user: Any, job: Job) -> dict[str, Any] | None:

@@ -28,10 +28,10 @@ _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?
 
 def parse_pixel(text: str) -> float:
     """Nanometres per pixel of "7.344", "7,344" or "7.344 nm/px"; raises ValueError with a sentence."""
-    found = _PIXEL.fullmatch(text.strip())
-    if found and may_be_thousands(found[1]):
-        raise ValueError(TWO_SIZES.format(found[1]))
-    value = float(found[1].replace(",", ".")) if found else math.nan
+    match = _PIXEL.fullmatch(text.strip())
+    if match and may_be_thousands(match[1]):
+        raise ValueError(TWO_SIZES.format(match[1]))
+    value = float(match[1].replace(",", ".")) if match else math.nan
     if not 1e-4 <= value <= 1e6:
         raise ValueError(NO_PIXEL)
     return value
@@ -55,7 +55,7 @@ class ScaleForm(forms.Form):
                 raise ValueError(NO_WIDTH)
         except ValueError as error:
             self.add_error(name, str(error))
-        other = next((each for each in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{each}")), None)
+        other = next((rule for rule in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{rule}")), None)
         if rule == Sample.Rule.OWN and other:
             self.add_error(f"rule_{other}", NOT_CHOSEN.format(dict(RULES)[other]))
         data["rule"] = rule

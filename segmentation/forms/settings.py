@@ -29,24 +29,24 @@ NO_MODEL = "There is no such model here; choose one from the list."
 def models_by_task(user: Any = None) -> list[tuple[Task, list[tuple[str, str]]]]:
     """Name and title of every model that a person can choose, by kind of analysis; first the default that was set, then
     the choice by the image where a kind has several released models."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    models: dict[str, list[tuple[str, str]]] = {}
     by_image = cards.tasks_of_several()
     for card in offered(user):
-        if card.task not in found and card.task in by_image:
-            found[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
-        found.setdefault(card.task, []).append((card.name, card.title))
-    found = default_first(found, user)
-    known = [(task, found[task.name]) for task in every() if task.name in found]
+        if card.task not in models and card.task in by_image:
+            models[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
+        models.setdefault(card.task, []).append((card.name, card.title))
+    models = default_first(models, user)
+    choices = [(task, models[task.name]) for task in every() if task.name in models]
     usual = every()[0]
-    return known or [(usual, [(DEFAULT_MODEL, usual.title)])]
+    return choices or [(usual, [(DEFAULT_MODEL, usual.title)])]
 
 
 def _with(
     settings: AnalysisSettings | None, offered: list[tuple[Task, list[tuple[str, str]]]]
 ) -> list[tuple[Task, list[tuple[str, str]]]]:
     """The offered models, and the model of these settings if it is not among them."""
-    known = {name for _, choices in offered for name, _ in choices}
-    if settings is None or settings.segmentation.model in known:
+    names = {name for _, choices in offered for name, _ in choices}
+    if settings is None or settings.segmentation.model in names:
         return offered
     gone = (settings.segmentation.model, f"{settings.segmentation.model} (no longer here)")
     tasks = {task.name: (task, choices) for task, choices in offered}
@@ -122,12 +122,12 @@ class FormSetting:
     @property
     def options(self) -> list[dict[str, Any]]:
         """Each word with its label; a label with a gap is split into the text before, in and after the gap."""
-        found = []
+        options = []
         for word in dict.fromkeys((*self.setting.words, *self.setting.labels)):
             before, gap, after = self.setting.labels.get(word, word).partition(GAP)
             typed_in = self.form[self.typed_in(word)] if gap else None
-            found.append({"word": word, "before": before.strip(), "after": after.strip(), "typed_in": typed_in})
-        return found
+            options.append({"word": word, "before": before.strip(), "after": after.strip(), "typed_in": typed_in})
+        return options
 
     @property
     def errors(self) -> list[str]:
@@ -162,24 +162,24 @@ class SettingsForm(forms.Form):
         self.offered = _with(kept or stands_for, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
-        known = stands_for or kept
-        self._usual = known.segmentation.model if known else self.offered[0][1][0][0]
+        settings = stands_for or kept
+        self._usual = settings.segmentation.model if settings else self.offered[0][1][0][0]
         model = stands_for.segmentation.model if stands_for else (data or {}).get("model") or self._usual
         self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
-        everyones = {each.name for each in common}
+        everyones = {setting.name for setting in common}
         self.shown = [
-            FormSetting(self, each, each.name if task is tasks[0] else f"{task.name}.{each.name}", task)
+            FormSetting(self, setting, setting.name if task is tasks[0] else f"{task.name}.{setting.name}", task)
             for task in tasks
-            for each in settings_of(task.settings)
-            if each.name not in everyones
+            for setting in settings_of(task.settings)
+            if setting.name not in everyones
         ]
-        self.shown += [FormSetting(self, each, each.name) for each in common if each.name != "model"]
-        for each in self.shown:
-            mine = each.task in (None, self.task)
-            self.fields[each.name] = SettingField(each.setting) if mine else forms.CharField(required=False)
-            for word in each.setting.with_gap:
-                self.fields[each.typed_in(word)] = forms.CharField(required=False)
+        self.shown += [FormSetting(self, setting, setting.name) for setting in common if setting.name != "model"]
+        for setting in self.shown:
+            mine = setting.task in (None, self.task)
+            self.fields[setting.name] = SettingField(setting.setting) if mine else forms.CharField(required=False)
+            for word in setting.setting.with_gap:
+                self.fields[setting.typed_in(word)] = forms.CharField(required=False)
         if data is not None:
             self.is_bound, self.data = True, data
         elif stands_for:
@@ -188,53 +188,57 @@ class SettingsForm(forms.Form):
     @property
     def chosen(self) -> list[FormSetting]:
         """The settings of the chosen model's kind of analysis."""
-        return [each for each in self.shown if each.task in (None, self.task)]
+        return [setting for setting in self.shown if setting.task in (None, self.task)]
 
     @property
     def main(self) -> list[FormSetting]:
         """The settings that come first."""
-        return [each for each in self.shown if each.setting.main]
+        return [setting for setting in self.shown if setting.setting.main]
 
     @property
     def groups(self) -> list[tuple[Task | None, list[FormSetting]]]:
         """The other settings: first those of each kind of analysis, then those of all kinds."""
-        more = [each for each in self.shown if not (each.setting.main or each.setting.group or each.setting.scripts)]
-        owners = dict.fromkeys(each.task for each in more)
-        return [(owner, [each for each in more if each.task is owner]) for owner in owners]
+        more = [
+            setting
+            for setting in self.shown
+            if not (setting.setting.main or setting.setting.group or setting.setting.scripts)
+        ]
+        owners = dict.fromkeys(setting.task for setting in more)
+        return [(owner, [setting for setting in more if setting.task is owner]) for owner in owners]
 
     @property
     def folds(self) -> dict[str, list[FormSetting]]:
         """The settings in folds of their own, by their titles."""
-        titles = dict.fromkeys(each.setting.group for each in self.shown if each.setting.group)
-        return {title: [each for each in self.shown if each.setting.group == title] for title in titles}
+        titles = dict.fromkeys(setting.setting.group for setting in self.shown if setting.setting.group)
+        return {title: [setting for setting in self.shown if setting.setting.group == title] for title in titles}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        for each in self.chosen:
-            word = data.get(each.name)
-            if isinstance(word, str) and word in each.setting.with_gap:
-                self._fill(each, word)
+        for setting in self.chosen:
+            word = data.get(setting.name)
+            if isinstance(word, str) and word in setting.setting.with_gap:
+                self._fill(setting, word)
         if not self.errors:
-            values = {each.setting.name: data[each.name] for each in self.chosen}
+            values = {setting.setting.name: data[setting.name] for setting in self.chosen}
             try:
                 self._settings = read_settings(self.task, {**values, "model": data["model"] or self._usual})
             except ValueError as error:
                 self.add_error(None, str(error))
         return data
 
-    def _fill(self, shown: FormSetting, word: str) -> None:
+    def _fill(self, setting: FormSetting, word: str) -> None:
         """Replace the word of a label by the number typed in its gap; an error belongs to that field."""
-        typed_in = shown.typed_in(word)
+        typed_in = setting.typed_in(word)
         text = self.cleaned_data.get(typed_in, "")
-        meaning = self._factor_of_size if word == SIZE else shown.setting.read_number
+        meaning = self._factor_of_size if word == SIZE else setting.setting.read_number
         try:
-            self.cleaned_data[shown.name] = _validated(lambda: meaning(text))
+            self.cleaned_data[setting.name] = _validated(lambda: meaning(text))
         except forms.ValidationError as error:
             self.add_error(typed_in, error)
 
     def _factor_of_size(self, text: str) -> float:
         """The factor at which things of the typed size have the size that the model likes best."""
-        scale = next(each.setting for each in self.chosen if SIZE in each.setting.with_gap)
+        scale = next(setting.setting for setting in self.chosen if SIZE in setting.setting.with_gap)
         try:
             card = cards.stands_for(self.cleaned_data.get("model") or self._usual)[0]
         except cards.UnknownModel as unknown:
@@ -255,24 +259,24 @@ class SettingsForm(forms.Form):
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
         """The texts in the fields for some settings; other kinds of analysis have their defaults."""
         values, texts = settings.as_dict(), {"model": settings.segmentation.model}
-        for each in self.shown:
-            own = each.task is None or each.task.name == settings.task
-            value = values.get(each.setting.name, each.setting.default) if own else each.setting.default
-            texts[each.name] = each.setting.write(value)
-            if texts[each.name] not in each.setting.words and each.setting.with_gap:
-                word = each.setting.with_gap[-1]
-                texts |= {each.name: word, each.typed_in(word): texts[each.name]}
+        for setting in self.shown:
+            is_of_task = setting.task is None or setting.task.name == settings.task
+            value = values.get(setting.setting.name, setting.setting.default) if is_of_task else setting.setting.default
+            texts[setting.name] = setting.setting.write(value)
+            if texts[setting.name] not in setting.setting.words and setting.setting.with_gap:
+                word = setting.setting.with_gap[-1]
+                texts |= {setting.name: word, setting.typed_in(word): texts[setting.name]}
         return texts
 
     @classmethod
     def asked(cls, query: Mapping[str, str], user: Any = None) -> SettingsForm:
         """The form of a first visit; `?model=NAME` chooses an available model."""
-        wanted = query.get("model", "")
-        known = models_by_task(user)
-        names = {name: task for task, models in known for name, _ in models}
-        model = wanted if wanted in names else known[0][1][0][0]
+        model_name = query.get("model", "")
+        models_of_user = models_by_task(user)
+        names = {name: task for task, models in models_of_user for name, _ in models}
+        model = model_name if model_name in names else models_of_user[0][1][0][0]
         settings = with_site_uncertainty(AnalysisSettings.of(names[model].name, model=model))
-        return cls(stands_for=settings, user=user, models=known)
+        return cls(stands_for=settings, user=user, models=models_of_user)
 
 
 def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
@@ -282,12 +286,12 @@ def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) 
     return dict(Laboratory.objects.filter(owner=user).values_list("texts", flat=True).first() or {})
 
 
-def with_laboratory(sent: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
+def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
     """Sent values before those of the laboratory. An uncertainty of the scale is sent with its k and source, or as a
     standard one without a source."""
-    whole = any(name.startswith(OF_SCALE) for name in sent)
-    taken = {name: text for name, text in laboratory.items() if not (whole and name.startswith(OF_SCALE))}
-    return {**taken, **{name: sent[name] for name in sent}}
+    whole = any(name.startswith(OF_SCALE) for name in fields)
+    used = {name: text for name, text in laboratory.items() if not (whole and name.startswith(OF_SCALE))}
+    return {**used, **{name: fields[name] for name in fields}}
 
 
 def _validated(read: Callable[[], Any]) -> Any:

@@ -25,30 +25,28 @@ NOT_YOURS = (
 Thing = TypeVar("Thing", bound=Owned)
 
 
-def visible(request: HttpRequest, found: Thing | None) -> Thing:
+def visible(request: HttpRequest, row: Thing | None) -> Thing:
     """What the caller may see, else 404, or 410 where a link has ended."""
-    if found is None or not links.may_open(found, request.user, request.visitor, request.links):
+    if row is None or not links.may_open(row, request.user, request.visitor, request.links):
         raise Http404
-    request.used_link = request.links and links.used_secret(found, request.links)
-    return found
+    request.used_link = request.links and links.used_secret(row, request.links)
+    return row
 
 
-def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Thing:
+def own(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
     """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
-    if not visible(request, found).is_changeable_by(request.user, request.visitor, action):
+    if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
-    note_staff(request, found)
-    return found
+    note_staff(request, row)
+    return row
 
 
-def note_staff(request: HttpRequest, found: Owned) -> None:
+def note_staff(request: HttpRequest, row: Owned) -> None:
     """Remember what a member of the staff is about to change of others, or of a training, for the log (StaffLog)."""
     user: Any = request.user
-    hers = (
-        found.owner_id == user.pk if found.owner_id else found.visitor is not None and found.visitor == request.visitor
-    )
-    if user.is_authenticated and user.is_staff and (not hers or isinstance(found, Training)):
-        request.staff_action = user, found, staff_log.snapshot(found)
+    hers = row.owner_id == user.pk if row.owner_id else row.visitor is not None and row.visitor == request.visitor
+    if user.is_authenticated and user.is_staff and (not hers or isinstance(row, Training)):
+        request.staff_action = user, row, staff_log.snapshot(row)
 
 
 def visible_job(request: HttpRequest, pk: UUID) -> Job:

@@ -27,6 +27,7 @@ from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
+from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, DatasetImage, Micrograph, SampleArtifact, StoredFile, TrainingFile
 from ..services.ground import bundles
 from ..services.ground.trouble import trouble
@@ -41,24 +42,25 @@ Opened = Callable[[], IO[bytes]]
 
 def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
     """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
-    underscore, and "file_list", the files to download. address: the name of the view that sends them. further: names
-    of files that are written when they are asked for, and have no size yet.
+    underscore, "file_list", the files to download, and "cite", how to cite the software. address: the name of the view
+    that sends them. further: names of files that are written when they are asked for, and have no size yet.
     """
-    stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
-    urls = {name: reverse(address, args=[row.pk, name]) for name in (*stored, *further)}
-    sizes = {name: each.size for name, each in stored.items()}
+    artifacts: dict[str, StoredFile] = {artifact.name: artifact for artifact in row.artifacts.all()}
+    urls = {name: reverse(address, args=[row.pk, name]) for name in (*artifacts, *further)}
+    sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
         {"name": name, "url": urls[name], "title": export.title, "what": export.holds(of), "size": sizes.get(name)}
         for name, export in exports.listed(of, tasks.find(task)).items()
         if name in urls and not export.for_the_page
     ]
-    return {"files": {re.sub("[.-]", "_", name): url for name, url in urls.items()}, "file_list": offered}
+    named = {re.sub("[.-]", "_", name): url for name, url in urls.items()}
+    return {"files": named, "file_list": offered, "cite": CITATION}
 
 
 def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
     """The address of the small picture of each job that has one, by the job's id."""
-    stored = Artifact.objects.filter(job__in=jobs, name=THUMBNAIL_FILE).values_list("job_id", flat=True)
-    return {pk: reverse("artifact", args=[pk, THUMBNAIL_FILE]) for pk in stored}
+    with_thumbnail = Artifact.objects.filter(job__in=jobs, name=THUMBNAIL_FILE).values_list("job_id", flat=True)
+    return {pk: reverse("artifact", args=[pk, THUMBNAIL_FILE]) for pk in with_thumbnail}
 
 
 def file_stem(name: str) -> str:

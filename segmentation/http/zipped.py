@@ -71,6 +71,6 @@ class Zipped:
 
 def _offered(row: Job | Sample, of: Of) -> list[StoredFile]:
     listed = exports.listed(of, tasks.find(row.settings["task"]))
-    offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
-    stored = {each.name: each for each in row.artifacts.all()}
-    return [stored[name] for name in offered if name in stored]
+    offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
+    artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
+    return [artifacts[name] for name in offered if name in artifacts]

@@ -12,7 +12,7 @@ The Job row is the truth and the broker only carries its id. A job's life:
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
 when one of them is first asked for, by an ExportJob of the same states. So is a Comparison of two results, and so are
-the Proposals beside a doubtful one.
+the Proposals beside a doubtful one, and the OutlinePreview of an upload before its analysis.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
@@ -44,7 +44,7 @@ from .comparisons import Comparison
 from .datasets import Dataset, DatasetImage
 from .edits import Edit
 from .jobs import Artifact, ExportJob, Job, Proposals, recent_pace
-from .micrographs import Arrival, Micrograph, preview_path, upload_path
+from .micrographs import Arrival, Micrograph, OutlinePreview, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
 from .signatures import Signature

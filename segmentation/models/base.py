@@ -84,8 +84,8 @@ class Owned(models.Model):
         """
         if not self.is_visible_to(user, visitor):
             return False
-        made = user.pk == self.owner_id if self.owner_id else self.visitor is not None and self.visitor == visitor
-        return made or self.staff_may(user, action)
+        is_maker = user.pk == self.owner_id if self.owner_id else self.visitor is not None and self.visitor == visitor
+        return is_maker or self.staff_may(user, action)
 
     def staff_may(self, user: Any, action: str) -> bool:
         """Whether the admin lets a member of staff do that with rows of this kind."""
@@ -197,7 +197,7 @@ class AttemptedQuerySet(OwnedQuerySet):
             return next(iter(first), None)
         served = self.last_turns()
         never = min(first.values()) - RECENT
-        return min(first, key=lambda each: (served.get(each, never), first[each]))
+        return min(first, key=lambda sender: (served.get(sender, never), first[sender]))
 
     def first_in_turn(self) -> Any:
         """Id of the row to take next, the oldest one of the sender whose turn it is; None if none waits."""

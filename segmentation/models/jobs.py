@@ -44,8 +44,8 @@ class JobQuerySet(AttemptedQuerySet):
         rows = waiting.by_sender().filter(sender=sender).order_by("queued", "pk")
         sizes = "micrograph__width", "micrograph__height"
         rows = rows.values_list("pk", "queued", "sample", *sizes)
-        found = [*rows.filter(sample=None)[:COMPARED], *rows.exclude(sample=None)[:COMPARED]]
-        return min(found, key=lambda row: _due(*row[1:]), default=(None,))[0]
+        candidates = [*rows.filter(sample=None)[:COMPARED], *rows.exclude(sample=None)[:COMPARED]]
+        return min(candidates, key=lambda row: _due(*row[1:]), default=(None,))[0]
 
 
 def _due(queued: datetime, sample: Any, width: int, height: int) -> datetime:
@@ -178,7 +178,7 @@ class Job(Owned, Attempted):
         running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
         ahead = (count * (pace.seconds(megapixels) or 0.0) for count, megapixels in self._ahead())
-        waiting = sum(each or 0.0 for each in before) + sum(ahead)
+        waiting = sum(seconds or 0.0 for seconds in before) + sum(ahead)
         return waiting / site.DEEPSEGM_CONCURRENCY + mine
 
     def _seconds(self, pace: Pace) -> float | None:
@@ -201,13 +201,13 @@ class Job(Owned, Attempted):
             before &= Q(sample=None) | Q(queued__lt=self.queued - LATER_IN_A_SAMPLE)
         else:
             before |= Q(sample=None, queued__lt=self.queued + LATER_IN_A_SAMPLE)
-        own = waiting.filter(before, sender=mine).aggregate(count=Count("pk"), size=size)
+        own_total = waiting.filter(before, sender=mine).aggregate(count=Count("pk"), size=size)
         others = waiting.exclude(sender=mine).values_list("sender").annotate(count=Count("pk"), size=size).order_by()
-        turns, found = Job.objects.last_turns(), [(own["count"], own["size"] or 0.0)]
+        turns, totals = Job.objects.last_turns(), [(own_total["count"], own_total["size"] or 0.0)]
         for sender, count, megapixels in others:
             earlier = sender not in turns or (mine in turns and turns[sender] < turns[mine])
-            found.append((min(count, own["count"] + earlier), megapixels or 0.0))
-        return found
+            totals.append((min(count, own_total["count"] + earlier), megapixels or 0.0))
+        return totals
 
 
 def recent_pace() -> Pace:

@@ -42,14 +42,16 @@ class MicrographQuerySet(AttemptedQuerySet):
         return waiting.filter(Q(width=0) | Q(pk__in=bars))
 
     def may_read_bars(self) -> MicrographQuerySet:
-        """All while no job waits or runs, because each makes the other twice as slow; then those held for too long.
-        A job that waits for a data bar does not count."""
-        of_jobs = Q(jobs__ready=True) | Q(width=0)
-        if not Micrograph.objects.filter(of_jobs, jobs__state__in=Attempted.UNFINISHED).exists():
+        """All while no job or preview waits or runs, because each makes the other twice as slow; then those held for
+        too long. A job that waits for a data bar does not count."""
+        of_jobs = Q(jobs__ready=True) | Q(width=0), Q(jobs__state__in=Attempted.UNFINISHED)
+        if not Micrograph.objects.filter(
+            Q(*of_jobs) | Q(outlined__state__in=Attempted.UNFINISHED, width__gt=0)
+        ).exists():
             return self
         now = timezone.now()
-        wanted, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(checked | (WANTED & wanted))
+        is_recent, checked = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
+        return self.filter(checked | (WANTED & is_recent))
 
     def next_in_turn(self) -> Micrograph | None:
         """The next upload to inspect: one of the sender whose last turn is longest ago.
@@ -165,3 +167,42 @@ class Micrograph(Owned, Attempted):
     @property
     def megapixels(self) -> float:
         return self.width * self.height / 1e6
+
+
+class OutlinePreviewQuerySet(AttemptedQuerySet):
+    related = ("micrograph",)
+    made_by = ("micrograph__",)
+
+    def waiting(self) -> OutlinePreviewQuerySet:
+        """Of images that are read."""
+        return super().waiting().filter(micrograph__width__gt=0)
+
+
+class OutlinePreview(Attempted):
+    """The outlines in the middle of an upload with the settings of the form, for the page before its analysis; made
+    while no job waits.
+
+    settings: the AnalysisSettings, as JSON; with others it is made again. result: fields of `core.proposing.Preview`,
+    the picture in base64.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    micrograph = models.OneToOneField(Micrograph, models.CASCADE, related_name="outlined")
+    settings = models.JSONField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    result = models.JSONField(default=dict, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OutlinePreviewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["started"])]
+
+    def __str__(self) -> str:
+        return f"preview of {self.micrograph}"

@@ -63,8 +63,8 @@ class Sample(Owned, Attempted):
         """The calibration of an image by the rule; None leaves it to the file or the image."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
-        own = micrograph.file_calibration.nm_per_pixel or micrograph.own_calibration.nm_per_pixel
-        if self.value is None or (self.rule == self.Rule.OWN and own):
+        own_size = micrograph.file_calibration.nm_per_pixel or micrograph.own_calibration.nm_per_pixel
+        if self.value is None or (self.rule == self.Rule.OWN and own_size):
             return None
         return Calibration.of_width(self.value, micrograph.width, typed=self.typed)
 

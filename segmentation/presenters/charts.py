@@ -28,14 +28,14 @@ class Bar:
     right: float
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Bar | None:
+    def of(cls, result: Mapping[str, Any]) -> Bar | None:
         """None where the fraction is unknown."""
-        fraction, low, high = stored.get("fraction"), stored.get("low"), stored.get("high")
+        fraction, low, high = result.get("fraction"), result.get("low"), result.get("high")
         if fraction is None:
             return None
         low, high = fraction if low is None else low, fraction if high is None else high
-        places = (round(100 * each, 2) for each in (fraction, low, high))
-        return cls(stored.get("name", ""), per_cent(fraction), share_interval(low, high), stored["n"], *places)
+        places = (round(100 * share, 2) for share in (fraction, low, high))
+        return cls(result.get("name", ""), per_cent(fraction), share_interval(low, high), result["n"], *places)
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Convergence:
         if not statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
             return None
         unit, things = statistics.unit, "images" if curve.get("by") == "image" else summary.things
-        last, wanted = curve["median"][-1], curve["wanted"]
+        last, target = curve["median"][-1], curve["wanted"]
         lows = [median if low is None else low for low, median in zip(curve["low"], curve["median"], strict=True)]
         highs = [median if high is None else high for high, median in zip(curve["high"], curve["median"], strict=True)]
-        bottom, top = _room(min(*lows, last * (1 - wanted)), max(*highs, last * (1 + wanted)))
+        bottom, top = _room(min(*lows, last * (1 - target)), max(*highs, last * (1 + target)))
         most = max(curve["n"])
 
         def down(value: float) -> float:
@@ -98,7 +98,7 @@ class Convergence:
             )
             for n, median, low, high in zip(curve["n"], curve["median"], lows, highs, strict=True)
         )
-        band = down(last * (1 + wanted)), down(last * (1 - wanted))
+        band = down(last * (1 + target)), down(last * (1 - target))
         return cls(
             points,
             band[0],
@@ -107,7 +107,7 @@ class Convergence:
             tuple(Tick(down(size), f"{size:g}") for size in _round_steps(bottom, top)),
             summary.enough,
             unit,
-            per_cent(wanted),
+            per_cent(target),
         )
 
     @property
@@ -172,11 +172,11 @@ class Lines:
         from_zero: bool = False,
     ) -> Lines | None:
         """None where no curve has two points. bars: intervals (x, low, high)."""
-        known = [[(x, y) for x, y in each if y is not None] for each in series]
-        if not any(len(each) > 1 for each in known):
+        drawable = [[(x, y) for x, y in points if y is not None] for points in series]
+        if not any(len(points) > 1 for points in drawable):
             return None
-        ys = [y for each in known for _, y in each] + [end for _, *ends in bars for end in ends]
-        first, last = (end(x for each in known for x, _ in each) for end in (min, max))
+        ys = [y for points in drawable for _, y in points] + [end for _, *ends in bars for end in ends]
+        first, last = (end(x for points in drawable for x, _ in points) for end in (min, max))
         bottom, top = _room(0.0 if from_zero else min(ys), max(ys))
         if last == first:
             return None
@@ -187,19 +187,19 @@ class Lines:
         def down(y: float) -> float:
             return round(100 * (top - y) / (top - bottom), 2)
 
-        places = [[(right(x), down(y)) for x, y in each] for each in known]
+        places = [[(right(x), down(y)) for x, y in points] for points in drawable]
         steps = _round_steps(first, last)
         if len(steps) > TICKS:  # so that their texts fit a phone
             steps = steps[::2]
         return cls(
-            tuple("M" + " L".join(f"{x} {y}" for x, y in each) if len(each) > 1 else "" for each in places),
-            tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in known[0]),
+            tuple("M" + " L".join(f"{x} {y}" for x, y in points) if len(points) > 1 else "" for points in places),
+            tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in bars),
             tuple(Tick(right(x), f"{x:,.12g}") for x in steps),
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
             title,
             across,
-            f"{title}: " + "; ".join(f"from {significant(y[0][1])} to {significant(y[-1][1])}" for y in known if y),
+            f"{title}: " + "; ".join(f"from {significant(y[0][1])} to {significant(y[-1][1])}" for y in drawable if y),
         )
 
 
@@ -213,16 +213,16 @@ class ChartedSummary(Summary):
     @property
     def known(self) -> list[Entry]:
         """The answers of a kind of analysis that have a value."""
-        return [each for each in self.quantities if each.number.value is not None]
+        return [quantity for quantity in self.quantities if quantity.number.value is not None]
 
     @property
     def leading(self) -> list[Entry]:
         """At most three of them: the first, the median and the last."""
-        known = self.known
-        if len(known) <= 3:
-            return known
-        median = next((each for each in known[1:-1] if each.name.endswith("_median")), known[1])
-        return [known[0], median, known[-1]]
+        quantities = self.known
+        if len(quantities) <= 3:
+            return quantities
+        median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
+        return [quantities[0], median, quantities[-1]]
 
     @property
     def nano_bar(self) -> Bar | None:

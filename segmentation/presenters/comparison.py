@@ -119,20 +119,26 @@ class ComparedResults:
         """What the intervals of the differences are."""
         if not self.result:
             return ""
-        known = any(each["low"] is not None for each in self.result["differences"])
-        return NOT_PAIRED if self.result["how"] == "paired" and not known else HOW[self.result["how"]]
+        has_intervals = any(difference["low"] is not None for difference in self.result["differences"])
+        return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else HOW[self.result["how"]]
 
     @cached_property
     def main(self) -> list[Difference]:
         """The numbers that everybody reads."""
-        found = self.result["differences"] if self.result else []
-        stored = {each["name"]: (each["low"], each["high"]) for each in found if each["low"] is not None}
-        return list(_differences(_main(self.a), _main(self.b), stored, self._independent))
+        differences = self.result["differences"] if self.result else []
+        limits = {
+            difference["name"]: (difference["low"], difference["high"])
+            for difference in differences
+            if difference["low"] is not None
+        }
+        return list(_differences(_main(self.a), _main(self.b), limits, self._independent))
 
     @cached_property
     def every(self) -> list[Difference]:
         """All numbers of both, in the order of the files."""
-        first, second = ({(one.group, one.name, one.term): one for one in each.every()} for each in (self.a, self.b))
+        first, second = (
+            {(entry.group, entry.name, entry.term): entry for entry in side.every()} for side in (self.a, self.b)
+        )
         return list(_differences(first, second, {}, self._independent))
 
     @property
@@ -148,62 +154,62 @@ class ComparedResults:
         distance = self.result["distance"]
         at = [(distance["at"], 0.0, max(map(max, shares)))] if distance else []
         title = f"{known_column(self.result['size']).title}, {self.result['unit']}"
-        chart = Lines.of([polygon(curves["edges"], each) for each in shares], title, "", at, from_zero=True)
+        chart = Lines.of([polygon(curves["edges"], share) for share in shares], title, "", at, from_zero=True)
         return chart and replace(chart, words="Both size distributions by number.")
 
     @property
     def places(self) -> list[PlaceRow]:
         """What became of the objects; none where they are not paired."""
-        found = self.result["agreement"] if self.result else None
-        if not found or not found["scores"]:
+        agreement = self.result["agreement"] if self.result else None
+        if not agreement or not agreement["scores"]:
             return []
-        return [_place(name, found["places"][name]) for name in PLACES]
+        return [_place(name, agreement["places"][name]) for name in PLACES]
 
     @property
     def scores(self) -> list[dict[str, Any]]:
         """By intersection over union: precision, recall and F1 against the truth."""
-        found = self.result["agreement"] if self.result else None
+        agreement = self.result["agreement"] if self.result else None
         names = ("precision", "recall", "f1") if self.truth == "A" else ("recall", "precision", "f1")
         return [
-            {"iou": f"{each['iou']:g}", "values": [_hundredths(each[name]) for name in names]}  # type: ignore[literal-required]
-            for each in (found["scores"] if found else [])
+            {"iou": f"{score['iou']:g}", "values": [_hundredths(score[name]) for name in names]}  # type: ignore[literal-required]
+            for score in (agreement["scores"] if agreement else [])
         ]
 
     @property
     def truth(self) -> str:
         """The side that a person or another tool outlined, where it is one of both; else the first one."""
-        first, second = (isinstance(each, Job) and by_hand(each) for each in (self.row.first, self.row.second))
+        first, second = (isinstance(side, Job) and by_hand(side) for side in (self.row.first, self.row.second))
         return "B" if second and not first else "A"
 
     @property
     def pixels(self) -> str:
         """The share of the pixels on which both agree."""
-        found = self.result["agreement"] if self.result else None
-        return per_cent(found["pixels"]) if found else ""
+        agreement = self.result["agreement"] if self.result else None
+        return per_cent(agreement["pixels"]) if agreement else ""
 
     @property
     def p(self) -> str:
-        found = self.result["distance"] if self.result else None
-        if not found or found["p"] is None:
+        distance = self.result["distance"] if self.result else None
+        if not distance or distance["p"] is None:
             return ""
-        return chance_words(found["p"])
+        return chance_words(distance["p"])
 
     @property
     def distance(self) -> str:
-        found = self.result["distance"] if self.result else None
-        return f"{found['distance']:.2f}" if found else ""
+        distance = self.result["distance"] if self.result else None
+        return f"{distance['distance']:.2f}" if distance else ""
 
     @property
     def operators(self) -> Operators | None:
         """Offered of two outlinings by hand of one image with a budget."""
-        jobs = [each for each in (self.row.first, self.row.second) if isinstance(each, Job) and by_hand(each)]
+        jobs = [side for side in (self.row.first, self.row.second) if isinstance(side, Job) and by_hand(side)]
         if not self.result or self.result["how"] != "paired" or len(jobs) < 2 or not self.b.budget:
             return None
-        medians = [each.summary["statistics"]["median"] for each in jobs]
+        medians = [job.summary["statistics"]["median"] for job in jobs]
         if None in medians:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
-        who = [", ".join(authors(each)) for each in jobs]
+        who = [", ".join(authors(job)) for job in jobs]
         people = "" if not all(who) else f"{who[0]} and {who[1]}" if who[0] != who[1] else f"{who[0]}, twice"
         return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", people)
 
@@ -223,29 +229,32 @@ def authors(job: Job) -> list[str]:
 
 
 def _main(result: ChartedSummary) -> dict[Any, Entry]:
-    every = [*result.counts[:2], *(each for each in result.sizes if not each.text), *result.quantities]
-    return {each.name: each for each in every}
+    every = [*result.counts[:2], *(entry for entry in result.sizes if not entry.text), *result.quantities]
+    return {entry.name: entry for entry in every}
 
 
 def _differences(
-    before: Mapping[Any, Entry], after: Mapping[Any, Entry], stored: Mapping[str, Limits], independent: bool = False
+    before: Mapping[Any, Entry],
+    after: Mapping[Any, Entry],
+    stored_limits: Mapping[str, Limits],
+    independent: bool = False,
 ) -> Iterator[Difference]:
-    """The numbers that both results have. stored: known intervals of differences by name, in the unit of the files.
+    """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
     independent: other intervals of differences are computed from the intervals of both numbers."""
-    for key, each in after.items():
+    for key, entry in after.items():
         other = before.get(key)
-        if other is None or each.text or other.text:
+        if other is None or entry.text or other.text:
             continue
-        one, two = other.number, each.number
+        one, two = other.number, entry.number
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
         if one.unit != two.unit:
             continue
-        known = stored.get(each.name)
-        limits = (micrometres(known) if two.unit == "µm" else known) or (
+        interval = stored_limits.get(entry.name)
+        limits = (micrometres(interval) if two.unit == "µm" else interval) or (
             of_difference(one, two) if independent else None
         )
-        yield _difference(replace(other, number=one), replace(each, number=two), limits)
+        yield _difference(replace(other, number=one), replace(entry, number=two), limits)
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:
@@ -264,8 +273,8 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
 
 def _ends(entry: Entry, limits: Limits) -> str:
     """Such as "−12 to +5"."""
-    signs = ("−" if each < 0 else "+" if each > 0 else "" for each in limits)
-    return " to ".join(f"{sign}{entry.write(abs(each))}" for sign, each in zip(signs, limits, strict=True))
+    signs = ("−" if bound < 0 else "+" if bound > 0 else "" for bound in limits)
+    return " to ".join(f"{sign}{entry.write(abs(limit))}" for sign, limit in zip(signs, limits, strict=True))
 
 
 def _place(name: Place, objects: Mapping[str, list[int]]) -> PlaceRow:

@@ -40,7 +40,7 @@ class DatasetPage:
         self.dataset, self.said = dataset, dict(dataset.summary)
         self.task = tasks.find(dataset.task)
         prefetch_related_objects([dataset], IMAGES)
-        self.images = [ImageLine(each, self._facts(each), _part(each)) for each in dataset.images.all()]
+        self.images = [ImageLine(image, self._facts(image), _part(image)) for image in dataset.images.all()]
 
     @property
     def active(self) -> bool:
@@ -66,7 +66,7 @@ class DatasetPage:
         return self._findings(False)
 
     def _findings(self, error: bool) -> list[str]:
-        return [each["sentence"] for each in self.said.get("findings", []) if each["error"] == error]
+        return [finding["sentence"] for finding in self.said.get("findings", []) if finding["error"] == error]
 
     @property
     def notes(self) -> list[dict[str, str]]:
@@ -80,11 +80,11 @@ class DatasetPage:
     @property
     def shares(self) -> list[tuple[str, str]]:
         """Of classes, the mean share of each."""
-        known = [line.image.summary["shares"] for line in self.images if "shares" in line.image.summary]
-        if not known:
+        shares = [line.image.summary["shares"] for line in self.images if "shares" in line.image.summary]
+        if not shares:
             return []
         return [
-            (name, f"{100 * sum(each.get(name, 0) for each in known) / len(known):.1f} %")
+            (name, f"{100 * sum(of_image.get(name, 0) for of_image in shares) / len(shares):.1f} %")
             for name in self.dataset.class_names
         ]
 

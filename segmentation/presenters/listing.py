@@ -59,20 +59,20 @@ class Card:
 def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None) -> list[Card]:
     """The cards of jobs and samples, each by its kind and id, in this order. older: earlier versions by micrograph."""
     entries = list(entries)
-    ids = {kind: [pk for each, pk in entries if each == kind] for kind in ("job", "sample")}
+    ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
     related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata", "settings")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
-    first = {pk: each.pooled.get("of", [])[:STACKED] for pk, each in samples.items()}
+    first = {pk: sample.pooled.get("of", [])[:STACKED] for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
     states = _states(samples)
-    made = {
+    by_key = {
         pk: _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id]) for pk, job in jobs.items()
     }
-    made |= {
+    by_key |= {
         pk: _of_sample(sample, [pictures[of] for of in first[pk] if of in pictures], states.get(pk, {}))
         for pk, sample in samples.items()
     }
-    return [made[pk] for _, pk in entries if pk in made]
+    return [by_key[pk] for _, pk in entries if pk in by_key]
 
 
 def _states(samples: Collection[Any]) -> dict[Any, dict[str, int]]:
@@ -93,7 +93,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         pk=job.pk,
         name=job.micrograph.name,
         address=reverse("job", args=[job.pk]),
-        pictures=[each for each in (picture or preview,) if each],
+        pictures=[shown_picture for shown_picture in (picture or preview,) if shown_picture],
         mark=job.state,
         state=capital(job.get_state_display()),
         active=not job.is_finished,
@@ -134,13 +134,13 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
     )
 
 
-def _bars(stored: dict[str, Any]) -> str:
-    return bars(_counts(stored))
+def _bars(summary: dict[str, Any]) -> str:
+    return bars(_counts(summary))
 
 
-def _counts(stored: dict[str, Any]) -> list[int]:
+def _counts(summary: dict[str, Any]) -> list[int]:
     """The histogram of all images together."""
-    counts = (stored.get("histogram") or {}).get("counts") or []
+    counts = (summary.get("histogram") or {}).get("counts") or []
     return [sum(column) for column in zip(*counts, strict=True)]
 
 
@@ -149,8 +149,8 @@ def curves(sides: Sequence[Job | Sample]) -> Lines | None:
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
     series, kinds = [], set()
     for side in sides:
-        stored = summary_of(side)
-        counts, edges = _counts(stored), (stored.get("histogram") or {}).get("edges", [])
+        summary = summary_of(side)
+        counts, edges = _counts(summary), (summary.get("histogram") or {}).get("edges", [])
         heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
         top = max(heights, default=0.0)
         series.append(polygon(edges, [height / top for height in heights]) if top else [])
@@ -159,5 +159,5 @@ def curves(sides: Sequence[Job | Sample]) -> Lines | None:
     if len(kinds) > 1:
         raise Refused(UNLIKE, 422)
     size, unit = next(iter(kinds), ("min_feret", "nm"))
-    made = Lines.of(series, f"{known_column(size).title}, {unit}", "", from_zero=True)
-    return made and replace(made, words="The size distributions of the results below, over each other.")
+    lines = Lines.of(series, f"{known_column(size).title}, {unit}", "", from_zero=True)
+    return lines and replace(lines, words="The size distributions of the results below, over each other.")

@@ -28,14 +28,14 @@ class Progress:
     def of(cls, sample: Sample) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
         arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        left = sample.members.filter(state__in=Job.UNFINISHED)
+        unfinished = sample.members.filter(state__in=Job.UNFINISHED)
         return cls(
             sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
             counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
             sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
-            tuple(left.filter(state=Job.State.RUNNING).select_related("micrograph").defer("summary")),
-            _seconds(left),
+            tuple(unfinished.filter(state=Job.State.RUNNING).select_related("micrograph").defer("summary")),
+            _seconds(unfinished),
             arriving,
         )
 
@@ -51,10 +51,10 @@ class Progress:
     @property
     def line(self) -> str:
         """How many are done, and how long the rest takes."""
-        said = f"{self.done} of {self.total} images done"
-        said += f", {self.failed} without a result" if self.failed else ""
-        said += f", {self.arriving} still to be read" if self.arriving else ""
-        return said + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
+        text = f"{self.done} of {self.total} images done"
+        text += f", {self.failed} without a result" if self.failed else ""
+        text += f", {self.arriving} still to be read" if self.arriving else ""
+        return text + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property
     def doing(self) -> list[str]:
@@ -62,14 +62,14 @@ class Progress:
         return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
 
 
-def _seconds(left: QuerySet) -> float | None:
+def _seconds(unfinished: QuerySet) -> float | None:
     pace = recent_pace()
-    rows = left.values_list("micrograph__width", "micrograph__height", "state", "ends")
-    each = [
+    rows = unfinished.values_list("micrograph__width", "micrograph__height", "state", "ends")
+    by_kind = [
         max((ends - timezone.now()).total_seconds(), 0.0)
         if ends and state == Job.State.RUNNING
         else pace.seconds(width * height / 1e6)
         for width, height, state, ends in rows
     ]
-    known = [seconds for seconds in each if seconds is not None]
-    return sum(known) / settings.DEEPSEGM_CONCURRENCY if known else None
+    known_seconds = [seconds for seconds in by_kind if seconds is not None]
+    return sum(known_seconds) / settings.DEEPSEGM_CONCURRENCY if known_seconds else None

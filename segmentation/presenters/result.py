@@ -16,6 +16,7 @@ from ..core.measure.filters import BY_OTHERS, LEAST_CONFIDENCE, Reason
 from ..core.measure.fitting import LEAST
 from ..core.measure.quantities import OF, Quantity, Value, column, significant
 from ..core.measure.results import Statistics
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
@@ -100,7 +101,7 @@ class Result(ChartedSummary):
     @property
     def refused(self) -> bool:
         """Whether no number is given because the image is of another kind."""
-        return bool(self.summary["refused"]) or any(each.reason == Reason.UNLIKE for each in self.set_aside)
+        return bool(self.summary["refused"]) or any(line.reason == Reason.UNLIKE for line in self.set_aside)
 
     @property
     def wants_proposals(self) -> bool:
@@ -122,9 +123,9 @@ class Result(ChartedSummary):
     def began_with(self) -> Change | None:
         """The model that a user's own began with, where the image is unlike the user's."""
         other = self.used.get("unlike_own", {}).get("began_with")
-        found = next((card for card in cards.available() if card.name == other), None)
+        other_card = next((card for card in cards.available() if card.name == other), None)
         why = "Another model may fit better."
-        return Change(f"analyse with {found.title}", "model", found.name, why) if found else None
+        return Change(f"analyse with {other_card.title}", "model", other_card.name, why) if other_card else None
 
     @property
     def all_the_same(self) -> Change:
@@ -148,12 +149,12 @@ class Result(ChartedSummary):
         """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        aside = [each for each in self.set_aside if each.reason in COUNTED_AGAIN][:1]
+        aside = [line for line in self.set_aside if line.reason in COUNTED_AGAIN][:1]
         return [
-            *(each for each in self.warnings if each.doubt),
+            *(warning for warning in self.warnings if warning.doubt),
             *filter(None, (self.other_polarity, self.began_with)),
-            *(Flag(f"{each.count} left out: {each.reason}.", reason=each.reason) for each in aside),
-            *(each for each in self.warnings if not each.doubt),
+            *(Flag(f"{line.count} left out: {line.reason}.", reason=line.reason) for line in aside),
+            *(warning for warning in self.warnings if not warning.doubt),
         ]
 
     @property
@@ -184,7 +185,7 @@ class Result(ChartedSummary):
     @property
     def figure_panels(self) -> list[tuple[str, str]]:
         """Letter and title of each panel of the figure."""
-        titles = {each.panel: each.title for each in exports.listed("image", self.task).values() if each.panel}
+        titles = {export.panel: export.title for export in exports.listed("image", self.task).values() if export.panel}
         names = (titles[name].removeprefix("Panel: ").removesuffix(", PNG") for name in self.task.panels)
         return list(zip("ABCD", names, strict=True))
 
@@ -199,7 +200,7 @@ class Result(ChartedSummary):
     @property
     def calibration_detail(self) -> str:
         """How the scale was found; what was read stands beside its picture."""
-        return "" if self.calibration.source in ("read", "data bar") else self.calibration.detail
+        return "" if self.calibration.source in (Source.READ, Source.DATA_BAR) else self.calibration.detail
 
     @property
     def doubt_line(self) -> str:
@@ -208,15 +209,15 @@ class Result(ChartedSummary):
     @property
     def warnings(self) -> list[Flag]:
         """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
-        every = [each for each in from_json(self.summary) if each.text != NO_SCALE]
+        every = [flag for flag in from_json(self.summary) if flag.text != NO_SCALE]
         heading = f"No {self.task.things} were found. "
-        return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
+        return [replace(flag, text=flag.text.removeprefix(heading)) for flag in every] if self.nothing else every
 
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        shown = self.task.semantic and not self.statistics
-        return class_rows(self.stored_quantities) if shown else []
+        has_classes = self.task.semantic and not self.statistics
+        return class_rows(self.stored_quantities) if has_classes else []
 
     @property
     def own_size(self) -> Quantity | None:
@@ -238,21 +239,21 @@ class Result(ChartedSummary):
         """Every state that something in this result has, kept ones first."""
         if not self.statistics or not self.screened:
             return []
-        kept = Chip("", "Counted", self.kept, "Counted in every number of this page.")
-        others = (Chip(each.reason, capital(each.reason), each.count, each.definition) for each in self.set_aside)
-        return [kept, *others]
+        counted = Chip("", "Counted", self.kept, "Counted in every number of this page.")
+        others = (Chip(line.reason, capital(line.reason), line.count, line.definition) for line in self.set_aside)
+        return [counted, *others]
 
     @property
     def aside(self) -> list[AsideLine]:
         """How many were set aside, by reason. A button that changes several of them stands beside the last one."""
-        changes = {each.reason: COUNTED_AGAIN[each.reason] for each in self.set_aside if each.reason in COUNTED_AGAIN}
-        known, every = {each.name for each in settings_of_task(self.task)}, list(changes.values())
-        last = {change: reason for reason, change in changes.items() if change.setting in known}
+        changes = {line.reason: COUNTED_AGAIN[line.reason] for line in self.set_aside if line.reason in COUNTED_AGAIN}
+        setting_names, every = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())
+        last = {change: reason for reason, change in changes.items() if change.setting in setting_names}
         buttons = {
             reason: replace(change, words={1: change.words, 2: "count both"}.get(every.count(change), "count all"))
             for change, reason in last.items()
         }
-        return [AsideLine(**vars(each), change=buttons.get(each.reason)) for each in self.set_aside]
+        return [AsideLine(**vars(line), change=buttons.get(line.reason)) for line in self.set_aside]
 
     @property
     def confidence_line(self) -> str:
@@ -304,7 +305,10 @@ class Result(ChartedSummary):
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", named),
             ("Their file" if used.get("imported") else "Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
-            *((each.title, self._used(each, value)) for each, value in shown_settings(self.job.get_settings())),
+            *(
+                (setting.title, self._used(setting, value))
+                for setting, value in shown_settings(self.job.get_settings())
+            ),
             ("Computing time", _seconds(self.summary["timings"], self.summary["reused"])),
         ]
 
@@ -321,19 +325,19 @@ class Result(ChartedSummary):
 def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
     """The numbers of each class, in the order of the classes."""
     figures: dict[str, dict[str, Entry]] = {}
-    for each in answers(quantities, every=True):
-        figure, _, name = each.name.partition(OF)
+    for quantity in answers(quantities, every=True):
+        figure, _, name = quantity.name.partition(OF)
         if name:
-            figures.setdefault(figure, {})[name] = replace(each, term=known_number(figure).title)
+            figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
     names = list(max(figures.values(), key=len, default=[]))
-    shared = [each for each in figures.values() if len(each) == len(names)]
-    rest = [each for each in figures.values() if len(each) < len(names)]
+    shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
+    rest = [by_class for by_class in figures.values() if len(by_class) < len(names)]
     return [
         ClassRow(
             name,
             f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
-            [each[name] for each in shared],
-            [each[name] for each in rest if name in each and each[name].number.value is not None],
+            [by_class[name] for by_class in shared],
+            [by_class[name] for by_class in rest if name in by_class and by_class[name].number.value is not None],
         )
         for i, name in enumerate(names)
     ]
@@ -342,9 +346,9 @@ def class_rows(quantities: Mapping[str, Value]) -> list[ClassRow]:
 def shown_settings(settings: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
     """The settings to list; empty texts are left out, and settings that the page shows elsewhere."""
     task, values = find(settings.task), settings.as_dict()
-    for each in settings_of_task(task):
-        if each.name not in HIDDEN_SETTINGS | task.ignores and values[each.name] != "":
-            yield each, values[each.name]
+    for setting in settings_of_task(task):
+        if setting.name not in HIDDEN_SETTINGS | task.ignores and values[setting.name] != "":
+            yield setting, values[setting.name]
 
 
 def warning_of(job: Job) -> str:
@@ -354,13 +358,13 @@ def warning_of(job: Job) -> str:
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
     """The size distribution of a stored result."""
-    stored = summary.get("statistics")
-    return Statistics.from_dict(stored) if stored else None
+    statistics = summary.get("statistics")
+    return Statistics.from_dict(statistics) if statistics else None
 
 
 def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
     """The quantities of a stored result, in the order of its kind of analysis."""
-    return {name: Value(**each) for name, each in quantities_of(dict(summary)).items()}
+    return {name: Value(**fields) for name, fields in quantities_of(dict(summary)).items()}
 
 
 def main_number(summary: dict[str, Any]) -> str:
@@ -370,8 +374,8 @@ def main_number(summary: dict[str, Any]) -> str:
 
 def headline(numbers: Summary) -> str:
     """The median size, or without sizes the first known number, "" without any."""
-    known = [numbers.by_number("median")] if numbers.kept else numbers.quantities
-    first = next((each for each in known if each.number.value is not None), None)
+    numbers_known = [numbers.by_number("median")] if numbers.kept else numbers.quantities
+    first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
 

@@ -144,7 +144,7 @@ class PooledResult(ChartedSummary):
 
     def headline_quantities(self, quantities: Mapping[str, Value]) -> list[Entry]:
         """The main numbers of all images or of one, by which images are compared, in the units of all together."""
-        long = {each.name for each in answers(self.stored_quantities, every=True) if "µm" in each.number.unit}
+        long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
         return [
             Entry.of(name, in_micrometres(quantities[name]) if name in long else quantities[name])
             for name in self.headline_names
@@ -154,8 +154,8 @@ class PooledResult(ChartedSummary):
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        shown = self.task.semantic and bool(self.quantities)
-        return class_rows(self.stored_quantities) if shown else []
+        has_classes = self.task.semantic and bool(self.quantities)
+        return class_rows(self.stored_quantities) if has_classes else []
 
     @property
     def images_pooled(self) -> int:
@@ -191,7 +191,7 @@ class PooledResult(ChartedSummary):
     @property
     def sizes(self) -> list[Entry]:
         """Without the fit, of which the details tell."""
-        return [each for each in super().sizes if each.name != "fit"]
+        return [entry for entry in super().sizes if entry.name != "fit"]
 
     @property
     def notices(self) -> list[Flag]:
@@ -213,23 +213,27 @@ class PooledResult(ChartedSummary):
         return [
             ("Kind of analysis", self.task.title),
             ("Model", title_of(settings.segmentation.model)),
-            *((each.title, each.says(value)) for each, value in shown_settings(settings) if each.name not in unused),
+            *(
+                (setting.title, setting.says(value))
+                for setting, value in shown_settings(settings)
+                if setting.name not in unused
+            ),
         ]
 
     @property
     def histogram(self) -> str:
         """From where to where the axis of the small multiples goes, "" without any."""
-        if not (found := self.stored.get("histogram")):
+        if not (histogram := self.stored.get("histogram")):
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
-        low, high = (_length(found["edges"][end], stored_unit, self.unit).words for end in (0, -1))
+        low, high = (_length(histogram["edges"][end], stored_unit, self.unit).words for end in (0, -1))
         return f"{low} to {high}"
 
     @property
     def scale_line(self) -> str:
         """The calibration of the pooled images."""
-        found = self.stored.get("calibration") or {}
-        low, high = found.get("low"), found.get("high")
+        calibration = self.stored.get("calibration") or {}
+        low, high = calibration.get("low"), calibration.get("high")
         return scale_range(low, high) if low is not None or self.answered else ""
 
     @cached_property
@@ -250,28 +254,34 @@ class PooledResult(ChartedSummary):
         ]
         rows = self._with_others(rows)
         if self.headline_names:
-            own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
-            rows = [replace(row, numbers=self._headline_of(own.get(row.job.pk) or {})) for row in rows if row.job]
+            quantities_by_job = dict(
+                Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities")
+            )
+            rows = [
+                replace(row, numbers=self._headline_of(quantities_by_job.get(row.job.pk) or {}))
+                for row in rows
+                if row.job
+            ]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
-    def _headline_of(self, stored: dict[str, Any]) -> list[Entry]:
-        order = [name for name in self.headline_names if name in stored]
-        return self.headline_quantities(values_of({"order": order, "quantities": stored}))
+    def _headline_of(self, quantities: dict[str, Any]) -> list[Entry]:
+        order = [name for name in self.headline_names if name in quantities]
+        return self.headline_quantities(values_of({"order": order, "quantities": quantities}))
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
         """The rows, each with the newest other result of its image that differs in whether people made it."""
         images = {row.job.micrograph_id for row in rows if row.job}
-        own = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
-        every = Job.objects.filter(own, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
+        own_results = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
+        every = Job.objects.filter(own_results, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
         by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
         results = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
         kind = self.sample.settings["task"]
-        by_hand = {each["pk"]: any(str(each[name] or 0) not in NOBODY for name in by_people) for each in results}
+        by_hand = {result["pk"]: any(str(result[name] or 0) not in NOBODY for name in by_people) for result in results}
         others = {
-            (each["micrograph"], by_hand[each["pk"]]): each["pk"]
-            for each in results
-            if not each["sample"] and each["settings__task"] == kind
+            (result["micrograph"], by_hand[result["pk"]]): result["pk"]
+            for result in results
+            if not result["sample"] and result["settings__task"] == kind
         }
         return [
             replace(
@@ -309,19 +319,19 @@ def _state(job: Job) -> str:
 def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageRow:
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
-    known = (job, job.micrograph.name, picture, job.state, _state(job))
+    fields = (job, job.micrograph.name, picture, job.state, _state(job))
     if job.state != Job.State.DONE:
-        return ImageRow(*known, job.error if job.state == Job.State.FAILED else "")
+        return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         n, median, own_unit = other or (None, None, unit)
         words = ("" if n is None else str(n), "" if median is None else _length(median, own_unit or unit, unit).words)
-        return ImageRow(*known, PENDING if job.included else EXCLUDED, *words)
+        return ImageRow(*fields, PENDING if job.included else EXCLUDED, *words)
     row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
     stored_unit = "px" if row.get("excluded") or unit == "px" else "nm"
     median = _length(row.get("median"), stored_unit, unit, row.get("low"), row.get("high"))
     return ImageRow(
-        *known,
+        *fields,
         why,
         str(row.get("n", "")),
         f"{median.value} {median.unit}" if median.unit else "",
@@ -332,10 +342,10 @@ def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageR
     )
 
 
-def _length(value: float | None, unit: str, wanted: str, low: float | None = None, high: float | None = None) -> Entry:
+def _length(value: float | None, unit: str, target: str, low: float | None = None, high: float | None = None) -> Entry:
     """A length in `unit` as it stands beside the pooled ones, in their unit."""
     length = Value(value, low, high, unit)
-    return Entry("median", "", in_micrometres(length) if wanted == "µm" else length)
+    return Entry("median", "", in_micrometres(length) if target == "µm" else length)
 
 
 def bars(counts: list[int]) -> str:

@@ -28,11 +28,11 @@ def status_of(job: Job) -> Status:
         return Status("Reading the image", "We first read its size and scale.")
     if job.state == Job.State.QUEUED:
         position = job.position()
-        place = "next in the queue" if position in (None, 1) else f"number {position} in the queue"
-        return Status("Waiting for its turn", _line(place, job))
+        position_words = "next in the queue" if position in (None, 1) else f"number {position} in the queue"
+        return Status("Waiting for its turn", _line(position_words, job))
     if job.state == Job.State.RUNNING:
-        done = round(100 * job.progress)
-        return Status(capital(job.stage or "starting"), _line(f"{done} % done", job), done)
+        per_cent = round(100 * job.progress)
+        return Status(capital(job.stage or "starting"), _line(f"{per_cent} % done", job), per_cent)
     if job.state == Job.State.FAILED:
         return Status("The analysis failed", job.error)
     if job.state == Job.State.CANCELLED:

@@ -149,15 +149,17 @@ class TrainingView:
     def loss_chart(self) -> Lines | None:
         """The loss of the training that ran last: on what is learnt from and on held-out images."""
         last = self._last_split
-        points = [each for each in self._curve if each["split"] == last]
-        series = [[(each["step"], each[name]) for each in points] for name in ("loss", "validation_loss")]
+        points = [point for point in self._curve if point["split"] == last]
+        series = [[(point["step"], point[name]) for point in points] for name in ("loss", "validation_loss")]
         return Lines.of(series, "Loss", "steps")
 
     @property
     def score_chart(self) -> Lines | None:
         """The score on held-out images of every training with such images."""
-        splits = sorted({each["split"] for each in self._curve if each["split"] != FINAL})
-        series = [[(each["step"], each["score"]) for each in self._curve if each["split"] == split] for split in splits]
+        splits = sorted({point["split"] for point in self._curve if point["split"] != FINAL})
+        series = [
+            [(point["step"], point["score"]) for point in self._curve if point["split"] == split] for split in splits
+        ]
         return Lines.of(series, "Score on held-out images", "steps")
 
     @property
@@ -177,32 +179,32 @@ class TrainingView:
     @property
     def learning_line(self) -> str:
         """Whether more images are worth the time, by the last step of the learning curve."""
-        known = [step for step in self.summary.get("learning_curve", []) if step["error"] is not None]
-        steps = sorted(known, key=lambda step: step["images"])
+        measured = [step for step in self.summary.get("learning_curve", []) if step["error"] is not None]
+        steps = sorted(measured, key=lambda step: step["images"])
         if len(steps) < 2:
             return ""
         before, last = steps[-2], steps[-1]
         fell, more = before["error"] - last["error"], last["images"] - before["images"]
-        said = f"With {_count(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
+        text = f"With {_count(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
         added = f"The last {_count(more, 'image')}"
         if fell > WORTH * before["error"]:
             return (
-                f"{said} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
+                f"{text} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
             )
-        return f"{said} {added} made it no better. More images like these will probably help little."
+        return f"{text} {added} made it no better. More images like these will probably help little."
 
     @property
     def pairs(self) -> list[Pair]:
         """Held-out images as they were and as they are now."""
         by_image: dict[tuple[int, str], list[Any]] = {}
-        for each in self.summary.get("pictures", []):
-            by_image.setdefault((each["split"], each["image"]), []).append(each)
-        found = []
+        for picture in self.summary.get("pictures", []):
+            by_image.setdefault((picture["split"], picture["image"]), []).append(picture)
+        pairs = []
         for (_, image), pictures in by_image.items():
-            first, last = (pick(pictures, key=lambda each: each["step"]) for pick in (min, max))
+            first, last = (pick(pictures, key=lambda picture: picture["step"]) for pick in (min, max))
             now = self._file(last["file"]) if last is not first else ""
-            found.append(Pair(image, self._file(first["file"]), now, last["step"]))
-        return found
+            pairs.append(Pair(image, self._file(first["file"]), now, last["step"]))
+        return pairs
 
     @property
     def sentence(self) -> str:
@@ -218,18 +220,18 @@ class TrainingView:
 
     @property
     def table(self) -> list[Row]:
-        return [_row(each) for each in self.summary.get("table", [])]
+        return [_row(line) for line in self.summary.get("table", [])]
 
     @property
     def has_intervals(self) -> bool:
-        return any(each["before_interval"] or each["after_interval"] for each in self.summary.get("table", []))
+        return any(line["before_interval"] or line["after_interval"] for line in self.summary.get("table", []))
 
     @property
     def images(self) -> list[ImageRow]:
         """Held-out images: what got worse first, then what got better."""
         order = {"worse": 0, "better": 1}
-        rows = sorted(self.summary.get("images", []), key=lambda each: order.get(each["verdict"], 2))
-        return [self._image(each) for each in rows]
+        rows = sorted(self.summary.get("images", []), key=lambda image: order.get(image["verdict"], 2))
+        return [self._image(row) for row in rows]
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -238,11 +240,11 @@ class TrainingView:
 
     @property
     def forgetting(self) -> list[Row]:
-        return [_kept(each) for each in self.summary.get("forgetting", [])]
+        return [_kept(line) for line in self.summary.get("forgetting", [])]
 
     @cached_property
     def _titles(self) -> dict[str, tuple[str, str]]:
-        return {each["name"]: _named(each) for each in self.summary.get("table", [])}
+        return {line["name"]: _named(line) for line in self.summary.get("table", [])}
 
     @property
     def _plan(self) -> Mapping[str, Any]:
@@ -279,9 +281,11 @@ def status_of(training: Training) -> Status:
         turn = f"{_count(ahead, 'training')} before it" if ahead else "next in the queue"
         return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
     if training.state == Training.State.RUNNING:
-        done = round(100 * training.progress)
-        left = f", {about(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
-        return Status(capital(training.stage or "starting"), f"{done} % done{left}. You may close this page.", done)
+        per_cent = round(100 * training.progress)
+        time_note = f", {about(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
+        return Status(
+            capital(training.stage or "starting"), f"{per_cent} % done{time_note}. You may close this page.", per_cent
+        )
     if training.state == Training.State.FAILED:
         return Status("The training failed", training.error)
     if training.state == Training.State.CANCELLED:
@@ -331,11 +335,11 @@ def _named(change: Change) -> tuple[str, str]:
     return (title, unit) if title and unit in PARTS else (change["title"], change["unit"])
 
 
-def _kept(kept: Kept) -> Row:
-    lost = kept["before"] - kept["after"]
+def _kept(line: Kept) -> Row:
+    lost = line["before"] - line["after"]
     verdict = "same" if abs(lost) <= STAYS_WITHIN else "worse" if lost > 0 else "better"
-    title = f"{kept['data']} ({_count(kept['images'], 'image')}), {kept['figure']}"
-    return Row(title, _value(kept["before"], ""), _value(kept["after"], ""), verdict, VERDICTS[verdict])
+    title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
+    return Row(title, _value(line["before"], ""), _value(line["after"], ""), verdict, VERDICTS[verdict])
 
 
 def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:

@@ -52,5 +52,13 @@ from .results.samples import (
 )
 from .results.segmentations import keep_segmentation
 from .results.signing import broken_signatures, sign_job
-from .results.uploads import Note, delete_upload, discard_unused, example_upload, is_archive, receive_upload
+from .results.uploads import (
+    Note,
+    delete_upload,
+    discard_unused,
+    example_upload,
+    is_archive,
+    preview_outlines,
+    receive_upload,
+)
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

@@ -31,11 +31,11 @@ def filed(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion
 
 
 @register.simple_tag
-def calibration_warnings(micrograph: Micrograph, job: Job | str = "", said: Any = ()) -> list[str]:
+def calibration_warnings(micrograph: Micrograph, job: Job | str = "", warnings: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, except sentences that the page already has."""
-    found = disagreements(micrograph, used_calibration(job) if job else None)
-    known = {str(each) for each in said or ()}
-    return [sentence for sentence in found if sentence not in known]
+    sentences = disagreements(micrograph, used_calibration(job) if job else None)
+    texts = {str(warning) for warning in warnings or ()}
+    return [sentence for sentence in sentences if sentence not in texts]
 
 
 @register.simple_tag
@@ -44,7 +44,7 @@ def ruler_box(micrograph: Micrograph) -> str:
     box = calibration.box_of(micrograph)
     if box is None and micrograph.data_bar is not None:
         box = (0, micrograph.data_bar, micrograph.width, micrograph.height)
-    return " ".join(f"{each:g}" for each in box or ())
+    return " ".join(f"{edge:g}" for edge in box or ())
 
 
 @register.simple_tag(takes_context=True)

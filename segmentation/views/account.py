@@ -42,15 +42,19 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def make_token(request: HttpRequest) -> HttpResponse:
     """Make a token and show it, this once."""
-    said = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
+    fields = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
 
     def make(**who: Any) -> str:
-        days = None if said["days"] == NEVER else next((each for each in tokens.DAYS if str(each) == said["days"]), 0)
+        days = (
+            None
+            if fields["days"] == NEVER
+            else next((days_offered for days_offered in tokens.DAYS if str(days_offered) == fields["days"]), 0)
+        )
         if days == 0:
             raise Refused("Choose when the token expires.")
-        return tokens.create_token(name=said["name"], days=days, read_only=said["read_only"] == "on", **who)[1]
+        return tokens.create_token(name=fields["name"], days=days, read_only=fields["read_only"] == "on", **who)[1]
 
-    return _make(request, make, "token", said)
+    return _make(request, make, "token", fields)
 
 
 @POSTS
@@ -74,17 +78,17 @@ def make_webhook(request: HttpRequest) -> HttpResponse:
 @POSTS
 @login_required
 @never_cache
-def _make(request: HttpRequest, make: Callable[..., Any], what: str, said: Any) -> HttpResponse:
+def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any) -> HttpResponse:
     """Make what a form asks for. The form sent again makes no second one; refused, it shows what was `said`."""
     if request.method != "POST":
         return _back()
     try:
-        made = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
+        row = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
     except IntegrityError:
         return _back()
     except Refused as refusal:
-        return _page(request, status=refusal.status, **{what: said, f"{what}_error": refusal.sentence})
-    return _page(request, **{f"new_{what}": made})
+        return _page(request, status=refusal.status, **{what: fields, f"{what}_error": refusal.sentence})
+    return _page(request, **{f"new_{what}": row})
 
 
 @POSTS
@@ -124,8 +128,8 @@ def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     return ask_to_delete(request, "Delete this webhook?", sentence, back=reverse("account"))
 
 
-def _back(place: str = "") -> HttpResponse:
-    return see_other(reverse("account") + (f"#{place}" if place else ""))
+def _back(fragment: str = "") -> HttpResponse:
+    return see_other(reverse("account") + (f"#{fragment}" if fragment else ""))
 
 
 def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpResponse:
@@ -136,8 +140,10 @@ def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpRespo
         "second_factor": second_factor.is_on(),
         "has_factor": is_mfa_enabled(user),
         "limited": second_factor.is_limited(user),
-        "tokens": [{"row": each, "state": _state(each)} for each in user.tokens.all()],
-        "webhooks": [{"row": each, "last": list(each.deliveries.all()[:SHOWN])} for each in user.webhooks.all()],
+        "tokens": [{"row": token, "state": _state(token)} for token in user.tokens.all()],
+        "webhooks": [
+            {"row": webhook, "last": list(webhook.deliveries.all()[:SHOWN])} for webhook in user.webhooks.all()
+        ],
         "expiries": EXPIRIES,
         "most": {"tokens": tokens.MOST, "webhooks": webhooks.MOST},
         "form": uuid4(),

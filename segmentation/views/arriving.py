@@ -7,13 +7,17 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
 from ..core.micrograph.pairing import pair
+from ..core.typed import SIZE
+from ..forms.settings import SettingsForm, laboratory_of, with_laboratory
+from ..http.access import own, visible_upload
 from ..middleware import sender
 from ..models import Micrograph, shown_name
-from ..services import Note, Refused, is_archive, receive_upload
+from ..services import Note, Refused, is_archive, preview_outlines, receive_upload
 from .upload import card, status_of_refusal, to_uuid
 
 NO_FILE = "No file came with the request; choose it again."
@@ -53,11 +57,11 @@ def cards(request: HttpRequest) -> JsonResponse:
     upload: ids; known: those of images that the page shows already. The card of an archive comes after those of what
     has come out of it, and is not among them any more once that is all. It changes nothing, but asks with many ids.
     """
-    wanted = _ids(request.POST.getlist("upload"))
-    known = set(_ids(request.POST.getlist("known")))
-    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
-    found = {str(pk): _card(request, mine[pk], known) if pk in mine else "" for pk in wanted}
-    return JsonResponse({"cards": found})
+    requested = _ids(request.POST.getlist("upload"))
+    shown_ids = set(_ids(request.POST.getlist("known")))
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(requested)
+    html_by_id = {str(pk): _card(request, mine[pk], shown_ids) if pk in mine else "" for pk in requested}
+    return JsonResponse({"cards": html_by_id})
 
 
 @require_POST
@@ -75,9 +79,28 @@ def pairs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"images": list(pair(names).items())})
 
 
-def _card(request: HttpRequest, micrograph: Micrograph, known: Collection[UUID] = ()) -> str:
+@require_POST
+def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The outlines in the middle of an upload with the settings of the sent form; the page asks until they are there,
+    and again after each change."""
+    micrograph = own(request, visible_upload(request, pk))
+    form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
+    if micrograph.is_archive or not form.is_valid():
+        return HttpResponse(status=204)
+    try:
+        row = preview_outlines(micrograph=micrograph, settings=form.settings())
+    except Refused as refusal:
+        return render(request, "_outlines.html", {"sentence": refusal.sentence}, status=refusal.status)
+    if micrograph.state == Micrograph.State.FAILED or row.state == row.State.FAILED:
+        return render(request, "_outlines.html", {"sentence": row.error})
+    scale = next((each for each in form.chosen if SIZE in each.setting.with_gap), None)
+    context = {"active": not row.is_finished, "task": form.task, "scale": scale, **row.result}
+    return render(request, "_outlines.html", context | ({"typed_in": scale.typed_in(SIZE)} if scale else {}))
+
+
+def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:
     """The card of a micrograph, preceded by those of the images that have come out of it."""
-    images = micrograph.images.exclude(pk__in=known).order_by("created") if micrograph.is_archive else ()
+    images = micrograph.images.exclude(pk__in=shown_ids).order_by("created") if micrograph.is_archive else ()
     parts = [_card(request, image) for image in images]
     if micrograph.state == Micrograph.State.FAILED:
         parts.append(_remark(request, Note(micrograph.name, micrograph.error, 422)))

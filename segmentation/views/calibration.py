@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from PIL import Image
 
-from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
+from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.width import question
@@ -21,7 +21,15 @@ from ..core.report.wording import calibration_words, capital, pixel_size, roundi
 from ..http.access import visible_upload
 from ..http.serving import serve
 from ..models import Job, Micrograph
-from ..services.ground.calibration import calibration_for, disagreements, file_calibration, used_calibration, width_text
+from ..services.ground.calibration import (
+    BAR,
+    StatedScale,
+    calibration_for,
+    disagreements,
+    file_calibration,
+    used_calibration,
+    width_text,
+)
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
 FACTS = {
@@ -76,8 +84,8 @@ def filed(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
 
 
 def _state(read: Calibration, used: Calibration) -> str:
-    if used.source in {"read", "data bar"}:
-        return "read" if used.source == "read" else "used"
+    if used.source in BAR:
+        return "read" if used.source == Source.READ else "used"
     if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
         return "offered"
     apart = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
@@ -100,11 +108,11 @@ def check(request: HttpRequest, pk: UUID) -> JsonResponse:
     """Whether a width that is being typed agrees with file and data bar, for the page's script."""
     micrograph = visible_upload(request, pk)
     try:
-        used = calibration_for(request.GET.get("width", ""), request.GET.get("origin", ""), micrograph)
+        used = calibration_for(StatedScale.of(request.GET), micrograph)
     except ValueError as error:
         return JsonResponse({"error": str(error), "warnings": []})
-    asked = question(request.GET.get("width", "")) if used and used.source == "typed" else ""
-    wide = [f"A width of millimetres is rare in electron microscopy: {asked}"] if asked else []
+    doubt = question(request.GET.get("width", "")) if used and used.source == Source.TYPED else ""
+    wide = [f"A width of millimetres is rare in electron microscopy: {doubt}"] if doubt else []
     return JsonResponse({"error": "", "warnings": [*wide, *disagreements(micrograph, used)]})
 
 
@@ -132,10 +140,10 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
         across, down = picture.width / micrograph.width, picture.height / micrograph.height
         corners = (left * across, top * down, right * across, bottom * down)
         part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
-    made = io.BytesIO()
-    part.save(made, "PNG")
-    made.seek(0)
-    return made
+    png = io.BytesIO()
+    part.save(png, "PNG")
+    png.seek(0)
+    return png
 
 
 def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> tuple[float, float, float, float]:
@@ -152,12 +160,12 @@ def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> 
 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """The scale, instrument and settings from the file, in words; well-known facts first."""
-    own = file_calibration(micrograph)
-    words = (calibration_words(own, detail=False), own.detail) if own else ()
+    file_scale = file_calibration(micrograph)
+    words = (calibration_words(file_scale, detail=False), file_scale.detail) if file_scale else ()
     scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
-    said = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
-    first = [_fact(*FACTS[name], said[name]) for name in FACTS if name in said]
-    others = [_fact(capital(name.replace("_", " ")), "", said[name]) for name in said if name not in FACTS]
+    facts = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
+    first = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
+    others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]
     return [*scale, *first, *others]
 
 

@@ -42,25 +42,27 @@ def compare(request: HttpRequest) -> HttpResponse:
     several results, whose distributions are shown over each other."""
     if several := request.GET.getlist("r"):
         return _overlay(request, [pk for pk in map(to_uuid, several) if pk])
-    known = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
-    if known[0] is None or (known[1] is None and request.GET.get("b")):
+    ids = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
+    if ids[0] is None or (ids[1] is None and request.GET.get("b")):
         return refused(request, Refused(NO_SUCH), reverse("results"))
     try:
-        first = visible(request, found_for(known[0]))
-        if known[1] is None:
+        first = visible(request, found_for(ids[0]))
+        if ids[1] is None:
             return _choose(request, first)
-        second = visible(request, found_for(known[1]))
+        second = visible(request, found_for(ids[1]))
         row = comparison_of(first, second)
     except Refused as refusal:
         return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, _page_of(first))
-    found = ComparedResults(row)
+    results = ComparedResults(row)
     if request.htmx:
         return (
-            render(request, "compare/_status.html", {"found": found}) if found.active else HttpResponseClientRefresh()
+            render(request, "compare/_status.html", {"found": results})
+            if results.active
+            else HttpResponseClientRefresh()
         )
-    sides = [_side(each, letter) for each, letter in ((first, "A"), (second, "B"))]
-    differs = setting_changes(*(AnalysisSettings.from_dict(each.settings) for each in (second, first)))
-    context = {"found": found, "sides": sides, "viewed": all(each["files"] for each in sides), "differs": differs}
+    sides = [_side(side, letter) for side, letter in ((first, "A"), (second, "B"))]
+    differs = setting_changes(*(AnalysisSettings.from_dict(side.settings) for side in (second, first)))
+    context = {"found": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     context["semantic"] = find(first.settings["task"]).semantic
     return render(request, "compare/compare.html", context)
 
@@ -83,30 +85,38 @@ def _page_of(side: Compared) -> str:
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
     """What the page shows of one result; files: of an image, to look at it."""
-    said: dict[str, Any] = {"letter": letter, "name": name_of(side), "page": _page_of(side), "files": None, "row": side}
-    said["warning"] = warning_of_side(side)
+    context: dict[str, Any] = {
+        "letter": letter,
+        "name": name_of(side),
+        "page": _page_of(side),
+        "files": None,
+        "row": side,
+    }
+    context["warning"] = warning_of_side(side)
     if isinstance(side, Job):
         further = ["image.webp"] if side.micrograph.viewer_image else []
         files = files_of(side, "image", side.settings["task"], "artifact", further)["files"]
-        said["files"] = files if "outlines_json" in files else None
-        said["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
-        said["scale"] = calibration_words(used_calibration(side), detail=False)
-        said["corrected"] = side.summary["used"].get("corrected")
-    return said
+        context["files"] = files if "outlines_json" in files else None
+        context["pixel"] = (side.summary.get("calibration") or {}).get("nm_per_pixel")
+        context["scale"] = calibration_words(used_calibration(side), detail=False)
+        context["corrected"] = side.summary["used"].get("corrected")
+    return context
 
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     """What a result can be compared with: other versions of its image, the caller's results of its kind, samples."""
     task, who = first.settings["task"], (request.user, request.visitor)
     mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
-    others = [each for each in mine.order_by("-created", "pk")[:MOST_OFFERED] if each.settings["task"] == task]
-    own = [each.job for each in revisions(first, *who) if each.job.is_done] if isinstance(first, Job) else []
-    same = {each.pk for each in own}
+    others = [job for job in mine.order_by("-created", "pk")[:MOST_OFFERED] if job.settings["task"] == task]
+    versions = (
+        [revision.job for revision in revisions(first, *who) if revision.job.is_done] if isinstance(first, Job) else []
+    )
+    same = {version.pk for version in versions}
     samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
     groups = [
-        ("Other versions of this image", [_choice(each) for each in own if each.pk != first.pk]),
-        ("Samples", [_choice(each) for each in samples[:MOST_OFFERED] if each.settings["task"] == task]),
-        ("Other results", [_choice(each) for each in others if each.pk not in same]),
+        ("Other versions of this image", [_choice(version) for version in versions if version.pk != first.pk]),
+        ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if sample.settings["task"] == task]),
+        ("Other results", [_choice(other) for other in others if other.pk not in same]),
     ]
     if isinstance(first, Sample):
         groups.sort(key=lambda group: group[0] != "Samples")
@@ -117,5 +127,5 @@ def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
 
 def _choice(side: Compared) -> dict[str, Any]:
     number = main_number(side.summary) if isinstance(side, Job) else ""
-    made = f"{side.created:%-d %b %Y, %H:%M}"
-    return {"pk": side.pk, "words": ", ".join(each for each in (name_of(side), number, made) if each)}
+    date = f"{side.created:%-d %b %Y, %H:%M}"
+    return {"pk": side.pk, "words": ", ".join(part for part in (name_of(side), number, date) if part)}

@@ -47,7 +47,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
             services.check_may_train(request.user)
         except Refused as refusal:
             return refused(request, refusal)
-    rows = [(each, tasks.find(each.task).title) for each in every.select_related("owner")]
+    rows = [(dataset, tasks.find(dataset.task).title) for dataset in every.select_related("owner")]
     context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
     return render(request, "datasets/list.html", context)
 
@@ -59,25 +59,25 @@ def _new(request: HttpRequest) -> HttpResponse:
         if form.errors:
             raise Refused(UNNAMED, 422)
         described = form.described()
-        made = services.create_dataset(
+        dataset = services.create_dataset(
             user=request.user, task=form.cleaned_data["task"], class_names=form.classes(), **described
         )
     except Refused as refusal:
         return refused(request, refusal, reverse("datasets"))
-    return see_other(_address(made))
+    return see_other(_address(dataset))
 
 
 @require_safe
 @never_cache
 def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One dataset: what it holds, what the check says, its images."""
-    found = visible(request, pk)
+    row = visible(request, pk)
     context = {
-        "dataset": found,
-        "page": DatasetPage(found),
-        "may_change": found.is_changeable_by(request.user),
+        "dataset": row,
+        "page": DatasetPage(row),
+        "may_change": row.is_changeable_by(request.user),
         "may_train": may_train(request.user),
-        "others": found.trainings.filter(state__in=Training.UNFINISHED).exclude(owner=found.owner).count(),
+        "others": row.trainings.filter(state__in=Training.UNFINISHED).exclude(owner=row.owner).count(),
     }
     return render(request, "datasets/dataset.html", context)
 
@@ -87,10 +87,10 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; at its end the page loads anew."""
-    found = visible(request, pk)
-    if request.htmx and found.is_finished:
+    row = visible(request, pk)
+    if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
-    return render(request, "datasets/_status.html", {"dataset": found, "page": DatasetPage(found)})
+    return render(request, "datasets/_status.html", {"dataset": row, "page": DatasetPage(row)})
 
 
 @require_safe
@@ -110,20 +110,20 @@ def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Describe it otherwise, or share it."""
     form = DescriptionForm(request.POST)
     form.is_valid()
-    said = {name: str(form.cleaned_data.get(name, "")) for name in form.fields}
-    return _change(request, pk, partial(services.change_dataset, shared=request.POST.get("shared") == "on", **said))
+    texts = {name: str(form.cleaned_data.get(name, "")) for name in form.fields}
+    return _change(request, pk, partial(services.change_dataset, shared=request.POST.get("shared") == "on", **texts))
 
 
 @require_POST
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take in an archive of images with labels."""
-    file, said = request.FILES.get("file"), request.POST
+    file, fields = request.FILES.get("file"), request.POST
 
     def take(dataset: Dataset) -> None:
         if file is None:
             raise Refused(NO_FILE)
         services.add_archive(
-            dataset=dataset, file=file, user=request.user, consent="consent" in said, reviewed="reviewed" in said
+            dataset=dataset, file=file, user=request.user, consent="consent" in fields, reviewed="reviewed" in fields
         )
 
     return _change(request, pk, take)
@@ -139,15 +139,15 @@ def check(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    found = own(request, pk, "delete")
+    row = own(request, pk, "delete")
     if request.method != "POST":
-        count = found.images.count()
+        count = row.images.count()
         sentence = (
-            f"The dataset “{found.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be"
+            f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be"
             " deleted. Results stay, and so do models that were trained on it."
         )
-        return access.ask_to_delete(request, "Delete this dataset?", sentence, back=_address(found))
-    services.delete_dataset(dataset=found)
+        return access.ask_to_delete(request, "Delete this dataset?", sentence, back=_address(row))
+    services.delete_dataset(dataset=row)
     return redirect("datasets")
 
 
@@ -163,12 +163,12 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """Ask, then take an image out."""
     if request.method == "POST":
         return _change_image(request, pk, image, services.remove_image)
-    found = own(request, pk)
-    name = get_object_or_404(found.images, pk=image).name
+    row = own(request, pk)
+    name = get_object_or_404(row.images, pk=image).name
     sentence = (
-        f"“{name}” and its labels will be removed from the dataset “{found.name}”. Its result stays, if it is there."
+        f"“{name}” and its labels will be removed from the dataset “{row.name}”. Its result stays, if it is there."
     )
-    return access.ask_to_delete(request, "Remove this image?", sentence, back=f"{_address(found)}#image-{image}")
+    return access.ask_to_delete(request, "Remove this image?", sentence, back=f"{_address(row)}#image-{image}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -183,14 +183,14 @@ def use(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not form.is_valid():
             raise Refused(UNREADABLE, 422)
         chosen = _chosen(request, form)
-        said = form.cleaned_data
-        given = {"group": said["group"], "consent": said["consent"], "reviewed": said["reviewed"]}
+        fields = form.cleaned_data
+        terms = {"group": fields["group"], "consent": fields["consent"], "reviewed": fields["reviewed"]}
         with transaction.atomic():  # a refused image leaves no empty dataset
             if chosen is None:
                 described = form.described()
                 task = job.get_settings().task
                 chosen = services.create_dataset(user=request.user, task=task, **described)
-            services.use_as_training_data(job=job, dataset=chosen, user=request.user, region=form.region(), **given)
+            services.use_as_training_data(job=job, dataset=chosen, user=request.user, region=form.region(), **terms)
     except Refused as refusal:
         return refused(request, refusal, f"{back}#training-data")
     return see_other(_address(chosen))
@@ -220,19 +220,19 @@ def own(request: HttpRequest, pk: UUID, action: str = "change") -> Dataset:
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
-    found = own(request, pk)
+    row = own(request, pk)
     try:
-        service(dataset=found)
+        service(dataset=row)
     except Refused as refusal:
-        return refused(request, refusal, _address(found))
-    return see_other(_address(found))
+        return refused(request, refusal, _address(row))
+    return see_other(_address(row))
 
 
 def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
-    found = own(request, pk)
-    chosen: DatasetImage = get_object_or_404(found.images.select_related("dataset"), pk=image)
+    row = own(request, pk)
+    chosen: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
     return _change(request, pk, lambda dataset: service(image=chosen))
 
 
-def _address(found: Dataset) -> str:
-    return reverse("dataset-page", args=[found.pk])
+def _address(row: Dataset) -> str:
+    return reverse("dataset-page", args=[row.pk])

@@ -58,20 +58,20 @@ class Particles:
         parts, names = _parts(file), measures_of(size)
         head = next(parts)
         table = np.concatenate([_numbers(part["particles"], names) for part in chain([head], parts)]).T.copy()
-        *measures, kept, weights = table
-        known = {
+        *measures, is_counted, weights = table
+        columns = {
             name: column
             for name, column in zip(names, measures, strict=True)
             if not len(column) or np.isfinite(column).any()
         }
-        if size not in known:
+        if size not in columns:
             raise ValueError("the particles have no sizes")
         missing = np.isnan(weights)
         return cls(
             str(head["unit"]),
             float(head["pixel_size"]),
-            known,
-            kept > 0,
+            columns,
+            is_counted > 0,
             np.where(missing, 1.0, weights),
             not missing.all(),
         )
@@ -81,21 +81,27 @@ class Particles:
         """The objects in the tables of one image or of several, as far as they have the unit of their statistics."""
         unit, weighted = statistics["unit"], statistics["edge"] == "weight"
         size, screened = statistics["size"], statistics["screened"]
-        found = [table for table in tables if table.unit == unit]
-        pixels = {table.nm_per_pixel or 1.0 for table in found}
+        same_unit = [table for table in tables if table.unit == unit]
+        pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
         pixel_size = (
             pixels.pop() if len(pixels) == 1 else 0.0
         )  # as of core.sample.SampleAnalysis, for the bins of the figure
 
         def column(name: str) -> Floats:
             length = name not in SHAPES
-            parts = [table.length(name) if length else table[name] for table in found]
+            parts = [table.length(name) if length else table[name] for table in same_unit]
             return np.concatenate(parts) if parts else np.zeros(0)
 
-        known = {name: values for name in measures_of(size) if np.isfinite(values := column(name)).any() or not found}
+        measures = {
+            name: values for name in measures_of(size) if np.isfinite(values := column(name)).any() or not same_unit
+        }
         weights = column("edge_weight")
-        kept = np.concatenate([each.kept if screened else each.whole for each in found] or [np.zeros(0, bool)])
-        return cls(unit, pixel_size, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
+        is_counted = np.concatenate(
+            [table.kept if screened else table.whole for table in same_unit] or [np.zeros(0, bool)]
+        )
+        return cls(
+            unit, pixel_size, measures, is_counted, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted
+        )
 
 
 def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -111,8 +117,8 @@ def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
     """(n, columns): the measures, whether the size of the object counts, and its edge weight."""
-    found = [[*map(row.get, names), row["kept"] and not row.get("cut"), row.get("weight")] for row in rows]
-    return np.array(found, np.float64).reshape(len(rows), len(names) + 2)
+    rows_read = [[*map(row.get, names), row["kept"] and not row.get("cut"), row.get("weight")] for row in rows]
+    return np.array(rows_read, np.float64).reshape(len(rows), len(names) + 2)
 
 
 @require_safe
@@ -120,12 +126,12 @@ def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible_job(request, pk)
-    stored = Artifact.objects.filter(job=job, name="outlines.json").first()
-    if stored is None:
+    artifact = Artifact.objects.filter(job=job, name="outlines.json").first()
+    if artifact is None:
         raise Http404
     size = (job.summary["statistics"] or {}).get("size", SIZE)
     try:
-        particles = _opened(stored.file.storage, stored.file.name, size)
+        particles = _opened(artifact.file.storage, artifact.file.name, size)
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET))
@@ -136,12 +142,12 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
-    names = tuple(sorted(stored.values_list("file", flat=True)))
+    artifacts = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
+    names = tuple(sorted(artifacts.values_list("file", flat=True)))
     if not names:
         raise Http404
     try:
-        storage = stored.model._meta.get_field("file").storage
+        storage = artifacts.model._meta.get_field("file").storage
         particles = _pooled(storage, names, *_said(sample.pooled))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
@@ -150,11 +156,11 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 @lru_cache(OPEN_AT_ONCE)
 def _pooled(storage: Storage, names: tuple[str, ...], *statistics: tuple[str, Any]) -> Particles:
-    found = []
+    tables_read = []
     for name in names:
         with storage.open(name, "rb") as file:
-            found.append(tables.load(file)[0])
-    return Particles.of(found, dict(statistics))
+            tables_read.append(tables.load(file)[0])
+    return Particles.of(tables_read, dict(statistics))
 
 
 def _said(statistics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -185,9 +191,9 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     weighting = _one_of(weightings, chosen.get("weighting"))
     sizes = particles.columns[measure]
     weights = particles.weights * _amount(particles, weighting)
-    shown = (sizes > 0) & np.isfinite(sizes) & (particles.kept | bool(chosen.get("all")))
-    sizes, weights, kept = sizes[shown], weights[shown], particles.kept[shown]
-    said = {
+    is_shown = (sizes > 0) & np.isfinite(sizes) & (particles.kept | bool(chosen.get("all")))
+    sizes, weights, is_counted = sizes[is_shown], weights[is_shown], particles.kept[is_shown]
+    answer = {
         "unit": particles.unit,
         "measures": list(particles.columns),
         "weightings": list(weightings),
@@ -195,32 +201,32 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
         "n": len(sizes),
     }
     if not len(sizes):
-        return {**said, "edges": [], "problem": ""}
+        return {**answer, "edges": [], "problem": ""}
     lengths = (particles.unit, particles.pixel_size) if measure not in (*SHAPES, "area") else ("", 0.0)
     automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
     edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
-    found = bins.histogram(sizes, weights, edges)
-    aside = bins.histogram(sizes[~kept], weights[~kept], edges)
+    heights = bins.histogram(sizes, weights, edges)
+    aside = bins.histogram(sizes[~is_counted], weights[~is_counted], edges)
     # Edge weights change how particles share in the bars, and not their number.
     one = weights.mean() if weighting == "number" else weights.sum()
     order = np.argsort(sizes)
     fit = log_normal(sizes[order], weights[order])
     return {
-        **said,
+        **answer,
         "edges": edges.tolist(),
-        "counts": found.counts.tolist(),
-        "heights": (found.sums / one).tolist(),
+        "counts": heights.counts.tolist(),
+        "heights": (heights.sums / one).tolist(),
         "aside": (aside.sums / one).tolist(),
-        "shares": found.shares.tolist(),
-        "cumulative": found.cumulative.tolist(),
+        "shares": heights.shares.tolist(),
+        "cumulative": heights.cumulative.tolist(),
         "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
         "unfit": unfit(fit) if measure not in SHAPES else "",
         "problem": problem,
     }
 
 
-def _one_of(known: Sequence[str], asked: str | None) -> str:
-    return asked if asked in known else known[0]
+def _one_of(allowed: Sequence[str], requested: str | None) -> str:
+    return requested if requested in allowed else allowed[0]
 
 
 def _amount(particles: Particles, weighting: str) -> Floats:

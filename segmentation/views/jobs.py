@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import MASKS
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
@@ -50,6 +51,8 @@ from ..services import (
 )
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
+    FIELDS,
+    StatedScale,
     calibration_for,
     file_calibration,
     led_to,
@@ -88,16 +91,16 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the waiting page asks for again and again, until the job has ended: then it loads anew; and what the page of
     a result asks for until a bar in its image is read."""
-    found = visible_job(request, pk)
-    if found.is_done and "late" in request.GET:
-        if found.summary.get("unread") and found.micrograph.is_finished:
-            ask_for_files(found)  # once more where that failed
-        return render(request, "_late.html", {"job": found, "late": True})
-    if found.is_finished and request.htmx:
+    job = visible_job(request, pk)
+    if job.is_done and "late" in request.GET:
+        if job.summary.get("unread") and job.micrograph.is_finished:
+            ask_for_files(job)  # once more where that failed
+        return render(request, "_late.html", {"job": job, "late": True})
+    if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    context = _state(found)
-    if "unseen" in request.GET and found.micrograph.preview:
-        line = calibration_words(used_calibration(found), detail=False)
+    context = _state(job)
+    if "unseen" in request.GET and job.micrograph.preview:
+        line = calibration_words(used_calibration(job), detail=False)
         context |= {"first_seen": True, "calibration_line": line}
     return render(request, "_status.html", context)
 
@@ -107,13 +110,13 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
-    found = visible_job(request, pk)
-    asked = is_open(found, request.user, request.visitor) and found.is_done and Result(found).wants_proposals
-    row = proposals_of(found) if asked else None
-    shown = row.result.get("shown", []) if row else []
-    if row is None or (row.is_finished and not shown):
+    job = visible_job(request, pk)
+    is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).wants_proposals
+    row = proposals_of(job) if is_offered else None
+    proposed = row.result.get("shown", []) if row else []
+    if row is None or (row.is_finished and not proposed):
         return HttpResponse()
-    context = {"job": found, "active": not row.is_finished, "shown": shown, "token": uuid4().hex}
+    context = {"job": job, "active": not row.is_finished, "shown": proposed, "token": uuid4().hex}
     return render(request, "_proposals.html", context)
 
 
@@ -133,17 +136,17 @@ def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    found = own_job(request, pk, "delete")
+    job = own_job(request, pk, "delete")
     if request.method != "POST":
-        others = len(revisions(found, request.user, request.visitor)) - 1
+        others = len(revisions(job, request.user, request.visitor)) - 1
         stay = f" Its other versions ({others}) and the image stay." if others else ""
-        pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
-        taught = found.dataset_images.count()
+        pooled = f" The sample “{job.sample.name}” will be pooled again." if job.sample else ""
+        taught = job.dataset_images.count()
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
-        sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
+        sentence = f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
     try:
-        delete_job(job=found)
+        delete_job(job=job)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[pk]))
     return redirect("results")
@@ -155,77 +158,77 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
     @require_http_methods(["GET", "HEAD", "POST"])
     @wraps(view)
     def answer(request: HttpRequest, pk: UUID) -> HttpResponse:
-        found, back = visible_job(request, pk), reverse("job", args=[pk])
+        job, back = visible_job(request, pk), reverse("job", args=[pk])
         if request.method != "POST":
             return redirect(back)
-        if not is_open(found, request.user, request.visitor):
+        if not is_open(job, request.user, request.visitor):
             return refused(request, Refused(LOOK_ONLY, 403), back)
-        if not found.micrograph.is_read:
-            return refused(request, Refused(found.micrograph.error or NOT_READ, 409), back)
-        return view(request, found)
+        if not job.micrograph.is_read:
+            return refused(request, Refused(job.micrograph.error or NOT_READ, 409), back)
+        return view(request, job)
 
     return answer
 
 
 @of_read_image
-def rerun(request: HttpRequest, found: Job) -> HttpResponse:
+def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     """The same image with other settings, as a new job."""
-    form = SettingsForm(request.POST, kept=found.get_settings(), user=request.user)
+    form = SettingsForm(request.POST, kept=job.get_settings(), user=request.user)
     try:
-        calibration = _calibration(request, found)
+        calibration = _calibration(request, job)
     except ValueError as error:
-        return _page(request, found, form=form, rerun_open=True, width_error=str(error), status=400)
+        return _page(request, job, form=form, rerun_open=True, width_error=str(error), status=400)
     if not form.is_valid():
-        return _page(request, found, form=form, rerun_open=True, status=400)
+        return _page(request, job, form=form, rerun_open=True, status=400)
     settings = form.settings(calibration)
     try:
-        refuse_tall_bar(settings, found.micrograph)
+        refuse_tall_bar(settings, job.micrograph)
     except ValueError as error:
         form.add_error("data_bar_rows", str(error))
-        return _page(request, found, form=form, rerun_open=True, status=400)
-    return _again(request, found, settings)
+        return _page(request, job, form=form, rerun_open=True, status=400)
+    return _again(request, job, settings)
 
 
 @of_read_image
-def change(request: HttpRequest, found: Job) -> HttpResponse:
+def change(request: HttpRequest, job: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
     try:
-        settings = settings_sent(request.POST, request.user, found.get_settings())
+        settings = settings_sent(request.POST, request.user, job.get_settings())
     except ValueError as error:
-        return refused(request, Refused(str(error)), reverse("job", args=[found.pk]))
-    return _again(request, found, settings.with_(calibration=stated_calibration(found)))
+        return refused(request, Refused(str(error)), reverse("job", args=[job.pk]))
+    return _again(request, job, settings.with_(calibration=stated_calibration(job)))
 
 
 @of_read_image
-def width(request: HttpRequest, found: Job) -> HttpResponse:
+def width(request: HttpRequest, job: Job) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
     try:
-        calibration = _chosen(_stated(request, found), found, request.POST.get("origin") or "typed")
+        calibration = _chosen(_stated(request, job), job)
     except ValueError as error:
-        return _page(request, found, width_error=str(error), status=400)
-    settings = found.get_settings().with_(calibration=calibration)
-    if led_to(settings, found.micrograph) == settings_calibration(found):
-        return redirect("job", found.pk)
-    return _again(request, found, settings)
+        return _page(request, job, width_error=str(error), status=400)
+    settings = job.get_settings().with_(calibration=calibration)
+    if led_to(settings, job.micrograph) == settings_calibration(job):
+        return redirect("job", job.pk)
+    return _again(request, job, settings)
 
 
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of a finished job; while it is being written a page that asks again, and 202."""
-    found = visible_job(request, pk)
-    if name == PICTURE and found.micrograph.viewer_image:
-        return serve_shown(request, found.micrograph)
+    job = visible_job(request, pk)
+    if name == PICTURE and job.micrograph.viewer_image:
+        return serve_shown(request, job.micrograph)
     try:
         name = named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[pk]))
-    stored = file_of(found, name)
-    if stored is None:
+    artifact = file_of(job, name)
+    if artifact is None:
         raise Http404
-    if isinstance(stored, Artifact):
-        return serve_artifact(request, stored, download="download" in request.GET)
-    context = {"export": stored, "name": name, "back": reverse("job", args=[pk])}
-    response = render(request, "preparing.html", context, status=503 if stored.error else 202)
+    if isinstance(artifact, Artifact):
+        return serve_artifact(request, artifact, download="download" in request.GET)
+    context = {"export": artifact, "name": name, "back": reverse("job", args=[pk])}
+    response = render(request, "preparing.html", context, status=503 if artifact.error else 202)
     response["Retry-After"] = "1"
     return response
 
@@ -233,10 +236,10 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 @require_safe
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
     """A square of the picture in the viewer."""
-    found = visible_job(request, pk)
-    if not found.micrograph.viewer_tiles:
+    job = visible_job(request, pk)
+    if not job.micrograph.viewer_tiles:
         raise Http404
-    return serve_tile(request, found.micrograph.viewer_tiles, f"{level}/{column}-{row}.png")
+    return serve_tile(request, job.micrograph.viewer_tiles, f"{level}/{column}-{row}.png")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -244,10 +247,10 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The corrected outlines measured as a new job; asked twice, it is the same one."""
     if request.method != "POST":
         return redirect("job", pk)
-    found = own_job(request, pk)
+    job = own_job(request, pk)
     try:
-        token = f"corrections {found.pk} {found.edit_count}"
-        new = finish_corrections(job=found, settings=found.get_settings(), token=token, **sender(request))
+        token = f"corrections {job.pk} {job.edit_count}"
+        new = finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[pk]))
     return see_other(reverse("job", args=[new.pk]))
@@ -258,11 +261,11 @@ def cut(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Possible cuts made, by their places in the list, and the corrected outlines measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    found, who = own_job(request, pk), {"user": request.user, "visitor": request.visitor}
+    job, who = own_job(request, pk), {"user": request.user, "visitor": request.visitor}
     texts = request.POST.get("cuts", "").split()
     try:
         with one_edit(address=request.address_hash, **who):
-            make_cuts(job=found, places={int(each) for each in texts if each in PLACES}, **who)
+            make_cuts(job=job, places={int(text) for text in texts if text in PLACES}, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[pk]))
     return measure_corrections(request, pk)
@@ -273,12 +276,12 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in a file of another tool measured as a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    found, file = own_job(request, pk), request.FILES.get("outlines")
+    job, file = own_job(request, pk), request.FILES.get("outlines")
     try:
         if file is None:
             raise Refused(NO_FILE)
         token = request.POST.get("token", "")[:64]
-        new = import_outlines(job=found, file=file, settings=found.get_settings(), token=token, **sender(request))
+        new = import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
     except Refused as refusal:
         return refused(request, refusal, f"{reverse('job', args=[pk])}#other-outlines")
     return see_other(reverse("job", args=[new.pk]))
@@ -287,146 +290,152 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def log(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """The log of the corrections of a result, to download."""
-    found = visible_job(request, pk)
+    job = visible_job(request, pk)
     write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
-    return serve_text(write(found.edits.all()), content_type, found.micrograph.name, f"corrections.{kind}")
+    return serve_text(write(job.edits.all()), content_type, job.micrograph.name, f"corrections.{kind}")
 
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Sign a result, with the password once more."""
-    found = visible_job(request, pk)
+    job = visible_job(request, pk)
     if request.method != "POST":
         return redirect("job", pk)
-    said = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
+    fields = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
     try:
-        sign_job(job=found, request=request, **said)
+        sign_job(job=job, request=request, **fields)
     except Refused as refusal:
-        return _page(request, found, sign_error=refusal.sentence, sign=said, status=refusal.status)
+        return _page(request, job, sign_error=refusal.sentence, sign=fields, status=refusal.status)
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
 
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
-    found = own_job(request, pk)
+    job = own_job(request, pk)
     try:
-        service(job=found)
+        service(job=job)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[pk]))
     return redirect("job", pk)
 
 
-def _again(request: HttpRequest, found: Job, settings: AnalysisSettings) -> HttpResponse:
+def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
     token = request.POST.get("token", "")[:64]
     try:
         again = request.POST.get("again") == "on"
-        new = rerun_job(job=found, settings=settings, again=again, token=token, **sender(request))
+        new = rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     except Refused as refusal:
-        return refused(request, refusal, reverse("job", args=[found.pk]))
+        return refused(request, refusal, reverse("job", args=[job.pk]))
     return see_other(reverse("job", args=[new.pk]))
 
 
-def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
+def _calibration(request: HttpRequest, job: Job) -> Calibration | None:
     """An unchanged field keeps the calibration with its source; any other text was typed."""
     text = request.POST.get("width", "").strip()
-    if text == _text(settings_calibration(found), found):
-        return stated_calibration(found)
-    return _chosen(text, found)
+    if text == _text(settings_calibration(job), job):
+        return stated_calibration(job)
+    return _chosen(StatedScale(text, Source.TYPED), job)
 
 
-def _stated(request: HttpRequest, found: Job) -> str:
-    """The width that was sent; raises ValueError if there is none and the sizes are already in pixels."""
-    text = request.POST.get("width", "")
-    if not text.strip() and used_calibration(found).nm_per_pixel is None:
+def _stated(request: HttpRequest, job: Job) -> StatedScale:
+    """The scale that was sent; raises ValueError if there is none and the sizes are already in pixels."""
+    fields = {name: request.POST.get(name, "") for name in FIELDS}
+    stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
+    if not fields["width"].strip() and used_calibration(job).nm_per_pixel is None:
         raise ValueError(NO_WIDTH)
-    return text
+    return stated
 
 
-def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
+def _chosen(stated: StatedScale, job: Job) -> Calibration | None:
     """The typed, accepted or drawn calibration; typing the same width as in the file means the file."""
-    own = file_calibration(found.micrograph)
-    if own and origin == "typed" and text.strip() == _text(own, found):
-        return None if found.micrograph.own_calibration == own else own
-    return calibration_for(text, origin, found.micrograph)
+    file_scale = file_calibration(job.micrograph)
+    if file_scale and stated.source == Source.TYPED and (stated.width or "").strip() == _text(file_scale, job):
+        return None if job.micrograph.own_calibration == file_scale else file_scale
+    return calibration_for(stated, job.micrograph)
 
 
-def _text(calibration: Calibration, found: Job) -> str:
-    nm = calibration.width_nm(found.micrograph.width)
+def _text(calibration: Calibration, job: Job) -> str:
+    nm = calibration.width_nm(job.micrograph.width)
     return "" if nm is None else width_text(nm)
 
 
-def _state(found: Job) -> dict[str, Any]:
+def _state(job: Job) -> dict[str, Any]:
     """The state of a running job, with its numbers as soon as they are known."""
-    measured = found.state == Job.State.RUNNING and bool(found.summary)
-    numbers = Result(found) if measured else None
+    measured = job.state == Job.State.RUNNING and bool(job.summary)
+    numbers = Result(job) if measured else None
     # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
-    soon = timezone.now() - found.queued < SOON
-    return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers, "soon": soon}
+    soon = timezone.now() - job.queued < SOON
+    return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}
 
 
-def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
-    listed = revisions(found, request.user, request.visitor)
-    may_change = found.is_changeable_by(request.user, request.visitor)
+def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
+    listed = revisions(job, request.user, request.visitor)
+    may_change = job.is_changeable_by(request.user, request.visitor)
     context = {
-        **_state(found),
+        **_state(job),
         "revisions": listed,
-        "revision": next(each for each in listed if each.here),
+        "revision": next(revision for revision in listed if revision.here),
         "newest": listed[-1],
         "measured": next(
-            (each for each in listed if (each.job.parent_id, each.job.corrects) == (found.pk, found.edit_count)), None
+            (
+                revision
+                for revision in listed
+                if (revision.job.parent_id, revision.job.corrects) == (job.pk, job.edit_count)
+            ),
+            None,
         ),
-        "sample": sample_of(found, request.user, request.visitor),
-        "acquired": acquired(found.micrograph),
-        "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
+        "sample": sample_of(job, request.user, request.visitor),
+        "acquired": acquired(job.micrograph),
+        "address": request.build_absolute_uri(reverse("job", args=[job.pk])),
         "may_change": may_change,
-        "link": link_page(request, found) if may_change else None,
-        "only_looks": not is_open(found, request.user, request.visitor),
-        "corrections": found.edit_count and found.edit_count - 2 * found.edits.filter(undoes__isnull=False).count(),
-        "may_correct": may_change and found.is_done and found.segmentation_id is not None,
-        "may_delete": not found.signature_hash and found.is_changeable_by(request.user, request.visitor, "delete"),
-        "calibration_line": calibration_words(used_calibration(found), detail=False),
-        "form": SettingsForm(stands_for=found.get_settings(), user=request.user),
-        **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
+        "link": link_page(request, job) if may_change else None,
+        "only_looks": not is_open(job, request.user, request.visitor),
+        "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
+        "may_correct": may_change and job.is_done and job.segmentation_id is not None,
+        "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
+        "calibration_line": calibration_words(used_calibration(job), detail=False),
+        "form": SettingsForm(stands_for=job.get_settings(), user=request.user),
+        **_typed_widths(request, job, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,
-        **_signatures(request, found),
-        "model_changed": _model_changed(found),
+        **_signatures(request, job),
+        "model_changed": _model_changed(job),
         **extra,
     }
-    if not found.is_done:
+    if not job.is_done:
         return render(request, "job.html", context, status=status)
-    parent = found.parent if any(each.job == found.parent for each in listed) else None
-    just_done = found.finished is not None and timezone.now() - found.finished < JUST_DONE
-    is_example = found.micrograph.sha256 == sample_sha256()
-    context |= {**_files(found), "parent": parent, "is_example": is_example, "just_done": just_done}
+    parent = job.parent if any(revision.job == job.parent for revision in listed) else None
+    just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
+    is_example = job.micrograph.sha256 == sample_sha256()
+    context |= {**_files(job), "parent": parent, "is_example": is_example, "just_done": just_done}
     return render(request, "result.html", context, status=status)
 
 
-def _signatures(request: HttpRequest, found: Job) -> dict[str, Any]:
+def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
     """The signatures under a result, and what the caller may sign."""
-    signed = [each.printed for each in found.signatures.all()]
+    signed = [signature.printed for signature in job.signatures.all()]
     user: Any = request.user
-    own = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
-    may = meanings_for(found, user) if is_open(found, user, request.visitor) else []
-    return {"signatures": signed, "digests": digests(signed), "meanings": may, **own}
+    printed = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
+    may = meanings_for(job, user) if is_open(job, user, request.visitor) else []
+    return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
 
 
-def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[str, str]:
+def _typed_widths(request: HttpRequest, job: Job, *, for_rerun: bool) -> dict[str, str]:
     """The texts of the page's two fields for a width: what was typed in one stays in that one."""
-    own = _text(settings_calibration(found), found)
-    typed = request.POST.get("width", own)
-    return {"width": own if for_rerun else typed, "rerun_width": typed if for_rerun else own}
+    width = _text(settings_calibration(job), job)
+    typed = request.POST.get("width", width)
+    return {"width": width if for_rerun else typed, "rerun_width": typed if for_rerun else width}
 
 
-def _model_changed(found: Job) -> bool:
+def _model_changed(job: Job) -> bool:
     """Whether the model has other weights now than when this result was made."""
-    known = found.segmentation
-    if known is None or known.model_name == MASKS:
+    segmentation = job.segmentation
+    if segmentation is None or segmentation.model_name == MASKS:
         return False
-    return known.weights not in {card.sha256 for card in cards.available()}
+    return segmentation.weights not in {card.sha256 for card in cards.available()}
 
 
-def _files(found: Job) -> dict[str, Any]:
+def _files(job: Job) -> dict[str, Any]:
     """The result and its files."""
-    further = [*unwritten(found), *([PICTURE] if found.micrograph.viewer_image else [])]
-    files = files_of(found, "image", found.get_settings().task, "artifact", further)
-    return {**files, "further": further, "result": Result(found), "comparison": comparison(found)}
+    further = [*unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
+    files = files_of(job, "image", job.get_settings().task, "artifact", further)
+    return {**files, "further": further, "result": Result(job), "comparison": comparison(job)}

@@ -21,7 +21,7 @@ NO_DATE = "Choose the day on which the link ends."
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """Change the link as a button of its form says."""
-    found = own(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
+    row = own(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
     back = reverse("sample-page" if kind == "sample" else "job", args=[pk])
     if request.method != "POST":
         return redirect(back)
@@ -32,7 +32,7 @@ def change(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     try:
         if way not in WAYS or (way == "end" and not ends):
             raise Refused(NO_DATE)
-        links.change_link(row=found, ends=ends, **WAYS[way])
+        links.change_link(row=row, ends=ends, **WAYS[way])
     except Refused as refusal:
         return refused(request, refusal, f"{back}#link")
     return see_other(f"{back}#link")

@@ -61,18 +61,18 @@ def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
     here = _offered(request.user)
-    own = trained([card.name for card in here])
+    trained_models = trained([card.name for card in here])
     for card in here:
-        if card.name not in own:
-            kinds.setdefault(card.task, []).append(card)
-    known = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
+        if card.name not in trained_models:
+            kinds.setdefault("For comparison" if card.comparison else card.task, []).append(card)
+    groups = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
     defaults = {DEFAULT_TASK: DEFAULT_MODEL, **chosen_defaults(request.user)}
-    said = {
-        "kinds": [*known, *kinds.items()],
-        "trained": [TrainedModel(card, own[card.name]) for card in here if card.name in own],
+    context = {
+        "kinds": [*groups, *kinds.items()],
+        "trained": [TrainedModel(card, trained_models[card.name]) for card in here if card.name in trained_models],
         "defaults": defaults.values(),
     }
-    return render(request, "models.html", said)
+    return render(request, "models.html", context)
 
 
 @require_safe
@@ -80,7 +80,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
     """One of them, as its card describes it."""
     card = _card_for(request, name)
     row = trained([name]).get(name)
-    said = {
+    context = {
         "card": card,
         "trained": TrainedModel(card, row) if row else None,
         "mine": row is not None and row.is_visible_to(request.user),
@@ -94,7 +94,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
         "feature_maps": _pictures(card, cards.LAYERS),
     }
-    return render(request, "model.html", said)
+    return render(request, "model.html", context)
 
 
 @require_safe
@@ -139,12 +139,12 @@ def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
 def _small(path: Path | None, task: str) -> bytes:
     if path:
         with Image.open(path, formats=FORMATS) as picture:
-            shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
+            picture_shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
     else:
-        shown = _drawn(tasks.find(task).golden())
-    made = BytesIO()
-    ImageOps.fit(shown, KIND_PICTURE).save(made, "JPEG", quality=80)
-    return made.getvalue()
+        picture_shown = _drawn(tasks.find(task).golden())
+    webp = BytesIO()
+    ImageOps.fit(picture_shown, KIND_PICTURE).save(webp, "JPEG", quality=80)
+    return webp.getvalue()
 
 
 def _drawn(case: Golden) -> Image.Image:
@@ -196,8 +196,8 @@ def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _published(choices: Iterable[str]) -> list[tuple[str, str]]:
     """The training step of the weights, and the criterion by which it was the best."""
-    found = [each.partition(":")[0] for each in choices if each.endswith("(published)")]
-    return [("Weights are from", f"training {each.replace(' by ', ', the best by ', 1)}") for each in found]
+    published = [chosen.partition(":")[0] for chosen in choices if chosen.endswith("(published)")]
+    return [("Weights are from", f"training {training.replace(' by ', ', the best by ', 1)}") for training in published]
 
 
 def _size(card: cards.ModelCard) -> str:

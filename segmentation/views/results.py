@@ -68,17 +68,17 @@ NO_FILES = "None of these results has files yet. Only finished results can be do
 @never_cache
 def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
-    found = entries(request, request.GET)
-    page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
-    shown = cards(
+    listed = entries(request, request.GET)
+    page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
+    page_cards = cards(
         [(kind, pk) for kind, pk, *_ in page], _older(request, [pk for kind, pk, *_ in page if kind == "job"])
     )
     archives = _archives(request)
     context = {
         "page": page,
-        "cards": shown,
+        "cards": page_cards,
         "archives": archives,
-        "any_active": any(card.active for card in shown) or any(not archive.is_finished for archive in archives),
+        "any_active": any(card.active for card in page_cards) or any(not archive.is_finished for archive in archives),
         "states": STATES,
         "shown": SHOWN,
         "sorts": SORTS,
@@ -110,13 +110,13 @@ def selected(request: HttpRequest) -> HttpResponse:
     zipped = Zipped(heads, samples)
     if not zipped.finished:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
-    asked = "X-Prepare" in request.headers  # by the page's script, which waits in place
+    is_prepared = "X-Prepare" in request.headers  # by the page's script, which waits in place
     if not zipped.is_ready:
         how_far = {"written": zipped.written, "of": zipped.finished}
-        if asked:
+        if is_prepared:
             return JsonResponse(how_far, status=202)
         return render(request, "preparing.html", {**how_far, "back": reverse("results")}, status=202)
-    return HttpResponse(status=204) if asked else zipped.response()
+    return HttpResponse(status=204) if is_prepared else zipped.response()
 
 
 @require_POST
@@ -136,28 +136,28 @@ def _mine(request: HttpRequest) -> QuerySet[Job]:
     return Job.objects.visible_to(request.user, request.visitor)
 
 
-def entries(request: HttpRequest, asked: QueryDict) -> QuerySet:
+def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
     """Kind ("job" or "sample") and id of the caller's samples and of the newest result of each image that is in none,
     narrowed and sorted as asked; what is unknown is as if not asked.
 
-    asked: "q", words that must be in the names of image or sample; "state"; "show", one of `SHOWN`; "sort".
+    query: "q", words that must be in the names of image or sample; "state"; "show", one of `SHOWN`; "sort".
     """
     newer = Q(created__gt=OuterRef("created")) | Q(created=OuterRef("created"), pk__gt=OuterRef("pk"))
-    own = _mine(request).filter(micrograph=OuterRef("micrograph"))
+    same_image = _mine(request).filter(micrograph=OuterRef("micrograph"))
     # An image belongs to a sample of the caller's also where it was analysed again by itself.
-    jobs = _mine(request).filter(~Exists(own.filter(newer)), ~Exists(own.filter(sample__isnull=False)))
+    jobs = _mine(request).filter(~Exists(same_image.filter(newer)), ~Exists(same_image.filter(sample__isnull=False)))
     samples = Sample.objects.visible_to(request.user, request.visitor)
-    for word in asked.get("q", "")[:LONGEST].split():
+    for word in query.get("q", "")[:LONGEST].split():
         jobs = jobs.filter(micrograph__name__icontains=word)
         images = _mine(request).filter(micrograph__name__icontains=word, sample__isnull=False)
         samples = samples.filter(Q(name__icontains=word) | Q(pk__in=images.order_by().values("sample")))
-    if (state := asked.get("state")) in STATES:
+    if (state := query.get("state")) in STATES:
         under_way = {*Job.UNFINISHED, Sample.State.WAITING}
         jobs, samples = (
-            each.filter(state__in=under_way if state == UNDER_WAY else (state,)) for each in (jobs, samples)
+            rows.filter(state__in=under_way if state == UNDER_WAY else (state,)) for rows in (jobs, samples)
         )
-    sort = _sort(asked)
-    kinds = {"images": {"job": jobs}, "samples": {"sample": samples}}.get(asked.get("show", ""))
+    sort = _sort(query)
+    kinds = {"images": {"job": jobs}, "samples": {"sample": samples}}.get(query.get("show", ""))
     parts = [
         _ranked(kind, rows, sort.lstrip("-")) for kind, rows in (kinds or {"job": jobs, "sample": samples}).items()
     ]
@@ -182,12 +182,12 @@ def _ranked(kind: str, rows: QuerySet, sort: str) -> QuerySet:
         "kept": [number("n_kept")],
         "median": [KT(f"{of}__unit"), number("median")],
     }.get(sort, [])
-    named = {f"rank{place}": rank for place, rank in enumerate(ranks)}
+    named = {f"rank{number}": rank for number, rank in enumerate(ranks)}
     return rows.order_by().annotate(kind=Value(kind), **named).values_list("kind", "pk", "created", *named)
 
 
-def _sort(asked: QueryDict) -> str:
-    return asked["sort"] if asked.get("sort") in SORTS else "-made"
+def _sort(query: QueryDict) -> str:
+    return query["sort"] if query.get("sort") in SORTS else "-made"
 
 
 def _older(request: HttpRequest, newest: list[Any]) -> Counter[Any]:
@@ -200,15 +200,15 @@ def _older(request: HttpRequest, newest: list[Any]) -> Counter[Any]:
 def _archives(request: HttpRequest) -> list[Micrograph]:
     """Archives of images for single analyses that are being unpacked, or that left something out."""
     mine = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
-    asked = mine.exclude(asked={}).order_by("created")
-    return [archive for archive in asked if not archive.is_finished or archive.notes or archive.error]
+    archives = mine.exclude(asked={}).order_by("created")
+    return [archive for archive in archives if not archive.is_finished or archive.notes or archive.error]
 
 
 def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
     """The results and samples of the caller that the form names, or all that its filter finds."""
     if request.POST.get("all"):
-        found = list(entries(request, QueryDict(request.POST.get("query", ""))))
-        ids = {kind: [pk for each, pk, *_ in found if each == kind] for kind in STATISTICS}
+        rows = list(entries(request, QueryDict(request.POST.get("query", ""))))
+        ids = {kind: [pk for kind_of_row, pk, *_ in rows if kind_of_row == kind] for kind in STATISTICS}
     else:
         named = {kind: ",".join(request.POST.getlist(kind)).split(",") for kind in STATISTICS}
         ids = {kind: [pk for pk in map(to_uuid, texts) if pk] for kind, texts in named.items()}
@@ -228,10 +228,10 @@ def _compare(heads: list[Job], samples: list[Sample]) -> HttpResponse:
 def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     name = f"{heads[-1].micrograph.name} and {len(heads) - 1} more" if len(heads) > 1 else heads[0].micrograph.name
     try:
-        made = sample_of_results(name=name, jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
+        sample = sample_of_results(name=name, jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
     except Refused as refusal:
         return refused(request, refusal, reverse("results"))
-    return see_other(reverse("sample-page", args=[made.pk]))
+    return see_other(reverse("sample-page", args=[sample.pk]))
 
 
 def _again(request: HttpRequest, heads: list[Job]) -> HttpResponse:
@@ -267,14 +267,16 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     total = len(heads) + len(samples)
     if "sure" in request.POST:
         stay = _deleted([partial(delete_job, job=job) for job in every], [job.micrograph_id for job in every])
-        stay |= _deleted([partial(delete_sample, sample=each) for each in samples], [each.pk for each in samples])
+        stay |= _deleted(
+            [partial(delete_sample, sample=sample) for sample in samples], [sample.pk for sample in samples]
+        )
         if count := total - len(stay):
             messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
         if stay:
             messages.warning(request, KEPT)
         return redirect(back)
     versions = len(every) - len(heads)
-    said = [
+    sentences = [
         f"{'The result' if total == 1 else f'These {total} results'} and all files will be deleted.",
         f"So will {versions} earlier version{'' if versions == 1 else 's'}." if versions else "",
         "Samples are deleted with all their images." if samples else "",
@@ -282,12 +284,12 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     return ask_to_delete(
         request,
         "Delete this result?" if total == 1 else f"Delete {total} results?",
-        " ".join(filter(None, said)),
+        " ".join(filter(None, sentences)),
         back=back,
         names=[*(job.micrograph.name for job in heads), *(sample.name for sample in samples)],
         hidden=[
             *(("do", "delete"), ("sure", "yes"), ("query", query)),
-            *((kind, ",".join(str(each.pk) for each in rows)) for kind, rows in (("job", heads), ("sample", samples))),
+            *((kind, ",".join(str(row.pk) for row in rows)) for kind, rows in (("job", heads), ("sample", samples))),
         ],
     )
 

@@ -37,38 +37,38 @@ def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
 
     Whoever merely has the link of a result is not led to others' results of the same image.
     """
-    known = {each.pk: each for each in _family(job, user, visitor)}
-    jobs = sorted(known.values(), key=lambda each: (each.created, str(each.pk)))
-    return [_revision(number, jobs, known, job) for number in range(1, len(jobs) + 1)]
+    family = {member.pk: member for member in _family(job, user, visitor)}
+    jobs = sorted(family.values(), key=lambda job: (job.created, str(job.pk)))
+    return [_revision(number, jobs, family, job) for number in range(1, len(jobs) + 1)]
 
 
 def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
     """The sample of the job's image that counts another result of it and could count this one instead."""
     if job.sample_id or job.state != Job.State.DONE:
         return None
-    found = Sample.objects.filter(jobs__micrograph=job.micrograph_id).first()
-    if found is not None and found.settings["task"] != job.get_settings().task:
+    sample = Sample.objects.filter(jobs__micrograph=job.micrograph_id).first()
+    if sample is not None and sample.settings["task"] != job.get_settings().task:
         return None
-    owned = found is not None and (found.owner_id, found.visitor) == (job.owner_id, job.visitor)
-    return found if owned and found.is_changeable_by(user, visitor) else None
+    owned = sample is not None and (sample.owner_id, sample.visitor) == (job.owner_id, job.visitor)
+    return sample if owned and sample.is_changeable_by(user, visitor) else None
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
     every = Job.objects.filter(micrograph=job.micrograph_id)
     if job.staff_may(user, "view"):
-        found = list(every.filter(owner=job.owner_id))
+        family = list(every.filter(owner=job.owner_id))
     else:
-        found = list(every.visible_to(user, visitor))
+        family = list(every.visible_to(user, visitor))
     if job.parent and job.parent.micrograph_id == job.micrograph_id and is_open(job.parent, user, visitor):
-        found.append(job.parent)
-    return [*found, job]
+        family.append(job.parent)
+    return [*family, job]
 
 
-def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -> Revision:
+def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], here: Job) -> Revision:
     job = jobs[number - 1]
-    before = known.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
-    done = job.is_done
-    statistics = job.summary.get("statistics") if done else None
+    before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
+    is_done = job.is_done
+    statistics = job.summary.get("statistics") if is_done else None
     # Of one under way its page says more, and anew every second.
     outcome = capital(job.get_state_display()) if job.is_finished else "Under way"
     return Revision(
@@ -76,10 +76,10 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
         job,
         capital(_changed(job, before, here.micrograph)),
         f"{statistics['n_kept']} counted" if statistics and statistics.get("screened", True) else outcome,
-        main_number(job.summary) if done else "",
+        main_number(job.summary) if is_done else "",
         job.pk == here.pk,
         number == len(jobs),
-        before if done and before is not None and before.is_done else None,
+        before if is_done and before is not None and before.is_done else None,
     )
 
 
@@ -100,7 +100,7 @@ def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[s
     """Settings in which two analyses differ, in words; without the calibration."""
     values, before = settings.as_dict(), old.as_dict()
     return [
-        f"model {title_of(values['model'])}" if each.name == "model" else each.change(values[each.name])
-        for each in settings_of_task(find(settings.task))
-        if values[each.name] != before.get(each.name)
+        f"model {title_of(values['model'])}" if setting.name == "model" else setting.change(values[setting.name])
+        for setting in settings_of_task(find(settings.task))
+        if values[setting.name] != before.get(setting.name)
     ]

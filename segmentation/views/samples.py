@@ -49,13 +49,13 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended the page is asked to load anew."""
-    found = visible(request, pk)
-    pooled = PooledResult(found)
+    sample = visible(request, pk)
+    pooled = PooledResult(sample)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
-        here = urlsplit(request.htmx.current_url or "").path == _address(found)
-        return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(_address(found))
-    context = {"sample": found, "pooled": pooled, "progress": Progress.of(found)}
+        here = urlsplit(request.htmx.current_url or "").path == _address(sample)
+        return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(_address(sample))
+    context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample)}
     return render(request, "samples/_status.html", context)
 
 
@@ -63,22 +63,22 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The table of images, which fills while they are analysed."""
-    found = visible(request, pk)
-    return render(request, "samples/_images.html", _images_context(request, found, PooledResult(found)))
+    sample = visible(request, pk)
+    return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """More images for a sample, with its own settings."""
-    found = own(request, pk)
+    sample = own(request, pk)
     if request.method != "POST":  # the address of an answer to the form, opened once more
-        return redirect(_address(found))
+        return redirect(_address(sample))
     files = request.FILES.getlist("file")
     if not files:
-        return _page(request, found, add_error=NO_FILES, status=400)
+        return _page(request, sample, add_error=NO_FILES, status=400)
     intake = services.receive_files(files=files, **sender(request))
     try:
-        notes = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+        notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     except Refused as refusal:
         for upload in intake.uploads:
             discard_unused(upload)
@@ -87,25 +87,25 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
     if len(notes) > SAID:
         messages.warning(request, f"{len(notes) - SAID} more files were not taken: see the remarks below.")
-    return _back(found)
+    return _back(sample)
 
 
 @require_POST
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
-    found = own(request, pk)
-    chosen = found.members.filter(pk=job).first()
-    said = request.POST.get("included", "")
+    sample = own(request, pk)
+    chosen = sample.members.filter(pk=job).first()
+    included = request.POST.get("included", "")
     try:
-        if said == "instead":
-            services.replace_image(sample=found, job=chosen or own_job(request, job))
+        if included == "instead":
+            services.replace_image(sample=sample, job=chosen or own_job(request, job))
         elif chosen is None:
             raise Http404
         else:
-            services.include_image(sample=found, job=chosen, included=said == "on")
+            services.include_image(sample=sample, job=chosen, included=included == "on")
     except Refused as refusal:
-        return refused(request, refusal, _address(found))
-    return _back(found, f"#image-{job}")
+        return refused(request, refusal, _address(sample))
+    return _back(sample, f"#image-{job}")
 
 
 @require_POST
@@ -129,12 +129,12 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Measure all images with another scale, from their outlines."""
-    found = own(request, pk)
+    sample = own(request, pk)
     if request.method != "POST":
-        return redirect(_address(found))
+        return redirect(_address(sample))
     form = ScaleForm(request.POST)
     if not form.is_valid():
-        return _page(request, found, scale_form=form, status=400)
+        return _page(request, sample, scale_form=form, status=400)
     return _change(request, pk, partial(services.recalibrate_sample, scale=form.scale()))
 
 
@@ -142,36 +142,36 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    found = own(request, pk, "delete")
+    sample = own(request, pk, "delete")
     if request.method != "POST":
-        count = found.members.count()
+        count = sample.members.count()
         sentence = (
-            f"The sample “{found.name}” with its {count} image{'' if count == 1 else 's'}, their results and all files"
+            f"The sample “{sample.name}” with its {count} image{'' if count == 1 else 's'}, their results and all files"
             " will be deleted."
         )
-        return access.ask_to_delete(request, "Delete this sample?", sentence, back=_address(found))
+        return access.ask_to_delete(request, "Delete this sample?", sentence, back=_address(sample))
     try:
-        services.delete_sample(sample=found)
+        services.delete_sample(sample=sample)
     except Refused as refusal:
-        return refused(request, refusal, _address(found))
+        return refused(request, refusal, _address(sample))
     return redirect("results")
 
 
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result."""
-    stored = get_object_or_404(visible(request, pk).artifacts, name=name)
-    return serve_sample_file(request, stored, download="download" in request.GET)
+    artifact = get_object_or_404(visible(request, pk).artifacts, name=name)
+    return serve_sample_file(request, artifact, download="download" in request.GET)
 
 
 @require_safe
 def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The outlines of all pooled images as one file of COCO annotations."""
-    found = visible(request, pk)
-    if not found.pooled.get("of"):
+    sample = visible(request, pk)
+    if not sample.pooled.get("of"):
         raise Http404
-    response = StreamingHttpResponse(pooled_coco(found), content_type="application/json")
-    response["Content-Disposition"] = f'attachment; filename="{found.pk}_coco.json"'
+    response = StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="{sample.pk}_coco.json"'
     response["Cache-Control"] = "private, no-store"
     return response
 
@@ -188,47 +188,47 @@ def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
     """What its maker does with a sample, and back to it."""
-    found = own(request, pk)
+    sample = own(request, pk)
     try:
-        service(sample=found)
+        service(sample=sample)
     except Refused as refusal:
-        return refused(request, refusal, _address(found))
-    return _back(found)
+        return refused(request, refusal, _address(sample))
+    return _back(sample)
 
 
-def _address(found: Sample) -> str:
-    return reverse("sample-page", args=[found.pk])
+def _address(sample: Sample) -> str:
+    return reverse("sample-page", args=[sample.pk])
 
 
-def _back(found: Sample, place: str = "") -> HttpResponse:
-    return see_other(_address(found) + place)
+def _back(sample: Sample, fragment: str = "") -> HttpResponse:
+    return see_other(_address(sample) + fragment)
 
 
-def _images_context(request: HttpRequest, found: Sample, pooled: PooledResult) -> dict[str, Any]:
-    may_change = found.is_changeable_by(request.user, request.visitor)
-    return {"sample": found, "pooled": pooled, "may_change": may_change}
+def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
+    may_change = sample.is_changeable_by(request.user, request.visitor)
+    return {"sample": sample, "pooled": pooled, "may_change": may_change}
 
 
-def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
-    found.refresh_from_db()
-    pooled, task = PooledResult(found), found.settings["task"]
+def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
+    sample.refresh_from_db()
+    pooled, task = PooledResult(sample), sample.settings["task"]
     context = {
-        **_images_context(request, found, pooled),
-        **files_of(found, "sample", task, "sample-file"),
-        "progress": Progress.of(found),
-        "address": request.build_absolute_uri(_address(found)),
-        "link": link_page(request, found) if found.is_changeable_by(request.user, request.visitor) else None,
-        "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
+        **_images_context(request, sample, pooled),
+        **files_of(sample, "sample", task, "sample-file"),
+        "progress": Progress.of(sample),
+        "address": request.build_absolute_uri(_address(sample)),
+        "link": link_page(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,
+        "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
-        "scale_form": ScaleForm(initial=_scale_of(found)),
+        "scale_form": ScaleForm(initial=_scale_of(sample)),
         **extra,
     }
     return render(request, "samples/sample.html", context, status=status)
 
 
-def _scale_of(found: Sample) -> dict[str, Any]:
-    text = found.typed or ("" if found.value is None else f"{found.value:g}")
-    if not found.typed and found.rule != Sample.Rule.PIXEL and found.value is not None:
-        text = width_text(found.value)
-    return {"rule": found.rule, f"rule_{found.rule}": text}
+def _scale_of(sample: Sample) -> dict[str, Any]:
+    text = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
+    if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
+        text = width_text(sample.value)
+    return {"rule": sample.rule, f"rule_{sample.rule}": text}

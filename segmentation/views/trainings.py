@@ -43,7 +43,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
     options = {"title": request.POST.get("title", ""), "learning_curve": request.POST.get("learning_curve") == "on"}
     base, token = request.POST.get("base", "")[:100], (to_uuid(request.POST.get("token", "")) or uuid4()).hex
     try:
-        made = trainings.create_training(
+        row = trainings.create_training(
             dataset=dataset,
             base=base,
             options=options,
@@ -53,22 +53,22 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
         )
     except Refused as refusal:
         return _form(request, dataset, refusal.status, problem=refusal.sentence, base=base, options=options)
-    return see_other(_address(made))
+    return see_other(_address(row))
 
 
 @require_safe
 @never_cache
 def training(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One address for a training's whole life."""
-    found = own(request, pk, "view")
-    may_change = found.is_changeable_by(request.user)
+    row = own(request, pk, "view")
+    may_change = row.is_changeable_by(request.user)
     context = {
-        **_live(found),
+        **_live(row),
         "may_change": may_change,
-        "may_delete": found.is_changeable_by(request.user, action="delete"),
+        "may_delete": row.is_changeable_by(request.user, action="delete"),
     }
-    if found.state == Training.State.DONE:
-        context |= _outcome(request, found)
+    if row.state == Training.State.DONE:
+        context |= _outcome(request, row)
     return render(request, "trainings/training.html", context)
 
 
@@ -77,22 +77,22 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What the page asks for again and again, until the training has ended: then it loads anew."""
-    found = own(request, pk, "view")
-    if found.is_finished and request.htmx:
+    row = own(request, pk, "view")
+    if row.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "trainings/_live.html", _live(found))
+    return render(request, "trainings/_live.html", _live(row))
 
 
 @require_POST
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop a training."""
-    return _change(request, pk, lambda found: trainings.cancel_training(training=found))
+    return _change(request, pk, lambda row: trainings.cancel_training(training=row))
 
 
 @require_POST
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Try a failed or cancelled training once more."""
-    return _change(request, pk, lambda found: trainings.retry_training(training=found))
+    return _change(request, pk, lambda row: trainings.retry_training(training=row))
 
 
 @require_POST
@@ -100,14 +100,14 @@ def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Offer the model, also against the outcome where the person says so."""
     overrule = request.POST.get("overrule") == "on"
     return _change(
-        request, pk, lambda found: trainings.offer(training=found, user=request.user, overrule=overrule), "#versions"
+        request, pk, lambda row: trainings.offer(training=row, user=request.user, overrule=overrule), "#versions"
     )
 
 
 @require_POST
 def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Offer the model no longer."""
-    return _change(request, pk, lambda found: trainings.withdraw(training=found), "#versions")
+    return _change(request, pk, lambda row: trainings.withdraw(training=row), "#versions")
 
 
 @require_POST
@@ -115,7 +115,7 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Let every account use the model, or its owner alone."""
     shared = request.POST.get("shared") == "on"
     return _change(
-        request, pk, lambda found: trainings.share(training=found, user=request.user, shared=shared), "#versions"
+        request, pk, lambda row: trainings.share(training=row, user=request.user, shared=shared), "#versions"
     )
 
 
@@ -123,21 +123,21 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    found = own(request, pk, "delete")
-    view = TrainingView(found)
+    row = own(request, pk, "delete")
+    view = TrainingView(row)
     if request.method != "POST":
-        model = " Its model will be deleted, too. Results of this model stay." if found.model_name else ""
+        model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
         sentence = f"“{view.title}” and its files will be deleted.{model}"
-        return ask_to_delete(request, "Delete this training?", sentence, back=_address(found))
-    trainings.delete_training(training=found)
+        return ask_to_delete(request, "Delete this training?", sentence, back=_address(row))
+    trainings.delete_training(training=row)
     return redirect("models")
 
 
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A picture, table or other file of a training."""
-    stored = get_object_or_404(own(request, pk, "view").artifacts, name=name)
-    return serve_training_file(request, stored, download="download" in request.GET)
+    artifact = get_object_or_404(own(request, pk, "view").artifacts, name=name)
+    return serve_training_file(request, artifact, download="download" in request.GET)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -150,17 +150,17 @@ def again(request: HttpRequest) -> HttpResponse:
         models_offered.check_model(name, request.user)
     except Refused:
         return refused(request, Refused(NO_SUCH, 404), reverse("results"))
-    left = runnable_with(name, request.user, request.visitor)
+    runnable = runnable_with(name, request.user, request.visitor)
     if request.method == "POST":
-        ids = [each for each in map(to_uuid, request.POST.getlist("job")) if each]
-        return start_again(request, name, list(left.filter(pk__in=ids)), f"{reverse('results-again')}?model={name}")
-    made = list(made_again(name, request.user, request.visitor)[:MOST_LISTED])
+        ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
+        return start_again(request, name, list(runnable.filter(pk__in=ids)), f"{reverse('results-again')}?model={name}")
+    reruns = list(made_again(name, request.user, request.visitor)[:MOST_LISTED])
     context = {
         "card": cards.stands_for(name)[0],
         "model": name,
-        "reruns": [Rerun.of(each) for each in made],
-        "left": newest_of_each(left[: 4 * MOST_LISTED])[:MOST_LISTED],
-        "active": any(not each.is_finished for each in made),
+        "reruns": [Rerun.of(rerun) for rerun in reruns],
+        "left": newest_of_each(runnable[: 4 * MOST_LISTED])[:MOST_LISTED],
+        "active": any(not rerun.is_finished for rerun in reruns),
         "row": models_offered.trained([name]).get(name),
     }
     return render(request, "trainings/again.html", context)
@@ -169,41 +169,41 @@ def again(request: HttpRequest) -> HttpResponse:
 def start_again(request: HttpRequest, model: str, jobs: list[Any], back: str) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
     try:
-        made = rerun_with(model=model, jobs=jobs, **sender(request))
+        jobs_made = rerun_with(model=model, jobs=jobs, **sender(request))
     except Refused as refusal:
         return refused(request, refusal, back)
-    for note in made.notes[:SAID]:
+    for note in jobs_made.notes[:SAID]:
         messages.warning(request, note)
-    if len(made.notes) > SAID:
-        messages.warning(request, f"{len(made.notes) - SAID} more results were left out.")
+    if len(jobs_made.notes) > SAID:
+        messages.warning(request, f"{len(jobs_made.notes) - SAID} more results were left out.")
     return see_other(f"{reverse('results-again')}?model={model}")
 
 
 @require_POST
 def default(request: HttpRequest) -> HttpResponse:
     """Make a model the default of the account or of the site, or take the one before; then back to the page."""
-    said, site = request.POST, request.POST.get("site") == "on"
-    back = reverse("model", args=[said.get("model", "")]) if said.get("model") else reverse("models")
+    fields, site = request.POST, request.POST.get("site") == "on"
+    back = reverse("model", args=[fields.get("model", "")]) if fields.get("model") else reverse("models")
     try:
-        if said.get("do") == "back":
-            name = models_offered.back(task=said.get("task", ""), user=request.user, site=site)
+        if fields.get("do") == "back":
+            name = models_offered.back(task=fields.get("task", ""), user=request.user, site=site)
             words = "The choice is automatic again." if not name else f"The default is {name} again."
         else:
-            row = models_offered.set_default(name=said.get("model", ""), user=request.user, site=site)
+            row = models_offered.set_default(name=fields.get("model", ""), user=request.user, site=site)
             words = f"{row.model_name} is now the default{' of the site' if site else ' of your account'}."
     except Refused as refusal:
         return refused(request, refusal, back)
     messages.success(request, words)
-    training = models_offered.trained([said.get("model", "")]).get(said.get("model", ""))
-    if said.get("from") == "training" and training is not None:
+    training = models_offered.trained([fields.get("model", "")]).get(fields.get("model", ""))
+    if fields.get("from") == "training" and training is not None:
         back = f"{_address(training)}#versions"
     return see_other(back)
 
 
 def own(request: HttpRequest, pk: UUID, action: str) -> Training:
     """The training of whoever made it; 404 for strangers. action: "view" for looking only."""
-    found = visible(request, Training.objects.select_related("dataset", "owner", "overruled_by").filter(pk=pk).first())
-    return found if action == "view" else access.own(request, found, action)
+    row = visible(request, Training.objects.select_related("dataset", "owner", "overruled_by").filter(pk=pk).first())
+    return row if action == "view" else access.own(request, row, action)
 
 
 def _form(
@@ -215,16 +215,16 @@ def _form(
     base: str = "",
     options: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    known = trainings.bases_for(dataset, request.user)
+    bases = trainings.bases_for(dataset, request.user)
     usual = models_offered.chosen_default(dataset.task, request.user)
     count = dataset.images.count()
     context = {
         "dataset": dataset,
-        "bases": known,
-        "base": base or usual or (known[0].name if known else ""),
+        "bases": bases,
+        "base": base or usual or (bases[0].name if bases else ""),
         "options": options or {"learning_curve": False, "title": ""},
         "problem": problem or trainings.obstacle(dataset, request.user),
-        "startable": not trainings.obstacle(dataset, request.user) and bool(known),
+        "startable": not trainings.obstacle(dataset, request.user) and bool(bases),
         "images": count,
         "objects": trainings.objects_of(dataset),
         "time": about(seconds := trainings.expected_seconds(dataset, curve=False)),
@@ -235,41 +235,43 @@ def _form(
     return render(request, "trainings/new.html", context, status=status)
 
 
-def _live(found: Training) -> dict[str, Any]:
-    return {"training": found, "view": TrainingView(found), "active": not found.is_finished}
+def _live(row: Training) -> dict[str, Any]:
+    return {"training": row, "view": TrainingView(row), "active": not row.is_finished}
 
 
-def _outcome(request: HttpRequest, found: Training) -> dict[str, Any]:
+def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
     """The model of a finished training, the versions beside it, and its results."""
-    versions = [each for each in trainings.versions_of(found) if each.is_visible_to(request.user)]
+    versions = [version for version in trainings.versions_of(row) if version.is_visible_to(request.user)]
     here = {card.name: card for card in cards.available()}
-    user, task = request.user, found.dataset.task if found.dataset else ""
-    card = here.get(found.model_name)
+    user, task = request.user, row.dataset.task if row.dataset else ""
+    card = here.get(row.model_name)
     task = card.task if card else task
-    usable = bool(card) and models_offered.is_usable(found.model_name, user)
+    usable = bool(card) and models_offered.is_usable(row.model_name, user)
     return {
         "card": card,
-        "versions": [TrainedModel(here[each.model_name], each) for each in versions if each.model_name in here],
+        "versions": [
+            TrainedModel(here[version.model_name], version) for version in versions if version.model_name in here
+        ],
         "default": models_offered.chosen_default(task, user),
         "own_default": models_offered.own_default(task, user),
         "usable": usable,
         "task": task,
-        "may_share": found.staff_may(user, "change"),
+        "may_share": row.staff_may(user, "change"),
         "may_set_for_all": models_offered.may_set_for_all(user),
-        "runnable": len(newest_of_each(runnable_with(found.model_name, user)[: 4 * MOST_LISTED])) if usable else 0,
-        "reruns": [Rerun.of(each) for each in made_again(found.model_name, user)[:5]] if card else [],
+        "runnable": len(newest_of_each(runnable_with(row.model_name, user)[: 4 * MOST_LISTED])) if usable else 0,
+        "reruns": [Rerun.of(rerun) for rerun in made_again(row.model_name, user)[:5]] if card else [],
     }
 
 
-def _address(found: Training) -> str:
-    return reverse("training", args=[found.pk])
+def _address(row: Training) -> str:
+    return reverse("training", args=[row.pk])
 
 
-def _change(request: HttpRequest, pk: UUID, service: Callable[[Training], object], place: str = "") -> HttpResponse:
+def _change(request: HttpRequest, pk: UUID, service: Callable[[Training], object], fragment: str = "") -> HttpResponse:
     """What its maker, or staff, does with a training, and back to it."""
-    found = own(request, pk, "change")
+    row = own(request, pk, "change")
     try:
-        service(found)
+        service(row)
     except Refused as refusal:
-        return refused(request, refusal, _address(found))
-    return see_other(_address(found) + place)
+        return refused(request, refusal, _address(row))
+    return see_other(_address(row) + fragment)

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
+from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.micrograph.width import parse_width
@@ -37,7 +38,8 @@ from ..services import (
     start_archive,
 )
 from ..services.ground.calibration import (
-    UNTOUCHED,
+    FIELDS,
+    StatedScale,
     badge,
     calibration_for,
     doubted,
@@ -93,25 +95,22 @@ class Submission:
         """Whether the width of each image counts, and not a rule for the whole sample."""
         return not self.one_sample or self.typed.get("rule", "") in ("", Sample.Rule.OWN)
 
-    def width_of(self, micrograph: Micrograph) -> tuple[str, str, str]:
-        """The text of the field that an image's width is in, its origin, and the field's name."""
-        name, (main, origin) = f"width_{micrograph.pk}", self.main_width()
+    def scale_of(self, micrograph: Micrograph) -> tuple[StatedScale, str]:
+        """What the fields of an image state of its scale, and the name of the field with its width."""
+        name, for_all = f"width_{micrograph.pk}", self.stated()
         if name not in self.typed:
-            return main, origin, "width"
-        own = self._told(name, f"origin_{micrograph.pk}")
+            return for_all, "width"
+        own_scale = self.stated(f"_{micrograph.pk}")
         # The form's field is the width of all images whose own field nobody touched.
-        return (main, origin, "width") if origin == "typed" and own[1] in UNTOUCHED else (*own, name)
+        return (for_all, "width") if for_all.source == Source.TYPED and own_scale.is_own else (own_scale, name)
 
-    def main_width(self) -> tuple[str, str]:
-        """The text of the form's own field, and its origin."""
-        return self._told("width", "width_origin")
-
-    def _told(self, name: str, origin: str) -> tuple[str, str]:
-        """A field's text and origin: an empty one states nothing. Without scripts the origin stays as it was sent."""
-        text, said = printable(self.typed.get(name, "")), printable(self.typed.get(origin, ""))
-        if not text.strip():
-            return "", ""
-        return text, said or "typed"
+    def stated(self, suffix: str = "") -> StatedScale:
+        """What the fields with this suffix state: an empty width nothing. Without scripts its source stays as sent."""
+        fields = {name: printable(self.typed.get(f"{name}{suffix}", "")) for name in FIELDS}
+        if not fields["width"].strip():
+            return StatedScale("")
+        stated = StatedScale.of(fields)
+        return stated if stated.source else StatedScale(stated.width, Source.TYPED)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -120,23 +119,25 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, SettingsForm.asked(request.GET, request.user))
     form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
-    sent = Submission(request, form, SampleForm(request.POST), _kept(request))
+    submission = Submission(request, form, SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
-        sent.uploads = [micrograph for micrograph in sent.uploads if str(micrograph.pk) != request.POST["remove"]]
-        return _again(sent, status=200)
+        submission.uploads = [
+            micrograph for micrograph in submission.uploads if str(micrograph.pk) != request.POST["remove"]
+        ]
+        return _again(submission, status=200)
     _forget_removed(request)
-    if len(sent.uploads) < len(set(request.POST.getlist("upload"))):
-        sent.problems.append(Problem("", GONE))
-    _receive(sent)
-    if sent.one_sample:
-        return _one_sample(sent)
-    asked = _asked(sent)
-    _refuse_unfit(sent)
-    if sent.problems or sent.width_errors or sent.questions or not sent.form.is_valid():
-        return _again(sent)
-    jobs = _start(sent, asked)
-    if sent.problems:
-        return _again(sent)
+    if len(submission.uploads) < len(set(request.POST.getlist("upload"))):
+        submission.problems.append(Problem("", GONE))
+    _receive(submission)
+    if submission.one_sample:
+        return _one_sample(submission)
+    stated_scales = _asked(submission)
+    _refuse_unfit(submission)
+    if submission.problems or submission.width_errors or submission.questions or not submission.form.is_valid():
+        return _again(submission)
+    jobs = _start(submission, stated_scales)
+    if submission.problems:
+        return _again(submission)
     return _to(jobs)
 
 
@@ -144,11 +145,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 def laboratory(request: HttpRequest) -> HttpResponse:
     """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
-    sent = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
-    names = [each.name for each in SettingsForm(user=request.user).folds[LABORATORY]]
-    form = SettingsForm({name: printable(sent[name]) for name in names if name in sent}, user=request.user)
+    fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
+    names = [setting.name for setting in SettingsForm(user=request.user).folds[LABORATORY]]
+    form = SettingsForm({name: printable(fields[name]) for name in names if name in fields}, user=request.user)
     if request.method == "POST" and form.is_valid():
-        texts = {each.name: each.value for each in _set_once(form)}
+        texts = {setting.name: setting.value for setting in _set_once(form)}
         if request.user.is_authenticated:
             Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
         else:
@@ -191,41 +192,37 @@ def sample_download(request: HttpRequest) -> FileResponse:
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="image/tiff")
 
 
-def card(micrograph: Micrograph, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
-    """What the page shows of an upload; without `text` its width is its own, or none, which states nothing.
+def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str = "") -> dict[str, Any]:
+    """What the page shows of an upload; without `stated` its width is its own, or none, which states nothing.
 
     One that has not been looked into has neither size nor badge yet.
     """
     if not micrograph.is_read:
         return {
             "micrograph": micrograph,
-            "width": text or "",
-            "origin": origin,
+            "stated": stated,
             "error": error,
         }
-    own = micrograph.own_calibration
-    own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own.nm_per_pixel else ""
-    if text is None:
-        known = "read" if own.source == "read" else "file"
-        text, origin = (own_width, known) if own_width else ("", "")
+    own_scale = micrograph.own_calibration
+    own_width = width_text(own_scale.width_nm(micrograph.width) or 0.0) if own_scale.nm_per_pixel else ""
+    stated = stated or StatedScale(own_width, own_scale.source if own_width else None)
     return {
         "micrograph": micrograph,
-        "width": text,
-        "origin": origin,
+        "stated": stated,
         "error": error,
         "reading": not micrograph.is_finished,
         "own_width": own_width,
         "own_badge": own_badge(micrograph),
-        "badge": badge(text, origin, micrograph),
+        "badge": badge(stated, micrograph),
         "bar_rows": micrograph.height - micrograph.data_bar if micrograph.data_bar is not None else 0,
     }
 
 
 def _kept(request: HttpRequest) -> list[Micrograph]:
     """The images that came with an earlier request, in their order."""
-    wanted = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
-    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
-    return [mine[pk] for pk in dict.fromkeys(wanted) if pk in mine]
+    ids = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(ids)
+    return [mine[pk] for pk in dict.fromkeys(ids) if pk in mine]
 
 
 def printable(text: str) -> str:
@@ -248,16 +245,18 @@ def to_uuid(text: str) -> UUID | None:
         return None
 
 
-def _receive(sent: Submission) -> None:
+def _receive(submission: Submission) -> None:
     """Take the file of the form, which may be an archive; a bad one becomes a problem."""
-    if file := sent.request.FILES.get("file"):
+    if file := submission.request.FILES.get("file"):
         try:
-            sent.uploads.append(receive_upload(file=file, is_archive=is_archive(file), **sender(sent.request)))
+            submission.uploads.append(
+                receive_upload(file=file, is_archive=is_archive(file), **sender(submission.request))
+            )
         except Refused as refusal:
             problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
-            sent.problems.append(problem)
-    if not sent.uploads and not sent.problems:
-        sent.problems.append(Problem("", NOTHING))
+            submission.problems.append(problem)
+    if not submission.uploads and not submission.problems:
+        submission.problems.append(Problem("", NOTHING))
 
 
 def status_of_refusal(status: int) -> int:
@@ -265,46 +264,52 @@ def status_of_refusal(status: int) -> int:
     return status if status in PASSED_ON else 400
 
 
-def _one_sample(sent: Submission) -> HttpResponse:
+def _one_sample(submission: Submission) -> HttpResponse:
     """All images as one sample: what is no image is noted there and holds up nothing."""
-    request = sent.request
-    asked = _asked(sent) if sent.own_scales else {}
-    if sent.problems or sent.width_errors or sent.questions or not sent.form.is_valid() or not sent.sample.is_valid():
-        return _again(sent)
+    request = submission.request
+    stated_scales = _asked(submission) if submission.own_scales else {}
+    if (
+        submission.problems
+        or submission.width_errors
+        or submission.questions
+        or not submission.form.is_valid()
+        or not submission.sample.is_valid()
+    ):
+        return _again(submission)
     try:
         sample = create_sample(
-            name=sent.sample.cleaned_data["sample_name"],
-            uploads=sent.uploads,
-            settings=sent.form.settings(),
-            scale=sent.sample.scale(),
+            name=submission.sample.cleaned_data["sample_name"],
+            uploads=submission.uploads,
+            settings=submission.form.settings(),
+            scale=submission.sample.scale(),
             token=_token(request),
             notes=_left(request),
-            asked=asked,
+            asked=stated_scales,
             **sender(request),
         )
     except Refused as refusal:
-        sent.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
-        return _again(sent)
+        submission.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
+        return _again(submission)
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 
-def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
+def _asked(submission: Submission) -> dict[UUID, dict[str, Any]]:
     """What the field of each image says of its scale. An impossible width is noted as an error. A width that the image
     contradicts is noted as a question, until its sender says that it is right."""
-    found = {}
-    for micrograph in sent.uploads:
-        text, origin, name = sent.width_of(micrograph)
-        found[micrograph.pk] = {"width": text, "origin": origin}
+    stated_scales = {}
+    for micrograph in submission.uploads:
+        stated, name = submission.scale_of(micrograph)
+        stated_scales[micrograph.pk] = stated.as_dict()
         try:
             if micrograph.is_read:
-                question = doubted(calibration_for(text, origin, micrograph), micrograph)
-                if question and printable(sent.typed.get(f"sure_{micrograph.pk}", "")) != text:
-                    sent.questions[micrograph.pk] = question
+                question = doubted(calibration_for(stated, micrograph), micrograph)
+                if question and printable(submission.typed.get(f"sure_{micrograph.pk}", "")) != stated.width:
+                    submission.questions[micrograph.pk] = question
             else:
-                parse_width(text)
+                parse_width(stated.width or "")
         except ValueError as error:
-            sent.width_errors[name] = str(error)
-    return found
+            submission.width_errors[name] = str(error)
+    return stated_scales
 
 
 def _left(request: HttpRequest) -> list[Note]:
@@ -313,38 +318,40 @@ def _left(request: HttpRequest) -> list[Note]:
     return [Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
-def _refuse_unfit(sent: Submission) -> None:
+def _refuse_unfit(submission: Submission) -> None:
     """Note images that have turned out to be none, and data bars that cannot be."""
-    for micrograph in list(sent.uploads):
+    for micrograph in list(submission.uploads):
         if micrograph.state == Micrograph.State.FAILED:
-            sent.problems.append(Problem(micrograph.name, micrograph.error))
-            sent.uploads.remove(micrograph)
-        elif micrograph.is_read and sent.form.is_valid():
+            submission.problems.append(Problem(micrograph.name, micrograph.error))
+            submission.uploads.remove(micrograph)
+        elif micrograph.is_read and submission.form.is_valid():
             try:
-                refuse_tall_bar(sent.form.settings(), micrograph)
+                refuse_tall_bar(submission.form.settings(), micrograph)
             except ValueError as error:
-                sent.problems.append(Problem(micrograph.name, str(error)))
+                submission.problems.append(Problem(micrograph.name, str(error)))
 
 
-def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
+def _start(submission: Submission, stated_scales: dict[UUID, dict[str, Any]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
-    request, settings, token = sent.request, sent.form.settings(), _token(sent.request)
+    request, settings, token = submission.request, submission.form.settings(), _token(submission.request)
     who = sender(request)
     jobs: list[Job] = []
-    for micrograph in list(sent.uploads):
+    for micrograph in list(submission.uploads):
         if micrograph.is_archive:
-            start_archive(archive=micrograph, settings=settings, asked=asked[micrograph.pk], token=token)
-            sent.uploads.remove(micrograph)
+            start_archive(archive=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token)
+            submission.uploads.remove(micrograph)
             continue
         try:
             jobs.append(
-                create_job(micrograph=micrograph, settings=settings, asked=asked[micrograph.pk], token=token, **who)
+                create_job(
+                    micrograph=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token, **who
+                )
             )
         except (Refused, ValueError) as problem:
             status = status_of_refusal(getattr(problem, "status", 400))
-            sent.problems.append(Problem(micrograph.name, str(problem), status))
+            submission.problems.append(Problem(micrograph.name, str(problem), status))
             break
-        sent.uploads.remove(micrograph)
+        submission.uploads.remove(micrograph)
     return jobs
 
 
@@ -359,38 +366,45 @@ def _token(request: HttpRequest) -> str:
     return (token or uuid4()).hex
 
 
-def _again(sent: Submission, status: int | None = None) -> HttpResponse:
+def _again(submission: Submission, status: int | None = None) -> HttpResponse:
     """The page once more, with everything that was typed and every good image."""
-    main, main_origin = sent.main_width()
-    wrong = sent.width_errors or not sent.form.is_valid() or (sent.one_sample and not sent.sample.is_valid())
+    for_all = submission.stated()
+    wrong = (
+        submission.width_errors
+        or not submission.form.is_valid()
+        or (submission.one_sample and not submission.sample.is_valid())
+    )
     if not status and wrong:
-        sent.problems.append(Problem("", MARKED))
-    elif not status and sent.questions:
-        sent.problems.append(Problem("", ASKED))
-    bad = [problem.status for problem in sent.problems]
+        submission.problems.append(Problem("", MARKED))
+    elif not status and submission.questions:
+        submission.problems.append(Problem("", ASKED))
+    bad = [problem.status for problem in submission.problems]
     extra = {
-        "problems": sent.problems,
-        "sample": sent.sample,
-        "one_sample": sent.one_sample,
-        "cards": [_card_again(sent, micrograph, main_origin) for micrograph in sent.uploads],
-        "width": main,
-        "width_origin": main_origin,
-        "width_error": sent.width_errors.get("width", ""),
+        "problems": submission.problems,
+        "sample": submission.sample,
+        "one_sample": submission.one_sample,
+        "cards": [_card_again(submission, micrograph) for micrograph in submission.uploads],
+        "stated": for_all,
+        "width_error": submission.width_errors.get("width", ""),
     }
-    return _page(sent.request, sent.form, status or max([400, *bad]), **extra)
+    return _page(submission.request, submission.form, status or max([400, *bad]), **extra)
 
 
-def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> dict[str, Any]:
-    text, origin, name = sent.width_of(micrograph)
-    asked = {"question": sent.questions.get(micrograph.pk, "")}
+def _card_again(submission: Submission, micrograph: Micrograph) -> dict[str, Any]:
+    stated, name = submission.scale_of(micrograph)
+    question = {"question": submission.questions.get(micrograph.pk, "")}
     if name == "width":
-        return asked | (card(micrograph, text, main_origin) if main_origin == "typed" else card(micrograph))
-    return asked | card(micrograph, text, origin, sent.width_errors.get(name, ""))
+        return question | card(micrograph, stated if stated.source == Source.TYPED else None)
+    return question | card(micrograph, stated, submission.width_errors.get(name, ""))
 
 
 def _set_once(form: SettingsForm) -> list[FormSetting]:
     """The settings of a laboratory that differ from their defaults."""
-    return [each for each in form.folds[LABORATORY] if each.value not in ("", each.setting.write(each.setting.default))]
+    return [
+        setting
+        for setting in form.folds[LABORATORY]
+        if setting.value not in ("", setting.setting.write(setting.setting.default))
+    ]
 
 
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:

@@ -49,11 +49,11 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Every check with its sentence; 503 if pages cannot work. Without a worker or room pages work, and work
     waits."""
-    made = health.readiness()
-    ready = all(each.ok for each in made if each.needed)
-    checks = {each.name: "ok" if each.ok else each.why for each in made}
-    said = {"ok": ready, "degraded": not all(each.ok for each in made), "checks": checks}
-    return JsonResponse(said, status=200 if ready else 503)
+    results = health.readiness()
+    ready = all(check.ok for check in results if check.needed)
+    checks = {check.name: "ok" if check.ok else check.why for check in results}
+    answer = {"ok": ready, "degraded": not all(check.ok for check in results), "checks": checks}
+    return JsonResponse(answer, status=200 if ready else 503)
 
 
 @require_safe
@@ -64,8 +64,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     token = settings.DEEPSEGM_METRICS_TOKEN
     if not token:
         raise Http404
-    sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not secrets.compare_digest(sent.encode(), token.encode()):
+    sent_token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not secrets.compare_digest(sent_token.encode(), token.encode()):
         return HttpResponse("Send the token of DEEPSEGM_METRICS_TOKEN as a bearer token.\n", "text/plain", 401)
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
@@ -75,9 +75,9 @@ def status(request: HttpRequest) -> HttpResponse:
     """What people who run the site look at every day: what works, the latest jobs, people, room; to each what they may
     view. Django's admin has all rows."""
     latest = Job.objects.order_by("-created", "pk").values_list("pk", flat=True)[:LATEST]
-    queues = [(each, about(each.oldest) if each.waiting else "–") for each in health.queues()]
-    shown = {
-        "wrong": [each for each in health.readiness() if not each.ok],
+    queues = [(queue, about(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
+    context = {
+        "wrong": [check for check in health.readiness() if not check.ok],
         "queues": queues,
         "workers": WorkerProcess.objects.order_by("-seen")[:MOST_WORKERS],
         "failures": health.failures(),
@@ -86,7 +86,7 @@ def status(request: HttpRequest) -> HttpResponse:
         "cards": cards([("job", pk) for pk in latest]) if request.user.has_perm("segmentation.view_job") else [],
         "people": health.people() if request.user.has_perm("auth.view_user") else [],
     }
-    return render(request, "status.html", shown)
+    return render(request, "status.html", context)
 
 
 class Rows(Collector):
@@ -102,10 +102,10 @@ class Rows(Collector):
             name: GaugeMetricFamily(f"deepsegm_queue_{name}", words, labels=["queue"]) for name, words in fields.items()
         }
         oldest = GaugeMetricFamily("deepsegm_queue_oldest_seconds", "How long the first has waited.", labels=["queue"])
-        for each in health.queues():
+        for queue in health.queues():
             for name, family in families.items():
-                family.add_metric([each.queue], getattr(each, name))
-            oldest.add_metric([each.queue], each.oldest)
+                family.add_metric([queue.queue], getattr(queue, name))
+            oldest.add_metric([queue.queue], queue.oldest)
         yield from (*families.values(), oldest)
         for name, size in health.disk().items():
             if size is not None:

@@ -1,7 +1,7 @@
 // Suggestions from the data bar, the ruler, and whether a width that is being typed agrees with what is known.
 
 import { Ruler } from "./ruler.js";
-import { badgeFor } from "./width.js";
+import { OWN, badgeFor, fieldsIn, state, statedIn } from "./width.js";
 
 const PAUSE = 300; // ms without typing before the server is asked
 
@@ -10,47 +10,43 @@ const cards = () => [...document.querySelectorAll("[data-upload]")].filter((card
 // The fields that hold the width of a card: the main ones, too, where the card stands alone.
 function fieldsOf(card) {
   const id = card.dataset.upload;
-  const { elements } = card.closest("form");
-  const own = { input: elements[`width_${id}`], origin: elements[`origin_${id}`], badge: card.querySelector("[data-badge]") };
+  const own = { ...fieldsIn(card, `_${id}`), badge: card.querySelector("[data-badge]") };
   if (!card.classList.contains("alone")) return [own];
-  return [{ input: elements.width, origin: elements.width_origin, badge: document.getElementById("width_badge") }, own];
+  return [{ ...fieldsIn(card.closest("form")), badge: document.getElementById("width_badge") }, own];
 }
 
 // A width that is not typed: the page's own script hears of the change and then learns where it comes from.
-function fill(card, width, origin) {
+function fill(card, stated) {
   const fields = fieldsOf(card);
-  fields[0].input.value = width;
+  fields[0].input.value = stated.width;
   fields[0].input.dispatchEvent(new Event("input", { bubbles: true }));
-  for (const { input, origin: said } of fields) {
-    input.value = width;
-    said.value = origin;
-  }
-  const { text, status } = badgeFor(width, origin, card);
+  fields.forEach((each) => state(each, stated));
+  const { text, status } = badgeFor(stated.width, stated.source, card);
   Object.assign(fields[0].badge, { textContent: text, className: `badge ${status}`, hidden: false });
   review(card);
 }
 
 function review(card) {
-  const [{ input, origin }] = fieldsOf(card);
+  const [fields] = fieldsOf(card);
   for (const button of card.querySelectorAll("[data-accept]")) {
-    const used = origin.value === button.dataset.origin;
+    const used = fields.source.value === button.dataset.source;
     button.setAttribute("aria-pressed", String(used));
   }
-  ask(card.querySelector("[data-calibrate]"), input.value, origin.value);
+  ask(card.querySelector("[data-calibrate]"), statedIn(fields));
 }
 
 const asked = new WeakMap(); // the question under way for each box
 const last = new WeakMap(); // what was last asked about
 
 // A card comes with the server's answer for a width that nobody has touched.
-function ask(box, width, origin) {
-  const now = `${origin} ${width}`;
-  const known = last.get(box) ?? (["file", "read"].includes(origin) ? now : null);
+function ask(box, stated) {
+  const now = String(new URLSearchParams(stated));
+  const known = last.get(box) ?? (stated.source && OWN.includes(stated.source) ? now : null);
   last.set(box, now);
   if (known === now) return;
   clearTimeout(asked.get(box));
   const timer = setTimeout(async () => {
-    const answer = await fetch(`${box.dataset.check}?${new URLSearchParams({ width, origin })}`).catch(() => null);
+    const answer = await fetch(`${box.dataset.check}?${now}`).catch(() => null);
     if (!answer?.ok || asked.get(box) !== timer) return;
     const { warnings } = await answer.json();
     const lines = warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text }));
@@ -71,11 +67,10 @@ function rule(button) {
   };
   const form = button.parentElement.querySelector("[data-ruler-form]");
   const card = button.closest("[data-upload]");
-  const use = (width, origin) => {
+  const use = (stated) => {
     // The card may have been replaced since, by one with what was read in the image.
-    if (!form) return fill(document.querySelector(`[data-upload="${card.dataset.upload}"]`) ?? card, width, origin);
-    form.elements.width.value = width;
-    form.elements.origin.value = origin;
+    if (!form) return fill(document.querySelector(`[data-upload="${card.dataset.upload}"]`) ?? card, stated);
+    state(fieldsIn(form), stated);
     return form.requestSubmit();
   };
   new Ruler(picture, use);
@@ -85,12 +80,12 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if ("ruler" in button.dataset) rule(button);
-  if ("accept" in button.dataset) fill(button.closest("[data-upload]"), button.dataset.width, button.dataset.origin);
+  if ("accept" in button.dataset) fill(button.closest("[data-upload]"), { width: button.dataset.width, source: button.dataset.source });
 });
 
 document.addEventListener("input", ({ target }) => {
   const box = document.querySelector("[data-calibrate]");
-  if (target.id === "new_width" && box) ask(box, target.value, "typed");
+  if (target.id === "new_width" && box) ask(box, { width: target.value, source: "typed" });
   if (!/^width/.test(target.name ?? "") || target.id === "new_width") return;
   const card = target.closest("[data-upload]");
   for (const each of card ? [card] : cards()) if (each.querySelector("[data-calibrate]")) review(each);

@@ -29,11 +29,11 @@ export function reckon(line, text, columns) {
     pixel,
     width: pixel * columns,
     doubt: (Math.SQRT2 * error) / across,
-    origin: `drawn:${across}:${error}:${text.trim()}`,
+    stated: { width: widthText(pixel * columns), source: "drawn", pixels: across, error, length: text.trim() },
   };
 }
 
-// image: { address, columns, rows, box, name }; use(width, origin) is called when the user accepts the line.
+// image: { address, columns, rows, box, name }; use(stated) is called when the user accepts the line.
 export class Ruler {
   constructor(image, use) {
     this.image = image;
@@ -115,13 +115,13 @@ export class Ruler {
   }
 
   accept() {
-    const { why, missing, width, origin } = this.reckoned;
+    const { why, missing, stated } = this.reckoned;
     if (why) {
       this.say(why, true);
       (missing === "line" ? this.stage.canvas : this.length).focus();
       return;
     }
     this.dialog.close();
-    this.use(widthText(width), origin);
+    this.use(stated);
   }
 }

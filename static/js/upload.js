@@ -4,7 +4,7 @@
 import { everything, isJunk } from "./dropped.js";
 import { SampleFields } from "./sample-fields.js";
 import { Queue, archiveName, itemsOf, sentenceFor, stillSending } from "./upload-queue.js";
-import { badgeFor } from "./width.js";
+import { OWN, badgeFor, fieldsIn, state, statedIn } from "./width.js";
 
 const form = document.getElementById("analyse");
 const images = document.getElementById("images");
@@ -12,12 +12,10 @@ const cards = document.getElementById("cards");
 const picker = document.getElementById("files");
 const main = {
   box: document.getElementById("main-width"),
-  input: form.elements.namedItem("width"),
-  origin: form.elements.namedItem("width_origin"),
+  ...fieldsIn(form),
   badge: document.getElementById("width_badge"),
   name: document.querySelector("#main-width [data-width-name]"),
 };
-const UNTOUCHED = ["", "file", "read"]; // origins of what nobody typed, drew or accepted
 const COMPACT = 8; // from so many images on the cards are small
 const ASK_MS = 700; // between two questions about what is still being read
 const ASKED_AT_ONCE = 50;
@@ -138,11 +136,12 @@ function askSoon() {
 
 // What was typed, drawn or accepted on a card stays when the card changes.
 function refresh(card, html) {
-  if (card.outerHTML === html.trim() || ("reading" in card.dataset && html.includes("data-reading"))) return;
   const fresh = fragmentOf(html);
+  const same = fresh.children.length === 1 && card.outerHTML === fresh.firstElementChild.outerHTML;
+  if (same || ("reading" in card.dataset && html.includes("data-reading"))) return;
   const now = fresh.querySelector("[data-upload]");
-  const stated = now && card.dataset.upload && !UNTOUCHED.includes(fieldOf(card).origin.value);
-  if (stated) copy(fieldOf(card), fieldOf(now));
+  const stated = now && card.dataset.upload && !OWN.includes(fieldOf(card).source.value);
+  if (stated) state(fieldOf(now), statedIn(fieldOf(card)));
   const { id } = document.activeElement;
   card.replaceWith(fresh);
   if (id) document.getElementById(id)?.focus();
@@ -170,16 +169,11 @@ async function ask() {
 const uploads = () => [...cards.querySelectorAll("[data-upload]")];
 
 function fieldOf(card) {
-  const id = card.dataset.upload;
-  return {
-    input: card.querySelector(`[name="width_${id}"]`),
-    origin: card.querySelector(`[name="origin_${id}"]`),
-    badge: card.querySelector("[data-badge]"),
-  };
+  return { ...fieldsIn(card, `_${card.dataset.upload}`), badge: card.querySelector("[data-badge]") };
 }
 
 function show(field, card) {
-  const { text, status } = badgeFor(field.input.value, field.origin.value, card);
+  const { text, status } = badgeFor(field.input.value, field.source.value, card);
   field.badge.textContent = text;
   field.badge.className = `badge ${status}`;
   field.badge.hidden = text === "";
@@ -204,7 +198,7 @@ function arrange() {
   if (mirrored && !alone) leave();
   if (alone && alone !== mirrored) meet(alone);
   mirrored = alone;
-  const shared = !alone && !sample.chosen && main.origin.value === "typed";
+  const shared = !alone && !sample.chosen && main.source.value === "typed";
   const ruled = shared || (sample.chosen && sample.rule !== "own");
   sample.count(all.length + pending().length + queue.busy);
   cards.classList.toggle("compact", all.length >= COMPACT);
@@ -213,13 +207,13 @@ function arrange() {
     card.classList.toggle("alone", card === alone);
     card.querySelector("[data-width-name]").textContent = main.name.textContent;
     card.querySelector(".own-width").hidden = card === alone || ruled;
-    field.input.disabled = field.origin.disabled = card === alone || ruled;
+    field.input.disabled = field.source.disabled = card === alone || ruled;
     show(field, card);
     if (shared) show({ ...main, badge: field.badge }, card);
     else if (card === alone || ruled) field.badge.hidden = true;
   }
   main.box.hidden = sample.chosen;
-  main.input.disabled = main.origin.disabled = sample.chosen;
+  main.input.disabled = main.source.disabled = sample.chosen;
   document.getElementById("own-widths").hidden = count < 2;
   document.getElementById("width_hint").hidden = count > 1;
   images.classList.toggle("has-cards", cards.children.length > 0);
@@ -229,7 +223,7 @@ function arrange() {
 
 // Other images have come beside a lone one: what was typed for it stays with it.
 function leave() {
-  if (!forAll) main.input.value = main.origin.value = "";
+  if (!forAll) state(main, {});
 }
 
 // What was typed before the first image came holds for it and for those that come with it; otherwise the card knows.
@@ -237,15 +231,10 @@ let forAll = false;
 
 function meet(card) {
   const field = fieldOf(card);
-  const typed = main.origin.value === "typed";
+  const typed = main.source.value === "typed";
   if (!mirrored) forAll = typed;
-  if (typed) copy(main, field);
-  else copy(field, main);
-}
-
-function copy(from, to) {
-  to.input.value = from.input.value;
-  to.origin.value = from.origin.value;
+  if (typed) state(field, statedIn(main));
+  else state(main, statedIn(field));
 }
 
 function edited(event) {
@@ -253,15 +242,15 @@ function edited(event) {
   const card = target.closest("[data-upload]");
   const said = target.value.trim() ? "typed" : "";
   if (target === main.input) {
-    main.origin.value = said;
+    main.source.value = said;
     if (mirrored) {
       forAll = false;
-      copy(main, fieldOf(mirrored));
+      state(fieldOf(mirrored), statedIn(main));
       show(main, mirrored);
     } else arrange();
   } else if (card && /^width_/.test(target.name ?? "")) {
     const field = fieldOf(card);
-    field.origin.value = said;
+    field.source.value = said;
     show(field, card);
   } else forgive(target);
 }
@@ -272,7 +261,7 @@ function removed(card) {
   dropped.add(id);
   card.remove();
   if (!uploads().length && !pending().length) {
-    main.input.value = main.origin.value = "";
+    state(main, {});
     mirrored = null;
   }
   arrange();
@@ -308,7 +297,7 @@ function submitted(event) {
     guard();
     return;
   }
-  const wrong = [main, ...uploads().map(fieldOf)].find(({ input, origin }) => !input.disabled && badgeFor(input.value, origin.value, null).status === "bad");
+  const wrong = [main, ...uploads().map(fieldOf)].find(({ input, source }) => !input.disabled && badgeFor(input.value, source.value, null).status === "bad");
   if (wrong) {
     event.preventDefault();
     wrong.input.setAttribute("aria-invalid", "true");

@@ -2,11 +2,15 @@
 
 // 7,520 is 7.52 to some and 7520 to others; so is 7.520 in nanometres.
 const AMBIGUOUS = /^[1-9][0-9]{0,2}(,[0-9]{3}(?![0-9])|\.[0-9]{3}\s*(nm)?$)/;
+// Sources of an image's own scale, and those that its user accepted; as in core/micrograph/crosscheck.py.
+export const OWN = ["", "metadata", "side file", "read"];
 const ACCEPTED = {
   "data bar": "read from the image, confirmed",
   metadata: "from the file, confirmed",
+  "side file": "from the file beside it, confirmed",
   drawn: "drawn on the scale bar",
 };
+const STATED = ["source", "pixels", "error", "length"]; // beside each width: its source, and the line of a drawn one
 const VERY_WIDE = 1e6; // nm
 const UNITS = { pm: 1e-3, "Å": 0.1, "\u212b": 0.1, nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
 
@@ -43,8 +47,8 @@ export function question(text) {
 }
 
 // card: the element of the upload, or null while there is none. An empty field leaves the scale to the image.
-export function badgeFor(text, origin, card) {
-  const own = text.trim() === "" || ["file", "read"].includes(origin);
+export function badgeFor(text, source, card) {
+  const own = text.trim() === "" || (source !== "" && OWN.includes(source));
   if (own && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, status: "good" };
   if (text.trim() === "") {
     const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
@@ -54,8 +58,24 @@ export function badgeFor(text, origin, card) {
   const width = widthOf(text);
   if (width === null) return { text: "not a width", status: "bad" };
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
-  const accepted = ACCEPTED[origin.split(":")[0]];
+  const accepted = ACCEPTED[source];
   if (accepted) return { text: `${accepted}${scale}`, status: "good" };
   const asked = question(text);
   return asked ? { text: `typed${scale}; ${asked}`, status: "check" } : { text: `typed${scale}`, status: "" };
+}
+
+// The fields that state a scale. box: a form, or the card of one of its images with a suffix of their names.
+export function fieldsIn(box, suffix = "") {
+  const named = (name) => box.querySelector(`[name="${name}${suffix}"]`);
+  return Object.fromEntries([["input", named("width")], ...STATED.map((name) => [name, named(name)])]);
+}
+
+// stated: { width, source, pixels, error, length }; what is not there is empty.
+export function state(fields, { width = "", ...stated }) {
+  fields.input.value = width;
+  for (const name of STATED) fields[name].value = stated[name] ?? "";
+}
+
+export function statedIn(fields) {
+  return Object.fromEntries([["width", fields.input.value], ...STATED.map((name) => [name, fields[name].value])]);
 }

@@ -22,7 +22,7 @@ from tests.shell import manage
 SQRT3 = 3**0.5
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = exports.listed("image", find("particles"))
-IN_BUNDLE = {name for name, each in LISTED.items() if not each.for_the_page} - {"bundle.zip"}
+IN_BUNDLE = {name for name, each in LISTED.items() if not each.for_the_page} - {"bundle.zip", "notebook.eln"}
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
@@ -59,7 +59,7 @@ def test_neither_data_folder_nor_database_is_needed(tmp_path):
 
 
 def test_the_files_are_there(sample):
-    assert {file.name for file in sample.iterdir()} == {*IN_BUNDLE, "bundle.zip", "timings.json"}
+    assert {file.name for file in sample.iterdir()} == {*IN_BUNDLE, "bundle.zip", "notebook.eln", "timings.json"}
     assert all(file.stat().st_size for file in sample.iterdir())
 
 

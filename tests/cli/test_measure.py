@@ -39,7 +39,7 @@ from .test_analyse import IN_BUNDLE, ROOT, SAMPLE
 
 TRUTH = ROOT.parent / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
 NM_PER_PIXEL = 7.34375
-POOLED = {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json", "bundle.zip"}
+POOLED = {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json", "bundle.zip", "notebook.eln"}
 
 
 def result_of(folder: Path):
@@ -74,7 +74,7 @@ def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
     assert {path.name for path in out.iterdir()} >= POOLED
     for stem in ("a", "b_mask", "c"):
         names = {path.name for path in (out / stem).iterdir()}
-        assert names == {*IN_BUNDLE, "bundle.zip", "timings.json"}
+        assert names == {*IN_BUNDLE, "bundle.zip", "notebook.eln", "timings.json"}
         result = result_of(out / stem)
         assert result["statistics"]["n_kept"] == 2 and result["statistics"]["median"] == 20
         assert result["model"]["name"] == MASKS_OF_OTHERS

@@ -183,6 +183,9 @@ def test_a_file_that_is_still_written_is_waited_for(site, tmp_path):
     ]
     assert result.download("labels.tif", tmp_path).read_bytes() == b"x"
     assert [file.name for file in tmp_path.iterdir()] == ["labels.tif"]
+    site.answers["GET /jobs/j1/files/figure.png"] = [httpx.Response(200, content=b"x")]
+    assert result.read("figure.png", panels="AD", font=8) == b"x"
+    assert dict(site.requests[-1].url.params) == {"wait": "20", "panels": "AD", "font": "8"}
 
 
 def test_a_file_never_leaves_the_folder_it_is_saved_in(site, tmp_path):

@@ -17,6 +17,7 @@ from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
+from segmentation.core.proposing import preview
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.lab.research.sample import data_bar
 from segmentation.lab.training.synthesis.bodies import make_body
@@ -284,3 +285,14 @@ class TestDoubts:
 
     def test_nothing_found_is_no_advice_alone(self):
         assert NONE_FOUND.format(things="particles") in doubts(self.noise, 0)
+
+
+def test_a_preview_finds_in_the_middle_what_an_analysis_finds():
+    grey, truth = isolated()
+    shown = preview(micrograph_of(grey), AnalysisSettings.of())
+    assert shown.shape == grey.shape and shown.picture[:4] == b"RIFF"
+    assert shown.count == pytest.approx(truth.max(), abs=2) and shown.size == pytest.approx(32, rel=0.15)
+    coarse = preview(micrograph_of(np.tile(grey, (4, 4))), AnalysisSettings.of(scale=0.75))
+    assert coarse.shape == (683, 683) and coarse.size == pytest.approx(32, rel=0.15)
+    blank = preview(micrograph_of(np.full((90, 90), 7, np.uint8)), AnalysisSettings.of())
+    assert (blank.count, blank.size) == (0, 36)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph.crosscheck import CALLED
-from segmentation.core.micrograph.types import SOURCES
+from segmentation.core.micrograph.crosscheck import Source
 
 from .conftest import REPOSITORY, SIZES, open_tab
 from .test_journey import choose, fits, result, start
@@ -57,7 +56,7 @@ def pixel_size(text: str) -> float:
 def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit):
     page = visit()
     choose(page, SAMPLE)
-    page.locator("#width_badge", has_text=SOURCES["read"]).wait_for()  # bars are read in idle moments
+    page.locator("#width_badge", has_text=Source.READ.words).wait_for()  # bars are read in idle moments
     badge = page.locator("#width_badge").inner_text()
     assert pixel_size(badge) == pytest.approx(5, rel=0.02)
     crop = page.locator(".read-shot img")
@@ -66,13 +65,13 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
 
     page.fill("#id_width", "9000")
     assert page.locator("#width_badge").inner_text().startswith("typed")
-    page.locator(".doubts li", has_text=CALLED["read"]).wait_for()
+    page.locator(".doubts li", has_text=Source.READ.noun).wait_for()
     page.get_by_role("button", name="Yes, it is").click()
     page.locator(".doubts li").wait_for(state="detached")
 
     start(page)
     first = result(page)
-    assert SOURCES["read"] in page.locator(".head").first.inner_text()
+    assert Source.READ.words in page.locator(".head").first.inner_text()
     assert page.locator(".revisions").count() == 0
 
     open_tab(page, "Scale")
@@ -83,11 +82,11 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     page.get_by_role("button", name="Use this scale").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
-    assert SOURCES["drawn"] in page.locator(".head").first.inner_text()
+    assert Source.DRAWN.words in page.locator(".head").first.inner_text()
     lines = page.locator(".revisions li").all_inner_texts()
     assert len(lines) == 2
-    assert SOURCES["read"] in lines[0]
-    assert "newest" in lines[1] and SOURCES["drawn"] in lines[1]
+    assert Source.READ.words in lines[0]
+    assert "newest" in lines[1] and Source.DRAWN.words in lines[1]
     assert "the scale is not known" not in page.locator("main").inner_text().lower()
 
     open_tab(page, "Details")
@@ -113,14 +112,19 @@ def test_a_line_on_the_preview_counts_in_pixels_of_the_upload(visit, large, size
     assert fits(page)
     page.get_by_role("button", name="Use this scale").click()
     badge = page.locator("#width_badge").inner_text()
-    assert badge.startswith(SOURCES["drawn"])
+    assert badge.startswith(Source.DRAWN.words)
     assert pixel_size(badge) == pytest.approx(2, rel=0.03)
     assert float(page.input_value("#id_width")) == pytest.approx(2 * COLUMNS, rel=0.03)
 
 
-def test_the_line_is_drawn_by_keyboard(visit, large):
+def test_the_line_is_drawn_by_keyboard_or_given_up(visit, large):
     page = visit()
     choose(page, large)
+    page.get_by_role("button", name="Draw on the scale bar").click()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    assert page.input_value("#id_width") == ""
+
     page.get_by_role("button", name="Draw on the scale bar").press("Enter")
     end = page.get_by_role("button", name="First end of the line")
     page.locator(READY).wait_for()
@@ -152,12 +156,3 @@ def test_the_line_is_drawn_by_keyboard(visit, large):
 def place_of(end) -> tuple[float, float]:
     found = re.search(r"([\d.]+) px from the left, ([\d.]+) px from the top", end.get_attribute("aria-label"))
     return float(found[1]), float(found[2])
-
-
-def test_a_line_may_be_given_up(visit, large):
-    page = visit()
-    choose(page, large)
-    page.get_by_role("button", name="Draw on the scale bar").click()
-    page.keyboard.press("Escape")
-    page.locator("dialog").wait_for(state="detached")
-    assert page.input_value("#id_width") == ""

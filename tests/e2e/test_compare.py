@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import SIZES, open_tab
-from .test_journey import choose, fits, result, start
+from .test_journey import fits, result
 from .test_looks import picture
 
 
@@ -16,10 +16,8 @@ def seen(page, side):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_two_widths_of_one_image(visit, discs, size):
-    page = visit(size)
-    choose(page, discs)
-    start(page)
+def test_two_widths_of_one_image(open_copy, size):
+    page = open_copy(size)
     first = result(page)
     open_tab(page, "Scale")
     page.fill("#new_width", "12800")

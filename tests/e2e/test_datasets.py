@@ -13,17 +13,16 @@ import pytest
 from PIL import Image
 
 from .conftest import REPOSITORY, SIZES, open_tab
-from .test_journey import choose, downloaded, fits, result, start
+from .test_journey import downloaded, fits, result
 from .test_looks import picture
 
 NAME, PASSWORD = "teacher", "one of the staff 7"
 
 
 @pytest.fixture(scope="module")
-def teacher(site, tmp_path_factory):
+def teacher(site, data_folder):
     """An account of the staff on the running site."""
-    data = next(each for each in tmp_path_factory.getbasetemp().iterdir() if (each / "db.sqlite3").is_file())
-    env = {**os.environ, "DEEPSEGM_DATA": str(data), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    env = {**os.environ, "DEEPSEGM_DATA": str(data_folder), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     made = ["createsuperuser", "--noinput", "--username", NAME, "--email", "teacher@example.org"]
     subprocess.run([sys.executable, "manage.py", *made], cwd=REPOSITORY, env=env, check=True, capture_output=True)
     return NAME
@@ -38,11 +37,10 @@ def sign_in(page):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_result_is_taught_and_taken_back(visit, teacher, discs, size):
+def test_a_result_is_taught_and_taken_back(visit, open_copy, teacher, size):
     page = visit(size)
     sign_in(page)
-    choose(page, discs)
-    start(page)
+    open_copy(page=page, owner=teacher)
     job = result(page)
     open_tab(page, "Details")
     form = page.locator("#training-data")

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from .conftest import PATIENCE, open_tab
 from .specimen import COLUMNS, DISCS, ROWS
-from .test_journey import choose, result, start
+from .test_journey import result
 
 CANVAS = "dialog.editor canvas"
 
@@ -73,12 +73,8 @@ def discs_of(page):
 
 
 @pytest.fixture
-def opened(visit, discs):
-    page = visit()
-    choose(page, discs)
-    start(page)
-    result(page)
-    return page
+def opened(open_copy):
+    return open_copy()
 
 
 def test_every_tool_makes_one_correction_that_undo_takes_back(opened):
@@ -301,11 +297,8 @@ def test_a_label_image_dropped_on_the_page_becomes_a_revision(opened):
     expect(page.locator(".head").first).to_contain_text("mine.tif")
 
 
-def test_fingers_draw_and_move(visit, discs):
-    page = visit("phone")
-    choose(page, discs)
-    start(page)
-    result(page)
+def test_fingers_draw_and_move(open_copy):
+    page = open_copy("phone")
     (_, x, y), *_ = discs_of(page)
     hand = Hand(page).open()
     hand.kept(DISCS)

@@ -10,9 +10,8 @@ import pytest
 from segmentation.core.measure.filters import Reason
 
 from .conftest import SIZES, open_tab
-from .test_charts import analysed, drawn, shown, stored
+from .test_charts import drawn, shown, stored
 
-__all__ = ["analysed"]  # a fixture
 SCREENS = {"desktop": (1280, 800), "phone": (390, 844)}
 MOST_BYTES = 1_000_000
 

@@ -1,4 +1,4 @@
-"""From a dropped file to figure and size file, as a person does it, on desktop and phone."""
+"""From a dropped file to figure and size file, as a person does it; on a phone: test_looks."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import csv
 import io
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from segmentation.core.micrograph.types import SOURCES
+from segmentation.core.micrograph.crosscheck import Source
 
 from .conftest import PATIENCE, SIZES, open_tab
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
@@ -57,15 +59,29 @@ def fits(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+@contextmanager
+def narrow(page) -> Iterator[None]:
+    """The same page in a window as wide as a phone."""
+    page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"], strict=True)))
+    yield
+    page.set_viewport_size(dict(zip(("width", "height"), SIZES["desktop"], strict=True)))
+
+
+def fits_both(page) -> bool:
+    """Whether the page fits at the width of a desktop and of a phone."""
+    with narrow(page):
+        phone = fits(page)
+    return phone and fits(page)
+
+
 def jobs_of(page) -> int:
     page.goto("/results/")
     earlier = re.findall(r"(\d+) earlier version", page.locator("main").inner_text())
     return page.locator(".entry").count() + sum(map(int, earlier))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_one_drag_and_one_click(visit, discs, size):
-    page = visit(size)
+def test_one_drag_and_one_click(visit, discs):
+    page = visit()
     choose(page, discs)
     assert page.input_value("#id_width") == f"{COLUMNS * NM_PER_PIXEL:g}"
     badge = page.locator("#width_badge").inner_text()
@@ -79,7 +95,7 @@ def test_one_drag_and_one_click(visit, discs, size):
     result(page)
     assert 800 < decoded(page) <= 1200
     assert fits(page)
-    assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
+    assert f"{COLUMNS} × {ROWS} px · 10 nm/px ({Source.METADATA.words})" in page.locator(".head").inner_text()
     kept = int(page.locator(".headline b").inner_text())
     assert DISCS * 0.6 <= kept <= DISCS * 1.4
 
@@ -103,10 +119,8 @@ def sizes(table: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(line for line in io.StringIO(text) if not line.startswith("#")))
 
 
-def test_every_particle_can_be_looked_at(visit, discs):
-    page = visit()
-    choose(page, discs)
-    start(page)
+def test_every_particle_can_be_looked_at(open_copy):
+    page = open_copy()
     result(page)
     open_tab(page, "Particles")
     rows = page.locator(".particles tbody tr")
@@ -170,11 +184,10 @@ def numbers(page) -> tuple[int, float]:
     return int(page.locator(".headline b").inner_text()), factor * float(median.split()[0])
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_without_javascript(visit, plain, size):
-    page = visit(size, java_script_enabled=False)
+def test_without_javascript_a_double_click_makes_one_job(visit, plain):
+    page = visit(java_script_enabled=False)
     page.set_input_files("#files", str(plain))
-    start(page)
+    page.locator(".primary[data-go]").dblclick()
     result(page)
     assert "The scale is not known" in page.locator("main").inner_text()
     assert " nm" not in page.locator(".measures").first.inner_text()
@@ -182,26 +195,10 @@ def test_without_javascript(visit, plain, size):
     assert jobs_of(page) == 1
 
 
-def test_a_double_click_makes_one_job(visit, discs):
+def test_a_double_click_makes_one_job_that_back_and_reload_do_not_repeat(visit, discs):
     page = visit()
     choose(page, discs)
     page.locator(".primary[data-go]").dblclick()
-    result(page)
-    assert jobs_of(page) == 1
-
-
-def test_a_double_click_without_javascript_makes_one_job(visit, discs):
-    page = visit(java_script_enabled=False)
-    page.set_input_files("#files", str(discs))
-    page.locator(".primary[data-go]").dblclick()
-    page.wait_for_url("**/jobs/*/")
-    assert jobs_of(page) == 1
-
-
-def test_back_and_reload_repeat_nothing(visit, discs):
-    page = visit()
-    choose(page, discs)
-    start(page)
     address = result(page)
     page.reload()
     assert result(page) == address
@@ -218,7 +215,7 @@ def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
     page.locator("[data-pending], [data-upload]").first.wait_for()
     start(page)
     result(page)
-    assert f"10 nm/px ({SOURCES['metadata']})" in page.locator(".head").inner_text()
+    assert f"10 nm/px ({Source.METADATA.words})" in page.locator(".head").inner_text()
     assert jobs_of(page) == 1
 
 
@@ -256,21 +253,11 @@ def test_an_archive_without_javascript_makes_single_results(visit, discs, plain,
     assert "notes.doc: " in page.locator(".notice").inner_text()
 
 
-def test_several_files_each_with_its_own_width(visit, discs, plain):
+def test_one_width_for_several_files_or_each_its_own(visit, discs, plain):
     page = visit()
     choose(page, discs, plain)
     badges = page.locator("[data-badge]").all_inner_texts()
     assert sorted(badge.split(" ")[0] for badge in badges) == ["from", "not"]
-    start(page)
-    page.wait_for_url("**/results/")
-    assert page.locator(".entry").count() == 2
-    page.locator(".entry b").nth(1).wait_for()
-    assert page.locator("[hx-get]").count() == 0
-
-
-def test_one_width_for_several_files(visit, discs, plain):
-    page = visit()
-    choose(page, discs, plain)
     page.fill("#id_width", "7520")
     badges = page.locator("[data-badge]").all_inner_texts()
     assert len(badges) == 2 and all(badge.startswith("typed: ") for badge in badges)
@@ -327,7 +314,7 @@ def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_pa
     assert told.split("\n")[0].rstrip().endswith(".")
     visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
     start(page)
-    result(page)
+    page.wait_for_url("**/jobs/*/")
 
 
 def test_pressing_the_button_too_early_is_explained(visit):
@@ -337,20 +324,11 @@ def test_pressing_the_button_too_early_is_explained(visit):
     assert page.url.endswith("/")
 
 
-def test_the_sample_is_one_click(visit):
-    page = visit()
-    page.get_by_role("button", name="Try it with the sample image").click()
-    result(page)
-    assert "from the file" in page.locator(".head").inner_text()
-
-
-def test_the_page_of_another_browser_is_read_only(visit, discs):
-    page = visit()
-    choose(page, discs)
-    start(page)
-    address = result(page)
+def test_the_page_of_another_browser_is_read_only(open_copy, visit):
+    page = open_copy()
+    assert page.get_by_text("Delete this result").count() == 1
     other = visit()
-    other.goto(address)
+    other.goto(page.url)
     result(other)
     assert other.get_by_text("Delete this result").count() == 0
     assert jobs_of(other) == 0

@@ -1,44 +1,41 @@
-"""Several files sent and started at once, then found, taken away and deleted together, on desktop and phone."""
+"""Several files sent and started at once, then found, taken away and deleted together."""
 
 from __future__ import annotations
 
 import zipfile
 
-import pytest
-
-from .conftest import SIZES
-from .test_journey import fits, start
+from .test_journey import fits_both, narrow, start
 from .test_looks import picture
 from .test_samples import DROP
 
 CARDS = ".entries .entry"
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_started_before_the_files_have_arrived(visit, discs, plain, size):
-    page = visit(size)
+def test_started_before_the_files_have_arrived(visit, discs, plain):
+    page = visit()
     page.set_input_files("#files", [str(discs), str(plain)])
     start(page)
     page.wait_for_url("**/results/")
     page.locator(f"{CARDS} b").nth(1).wait_for()
-    picture(page, f"results-started-{size}")
-    assert fits(page)
-    assert page.locator(CARDS).first.bounding_box()["y"] < 400, "the first is seen without scrolling"
+    assert page.locator("[hx-get]").count() == 0  # nothing is asked any more
+    picture(page, "results-started")
+    assert fits_both(page)
+    with narrow(page):
+        assert page.locator(CARDS).first.bounding_box()["y"] < 400, "the first is seen without scrolling"
     assert page.locator("[data-bar]").is_hidden()
     page.locator(".tick input").first.check()
     page.get_by_label("Select all on this page").check()
     assert page.locator("[data-every]").inner_text().strip() == "2 selected"
-    picture(page, f"results-ticked-{size}")
+    picture(page, "results-ticked")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download", exact=True).click()
     with zipfile.ZipFile(waiting.value.path()) as archive:
         assert archive.testzip() is None
         folders = {name.split("/")[0] for name in archive.namelist()}
         assert {folder[4:] for folder in folders} == {"plain", "discs & rings"}
-    if size == "desktop":
-        page.select_option("[name=sort]", "name")
-        page.wait_for_url("**sort=name**")
-        assert "discs" in page.locator(CARDS).first.inner_text()
+    page.select_option("[name=sort]", "name")
+    page.wait_for_url("**sort=name**")
+    assert "discs" in page.locator(CARDS).first.inner_text()
     page.fill("[name=q]", "plain")
     page.press("[name=q]", "Enter")
     page.wait_for_url("**q=plain**")
@@ -47,7 +44,7 @@ def test_started_before_the_files_have_arrived(visit, discs, plain, size):
     page.locator("#do-more summary").click()
     page.get_by_role("button", name="Delete").click()
     assert "Delete this result?" in page.locator("h1").inner_text()
-    assert fits(page)
+    assert fits_both(page)
     page.get_by_role("button", name="Delete").click()
     page.get_by_text("1 result is deleted.").wait_for()
     page.get_by_role("link", name="Show all", exact=True).click()

@@ -1,4 +1,4 @@
-"""A ZIP becomes a sample: dropped, watched, pooled, an image excluded; on desktop and phone."""
+"""A ZIP becomes a sample: dropped, watched, pooled, an image excluded."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 from segmentation.presenters.sample import EXCLUDED
 
 from . import specimen
-from .conftest import SIZES, open_tab
-from .test_journey import fits, start
+from .conftest import open_tab
+from .test_journey import fits_both, start
 from .test_looks import picture
 
 DROP = """(box, [name, bytes]) => {
@@ -36,9 +36,8 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "Powder 7.zip"
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_zip_is_one_sample(visit, batch, size):
-    page = visit(size)
+def test_a_zip_is_one_sample(visit, batch):
+    page = visit()
     page.locator(".dropzone").evaluate(DROP, [batch.name, list(batch.read_bytes())])
     page.locator("[data-upload]").nth(3).wait_for()
     page.locator(".primary[data-go]:enabled").wait_for()
@@ -47,13 +46,13 @@ def test_a_zip_is_one_sample(visit, batch, size):
     assert "powder/notes.pdf" in page.locator("#cards").inner_text()
     page.fill("[name=rule_pixel]", str(specimen.NM_PER_PIXEL))
     assert page.is_checked("[name=rule][value=pixel]")
-    assert fits(page)
-    picture(page, f"sample-chosen-{size}")
+    assert fits_both(page)
+    picture(page, "sample-chosen")
     start(page)
 
     page.wait_for_url("**/samples/*/")
-    assert fits(page)
-    picture(page, f"sample-waiting-{size}")
+    assert fits_both(page)
+    picture(page, "sample-waiting")
     page.locator("#pooled").wait_for()
     assert "Powder 7" in page.locator("h1").inner_text()
     assert "of 3 images" in page.locator("#pooled").inner_text()
@@ -66,8 +65,8 @@ def test_a_zip_is_one_sample(visit, batch, size):
     page.get_by_text("on the uploaded files").click()
     remarks = page.locator("#left").inner_text()
     assert "same file as" in remarks and "__MACOSX" in remarks and "PDF" in remarks
-    assert fits(page)
-    picture(page, f"sample-{size}")
+    assert fits_both(page)
+    picture(page, "sample")
 
     page.get_by_role("button", name="Exclude 2.png").click()
     page.get_by_text("particles of 2 images").wait_for()

@@ -26,7 +26,7 @@ test("the badge says where a width comes from and what it means", () => {
   assert.deepEqual(badge(" ", ""), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("", "", { dataset: { columns: "1024", ownBadge: "" } }), ["not set: sizes in pixels", "check"]);
   assert.deepEqual(badge("12 mm", "typed"), ["typed: 11720 nm/px; did you mean 12 µm?", "check"]);
-  assert.deepEqual(badge("7520", "file"), ["from the file: 7.344 nm/px", "good"]);
+  assert.deepEqual(badge("7520", "metadata"), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("7520", "read"), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("7520", "typed"), ["typed: 7.344 nm/px", ""]);
   assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma or point out", "bad"]);
@@ -37,7 +37,7 @@ test("the badge says where a width comes from and what it means", () => {
   assert.deepEqual(badge("5.12 µm", "typed"), ["typed: 5 nm/px", ""]);
   assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
   assert.deepEqual(badge("5120", "data bar"), ["read from the image, confirmed: 5 nm/px", "good"]);
-  assert.deepEqual(badge("5120", "drawn:100:0.5:500 nm"), ["drawn on the scale bar: 5 nm/px", "good"]);
+  assert.deepEqual(badge("5120", "drawn"), ["drawn on the scale bar: 5 nm/px", "good"]);
 });
 
 test("millimetres are questioned", () => {
@@ -49,15 +49,16 @@ const LINE = { drawn: true, length: 100, error: 0.5 };
 
 test("a line and its length make a pixel, a width and a doubt", () => {
   const found = reckon(LINE, " 500 nm", 1024);
-  assert.deepEqual([found.pixel, found.width, found.origin], [5, 5120, "drawn:100:0.5:500 nm"]);
+  assert.deepEqual([found.pixel, found.width], [5, 5120]);
+  assert.deepEqual(found.stated, { width: "5120", source: "drawn", pixels: 100, error: 0.5, length: "500 nm" });
   assert.ok(Math.abs(found.doubt - (Math.SQRT2 * 0.5) / 100) < 1e-12);
   assert.equal(reckon(LINE, "1 µm", 2000).width, 20000);
   for (const text of ["5 Å", "0.5 nm", "500 pm"]) assert.ok(Math.abs(reckon(LINE, text, 1000).pixel - 0.005) < 1e-12, text);
 });
 
 test("what is told to the server is what was reckoned with", () => {
-  const { pixel, origin } = reckon({ ...LINE, length: 99.9964, error: 0.001 }, "200 nm", 1000);
-  assert.equal(origin, "drawn:100:0.01:200 nm");
+  const { pixel, stated } = reckon({ ...LINE, length: 99.9964, error: 0.001 }, "200 nm", 1000);
+  assert.deepEqual(stated, { width: "2000", source: "drawn", pixels: 100, error: 0.01, length: "200 nm" });
   assert.equal(pixel, 2);
 });
 

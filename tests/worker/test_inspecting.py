@@ -313,7 +313,7 @@ class TestDataBars:
     def test_those_that_somebody_waits_for_come_first(self, bars, monkeypatch):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
         receive(name="looked at.png")
-        self.start(receive(name="wanted.png"), asked={"width": None, "origin": "typed"})
+        self.start(receive(name="wanted.png"), asked={"width": None, "source": "typed"})
         inspect_uploads()
         inspect_uploads()
         Job.objects.update(state="done")
@@ -327,7 +327,7 @@ class TestDataBars:
 
         def arriving(command, alive):
             if "--later" not in command and not taken:
-                taken.append(self.start(receive(picture(70)), asked={"width": "64", "origin": "typed"}))
+                taken.append(self.start(receive(picture(70)), asked={"width": "64", "source": "typed"}))
                 with pytest.raises(inspecting.GivesWay):
                     alive()
                 raise inspecting.GivesWay
@@ -349,13 +349,13 @@ class TestDataBars:
     def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         micrograph = receive()
-        untouched = self.start(micrograph, asked={"width": "", "origin": ""})
-        typed = self.start(micrograph, asked={"width": "640", "origin": "typed"})
+        untouched = self.start(micrograph, asked={"width": "", "source": None})
+        typed = self.start(micrograph, asked={"width": "640", "source": "typed"})
         assert looked_into(micrograph).is_read
         assert micrograph.state == "queued"
         assert (self.ready(untouched), self.ready(typed)) == (False, True)
-        late = self.start(micrograph, asked={"width": "64", "origin": "typed"})
-        later = self.start(micrograph, asked={"width": "", "origin": ""})
+        late = self.start(micrograph, asked={"width": "64", "source": "typed"})
+        later = self.start(micrograph, asked={"width": "", "source": None})
         assert (self.ready(late), self.ready(later)) == (True, False)
         Job.objects.filter(ready=True).update(state="done")
         with commit():
@@ -366,7 +366,7 @@ class TestDataBars:
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
-        job = self.start(micrograph, asked={"width": "", "origin": ""})
+        job = self.start(micrograph, asked={"width": "", "source": None})
         assert looked_into(micrograph).state == "queued"
         assert self.ready(job)
 
@@ -374,7 +374,7 @@ class TestDataBars:
     def test_an_image_outlives_a_reader_that_dies(self, monkeypatch, does):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         micrograph = receive()
-        job = self.start(micrograph, asked={"width": None, "origin": "typed"})
+        job = self.start(micrograph, asked={"width": None, "source": "typed"})
         inspect_uploads()
         child(monkeypatch, does)
         assert (looked_into(micrograph).state, micrograph.reading, micrograph.error) == ("done", {}, "")
@@ -403,7 +403,7 @@ class TestJobs:
     def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, messages):
         micrograph = receive()
         with commit():
-            job = self.start(micrograph, asked={"width": "640 nm", "origin": "typed"})
+            job = self.start(micrograph, asked={"width": "640 nm", "source": "typed"})
         assert (job.state, job.ready, job.position()) == ("queued", False, None)
         assert Job.objects.claim(job.pk) is None
         services.enqueue_all()
@@ -450,7 +450,7 @@ class TestJobs:
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
         who = {**WHO, "visitor": uuid4()}
         first, second = (
-            self.start(receive(picture(1000, 600), **who), **who, asked={"width": "1 um", "origin": "typed"})
+            self.start(receive(picture(1000, 600), **who), **who, asked={"width": "1 um", "source": "typed"})
             for _ in range(2)
         )
         inspect_uploads()
@@ -487,7 +487,7 @@ class TestSamples:
     def test_images_are_taken_in_as_they_are_read_in_the_order_in_which_they_came(self, commit):
         uploads = [receive(picture(64 + n), name=f"{n}.png") for n in range(3)]
         with commit():
-            sample = self.start(uploads, asked={uploads[1].pk: {"width": "65", "origin": "typed"}})
+            sample = self.start(uploads, asked={uploads[1].pk: {"width": "65", "source": "typed"}})
         assert (self.state(sample), sample.jobs.count()) == ("waiting", 0)
         services.rescue()
         assert self.state(sample) == "waiting"
@@ -681,7 +681,7 @@ class TestArchives:
     def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
-        asked = {"width": "65", "origin": "typed"}
+        asked = {"width": "65", "source": "typed"}
         services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked=asked, token="t")
         with commit():
             inspect_uploads()
@@ -708,7 +708,7 @@ class TestArchives:
 
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
-        asked = {"width": "65", "origin": "typed"}
+        asked = {"width": "65", "source": "typed"}
         services.start_archive(archive=archive, settings=AnalysisSettings.of(filter=True), asked=asked, token="t")
         with commit():
             inspect_uploads()

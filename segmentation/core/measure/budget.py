@@ -227,7 +227,7 @@ def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
     data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
     effect on the fraction."""
-    known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    known = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
     own = [each for each in known if each.get("split") == OWN]
     scores = own or known
     u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +84,8 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
         whole[number - 1] = ends, _crossings(labels, number, pieces)
         along += [(piece.path, number - 1) for piece in pieces]
     places = [_places(path) for path, _ in along]
-    joined = [np.concatenate(part) if along else np.zeros((0, 2)[: 1 + (k == 0)]) for k, part in enumerate(zip(*places))]
-    points, steps, angles = joined if along else (np.zeros((0, 2)), np.zeros(0), np.zeros(0))
+    points = np.concatenate([np.zeros((0, 2)), *(each[0] for each in places)])
+    steps, angles = (np.concatenate([np.zeros(0), *(each[k] for each in places)]) for k in (1, 2))
     owners = np.repeat([owner for _, owner in along], [len(path) for path, _ in along]).astype(np.int64)
     return FibreMeasures(*every.T, *whole.T, points, steps, angles, owners)
 
@@ -138,7 +139,7 @@ def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half: f
 def _crossings(labels: Labels, number: int, pieces: Sequence[Piece]) -> int:
     """How many other objects lie over a fibre, between two of its pieces."""
     count = 0
-    for one, other in zip(pieces[:-1], pieces[1:], strict=True):
+    for one, other in pairwise(pieces):
         gap = np.linspace(one.path[-1], other.path[0], 2 + round(float(np.hypot(*(other.path[0] - one.path[-1])))))
         under = labels[tuple(np.rint(gap).astype(int).T)]
         count += len(set(under.tolist()) - {0, number})
@@ -209,8 +210,8 @@ def _of_piece(
 def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: Floats) -> Floats:
     """(k,) diameters of profiles (k, n) at the places (n,) from the middle, in px.
 
-    weights: (k, n) rows of the picture in each value. start: (k,) diameters of the label. NaN where too little ground is
-    seen for a fit.
+    weights: (k, n) rows of the picture in each value. start: (k,) diameters of the label. NaN where too little ground
+    is seen for a fit.
     """
     typical = float(np.median(start)) / 2
     radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-FEW_PX, FEW_PX, 13)]))

@@ -1,4 +1,4 @@
-"""What the fibres of a mat are together: diameters by length, directions, pores, crossings, fibres as the WHO counts."""
+"""The fibres of a mat together: diameters by length, directions, pores, crossings, fibres as the WHO counts them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def numbers_of(
 
     area = labels.size * px**2 / BLOCKS**2
     values = _by_length(table.length("fibre_diameter")[counts], lengths, scaled)
-    turns = np.stack([np.bincount(block, w, BLOCKS**2) for w in (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)], 1)
+    turns = np.stack(
+        [np.bincount(block, w, BLOCKS**2) for w in (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)], 1
+    )
     crossings = np.zeros(BLOCKS**2)
     over = found.over * table.kept
     rows, columns = (np.nan_to_num(table[f"centroid_{axis}_px"]) for axis in "yx")

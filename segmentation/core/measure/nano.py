@@ -145,7 +145,7 @@ def variants_of(
     settings, by name.
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
-    switched = [set_aside(each, not filter) for each in tables]
+    switched = [set_aside(table, not filter) for table in tables]
     found = {
         "as analysed": WeightedSizes.of(*tables, edge=edge),
         f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),

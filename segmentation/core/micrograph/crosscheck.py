@@ -1,26 +1,43 @@
-"""Comparison of the known calibrations of one image."""
+"""The sources of a scale, and comparison of the calibrations of one image that are known."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from enum import StrEnum
 from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .types import Calibration
 
-CALLED = {
-    "metadata": "file",
-    "side file": "side file",
-    "read": "bar in the image",
-    "data bar": "bar in the image",
-    "drawn": "drawn line",
-    "typed": "typed width",
-}
 LARGEST_DIFFERENCE = 0.02
 FAR_APART = 0.5  # difference from which one of two sources is surely wrong, so no verdict rests on either
 COVERAGE = 2.0  # standard uncertainties: about 95 %
+
+
+class Source(StrEnum):
+    """How the size of a pixel is known; the same words in pages, API and files.
+
+    words: for people. noun: what contradicts another one. badge: beside the field of a width that the user stated.
+    """
+
+    words: str
+    noun: str
+    badge: str
+
+    def __new__(cls, value: str, words: str = "", noun: str = "", badge: str = "") -> Source:
+        source = str.__new__(cls, value)
+        source._value_, source.words, source.noun, source.badge = value, words, noun, badge
+        return source
+
+    METADATA = "metadata", "from the file", "file", "from the file, confirmed"
+    SIDE_FILE = "side file", "from the file beside it", "side file", "from the file beside it, confirmed"
+    READ = "read", "read from the image", "bar in the image", "read from the image"
+    DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image", "read from the image, confirmed"
+    DRAWN = "drawn", "drawn on the scale bar", "drawn line", "drawn on the scale bar"
+    TYPED = "typed", "typed by the user", "typed width", "typed"
+    NONE = "none", "not known", "", "measured in pixels"
 
 
 class Sized(Protocol):
@@ -35,8 +52,8 @@ class Sized(Protocol):
 def crosscheck_sources(*calibrations: Calibration) -> list[str]:
     """`crosscheck` of calibrations of different sources; the last one is in use."""
     used = calibrations[-1] if calibrations else None
-    named = {CALLED[calibration.source]: calibration for calibration in calibrations if calibration.is_known}
-    return crosscheck(named, CALLED[used.source] if used and used.is_known else "")
+    named = {calibration.source.noun: calibration for calibration in calibrations if calibration.is_known}
+    return crosscheck(named, used.source.noun if used and used.is_known else "")
 
 
 def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import vendors
-from .crosscheck import crosscheck
+from .crosscheck import Source, crosscheck
 from .decoded import Decoded
 from .kinds import clean_name
 from .types import Calibration
@@ -49,15 +49,15 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         metadata["side_files"] = ", ".join(name for name, _ in files)[:200]
     sizes = {f"side file {name}": facts for name, facts in files if facts.nm_per_pixel}
     sized = next(iter(sizes.values()), None)
-    odds = crosscheck({name: Calibration(facts.nm_per_pixel, "side file") for name, facts in sizes.items()})
+    odds = crosscheck({name: Calibration(facts.nm_per_pixel, Source.SIDE_FILE) for name, facts in sizes.items()})
     if odds and not header.nm_per_pixel:  # which one is right is not known
         notes += [*odds, UNUSED]
         sized = None
     if sized is not None and not header.nm_per_pixel:
-        return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source="side file")
+        return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source=Source.SIDE_FILE)
     if sized is not None:
         sources = {"image's own header": header, "side file": sized}
-        notes += crosscheck({name: Calibration(facts.nm_per_pixel, "metadata") for name, facts in sources.items()})
+        notes += crosscheck({name: Calibration(facts.nm_per_pixel, Source.METADATA) for name, facts in sources.items()})
     rows = header.rows or next((facts.rows for _, facts in files if facts.rows), None)
     return replace(header, metadata=metadata, rows=rows, notes=tuple(notes))
 

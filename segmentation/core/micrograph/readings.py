@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from .crosscheck import Source
 from .types import Calibration, Micrograph
 
 LONGEST_TEXT = 60
@@ -16,7 +17,7 @@ def calibration_of(reading: Mapping[str, Any] | None) -> Calibration:
     """The calibration that was read, doubtful or not; absent where there is none."""
     if not reading or not reading.get("nm_per_pixel"):
         return Calibration.absent()
-    return Calibration(reading["nm_per_pixel"], "read", _words(reading), reading.get("relative_uncertainty"))
+    return Calibration(reading["nm_per_pixel"], Source.READ, _words(reading), reading.get("relative_uncertainty"))
 
 
 def sure_calibration(reading: Mapping[str, Any] | None) -> Calibration:
@@ -40,7 +41,7 @@ def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -
 def confirmed(reading: Mapping[str, Any] | None) -> Calibration:
     """The calibration that was read, as one that the user has confirmed."""
     calibration = calibration_of(reading)
-    return replace(calibration, source="data bar") if calibration.nm_per_pixel else calibration
+    return replace(calibration, source=Source.DATA_BAR) if calibration.nm_per_pixel else calibration
 
 
 def contradictions(reading: Mapping[str, Any] | None) -> str:

@@ -10,20 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .crosscheck import contradict
+from .crosscheck import Source, contradict
 from .vendors.units import rounding
 
-CalibrationSource = Literal["metadata", "side file", "read", "data bar", "drawn", "typed", "none"]
 Polarity = Literal["bright", "dark"]
-SOURCES: dict[CalibrationSource, str] = {
-    "metadata": "from the file",
-    "side file": "from the file beside it",
-    "read": "read from the image",
-    "data bar": "read from the image and confirmed",
-    "drawn": "drawn on the scale bar",
-    "typed": "typed by the user",
-    "none": "not known",
-}
 PROGRAMS = ("ImageJ", "OME-XML")  # begin the detail of a calibration that no microscope wrote
 LEAST_DOUBT = 0.001  # smaller errors come from rounding of a tag and change nothing
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
@@ -36,13 +26,21 @@ class UnreadableImage(UserError):
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line that the user drew along the scale bar: its length in px of the image, the error of either end in px, and
+    the length that is written there with its unit, such as "500 nm"."""
+
+    pixels: float
+    error: float
+    length: str
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The size of a pixel, and how it is known.
 
     nm_per_pixel: nanometres, or None where lengths are measured in pixels.
-    source: "metadata" (the file says), "side file" (a file of the microscope beside it says), "read" (from the data bar
-        or a scale bar in the picture), "data bar" (so, and confirmed by the user), "drawn" (a line that the user drew
-        on the scale bar), "typed" (the user says), "none".
+    source: how it is known; the text of one is taken, too. Raises ValueError for any other text.
     detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
     relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, by the rounding of what was read or typed
         or the ends of the line that was measured; None where unknown.
@@ -51,11 +49,14 @@ class Calibration:
     """
 
     nm_per_pixel: float | None
-    source: CalibrationSource
+    source: Source
     detail: str = ""
     relative_uncertainty: float | None = None
     instrument_uncertainty: float | None = None
     instrument_note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", Source(self.source))
 
     @property
     def is_known(self) -> bool:
@@ -70,7 +71,7 @@ class Calibration:
 
     @classmethod
     def absent(cls) -> Calibration:
-        return cls(None, "none")
+        return cls(None, Source.NONE)
 
     @classmethod
     def of_width(cls, width_nm: float, columns: int, *, typed: str = "") -> Calibration:
@@ -80,7 +81,7 @@ class Calibration:
         that of whole nanometres where no text is given.
         """
         uncertainty = rounding(typed or f"{width_nm:.10g}")
-        return cls(width_nm / columns, "typed", f"{width_nm:g} nm across {columns} px", uncertainty)
+        return cls(width_nm / columns, Source.TYPED, f"{width_nm:g} nm across {columns} px", uncertainty)
 
     @classmethod
     def of_pixel(cls, nm_per_pixel: float, *, typed: str = "", detail: str = "") -> Calibration:
@@ -90,7 +91,7 @@ class Calibration:
         that of the shortest way to write the number where no text is given. detail: for people, else the number.
         """
         uncertainty = rounding(typed or f"{nm_per_pixel:.10g}")
-        return cls(nm_per_pixel, "typed", detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
+        return cls(nm_per_pixel, Source.TYPED, detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
 
     @classmethod
     def of_line(cls, length_nm: float, length_px: float, error_px: float = 1.0) -> Calibration:
@@ -102,7 +103,7 @@ class Calibration:
         if not (math.isfinite(length_nm) and math.isfinite(length_px) and length_nm > 0 and length_px > 0):
             raise ValueError("The line and its length must be more than 0.")
         detail = f"{length_nm:g} nm over {length_px:.4g} px"
-        return cls(length_nm / length_px, "drawn", detail, min(1.0, math.sqrt(2.0) * error_px / length_px))
+        return cls(length_nm / length_px, Source.DRAWN, detail, min(1.0, math.sqrt(2.0) * error_px / length_px))
 
     def width_nm(self, columns: int) -> float | None:
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
@@ -144,7 +145,7 @@ class Micrograph:
     calibration: Calibration
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    reading: Calibration = Calibration(None, "none")
+    reading: Calibration = Calibration(None, Source.NONE)
     texts_agree: bool = False
 
     @property

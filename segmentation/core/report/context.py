@@ -105,7 +105,7 @@ class Context:
         warnings = [f"Warning: {each}" for each in shorts(sample.flags)]
         if analysis is None:
             lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warnings)
-            return [each for each in lines if each]
+            return [line for line in lines if line]
         rows, columns = analysis.micrograph.shape
         return [
             f"{sample.task.things.capitalize()} in {sample.name}",

@@ -10,7 +10,6 @@ import numpy as np
 from .. import tasks
 from ..labels.segmentation import MASKS
 from ..measure.results import PER_IMAGE
-from ..micrograph.types import SOURCES
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
@@ -32,7 +31,10 @@ INSTRUMENT = {
 }
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
-TYPED = ("operator", "grating", "preparation", "sampling_plan")  # texts that change no number
+TYPED = (  # texts that change no number
+    *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
+    *("grating", "preparation", "sampling_plan", "deviations"),
+)
 REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.name in TYPED}
 
 
@@ -108,7 +110,7 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         ("image", "width (px)"): record.width,
         ("image", "height (px)"): record.height,
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
-        ("calibration", "source"): SOURCES[calibration.source],
+        ("calibration", "source"): calibration.source.words,
         ("calibration", "detail"): calibration.detail,
         ("calibration", "uncertainty by reading and rounding"): doubt_words(calibration.relative_uncertainty),
         ("calibration", "uncertainty of the microscope"): instrument_words(calibration),
@@ -153,10 +155,17 @@ def changed(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
 
 def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """What was typed for the report, by title."""
-    shared = common(sample)
+    for name, text in typed_texts(sample).items():
+        yield REPORTED[name], text or "not provided"
+
+
+def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
+    """What was typed for the report, by the names of the settings; "" where nothing was."""
+    shared, texts = common(sample), {}
     for name, title in REPORTED.items():
         typed = any(member.record.settings.get(name) for _, member in sample.counted)
-        yield title, shared.get(("report", title)) or (NOT_SAME if typed else "not provided")
+        texts[name] = str(shared.get(("report", title)) or (NOT_SAME if typed else ""))
+    return texts
 
 
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:
@@ -168,7 +177,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
     differ = {name for each in requested for name in each} - set(shared)
-    differ |= {name for each in uses for name in each} - set(_shared(uses))
+    differ |= {name for use in uses for name in use} - set(_shared(uses))
     models = sample.models
     return {
         "settings": {name: value for name, value in shared.items() if name != "calibration"},

@@ -86,7 +86,10 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
     name = one_line(sample.name, max(12, letters // 3))
     if summary.screened:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
-        shown = [(each.term, each.value, each.unit, each.whole or each.interval) for each in summary.headlines]
+        shown = [
+            (headline.term, headline.value, headline.unit, headline.whole or headline.interval)
+            for headline in summary.headlines
+        ]
         numbers += [
             f"{term[:1].lower()}{term[1:]} {value} {unit} ({ends})" for term, value, unit, ends in shown if ends
         ]
@@ -129,7 +132,7 @@ def _draw_images(figure: Sheet, sample: SampleAnalysis) -> None:
 def _pooled(sample: SampleAnalysis) -> str:
     agreement = agreement_words(sample.between).removesuffix(".")
     sentences = [sample.extent, left_out_words(sample), corrected_images_words(sample.corrected), agreement]
-    return "; ".join(each for each in sentences if each)
+    return "; ".join(sentence for sentence in sentences if sentence)
 
 
 def write(sheet: Sheet, file: Path | BinaryIO, format: Format = "png") -> None:

@@ -98,7 +98,7 @@ def _block(number: int) -> str:
     made.setupGlyphOrder(list(glyphs))
     made.setupCharacterMap(codes)
     made.setupGlyf(glyphs)
-    made.setupHorizontalMetrics({each: (drawn[each].width, 0) for each in glyphs})
+    made.setupHorizontalMetrics({glyph: (drawn[glyph].width, 0) for glyph in glyphs})
     made.setupHorizontalHeader(ascent=source["hhea"].ascent, descent=source["hhea"].descent)
     made.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
     made.setupOS2()

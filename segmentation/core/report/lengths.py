@@ -20,8 +20,8 @@ def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
         pooled=statistics.in_readable_unit(),
         histogram=bars and {**bars, "edges": micrometres(bars["edges"])},
         images=tuple(
-            replace(each, **{name: micrometres(getattr(each, name)) for name in ("median", "low", "high")})
-            for each in sample.images
+            replace(image, **{name: micrometres(getattr(image, name)) for name in ("median", "low", "high")})
+            for image in sample.images
         ),
         quantities={name: in_micrometres(value) for name, value in sample.quantities.items()},
     )

@@ -1,4 +1,4 @@
-"""Options of a figure and of the report, which the web process reads and the worker draws.
+"""Names of files, and options of a figure and of the report, which the web process reads and the worker draws.
 
 A figure with options has them in its name, such as `figure-AD-8pt-grey.svg`.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-REPORT, ANNEX = "report.pdf", "report-annex.pdf"
+REPORT, ANNEX, FORM, NOTEBOOK = "report.pdf", "report-annex.pdf", "oecd-tg125.json", "notebook.eln"
 ALL, FONT = "ABCD", 6
 FONTS = range(4, 11)
 COLOURS = ("colour", "grey")

@@ -28,7 +28,9 @@ def draw_lengths(ax: Axes, analysis: Analysis, letter: str) -> None:
     """The length of each fibre against its diameter; hollow where an end is out of view."""
     table, sheet = analysis.table, sheet_of(ax)
     kept = table.kept
-    diameter, length, whole = (table.length(name)[kept] for name in ("fibre_diameter", "visible_length", "fibre_length"))
+    diameter, length, whole = (
+        table.length(name)[kept] for name in ("fibre_diameter", "visible_length", "fibre_length")
+    )
     units = [_unit(table.unit, values) for values in (diameter, length)]
     set_title(ax, f"{letter}Length against diameter")
     if not len(diameter):

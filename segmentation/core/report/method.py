@@ -10,8 +10,6 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from segmentation import __version__
-
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
@@ -20,7 +18,6 @@ from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
-from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, Member, SampleAnalysis, common_calibration
 from .facts import edge_of, model_words
 from .wording import (
@@ -35,7 +32,6 @@ from .wording import (
     version,
 )
 
-CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
 REFERENCES = (
     "ISO 13322-1:2014, Particle size analysis - Image analysis methods - Part 1: Static image analysis methods.",
     "ISO 9276-6:2008, Representation of results of particle size analysis - Part 6: Descriptive and quantitative"
@@ -123,7 +119,7 @@ def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) 
     if alone is None:
         return words
     record, pixel = alone.record, alone.calibration.nm_per_pixel
-    size = scale_range(pixel, pixel) + (f", {SOURCES[alone.calibration.source]}" if pixel else "")
+    size = scale_range(pixel, pixel) + (f", {alone.calibration.source.words}" if pixel else "")
     image = f"{one_line(alone.name, 60)}, {record.width} × {record.height} px, {size}"
     if not record.by_model:
         return {**words, "by_model": False, "image": "; ".join(filter(None, (imported_words(record.used), image)))}
@@ -174,7 +170,7 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
     if used.instrument_uncertainty:
         known.append(f"{own} ({instrument_words(used)})")
     else:
-        some = any(each.instrument_uncertainty for each in calibrations)
+        some = any(calibration.instrument_uncertainty for calibration in calibrations)
         missing.append(f"{own} (not provided{' for all of them' if some else ''})")
     return known, missing
 

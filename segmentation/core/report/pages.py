@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable, PageBreak
 
 from ..flags import shorts
 from ..measure.quantities import Value, number
-from ..micrograph.types import SOURCES
+from ..micrograph.crosscheck import Source
 from ..sample import SampleAnalysis, SampleImage
 from . import sections
 from .charts import draw_histogram
@@ -42,13 +42,15 @@ from .entries import Entry, answers
 from .exports.result import versions
 from .facts import REPORTED, changed, common, differing, lines, model_label, reported, text
 from .figure import drawn_alone
+from .guideline import form_of
 from .images import MOST_ABREAST, draw_by_image
 from .lengths import in_readable_unit
-from .method import CITATION, left_out_words, method, references
+from .method import left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
 from .summary import Summary
 from .wording import (
+    CITATION,
     agreement_words,
     calibration_words,
     corrected_images_words,
@@ -86,7 +88,7 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     yield space(5)
     if warnings := shorts(sample.flags):
         yield words(f"Warning: {warnings[0]}.", WARNING)
-        yield words(next(each.text for each in sample.flags if each.short), SMALL)
+        yield words(next(flag.text for flag in sample.flags if flag.short), SMALL)
     yield space(6)
     yield from _picture(context)
     if sample.analysis is not None and sample.analysis.refused:
@@ -124,7 +126,7 @@ def _scale(sample: SampleAnalysis) -> str:
     if sample.analysis is not None:
         return calibration_words(sample.analysis.calibration)
     low, high = sample.calibration["low"], sample.calibration["high"]
-    ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
+    ways = ", ".join(f"{number} {Source(source).words}" for source, number in sample.calibration["sources"].items())
     return f"{scale_range(low, high)}{'' if low is None else f' ({ways})'}"
 
 
@@ -151,13 +153,15 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         cells: list[Flowable | list[Flowable]] = [
             [words(f"{summary.kept:,}", NUMBER), words(f"{summary.things} counted", LEAD), words(aside, SMALL)]
         ]
-        for each in summary.headlines:
-            ends = f"95 % interval {each.whole or each.interval}" if each.whole or each.interval else ""
-            below = " · ".join(filter(None, (each.term, each.below)))
-            cells.append([words(f"{each.value} {each.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
+        for headline in summary.headlines:
+            ends = f"95 % interval {headline.whole or headline.interval}" if headline.whole or headline.interval else ""
+            below = " · ".join(filter(None, (headline.term, headline.below)))
+            cells.append([words(f"{headline.value} {headline.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)])
         yield abreast(*cells)
         if summary.headlines and summary.headlines[0].whole:
             yield words("The intervals have the total uncertainty, as far as it is known: see page 2.", SMALL)
+        if summary.nano and summary.nano["decides"]:
+            yield words(f"What would decide the verdict: {summary.nano['decides']}", SMALL)
     elif sample.quantities:
         every = answers(sample.quantities, every=True)
         intervals = any(value.low is not None for value in sample.quantities.values())
@@ -203,7 +207,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield from micrographs(sample)
     if not refused and sample.pooled is not None:
         yield from sections.left_out(summary)
-    yield heading("Operator, preparation and sampling, as typed")
+    yield heading("As typed by the laboratory")
     yield facts(list(reported(sample)))
     if sample.pooled is not None:
         yield heading("References of the method")
@@ -219,6 +223,9 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     yield table(("File", "SHA-256"), [*inputs, *known], (1, 2.4), numbers_from=2, small=True)
+    if sample.task.screened and not refused:
+        yield PageBreak()
+        yield from sections.guideline(form_of(sample, context.filing, context.signatures))
 
 
 def _how(sample: SampleAnalysis) -> Iterator[Flowable]:

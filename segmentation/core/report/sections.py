@@ -19,6 +19,7 @@ from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
 from .document import (
     HALF,
     SMALL,
+    TITLE,
     abreast,
     chart,
     facts,
@@ -28,9 +29,10 @@ from .document import (
     together,
     words,
 )
+from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .signatures import MEANING, Signed, digests
 from .summary import Summary
-from .wording import capital, one_line, per_cent, share_interval
+from .wording import capital, decided_words, one_line, per_cent, share_interval
 
 MOST_LINES = 12
 MOST_SCORES = 8
@@ -55,8 +57,7 @@ def nano_card(summary: Summary) -> list[Flowable]:
     nano = summary.nano
     if nano is None:
         return []
-    decides = [f"What would decide it: {nano['decides']}"] if nano["decides"] else []
-    sentences = (summary.verdict + ".", nano["sentence"], *decides, nano["asked"])
+    sentences = (decided_words(nano), nano["sentence"], nano["asked"])
     return [heading("Nanomaterial screening (2022/C 229/01)"), words(" ".join(filter(None, map(capital, sentences))))]
 
 
@@ -86,7 +87,9 @@ def numbers(summary: Summary) -> Iterator[Flowable]:
         if group == "left out":
             continue
         yield heading(capital(group))
-        yield facts_abreast([(each.term, each.words) for each in entries if each.text or each.number.value is not None])
+        yield facts_abreast(
+            [(entry.term, entry.words) for entry in entries if entry.text or entry.number.value is not None]
+        )
 
 
 def sensitivity(statistics: Statistics) -> list[Flowable]:
@@ -132,16 +135,16 @@ def budget(summary: Summary) -> list[Flowable]:
 
 def uncertainty(summary: Summary) -> Iterator[Flowable]:
     """The known contributions to the uncertainty of the answers, as bars."""
-    answers = [each for each in summary.headlines if each.parts]
+    answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
     tall = 0.5 + 0.2 * max(len(each.parts) for each in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [
-            words(f"{each.term}: {each.value} {each.unit} ({each.whole or each.interval})"),
-            chart(partial(draw_parts, answer=each), 0.52, (HALF / 72, tall)),
+            words(f"{answer.term}: {answer.value} {answer.unit} ({answer.whole or answer.interval})"),
+            chart(partial(draw_parts, answer=answer), 0.52, (HALF / 72, tall)),
         ]
-        for each in answers
+        for answer in answers
     ]
     yield heading("Uncertainty")
     yield abreast(*drawn)
@@ -156,6 +159,16 @@ def recommendation(statistics: Statistics) -> list[Flowable]:
         heading("EC Recommendation 2022/C 229/01, point by point"),
         facts([(point["title"], point["said"]) for point in statistics.recommendation["points"]]),
     ]
+
+
+def guideline(form: Form) -> Iterator[Flowable]:
+    """The report form of OECD TG 125, a table a section."""
+    yield words("Report form for OECD Test Guideline 125", TITLE)
+    yield words(f"{GUIDELINE}. {NOTE}", SMALL)
+    for title, items in form:
+        yield heading(title)
+        lines = [(item.title, item.value or f"– {TO_GIVE} –", item.source) for item in items]
+        yield table(("Entry", "Value", "Source"), lines, (1.3, 3, 0.55), numbers_from=3)
 
 
 def left_out(summary: Summary) -> list[Flowable]:

@@ -49,4 +49,4 @@ class Signed(NamedTuple):
 
 def digests(signatures: Sequence[Signed]) -> list[tuple[str, str]]:
     """The checksums under all signatures, each once; of an unchanged result these are three."""
-    return list(dict.fromkeys(each for signed in signatures for each in signed.digests))
+    return list(dict.fromkeys(digest for signed in signatures for digest in signed.digests))

@@ -361,7 +361,7 @@ class Summary:
             return
         yield from [] if own else self.counts
         lines = [self._weighted(name, by) for by in WEIGHTINGS for name in FIGURES]
-        yield from (replace(each, term=NUMBERS[each.name].label) for each in lines)
+        yield from (replace(line, term=NUMBERS[line.name].label) for line in lines)
         yield from (replace(each, group="other sizes") for each in self._others(self.statistics))
         for term, value, text in self._fit_numbers(self.statistics):
             yield Entry("fit", term, value, text, group="log-normal fit")

@@ -15,11 +15,12 @@ from segmentation import __version__
 
 from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, number, significant
 from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
-from ..micrograph.types import LEAST_DOUBT, SOURCES, Calibration
+from ..micrograph.crosscheck import Source
+from ..micrograph.types import LEAST_DOUBT, Calibration
 
 MOST_DECIMALS = 6
 CHANCE = 0.05  # below it images differ by more than chance
-MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
+MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
 GLOSSARY = {  # what pages and files say in place of an earlier word; names of columns and fields stay as they are
@@ -33,6 +34,14 @@ GLOSSARY = {  # what pages and files say in place of an earlier word; names of c
 }
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
+CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
+BIBTEX = f"""@software{{deepsegm,
+  title   = {{DeepSegm: software that outlines and measures particles in electron micrographs}},
+  author  = {{{{DeepSegm developers}}}},
+  version = {{{__version__}}},
+  note    = {{DeepSegm {__version__}, MIT licence}},
+}}
+"""
 
 
 def version() -> str:
@@ -100,6 +109,12 @@ def verdict_words(nano: Mapping[str, Any]) -> str:
     return f"{LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
 
 
+def decided_words(nano: Mapping[str, Any]) -> str:
+    """The verdict with what would decide it, where it is undecided: one or two sentences."""
+    decides = f" What would decide it: {nano['decides']}" if nano["decides"] else ""
+    return f"{verdict_words(nano)}.{decides}"
+
+
 def counts_words(counts: Mapping[str, int]) -> str:
     """Such as "touches the frame 44, mostly hidden by others 2"."""
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
@@ -151,7 +166,7 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
     if calibration.nm_per_pixel is None:
         return UNKNOWN_SCALE
     doubt = rounding_words(calibration) if calibration.source in MEASURED else ""
-    how = ", ".join(filter(None, (SOURCES[calibration.source], doubt)))
+    how = ", ".join(filter(None, (calibration.source.words, doubt)))
     more = f": {one_line(calibration.detail, 60)}" if detail and calibration.detail else ""
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
 

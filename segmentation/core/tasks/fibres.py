@@ -175,9 +175,7 @@ def measure(
     table = table_of(segmentation, micrograph, settings, calibration, found)
     if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
-    sizes = summarise(
-        table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256)
-    )
+    sizes = summarise(table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256))
     short = segmentation.classes == 1
     values = {
         "fibres": Value(float(table.kept.sum())),

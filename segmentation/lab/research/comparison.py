@@ -42,7 +42,7 @@ class Summary(NamedTuple):
 
 
 def over_trainings(
-    rows: Sequence[Trained], known: Mapping[str, Definition]
+    rows: Sequence[Trained], definitions: Mapping[str, Definition]
 ) -> Iterator[tuple[Setting, dict[str, Summary]]]:
     """For each setting the summaries of its figures, over the trainings that define them.
 
@@ -51,16 +51,16 @@ def over_trainings(
     for setting in dict.fromkeys(row.setting for row in rows):
         some = [row for row in rows if row.setting == setting]
         seeds, folds = np.unique([row.seed for row in some], return_counts=True)
-        found = {}
+        summaries = {}
         for name in some[0].figures:
-            each = np.array([row.figures[name] for row in some], float)
-            values = each[np.isfinite(each)]
-            if known[name].counted:
+            figure_values = np.array([row.figures[name] for row in some], float)
+            values = figure_values[np.isfinite(figure_values)]
+            if definitions[name].counted:
                 whole = seeds[folds == folds.max()]
-                values = np.array([np.nansum(each[[row.seed == seed for row in some]]) for seed in whole])
+                values = np.array([np.nansum(figure_values[[row.seed == seed for row in some]]) for seed in whole])
             mean = float(values.mean()) if len(values) else np.nan
-            found[name] = Summary(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, each)
-        yield setting, found
+            summaries[name] = Summary(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, figure_values)
+        yield setting, summaries
 
 
 def gains(rows: Sequence[Trained]) -> list[Trained]:
@@ -83,19 +83,21 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
     writer.writerow([*names, "fold", "seed", *rows[0].figures])
     writer.writerows([*row.setting, row.fold, row.seed, *row.figures.values()] for row in rows)
     write_whole(out / "runs.csv", text.getvalue().encode())
-    known, first = scoring.definitions, ", ".join(rows[0].setting)
+    definitions, first = scoring.definitions, ", ".join(rows[0].setting)
     of_classes = {figure for figures in scoring.by_class.values() for figure in figures}
     whole = [row._replace(figures={n: v for n, v in row.figures.items() if n not in of_classes}) for row in rows]
-    parts = [TELLS, _table(names, whole, known), *_gained(names, gains(whole), known, first)]
-    draw(out / "metrics.png", names, whole, known, along=min(1, len(names) - 1))
+    parts = [TELLS, _table(names, whole, definitions), *_gained(names, gains(whole), definitions, first)]
+    draw(out / "metrics.png", names, whole, definitions, along=min(1, len(names) - 1))
     if of_classes:
         names = ["class", *names]
-        apart = [by_class(rows, each, figures) for each, figures in scoring.by_class.items()]
-        known = {n.removeprefix(f"{c}_"): scoring.definitions[n] for c, some in scoring.by_class.items() for n in some}
+        apart = [by_class(rows, class_figures, figures) for class_figures, figures in scoring.by_class.items()]
+        definitions = {
+            n.removeprefix(f"{c}_"): scoring.definitions[n] for c, some in scoring.by_class.items() for n in some
+        }
         every = [row for some in apart for row in some]
-        parts += [_table(names, every, known)]
-        parts += _gained(names, [row for some in apart for row in gains(some)], known, first)
-        draw(out / "classes.png", names, every, known, along=0)
+        parts += [_table(names, every, definitions)]
+        parts += _gained(names, [row for some in apart for row in gains(some)], definitions, first)
+        draw(out / "classes.png", names, every, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
 
@@ -106,21 +108,27 @@ def draw_images(
 
     trainings: their headings. images: by name the picture, its truth and (trainings) what was found, all (h, w, 3).
     """
-    headings = [textwrap.wrap(each, COLUMN // 7) for each in ("image", "truth", *trainings)]
+    headings = [textwrap.wrap(heading, COLUMN // 7) for heading in ("image", "truth", *trainings)]
     top = 14 * max(map(len, headings)) + 6
     rows = [
-        (name, [Image.fromarray(each).resize((COLUMN, round(COLUMN * each.shape[0] / each.shape[1]))) for each in some])
-        for name, some in ((name, (picture, truth, *found)) for name, (picture, truth, found) in images.items())
+        (
+            name,
+            [
+                Image.fromarray(picture).resize((COLUMN, round(COLUMN * picture.shape[0] / picture.shape[1])))
+                for picture in some
+            ],
+        )
+        for name, some in ((name, (picture, truth, *outlines)) for name, (picture, truth, outlines) in images.items())
     ]
     high = top + sum(row[0].height + 20 for _, row in rows)
     page = Image.new("RGB", (len(headings) * (COLUMN + 6), high), "white")
     pen = ImageDraw.Draw(page)
-    for place, lines in enumerate(headings):
-        pen.multiline_text((place * (COLUMN + 6) + 2, 3), "\n".join(lines), fill="black", spacing=2)
+    for column, lines in enumerate(headings):
+        pen.multiline_text((column * (COLUMN + 6) + 2, 3), "\n".join(lines), fill="black", spacing=2)
     for name, row in rows:
         pen.text((2, top + 2), name, fill="black")
-        for place, picture in enumerate(row):
-            page.paste(picture, (place * (COLUMN + 6), top + 16))
+        for column, picture in enumerate(row):
+            page.paste(picture, (column * (COLUMN + 6), top + 16))
         top += row[0].height + 20
     write_picture(file, page)
 
@@ -129,36 +137,39 @@ def by_class(rows: Sequence[Trained], name: str, figures: Sequence[str]) -> list
     """The same trainings with the figures of one class, which comes first in the setting."""
     return [
         row._replace(
-            setting=(name, *row.setting), figures={each.removeprefix(f"{name}_"): row.figures[each] for each in figures}
+            setting=(name, *row.setting),
+            figures={figure.removeprefix(f"{name}_"): row.figures[figure] for figure in figures},
         )
         for row in rows
     ]
 
 
-def _gained(names: Sequence[str], rows: Sequence[Trained], known: Mapping[str, Definition], first: str) -> list[str]:
-    return [GAIN.format(first=first), _table(names, rows, known, "+")] if rows else []
+def _gained(
+    names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], first: str
+) -> list[str]:
+    return [GAIN.format(first=first), _table(names, rows, definitions, "+")] if rows else []
 
 
-def _table(names: Sequence[str], rows: Sequence[Trained], known: Mapping[str, Definition], sign: str = "") -> str:
+def _table(names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], sign: str = "") -> str:
     """A line of Markdown for each setting; sign: "+" shows the sign of every value."""
     figures = list(rows[0].figures)
     lines = [f"| {' | '.join([*names, 'trainings', *figures])} |", "|---" * (len(names) + 1 + len(figures)) + "|"]
-    for setting, found in over_trainings(rows, known):
-        count = len(found[figures[0]].each)
-        said = (_said(each, known[name].decimals, sign) for name, each in found.items())
-        lines.append(f"| {' | '.join([*setting, str(count), *said])} |")
+    for setting, summaries in over_trainings(rows, definitions):
+        count = len(summaries[figures[0]].each)
+        texts = (_said(summary, definitions[name].decimals, sign) for name, summary in summaries.items())
+        lines.append(f"| {' | '.join([*setting, str(count), *texts])} |")
     return "\n".join(lines)
 
 
-def _said(each: Summary, decimals: int, sign: str) -> str:
-    if not np.isfinite(each.value):
+def _said(summary: Summary, decimals: int, sign: str) -> str:
+    if not np.isfinite(summary.value):
         return "–"
-    value = round(each.value, decimals) + 0.0  # no minus before a zero
-    return f"{value:{sign}.{decimals}f}" + (f" ± {each.sd:.{decimals}f}" if np.isfinite(each.sd) else "")
+    value = round(summary.value, decimals) + 0.0  # no minus before a zero
+    return f"{value:{sign}.{decimals}f}" + (f" ± {summary.sd:.{decimals}f}" if np.isfinite(summary.sd) else "")
 
 
 def draw(
-    file: Path, names: Sequence[str], rows: Sequence[Trained], known: Mapping[str, Definition], along: int
+    file: Path, names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], along: int
 ) -> None:
     """Each figure against one part of the settings (`along`), a line for each of the others; dots are trainings."""
     from matplotlib.figure import Figure
@@ -168,24 +179,25 @@ def draw(
     figure = Figure(figsize=(3.4 * ACROSS, 2.7 * down + 0.5), layout="constrained")
     axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
     places = list(dict.fromkeys(row.setting[along] for row in rows))
-    found = [
-        (setting[along], setting[:along] + setting[along + 1 :], each) for setting, each in over_trainings(rows, known)
+    drawn = [
+        (setting[along], setting[:along] + setting[along + 1 :], each)
+        for setting, each in over_trainings(rows, definitions)
     ]
-    lines = list(dict.fromkeys(line for _, line, _ in found))
+    lines = list(dict.fromkeys(line for _, line, _ in drawn))
     for ax, name in zip(axes, figures, strict=False):
         for number, line in enumerate(lines):
-            mine = [(places.index(place), each[name]) for place, of, each in found if of == line]
+            mine = [(places.index(place), each[name]) for place, of, each in drawn if of == line]
             aside = 0.08 * (number - (len(lines) - 1) / 2)
             colour, title = COLOURS[number % len(COLOURS)], ", ".join(line)
             at, values, spread = zip(*((place + aside, each.value, each.sd) for place, each in mine), strict=True)
             joined = "o-" if along else "o"  # neither variants nor classes have an order
             ax.errorbar(at, values, np.nan_to_num(spread), fmt=joined, ms=5, capsize=3, color=colour, label=title)
-            if not known[name].counted:
-                for place, each in mine:
-                    ax.plot([place + aside] * len(each.each), each.each, ".", ms=3, color=colour, alpha=0.5)
+            if not definitions[name].counted:
+                for x, summary in mine:
+                    ax.plot([x + aside] * len(summary.each), summary.each, ".", ms=3, color=colour, alpha=0.5)
         ax.set_xticks(range(len(places)), [textwrap.fill(place, 14) for place in places], fontsize=7)
         ax.set_xlim(-0.5, len(places) - 0.5)
-        ax.set_ylabel(textwrap.fill(known[name].axis, 34), fontsize=8)
+        ax.set_ylabel(textwrap.fill(definitions[name].axis, 34), fontsize=8)
         ax.set_xlabel(names[along].replace("_", " "), fontsize=8)
     for ax in axes[len(figures) :]:
         ax.set_axis_off()

@@ -109,7 +109,7 @@ def write_examples(folder: Path) -> Iterator[Path]:
 
 def panels(kind: str, result: Analysis) -> dict[str, NDArray[np.uint8]]:
     """The middle of an example, half as it is and half as its result shows it; of particles also the whole way."""
-    plain, coloured = (middle(each) for each in before_and_after(result, SHAPE[0] * 3 // 2))
+    plain, coloured = (middle(picture) for picture in before_and_after(result, SHAPE[0] * 3 // 2))
     half = np.concatenate([plain[:, : SMALL[0] // 2], coloured[:, SMALL[0] // 2 :]], axis=1)
     if kind in DRAWN:
         return {kind: half}
@@ -128,12 +128,12 @@ def histogram(result: Analysis) -> NDArray[np.uint8]:
     """The sizes of the counted particles as bars on the dark ground of a picture."""
     sizes = result.table.columns["min_feret_nm"][result.table.columns["kept"]]
     counts, edges = np.histogram(sizes, np.arange(0, 401, 25))
-    shown = Image.new("RGB", SMALL, GROUND)
-    pen, font, pitch = ImageDraw.Draw(shown), ImageFont.load_default(size=15), (SMALL[0] - 20) / len(counts)
+    drawing = Image.new("RGB", SMALL, GROUND)
+    pen, font, pitch = ImageDraw.Draw(drawing), ImageFont.load_default(size=15), (SMALL[0] - 20) / len(counts)
     for number, count in enumerate(counts.tolist()):
         left = 10 + number * pitch
         pen.rectangle((left + 1, 168 - 150 * count / counts.max(), left + pitch - 2, 168), fill=SKY)
     for size in (0, 100, 200, 300):
         text = f"{size} nm" if size else "0"
         pen.text((10 + size / edges[-1] * (SMALL[0] - 20), 184), text, fill="white", font=font, anchor="mm")
-    return np.asarray(shown)
+    return np.asarray(drawing)

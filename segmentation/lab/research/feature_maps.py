@@ -76,11 +76,15 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 
     Raises UnknownLayer, CannotWrite.
     """
-    found = feature_maps(network, pixels, names)
-    layers = {each.name: each for layers in found.values() for each in layers}  # a strided convolution is in two lists
+    layers_by_kind = feature_maps(network, pixels, names)
+    layers = {
+        layer.name: layer for layers in layers_by_kind.values() for layer in layers
+    }  # a strided convolution is in two lists
     if unknown := set(names) - set(layers) - {EVERY}:
-        known = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
-        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(known)}.")
+        module_names = [
+            name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())
+        ]
+        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(module_names)}.")
     files = []
     for name, layer in layers.items():
         if STEPS not in name:
@@ -97,28 +101,30 @@ def feature_maps(
 
     Enlarging without a layer of its own is taken from the decoder's blocks. pixels: (H, W) as acquired.
     """
-    found: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
+    layers_by_kind: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
     hooks = []
 
-    def note(kind: str, name: str, made: Tensor) -> None:
+    def note(kind: str, name: str, output: Tensor) -> None:
         if not names or EVERY in names or name in names:
-            times = sum(each.name.partition(" #")[0] == name for each in found[kind])  # one module may work twice
-            said = f"{name} #{times + 1}" if times else name
-            found[kind].append(_layer(said, made[0], None if names else most))
+            times = sum(
+                layer.name.partition(" #")[0] == name for layer in layers_by_kind[kind]
+            )  # one module may work twice
+            title = f"{name} #{times + 1}" if times else name
+            layers_by_kind[kind].append(_layer(title, output[0], None if names else most))
 
     for name, module in network.named_modules():
         for kind, fits in KINDS.items():
             if fits(module):
                 strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
-                said = f"{name} {STEPS}" if strided else name
-                hooks.append(module.register_forward_hook(lambda *call, noted=(kind, said): note(*noted, call[-1])))
+                title = f"{name} {STEPS}" if strided else name
+                hooks.append(module.register_forward_hook(lambda *call, noted=(kind, title): note(*noted, call[-1])))
     try:
         with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
             network.eval()(_shown(pixels))
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return layers_by_kind
 
 
 class _Enlargements(TorchFunctionMode):
@@ -130,23 +136,23 @@ class _Enlargements(TorchFunctionMode):
         self.note, self.count = note, 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = function(*args, **(kwargs or {}))
+        output = function(*args, **(kwargs or {}))
         if function is nn.functional.interpolate:
             self.count += 1
-            self.note(f"up-sampling {self.count}", made)
-        return made
+            self.note(f"up-sampling {self.count}", output)
+        return output
 
 
-def _layer(name: str, made: Tensor, most: int | None) -> Layer:
-    channels, height, width = made.shape
+def _layer(name: str, output: Tensor, most: int | None) -> Layer:
+    channels, height, width = output.shape
     chosen = range(channels) if most is None else np.linspace(0, channels - 1, min(most, channels)).astype(int).tolist()
-    return Layer(name, (channels, height, width), np.stack([_grey(made[channel]) for channel in chosen]))
+    return Layer(name, (channels, height, width), np.stack([_grey(output[channel]) for channel in chosen]))
 
 
 def _grey(values: Tensor) -> Maps:
-    found: NDArray[np.float32] = values.float().numpy()
-    low, high = np.percentile(found, [1, 99])
-    return (255 * (found - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
+    grey: NDArray[np.float32] = values.float().numpy()
+    low, high = np.percentile(grey, [1, 99])
+    return (255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8)
 
 
 def _shown(pixels: GreyImage) -> Tensor:
@@ -169,22 +175,25 @@ def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, a
     pen = ImageDraw.Draw(picture)
     if not layers:
         pen.text((4, 4), empty, fill=0)
-    for place, (name, (channels, height, width), maps) in enumerate(layers):
-        left, top = place // deep * wide, place % deep * high
-        said = f"{name}: {channels} maps of {width} x {height} px"
-        if pen.textlength(said) > wide - 12:
-            said = f"{name}: {channels}"
-        while pen.textlength(said) > wide - 12:  # its end tells the layers apart
-            said = f"..{said.removeprefix('..')[1:]}"
-        pen.text((left + 2, top + 1), said, fill=0)
-        for column, each in enumerate(maps[:most]):
-            picture.paste(_fitted(each, tile), (left + column * (tile + 4), top + 14))
+    for position, (name, (channels, height, width), maps) in enumerate(layers):
+        x, y = position // deep * wide, position % deep * high
+        caption = f"{name}: {channels} maps of {width} x {height} px"
+        if pen.textlength(caption) > wide - 12:
+            caption = f"{name}: {channels}"
+        while pen.textlength(caption) > wide - 12:  # its end tells the layers apart
+            caption = f"..{caption.removeprefix('..')[1:]}"
+        pen.text((x + 2, y + 1), caption, fill=0)
+        for column, channel in enumerate(maps[:most]):
+            picture.paste(_fitted(channel, tile), (x + column * (tile + 4), y + 14))
     return picture
 
 
 def every_map(layer: Layer) -> Image.Image:
     """All maps of a layer, in rows about as long as the picture is high, under its name and size."""
-    (channels, height, width), tiles = layer.shape, [_fitted(each, min(WHOLE, max(each.shape))) for each in layer.maps]
+    (channels, height, width), tiles = (
+        layer.shape,
+        [_fitted(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps],
+    )
     wide, high = (side + 4 for side in tiles[0].size)
     across = max(1, round((channels * high / wide) ** 0.5), -(-400 // wide))  # the heading needs 400 px
     picture = Image.new("L", (across * wide, -(-channels // across) * high + 16), 255)

@@ -75,7 +75,7 @@ def before_and_after(
     """
     scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
     options = Options(rows=rows, thresholds=False)
-    scorers = [Scorer(scoring, each, options) for each in (before, after)]
+    scorers = [Scorer(scoring, side, options) for side in (before, after)]
     short = [name for name in scoring.printed if scoring.definitions[name].short][:ALONE]
     began = time.monotonic()
 

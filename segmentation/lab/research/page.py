@@ -49,8 +49,8 @@ def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Example
         return "–" if value is None else f"{value:.{scoring.definitions[name].decimals}f}"
 
     def average(name: str) -> float | None:
-        known = [value for each in report["images"] if (value := each["figures"][name]) is not None]
-        return sum(known) / len(known) if known else None
+        values = [value for image in report["images"] if (value := image["figures"][name]) is not None]
+        return sum(values) / len(values) if values else None
 
     charts = {name: chart(draw, report) for name, draw in CHARTS.items() if name in report}
     return templates.get_template("report.html").render(
@@ -95,9 +95,9 @@ def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
     thresholds = report["thresholds"]
     at = [point["threshold"] for point in thresholds["points"]]
     for number, (key, name) in enumerate(thresholds["curves"].items()):
-        for place, figure in enumerate(("precision", "recall", "f1")):
+        for column, figure in enumerate(("precision", "recall", "f1")):
             values = np.array([point[f"{figure}_{key}"] for point in thresholds["points"]], float)  # None becomes NaN
-            colour, stroke = (number, place) if thresholds["used"] is None else (place, number)
+            colour, stroke = (number, column) if thresholds["used"] is None else (column, number)
             style = {"color": COLOURS[colour % len(COLOURS)], "ls": STROKES[stroke % len(STROKES)]}
             axes.plot(at, values, label=f"{'F1' if figure == 'f1' else figure}, {name}", **style)
     for name, value, stroke in (("in use", thresholds["used"], "-"), ("best by the rule", thresholds["best"], ":")):
@@ -118,10 +118,10 @@ def _reliability(axes: Axes, report: Mapping[str, Any]) -> None:
 
 
 def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
-    true, found = (np.array(report["sizes"][side], float) for side in ("true", "found"))
-    both = np.concatenate([true, found])
+    true, predicted = (np.array(report["sizes"][side], float) for side in ("true", "found"))
+    both = np.concatenate([true, predicted])
     edges = np.linspace(0, float(np.percentile(both, 99.5)) if len(both) else 1.0, 31)
-    for name, values, colour in (("true", true, BLUE), ("found", found, ORANGE)):
+    for name, values, colour in (("true", true, BLUE), ("found", predicted, ORANGE)):
         axes.hist(values, edges, histtype="step", color=colour, label=f"{name} ({len(values)})")
     unit = report["data"]["unit"]
     axes.set(xlabel=f"{report['sizes']['measure']}, {unit} (the largest may lie beyond)", ylabel="objects")

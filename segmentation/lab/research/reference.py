@@ -29,7 +29,7 @@ def sections() -> dict[str, type[Settings]]:
         "`[optimiser]`": Optimiser,
         "`[schedule]`": Schedule,
         "`[options]` of every kind": ModelOptions,
-        **{f"`[options]` of {each.things}": each.options for each in tasks.every() if each.options is not ModelOptions},
+        **{f"`[options]` of {task.things}": task.options for task in tasks.every() if task.options is not ModelOptions},
         "A comparison of trainings": Sweep,
         "`[[variants]]` of a comparison": Variant,
     }

@@ -56,29 +56,29 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
         rows = csv.writer(file)
         rows.writerow(["image", "seed", "number", "particles", *every_setting()])
         for number in range(order.count):
-            done = order.picture(number)
+            rendering = order.picture(number)
             name = f"{number:05d}"
-            _write(done, folder, name)
-            values = [f"{v:.6g}" if isinstance(v, float) else v for v in done.settings.flat().values()]
-            rows.writerow([f"{name}.png", order.seed, number, int(done.labels.max()), *values])
+            _write(rendering, folder, name)
+            values = [f"{v:.6g}" if isinstance(v, float) else v for v in rendering.settings.flat().values()]
+            rows.writerow([f"{name}.png", order.seed, number, int(rendering.labels.max()), *values])
             if number < ON_SHEET:
-                thumbnails += _tiles(done)
+                thumbnails += _tiles(rendering)
             progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
-def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
+def _tiles(rendering: Rendering) -> list[NDArray[np.uint8]]:
     """Picture, outlines and depth, (H, W, 3) uint8 each."""
-    orange = outlined(done.grey, done.labels, (255, 120, 0))
-    return [in_colour(done.grey), orange, in_colour(as_grey(done.depth))]
+    orange = outlined(rendering.grey, rendering.labels, (255, 120, 0))
+    return [in_colour(rendering.grey), orange, in_colour(as_grey(rendering.depth))]
 
 
-def _write(done: Rendering, folder: Path, name: str) -> None:
-    if done.labels.max() > np.iinfo(np.uint16).max:
+def _write(rendering: Rendering, folder: Path, name: str) -> None:
+    if rendering.labels.max() > np.iinfo(np.uint16).max:
         raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
-    Image.fromarray(done.grey).save(folder / "images" / f"{name}.png")
-    Image.fromarray(done.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
-    tifffile.imwrite(folder / "depth" / f"{name}.tif", done.depth, compression="zlib")
+    Image.fromarray(rendering.grey).save(folder / "images" / f"{name}.png")
+    Image.fromarray(rendering.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
+    tifffile.imwrite(folder / "depth" / f"{name}.tif", rendering.depth, compression="zlib")
 
 
 def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
@@ -90,7 +90,7 @@ def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
 
 def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:
     """Write beside.png into a folder of `write_pictures`: its pictures, and as many real ones next to them."""
-    made = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
-    halves = {"Rendered": made, "Real": real[: len(made)]}
-    sheets = {name: contact_sheet(each, min(ACROSS, len(each)), side=200) for name, each in halves.items()}
+    pictures = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
+    halves = {"Rendered": pictures, "Real": real[: len(pictures)]}
+    sheets = {name: contact_sheet(side, min(ACROSS, len(side)), side=200) for name, side in halves.items()}
     Image.fromarray(side_by_side(sheets)).save(rendered / "beside.png")

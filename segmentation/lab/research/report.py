@@ -51,8 +51,8 @@ def evaluate(
     images: list[dict[str, Any]] = []
     began = time.monotonic()
     for number, (pair, size) in enumerate(zip(pairs, sizes, strict=True), start=1):
-        prediction, found = scorer.image(pair, (size or 1.0) if nm else 1.0)
-        tifffile.imwrite(out / LABELS / f"{pair.name}.tif", found, compression="zlib")
+        prediction, labels = scorer.image(pair, (size or 1.0) if nm else 1.0)
+        tifffile.imwrite(out / LABELS / f"{pair.name}.tif", labels, compression="zlib")
         alone = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
         alone["figures"] = {name: figure["value"] for name, figure in alone["figures"].items()}
         how = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
@@ -68,7 +68,8 @@ def evaluate(
             "rows": options.rows,
             "trained_on": trained_on(card, pairs),
         },
-        "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
+        "definitions": {name: definition.text for name, definition in scoring.definitions.items()}
+        | dict(scoring.kinds),
         "intervals": INTERVALS,
         **scorer.report(nm),
         "images": images,
@@ -81,28 +82,28 @@ def evaluate(
 
 def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
     """Names of the images that the model was trained on, as far as its card knows."""
-    known = set(card.training.get("images", ()))
-    return [pair.name for pair in pairs if known and fingerprint(pair.image) in known]
+    training_images = set(card.training.get("images", ()))
+    return [pair.name for pair in pairs if training_images and fingerprint(pair.image) in training_images]
 
 
-def choice(n: int, each: int) -> dict[int, str]:
+def choice(n: int, per_kind: int) -> dict[int, str]:
     """Places in a ranking of n to show -> why: `each` best, median and worst, none of them twice."""
-    middle = max(0, (n - each) // 2)
-    wanted = [(place, "best") for place in range(each)]
-    wanted += [(n - 1 - place, "worst") for place in range(each)]
-    wanted += [(middle + place, "median") for place in range(each)]
+    middle = max(0, (n - per_kind) // 2)
+    ranks = [(rank, "best") for rank in range(per_kind)]
+    ranks += [(n - 1 - rank, "worst") for rank in range(per_kind)]
+    ranks += [(middle + rank, "median") for rank in range(per_kind)]
     places: dict[int, str] = {}
-    for place, why in wanted:
-        if 0 <= place < n:
-            places.setdefault(place, why)
+    for rank, why in ranks:
+        if 0 <= rank < n:
+            places.setdefault(rank, why)
     return dict(sorted(places.items()))
 
 
 def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = None) -> list[Picture]:
     """The panels of an image and of what was found in it; report: the folder of its report."""
     micrograph, truth = pair.load(rows)
-    found = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
-    return scoring.panels(micrograph, found, truth)
+    labels = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
+    return scoring.panels(micrograph, labels, truth)
 
 
 def _examples(
@@ -110,6 +111,6 @@ def _examples(
 ) -> list[ExampleImage]:
     by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
     return [
-        ExampleImage(why, ranked[place], panels_of(by_name[ranked[place]["name"]], out, scoring, options.rows))
-        for place, why in choice(len(ranked), options.pictures).items()
+        ExampleImage(why, ranked[rank], panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows))
+        for rank, why in choice(len(ranked), options.pictures).items()
     ]

@@ -110,7 +110,9 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
     common = changed(recipe, sweep.changes, "changes")
-    if varied := NAMED_APART & {name for names in (sweep.grid, *(each.changes for each in variants)) for name in names}:
+    if varied := NAMED_APART & {
+        name for names in (sweep.grid, *(variant.changes for variant in variants)) for name in names
+    }:
         raise BadRecipe(f"{', '.join(sorted(varied))}: a sweep varies these by its own entries seeds and folds.")
     folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:
@@ -118,9 +120,9 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     for seed, fold in itertools.product(sweep.seeds or [common.seed], range(folds) if folds else [common.fold]):
         parted = {"seed": seed, "fold": fold, "folds": folds or common.folds}
         for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
-            said = {**parted, "name": f"{recipe.name}-{number}-{point}-{fold}-{seed}"}
+            changes = {**parted, "name": f"{recipe.name}-{number}-{point}-{fold}-{seed}"}
             one = changed(
-                common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **said}, variant.title
+                common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **changes}, variant.title
             )
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
             yield Planned((variant.title, *words), one)
@@ -143,24 +145,26 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     """Train and score everything into `out`, going on where it was stopped; write tables and plots anew after each
     training. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
     every = list(planned(sweep, recipe, base))
-    known = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
-    if unknown := [name for name in sweep.figures if name not in known]:
-        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(known)}.")
+    definitions = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
+    if unknown := [name for name in sweep.figures if name not in definitions]:
+        raise BadRecipe(
+            f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(definitions)}."
+        )
     new = [not _report(out, one).exists() for _, one in every]
     if all(new):
         for one in {repr(one.sources): one for _, one in every}.values():
             check_sources(one, base, say)
     rows: list[Trained] = []
-    began, left = time.monotonic(), ""
+    began, time_note = time.monotonic(), ""
     for number, (setting, one) in enumerate(every, start=1):
         parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
-        report = partial(_say_of, say, f"{number}/{len(every)} {', '.join(parts)}", left)
+        report = partial(_say_of, say, f"{number}/{len(every)} {', '.join(parts)}", time_note)
         figures = _scored(one, out, base, report)
         scoring = tasks.find(one.task).scoring(one.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
         write_tables(names_of(sweep), rows, scoring, out)
-        left = time_left(began, sum(new[:number]), sum(new))
+        time_note = time_left(began, sum(new[:number]), sum(new))
     _draw_images(
         [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)], out, base
     )
@@ -172,19 +176,19 @@ def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
     seed, where all have held them out."""
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]
     first, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
-    names = set.intersection(*({image["name"] for image in each["images"]} for each in reports))
+    names = set.intersection(*({image["name"] for image in report["images"]} for report in reports))
     ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
     pairs = {pair.name: pair for pair in held_out_pairs(first, base)}
     drawn_images = {}
-    for name in (ranked[place]["name"] for place in choice(len(ranked), 1)):
+    for name in (ranked[rank]["name"] for rank in choice(len(ranked), 1)):
         drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
-        drawn_images[name] = drawn[0][0], drawn[0][1], [each[2] for each in drawn]
+        drawn_images[name] = drawn[0][0], drawn[0][1], [panels[2] for panels in drawn]
     if drawn_images:
         draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], drawn_images)
 
 
-def _say_of(say: Say, training: str, left: str, line: str) -> None:
-    say(f"{training}: {line}" + (f" (of all{left.replace(',', '')})" if left else ""))
+def _say_of(say: Say, training: str, time_note: str, line: str) -> None:
+    say(f"{training}: {line}" + (f" (of all{time_note.replace(',', '')})" if time_note else ""))
 
 
 def _report(out: Path, recipe: TrainingRecipe) -> Path:
@@ -200,4 +204,4 @@ def _scored(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str
         predictor = Predictor(trained_model(recipe, folder, base, say), Runtime(recipe.device))
         evaluate(held_out_pairs(recipe, base), scoring, predictor, Options(), report.parent, recipe.title, say)
     figures = json.loads(report.read_text())["pooled"]["figures"]
-    return {name: float("nan") if each["value"] is None else each["value"] for name, each in figures.items()}
+    return {name: float("nan") if figure["value"] is None else figure["value"] for name, figure in figures.items()}

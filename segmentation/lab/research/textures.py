@@ -23,24 +23,24 @@ MANY = 100  # images from which on a covariance is estimated, not variances alon
 FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
 
 
-def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
+def fit(folders: Mapping[str, Path], say: Callable[[str], None]) -> None:
     """Write FILE for these folders of images by model, and say how left-out images would be taken.
 
     Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
     folder has fewer than three images.
     """
-    found = {model: _of_folder(folder) for model, folder in folders.items()}
-    every = np.concatenate(list(found.values()))
+    textures = {model: _of_folder(folder) for model, folder in folders.items()}
+    every = np.concatenate(list(textures.values()))
     middle, spread = every.mean(0), every.std(0) + 1e-6
     every_known = known().models if FILE.is_file() else ()
-    before = {each.model: each for each in every_known if each.model not in found}
+    before = {entry.model: entry for entry in every_known if entry.model not in textures}
     if before:
         middle, spread = known().middle, known().spread
-    scaled = {model: (each - middle) / spread for model, each in found.items()}
-    models = before | {model: _fitted(model, each) for model, each in scaled.items()}
-    for model, each in scaled.items():
-        said(_left_out(model, each, models))
-    entries = [_entry(each) for each in models.values()]
+    scaled = {model: (values - middle) / spread for model, values in textures.items()}
+    models = before | {model: _fitted(model, values) for model, values in scaled.items()}
+    for model, scaled_textures in scaled.items():
+        say(_left_out(model, scaled_textures, models))
+    entries = [_entry(entry) for entry in models.values()]
     content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
     FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
     known.cache_clear()
@@ -48,7 +48,7 @@ def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
 
 def _of_folder(folder: Path) -> Floats:
     rows = []
-    for file in sorted(each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES):
+    for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
         keep_apart(file)
         micrograph = read(file)
         rows.append(textures(clip_outliers(micrograph.pixels[: data_bar(micrograph)])))
@@ -69,23 +69,23 @@ def _fitted(model: str, scaled: Floats) -> Textures:
 
 def _left_out(model: str, scaled: Floats, models: Mapping[str, Textures]) -> str:
     """How many images would look like another model's images; each is compared with the other images of its model."""
-    others, own, far = 0, 0, 0
-    for place, image in enumerate(scaled):
-        rest = _fitted(model, np.delete(scaled, place, axis=0))
-        best = max(each.likelihood(image) for name, each in models.items() if name != model)
+    others, right, far = 0, 0, 0
+    for number, image in enumerate(scaled):
+        rest = _fitted(model, np.delete(scaled, number, axis=0))
+        best = max(entry.likelihood(image) for name, entry in models.items() if name != model)
         others += best > rest.likelihood(image) + CLEARLY
-        own += rest.likelihood(image) > best + CLEARLY
+        right += rest.likelihood(image) > best + CLEARLY
         far += rest.distance(image) > UNFAMILIAR
-    return f"{model}: {len(scaled)} images; clearly its own {own}, clearly another's {others}, unfamiliar {far}"
+    return f"{model}: {len(scaled)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
 
 
-def _entry(found: Textures) -> dict[str, Any]:
-    covariance = [_rounded(row) for row in np.atleast_2d(found.covariance)]
+def _entry(textures: Textures) -> dict[str, Any]:
+    covariance = [_rounded(row) for row in np.atleast_2d(textures.covariance)]
     return {
-        "model": found.model,
-        "images": found.images,
-        "centre": _rounded(found.centre),
-        "covariance": covariance if found.covariance.ndim == 2 else covariance[0],
+        "model": textures.model,
+        "images": textures.images,
+        "centre": _rounded(textures.centre),
+        "covariance": covariance if textures.covariance.ndim == 2 else covariance[0],
     }
 
 

@@ -55,8 +55,8 @@ def write_tiles(
         grey, stem = eight_bits(micrograph.pixels), pair.image.stem
         for folder, picture in (("images", grey), ("labels", numbers.astype(np.uint8))):
             for block, part in blocks(picture, side):
-                for form, shown in forms(part) if variants else [("", part)]:
-                    write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(shown))
+                for form, shape in forms(part) if variants else [("", part)]:
+                    write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(shape))
                     count += folder == "images"
     if not count:
         raise BadDataset(f"No image is as large as a block of {side} px.")
@@ -69,13 +69,13 @@ def empty_squares(
     """(name, (side, side) uint8) of up to `count` squares without a labelled pixel, one of each micrograph at first."""
     rng = np.random.default_rng(seed)
     places = [rng.permutation(_free(pair.labels, side)) for pair in pairs]
-    made = 0
+    written = 0
     for turn in range(count):
         for pair, corners in zip(pairs, places, strict=True):
-            if made < count and turn < len(corners):
+            if written < count and turn < len(corners):
                 row, column = corners[turn].tolist()
                 yield f"{pair.pair.image.stem}-{turn + 1}.png", pair.grey[row : row + side, column : column + side]
-                made += 1
+                written += 1
 
 
 def _free(labels: NDArray[np.int32], side: int) -> NDArray[np.int64]:

@@ -138,7 +138,7 @@ class Adaptation:
             card = self._trained(self._of_split(split, name), self.out / name, stage, split)
             after |= self._found(card, self._places(split), self.out / name / HELD)
         tuned = self._final()
-        read = [[found.record for found in ways] for ways in after.values()]
+        read = [[reading.record for reading in ways] for ways in after.values()]
         way = self.scoring.ways(tuned)[best_way(self.scoring, read)]
         self._blended(tuned, way, before, after)
         if self.options.learning_curve:
@@ -183,21 +183,21 @@ class Adaptation:
                 notes=notes,
             )
             write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
-        stored = json.loads(file.read_text())
-        self.folds, self.of_step = stored.pop("folds"), stored["of_step"]
-        return Plan(**stored)
+        content = json.loads(file.read_text())
+        self.folds, self.of_step = content.pop("folds"), content["of_step"]
+        return Plan(**content)
 
     @cached_property
     def recipe(self) -> TrainingRecipe:
         """What all trainings have in common."""
-        own = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
-        source = next(entry for entry in own.sources if isinstance(entry, FolderEntry))
+        shared = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
+        source = next(entry for entry in shared.sources if isinstance(entry, FolderEntry))
         facts = {"title": self.options.data, "licence": self.options.licence}
         # Relative, so that the data folder may move.
         sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **facts)]
         if self.replay.training:
-            count = number_of_classes(own.task, own.heads)
-            licences = [known.get("licence", "") or "unknown" for known in self.card.data if "base" not in known]
+            count = number_of_classes(shared.task, shared.heads)
+            licences = [facts.get("licence", "") or "unknown" for facts in self.card.data if "base" not in facts]
             sources.append(
                 FolderEntry(
                     path="replay/training",
@@ -208,7 +208,7 @@ class Adaptation:
                     licence=", ".join(dict.fromkeys(licences)),
                 )
             )
-        return own.replaced(sources=sources)
+        return shared.replaced(sources=sources)
 
     @cached_property
     def replay(self) -> Replay:
@@ -216,8 +216,8 @@ class Adaptation:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        own = next(entry for entry in self.recipe.sources if isinstance(entry, FolderEntry))
-        return pairs_of(self.folder, own, number_of_classes(self.card.task, maps_of(self.card)))
+        own_images = next(entry for entry in self.recipe.sources if isinstance(entry, FolderEntry))
+        return pairs_of(self.folder, own_images, number_of_classes(self.card.task, maps_of(self.card)))
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -225,11 +225,11 @@ class Adaptation:
 
     def _measured_pace(self) -> float:
         """Seconds of a step on this machine, from a few steps."""
-        place = self.out / "trial"
+        folder = self.out / "trial"
         few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
-        shutil.rmtree(place, ignore_errors=True)
-        run = train(self.recipe.replaced(**few, schedule={}), place, self.out, say=nothing, time_is_up=self._stop)
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        run = train(self.recipe.replaced(**few, schedule={}), folder, self.out, say=nothing, time_is_up=self._stop)
+        shutil.rmtree(folder, ignore_errors=True)
         return min(row.seconds_per_step for row in run.rows[1:])
 
     # Trainings
@@ -240,9 +240,14 @@ class Adaptation:
         return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
 
     def _of_split(self, split: int, name: str, images: int = 0) -> TrainingRecipe:
-        own, *others = self.recipe.sources
+        own_images, *others = self.recipe.sources
         steps = self.summary["plan"]["steps"]
-        entries = {"fold": split, "folds": self.folds, "steps": steps, "sources": [own.replaced(count=images), *others]}
+        entries = {
+            "fold": split,
+            "folds": self.folds,
+            "steps": steps,
+            "sources": [own_images.replaced(count=images), *others],
+        }
         return self.recipe.replaced(name=name, **entries)
 
     def _final(self) -> ModelCard:
@@ -253,7 +258,7 @@ class Adaptation:
             row = runs.best_of(rows, self.recipe.rule) if self.recipe.rule else rows[-1]
             best.append(row.step if row else 0)
         count = len(self.pairs)
-        own, *others = self.recipe.sources
+        own_images, *others = self.recipe.sources
         recipe = self.recipe.replaced(
             name=self.options.name,
             title=self.options.title,
@@ -268,14 +273,14 @@ class Adaptation:
             fold=0,
             validation_batches=0,
             **LAST,
-            sources=[own.replaced(use="training"), *others],
+            sources=[own_images.replaced(use="training"), *others],
         )
         return self._trained(recipe, self.out / "tuned", "the final training", -1)
 
-    def _trained(self, recipe: TrainingRecipe, place: Path, stage: str, split: int | None) -> ModelCard:
+    def _trained(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
         """The published model of a training, which is done unless it is there. split: of its points; None for none."""
-        before, step, checkpoint = self.done, 0, place / runs.CHECKPOINT
-        shown = None if split is None or split < 0 else self._shown(split)
+        before, step, checkpoint = self.done, 0, folder / runs.CHECKPOINT
+        example = None if split is None or split < 0 else self._shown(split)
 
         def advanced() -> bool:
             nonlocal step
@@ -287,24 +292,24 @@ class Adaptation:
         def watch(run: Run) -> None:
             nonlocal step
             step = run.step
-            if shown:
-                self._draw(run, *shown, self._picture_of(split or 0, run.step))
-            self._note(split, run.rows, shown)
+            if example:
+                self._draw(run, *example, self._picture_of(split or 0, run.step))
+            self._note(split, run.rows, example)
             self._say(stage)
 
-        if (place / DONE).exists():
+        if (folder / DONE).exists():
             self.found += self.of_step * recipe.steps
         elif checkpoint.exists():
             step = runs.load_state(checkpoint)["step"]
             self.found += self.of_step * step
-            self._note(split, runs.read_metrics(place / runs.METRICS, step), shown)
-        card = trained_model(recipe, place, self.out, nothing, advanced, watch)
-        self._note(split, runs.read_metrics(place / runs.METRICS, recipe.steps), shown)
+            self._note(split, runs.read_metrics(folder / runs.METRICS, step), example)
+        card = trained_model(recipe, folder, self.out, nothing, advanced, watch)
+        self._note(split, runs.read_metrics(folder / runs.METRICS, recipe.steps), example)
         self.done = before + self.of_step * recipe.steps
         self._say(stage)
         return card
 
-    def _note(self, split: int | None, rows: Sequence[runs.CheckpointScores], shown: Any) -> None:
+    def _note(self, split: int | None, rows: Sequence[runs.CheckpointScores], example: Any) -> None:
         """Put a training's checkpoints into the summary, in place of what is there of it."""
         if split is None:
             return
@@ -321,9 +326,9 @@ class Adaptation:
             for row in rows
         ]
         self.summary["curve"] = [p for p in self.summary["curve"] if p["split"] != split] + points
-        if shown:
+        if example:
             drawn = [
-                Picture(image=shown[0].image.name, split=split, step=row.step, file=self._picture_of(split, row.step))
+                Picture(image=example[0].image.name, split=split, step=row.step, file=self._picture_of(split, row.step))
                 for row in rows
             ]
             self.summary["pictures"] = [p for p in self.summary["pictures"] if p["split"] != split] + drawn
@@ -337,15 +342,15 @@ class Adaptation:
     def _shown(self, split: int) -> tuple[Pair, Any, Labels]:
         """The middle of the held-out image with the most objects, as the network sees it, and its labels."""
         loaded = [load(self.pairs[number]) for number in self._places(split)]
-        one = max(loaded, key=lambda each: len(np.unique(each.labels)))
-        classes = bool(one.pair.classes)
+        fullest = max(loaded, key=lambda image: len(np.unique(image.labels)))
+        classes = bool(fullest.pair.classes)
         taught = math.sqrt(math.prod(self.recipe.sizes))
-        scale = self.recipe.options.get("scale", 1.0) if classes else taught / (one.diameter or taught)
-        side = min(round(SHOWN / scale), *one.grey.shape)
-        top, left = ((length - side) // 2 for length in one.grey.shape)
+        scale = self.recipe.options.get("scale", 1.0) if classes else taught / (fullest.diameter or taught)
+        side = min(round(SHOWN / scale), *fullest.grey.shape)
+        top, left = ((length - side) // 2 for length in fullest.grey.shape)
         window = slice(top, top + side), slice(left, left + side)
-        grey, labels = resample(one.grey[window], one.labels[window], SHOWN, classes=classes)
-        return one.pair, grey, labels
+        grey, labels = resample(fullest.grey[window], fullest.labels[window], SHOWN, classes=classes)
+        return fullest.pair, grey, labels
 
     @torch.inference_mode()
     def _draw(self, run: Run, pair: Pair, grey: Any, truth: Labels, name: str) -> None:
@@ -353,39 +358,39 @@ class Adaptation:
         task, device = tasks.find(self.card.task), next(run.averaged.parameters()).device
         picture = torch.from_numpy(grey[None, None].astype(np.float32) / 127.5 - 1).to(device)
         maps = (255 * task.activation(run.averaged(picture).float()))[0].round().to(torch.uint8).cpu().numpy()
-        found = task.preview(maps[: len(maps_of(self.card))])
-        self._save(in_rows([[outlined(grey, truth, TRUE), outlined(grey, found, FOUND)]]), name)
+        predicted = task.preview(maps[: len(maps_of(self.card))])
+        self._save(in_rows([[outlined(grey, truth, TRUE), outlined(grey, predicted, FOUND)]]), name)
 
     def _save(self, picture: NDArray[np.uint8], name: str) -> None:
-        place = self.out / FILES
-        place.mkdir(exist_ok=True)
-        aside = place / f".{name}"
+        folder = self.out / FILES
+        folder.mkdir(exist_ok=True)
+        aside = folder / f".{name}"
         Image.fromarray(picture).save(aside, "WEBP", quality=75)
-        os.replace(aside, place / name)
+        os.replace(aside, folder / name)
 
     # Scores
 
     def _found(
-        self, card: ModelCard, numbers: Sequence[int], place: Path, ways: Callable[[int], list[Way]] | None = None
+        self, card: ModelCard, numbers: Sequence[int], folder: Path, ways: Callable[[int], list[Way]] | None = None
     ) -> dict[int, list[Found]]:
         """What a model finds in the images of these numbers, by number, read in each way; kept in `place`. ways: of an
         image; None reads what was held out in every way, and else in the model's own."""
-        every = place.name == HELD
-        predictor, found = Predictor(card, self.runtime), {}
+        every = folder.name == HELD
+        predictor, readings = Predictor(card, self.runtime), {}
         for number in numbers:
-            file = place / f"{number:04d}.npz"
-            known = file.exists()
-            if not known:
-                its = ways(number) if ways else self.scoring.ways(card) if every else [{}]
-                scoring = replace(self.scoring, ways=lambda card, its=its: its)
+            file = folder / f"{number:04d}.npz"
+            is_stored = file.exists()
+            if not is_stored:
+                image_ways = ways(number) if ways else self.scoring.ways(card) if every else [{}]
+                scoring = replace(self.scoring, ways=lambda card, image_ways=image_ways: image_ways)
                 write_whole(file, outcome.packed_found(read_in_every_way(scoring, predictor, self.pairs[number])))
-            found[number] = outcome.unpacked_found(file.read_bytes())
-            seconds = (planning.WAYS if every else 1.0) * planning.IMAGE_SECONDS * found[number][0].labels.size / 1e6
+            readings[number] = outcome.unpacked_found(file.read_bytes())
+            seconds = (planning.WAYS if every else 1.0) * planning.IMAGE_SECONDS * readings[number][0].labels.size / 1e6
             self.done += seconds
-            self.found += seconds if known else 0.0
-            self._say("scoring the base model" if place.name == "before" else "scoring held-out images")
+            self.found += seconds if is_stored else 0.0
+            self._say("scoring the base model" if folder.name == "before" else "scoring held-out images")
             self._stop()
-        return found
+        return readings
 
     def _blended(
         self, tuned: ModelCard, way: Way, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]
@@ -393,23 +398,23 @@ class Adaptation:
         """Choose the share of the tuned weights by the held-out images and the base model's own data; publish that
         mean, and tell what it brings and forgets. way: in which the model's maps are read."""
         ways = self._ways_apart(after)
-        held = {blend.WHOLE: {number: found[ways[number]] for number, found in after.items()}}
+        held = {blend.WHOLE: {number: readings[ways[number]] for number, readings in after.items()}}
         for share in blend.SHARES[1:]:
             held[share] = {}
             for split in range(len(self.summary["plan"]["held_out"])):
-                place = self.out / f"split-{split}"
-                card, part = read_card(place / f"split-{split}.toml"), place / f"share-{100 * share:.0f}"
+                folder = self.out / f"split-{split}"
+                card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
                 every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
                 read = self._found(mean, self._places(split), part, lambda number, every=every: [every[ways[number]]])
-                held[share] |= {number: found[0] for number, found in read.items()}
+                held[share] |= {number: readings[0] for number, readings in read.items()}
                 unload(mean)
                 mean.weights.unlink()
-        known = self._known(tuned, way)
+        forgotten = self._known(tuned, way)
         groups = {number: self.pairs[number].group for number in sorted(after)}
 
         def chosen(numbers: Sequence[int]) -> float:
-            records = {share: [found[number].record for number in numbers] for share, found in held.items()}
-            return blend.choose(self.scoring, records, known)
+            records = {share: [readings[number].record for number in numbers] for share, readings in held.items()}
+            return blend.choose(self.scoring, records, forgotten)
 
         apart = {
             group: chosen([number for number, other in groups.items() if other != group] or list(groups))
@@ -417,26 +422,26 @@ class Adaptation:
         }
         self._tell(before, {number: held[apart[group]][number] for number, group in groups.items()})
         share = chosen(list(groups))
-        self.summary["forgetting"] = [kind.kept(share) for kind in known]
+        self.summary["forgetting"] = [kind.kept(share) for kind in forgotten]
         worse = [image["image"] for image in self.summary["images"] if image["verdict"] == "worse"]
-        self.summary["share"] = told = blend.told(self.card, share, self.summary["forgetting"], worse)
+        self.summary["share"] = blended = blend.told(self.card, share, self.summary["forgetting"], worse)
         card = blend.mean_of(self.card, tuned, share, self.out / "final")
         options = {**way, **self._own_images(card)}
         set_entries(
             card.weights.with_suffix(".toml"),
             {
                 "scores": [self._score],
-                "limits": [*card.limits, told["sentence"]],
-                "training": {"share": share, "share_keeps": told["keeps"] or "not known", "share_rule": blend.RULE},
+                "limits": [*card.limits, blended["sentence"]],
+                "training": {"share": share, "share_keeps": blended["keeps"] or "not known", "share_rule": blend.RULE},
                 **({"options": options} if options else {}),
             },
         )
 
-    def _ways_apart(self, found: Mapping[int, Sequence[Found]]) -> dict[int, int]:
+    def _ways_apart(self, readings: Mapping[int, Sequence[Found]]) -> dict[int, int]:
         """The number of the way in which each image is read, as the images of other groups choose."""
-        groups = [self.pairs[number].group for number in found]
-        read = [[one.record for one in ways] for ways in found.values()]
-        return dict(zip(found, chosen_apart(self.scoring, read, groups), strict=True))
+        groups = [self.pairs[number].group for number in readings]
+        read = [[one.record for one in ways] for ways in readings.values()]
+        return dict(zip(readings, chosen_apart(self.scoring, read, groups), strict=True))
 
     def _own_images(self, card: ModelCard) -> dict[str, Any]:
         """What the images are like, for the card of a task that does not describe its images by itself."""
@@ -448,7 +453,7 @@ class Adaptation:
     def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
         """The table, the images and the outcome."""
         groups = [self.pairs[number].group for number in after]
-        old, new = ([found[number].record for number in after] for found in (before, after))
+        old, new = ([readings[number].record for number in after] for readings in (before, after))
         table, figures = outcome.changes(self.scoring, old, new, groups)
         self._score = outcome.score_entry(self.options.data, len(after), figures)
         images = []
@@ -472,20 +477,22 @@ class Adaptation:
         most = min(len(self.pairs) - len(self._places(split)) for split in splits)
         steps = [self._step(0, before, dict.fromkeys(sorted(after), 0))]
         for images in [*sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}), most]:
-            found = dict[int, Sequence[Found]](after) if images == most else {}
+            readings = dict[int, Sequence[Found]](after) if images == most else {}
             for split in splits if images < most else ():
                 name = f"curve-{split}-{images}"
                 recipe, stage = self._of_split(split, name, images), f"with {images} images"
                 card = self._trained(recipe, self.out / name, stage, None)
-                found |= self._found(card, self._places(split), self.out / name / HELD)
-            ways = self._ways_apart(found)
-            steps.append(self._step(images, {number: ways_of[ways[number]] for number, ways_of in found.items()}, ways))
+                readings |= self._found(card, self._places(split), self.out / name / HELD)
+            ways = self._ways_apart(readings)
+            steps.append(
+                self._step(images, {number: ways_of[ways[number]] for number, ways_of in readings.items()}, ways)
+            )
         self.summary["learning_curve"] = steps
 
-    def _step(self, images: int, found: Mapping[int, Found], numbers: Mapping[int, int]) -> Step:
+    def _step(self, images: int, readings: Mapping[int, Found], numbers: Mapping[int, int]) -> Step:
         ordered = sorted(numbers)
         groups = [self.pairs[number].group for number in ordered]
-        figures = summarise(self.scoring, [found[number].record for number in ordered], nm=False, groups=groups)
+        figures = summarise(self.scoring, [readings[number].record for number in ordered], nm=False, groups=groups)
         error = figures[self.scoring.compared[0]]
         interval = None if error.low is None or error.high is None else (error.low, error.high)
         score = figures[self.scoring.tracked.score].value
@@ -493,8 +500,8 @@ class Adaptation:
 
     def _known(self, tuned: ModelCard, way: Way) -> list[blend.Known]:
         """What the base model finds in its own data, and what each share of the tuned weights finds there."""
-        name = next(each for each in ("ap50", self.scoring.tracked.score) if each in self.scoring.definitions)
-        known = []
+        name = next(score for score in ("ap50", self.scoring.tracked.score) if score in self.scoring.definitions)
+        measured = []
         for number, (title, pairs) in enumerate(self.replay.kept.items()):
             file = self.out / f"kept-{number}.json"
             if not file.exists():
@@ -508,8 +515,8 @@ class Adaptation:
             if old is not None and None not in new:
                 figure = self.scoring.definitions[name].title
                 after = dict(zip(blend.SHARES, new, strict=True))
-                known.append(blend.Known(title, len(pairs), figure, old, after))
-        return known
+                measured.append(blend.Known(title, len(pairs), figure, old, after))
+        return measured
 
     def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:
         scorer = Scorer(self.scoring, Predictor(card, self.runtime), HowScored(thresholds=False))
@@ -526,8 +533,8 @@ class Adaptation:
         fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
         left = None
         if plan:
-            own, spent = self.done - self.found, time.monotonic() - self.began
-            pace = spent / own if own > ENOUGH * plan["seconds"] else 1.0
+            planned, spent = self.done - self.found, time.monotonic() - self.began
+            pace = spent / planned if planned > ENOUGH * plan["seconds"] else 1.0
             left = pace * max(plan["seconds"] - self.done, 0.0)
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 

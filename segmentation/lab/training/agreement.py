@@ -44,16 +44,16 @@ def agreement(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Agreement |
     if not outlines.any() or steep.max() - steep.min() < 1e-3:
         return None
     # The mean steepness under the outlines, put at every place there is.
-    found = fft.irfft2(fft.rfft2(steep) * np.conj(fft.rfft2(outlines)), steep.shape) / outlines.sum()
-    found = (found - found.mean()) / max(float(found.std()), 1e-9)
+    correlation = fft.irfft2(fft.rfft2(steep) * np.conj(fft.rfft2(outlines)), steep.shape) / outlines.sum()
+    correlation = (correlation - correlation.mean()) / max(float(correlation.std()), 1e-9)
     reach = np.arange(-NEAR, NEAR + 1)
-    here = float(found[np.ix_(reach % found.shape[0], reach % found.shape[1])].max())
-    best = float(found.max())
+    here = float(correlation[np.ix_(reach % correlation.shape[0], reach % correlation.shape[1])].max())
+    best = float(correlation.max())
     if best < SURE or best < BETTER * here or here >= SURE:
         return Agreement(here)
-    down, right = (int(n) for n in np.unravel_index(found.argmax(), found.shape))
+    down, right = (int(n) for n in np.unravel_index(correlation.argmax(), correlation.shape))
     factor = max(grey.shape) / max(small.shape)
-    height, width = found.shape
+    height, width = correlation.shape
     # The correlation moves the outlines onto the edges.
     right, down = right - width * (right > width // 2), down - height * (down > height // 2)
     return Agreement(here, (round(right * factor), round(down * factor)))
@@ -71,10 +71,10 @@ def has_shape_of_gaps(labels: NDArray[np.int32]) -> bool:
     if not length or inside.mean() < COVER or _tips(inside, TIP) > 0.5 * inside.sum():
         return False  # the last: all is thin, so nothing can be said of shapes
     for radius in (TIP, NECK):
-        own, other = _tips(inside, radius), _tips(~inside, radius)
-        if own - other <= GAPS * max(1, own + other):
+        inner, outer = _tips(inside, radius), _tips(~inside, radius)
+        if inner - outer <= GAPS * max(1, inner + outer):
             return False
-    return own - other > TIPS * length
+    return inner - outer > TIPS * length
 
 
 def _tips(mask: NDArray[np.bool_], radius: float) -> int:

@@ -68,23 +68,25 @@ def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> Mo
     return read_card(file)
 
 
-def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], known: Sequence[Known]) -> float:
+def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequence[Known]) -> float:
     """The share by RULE. held: of each share the records of the same held-out images."""
     return max(
         SHARES,
-        key=lambda share: _worth(scoring, held[share]) + float(np.mean([kind.after[share] for kind in known] or [0.0])),
+        key=lambda share: (
+            _worth(scoring, held[share]) + float(np.mean([kind.after[share] for kind in measured] or [0.0]))
+        ),
     )
 
 
-def told(base: ModelCard, share: float, kept: Sequence[Kept], worse: Sequence[str]) -> Share:
+def told(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:
     """What the page and the card say of it. worse: names of held-out images that got worse."""
     keeps = None
     sentence = f"It takes {100 * share:.0f} % of what was learnt."
-    if before := sum(kind["before"] for kind in kept):
-        keeps = min(sum(kind["after"] for kind in kept) / before, 1.0)
+    if before := sum(kind["before"] for kind in forgetting):
+        keeps = min(sum(kind["after"] for kind in forgetting) / before, 1.0)
         kept_words = f"keeps {100 * keeps:.0f} % of what {base.title} could before"
         sentence = f"It takes {100 * share:.0f} % of what was learnt and {kept_words}."
-    lost = [f"the {kind['data']}" for kind in kept if kind["before"] - kind["after"] >= CLEAR]
+    lost = [f"the {kind['data']}" for kind in forgetting if kind["before"] - kind["after"] >= CLEAR]
     named = [*worse[:NAMED], *([f"{len(worse) - NAMED} more images"] if len(worse) > NAMED else [])]
     if kinds := [*lost, *named]:
         listed = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"

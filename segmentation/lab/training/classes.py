@@ -48,7 +48,7 @@ def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
 
 def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
     """A description of the pictures, which tells images of another kind from them."""
-    return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
+    return learn([describe(picture.grey) for picture in pictures], [picture.pair.group for picture in pictures])
 
 
 def activation(logits: Tensor) -> Tensor:
@@ -85,12 +85,12 @@ class ClassExaminer:
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
         """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
-        known = truth[: len(prediction.grey)]
-        labelled = known > 0
-        sides = ((one[labelled], known[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
+        within = truth[: len(prediction.grey)]
+        labelled = within > 0
+        sides = ((one[labelled], within[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
         self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
-        found = self.predictor.labels(prediction)
-        classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
+        predicted = self.predictor.labels(prediction)
+        classes = np.concatenate([[0], predicted.classes + 1]).astype(np.int32)[predicted.labels]
         return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
 
     def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class ClassExaminer:
             "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
-                "shares": [[plain(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
+                "shares": [[plain(value) for value in row] for row in share(whole, whole.sum(1, keepdims=True))],
             },
             "frequency": [
                 {"class": name, "frequency": plain(true), "iou": plain(pooled[f"{name}_iou"][0])}
@@ -121,26 +121,28 @@ class ClassExaminer:
 
 def _by_group(values: Floats, groups: Sequence[str]) -> Floats:
     """(groups,): the mean of the values (n,) of each group's images that have one; NaN where none has."""
-    each = [values[[name == group for name in groups]] for group in dict.fromkeys(groups)]
-    return np.array([known.mean() if len(known := some[np.isfinite(some)]) else np.nan for some in each])
+    by_group = [values[[name == group for name in groups]] for group in dict.fromkeys(groups)]
+    return np.array([finite.mean() if len(finite := some[np.isfinite(some)]) else np.nan for some in by_group])
 
 
 def _spread(values: Floats) -> dict[str, float | None]:
     """Mean, sample standard deviation, least and greatest of the figures that there are."""
-    known = values[np.isfinite(values)]
-    if not len(known):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return dict.fromkeys(("mean", "sd", "min", "max"))
-    sd = float(known.std(ddof=1)) if len(known) > 1 else None
-    return {"mean": float(known.mean()), "sd": sd, "min": float(known.min()), "max": float(known.max())}
+    sd = float(finite.std(ddof=1)) if len(finite) > 1 else None
+    return {"mean": float(finite.mean()), "sd": sd, "min": float(finite.min()), "max": float(finite.max())}
 
 
-def confusion(found: Labels, truth: Labels, count: int) -> Confusion:
+def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     """The Confusion of two images of classes 1..count, 0 for none."""
     labelled = truth > 0
-    columns = np.where(found[labelled] > 0, found[labelled] - 1, count)
+    columns = np.where(predicted[labelled] > 0, predicted[labelled] - 1, count)
     places = (truth[labelled] - 1) * (count + 1) + columns
     pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
-    rims = [_near(_rim(found == each, labelled), _rim(truth == each, labelled)) for each in range(1, count + 1)]
+    rims = [
+        _near(_rim(predicted == number, labelled), _rim(truth == number, labelled)) for number in range(1, count + 1)
+    ]
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
 
 
@@ -150,10 +152,10 @@ def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.b
     return rim
 
 
-def _near(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _near(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
-    ours, theirs = near(found, truth, TOLERANCE), near(truth, found, TOLERANCE)
-    return int(found.sum()), ours, int(truth.sum()), theirs
+    ours, theirs = near(predicted, truth, TOLERANCE), near(truth, predicted, TOLERANCE)
+    return int(predicted.sum()), ours, int(truth.sum()), theirs
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
@@ -186,14 +188,14 @@ def definitions(classes: Sequence[str]) -> dict[str, Definition]:
 def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats) -> dict[str, Floats]:
     """The figures of pixels, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
     sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1)
-    right, true, found = _sides(sums)
-    iou, dice = share(right, true + found - right), share(2 * right, true + found)
+    right, true, predicted = _sides(sums)
+    iou, dice = share(right, true + predicted - right), share(2 * right, true + predicted)
     drawn, well_drawn, rim, met = np.moveaxis(sums[:, :, -4:], 2, 0)
     both = well_drawn * rim + met * drawn  # 2 P R / (P + R) = 2 well_drawn met / both, 0 where one side has no outline
     boundary = np.where(drawn + rim > 0, 2 * well_drawn * met / np.where(both > 0, both, 1), np.nan)
     alone = {
-        f"{name}_{figure}": values[:, place]
-        for place, name in enumerate(classes)
+        f"{name}_{figure}": values[:, column]
+        for column, name in enumerate(classes)
         for figure, values in (("iou", iou), ("dice", dice), ("boundary_f1", boundary))
     }
     return {
@@ -210,16 +212,16 @@ def fraction_errors(
 ) -> dict[str, Floats]:
     """True and found area fractions in percent, their difference, and the mean of its size over the images; each (n,),
     weighted as in `metrics`."""
-    _, true, found = _sides(np.stack(images))
+    _, true, predicted = _sides(np.stack(images))
     whole = true.sum(1, keepdims=True)
-    alone = np.nan_to_num(100 * np.abs(share(found, whole) - share(true, whole)))
+    alone = np.nan_to_num(100 * np.abs(share(predicted, whole) - share(true, whole)))
     absolute = share(weights @ alone, weights @ (whole > 0).astype(float))
-    true, found, whole = weights @ true, weights @ found, (weights @ whole)[:, 0]
+    true, predicted, whole = weights @ true, weights @ predicted, (weights @ whole)[:, 0]
     figures = {"fraction_error": absolute.mean(1)}
-    for place, name in enumerate(classes):
-        sides = 100 * share(true[:, place], whole), 100 * share(found[:, place], whole)
+    for column, name in enumerate(classes):
+        sides = 100 * share(true[:, column], whole), 100 * share(predicted[:, column], whole)
         figures |= {f"{name}_true": sides[0], f"{name}_found": sides[1], f"{name}_error": sides[1] - sides[0]}
-        figures[f"{name}_absolute_error"] = absolute[:, place]
+        figures[f"{name}_absolute_error"] = absolute[:, column]
     return figures
 
 
@@ -231,18 +233,18 @@ def _sides(sums: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _mean(values: Floats) -> Floats:
     """(n,) of (n, C), NaN being left out."""
-    known = np.isfinite(values)
-    return share(np.where(known, values, 0).sum(1), known.sum(1).astype(float))
+    is_finite = np.isfinite(values)
+    return share(np.where(is_finite, values, 0).sum(1), is_finite.sum(1).astype(float))
 
 
-def panels(micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
+def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
     """(h, w, 3) uint8 pictures: the image, its true classes, the found classes, and the errors.
 
-    found, truth: (R, W) classes of the image's first R rows; only those are shown.
+    predicted, truth: (R, W) classes of the image's first R rows; only those are shown.
     """
     grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
     shape = grey.shape[0], grey.shape[1]
-    true, ours = sampled(truth, shape), sampled(found, shape)
+    true, ours = sampled(truth, shape), sampled(predicted, shape)
     judged = np.where(true == ours, 1, 2) * (true > 0)
     every = np.array([RIGHT, WRONG], np.uint8)
     return [

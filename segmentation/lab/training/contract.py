@@ -93,7 +93,7 @@ class Scoring:
     metrics(images, weights): figures of the result, each (n,) for weights (n, images) of the images.
     quantity_errors(images, weights, nm): errors of the task's quantities, in the same form.
     definitions: definitions of all these figures.
-    panels(micrograph, found, truth): (h, w, 3) pictures: image, truth, result, errors.
+    panels(micrograph, predicted, truth): (h, w, 3) pictures: image, truth, result, errors.
     legend: names and colours of the errors.
     printed: names of the figures that the command prints.
     tracked: figures in the curves of a training.

@@ -70,7 +70,7 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
     keep_apart(folder)
-    found = find_pairs(
+    folder_pairs = find_pairs(
         folder,
         entry.images,
         entry.labels,
@@ -81,7 +81,7 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
         classes=tuple(entry.classes),
         count=count,
     )
-    pairs = found.complete(only_labelled=entry.only_labelled)
+    pairs = folder_pairs.complete(only_labelled=entry.only_labelled)
     keep_apart(*(file for pair in pairs for file in pair.files))
     return pairs
 
@@ -154,9 +154,9 @@ class FolderSource:
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         pair = self.pairs[int(rng.integers(len(self.pairs)))]
         classes = bool(pair.pair.classes)
-        wanted = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
+        zoom = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
         # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
-        scale = float(np.clip(wanted / (pair.diameter or 1.0), 0.5 * crop / min(pair.grey.shape), 2.0))
+        scale = float(np.clip(zoom / (pair.diameter or 1.0), 0.5 * crop / min(pair.grey.shape), 2.0))
         side = round(crop / scale)
         return resample(*_cut(pair.grey, pair.labels, side, rng), crop, classes=classes)
 
@@ -273,26 +273,26 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     BadRecipe for data that are for evaluation only.
     """
     folders = iter(parted(recipe, base))
-    made = Sources([], [], [], [])
+    result = Sources([], [], [], [])
     for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
             parts: Sequence[Source] = _rendered(entry, recipe, number, cycle)
         else:
             sides = next(folders)
             parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
-        lists = (made.training, made.weights), (made.validation, made.validation_weights)
+        lists = (result.training, result.weights), (result.validation, result.validation_weights)
         for source, (sources, weights) in zip(parts, lists, strict=True):
             if not isinstance(source, FolderSource) or source.pairs:
                 sources.append(source)
                 weights.append(entry.weight)
-    if not made.training:
+    if not result.training:
         raise BadDataset("The recipe's sources leave no picture with labels to train on.")
-    if not made.validation and recipe.validation_batches:
+    if not result.validation and recipe.validation_batches:
         raise BadDataset(
             "The recipe's sources leave no picture with labels to validate on: "
             'a folder needs images of two groups at least, or a source of its own with use = "validation".'
         )
-    return made
+    return result
 
 
 def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int, cycle: int) -> tuple[Source, Source]:
@@ -332,7 +332,9 @@ def count_groups(recipe: TrainingRecipe, base: Path) -> int:
     """The largest number of groups with labels that a folder of the recipe parts; raises as `make_sources`."""
     count = number_of_classes(recipe.task, recipe.heads)
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
-    loaded = [load_folder(base / each.path, each, count) for each in folders if each.use in ("both", "held-out")]
+    loaded = [
+        load_folder(base / folder.path, folder, count) for folder in folders if folder.use in ("both", "held-out")
+    ]
     return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
 
 
@@ -350,16 +352,16 @@ def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     where = [(base / entry.path).resolve() for entry in folders]
     held = {(folder, one.pair.group) for folder, (_, out) in zip(where, sides, strict=True) for one in out}
     files = {one.pair.image.resolve() for _, out in sides for one in out}
-    found = []
+    taught_pairs = []
     for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
-        left = [
+        rest = [
             one for one in training if (folder, one.pair.group) not in held and one.pair.image.resolve() not in files
         ]
-        if len(left) < entry.count:
-            raise BadDataset(f"{entry.path} leaves {len(left)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(left, key=lambda one: _draw(one.pair.name, recipe.seed))
-        found.append((by_draw[: entry.count] if entry.count else left, out))
-    return found
+        if len(rest) < entry.count:
+            raise BadDataset(f"{entry.path} leaves {len(rest)} images to train on, and count asks for {entry.count}.")
+        by_draw = sorted(rest, key=lambda one: _draw(one.pair.name, recipe.seed))
+        taught_pairs.append((by_draw[: entry.count] if entry.count else rest, out))
+    return taught_pairs
 
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:

@@ -41,23 +41,23 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        place = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise CannotWrite(f"{folder} cannot be written ({error.strerror or error}).") from error
     try:
-        if not _locked(place):
+        if not _locked(descriptor):
             raise InUse(f"Another training writes into {folder}: wait for it, or name another folder with --out.")
         yield
     finally:
-        os.close(place)
+        os.close(descriptor)
 
 
-def _locked(place: int) -> bool:
+def _locked(descriptor: int) -> bool:
     """Whether the lock could be taken within ENDING_SECONDS."""
     until = time.monotonic() + ENDING_SECONDS
     while True:
         try:
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             if time.monotonic() > until:
@@ -94,7 +94,7 @@ def write_picture(file: Path, picture: Image.Image | Figure | NDArray[np.uint8] 
 
 def check_room(folder: Path, needed: int) -> None:
     """Raise CannotWrite unless `needed` bytes are free where `folder` lies (or will be made)."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    there = next(ancestor for ancestor in (folder.absolute(), *folder.absolute().parents) if ancestor.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
         raise CannotWrite(f"{folder} needs {needed / 2**20:.0f} MB of disk and {free / 2**20:.0f} MB are free.")
@@ -116,9 +116,9 @@ def packed(kind: Any, value: Any) -> dict[str, Any]:
             arrays[name := str(len(arrays))] = value
             return name
         if origin in (list, tuple):
-            return [tree(get_args(kind)[0], each) for each in value]
+            return [tree(get_args(kind)[0], item) for item in value]
         if origin is dict:
-            return {str(getattr(key, "value", key)): each for key, each in value.items()}
+            return {str(getattr(key, "value", key)): item for key, item in value.items()}
         hints = get_type_hints(kind)
         return {name: tree(hint, getattr(value, name)) for name, hint in hints.items()} if hints else kind(value)
 
@@ -133,9 +133,9 @@ def unpacked(kind: Any, arrays: Mapping[str, Any]) -> Any:
         if origin is np.ndarray:
             return arrays[tree]
         if origin in (list, tuple):
-            return origin(built(get_args(kind)[0], each) for each in tree)
+            return origin(built(get_args(kind)[0], item) for item in tree)
         if origin is dict:
-            return {get_args(kind)[0](key): each for key, each in tree.items()}
+            return {get_args(kind)[0](key): item for key, item in tree.items()}
         hints = get_type_hints(kind)
         return kind(**{name: built(hint, tree[name]) for name, hint in hints.items()}) if hints else tree
 

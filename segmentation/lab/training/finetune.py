@@ -82,8 +82,13 @@ def _images_trained_on(pairs: list[CheckedPair], fold: int) -> str:
 
 
 def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:
-    own = {"images": entry.images, "labels": entry.labels, "label_suffix": entry.label_suffix, "groups": entry.groups}
-    named = {key: value for key, value in own.items() if value}
+    fields = {
+        "images": entry.images,
+        "labels": entry.labels,
+        "label_suffix": entry.label_suffix,
+        "groups": entry.groups,
+    }
+    named = {key: value for key, value in fields.items() if value}
     return {"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}
 
 

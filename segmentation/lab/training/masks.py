@@ -92,7 +92,7 @@ class MaskScoring:
             tracked=Tracked("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
             options=frozenset({"threshold"}),
-            fits={"threshold": lambda *given: fit_threshold(self.of(names), *given)},
+            fits={"threshold": lambda *arguments: fit_threshold(self.of(names), *arguments)},
         )
 
     def definitions(self) -> dict[str, Definition]:
@@ -127,20 +127,20 @@ class MaskScoring:
             "every_error": DIFFERENCE._replace(short=False),
         }
 
-    def panels(self, micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
+    def panels(self, micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
         """(h, w, 3) uint8 pictures: the image, the annotation, the result, and the errors.
 
-        found: (R, W) labels of objects, truth: the mask, of the image's first R rows.
+        predicted: (R, W) labels of objects, truth: the mask, of the image's first R rows.
         """
         grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
         shape = grey.shape[0], grey.shape[1]
         true = sampled(truth, shape) > 0
-        ours = (sampled(found, shape) > 0) != self.between
+        ours = (sampled(predicted, shape) > 0) != self.between
         plain = np.repeat(grey[..., None], 3, axis=2)
         judged = (0.45 * plain).astype(np.uint8)
         for colour, where in zip(LEGEND.values(), (true & ours, ours & ~true, true & ~ours), strict=True):
             judged[where] = colour
-        return [plain, *(np.where(each[..., None], np.uint8(255), plain // 2) for each in (true, ours)), judged]
+        return [plain, *(np.where(mask[..., None], np.uint8(255), plain // 2) for mask in (true, ours)), judged]
 
 
 class MaskExaminer:
@@ -156,27 +156,29 @@ class MaskExaminer:
         """Objects (R, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
         mask, rows = truth[: len(prediction.grey)] > 0, len(prediction.grey)
         perfect = np.where(mask, 255, 0)[None].astype(np.uint8)
-        found, true = (
+        predicted, true = (
             self.predictor.labels(prediction, maps, threshold=self.threshold).labels for maps in (None, perfect)
         )
-        taken = prediction.maps[0] >= max(1, round(self.threshold * 255))
+        above = prediction.maps[0] >= max(1, round(self.threshold * 255))
         self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), mask.ravel()))
         self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (mask, ~mask)]
         lost = int((truth[rows:] > 0).sum())
-        right = int((taken & mask).sum())
-        counted = [self.scoring.counting(each) for each in (found, true)]
-        inside = [np.r_[False, keep][each] for keep, each in zip(counted, (found, true), strict=True)]
-        sizes = [self.scoring.size(each)[keep] * unit for keep, each in zip(counted, (found, true), strict=True)]
+        right = int((above & mask).sum())
+        counted = [self.scoring.counting(labels) for labels in (predicted, true)]
+        inside = [np.r_[False, keep][labels] for keep, labels in zip(counted, (predicted, true), strict=True)]
+        sizes = [
+            self.scoring.size(labels)[keep] * unit for keep, labels in zip(counted, (predicted, true), strict=True)
+        ]
         compared = Compared(
-            np.array([right, taken.sum() - right, mask.sum() - right + lost, truth.size], float),
-            float(prediction.maps[0][taken].sum()) / 255,
+            np.array([right, above.sum() - right, mask.sum() - right + lost, truth.size], float),
+            float(prediction.maps[0][above].sum()) / 255,
             np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
             np.array([counted[1].sum(), counted[0].sum()], float),
-            np.array([true.max(initial=0), found.max(initial=0)], float),
+            np.array([true.max(initial=0), predicted.max(initial=0)], float),
             sizes[1],
             sizes[0],
         )
-        return found, compared
+        return predicted, compared
 
     def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
@@ -189,7 +191,7 @@ class MaskExaminer:
             },
             "sizes": {
                 "measure": self.scoring.measure,
-                **{side: each.round(2).tolist() for side, each in sizes.items()},
+                **{side: values.round(2).tolist() for side, values in sizes.items()},
             },
         }
 
@@ -199,15 +201,15 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
     right, invented, missed, every = (weights @ np.stack([image.pixels for image in images])).T
     both, either = (weights @ np.stack([image.objects for image in images])).T
     numbers = np.stack([image.numbers for image in images])
-    true, found = (weights @ numbers).T
+    true, predicted = (weights @ numbers).T
     all_true, all_found = (weights @ np.stack([image.every for image in images])).T
     return {
         **precision_recall_f1(right, invented, missed),
         "certainty": share(weights @ np.array([image.values for image in images]), right + invented),
         "abundance": share(right + invented, every),
         "number_true": true,
-        "number_found": found,
-        "number_error": 100 * share(found - true, true),
+        "number_found": predicted,
+        "number_error": 100 * share(predicted - true, true),
         "count_off": 100 * share(weights @ np.abs(numbers[:, 1] - numbers[:, 0]), true),
         "object_iou": share(both, either),
         "every_true": all_true,
@@ -220,12 +222,12 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
     """Distance of the histograms and means of the sizes, each (n,), weighted as in `metrics`."""
     largest = max((float(image.true.max(initial=0)) for image in images), default=0.0) or 1.0
     edges = np.linspace(0, largest, BINS + 1)
-    bins = np.stack([[_binned(each, edges) for each in (image.true, image.found)] for image in images])
-    true, found = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
+    bins = np.stack([[_binned(values, edges) for values in (image.true, image.found)] for image in images])
+    true, predicted = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
     sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true", "found")]
-    means = [share(total, each.sum(1)) for total, each in zip(sums, (true, found), strict=True)]
+    means = [share(total, bins_of_side.sum(1)) for total, bins_of_side in zip(sums, (true, predicted), strict=True)]
     return {
-        "l1": np.abs(found - true).sum(1),
+        "l1": np.abs(predicted - true).sum(1),
         "mean_true": means[0],
         "mean_found": means[1],
         "mean_error": 100 * share(means[1] - means[0], means[0]),

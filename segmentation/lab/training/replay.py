@@ -48,11 +48,11 @@ def replay(card: ModelCard, out: Path) -> Replay:
     titles = {RENDERED: "rendered pictures", OWN: f"validation images of {card.name}"}
     count = number_of_classes(card.task, maps_of(card))
     classes = tuple(range(1, count + 1))
-    kept = {
+    held_out = {
         title: find_pairs(out / name, classes=classes).pairs for name, title in titles.items() if (out / name).is_dir()
     }
     training = out / "training"
-    return Replay(training if training.is_dir() else None, kept)
+    return Replay(training if training.is_dir() else None, held_out)
 
 
 def recipe_of(card: ModelCard) -> TrainingRecipe | None:
@@ -97,8 +97,8 @@ def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]
     for entry in recipe.sources:
         if not isinstance(entry, FolderEntry) or not (ROOT / entry.path).is_dir() or FORBIDDEN in entry.path:
             continue
-        for side, found in zip(sides, parted(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
-            side += [one for one in found if one.taught]
+        for side, pairs in zip(sides, parted(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
+            side += [one for one in pairs if one.taught]
     return sides
 
 

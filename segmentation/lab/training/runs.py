@@ -213,10 +213,10 @@ def draw_curves(
         error: {error: "quantity_error"},
     }
     best = best_of(rows, rule)
-    for axes, (said, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    for axes, (heading, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for (label, name), colour in zip(lines.items(), ("#b8860b", "#1f5fa8"), strict=False):
             axes.plot(steps, [getattr(row, name) for row in rows], "o-", ms=3, color=colour, label=label)
-        axes.set(xlabel="step", ylabel=said)
+        axes.set(xlabel="step", ylabel=heading)
         if len(lines) > 1:
             axes.legend(frameon=False)
         if best:

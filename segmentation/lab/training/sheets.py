@@ -94,7 +94,7 @@ def draw_examples(
     pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255,
     of these names.
     """
-    rows = [_row(*each, task) for each in zip(pictures, truths, maps, strict=True)]
+    rows = [_row(*parts, task) for parts in zip(pictures, truths, maps, strict=True)]
     sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
     picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
     picture.paste(Image.fromarray(sheet), (0, 14))

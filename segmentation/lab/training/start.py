@@ -104,14 +104,14 @@ def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
     try:
         picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
         with torch.random.fork_rng(), torch.no_grad():
-            found = copy.deepcopy(network).train()(picture)
+            maps = copy.deepcopy(network).train()(picture)
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:  # the last for numbers beyond 64 bits
         reason = str(error).partition("\n")[0]
         if "allocate memory" in reason or "overflow" in reason.lower():
             reason = "there is not enough memory"
         raise BadRecipe(f"The network takes no batch of {recipe.batch} crops of {recipe.crop} px: {reason}.") from error
-    if found.shape != (recipe.batch, len(recipe.heads), recipe.crop, recipe.crop):
-        raise BadRecipe(f"The network turns {recipe.crop} px into {tuple(found.shape[2:])} px, not into the same.")
+    if maps.shape != (recipe.batch, len(recipe.heads), recipe.crop, recipe.crop):
+        raise BadRecipe(f"The network turns {recipe.crop} px into {tuple(maps.shape[2:])} px, not into the same.")
 
 
 @torch.no_grad()
@@ -133,8 +133,8 @@ def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[
             stages.append([])
         stages[-1].append(module)
 
-    own = [module for module in encoder.modules() if next(module.parameters(recurse=False), None) is not None]
-    hooks = [module.register_forward_hook(note) for module in own]
+    layers = [module for module in encoder.modules() if next(module.parameters(recurse=False), None) is not None]
+    hooks = [module.register_forward_hook(note) for module in layers]
     before = encoder.training
     encoder.eval()(torch.zeros(1, 1, crop, crop, device=device))
     encoder.train(before)
@@ -150,8 +150,8 @@ def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: in
     encoder.requires_grad_(due >= len(stages)).train(due >= len(stages))
     for module in (module for stage in stages[len(stages) - min(due, len(stages)) :] for module in stage):
         module.training = True
-        for own in module.parameters(recurse=False):
-            own.requires_grad_(True)
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(True)
 
 
 def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
@@ -187,8 +187,8 @@ def _share_of_top(step: int, steps: int, schedule: Schedule, losses: Sequence[fl
         return (step + 1) / schedule.warm_up
     beyond = step - schedule.warm_up
     if schedule.name == "cosine":
-        done = min(1.0, beyond / max(1, steps - schedule.warm_up))
-        return schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * done))
+        progress = min(1.0, beyond / max(1, steps - schedule.warm_up))
+        return schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * progress))
     if schedule.name == "steps":
         return schedule.factor ** (beyond // schedule.every)
     if schedule.name == "plateau":

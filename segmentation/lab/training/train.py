@@ -124,8 +124,8 @@ def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
     for rule, title in zip(runs.RULES, titles, strict=True) if recipe.validation_batches else ():
         if row := runs.best_of(run.rows, rule):
             reached = {"loss": row.validation_loss, **_figures(row, recipe)}
-            said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
-            lines.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
+            scores = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
+            lines.append(f"step {row.step} by {rule}{title}: {scores}{' (published)' if rule == recipe.rule else ''}")
     return lines if recipe.rule else [*lines, f"step {run.step} is published: the last"]
 
 
@@ -155,13 +155,15 @@ class Training:
         self.map_names = self.task.channels or recipe.heads
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
-        own = {"task": recipe.task, "maps": maps, "options": recipe.options}
-        self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **own)  # no more than it must
+        identity = {"task": recipe.task, "maps": maps, "options": recipe.options}
+        self.card = ModelCard(
+            "plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **identity
+        )  # no more than it must
         held = range(recipe.validation_batches * size)
         crops = self._crops(validation=bool(held))
         self.validation_crops = [crops.labelled(number) for number in held]
-        made = [crops.tensors(*each) for each in self.validation_crops]
-        batches = (made[first : first + size] for first in range(0, len(made), size))
+        tensors = [crops.tensors(*crop) for crop in self.validation_crops]
+        batches = (tensors[first : first + size] for first in range(0, len(tensors), size))
         self.validation_batches: list[Batch] = [
             tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches
         ]
@@ -284,8 +286,8 @@ class Training:
             losses.append(float(self.recipe.loss(logits, target)))
             maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
         scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
-        for each, (grey, labels) in zip(maps, self.validation_crops, strict=True):
-            scorer.maps(Prediction(each, grey, View(), 0.0), labels)
+        for predicted, (grey, labels) in zip(maps, self.validation_crops, strict=True):
+            scorer.maps(Prediction(predicted, grey, View(), 0.0), labels)
         every = scorer.figures()
         figures = [every[name] for name in self.scoring.tracked]
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]

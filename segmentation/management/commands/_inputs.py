@@ -100,31 +100,31 @@ def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
     A sure reading counts, or is compared with the scale of file or options. A doubtful one becomes a note if nothing
     else tells the scale.
     """
-    known = options["size"] or micrograph.calibration.nm_per_pixel
-    if known and data_bar(micrograph) == micrograph.shape[0]:
+    size_known = options["size"] or micrograph.calibration.nm_per_pixel
+    if size_known and data_bar(micrograph) == micrograph.shape[0]:
         return micrograph
-    found = read_bar(micrograph)
-    if found is None or found.sure or known:
-        return with_scale_read(micrograph, found and asdict(found))
-    note = found.note or DOUBTFUL.format(found.nm_per_pixel)
+    reading = read_bar(micrograph)
+    if reading is None or reading.sure or size_known:
+        return with_scale_read(micrograph, reading and asdict(reading))
+    note = reading.note or DOUBTFUL.format(reading.nm_per_pixel)
     return replace(micrograph, notes=(*micrograph.notes, note))
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
     """A flag for each setting; what was typed is read once the task is known."""
-    for each in {setting.name: setting for setting in settings}.values():
-        how = {"action": "store_const", "const": "on"} if each.is_switch else {"metavar": each.name.upper()}
-        takes = "" if each.is_switch or not each.takes else f" ({each.takes})"
-        said = f"{each.title}: {each.description}{takes}".replace("%", "%%")
-        parser.add_argument(f"--{each.name.replace('_', '-')}", dest=each.name, help=said, **how)
+    for option in {setting.name: setting for setting in settings}.values():
+        how = {"action": "store_const", "const": "on"} if option.is_switch else {"metavar": option.name.upper()}
+        takes = "" if option.is_switch or not option.takes else f" ({option.takes})"
+        help_text = f"{option.title}: {option.description}{takes}".replace("%", "%%")
+        parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **how)
 
 
-def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:
+def settings(task: Task, allowed: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:
     """The settings of a command line for one kind of analysis; CommandError with a sentence.
 
-    known: settings that the command has flags for, of any kind of analysis. values: other settings.
+    allowed: settings that the command has flags for, of any kind of analysis. values: other settings.
     """
-    typed = {setting.name: options[setting.name] for setting in known if options[setting.name] is not None}
+    typed = {setting.name: options[setting.name] for setting in allowed if options[setting.name] is not None}
     names = {setting.name for setting in settings_of_task(task)}
     try:
         if other := next((name for name in typed if name not in names), ""):
@@ -192,10 +192,10 @@ class Measuring(BaseCommand):
                 yield path
                 continue
             images, others = images_in(path, but=out)
-            wanted = self.wanted((*images, *others), images)
-            yield from wanted
-            rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in wanted]
-            if not wanted:
+            names = self.wanted((*images, *others), images)
+            yield from names
+            rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
+            if not names:
                 self.stderr.write(f"{path}: There is no {self.what} in this folder.")
             elif rest:
                 some = "1 file is no image and was" if len(rest) == 1 else f"{len(rest)} files are no images and were"

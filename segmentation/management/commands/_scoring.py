@@ -39,10 +39,10 @@ class ScoringCommand(LabCommand):
     def warn_of_training_images(self, card: ModelCard, pairs: Any) -> None:
         from segmentation.lab.research.report import trained_on
 
-        if seen := trained_on(card, pairs):
-            some = ", ".join(seen[:3]) + (", ..." if len(seen) > 3 else "")
+        if images := trained_on(card, pairs):
+            some = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
             self.say(
-                f"Warning: {card.name} was trained on {len(seen)} of these images ({some}): scores on them say "
+                f"Warning: {card.name} was trained on {len(images)} of these images ({some}): scores on them say "
                 "nothing about others."
             )
 
@@ -71,8 +71,8 @@ class ScoringCommand(LabCommand):
             return held_out_pairs(read_recipe(dataset), BASE)
         classes = {"classes": tuple(options["classes"]), "count": number_of_classes(card.task, maps_of(card))}
         groups = groups_in(dataset, options["groups"])
-        found = find_pairs(dataset, options["images"], options["labels"], groups=groups, **classes)
-        return found.complete(only_labelled=True)
+        folder_pairs = find_pairs(dataset, options["images"], options["labels"], groups=groups, **classes)
+        return folder_pairs.complete(only_labelled=True)
 
     def predictor(self, card: ModelCard, options: dict[str, Any]) -> Any:
         from segmentation.core.network.runtime import Runtime
@@ -107,16 +107,16 @@ def _check(options: dict[str, Any]) -> None:
         )
 
 
-def _check_for(card: ModelCard, options: dict[str, Any], own: tuple[str, ...]) -> None:
+def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tuple[str, ...]) -> None:
     """Refuse options that mean nothing to the card's kind of analysis."""
     from segmentation.core.tasks import find
     from segmentation.lab.training import tasks
     from segmentation.lab.training.pretrained import maps_of
 
     task, taught, names = find(card.task), tasks.find(card.task), maps_of(card)
-    known = {*taught.scoring(names).options, *task.settings.model_fields}
-    asked = [name for name in (*OF_SETTINGS, *own) if options[name] not in (None, False, [])]
-    if unknown := [flag(name) for name in asked if name not in known]:
+    understood = {*taught.scoring(names).options, *task.settings.model_fields}
+    requested = [name for name in (*OF_SETTINGS, *options_of_command) if options[name] not in (None, False, [])]
+    if unknown := [flag(name) for name in requested if name not in understood]:
         raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
     try:
         task.settings(**_settings(options))

@@ -50,12 +50,12 @@ class Command(BaseCommand):
         )
         jobs = [job] if job else Job.objects.filter(edited | signed).distinct().order_by("created")
         checked = edits = signatures = broken = 0
-        for each in jobs:
-            found = [*broken_edits(each), *broken_signatures(each)]
-            checked, broken = checked + 1, broken + bool(found)
-            edits, signatures = edits + each.edit_count, signatures + each.signatures.count()
-            for sentence in found:
-                self.stdout.write(f"{each.pk}: {sentence}")
+        for job in jobs:
+            faults = [*broken_edits(job), *broken_signatures(job)]
+            checked, broken = checked + 1, broken + bool(faults)
+            edits, signatures = edits + job.edit_count, signatures + job.signatures.count()
+            for sentence in faults:
+                self.stdout.write(f"{job.pk}: {sentence}")
         self.stdout.write(
             f"{edits:,} edits and {signatures:,} signatures of {checked:,} results were checked, {broken:,} of the"
             " results are broken."
@@ -76,12 +76,12 @@ class Command(BaseCommand):
 
     def _replay(self, bundle: Path) -> None:
         try:
-            found = logs.repeated(bundle)
+            faults = logs.repeated(bundle)
         except logs.NotRepeated as problem:
             raise CommandError(f"{bundle}: {problem}") from problem
-        for sentence in found:
+        for sentence in faults:
             self.stdout.write(sentence)
-        if found:
+        if faults:
             sys.exit(1)
         self.stdout.write("The corrected outlines are equal, bit for bit.")
 

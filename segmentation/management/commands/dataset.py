@@ -46,9 +46,9 @@ class Command(LabCommand):
         parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        own = {"check": self._check, "export": self._export, "import": self._import}.get(options["action"])
-        if own:
-            own(options)
+        action = {"check": self._check, "export": self._export, "import": self._import}.get(options["action"])
+        if action:
+            action(options)
             return
         if options["out"] is None:
             raise CommandError("Say with --out where the squares go.")
@@ -59,12 +59,12 @@ class Command(LabCommand):
     def _export(self, options: dict[str, Any]) -> None:
         from segmentation.services.learning.dataset_exports import entries
 
-        said, folder = str(options["folder"]), options["to"]
+        text, folder = str(options["folder"]), options["to"]
         if folder is None:
             raise CommandError("Say to which folder the dataset goes.")
         if folder.exists() and any(folder.iterdir()):
             raise CommandError(f"{folder} is not empty.")
-        dataset = _dataset(said)
+        dataset = _dataset(text)
         for name, content in entries(dataset):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with (folder / name).open("wb") as file:
@@ -82,25 +82,27 @@ class Command(LabCommand):
         folder = options["folder"]
         if not options["checked"]:
             raise CommandError("Say with --checked that every outline was checked and that models may learn from it.")
-        said = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
-        described = {name: str(said.get(name, "")) for name in ("material", "instrument", "licence")}
-        user, task = _owner(options["owner"]), options["task"] or said.get("task", DEFAULT_TASK)
+        facts = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
+        described = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
+        user, task = _owner(options["owner"]), options["task"] or facts.get("task", DEFAULT_TASK)
         with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
             _pack(folder, packed.name, options)
             try:
-                made = services.create_dataset(
+                dataset = services.create_dataset(
                     user=user,
-                    name=options["name"] or str(said.get("name", folder.resolve().name)),
+                    name=options["name"] or str(facts.get("name", folder.resolve().name)),
                     task=str(task),
-                    class_names=said.get("class_names", []),
+                    class_names=facts.get("class_names", []),
                     **described,
                 )
                 with Path(packed.name).open("rb") as opened:
                     file = File(opened, name=f"{folder.resolve().name}.zip")
-                    services.add_archive(dataset=made, file=file, user=user, consent=True, reviewed=True)
+                    services.add_archive(dataset=dataset, file=file, user=user, consent=True, reviewed=True)
             except services.Refused as refusal:
                 raise CommandError(refusal.sentence) from None
-        self.stdout.write(f"{made.name} ({made.pk}): a worker of the site takes it in, see /datasets/{made.pk}/")
+        self.stdout.write(
+            f"{dataset.name} ({dataset.pk}): a worker of the site takes it in, see /datasets/{dataset.pk}/"
+        )
 
     def _tiles(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import find_pairs
@@ -124,9 +126,9 @@ class Command(LabCommand):
         from segmentation.lab.training.check.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
-        said = options["classes"]
-        count = ANY if said == [] else 0
-        checked = check_folder(options["folder"], **names, classes=tuple(said or ()), count=count, say=self.say)
+        class_names = options["classes"]
+        count = ANY if class_names == [] else 0
+        checked = check_folder(options["folder"], **names, classes=tuple(class_names or ()), count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)
@@ -137,28 +139,28 @@ class Command(LabCommand):
             raise CommandError(f"{count} error{'s' if count > 1 else ''} must be corrected before a training.")
 
 
-def _dataset(said: str) -> Any:
+def _dataset(text: str) -> Any:
     """The dataset of this id, or the only one of this name."""
     from segmentation.models import Dataset
 
     with suppress(ValueError):
-        if found := Dataset.objects.filter(pk=UUID(said)).first():
-            return found
-    named = list(Dataset.objects.filter(name=said)[:2])
+        if dataset := Dataset.objects.filter(pk=UUID(text)).first():
+            return dataset
+    named = list(Dataset.objects.filter(name=text)[:2])
     if len(named) != 1:
         why = "There are several datasets" if named else "There is no dataset"
-        raise CommandError(f"{why} named {said!r}: say the id that stands in the address of its page.")
+        raise CommandError(f"{why} named {text!r}: say the id that stands in the address of its page.")
     return named[0]
 
 
 def _owner(name: str) -> Any:
     from django.contrib.auth import get_user_model
 
-    known = get_user_model().objects.filter(is_active=True)
-    found = known.filter(username=name) if name else known.filter(is_superuser=True).order_by("pk")
-    if not found.exists():
+    accounts = get_user_model().objects.filter(is_active=True)
+    candidates = accounts.filter(username=name) if name else accounts.filter(is_superuser=True).order_by("pk")
+    if not candidates.exists():
         raise CommandError(f"There is no account {name!r}." if name else "Say with --owner whose dataset it is.")
-    return found.first()
+    return candidates.first()
 
 
 def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
@@ -174,9 +176,9 @@ def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
         if not (coco := list(folder.glob("*.json"))):
             raise
     with zipfile.ZipFile(to, "w") as archive:
-        for place, own, kinds in parts:
-            for file in truth.files_in(place, kinds):
-                archive.write(file, f"{own}/{file.name}")
+        for part_folder, part_files, kinds in parts:
+            for file in truth.files_in(part_folder, kinds):
+                archive.write(file, f"{part_files}/{file.name}")
         for file in (folder / files.GROUPS, folder / files.REGIONS, folder / files.FACTS, *coco):
             if file.is_file():
                 archive.write(file, file.name)

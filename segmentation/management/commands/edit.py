@@ -30,23 +30,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = Segmentation.load(options["segmentation"])
-            corrected = correct(found, _operations(options["operations"]))
+            segmentation = Segmentation.load(options["segmentation"])
+            corrected = correct(segmentation, _operations(options["operations"]))
             corrected.save(options["out"])
         except (BadEdit, UnusableSegmentation) as problem:
             raise CommandError(str(problem)) from problem
         except OSError as problem:
             raise CommandError(f"{problem.filename}: {problem.strerror}") from problem
         self.stdout.write(
-            f"{options['out']}: {len(corrected):,} objects ({len(found):,} before), {len(corrected.by_hand):,} by hand"
+            f"{options['out']}: {len(corrected):,} objects ({len(segmentation):,} before), "
+            f"{len(corrected.by_hand):,} by hand"
         )
 
 
 def _operations(file: Path) -> list[Any]:
     try:
-        said = json.loads(file.read_bytes())
+        content = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as problem:
         raise BadEdit(LIST) from problem
-    if not isinstance(said, list):
+    if not isinstance(content, list):
         raise BadEdit(LIST)
-    return said
+    return content

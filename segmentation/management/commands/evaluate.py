@@ -45,7 +45,7 @@ class Command(ScoringCommand):
         card, file = self.card(options)
         scoring, pairs = tasks.find(card.task).scoring(maps_of(card)), self.pairs(card, options)
         self.warn_of_training_images(card, pairs)
-        given = Options(
+        how_scored = Options(
             rows=options["rows"],
             nm=options["nm"],
             threshold=options["threshold"],
@@ -54,7 +54,7 @@ class Command(ScoringCommand):
             pictures=options["pictures"],
         )
         predictor, title = self.predictor(card, options), title_of(options["dataset"])
-        report = evaluate(pairs, scoring, predictor, given, options["out"], title, self.say)
+        report = evaluate(pairs, scoring, predictor, how_scored, options["out"], title, self.say)
         for name in scoring.printed:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:

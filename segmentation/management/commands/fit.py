@@ -37,8 +37,8 @@ class Command(ScoringCommand):
         from segmentation.lab.training.settings import keep_apart
 
         card, file = self.card(options)
-        known = tasks.find(card.task).scoring(maps_of(card)).fits
-        if unknown := [part for part in options["parts"] if part not in known]:
+        fits = tasks.find(card.task).scoring(maps_of(card)).fits
+        if unknown := [part for part in options["parts"] if part not in fits]:
             raise CommandError(f"{find(card.task).title} have no {' and no '.join(unknown)} to be fitted.")
         pairs, rows = self.pairs(card, options), options["rows"]
         if not is_recipe(options["dataset"]):  # a recipe names no such folder

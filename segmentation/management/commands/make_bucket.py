@@ -20,8 +20,8 @@ class Command(BaseCommand):
 
         bucket = default_storage.bucket
         try:
-            known = {each.name for each in default_storage.connection.buckets.all()}
-            if bucket.name not in known:
+            names = {bucket.name for bucket in default_storage.connection.buckets.all()}
+            if bucket.name not in names:
                 bucket.create()
         except (BotoCoreError, ClientError) as error:
             raise CommandError(f"The bucket {bucket.name} cannot be made: {error}") from error

@@ -91,16 +91,16 @@ class Command(inputs.Measuring):
         from segmentation.core.pipeline import measure
 
         try:
-            found = Segmentation.load(file)
+            segmentation = Segmentation.load(file)
         except UnusableSegmentation as error:
             raise UnreadableImage(str(error)) from error
-        micrograph = _image_of(found.provenance.micrograph, options)
-        origin = found.provenance
-        asked = AnalysisSettings.of(origin.task, **origin.settings)
-        asked = replace(asked, measurement=settings.measurement)
-        asked = asked.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
+        micrograph = _image_of(segmentation.provenance.micrograph, options)
+        origin = segmentation.provenance
+        requested = AnalysisSettings.of(origin.task, **origin.settings)
+        requested = replace(requested, measurement=settings.measurement)
+        requested = requested.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         with inputs.progress_bar(file.name) as bar:
-            analysis = measure(micrograph, found, asked, bar)
+            analysis = measure(micrograph, segmentation, requested, bar)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
@@ -134,9 +134,9 @@ def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:
 
 def _settings() -> list[Setting]:
     """How outlines are measured, and where the data bar begins: below it nothing is outlined that counts."""
-    bar = (each for each in settings_of(SegmentationSettings) if each.name == "data_bar")
+    bar = (setting for setting in settings_of(SegmentationSettings) if setting.name == "data_bar")
     # Masks were found by no model that knew other images.
-    return [*bar, *(each for each in settings_of(MeasurementSettings) if each.name != "measure_unlike")]
+    return [*bar, *(setting for setting in settings_of(MeasurementSettings) if setting.name != "measure_unlike")]
 
 
 def _image(mask: Path, options: dict[str, Any]) -> Micrograph | None:

@@ -78,8 +78,8 @@ class Command(LabCommand):
             self._layers(card, micrograph.pixels, caption)
             return
         # Who makes the picture has looked at the image.
-        asked = AnalysisSettings.of(card.task, model=card.name, filter=True, measure_unlike=True)
-        analysis = analyse(micrograph, asked)
+        requested = AnalysisSettings.of(card.task, model=card.name, filter=True, measure_unlike=True)
+        analysis = analyse(micrograph, requested)
         file = card.weights.parent / f"{card.name}-{options['number']}.webp"
         file.write_bytes(example_picture(analysis, caption))
         self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
@@ -95,11 +95,11 @@ class Command(LabCommand):
         network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
         for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
-            strided = any(STEPS in each.name for each in layers)
+            strided = any(STEPS in layer.name for layer in layers)
             title = HALVED if strided else kind.capitalize()
-            said = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
+            heading = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
-            file.write_bytes(captioned(np.asarray(picture), said))
+            file.write_bytes(captioned(np.asarray(picture), heading))
             self.stdout.write(f"{file}: {len(layers)} layers")
 
     def _images(self, options: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ class Command(LabCommand):
         from segmentation.lab.training.settings import read_recipe
 
         card, recipe = cards.find(options["name"]), read_recipe(options["recipe"])
-        images = [each.pair.image for each in taught(recipe, BASE)]
+        images = [picture.pair.image for picture in taught(recipe, BASE)]
         note_images(card.weights.parent / f"{card.name}.toml", recipe, images)
         self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
 
@@ -121,7 +121,7 @@ class Command(LabCommand):
     def _textures(self, options: dict[str, Any]) -> None:
         from segmentation.lab.research.textures import fit
 
-        pairs = [each.partition("=")[::2] for each in options["folders"]]
+        pairs = [pair.partition("=")[::2] for pair in options["folders"]]
         if wrong := [name for name, folder in pairs if not Path(folder or " ").is_dir()]:
             raise CommandError(f"{wrong[0]} names no folder: write NAME=FOLDER, such as particles=data/images.")
         fit({name: Path(folder) for name, folder in pairs}, self.say)

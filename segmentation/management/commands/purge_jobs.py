@@ -31,10 +31,10 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
     def handle(self, *, older_than: timedelta, dry_run: bool, **options: Any) -> None:
-        found = services.purge(older_than=older_than, dry_run=dry_run)
+        removed = services.purge(older_than=older_than, dry_run=dry_run)
         verb = "Would delete" if dry_run else "Deleted"
-        size = filesizeformat(found.bytes).replace("\xa0", " ")
-        self.stdout.write(f"{verb} {_count(found.jobs, 'job')} and {_count(found.uploads, 'micrograph')}, {size}.")
+        size = filesizeformat(removed.bytes).replace("\xa0", " ")
+        self.stdout.write(f"{verb} {_count(removed.jobs, 'job')} and {_count(removed.uploads, 'micrograph')}, {size}.")
 
 
 def _count(number: int, word: str) -> str:

@@ -34,8 +34,8 @@ class Command(LabCommand):
         if recipe is None:
             sweep, recipe = read_sweep(options["sweep"], options["recipe"])
         folds = options["folds"]
-        said = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}
-        given = {name: value for name, value in said.items() if value is not None}
-        sweep = checked_as(Sweep, {**sweep.model_dump(), **given}, "The command line")
+        typed = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}
+        changes = {name: value for name, value in typed.items() if value is not None}
+        sweep = checked_as(Sweep, {**sweep.model_dump(), **changes}, "The command line")
         run_sweep(sweep, recipe, options["out"], BASE, self.say)
         self.stdout.write((options["out"] / "table.md").read_text())

@@ -64,9 +64,9 @@ class Command(LabCommand):
     def _progress(self, count: int) -> Any:
         began = time.monotonic()
 
-        def show(done: int) -> None:
-            if done == count or done % max(1, count // 20) == 0:
-                self.say(f"{done} of {count}{time_left(began, done, count)}")
+        def show(number: int) -> None:
+            if number == count or number % max(1, count // 20) == 0:
+                self.say(f"{number} of {count}{time_left(began, number, count)}")
 
         return show
 

@@ -69,24 +69,24 @@ class Command(LabCommand):
         folder, base, out = options["recipe"], options["fine_tune"], options["out"]
         title, before = f"{base_card(base).title}, fine-tuned on {folder.resolve().name}", [""]
 
-        def told(stage: str, fraction: float, summary: Any, left: float | None) -> None:
+        def told(stage: str, fraction: float, summary: Any, seconds: float | None) -> None:
             if stage != before[0]:
                 self.say(f"{fraction:4.0%}  {stage}")
                 for note in summary["plan"]["notes"] if "plan" in summary and before[0] == "planning" else []:
                     self.say(note)
             before[0] = stage
 
-        asked = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
-        asked |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
+        wishes = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
+        wishes |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
         name = options["name"] or name_for(base_card(base), folder)
-        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **asked), told)
+        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), told)
         write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
         for change in summary["table"]:
             sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))
             self.say(f"held out: {change['title']} {' -> '.join(sides)}")
-        for kept in summary["forgetting"]:
-            known = f"{kept['figure']} {kept['before']:.3f} -> {kept['after']:.3f}"
-            self.say(f"{kept['images']} {kept['data']}: {known}")
+        for kind in summary["forgetting"]:
+            figure_change = f"{kind['figure']} {kind['before']:.3f} -> {kind['after']:.3f}"
+            self.say(f"{kind['images']} {kind['data']}: {figure_change}")
         self.say(summary["outcome"]["sentence"])
         self.say(summary["share"]["sentence"])
         self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
@@ -117,8 +117,8 @@ class Command(LabCommand):
         from segmentation.lab.training.settings import FolderEntry
 
         before = base_card(recipe.start_from) if recipe.start_from else None
-        if before and before.task == recipe.task and any(isinstance(each, FolderEntry) for each in recipe.sources):
-            pairs = [each.pair for each in held_out(recipe, BASE) if each.taught]
+        if before and before.task == recipe.task and any(isinstance(source, FolderEntry) for source in recipe.sources):
+            pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.taught]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
 
@@ -134,6 +134,6 @@ def _recipe(options: dict[str, Any], fine_tuned: Any) -> Any:
     from segmentation.lab.training.settings import read_recipe, recipe_from
 
     recipe = fine_tuned or read_recipe(options["recipe"])
-    said = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
+    changes = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
     # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
-    return recipe_from({**recipe.model_dump(exclude_unset=True), **said}, "The command line") if said else recipe
+    return recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line") if changes else recipe

@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *, since: datetime | None, **options: Any) -> None:
         writer = csv.writer(sys.stdout if self.stdout is None else self.stdout)
         writer.writerow(COLUMNS)
-        for each in usage(since):
-            work = f"{each.megapixels:.1f}", f"{each.seconds:.0f}"
-            last = each.last.isoformat(timespec="seconds") if each.last else ""
-            writer.writerow([each.name or NOBODY, each.images, each.analyses, *work, each.stored, last])
+        for line in usage(since):
+            work = f"{line.megapixels:.1f}", f"{line.seconds:.0f}"
+            last = line.last.isoformat(timespec="seconds") if line.last else ""
+            writer.writerow([line.name or NOBODY, line.images, line.analyses, *work, line.stored, last])

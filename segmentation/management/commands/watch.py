@@ -160,9 +160,9 @@ class Folder:
 
     def state(self, image: Path) -> dict[str, Any]:
         """What was noted with the results of an image; {} where there are none."""
-        place = self.place(image)
-        if image not in self.notes or not (place / STATE).exists():
-            self.notes[image] = _noted(place)
+        folder = self.place(image)
+        if image not in self.notes or not (folder / STATE).exists():
+            self.notes[image] = _noted(folder)
         return self.notes[image]
 
     def ready(self) -> tuple[list[Path], bool]:
@@ -226,8 +226,8 @@ class Site:
 
     def _send(self, submit: Any, image: Path, note: dict[str, Any], **more: Any) -> Any:
         """The same key for the same image, folder and settings: a killed watcher has nothing measured twice."""
-        said = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
-        key = hashlib.sha256(said.encode()).hexdigest()
+        identity = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
+        key = hashlib.sha256(identity.encode()).hexdigest()
         return submit(image, key=key, side=_side(image), **more, **self.folder.asked)
 
     def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
@@ -238,17 +238,19 @@ class Site:
         row, self.changed = self._sample(), True
         if row:
             _read(row)
-        before = {each["id"]: each["name"] for each in row.images} if row else {}
+        before = {image_row["id"]: image_row["name"] for image_row in row.images} if row else {}
         others = {self.folder.state(other).get("job") for other in self.folder.images() if other != image}
         if row is None:
             row = self._send(self._begin, image, note)
         else:
             row.add([image, *_side(image)])
         _read(row)
-        new = [each["id"] for each in row.images if each["id"] not in before]
+        new = [image_row["id"] for image_row in row.images if image_row["id"] not in before]
         if not new:
-            said = [each["sentence"] for each in row.data["notes"] if each["name"] == image.name]
-            raise Bad(said[-1] if said else NOT_TAKEN)
+            sentences = [
+                note_of_row["sentence"] for note_of_row in row.data["notes"] if note_of_row["name"] == image.name
+            ]
+            raise Bad(sentences[-1] if sentences else NOT_TAKEN)
         for pk, name in before.items():
             if name == image.name and pk not in others:
                 row.include(pk, False)
@@ -301,17 +303,17 @@ class Site:
 
 
 @contextmanager
-def appearing(place: Path) -> Iterator[Path]:
+def appearing(path: Path) -> Iterator[Path]:
     """A folder that takes the place of another one once it is whole; nothing is left of it after an error."""
-    part, old = (place.with_name(f".{place.name}.{end}") for end in ("part", "old"))
+    part, old = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         yield part
         shutil.rmtree(old, ignore_errors=True)
-        if place.exists():
-            place.rename(old)
-        part.rename(place)
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -338,7 +340,7 @@ def _noted(folder: Path) -> dict[str, Any]:
 def _read(row: Sample[Sync]) -> None:
     """Wait until a site has read all images that were sent to a sample: only then it lists them or says why not."""
     row.refresh()
-    while row.state == "waiting" and row.data["under_way"] > sum(each["state"] not in ENDED for each in row.images):
+    while row.state == "waiting" and row.data["under_way"] > sum(image["state"] not in ENDED for image in row.images):
         time.sleep(READ_SECONDS)
         row.refresh()
 

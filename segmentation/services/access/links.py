@@ -32,19 +32,19 @@ class Ended(Http404):
     """A link that opened something once; the message is one sentence."""
 
 
-def may_open(row: Owned, user: Any, visitor: UUID | None, shown: Collection[str] = ()) -> bool:
+def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[str] = ()) -> bool:
     """Whether a caller may look at a row: its maker, permitted staff, and who has its link.
 
-    shown: the secrets that came with the request. Raises Ended for a link that has expired or is switched off.
+    secrets: those that came with the request. Raises Ended for a link that has expired or is switched off.
     """
     if not isinstance(row, Job | Sample | Micrograph):
         return row.is_visible_to(user, visitor)
-    made = row.owner_id is None and row.visitor is not None and row.visitor == visitor
-    if row.staff_may(user, "view") or (row.is_visible_to(user, visitor) and (row.owner_id or made)):
+    is_maker = row.owner_id is None and row.visitor is not None and row.visitor == visitor
+    if row.staff_may(user, "view") or (row.is_visible_to(user, visitor) and (row.owner_id or is_maker)):
         return True
     if settings.DEEPSEGM_REQUIRE_LOGIN and not getattr(user, "is_authenticated", False):
         return False
-    return _opens(row, shown)
+    return _opens(row, secrets)
 
 
 def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
@@ -61,10 +61,10 @@ def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
         raise Refused(LOOK_ONLY, 403)
 
 
-def used_secret(row: Owned, shown: Collection[str]) -> str:
+def used_secret(row: Owned, secrets: Collection[str]) -> str:
     """The secret among these that opened the row, "" without one."""
-    known = {secret_of(link) for link in _links(row).values() if link.number}
-    return next((each for each in shown if each in known), "")
+    valid = {secret_of(link) for link in _links(row).values() if link.number}
+    return next((secret for secret in secrets if secret in valid), "")
 
 
 def secret_of(link: Link) -> str:
@@ -123,29 +123,32 @@ def _is_over(link: Link) -> bool:
     return link.ends is not None and link.ends <= timezone.now()
 
 
-def _opens(row: Job | Sample | Micrograph, shown: Collection[str]) -> bool:
-    found = _links(row)
+def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
+    links_by_target = _links(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
-        answers = [_answer(found.get(job.pk) or found.get(job.sample_id), job.owner_id, shown) for job in jobs]
+        answers = [
+            _answer(links_by_target.get(job.pk) or links_by_target.get(job.sample_id), job.owner_id, secrets)
+            for job in jobs
+        ]
     else:
-        own = found.get(row.pk) or (found.get(row.sample_id) if isinstance(row, Job) else None)
-        answers = [_answer(own, row.owner_id, shown)]
+        link = links_by_target.get(row.pk) or (links_by_target.get(row.sample_id) if isinstance(row, Job) else None)
+        answers = [_answer(link, row.owner_id, secrets)]
     if True in answers:
         return True
-    if ended := next((each for each in answers if each), None):
+    if ended := next((answer for answer in answers if answer), None):
         raise Ended(ended)
     return False
 
 
-def _answer(link: Link | None, owner: Any, shown: Iterable[str]) -> bool | str:
+def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str:
     """Whether a link opens; a sentence for who has the right one, which has ended."""
     if link is None or not link.number:
-        known = owner is None
+        may_see = owner is None
     else:
         secret = secret_of(link)
-        known = any(constant_time_compare(each, secret) for each in shown)
-    if link is None or not known:
-        return known
+        may_see = any(constant_time_compare(shown_secret, secret) for shown_secret in secrets)
+    if link is None or not may_see:
+        return may_see
     return OFF if link.off else EXPIRED if _is_over(link) else True
 
 
@@ -153,7 +156,7 @@ def _links(row: Owned) -> dict[Any, Link]:
     """The links that may open a row: its own link, its sample's link, and for an image the links of its results."""
     targets = {row.pk, getattr(row, "sample_id", None)}
     if isinstance(row, Micrograph):
-        targets |= {each for pair in row.jobs.values_list("pk", "sample") for each in pair}
+        targets |= {pk for pair in row.jobs.values_list("pk", "sample") for pk in pair}
     return Link.objects.in_bulk(list(targets - {None}))
 
 

@@ -52,8 +52,8 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
         raise Refused(FULL, 409)
     text = PREFIX + secrets.token_urlsafe(32)
     expires = timezone.now() + timedelta(days=days) if days else None
-    said = {"name": name, "read_only": read_only, "expires": expires}
-    token = Token(id=pk, owner=user, key=_key(text), start=text[:SHOWN], **said)
+    fields = {"name": name, "read_only": read_only, "expires": expires}
+    token = Token(id=pk, owner=user, key=_key(text), start=text[:SHOWN], **fields)
     token.save(force_insert=True)
     logger.info("Token %s was made by %s.", token.pk, user)
     return token, text
@@ -113,6 +113,6 @@ def _problem(token: Token, request: HttpRequest) -> Refused | None:
         minute=seconds // 60,
     )
     if not counted:
-        left = 60 - seconds % 60
-        return Refused(OFTEN.format(limit=limit, seconds=left), 429, after=left)
+        seconds_left = 60 - seconds % 60
+        return Refused(OFTEN.format(limit=limit, seconds=seconds_left), 429, after=seconds_left)
     return None if request.method in SAFE or not token.read_only else Refused(READ_ONLY, 403)

@@ -94,9 +94,9 @@ def check_url(url: str) -> None:
 
 def check_address(address: str) -> None:
     """Raises Refused for an IP address that only our own network can reach, ValueError for what is no IP address."""
-    found = ip_address(address)
-    found = getattr(found, "ipv4_mapped", None) or found
-    special = found not in GLOBAL[found.version] or any(found in network for network in SPECIAL[found.version])
+    ip = ip_address(address)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    special = ip not in GLOBAL[ip.version] or any(ip in network for network in SPECIAL[ip.version])
     if special and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:
         raise Refused(PRIVATE)
 
@@ -132,9 +132,9 @@ def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
 def _described(row: Any, event: str) -> dict[str, Any]:
     state = event.rpartition(".")[2]
     name = row.micrograph.name if isinstance(row, Job) else getattr(row, "name", "") or str(row)
-    said = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
+    body = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
     sample = {"sample": str(row.sample_id) if row.sample_id else None} if isinstance(row, Job) else {}
-    return {**said, "state": state, "name": name, "error": row.error or None, **sample}
+    return {**body, "state": state, "name": name, "error": row.error or None, **sample}
 
 
 def address_of(row: Any, within: str = "") -> str:

@@ -1,4 +1,4 @@
-"""How files are stored: texts compressed, and a bundle only as a list, because its files are stored beside it."""
+"""How files are stored: texts compressed, and archives only as a list, because their files are stored beside them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.storage import Storage
 
 from ...core.archive import write_zip
+from ...core.report.looks import NOTEBOOK
 from ...models import StoredFile
 
 NAME = "bundle.zip"
+ARCHIVES = (NAME, NOTEBOOK)  # of the other files
 PLAN = "bundle.json"  # the end of the stored file's name
 TEXTS = (".csv", ".json", ".geojson", ".svg")
 PACKED = ".gz"
@@ -30,22 +32,34 @@ def packed(content: bytes) -> bytes:
 
 
 def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
-    """The names in a bundle, in order, and the texts of files that are not stored beside it."""
+    """The names in an archive, in order, and the texts of files that are not stored beside it."""
     with zipfile.ZipFile(bundle) as archive:
-        entries = [(name, None if name in beside else archive.read(name).decode()) for name in archive.namelist()]
+        entries = [
+            (name, None if _file(name) in beside else archive.read(name).decode()) for name in archive.namelist()
+        ]
     return json.dumps(entries).encode()
 
 
-def opened(stored: StoredFile) -> IO[bytes]:
+def plan_name(archive: str) -> str:
+    """What the list of an archive is stored as."""
+    return PLAN if archive == NAME else f"{archive}.{PLAN}"
+
+
+def _file(entry: str) -> str:
+    """The name of the file that an entry of an archive holds."""
+    return PurePosixPath(entry).name
+
+
+def opened(row: StoredFile) -> IO[bytes]:
     """A stored file's content, from its start, byte for byte as it was made. Raises OSError."""
-    if stored.file.name.endswith(PACKED):
-        return unpacked(stored.file.storage, stored.file.name)
-    if not stored.file.name.endswith(PLAN):
-        return stored.file.open("rb")
-    with stored.file.open("rb") as file:
+    if row.file.name.endswith(PACKED):
+        return unpacked(row.file.storage, row.file.name)
+    if not row.file.name.endswith(PLAN):
+        return row.file.open("rb")
+    with row.file.open("rb") as file:
         entries = json.load(file)
-    beside = {each.name: each for each in stored.siblings()}
-    content = ((name, _content(beside, name) if text is None else text.encode()) for name, text in entries)
+    beside = {sibling.name: sibling for sibling in row.siblings()}
+    content = ((name, _content(beside, _file(name)) if text is None else text.encode()) for name, text in entries)
     return _rewound(lambda whole: write_zip(whole, content))
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
 
 from ...core.analysis import AnalysisSettings
-from ...core.micrograph.crosscheck import contradict, crosscheck_sources
+from ...core.micrograph.crosscheck import Source, contradict, crosscheck_sources
 from ...core.micrograph.readings import calibration_of, confirmed, contradictions
-from ...core.micrograph.types import SOURCES, Calibration
+from ...core.micrograph.types import Calibration, Line
 from ...core.micrograph.vendors.units import plausible_pixel
 from ...core.micrograph.width import parse_length, parse_width, question
 from ...core.report.wording import pixel_size
@@ -20,24 +21,52 @@ from ...models import Job, Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
 SHORTEST_PX = 5.0
-_LINE = re.compile(r"drawn:([0-9]{1,6}(?:\.[0-9]{1,3})?):([0-9]{1,6}(?:\.[0-9]{1,3})?):(.{1,40})")
+FIELDS = ("width", "source", "pixels", "error", "length")  # of a stated scale in forms and JSON
+LONGEST_LENGTH = 40  # characters
 NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-UNTOUCHED = {"", "file", "read"}  # origins of a text that was not typed
+OWN = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}  # sources of an image's own scale
+BAR = {Source.READ, Source.DATA_BAR}
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
-CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
-BADGES = {
-    "metadata": "from the file, confirmed",
-    "side file": "from the file beside it, confirmed",
-    "data bar": "read from the image, confirmed",
-    "drawn": "drawn on the scale bar",
-    "typed": "typed",
-}
+
+
+@dataclass(frozen=True)
+class StatedScale:
+    """What a page, a script or a stored row says of the scale of an image.
+
+    width: the text of a field, such as "7.52 µm"; None if nothing is stated. source: of that text, None if not known.
+    line: of a text whose source is a drawn line; None if it could not be understood.
+    """
+
+    width: str | None = None
+    source: Source | None = None
+    line: Line | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> StatedScale:
+        """From FIELDS of a form or of JSON. A source that is not known counts as typed."""
+        width, word = fields.get("width"), fields.get("source")
+        source = (Source(word) if word in set(Source) else Source.TYPED) if word else None
+        if source != Source.DRAWN:
+            return cls(width, source)
+        try:
+            return cls(width, source, Line(float(fields["pixels"]), float(fields["error"]), str(fields["length"])))
+        except (KeyError, TypeError, ValueError):
+            return cls(width, source)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON, as `of` reads it."""
+        return {"width": self.width, "source": self.source} | (asdict(self.line) if self.line else {})
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the text is that of an image's own scale, or there is none and nobody says that there is none."""
+        return self.width is None or self.source in OWN
 
 
 def width_text(width_nm: float) -> str:
@@ -47,8 +76,8 @@ def width_text(width_nm: float) -> str:
 
 def file_calibration(micrograph: Micrograph) -> Calibration | None:
     """The calibration in the file itself, or None."""
-    own = micrograph.file_calibration
-    return own if own.nm_per_pixel else None
+    calibration = micrograph.file_calibration
+    return calibration if calibration.nm_per_pixel else None
 
 
 def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
@@ -59,65 +88,51 @@ def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
     return requested.with_(scale_uncertainty=standard, scale_uncertainty_k=1.0, scale_uncertainty_source=note)
 
 
-def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:
-    """The calibration from the text of a width field; None if it states nothing: then file or image decide.
+def calibration_for(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
+    """The stated calibration; None if nothing is stated: then file or image decide.
 
-    An empty field states nothing, except with the origin "typed": then it means pixels.
-
-    origin: the origin of the text as reported by the page: "file", "read" (both unchanged), "typed", "data bar"
-    (the reading was confirmed), "metadata" (the value in the file was confirmed), "drawn:PIXELS:ERROR:LENGTH" (a line
-    of so many px, read to within so many px), or "" if unknown. A text that differs from the initial text of the page
-    counts as typed, also from a page without scripts. Raises ValueError with a sentence if the text is not a width or
-    the line is not valid.
+    An empty field states nothing, except a typed one: then it means pixels. A text that differs from the width that its
+    source gives was typed, also on a page without scripts. Raises ValueError with a sentence if the text is not a width
+    or the line is not valid.
     """
-    offered = _offered(origin, micrograph)
-    if offered and _means(text, offered, micrograph):
-        return offered
-    width_nm = micrograph.own_calibration.width_nm(micrograph.width)
-    if origin in UNTOUCHED and text.strip() in ("", width_nm and width_text(width_nm)):  # of an unedited field
+    if stated.width is None:
         return None
+    text, own_nm = stated.width.strip(), micrograph.own_calibration.width_nm(micrograph.width)
+    if stated.is_own and text in ("", own_nm and width_text(own_nm)):  # of an unedited field
+        return None
+    offered = _of_source(stated, micrograph)
+    if offered and offered.is_known and _means(text, offered, micrograph):
+        return offered
     width = parse_width(text)
-    return Calibration.of_width(width, micrograph.width, typed=text.strip()) if width else Calibration.absent()
+    return Calibration.of_width(width, micrograph.width, typed=text) if width else Calibration.absent()
 
 
-def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibration | None:
-    """The calibration requested before the image was read: {"width": text, "origin": origin}.
-
-    Without a text it states nothing. Raises ValueError like `calibration_for`.
-    """
-    text = asked.get("width")
-    return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
-
-
-def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str = Sample.Rule.OWN) -> bool:
+def waits_for_reading(micrograph: Micrograph, stated: StatedScale, rule: str = Sample.Rule.OWN) -> bool:
     """Whether the scale of an image depends on its data bar, not read yet.
 
-    asked: as for `asked_calibration`, {} if nothing was stated. rule: of its sample. A bar that may contradict the file
-    or what was typed is read later (`services.results.publishing.heed_reading`).
+    rule: of its sample. A bar that may contradict the file or what was typed is read later
+    (`services.results.publishing.heed_reading`).
     """
     if micrograph.is_finished or file_calibration(micrograph):
         return False
-    is_stated = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
-    return not is_stated and rule == Sample.Rule.OWN
+    return stated.is_own and rule == Sample.Rule.OWN
 
 
-def chosen_calibration(
-    source: str, micrograph: Micrograph, *, width: str = "", pixels: float = 0.0, error: float = 0.0, length: str = ""
-) -> Calibration | None:
-    """The calibration that a script chooses: "file", "data bar", "typed" (a width), "line" (of so many px, read to
-    within so many px, of a length) or "none" for pixels. Raises ValueError with a sentence."""
-    if source == "typed":
-        if not width.strip():
-            raise ValueError(NO_WIDTH)
-        return calibration_for(width, "typed", micrograph)
-    if source == "line":
-        return _drawn(f"drawn:{pixels:.3f}:{error:.3f}:{length}", micrograph)
-    if source == "none":
+def chosen_calibration(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
+    """The calibration of the source that a script chooses, whatever width it gives; None for the image's own.
+
+    Raises ValueError with a sentence if the source has no scale.
+    """
+    if stated.source == Source.TYPED and not (stated.width or "").strip():
+        raise ValueError(NO_WIDTH)
+    if stated.source == Source.TYPED:
+        return calibration_for(stated, micrograph)
+    if stated.source == Source.NONE:
         return Calibration.absent()
-    found = file_calibration(micrograph) if source == "file" else confirmed(micrograph.reading)
-    if found is None or found.nm_per_pixel is None:
-        raise ValueError(NO_SCALE.format(source=source))
-    return None if found == micrograph.own_calibration else found
+    calibration = _of_source(stated, micrograph)
+    if calibration is None or not calibration.is_known:
+        raise ValueError(NO_SCALE.format(source="data bar" if stated.source in BAR else "file"))
+    return None if calibration == micrograph.own_calibration else calibration
 
 
 def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
@@ -128,37 +143,30 @@ def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
         )
 
 
-def accepted(origin: str) -> str:
-    """The origin of a width if a suggestion was accepted or a line drawn, else ""."""
-    return origin if origin in ("data bar", CONFIRMED) or origin.startswith("drawn") else ""
-
-
-def _offered(origin: str, micrograph: Micrograph) -> Calibration | None:
-    """The accepted or drawn calibration, independent of the text in the field."""
-    if not accepted(origin):
-        return None
-    if origin == CONFIRMED:
+def _of_source(stated: StatedScale, micrograph: Micrograph) -> Calibration | None:
+    """What the source gives by itself; None for texts. Raises ValueError with a sentence if it is no valid line."""
+    if stated.source in (Source.METADATA, Source.SIDE_FILE):
         return file_calibration(micrograph)
-    return confirmed(micrograph.reading) if origin == "data bar" else _drawn(origin, micrograph)
+    if stated.source in BAR:
+        return confirmed(micrograph.reading)
+    return _drawn(stated.line, micrograph) if stated.source == Source.DRAWN else None
 
 
-def _drawn(origin: str, micrograph: Micrograph) -> Calibration:
+def _drawn(line: Line | None, micrograph: Micrograph) -> Calibration:
     """The calibration of a drawn line; raises ValueError with a sentence."""
-    line = _LINE.fullmatch(origin)
-    if line is None:
+    if line is None or not (math.isfinite(line.pixels) and math.isfinite(line.error) and line.error >= 0):
         raise ValueError(NO_LINE)
-    across, error = float(line[1]), float(line[2])
-    if across < SHORTEST_PX or error >= across:
+    if line.pixels < SHORTEST_PX or line.error >= line.pixels:
         raise ValueError(SHORT_LINE)
-    if across > math.hypot(micrograph.width, micrograph.height) + 1:
+    if line.pixels > math.hypot(micrograph.width, micrograph.height) + 1:
         raise ValueError(LONG_LINE)
     try:
-        length = parse_length(line[3])
+        length = parse_length(line.length[:LONGEST_LENGTH])
     except ValueError:
         raise ValueError(NO_LENGTH) from None
-    if plausible_pixel(length / across) is None:
+    if plausible_pixel(length / line.pixels) is None:
         raise ValueError(NO_LENGTH)
-    return Calibration.of_line(length, across, error)
+    return Calibration.of_line(length, line.pixels, line.error)
 
 
 def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
@@ -184,11 +192,10 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
 def doubted(stated: Calibration | None, micrograph: Micrograph) -> str:
     """A question about a typed scale that contradicts the image's own one, of its file or a clear bar; "" for none."""
     own = micrograph.own_calibration
-    if stated is None or stated.source != "typed" or not contradict(stated, own):
+    if stated is None or stated.source != Source.TYPED or not contradict(stated, own):
         return ""
-    source = "bar in the image" if own.source == "read" else "file"
-    wide = [f"{width_text(each.width_nm(micrograph.width) or 0.0)} nm" for each in (own, stated)]
-    return f"The {source} says that the image is {wide[0]} wide. You typed {wide[1]}."
+    wide = [f"{width_text(calibration.width_nm(micrograph.width) or 0.0)} nm" for calibration in (own, stated)]
+    return f"The {own.source.noun} says that the image is {wide[0]} wide. You typed {wide[1]}."
 
 
 def own_badge(micrograph: Micrograph) -> str:
@@ -196,14 +203,14 @@ def own_badge(micrograph: Micrograph) -> str:
     own = micrograph.own_calibration
     if own.nm_per_pixel is None:
         return ""
-    detail = f" ({own.detail})" if own.detail and own.source != "read" else ""
-    return f"{SOURCES[own.source]}{detail}: {pixel_size(own.nm_per_pixel)}"
+    detail = f" ({own.detail})" if own.detail and own.source != Source.READ else ""
+    return f"{own.source.words}{detail}: {pixel_size(own.nm_per_pixel)}"
 
 
-def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
-    """The meaning of the text in a width field, for its badge; `static/js/width.js` gives the same."""
+def badge(stated: StatedScale, micrograph: Micrograph) -> dict[str, str]:
+    """The meaning of a width field, for its badge; `static/js/width.js` gives the same."""
     try:
-        calibration = calibration_for(text, origin, micrograph)
+        calibration = calibration_for(stated, micrograph)
     except ValueError:
         return {"text": "not a width", "status": "bad"}
     if calibration is None:
@@ -211,19 +218,19 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
         none = {"text": BEING_READ if unread else UNSCALED, "status": "check"}
         return {"text": words, "status": "good"} if words else none
     if calibration.nm_per_pixel is None:
-        return {"text": "measured in pixels", "status": ""}
-    words = f"{BADGES[calibration.source]}: {pixel_size(calibration.nm_per_pixel)}"
-    if calibration.source != "typed":
+        return {"text": calibration.source.badge, "status": ""}
+    words = f"{calibration.source.badge}: {pixel_size(calibration.nm_per_pixel)}"
+    if calibration.source != Source.TYPED:
         return {"text": words, "status": "good"}
-    doubt = question(text)
+    doubt = question(stated.width or "")
     return {"text": f"{words}; {doubt}", "status": "check"} if doubt else {"text": words, "status": ""}
 
 
 def used_calibration(job: Job) -> Calibration:
     """What a job measured with, or will."""
-    stored = job.summary.get("calibration")
-    if stored:
-        return Calibration(**stored)
+    calibration = job.summary.get("calibration")
+    if calibration:
+        return Calibration(**calibration)
     return settings_calibration(job)
 
 
@@ -232,7 +239,7 @@ def stated_calibration(job: Job) -> Calibration | None:
     stated = job.get_settings().measurement.calibration
     if stated is None and not job.ready and job.micrograph.is_read:
         with suppress(ValueError):
-            return asked_calibration(job.asked, job.micrograph)
+            return calibration_for(StatedScale.of(job.asked), job.micrograph)
     return stated
 
 
@@ -248,4 +255,4 @@ def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
 
 def is_scaled(summary: dict[str, Any]) -> bool:
     """Whether the scale of a result is known."""
-    return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
+    return bool(summary.get("calibration", {}).get("nm_per_pixel"))

@@ -87,9 +87,9 @@ def _remove(folder: str) -> None:
         default_storage.delete(folder)
 
 
-def remove_files_of(stored: Iterable[StoredFile]) -> None:
+def remove_files_of(rows: Iterable[StoredFile]) -> None:
     """Remove the files of rows that were not saved after all."""
-    remove_files(each.file.name for each in stored)
+    remove_files(row.file.name for row in rows)
 
 
 def remove_files(names: Iterable[str]) -> None:

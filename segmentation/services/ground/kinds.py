@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...models import Attempted, Comparison, Dataset, Delivery, ExportJob, Job, Micrograph, Proposals, Sample, Training
+from ...models import (
+    Attempted,
+    Comparison,
+    Dataset,
+    Delivery,
+    ExportJob,
+    Job,
+    Micrograph,
+    OutlinePreview,
+    Proposals,
+    Sample,
+    Training,
+)
 
 ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
 ASK = "ask the administrator."
@@ -49,6 +61,7 @@ KINDS: dict[type[Attempted], Kind] = {
         "worker.write_files", ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"
     ),
     Comparison: Kind("worker.compare", ANALYSES, "comparison", "The comparison"),
+    OutlinePreview: Kind("worker.preview", ANALYSES, "preview", "The preview"),
     Proposals: Kind("worker.propose", ANALYSES, "look at other ways", "The look at other ways"),
     Dataset: Kind(
         "worker.prepare_dataset",

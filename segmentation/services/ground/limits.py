@@ -121,18 +121,18 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
             fcntl.flock(door, fcntl.LOCK_EX)
             places = [held.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
             free = []
-            for place in places:
+            for key in places:
                 with suppress(BlockingIOError):
-                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    free.append(place)
+                    fcntl.flock(key, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    free.append(key)
                     continue
-                place.seek(0)
-                if caller and place.read() == caller:
+                key.seek(0)
+                if caller and key.read() == caller:
                     raise Refused(ONE_EDIT, 429, after=1)
             if not free:
                 raise Refused(MANY_EDITS, 429, after=1)
-            for place in free[1:]:
-                place.close()
+            for key in free[1:]:
+                key.close()
             free[0].truncate(0)
             free[0].write(caller)
             free[0].flush()

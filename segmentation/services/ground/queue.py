@@ -52,9 +52,9 @@ def ask_for_files(job: Job, figure: str = "") -> ExportJob:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
         failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
         # Done, and a file is missing all the same: written by a version that knew fewer files.
-        done = rows.filter(state=ExportJob.State.DONE)
+        finished = rows.filter(state=ExportJob.State.DONE)
         ahead = rows.filter(asked=False).update(asked=True)
-        if is_new or failed.update(**AFRESH) or done.update(**AFRESH) or ahead:
+        if is_new or failed.update(**AFRESH) or finished.update(**AFRESH) or ahead:
             enqueue_after_commit(export.pk, ExportJob)
     export.refresh_from_db()
     return export

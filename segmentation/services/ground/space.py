@@ -31,21 +31,21 @@ R = TypeVar("R")
 
 def free_bytes() -> int | None:
     """Free bytes for incoming images and results; None if they are not on a disk of this machine."""
-    stored: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # none of a bucket
-    folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(stored)] if stored else [])]
-    left = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
-    return min(left, default=None)
+    location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # none of a bucket
+    folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
+    free = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
+    return min(free, default=None)
 
 
-def is_scarce(wanted: int = 0) -> bool:
+def is_scarce(needed: int = 0) -> bool:
     """Whether less than DEEPSEGM_MIN_FREE_MB would be left after so many bytes more."""
-    left = free_bytes()
-    return left is not None and left - wanted < settings.DEEPSEGM_MIN_FREE_MB * 2**20
+    free = free_bytes()
+    return free is not None and free - needed < settings.DEEPSEGM_MIN_FREE_MB * 2**20
 
 
-def check_space(wanted: int) -> None:
+def check_space(needed: int) -> None:
     """Raises Refused (507) where there is no room for a file of so many bytes."""
-    if is_scarce(wanted):
+    if is_scarce(needed):
         raise Refused(NO_ROOM, 507)
 
 

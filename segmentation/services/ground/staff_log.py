@@ -61,25 +61,25 @@ def snapshot(row: Model) -> dict[str, Any]:
     now = type(row)._default_manager.filter(pk=row.pk).first()
     if now is None:
         return {}
-    said = {name: getattr(now, name) for name in TOLD if hasattr(now, name)}
+    values = {name: getattr(now, name) for name in TOLD if hasattr(now, name)}
     link = Link.objects.filter(pk=row.pk).values("ends", "off", "number").first() if hasattr(row, "visitor") else None
-    said |= {"link ends": link["ends"], "link off": link["off"], "link": link["number"][:6]} if link else {}
-    return {name: value if isinstance(value, int | float) else str(value) for name, value in said.items() if value}
+    values |= {"link ends": link["ends"], "link off": link["off"], "link": link["number"][:6]} if link else {}
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items() if value}
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
     """Add a row to the log. before, after: values; of equal ones only their difference is kept."""
     before, after = before or {}, after or {}
     if after:
-        names = [each for each in {**before, **after} if before.get(each) != after.get(each)]
-        before, after = ({each: side.get(each) for each in names} for side in (before, after))
+        names = [field for field in {**before, **after} if before.get(field) != after.get(field)]
+        before, after = ({field: side.get(field) for field in names} for side in (before, after))
     name = str(getattr(row, "micrograph", None) or row)[:200]
     kind, pk = str(row._meta.verbose_name), str(row.pk)
-    said = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
-    StaffAction.objects.create(account=str(account)[:150], action=WORDS.get(action, action)[:100], **said)
+    entry = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
+    StaffAction.objects.create(account=str(account)[:150], action=WORDS.get(action, action)[:100], **entry)
 
 
 def as_csv(rows: Iterable[StaffAction]) -> str:
     """The log as CSV, in which no cell is a formula to a spreadsheet."""
-    made = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
-    return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in made)])
+    table = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
+    return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])

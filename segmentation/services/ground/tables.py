@@ -30,7 +30,7 @@ def load(file: BinaryIO) -> tuple[Table, float]:
     Raises ValueError if the file is damaged or has a column unknown to this version.
     """
     tasks.every()  # which register their columns
-    with np.load(file, allow_pickle=False) as stored:
-        columns = {name.removeprefix(COLUMN): stored[name] for name in stored.files if name.startswith(COLUMN)}
-        scale = float(stored[SCALE])
-        return Table(columns, None if np.isnan(scale) else scale), float(stored[CLARITY])
+    with np.load(file, allow_pickle=False) as arrays:
+        columns = {name.removeprefix(COLUMN): arrays[name] for name in arrays.files if name.startswith(COLUMN)}
+        scale = float(arrays[SCALE])
+        return Table(columns, None if np.isnan(scale) else scale), float(arrays[CLARITY])

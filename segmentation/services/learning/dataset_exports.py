@@ -67,12 +67,15 @@ def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
     task, count = tasks.find(dataset.task), 0
     yield b'{"annotations": ['
     for number, image in enumerate(images, 1):
-        with default_storage.open(coco_of(image), "rb") as stored:
-            own = json.loads(gzip.decompress(stored.read()))
-        lines = [json.dumps({"id": at, "image_id": number, **each}) for at, each in enumerate(own, count + 1)]
+        with default_storage.open(coco_of(image), "rb") as packed:
+            annotations = json.loads(gzip.decompress(packed.read()))
+        lines = [
+            json.dumps({"id": at, "image_id": number, **annotation})
+            for at, annotation in enumerate(annotations, count + 1)
+        ]
         yield (", " if count and lines else "").encode() + ",\n".join(lines).encode()
         count += len(lines)
-    said = {
+    head = {
         "images": [
             {"id": number, "file_name": image.name, "width": image.width, "height": image.height}
             for number, image in enumerate(images, 1)
@@ -84,7 +87,7 @@ def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
         "info": {"description": dataset.name, "version": __version__},
         "licenses": [{"id": 1, "name": dataset.licence}] if dataset.licence else [],
     }
-    yield b"], " + json.dumps(said)[1:].encode()
+    yield b"], " + json.dumps(head)[1:].encode()
 
 
 def _readme(dataset: Dataset, count: int) -> str:

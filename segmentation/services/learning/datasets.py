@@ -74,11 +74,11 @@ def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str
     described: material, instrument, licence. Raises Refused.
     """
     check_may_train(user)
-    known = {each.name: each for each in tasks.every()}
-    if task not in known:
-        raise Refused(NO_TASK.format(name=task, names=", ".join(known)), 422)
-    names = [visible_text(each) for each in class_names if visible_text(each)]
-    if names and not known[task].semantic:
+    task_by_name = {task.name: task for task in tasks.every()}
+    if task not in task_by_name:
+        raise Refused(NO_TASK.format(name=task, names=", ".join(task_by_name)), 422)
+    names = [visible_text(class_name) for class_name in class_names if visible_text(class_name)]
+    if names and not task_by_name[task].semantic:
         raise Refused(NO_NAMES, 422)
     if names and (len(set(names)) < max(2, len(names))):
         raise Refused(TWO_NAMES, 422)
@@ -190,18 +190,18 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     Arrival.objects.create(**Arrival.fields_of(**sender))
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of(file), "by": user.pk}
     entry["sent"] = timezone.now().isoformat()
-    place = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
+    path = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
     try:
-        entry["file"] = default_storage.save(place, file)
+        entry["file"] = default_storage.save(path, file)
     except OSError as error:
-        default_storage.delete(place)
+        default_storage.delete(path)
         if is_full(error):
             raise Refused(NO_ROOM, 507) from error
         raise
     with publishing(lambda: default_storage.delete(entry["file"])), transaction.atomic():
         lock(dataset, DELETED)
-        waiting, said = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
-        Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=said)
+        waiting, summary = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
+        Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=summary)
         _prepare(dataset)
 
 
@@ -227,10 +227,10 @@ def stem_of(name: str) -> str:
     return PurePosixPath(name).stem or name
 
 
-def unique_name(dataset: Dataset, name: str, taken: Sequence[str] = ()) -> str:
+def unique_name(dataset: Dataset, name: str, others: Sequence[str] = ()) -> str:
     """A name for a file of a dataset: no other has its stem, and every file system takes it."""
     clean = re.sub(r'[<>:"/\\|?*%]+', "_", shown_name(name)).strip(" ._") or "image"
-    stems = {stem_of(each).casefold() for each in (*dataset.images.values_list("name", flat=True), *taken)}
+    stems = {stem_of(known_name).casefold() for known_name in (*dataset.images.values_list("name", flat=True), *others)}
     suffix = PurePosixPath(clean).suffix
     stem = unique = clean.removesuffix(suffix)[: SHOWN_NAME - 20]
     number = 1
@@ -257,16 +257,16 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
             remove_folder(image.folder)
 
     with publishing(remove):
-        stored = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
+        names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         size = sum(path.stat().st_size for path in files.values())
-        rows = {name: stored[name] for name in ("image", "labels", "preview")}
+        rows = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
             dataset.change()
-            said = {**fields, **rows, "size": size, "error": ""}
-            for name, value in said.items():
+            values = {**fields, **rows, "size": size, "error": ""}
+            for name, value in values.items():
                 setattr(image, name, value)
-            image.save(update_fields=None if image._state.adding else said)
-    _remove_all_but(image.folder, {PurePosixPath(name).name for name in stored.values()})
+            image.save(update_fields=None if image._state.adding else values)
+    _remove_all_but(image.folder, {PurePosixPath(name).name for name in names_in_storage.values()})
 
 
 def keep_check(*, image: DatasetImage, file: Path) -> None:
@@ -286,9 +286,9 @@ def keep_check(*, image: DatasetImage, file: Path) -> None:
 def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
     """The first archive was taken in; notes: what of it was not, by name; raises `Superseded`."""
     first = dataset.incoming[0]
-    said = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
+    notes_of_archive = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
     dataset.incoming = dataset.incoming[1:]
-    dataset.summary = {**dataset.summary, "notes": [*dataset.summary.get("notes", []), *said]}
+    dataset.summary = {**dataset.summary, "notes": [*dataset.summary.get("notes", []), *notes_of_archive]}
     dataset.change(incoming=dataset.incoming, summary=dataset.summary)
     default_storage.delete(first["file"])
 
@@ -304,14 +304,14 @@ def coco_of(image: DatasetImage) -> str:
     return str(PurePosixPath(image.labels.name).with_suffix(".json.gz"))
 
 
-def _put(place: str, path: Path) -> str:
+def _put(name: str, path: Path) -> str:
     """Files are named by their content; what is there is right, unless a crash has cut it off."""
-    if default_storage.exists(place):
-        if default_storage.size(place) == path.stat().st_size:
-            return place
-        default_storage.delete(place)
+    if default_storage.exists(name):
+        if default_storage.size(name) == path.stat().st_size:
+            return name
+        default_storage.delete(name)
     with path.open("rb") as opened:
-        return default_storage.save(place, File(opened))
+        return default_storage.save(name, File(opened))
 
 
 def _remove_all_but(folder: str, names: set[str]) -> None:
@@ -356,20 +356,20 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         raise Refused(OTHER_CLASSES.format(here=", ".join(dataset.class_names), other=", ".join(names)), 422)
 
 
-def _region(job: Job, asked: Sequence[int] | None) -> list[int] | None:
+def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
     """The checked part of the analysed image; None for the whole. A data bar is never analysed, so it is no truth."""
     width, height = job.micrograph.width, job.micrograph.height
     rows = job.summary.get("data_bar") or height
     whole = [0, 0, rows, width]
-    if asked is None:
+    if requested is None:
         return whole if rows < height else None
-    if len(asked) != 4:
+    if len(requested) != 4:
         raise Refused(NO_REGION, 422)
-    top, left, bottom, right = asked
-    found = [top, left, min(bottom, rows) if bottom <= height else bottom, right]
-    if not is_within(found, rows, width):
+    top, left, bottom, right = requested
+    region = [top, left, min(bottom, rows) if bottom <= height else bottom, right]
+    if not is_within(region, rows, width):
         raise Refused(NO_REGION, 422)
-    return None if found == [0, 0, height, width] else found
+    return None if region == [0, 0, height, width] else region
 
 
 def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
@@ -378,11 +378,11 @@ def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
     return min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE
 
 
-def _described(said: Mapping[str, str]) -> dict[str, str]:
-    found = {name: visible_text(value)[: SHOWN_NAME if name == "name" else LONGEST] for name, value in said.items()}
-    if found.get("name") == "":
+def _described(texts: Mapping[str, str]) -> dict[str, str]:
+    visible = {name: visible_text(value)[: SHOWN_NAME if name == "name" else LONGEST] for name, value in texts.items()}
+    if visible.get("name") == "":
         raise Refused(UNNAMED, 422)
-    return found
+    return visible
 
 
 def _prepare(dataset: Dataset) -> None:

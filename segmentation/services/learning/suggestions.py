@@ -44,13 +44,13 @@ def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggesti
     Only the newest LOOKED_AT results of the dataset's kind are looked at, one of each image, and none of an image that
     was corrected or is in the dataset, also where its file was sent once more.
     """
-    found = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.counts]
-    textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in found]
+    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.counts]
+    textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in doubtful]
     # Only pictures without outlines can be compared, so an import without a result counts as unlike.
     taught = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
-    known = [_texture(each.preview, each.pk) for each in taught]
-    ranked = order([wrong.expected for _, wrong in found], textures, known)
-    return [Suggestion(*found[place], UNLIKE <= apart < float("inf")) for place, apart in ranked[:most]]
+    taught_textures = [_texture(image.preview, image.pk) for image in taught]
+    ranked = order([wrong.expected for _, wrong in doubtful], textures, taught_textures)
+    return [Suggestion(*doubtful[number], UNLIKE <= apart < float("inf")) for number, apart in ranked[:most]]
 
 
 def _candidates(dataset: Dataset, user: Any) -> list[Job]:
@@ -68,13 +68,13 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
 def _wrong(job: Job) -> Wrong | None:
     """From the stored table; a result never changes, so the answer is remembered."""
     key = f"wrong {job.pk} {job.attempt}".replace(" ", "-")
-    if (known := cache.get(key)) is not None:
-        return known or None
-    stored = job.artifact(tables.NAME)
+    if (cached := cache.get(key)) is not None:
+        return cached or None
+    table = job.artifact(tables.NAME)
     try:
         wrong = None
-        if stored is not None:
-            with stored.file.open("rb") as file:
+        if table is not None:
+            with table.file.open("rb") as file:
                 wrong = expected_wrong(tables.load(file)[0])
     except (OSError, ValueError, LookupError):  # damaged or gone: nothing is known of it
         wrong = None
@@ -84,14 +84,14 @@ def _wrong(job: Job) -> Wrong | None:
 
 def _texture(preview: FieldFile, pk: UUID) -> Floats:
     key = f"texture-{pk}"
-    known: Floats | None = cache.get(key)
-    if known is None:
+    values: Floats | None = cache.get(key)
+    if values is None:
         try:
             with preview.open("rb") as file, Image.open(file, formats=["PNG"]) as picture:
                 small = picture.convert("L")
                 small.thumbnail((SIDE, SIDE))
-                known = texture(np.asarray(small))
+                values = texture(np.asarray(small))
         except (OSError, ValueError, Image.DecompressionBombError):
-            known = BLANK
-        cache.set(key, known, KEPT_FOR)
-    return known
+            values = BLANK
+        cache.set(key, values, KEPT_FOR)
+    return values

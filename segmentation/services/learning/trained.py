@@ -60,8 +60,8 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
 
     brings_progress: there is more than an attempt before had; deaths and faults until now count no more.
     """
-    known = set(training.artifacts.values_list("name", flat=True))
-    new = [path for path in pictures if path.name not in known]
+    stored_names = set(training.artifacts.values_list("name", flat=True))
+    new = [path for path in pictures if path.name not in stored_names]
     if brings_progress:
         training.deaths = training.faults = 0
         said |= {"deaths": 0, "faults": 0}
@@ -76,8 +76,8 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     The model is offered if it is better than its base. Raises `Superseded`, and Refused if its files were altered or an
     image was taken back.
     """
-    known = set(training.artifacts.values_list("name", flat=True))
-    new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in known]
+    stored_names = set(training.artifacts.values_list("name", flat=True))
+    new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
     with publishing(lambda: remove_files_of(rows)):
         rows += (_stored(training, path) for path in new)
@@ -120,7 +120,7 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
     """An image that leaves its dataset leaves its trainings, too. A model that is done stays, without pictures of it; a
     running training is stopped by its worker."""
     for training in Training.objects.filter(dataset=instance.dataset_id).exclude(state=Training.State.RUNNING):
-        if str(instance.pk) not in {each["image"] for each in training.frozen}:
+        if str(instance.pk) not in {entry["image"] for entry in training.frozen}:
             continue
         if training.state == Training.State.DONE:
             _forget_pictures(training, instance.name)
@@ -129,13 +129,13 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
 
 
 def _forget_pictures(training: Training, image: str) -> None:
-    said = training.summary
-    parts = said.get("pictures", []), said.get("images", [])
-    files = [each["file"] for part in parts for each in part if each["image"] == image]
+    summary = training.summary
+    parts = summary.get("pictures", []), summary.get("images", [])
+    files = [entry["file"] for part in parts for entry in part if entry["image"] == image]
     _remove(training.artifacts.filter(name__in=files))
-    said["pictures"] = [each for each in parts[0] if each["image"] != image]
-    said["images"] = [{**each, "file": ""} if each["image"] == image else each for each in parts[1]]
-    Training.objects.filter(pk=training.pk).update(summary=said)
+    summary["pictures"] = [entry for entry in parts[0] if entry["image"] != image]
+    summary["images"] = [{**entry, "file": ""} if entry["image"] == image else entry for entry in parts[1]]
+    Training.objects.filter(pk=training.pk).update(summary=summary)
 
 
 def _remove(files: QuerySet) -> None:
@@ -147,10 +147,10 @@ def _remove(files: QuerySet) -> None:
 def _stored(training: Training, path: Path) -> TrainingFile:
     """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
     with path.open("rb") as opened:
-        stored = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
+        name = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
     kind = exports.content_types().get(path.suffix, "application/octet-stream")
     facts = {"name": path.name, "size": path.stat().st_size, "content_type": kind}
-    return TrainingFile(training=training, attempt=training.attempt, file=stored, **facts)
+    return TrainingFile(training=training, attempt=training.attempt, file=name, **facts)
 
 
 def install_model(training: Training) -> None:
@@ -172,12 +172,12 @@ def install_model(training: Training) -> None:
         weights.unlink(missing_ok=True)
 
 
-def _copy(training: Training, name: str, place: Path) -> None:
+def _copy(training: Training, name: str, target: Path) -> None:
     row = training.artifacts.filter(name=name).first()
     try:
         if row is None:
             raise FileNotFoundError(name)
-        with default_storage.open(row.file.name, "rb") as source, place.open("wb") as copy:
+        with default_storage.open(row.file.name, "rb") as source, target.open("wb") as copy:
             shutil.copyfileobj(source, copy, 2**20)
     except FileNotFoundError as error:
         raise Refused(ALTERED.format(name=name), 409) from error
@@ -189,13 +189,13 @@ def _check(card: Path, weights: Path, name: str) -> None:
     try:
         named.parent.mkdir(exist_ok=True)
         shutil.copyfile(card, named)
-        wanted = read_card(named).sha256
+        expected = read_card(named).sha256
     except ValueError as error:
         raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
     finally:
         shutil.rmtree(named.parent, ignore_errors=True)
     with weights.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+        if hashlib.file_digest(file, "sha256").hexdigest() != expected:
             raise Refused(ALTERED.format(name=f"{name}{WEIGHTS}"), 409)
 
 

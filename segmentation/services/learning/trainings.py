@@ -174,20 +174,21 @@ def frozen(dataset: Dataset) -> list[dict[str, Any]]:
     """The images of a dataset as a training stores them."""
     return [
         {
-            "image": str(each.pk),
-            "name": each.name,
-            "sha256": each.sha256,
-            "labels_sha256": each.labels_sha256,
-            "group": each.group,
-            "region": each.region,
+            "image": str(image.pk),
+            "name": image.name,
+            "sha256": image.sha256,
+            "labels_sha256": image.labels_sha256,
+            "group": image.group,
+            "region": image.region,
         }
-        for each in dataset.images.all()
+        for image in dataset.images.all()
     ]
 
 
 def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
-    """The models that can be trained further on a dataset."""
-    return [card for card in offered(user) if card.task == dataset.task and _same_classes(card, dataset)]
+    """The models that can be trained further on a dataset, those for comparison last."""
+    fitting = [card for card in offered(user) if card.task == dataset.task and _same_classes(card, dataset)]
+    return sorted(fitting, key=lambda card: card.comparison)
 
 
 def obstacle(dataset: Dataset, user: Any) -> str:
@@ -204,9 +205,9 @@ def obstacle(dataset: Dataset, user: Any) -> str:
 def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
     """About how long a training will take, with or without its learning curve: as its own plan will say, but with the
     time of a step in the recent trainings of this site, or of a usual computer where there are none."""
-    shown = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
-    groups = {image.group or image.name for image in shown}
-    sides = [image.region or (0, 0, image.height, image.width) for image in shown]
+    usable = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
+    groups = {image.group or image.name for image in usable}
+    sides = [image.region or (0, 0, image.height, image.width) for image in usable]
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
     chosen = planning.choose(max(len(groups), 2), megapixels, pace=_usual_pace(), minutes=planning.MINUTES, curve=curve)
     return chosen.seconds
@@ -214,36 +215,36 @@ def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
 
 def _usual_pace() -> float:
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
-    known = sorted(plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan)
-    return known[len(known) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if known else planning.PACE
+    paces = sorted(plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan)
+    return paces[len(paces) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if paces else planning.PACE
 
 
 def sufficiency(dataset: Dataset) -> list[str]:
     """Sentences on whether the images of a dataset suffice."""
     images = list(dataset.images.all())
     objects = objects_of(dataset)
-    said = []
+    sentences = []
     if len(images) < FEW:
-        said.append(f"With fewer than {FEW} images each is held out once. The outcome will have wide intervals.")
+        sentences.append(f"With fewer than {FEW} images each is held out once. The outcome will have wide intervals.")
     if not find(dataset.task).semantic and objects < FEW_OBJECTS:
-        said.append(f"{objects} outlines are few. About {FEW_OBJECTS} or more teach clearly better.")
-    return said
+        sentences.append(f"{objects} outlines are few. About {FEW_OBJECTS} or more teach clearly better.")
+    return sentences
 
 
 def objects_of(dataset: Dataset) -> int:
     """How many outlines its images have."""
-    return sum(int(each.get("objects") or 0) for each in dataset.images.values_list("summary", flat=True))
+    return sum(int(summary.get("objects") or 0) for summary in dataset.images.values_list("summary", flat=True))
 
 
 def check_errors(dataset: Dataset) -> list[str]:
     """The errors that the check of a dataset found, and why images could not be prepared."""
-    findings = [each["sentence"] for each in dataset.summary.get("findings", []) if each.get("error")]
+    findings = [finding["sentence"] for finding in dataset.summary.get("findings", []) if finding.get("error")]
     return [*findings, *dataset.images.exclude(error="").values_list("error", flat=True)]
 
 
-def _options(sent: Mapping[str, Any]) -> dict[str, Any]:
-    title = "".join(c for c in " ".join(str(sent.get("title") or "").split()) if c.isprintable())
-    return {"title": title[:LONGEST_TITLE], "learning_curve": bool(sent.get("learning_curve"))}
+def _options(fields: Mapping[str, Any]) -> dict[str, Any]:
+    title = "".join(c for c in " ".join(str(fields.get("title") or "").split()) if c.isprintable())
+    return {"title": title[:LONGEST_TITLE], "learning_curve": bool(fields.get("learning_curve"))}
 
 
 def _check_dataset(dataset: Dataset) -> None:
@@ -270,22 +271,22 @@ def _check_dataset(dataset: Dataset) -> None:
 
 
 def _check_base(name: str, dataset: Dataset, user: Any) -> None:
-    known = bases_for(dataset, user)
-    if any(card.name == name for card in known):
+    bases = bases_for(dataset, user)
+    if any(card.name == name for card in bases):
         return
     if is_usable(name, user) and not cards.released(name):
         card = card_for(user, name)
         if card.task != dataset.task:
-            its, here = find(card.task).things, find(dataset.task).things
-            raise Refused(OTHER_KIND.format(model=card.title, its=its, here=here), 422)
-    names = ", ".join(card.name for card in known) or "none"
+            things, things_here = find(card.task).things, find(dataset.task).things
+            raise Refused(OTHER_KIND.format(model=card.title, its=things, here=things_here), 422)
+    names = ", ".join(card.name for card in bases) or "none"
     raise Refused(UNKNOWN_BASE.format(name=name, names=names), 422)
 
 
 def _same_classes(card: cards.ModelCard, dataset: Dataset) -> bool:
     """Whether a model tells the classes of the dataset apart; outlines without classes fit every model."""
-    known = list(find(card.task).class_names) or list(card.maps)
-    return not dataset.class_names or not known or known == list(dataset.class_names)
+    class_names = list(find(card.task).class_names) or list(card.maps)
+    return not dataset.class_names or not class_names or class_names == list(dataset.class_names)
 
 
 def _check_free(dataset: Dataset, user: Any) -> None:
@@ -320,18 +321,18 @@ def _say_overruled(row: Training, user: Any) -> None:
     try:
         file = cards.find(name).weights.with_name(f"{name}.toml")
         document = tomlkit.parse(file.read_text(encoding="utf-8"))
-        limits = [each for each in document.get("limits", []) if not each.startswith(OVERRULED.partition("{")[0])]
-        said = [*limits, OVERRULED.format(who=who)]
+        limits = [limit for limit in document.get("limits", []) if not limit.startswith(OVERRULED.partition("{")[0])]
+        new_limits = [*limits, OVERRULED.format(who=who)]
         if "limits" in document:
-            document["limits"] = said
+            document["limits"] = new_limits
             text = tomlkit.dumps(document)
         else:  # an entry of the card itself, so before its tables
-            text = tomlkit.dumps({"limits": said}) + tomlkit.dumps(document)
-        stored = row.artifacts.filter(name=file.name).first()
-        if stored is not None:
-            stored.file.name = default_storage.save(stored.file.name, ContentFile(text.encode()))
-            stored.size = len(text.encode())
-            stored.save(update_fields=["file", "size"])
+            text = tomlkit.dumps({"limits": new_limits}) + tomlkit.dumps(document)
+        artifact = row.artifacts.filter(name=file.name).first()
+        if artifact is not None:
+            artifact.file.name = default_storage.save(artifact.file.name, ContentFile(text.encode()))
+            artifact.size = len(text.encode())
+            artifact.save(update_fields=["file", "size"])
         aside = file.with_name(f".{name}.part")
         aside.write_text(text, encoding="utf-8")
         aside.replace(file)

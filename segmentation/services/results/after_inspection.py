@@ -11,9 +11,10 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 
 from ...core.analysis import AnalysisSettings
-from ...models import AFRESH, Job, Micrograph
-from ..ground.calibration import waits_for_reading
+from ...models import AFRESH, Job, Micrograph, OutlinePreview
+from ..ground.calibration import StatedScale, waits_for_reading
 from ..ground.files import publishing, remove_after_commit, remove_files, remove_folder
+from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
 from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
@@ -58,10 +59,14 @@ def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
 def _follow(micrograph: Micrograph) -> None:
     """Start jobs and samples that waited for an image, unless its scale depends on a data bar not yet read."""
     micrograph.refresh_from_db()
+    for preview in OutlinePreview.objects.waiting().filter(micrograph=micrograph, enqueued=None):
+        enqueue_after_commit(preview.pk, OutlinePreview)
     for job in _held(micrograph):
-        if not waits_for_reading(micrograph, job.asked):
+        if not waits_for_reading(micrograph, StatedScale.of(job.asked)):
             make_ready(job)
-    if micrograph.sample is not None and not waits_for_reading(micrograph, micrograph.asked, micrograph.sample.rule):
+    if micrograph.sample is not None and not waits_for_reading(
+        micrograph, StatedScale.of(micrograph.asked), micrograph.sample.rule
+    ):
         enrol(micrograph.sample, [micrograph])
 
 
@@ -95,7 +100,7 @@ def start_images(archive: Micrograph) -> list[Note]:
     if "settings" not in archive.asked:
         return []
     settings = AnalysisSettings.from_dict(archive.asked["settings"])
-    asked = {name: archive.asked.get(name) for name in ("width", "origin")}
+    asked = StatedScale.of(archive.asked).as_dict()
     notes = []
     for image in archive.images.filter(jobs=None).order_by("created"):
         try:

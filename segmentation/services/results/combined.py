@@ -32,18 +32,18 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     in short. Columns that a result does not have stay empty; lengths in nm and in pixels are columns of their own.
     Results without a table that can be read are named in lines that begin with "#".
     """
-    known, missing = [], []
+    tables, missing = [], []
     for job in jobs:
-        stored = _stored(job)
-        (known if stored else missing).append(stored or job)
-    if not known:
+        table_of_job = _stored(job)
+        (tables if table_of_job else missing).append(table_of_job or job)
+    if not tables:
         return
-    columns = list(dict.fromkeys(name for each in known for name in each.columns))
-    yield BYTE_ORDER_MARK if any(each.marked for each in known) else ""
+    columns = list(dict.fromkeys(name for table in tables for name in table.columns))
+    yield BYTE_ORDER_MARK if any(table.marked for table in tables) else ""
     yield from (f"# not included: {name_cell(job.micrograph.name)}\n" for job in missing)
     yield lines([(*FIRST, *columns)])
-    for each in known:
-        yield lines(_rows(each, columns))
+    for table in tables:
+        yield lines(_rows(table, columns))
 
 
 def _stored(job: Job) -> _Stored | None:
@@ -74,7 +74,7 @@ def _table(text: str) -> Iterator[list[str]]:
 
 def _rows(of: _Stored, columns: Sequence[str]) -> Iterator[list[str]]:
     table = _table(_text(of.artifact))
-    places = {name: place for place, name in enumerate(next(table, []))}
+    places = {name: column for column, name in enumerate(next(table, []))}
     corrected = str(of.job.summary["used"].get("corrected", 0))
     warning = "; ".join(shorts(from_json(of.job.summary)))
     first = [name_cell(of.job.micrograph.name), str(of.job.pk), corrected, warning]

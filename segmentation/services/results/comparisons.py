@@ -44,8 +44,8 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     """The comparison of two results, started if it is not there; raises Refused (409, 422) where there can be none."""
     _check(first, second)
     sides = {}
-    for place, side in (("first", first), ("second", second)):
-        sides[f"{place}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
+    for role, side in (("first", first), ("second", second)):
+        sides[f"{role}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
     content = fingerprint("comparison", *(f"{side.pk} {side.attempt}" for side in (first, second)))
     with transaction.atomic():
         Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
@@ -63,7 +63,7 @@ def _check(first: Compared, second: Compared) -> None:
         raise Refused(ITSELF, 422)
     for side in (first, second):
         _check_finished(side)
-    tasks, units, sizes = ([each(side) for side in (first, second)] for each in (_task, unit_of, size_of))
+    tasks, units, sizes = ([value_of(side) for side in (first, second)] for value_of in (_task, unit_of, size_of))
     if tasks[0] != tasks[1]:
         raise Refused(OTHER_TASK.format(one=_title(tasks[0]), other=_title(tasks[1])), 422)
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
@@ -99,8 +99,8 @@ def _title(task: str) -> str:
 
 
 def _statistics(side: Compared) -> dict[str, Any]:
-    stored = summary_of(side)
-    return (stored if isinstance(side, Sample) else stored.get("statistics")) or {}
+    summary = summary_of(side)
+    return (summary if isinstance(side, Sample) else summary.get("statistics")) or {}
 
 
 def unit_of(side: Compared) -> str:
@@ -111,5 +111,5 @@ def unit_of(side: Compared) -> str:
 
 def size_of(side: Compared) -> str:
     """The measure that is the size of an object, "" without a size distribution."""
-    found = _statistics(side)
-    return str(found.get("size", "min_feret")) if "n_kept" in found else ""
+    statistics = _statistics(side)
+    return str(statistics.get("size", "min_feret")) if "n_kept" in statistics else ""

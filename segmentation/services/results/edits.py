@@ -75,10 +75,10 @@ class _Recent:
 
     def of(self, job: Job) -> Kept | None:
         with self._lock:
-            found = self._kept.get(job.pk)
-        if found is None or found.count > job.edit_count:
+            cached = self._kept.get(job.pk)
+        if cached is None or cached.count > job.edit_count:
             return None
-        return found if found.count < job.edit_count or found.hash == job.edit_hash else None
+        return cached if cached.count < job.edit_count or cached.hash == job.edit_hash else None
 
     def keep(self, job: Job, corrections: Corrections) -> None:
         with self._lock:
@@ -93,12 +93,12 @@ _recent = _Recent()
 
 def corrections_of(job: Job) -> Corrections:
     """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
-    kept = _recent.of(job)
-    rows = _rows_after(job, kept.count) if kept else []
-    if kept is None or (rows and rows[0].previous != kept.hash):
-        kept, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
+    cached = _recent.of(job)
+    rows = _rows_after(job, cached.count) if cached else []
+    if cached is None or (rows and rows[0].previous != cached.hash):
+        cached, rows = Kept(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
-        corrections = kept.corrections.followed_by(row.step for row in rows)
+        corrections = cached.corrections.followed_by(row.step for row in rows)
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
     _recent.keep(job, corrections)
@@ -128,11 +128,11 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
 
     Raises Refused where none of them was measured, or nothing is measured object by object.
     """
-    standing, stored = corrections_of(job).now.objects, job.artifact(tables.NAME)
+    standing, table_row = corrections_of(job).now.objects, job.artifact(tables.NAME)
     task = tasks.find(job.get_settings().task)
-    if stored is None or task.semantic:
+    if table_row is None or task.semantic:
         raise Refused(NOT_MEASURED, 409)
-    with bundles.opened(stored) as file:
+    with bundles.opened(table_row) as file:
         table = tables.load(io.BytesIO(file.read()))[0]
     labels = table["label"].astype(int).tolist()
     if missing := [number for number in ids if number not in labels]:
@@ -141,8 +141,8 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     columns = {name: table.length(name) for name in (task.size, "area") if name in measured}
     columns |= {name: table[name] for name in (*SHAPES, CONTRAST) if name in measured}
     values = alike(columns, [labels.index(number) for number in ids], task.size)
-    found = {number: value for number, value in zip(labels, values.tolist(), strict=True) if number in standing}
-    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+    likeness = {number: value for number, value in zip(labels, values.tolist(), strict=True) if number in standing}
+    return dict(sorted(likeness.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _outlines(job: Job) -> WorkingLabels:
@@ -176,8 +176,8 @@ def edit_job(
         raise Refused(f"Send 1 to {MOST:,} operations.", 422)
     operations = _cleaned(operations)
     submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
-    if made := _made_before(job, submission, base, operations):
-        return made
+    if earlier := _made_before(job, submission, base, operations):
+        return earlier
     if base != job.edit_count:
         raise Outdated(job, base)
     author = user.get_username() if user is not None and user.is_authenticated else ""
@@ -206,17 +206,17 @@ def _edited(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit
     corrections = corrections_of(job).followed_by([])
     steps = _made(corrections, operations)
     rows = list[Edit]()
-    for place, step in enumerate(steps, 1):
+    for number, step in enumerate(steps, 1):
         previous = rows[-1].hash if rows else job.edit_hash or FIRST
-        rows.append(_row(step, job=job, sequence=base + place, previous=previous, **who))
+        rows.append(_row(step, job=job, sequence=base + number, previous=previous, **who))
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
-        stored = mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash)
-        if stored:
+        changed = mine.update(edit_count=F("edit_count") + len(rows), edit_hash=rows[-1].hash)
+        if changed:
             Edit.objects.bulk_create(rows)
-    if not stored:
-        if made := _made_before(_again(job), who["submission"], base, operations):
-            return made
+    if not changed:
+        if earlier := _made_before(_again(job), who["submission"], base, operations):
+            return earlier
         raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
     _recent.keep(job, corrections)
@@ -235,11 +235,11 @@ def _made(corrections: Corrections, operations: list[Any]) -> list[Step]:
     """The steps of some operations, which are added to the corrections; raises Refused."""
     steps = list[Step]()
     runs = 0
-    for place, operation in enumerate(operations, 1):
+    for number, operation in enumerate(operations, 1):
         try:
             steps.append(corrections.do(operation))
         except BadEdit as problem:
-            raise Refused(f"Operation {place}: {problem}", 422) from problem
+            raise Refused(f"Operation {number}: {problem}", 422) from problem
         except UNREADABLE as problem:  # a map of the network is read when it is first needed
             raise Refused(NO_OUTLINES, 409) from problem
         runs += len(steps[-1].patch.runs) + len(steps[-1].before.runs)
@@ -257,9 +257,9 @@ def _again(job: Job) -> Job:
     return job
 
 
-def _row(step: Step, **known: Any) -> Edit:
+def _row(step: Step, **fields: Any) -> Edit:
     patch, before = step.patch.as_dict(), step.before.as_dict()
-    row = Edit(operation=step.operation, patch=patch, before=before, undoes=step.undoes, **known)
+    row = Edit(operation=step.operation, patch=patch, before=before, undoes=step.undoes, **fields)
     row.hash = row.own_hash()
     return row
 

@@ -33,14 +33,14 @@ def unwritten(job: Job) -> dict[str, Export]:
     """The files of a finished job that can be asked for and are not stored, by name."""
     if not job.is_done or job.segmentation_id is None:
         return {}
-    there = {each.name for each in job.artifacts.all()}
-    return {name: each for name, each in _further(job).items() if name not in there}
+    there = {artifact.name for artifact in job.artifacts.all()}
+    return {name: export for name, export in _further(job).items() if name not in there}
 
 
 def _further(job: Job) -> dict[str, Export]:
     """The files that are not stored with every result, by name."""
     listed = exports.listed("image", tasks.find(job.get_settings().task))
-    return {name: each for name, each in listed.items() if not each.stored}
+    return {name: export for name, export in listed.items() if not export.stored}
 
 
 def named(name: str, options: Mapping[str, str]) -> str:
@@ -53,11 +53,11 @@ def named(name: str, options: Mapping[str, str]) -> str:
 
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
     """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
-    stored, figure = job.artifact(name), name if look_of(name) and job.is_done and job.segmentation_id else ""
-    if stored is not None or not (figure or name in unwritten(job)):
-        if stored is not None and name in _further(job):
+    artifact, figure = job.artifact(name), name if look_of(name) and job.is_done and job.segmentation_id else ""
+    if artifact is not None or not (figure or name in unwritten(job)):
+        if artifact is not None and name in _further(job):
             ExportJob.objects.filter(job=job, asked=False).update(asked=True)
-        return stored
+        return artifact
     export = ask_for_files(job, figure)
     _forget_figures(export)
     if wait > 0 and AT_ONCE.acquire(blocking=False):
@@ -84,9 +84,9 @@ def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | Expo
         export.refresh_from_db()
         if export.state == ExportJob.State.FAILED:
             break
-        stored = export.job.artifact(name)
-        if stored is not None:
-            return stored
+        artifact = export.job.artifact(name)
+        if artifact is not None:
+            return artifact
     return export
 
 
@@ -123,19 +123,19 @@ def publish_export(
     job = export.job
     there = set() if summary else set(job.artifacts.values_list("name", flat=True))
     folder = f"{job.folder}/{job.attempt}/{export.attempt}"  # another one after a signature
-    stored: list[Artifact] = []
-    with publishing(lambda: remove_files_of(stored)):
+    artifacts: list[Artifact] = []
+    with publishing(lambda: remove_files_of(artifacts)):
         for path in (path for name, path in files.items() if name not in there):
-            stored.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=early)))
+            artifacts.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=early)))
         with transaction.atomic():
             Micrograph.objects.locked(job.micrograph_id)
             export.change() if early else export.finish(ExportJob.State.DONE)
             same = Job.objects.filter(attempt=job.attempt, signature_hash=job.signature_hash)
             if same.locked(job.pk) is not None:
-                replaced = job.artifacts.filter(name__in=[row.name for row in stored])
+                replaced = job.artifacts.filter(name__in=[row.name for row in artifacts])
                 earlier = list(replaced.values_list("file", flat=True))
                 replaced.delete()
-                Artifact.objects.bulk_create(stored)
+                Artifact.objects.bulk_create(artifacts)
                 if summary:
                     Job.objects.filter(pk=job.pk).update(summary=summary)
                     refresh_after_commit(job.sample_id)
@@ -146,4 +146,4 @@ def publish_export(
             if not early:
                 ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
                 enqueue_after_commit(export.pk, ExportJob)
-        remove_files_of(stored)
+        remove_files_of(artifacts)

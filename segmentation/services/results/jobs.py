@@ -9,10 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
-from ...models import AFRESH, Job, Micrograph, Segmentation
+from ...models import AFRESH, Job, Micrograph, OutlinePreview, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
-from ..ground.calibration import asked_calibration, refuse_tall_bar, waits_for_reading
+from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.limits import check_megapixels, check_waiting
 from ..ground.queue import enqueue_after_commit, enqueue_inspection
@@ -58,7 +58,7 @@ def create_job(
     """Make an analysis, and enqueue it after the image was inspected.
 
     token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
-    surplus micrograph is then removed. asked: the stated scale (`asked_calibration`), used instead of the calibration
+    surplus micrograph is then removed. asked: the stated scale (`StatedScale`), used instead of the calibration
     in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
     measured. outlines: the file of another tool whose outlines are measured, see `Job`. shelve: a job beyond its
     maker's limits is stored as failed, to be tried again later, instead of being refused. Raises Refused (409 if the
@@ -67,10 +67,10 @@ def create_job(
     """
     if segmentation is None and corrects is None and not outlines:
         check_model(settings.segmentation.model, user)
-    known = [str(segmentation.pk)] if segmentation else []
-    known += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
-    known += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
-    content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *known)
+    identity = [str(segmentation.pk)] if segmentation else []
+    identity += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
+    identity += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
+    content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *identity)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
@@ -100,8 +100,8 @@ def _created(
     micrograph = locked
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
-    known = asked is None or not waits_for_reading(micrograph, asked)
-    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and known
+    is_ready = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_ready
     try:
         check_waiting(**who)
         if micrograph.is_read:
@@ -129,13 +129,14 @@ def _created(
     )
     if created and ready:
         enqueue_after_commit(job.pk)
+    OutlinePreview.objects.filter(micrograph=micrograph).delete()  # nobody looks at it any more
     return job
 
 
-def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
+def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
     """The settings with the requested calibration; raises ValueError if the image does not fit it."""
-    if asked is not None:
-        settings = settings.with_(calibration=asked_calibration(asked, micrograph))
+    if requested is not None:
+        settings = settings.with_(calibration=calibration_for(StatedScale.of(requested), micrograph))
     refuse_tall_bar(settings, micrograph)
     return settings
 
@@ -183,8 +184,8 @@ def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **wh
 
     again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
     """
-    known = None if again else segmentation_for(job, settings)
-    return create_job(micrograph=job.micrograph, settings=settings, parent=job, segmentation=known, **who)
+    segmentation = None if again else segmentation_for(job, settings)
+    return create_job(micrograph=job.micrograph, settings=settings, parent=job, segmentation=segmentation, **who)
 
 
 @frees_room
@@ -213,7 +214,7 @@ def retry_job(*, job: Job) -> Job:
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
         transaction.on_commit(enqueue_inspection)
-    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, job.asked):
+    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:
@@ -275,4 +276,4 @@ def _locked_upload(job: Job) -> Micrograph:
 
 def files_of(micrograph: Micrograph) -> list[str]:
     """The hashes of an upload's file and of its side files."""
-    return [micrograph.sha256, *(each.get("sha256", "") for each in micrograph.side)]
+    return [micrograph.sha256, *(side_file.get("sha256", "") for side_file in micrograph.side)]

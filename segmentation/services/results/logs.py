@@ -36,12 +36,12 @@ class NotRepeated(ValueError):
 
 def as_csv(edits: Iterable[Edit]) -> str:
     """The log as CSV, in which no cell is a formula to a spreadsheet."""
-    rows = (each.as_dict() for each in edits)
+    rows = (edit.as_dict() for edit in edits)
     return lines([COLUMNS, *([_cell(row[name]) for name in COLUMNS] for row in rows)])
 
 
 def as_json(edits: Iterable[Edit]) -> str:
-    return json.dumps([each.as_dict() for each in edits], indent=1) + "\n"
+    return json.dumps([edit.as_dict() for edit in edits], indent=1) + "\n"
 
 
 def _cell(value: Any) -> str:
@@ -73,17 +73,17 @@ def repeated(bundle: Path) -> list[str]:
             wrong = list(_wrong_sums(archive, names))
             before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, NAME))
             payload = json.loads(archive.read(LOG))
-            rows = [_row(each) for each in (payload if isinstance(payload, list) else [payload])]
+            rows = [_row(entry) for entry in (payload if isinstance(payload, list) else [payload])]
     except (UnusableSegmentation, NotRepeated) as error:
         raise NotRepeated(str(error)) from error
     except Exception as error:  # zipfile and its decompressors raise exceptions of many types
         raise NotRepeated(DAMAGED) from error
     wrong += chain_faults(rows, "Edit")
     try:
-        made = finished(before, [row.step for row in rows])
+        replayed = finished(before, [row.step for row in rows])
     except (BadEdit, KeyError, TypeError, IndexError) as error:
         return [*wrong, f"The log cannot be applied: {error}"]
-    return [*wrong, *_differences(made, after)]
+    return [*wrong, *_differences(replayed, after)]
 
 
 def _wrong_sums(archive: zipfile.ZipFile, names: set[str]) -> Iterator[str]:
@@ -94,37 +94,37 @@ def _wrong_sums(archive: zipfile.ZipFile, names: set[str]) -> Iterator[str]:
 
 
 def _row(payload: dict[str, Any]) -> Edit:
-    known = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
+    fields = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
     visitor = UUID(payload["visitor"]) if payload["visitor"] else None
-    return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **known)
+    return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **fields)
 
 
-def _differences(made: Segmentation, stored: Segmentation) -> Iterator[str]:
+def _differences(replayed: Segmentation, stored: Segmentation) -> Iterator[str]:
     """Where a segmentation differs from the one that it should be."""
-    if made.labels.shape != stored.labels.shape:
+    if replayed.labels.shape != stored.labels.shape:
         yield "The outlines are of images of two sizes."
         return
-    other = made.labels != stored.labels
+    other = replayed.labels != stored.labels
     if other.any():
-        y, x = (int(each[0]) for each in np.nonzero(other))
+        y, x = (int(axis[0]) for axis in np.nonzero(other))
         yield f"The labels differ in {int(other.sum()):,} pixels, the first at x = {x}, y = {y}."
     for name in ("ids", "classes", "confidence"):
-        one, two = getattr(made, name), getattr(stored, name)
+        one, two = getattr(replayed, name), getattr(stored, name)
         if not np.array_equal(one, two, equal_nan=name == "confidence"):
             yield f"Not equal: {name} of the objects."
-    origin = replace(made.provenance, parent=stored.provenance.parent)
+    origin = replace(replayed.provenance, parent=stored.provenance.parent)
     for what, same in {
-        "next free id": made.next_id == stored.next_id,
-        "objects by hand": made.by_hand == stored.by_hand,
-        "objects set aside": dict(made.set_aside) == dict(stored.set_aside),
-        "counts of corrections": made.used == stored.used,
+        "next free id": replayed.next_id == stored.next_id,
+        "objects by hand": replayed.by_hand == stored.by_hand,
+        "objects set aside": dict(replayed.set_aside) == dict(stored.set_aside),
+        "counts of corrections": replayed.used == stored.used,
         "operations": origin.as_dict() == stored.provenance.as_dict(),
-        "rows, names of classes, layers or maps": _rest(made) == _rest(stored),
+        "rows, names of classes, layers or maps": _rest(replayed) == _rest(stored),
     }.items():
         if not same:
             yield f"Not equal: {what}."
 
 
 def _rest(segmentation: Segmentation) -> Any:
-    images = {**segmentation.layers, **{f"map {name}": each for name, each in segmentation.maps.items()}}
-    return segmentation.rows, segmentation.class_names, {name: each.tobytes() for name, each in images.items()}
+    images = {**segmentation.layers, **{f"map {name}": pixels for name, pixels in segmentation.maps.items()}}
+    return segmentation.rows, segmentation.class_names, {name: pixels.tobytes() for name, pixels in images.items()}

@@ -29,25 +29,25 @@ def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
     rows = rows.select_related("dataset", "owner")
     if names is not None:
         rows = rows.filter(model_name__in=names)
-    known = {row.model_name: row for row in rows}
-    released = cards.released_names() if known else set()
-    return {name: row for name, row in known.items() if name not in released}
+    row_by_model = {row.model_name: row for row in rows}
+    released = cards.released_names() if row_by_model else set()
+    return {name: row for name, row in row_by_model.items() if name not in released}
 
 
 def offered(user: Any) -> list[ModelCard]:
     """The cards of the models that forms and lists offer to a person, the default model of the release first."""
-    known = trained()
-    site = _site_defaults() if known else set()
-    return [card for card in cards.available() if _is_offered(known.get(card.name), user, site)]
+    trained_models = trained()
+    site = _site_defaults() if trained_models else set()
+    return [card for card in cards.available() if _is_offered(trained_models.get(card.name), user, site)]
 
 
 def card_for(user: Any, name: str) -> ModelCard:
     """The card of a model that a person may look at: also one that is not offered, to its owner and to staff. Raises
     UnknownModel, for another person's model as if it did not exist."""
-    card = next((each for each in cards.available() if each.name == name), None)
+    card = next((card for card in cards.available() if card.name == name), None)
     if card is None or not may_look_at(name, user):
-        known = ", ".join(each.name for each in offered(user)) or "none"
-        raise UnknownModel(f"There is no model named {name!r} here: the models are {known}.")
+        names = ", ".join(card.name for card in offered(user)) or "none"
+        raise UnknownModel(f"There is no model named {name!r} here: the models are {names}.")
     return card
 
 
@@ -76,7 +76,7 @@ def is_usable(name: str, user: Any) -> bool:
     if cards.released(name):
         return True
     row = trained([name]).get(name)
-    here = any(each.name == name for each in cards.available())
+    here = any(card.name == name for card in cards.available())
     staff = row is not None and row.offered and row.staff_may(user, "view")
     return here and (staff or _is_offered(row, user, _site_defaults()))
 
@@ -104,7 +104,7 @@ def default_model(task: str, user: Any) -> str:
 def default_first(names: dict[str, list[tuple[str, str]]], user: Any) -> dict[str, list[tuple[str, str]]]:
     """Models by kind of analysis, the default of each kind before the others."""
     chosen = chosen_defaults(user)
-    return {task: sorted(each, key=lambda one: one[0] != chosen.get(task)) for task, each in names.items()}
+    return {task: sorted(choices, key=lambda choice: choice[0] != chosen.get(task)) for task, choices in names.items()}
 
 
 @transaction.atomic

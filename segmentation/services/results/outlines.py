@@ -20,24 +20,26 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     """
     pooled = sample.pooled.get("of", [])
     # Two images may have one name; the sample tells them apart.
-    names = dict(zip(pooled, (each["name"] for each in sample.pooled.get("images", [])), strict=False))
-    stored = sorted(Artifact.objects.filter(job__in=pooled, name=FILE), key=lambda each: pooled.index(str(each.job_id)))
+    names = dict(zip(pooled, (image["name"] for image in sample.pooled.get("images", [])), strict=False))
+    artifacts = sorted(
+        Artifact.objects.filter(job__in=pooled, name=FILE), key=lambda artifact: pooled.index(str(artifact.job_id))
+    )
     images: list[dict[str, Any]] = []
     categories: dict[str, dict[str, Any]] = {}
     count = 0
     yield '{"annotations": ['
-    for artifact in stored:
+    for artifact in artifacts:
         try:
             with bundles.opened(artifact) as file:
                 payload = json.load(file)
-            ours = {each["id"]: _numbered(categories, each) for each in payload["categories"]}
+            ours = {category["id"]: _numbered(categories, category) for category in payload["categories"]}
             image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
             image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
             lines = [
-                {**each, "id": number, "label": each["id"], "image_id": image["id"]}
-                for number, each in enumerate(payload["annotations"], count + 1)
+                {**annotation, "id": number, "label": annotation["id"], "image_id": image["id"]}
+                for number, annotation in enumerate(payload["annotations"], count + 1)
             ]
-            lines = [{**each, "category_id": ours[each["category_id"]]} for each in lines]
+            lines = [{**line, "category_id": ours[line["category_id"]]} for line in lines]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             continue
         images.append(image)
@@ -50,5 +52,5 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
 
 def _numbered(categories: dict[str, dict[str, Any]], category: dict[str, Any]) -> int:
     """Its number among those of all images; new ones are added."""
-    known = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
-    return int(known["id"])
+    entry = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
+    return int(entry["id"])

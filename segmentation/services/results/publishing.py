@@ -33,12 +33,12 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
     """
     segmentation = job.segmentation
-    known = []
+    artifacts = []
     if segmentation is not None:
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
-        known = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
+        artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
-    with _publishing(job, Artifact, {"job": job}, files, known):
+    with _publishing(job, Artifact, {"job": job}, files, artifacts):
         if unread := summary.get("unread"):
             Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
         job.finish("done", summary=summary)
@@ -79,10 +79,10 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
     size = picture.stat().st_size + tiles.stat().st_size
     names = {}
     for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
-        place = f"{micrograph.folder}/{path.name}"
-        default_storage.delete(place)  # of an attempt that was killed
+        name = f"{micrograph.folder}/{path.name}"
+        default_storage.delete(name)  # of an attempt that was killed
         with path.open("rb") as opened:
-            names[field] = default_storage.save(place, LocalFile(opened))
+            names[field] = default_storage.save(name, LocalFile(opened))
     Micrograph.objects.filter(pk=micrograph.pk).update(**names, viewer_size=size)
 
 
@@ -113,20 +113,20 @@ def requeue(*, row: Attempted) -> None:
 
 @contextmanager
 def _publishing(
-    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], known: Sequence[Any] = ()
+    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], more: Sequence[Any] = ()
 ) -> Iterator[None]:
     """Store the files, let the block change the row, replace the files of earlier attempts.
 
-    known: rows of files that are stored elsewhere.
+    more: rows of files that are stored elsewhere.
     """
     folder = f"{row.folder}/{row.attempt}"
     with publishing(partial(remove_folder, folder)):
-        stored = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+        artifacts = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             yield
             announce(row, f"{row._meta.model_name}.done")
             kind.objects.filter(**of).delete()
-            kind.objects.bulk_create([*known, *stored])
+            kind.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 
@@ -135,13 +135,14 @@ def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = Fal
     """Put one file into the storage; returns the fields of its row. On the same disk the file is moved, unless it is to
     be kept."""
     size = source.stat().st_size
-    if source.name == bundles.NAME:
-        stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
+    if source.name in bundles.ARCHIVES:
+        plan = ContentFile(bundles.plan_of(source, files))
+        name = default_storage.save(f"{folder}/{bundles.plan_name(source.name)}", plan)
     elif source.suffix in bundles.TEXTS:
         packed = ContentFile(bundles.packed(source.read_bytes()))
-        stored = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
+        name = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
     else:
         with source.open("rb") as opened:
-            stored = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))
+            name = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))
     kind = exports.content_types().get(source.suffix, "application/octet-stream")
-    return {"name": source.name, "file": stored, "size": size, "content_type": kind}
+    return {"name": source.name, "file": name, "size": size, "content_type": kind}

@@ -40,7 +40,7 @@ def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | No
     """
     check_model(model, user)
     task = cards.stands_for(model)[0].task
-    made, notes, status = list[Job](), list[str](), 409
+    jobs_made, notes, status = list[Job](), list[str](), 409
     who = {"user": user, "visitor": visitor, "address": address}
     for job in jobs:
         if why := _hindrance(job, task, model):
@@ -48,33 +48,33 @@ def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | No
             continue
         settings = job.get_settings().with_(model=model)
         try:
-            made.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
+            jobs_made.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
         except Refused as refusal:
             notes.append(f"{job.micrograph.name}: {refusal.sentence}")
             status = refusal.status
             if refusal.status == 429:
                 break
-    if not made:
+    if not jobs_made:
         raise Refused(NONE.format(why=notes[0]) if notes else NONE.format(why="none was chosen."), status)
-    return Again(made, notes)
+    return Again(jobs_made, notes)
 
 
 def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
     """The caller's finished results of the model's kind that another model found: those to run again with this one.
     An image that the model analysed already is left out, and so is a result with corrections."""
     task, mine = cards.stands_for(model)[0].task, Job.objects.visible_to(user, visitor)
-    known = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
+    finished = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
     names = {card.name for card in cards.stands_for(model)}
-    other = known.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
+    other = finished.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
     return other.select_related("micrograph").order_by("-created")
 
 
 def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
     """The first result of each image."""
-    found: dict[UUID, Job] = {}
+    newest: dict[UUID, Job] = {}
     for job in jobs:
-        found.setdefault(job.micrograph_id, job)
-    return list(found.values())
+        newest.setdefault(job.micrograph_id, job)
+    return list(newest.values())
 
 
 def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
@@ -102,11 +102,11 @@ def pause_proposals(*, proposals: Proposals) -> None:
 
 def _hindrance(job: Job, task: str, model: str) -> str:
     """Why a result cannot be run again with a model; "" where it can."""
-    name, own = job.micrograph.name, job.settings["task"]
+    name, own_task = job.micrograph.name, job.settings["task"]
     if not job.is_done:
         return UNFINISHED.format(name=name)
-    if own != task:
-        return OTHER.format(name=name, its=find(own).things, here=find(task).things)
+    if own_task != task:
+        return OTHER.format(name=name, its=find(own_task).things, here=find(task).things)
     if job.is_by_hand or job.edit_count:
         return BY_HAND.format(name=name)
     if job.model_name == model:

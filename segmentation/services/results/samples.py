@@ -14,7 +14,7 @@ from ...core.analysis import AnalysisSettings
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits, tables
-from ..ground.calibration import asked_calibration, waits_for_reading
+from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
@@ -83,7 +83,7 @@ def create_sample(
 ) -> Sample:
     """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
 
-    asked: by the id of a micrograph, its stated scale (`asked_calibration`), used instead of the rule.
+    asked: by the id of a micrograph, its stated scale (`StatedScale`), used instead of the rule.
     notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
     (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
@@ -256,7 +256,7 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     sample.save(update_fields=Scale._fields)
     if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
         Micrograph.objects.filter(sample=sample).update(asked={})
-    made = []
+    reruns = []
     for job in members:
         calibration, stated = sample.calibration_for(job.micrograph), job.get_settings().measurement.calibration
         if sample.rule == Sample.Rule.OWN and stated not in (None, ruled[job.pk]):  # typed or drawn for this image
@@ -264,10 +264,10 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
         settings = job.get_settings().with_(calibration=calibration)
         if settings != job.get_settings():
             again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
-            made.append(_job(sample, job.micrograph, settings, **again))
-    Job.objects.bulk_create(made)
+            reruns.append(_job(sample, job.micrograph, settings, **again))
+    Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
-    return len(made)
+    return len(reruns)
 
 
 @frees_room
@@ -317,41 +317,40 @@ def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
     """Add sentences about the uploads to the sample's page; none twice."""
     lock(sample, GONE)
-    said = ({"name": note.name, "sentence": note.sentence} for note in notes)
-    sample.notes = list({(each["name"], each["sentence"]): each for each in [*sample.notes, *said]}.values())
+    entries = ({"name": note.name, "sentence": note.sentence} for note in notes)
+    sample.notes = list({(entry["name"], entry["sentence"]): entry for entry in [*sample.notes, *entries]}.values())
     sample.save(update_fields=["notes"])
 
 
 def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
     """Make the jobs of images that were read; unusable ones are discarded and noted. Within a transaction."""
     lock(sample, GONE)
-    known = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
+    name_by_sha256 = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
     for micrograph in uploads:
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
         micrograph.sample = None
         try:
-            job = _enrolled(sample, micrograph, known)
+            job = _enrolled(sample, micrograph, name_by_sha256)
         except (Refused, ValueError) as problem:
             notes.append(Note(micrograph.name, str(problem), 409))
             discard_unused(micrograph)
             continue
-        known[micrograph.sha256] = micrograph.name
+        name_by_sha256[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
     remark(sample, notes)
     refresh_after_commit(sample.pk)
     return notes
 
 
-def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) -> Job:
+def _enrolled(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
     """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
-    if micrograph.sha256 in known:
-        raise Refused(f"This is the same file as {known[micrograph.sha256]}; it is analysed once.", 409)
-    if len(known) >= settings.DEEPSEGM_SAMPLE_IMAGES:
+    if micrograph.sha256 in name_by_sha256:
+        raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
+    if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    calibration = (
-        asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
-    )
+    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
+    calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
     try:
@@ -377,7 +376,7 @@ def take_in(
         if micrograph.state == Micrograph.State.FAILED:
             remarks.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
-        elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
+        elif micrograph.is_read and not waits_for_reading(micrograph, StatedScale.of(micrograph.asked), sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
             if micrograph.sample_id not in (None, sample.pk):
@@ -391,12 +390,12 @@ def take_in(
 
 def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
     """The uploads, and the images unpacked so far from archives among them."""
-    found: dict[Any, Micrograph] = {}
+    taken_in: dict[Any, Micrograph] = {}
     for micrograph in uploads:
-        found[micrograph.pk] = micrograph
+        taken_in[micrograph.pk] = micrograph
         images = micrograph.images.filter(jobs=None, sample=None).order_by("created") if micrograph.is_archive else ()
-        found.update((image.pk, image) for image in images)
-    return list(found.values())
+        taken_in.update((image.pk, image) for image in images)
+    return list(taken_in.values())
 
 
 def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:

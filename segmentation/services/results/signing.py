@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.report.exports.base import RESULT
-from ...core.report.looks import ANNEX, REPORT
+from ...core.report.looks import ANNEX, FORM, REPORT
 from ...core.report.wording import one_line
 from ...models import Artifact, Job, Signature
 from ...models.edits import chain_faults, hash_of
@@ -26,7 +26,7 @@ from ..ground.refusal import Refused
 from .segmentations import NAME
 
 SIGNATURES = "signatures.json"
-STALE = (REPORT, ANNEX, bundles.NAME, SIGNATURES)  # written again after each signature
+STALE = (REPORT, ANNEX, FORM, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
 SIGN_IN = "Only a person with an account can sign: sign in first."
 NOT_DONE = "Only a finished result can be signed."
 UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."
@@ -72,19 +72,21 @@ def meanings_for(job: Job, user: Any) -> list[str]:
     """What an account may sign: only the one that made a result may sign it as made."""
     if not user.is_authenticated:
         return []
-    return [each for each in Signature.Meaning.values if each != Signature.Meaning.MADE or job.owner_id == user.pk]
+    return [
+        meaning for meaning in Signature.Meaning.values if meaning != Signature.Meaning.MADE or job.owner_id == user.pk
+    ]
 
 
 def check_password(request: HttpRequest, password: str, wrong: str) -> None:
     """Raise Refused for a wrong password; wrong ones count as those at the sign-in do."""
     user: Any = request.user
     try:
-        known = authenticate(request, username=user.get_username(), password=plain(password))
+        account = authenticate(request, username=user.get_username(), password=plain(password))
     except ValidationError as crowded:  # accounts.Crowded
         raise Refused(crowded.messages[0], 429) from None
     if getattr(request, "axes_locked_out", False):
         raise Refused(LOCKED_OUT, 429)
-    if known is None or known.pk != user.pk:
+    if account is None or account.pk != user.pk:
         raise Refused(wrong, 403)
 
 
@@ -98,7 +100,7 @@ def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
     if now.signatures.filter(account=account, meaning=meaning).exists():
         raise Refused(TWICE.format(meaning=meaning), 409)
     try:
-        digests = {f"{each}_sha256": digest for each, digest in _digests(now).items()}
+        digests = {f"{file}_sha256": digest for file, digest in _digests(now).items()}
     except OSError as error:
         raise Refused(MISSING, 409) from error
     row = Signature(
@@ -110,7 +112,7 @@ def _signed(job: Job, account: str, name: str, meaning: str) -> Signature:
         raise Refused(MEANWHILE, 409)
     row.save(force_insert=True)
     stale = list(now.artifacts.filter(name__in=STALE))
-    Artifact.objects.filter(pk__in=[each.pk for each in stale]).delete()
+    Artifact.objects.filter(pk__in=[artifact.pk for artifact in stale]).delete()
     transaction.on_commit(lambda: remove_files_of(stale))
     return row
 
@@ -119,10 +121,10 @@ def _digests(job: Job) -> dict[str, str]:
     """SHA-256 of the stored outlines, of result.json and of the numbers, as they are now; raises OSError."""
     digests = {}
     for name, file in (("labels", NAME), ("result", RESULT)):
-        stored = job.artifact(file)
-        if stored is None:
+        artifact = job.artifact(file)
+        if artifact is None:
             raise FileNotFoundError(file)
-        with bundles.opened(stored) as opened:
+        with bundles.opened(artifact) as opened:
             digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
     return {**digests, "numbers": hash_of(job.summary)}
 

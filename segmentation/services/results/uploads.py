@@ -17,12 +17,13 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ...core import tasks
+from ...core.analysis import AnalysisSettings
 from ...core.micrograph.kinds import HEAD_BYTES, recognise
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
-from ...models import Arrival, Micrograph, Sample, shown_name
+from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
 from ..ground import limits
-from ..ground.queue import enqueue_inspection
+from ..ground.queue import enqueue_after_commit, enqueue_inspection
 from ..ground.refusal import Refused
 from ..ground.space import NO_ROOM, check_space, frees_room
 from ..ground.trouble import is_full
@@ -31,6 +32,9 @@ from .usage import check_quota
 # An image of each kind that the upload page offers to try, all rendered here (manage.py make_sample).
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
+
+MOST_PREVIEWS = 40  # of one upload
+NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
 
 
 class Note(NamedTuple):
@@ -68,10 +72,10 @@ def receive_upload(
     read_bar: whether the text of the data bar is also read, which takes seconds. The others: fields of `Micrograph`.
     Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); then no file remains.
     """
-    for each in (file, *side):
-        limits.check_size(each.size)
+    for received in (file, *side):
+        limits.check_size(received.size)
     limits.check_uploads(user=user, visitor=visitor, address=address)
-    size = sum(each.size for each in (file, *side))
+    size = sum(received.size for received in (file, *side))
     check_space(size)
     check_quota(size, user=user, visitor=visitor, address=address)
     if not is_archive:
@@ -118,6 +122,21 @@ def discard_unused(micrograph: Micrograph) -> None:
         unused.delete()
 
 
+@transaction.atomic
+def preview_outlines(*, micrograph: Micrograph, settings: AnalysisSettings) -> OutlinePreview:
+    """The preview of an upload's outlines with these settings, started once; raises Refused (429) after too many."""
+    asked = settings.as_dict()
+    row, _ = OutlinePreview.objects.get_or_create(micrograph=micrograph, defaults={"settings": asked})
+    if row.settings != asked:
+        if row.attempt >= MOST_PREVIEWS:
+            raise Refused(NO_MORE_PREVIEWS, 429)
+        OutlinePreview.objects.filter(pk=row.pk).update(**AFRESH, settings=asked, result={})
+        row.refresh_from_db()
+    if micrograph.is_read and row.enqueued is None and not row.is_finished:
+        enqueue_after_commit(row.pk, OutlinePreview)
+    return row
+
+
 @cache
 def sample_sha256() -> str:
     """By which the result of the sample image is known."""
@@ -139,7 +158,7 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
     try:
         micrograph.file.save(micrograph.name, file, save=False)
-        micrograph.side = [_store_side(micrograph, number, each) for number, each in enumerate(side, 1)]
+        micrograph.side = [_store_side(micrograph, number, side_file) for number, side_file in enumerate(side, 1)]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
     except BaseException as error:
@@ -151,8 +170,8 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
 
 def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
     name, sha256 = shown_name(file.name or ""), sha256_of(file)
-    place = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
-    return {"name": name, "sha256": sha256, "file": default_storage.save(place, file)}
+    path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+    return {"name": name, "sha256": sha256, "file": default_storage.save(path, file)}
 
 
 def sha256_of(file: Any) -> str:

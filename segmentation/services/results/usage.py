@@ -71,26 +71,26 @@ def _role(user: Any) -> str:
     return "switched off" if not user.is_active else f"{role} ({groups})" if groups else role
 
 
-def check_quota(wanted: int, *, user: Any, visitor: UUID | None, address: str) -> None:
+def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) -> None:
     """Raises Refused (507) where a sender would store more than DEEPSEGM_STORED_GB; 0 is no limit."""
     limit = settings.DEEPSEGM_STORED_GB * 2**30
     if not limit:
         return
-    stored = stored_bytes(sender_of(user, visitor, address))
-    if stored + wanted > limit:
-        raise Refused(QUOTA.format(stored=filesizeformat(stored), limit=filesizeformat(limit)), 507)
+    used = stored_bytes(sender_of(user, visitor, address))
+    if used + added > limit:
+        raise Refused(QUOTA.format(stored=filesizeformat(used), limit=filesizeformat(limit)), 507)
 
 
 def stored_bytes(mine: Q) -> int:
     """Bytes of the images and results of the rows that `mine` finds; a bundle is stored as a list only."""
     jobs = Job.objects.filter(mine).values("pk")
-    own = Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
-    found = Segmentation.objects.filter(pk__in=Job.objects.filter(mine).values("segmentation"))
+    artifacts = Artifact.objects.filter(job__in=jobs).exclude(name=NAME).exclude(file__endswith=bundles.PLAN)
+    segmentations = Segmentation.objects.filter(pk__in=Job.objects.filter(mine).values("segmentation"))
     pooled = SampleArtifact.objects.filter(sample__in=Sample.objects.filter(mine).values("pk"))
     taught = DatasetImage.objects.filter(dataset__in=Dataset.objects.filter(mine).values("pk"))
     trained = TrainingFile.objects.filter(training__in=Training.objects.filter(mine).values("pk"))
     images = Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
-    return int(images) + sum(_bytes(rows) for rows in (own, found, pooled, taught, trained))
+    return int(images) + sum(_bytes(rows) for rows in (artifacts, segmentations, pooled, taught, trained))
 
 
 def _bytes(rows: QuerySet) -> int:
@@ -110,8 +110,8 @@ def usage(since: datetime | None = None) -> Iterator[Usage]:
             spent=Sum(F("finished") - F("started")),
             last=Max("finished"),
         )
-        stored, spent = stored_bytes(mine), counted["spent"]
-        if counted["analyses"] or stored:
+        stored_now, spent = stored_bytes(mine), counted["spent"]
+        if counted["analyses"] or stored_now:
             name = user.get_username() if user else ""
             work = (counted["pixels"] or 0) / 1e6, spent.total_seconds() if spent else 0.0
-            yield Usage(name, counted["images"], counted["analyses"], *work, stored, counted["last"])
+            yield Usage(name, counted["images"], counted["analyses"], *work, stored_now, counted["last"])

@@ -85,7 +85,7 @@ def readiness() -> list[Check]:
     global _known
     now = time.monotonic()
     if not _known[1] or now - _known[0] > KEPT_SECONDS:
-        _known = now, [_made(*each) for each in _CHECKS]
+        _known = now, [_made(*check) for check in _CHECKS]
     return _known[1]
 
 
@@ -123,8 +123,8 @@ def _impatient() -> Iterator[None]:
 def _migrations() -> str:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    said = "1 migration is" if len(plan) == 1 else f"{len(plan)} migrations are"
-    return f"{said} not applied: run manage.py migrate." if plan else ""
+    noun = "1 migration is" if len(plan) == 1 else f"{len(plan)} migrations are"
+    return f"{noun} not applied: run manage.py migrate." if plan else ""
 
 
 def _storage() -> str:
@@ -134,8 +134,8 @@ def _storage() -> str:
 
 
 def _disk() -> str:
-    said = "MB of the disk are free. Uploads are refused and analyses wait. Delete results, or make room."
-    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {said}" if is_scarce() else ""
+    sentence = "MB of the disk are free. Uploads are refused and analyses wait. Delete results, or make room."
+    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_scarce() else ""
 
 
 def _broker() -> str:
@@ -153,7 +153,7 @@ def _broker() -> str:
 
 
 def _workers() -> str:
-    idle = [each.queue for each in queues() if not each.workers]
+    idle = [queue.queue for queue in queues() if not queue.workers]
     return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 
 
@@ -162,7 +162,9 @@ def _age() -> str:
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
     late = [
-        f"The oldest {nouns[each.queue]} has waited {about(each.oldest)}." for each in queues() if each.oldest > limit
+        f"The oldest {nouns[queue.queue]} has waited {about(queue.oldest)}."
+        for queue in queues()
+        if queue.oldest > limit
     ]
     return f"{' '.join(late)} Start more workers, or read the logs of the workers." if late else ""
 
@@ -189,34 +191,34 @@ def queues() -> list[Waiting]:
     """Every queue of the broker, from the rows; what waits for a set time does not count as waiting."""
     now = timezone.now()
     alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
-    workers = Counter(name for each in alive for name in each.split(","))
-    found: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
+    workers = Counter(name for names in alive for name in names.split(","))
+    counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
     for row, kind in KINDS.items():
         rows = row.objects.waiting().aggregate(count=Count("pk"), since=Min(_since(row)))
-        mine = found[kind.queue]
+        mine = counts[kind.queue]
         mine[0] += rows["count"]
         mine[1] += row.objects.filter(state="running").count()
         mine[2] = min(mine[2], rows["since"] or now)
     return [
         Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
-        for name, (waiting, running, since) in found.items()
+        for name, (waiting, running, since) in counts.items()
     ]
 
 
 def _since(row: type[Attempted]) -> str:
     """The column that says since when a row waits; of a micrograph no message tells."""
-    known = {field.name for field in row._meta.get_fields()}
-    return "queued" if "queued" in known else "created" if row is Micrograph else "enqueued"
+    fields = {field.name for field in row._meta.get_fields()}
+    return "queued" if "queued" in fields else "created" if row is Micrograph else "enqueued"
 
 
 @seldom
 def states() -> list[tuple[str, str, int]]:
     """(noun, state, number) of the rows of each kind."""
-    found = []
+    rows = []
     for row, kind in KINDS.items():
         counted = row.objects.order_by().values_list("state").annotate(count=Count("pk"))
-        found += [(kind.noun, state, count) for state, count in counted]
-    return found
+        rows += [(kind.noun, state, count) for state, count in counted]
+    return rows
 
 
 def failures(since: timedelta = A_WEEK) -> list[tuple[str, int]]:
@@ -230,9 +232,9 @@ def slowest_stages(most: int = 1000) -> list[tuple[str, float]]:
     """Mean seconds a job of each stage of the latest jobs, the longest first."""
     recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
     spent: Counter[str] = Counter()
-    timings = [each for each in recent.values_list("summary__timings", flat=True)[:most] if each]
-    for each in timings:
-        spent.update(each)
+    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:most] if timing]
+    for timing in timings:
+        spent.update(timing)
     return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]
 
 

@@ -78,8 +78,8 @@ class Watch:
     def silent(self, kind: type[Attempted], seconds: float, now: float) -> list[Any]:
         """The ids of the running rows of a kind that have shown no sign of life for so many seconds."""
         beats = dict(kind.objects.filter(state="running").values_list("pk", "heartbeat"))
-        known = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
-        self._since = {pk: known.get(pk, (beat, now)) for pk, beat in beats.items()}
+        unchanged = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
+        self._since = {pk: unchanged.get(pk, (beat, now)) for pk, beat in beats.items()}
         if now - self._looked > self.LONGEST_GAP:
             self._since = {pk: (beat, now) for pk, beat in beats.items()}
         self._looked = now
@@ -179,7 +179,7 @@ def _enqueue(jobs: QuerySet, *others: QuerySet) -> int:
     stuck().update(state=Sample.State.QUEUED, enqueued=None)
     images = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
     count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
-    return count + sum(enqueue(list(each.values_list("pk", flat=True)), each.model) for each in others)
+    return count + sum(enqueue(list(rows.values_list("pk", flat=True)), rows.model) for rows in others)
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
@@ -245,9 +245,9 @@ def optimise() -> None:
 
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
-    shown = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
+    viewer_bytes = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
     kinds = Micrograph, Artifact, SampleArtifact, DatasetImage, TrainingFile
-    return shown + sum(_bytes(kind.objects.all()) for kind in kinds)
+    return viewer_bytes + sum(_bytes(kind.objects.all()) for kind in kinds)
 
 
 def _unheard(kind: type[Attempted]) -> QuerySet:
@@ -260,7 +260,7 @@ def _unheard(kind: type[Attempted]) -> QuerySet:
     unsent, lost = Q(enqueued=None), []
     if kind is Job:
         unsent &= Q(sample=None) & (~Q(queued__range=(now - timedelta(seconds=2), now)) | Q(attempt__gt=0))
-    is_busy = any(_is_busy(each) for each in KINDS if KINDS[each].queue == KINDS[kind].queue)
+    is_busy = any(_is_busy(other) for other in KINDS if KINDS[other].queue == KINDS[kind].queue)
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():

@@ -5,16 +5,28 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.types import SOURCES, Calibration
+from segmentation.core.micrograph.crosscheck import Source
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks import every
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
-from segmentation.services.ground.calibration import UNSCALED, badge, calibration_for, refuse_tall_bar, width_text
+from segmentation.services.ground.calibration import (
+    UNSCALED,
+    StatedScale,
+    badge,
+    calibration_for,
+    refuse_tall_bar,
+    width_text,
+)
 from tests.web.finished import ZEISS
 
 pytestmark = pytest.mark.django_db  # which models there are depends on who asks
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
+
+
+def scale(width, source):
+    return StatedScale.of({"width": width, "source": source})
 
 
 def micrograph(calibration=NOTHING, width=1024, height=768):
@@ -32,51 +44,51 @@ def errors(**typed):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("origin", ["", "file", "read"])
-    def test_an_empty_field_states_nothing(self, origin):
-        assert calibration_for("  ", origin, micrograph(ZEISS)) is None
+    @pytest.mark.parametrize("source", ["", "metadata", "read"])
+    def test_an_empty_field_states_nothing(self, source):
+        assert calibration_for(scale("  ", source), micrograph(ZEISS)) is None
 
     def test_nothing_typed_on_purpose_means_pixels(self):
-        assert calibration_for("  ", "typed", micrograph(ZEISS)) == Calibration.absent()
+        assert calibration_for(scale("  ", "typed"), micrograph(ZEISS)) == Calibration.absent()
 
-    @pytest.mark.parametrize("origin", ["", "file"])
-    def test_the_width_of_the_file_left_alone_means_what_the_file_says(self, origin):
-        assert calibration_for("7520", origin, micrograph(ZEISS)) is None
+    @pytest.mark.parametrize("source", ["", "metadata"])
+    def test_the_width_of_the_file_left_alone_means_what_the_file_says(self, source):
+        assert calibration_for(scale("7520", source), micrograph(ZEISS)) is None
 
     def test_another_width_than_the_files_was_typed(self):
         other = micrograph({**ZEISS, "nm_per_pixel": 2.5})
-        assert calibration_for("2560", "file", other) is None
-        assert calibration_for("7520", "file", other).nm_per_pixel == pytest.approx(7520 / 1024)
+        assert calibration_for(scale("2560", "metadata"), other) is None
+        assert calibration_for(scale("7520", "metadata"), other).nm_per_pixel == pytest.approx(7520 / 1024)
 
     def test_typing_the_width_of_the_file_is_typing(self):
-        made = calibration_for("7520", "typed", micrograph(ZEISS))
+        made = calibration_for(scale("7520", "typed"), micrograph(ZEISS))
         assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
 
     @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
     def test_any_other_width_was_typed(self, text):
-        made = calibration_for(text, "", micrograph(ZEISS))
+        made = calibration_for(scale(text, ""), micrograph(ZEISS))
         assert made.source == "typed"
         assert made.nm_per_pixel == pytest.approx(3000 / 1024)
 
     @pytest.mark.parametrize("text", ["0", "-1", "1e300", "wide", "7,5 ly", "nan", "7,520"])
     def test_what_is_no_width_is_explained(self, text):
         with pytest.raises(ValueError, match=r"width|unit") as told:
-            calibration_for(text, "typed", micrograph())
+            calibration_for(scale(text, "typed"), micrograph())
         assert str(told.value).endswith(".")
 
     def test_a_width_as_shown_is_understood_again(self):
         own = Calibration(**ZEISS)
         assert width_text(own.width_nm(1024)) == "7520"
         odd = micrograph({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
-        assert calibration_for(width_text(1234.56789), "file", odd) is None
+        assert calibration_for(scale(width_text(1234.56789), "metadata"), odd) is None
 
 
 class TestBadge:
     @pytest.mark.parametrize(
-        ("text", "origin", "own", "said"),
+        ("text", "source", "own", "said"),
         [
-            ("7520", "file", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
-            ("", "", ZEISS, f"{SOURCES['metadata']} ({ZEISS['detail']}): 7.344 nm/px"),
+            ("7520", "metadata", ZEISS, f"{Source.METADATA.words} ({ZEISS['detail']}): 7.344 nm/px"),
+            ("", "", ZEISS, f"{Source.METADATA.words} ({ZEISS['detail']}): 7.344 nm/px"),
             ("", "", NOTHING, UNSCALED),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
             ("12 mm", "typed", ZEISS, "typed: 11,720 nm/px; did you mean 12 µm?"),
@@ -84,8 +96,8 @@ class TestBadge:
             ("wide", "typed", ZEISS, "not a width"),
         ],
     )
-    def test_it_says_where_the_width_comes_from(self, text, origin, own, said):
-        assert badge(text, origin, micrograph(own))["text"] == said
+    def test_it_says_where_the_width_comes_from(self, text, source, own, said):
+        assert badge(scale(text, source), micrograph(own))["text"] == said
 
 
 @pytest.mark.usefixtures("model")

@@ -44,6 +44,21 @@ def test_it_comes_out_byte_for_byte_and_takes_no_room(published, client):
     )
 
 
+def test_a_notebook_entry_is_stored_in_the_same_way(own_storage, make_job, tmp_path):
+    files = {"figure.png": tmp_path / "figure.png", "notebook.eln": tmp_path / "notebook.eln"}
+    files["figure.png"].write_bytes(bytes(range(256)) * 40)
+    crate, picture = ("notebook/ro-crate-metadata.json", b"{}"), files["figure.png"].read_bytes()
+    write_zip(files["notebook.eln"], [crate, ("notebook/result/figure.png", picture)])
+    made = files["notebook.eln"].read_bytes()
+    make_job(state=Job.State.QUEUED)
+    job = Job.objects.claim(Job.objects.get().pk)
+    services.publish(job=job, files=files, summary={})
+    stored = job.artifact("notebook.eln")
+    with bundles.opened(stored) as file:
+        assert file.read() == made
+    assert stored.file.size < 200 and stored.content_type == "application/vnd.eln+zip"
+
+
 @pytest.mark.parametrize("address", ["/jobs/{}/files/bundle.zip?download", "/api/v1/jobs/{}/files/bundle.zip"])
 def test_it_is_downloaded_like_any_file(published, client, address):
     job, made = published

@@ -167,7 +167,8 @@ class TestScale:
 
     def test_what_the_page_says_of_an_image_comes_first(self, make_micrograph):
         micrograph = make_micrograph()
-        sample = create([micrograph], asked={micrograph.pk: {"width": "192", "origin": "drawn:50:1:150 nm"}})
+        line = {"width": "192", "source": "drawn", "pixels": 50, "error": 1, "length": "150 nm"}
+        sample = create([micrograph], asked={micrograph.pk: line})
         assert self.calibrations(sample) == [Calibration.of_line(150, 50, 1)]
 
     def test_a_rule_without_its_number(self, make_micrograph):
@@ -229,7 +230,7 @@ class TestScale:
 
     def test_each_image_keeps_the_width_that_was_typed_for_it(self, make_micrograph):
         uploads = different(make_micrograph, 3)
-        typed = {"width": "2000", "origin": "typed"}, {"width": "4000", "origin": "typed"}, {}
+        typed = {"width": "2000", "source": "typed"}, {"width": "4000", "source": "typed"}, {}
         sample = create(uploads, asked={each.pk: said for each, said in zip(uploads, typed, strict=True)})
         sample.jobs.update(state=DONE)
         services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.OWN, 5000.0))
@@ -249,7 +250,7 @@ class TestScale:
 
     def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
         arriving = make_micrograph(state=Micrograph.State.QUEUED)
-        sample = create([arriving], asked={arriving.pk: {"width": "", "origin": ""}})
+        sample = create([arriving], asked={arriving.pk: {"width": "", "source": None}})
         services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 

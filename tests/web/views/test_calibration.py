@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from importlib import import_module
 from uuid import uuid4
 
 import numpy as np
@@ -16,9 +18,9 @@ from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
-from segmentation.core.micrograph.crosscheck import CALLED
+from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.readings import calibration_of, confirmed
-from segmentation.core.micrograph.types import SOURCES, Calibration
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
 from segmentation.models import Job, Micrograph
 from segmentation.services.ground.calibration import (
@@ -26,6 +28,7 @@ from segmentation.services.ground.calibration import (
     NO_LENGTH,
     NO_LINE,
     SHORT_LINE,
+    StatedScale,
     badge,
     calibration_for,
     disagreements,
@@ -51,7 +54,11 @@ READING = {
     },
     "confidence": 0.98,
 }
-LINE = "drawn:100:1:500 nm"
+LINE = {"source": "drawn", "pixels": 100, "error": 1, "length": "500 nm"}
+
+
+def scale(width, source="", **line):
+    return StatedScale.of({"width": width, "source": source, **line})
 
 
 def micrograph(calibration=NOTHING, reading=READING, **fields):
@@ -69,7 +76,7 @@ class TestSuggestion:
     @pytest.mark.parametrize("reading", [{}, None, {"text": "500 nm"}, {"nm_per_pixel": None}])
     def test_there_need_not_be_one(self, reading):
         assert calibration_of(reading) == Calibration.absent()
-        assert calibration_for("5120", "data bar", micrograph(reading=reading)).source == "typed"
+        assert calibration_for(scale("5120", "data bar"), micrograph(reading=reading)).source == "typed"
 
     @pytest.mark.parametrize("missing", ["text", "ways", "length_nm", "length_px", "box", "confidence"])
     def test_not_everything_need_be_known(self, missing):
@@ -78,30 +85,30 @@ class TestSuggestion:
         assert disagreements(micrograph(reading=reading)) == []
 
     def test_accepted_it_is_the_calibration(self):
-        assert calibration_for("5120", "data bar", micrograph()) == confirmed(READING)
-        assert calibration_for("5120", "data bar", micrograph(ZEISS)) == confirmed(READING)
+        assert calibration_for(scale("5120", "data bar"), micrograph()) == confirmed(READING)
+        assert calibration_for(scale("5120", "data bar"), micrograph(ZEISS)) == confirmed(READING)
 
-    @pytest.mark.parametrize("origin", ["", "typed", "file"])
-    def test_a_doubtful_one_is_never_used_by_itself(self, origin):
+    @pytest.mark.parametrize("source", ["", "typed", "metadata"])
+    def test_a_doubtful_one_is_never_used_by_itself(self, source):
         assert micrograph().own_calibration == Calibration.absent()
-        assert calibration_for("5120", origin, micrograph()).source == "typed"
+        assert calibration_for(scale("5120", source), micrograph()).source == "typed"
 
-    @pytest.mark.parametrize(("text", "origin"), [("", ""), ("5120", "read"), ("5120", "")])
-    def test_one_beyond_doubt_counts_while_nobody_says_otherwise(self, text, origin):
+    @pytest.mark.parametrize(("text", "source"), [("", ""), ("5120", "read"), ("5120", "")])
+    def test_one_beyond_doubt_counts_while_nobody_says_otherwise(self, text, source):
         sure = {**READING, "sure": True}
         assert micrograph(reading=sure).own_calibration == calibration_of(sure)
-        assert calibration_for(text, origin, micrograph(reading=sure)) is None
-        assert badge(text, origin, micrograph(reading=sure))["text"] == f"{SOURCES['read']}: 5 nm/px"
+        assert calibration_for(scale(text, source), micrograph(reading=sure)) is None
+        assert badge(scale(text, source), micrograph(reading=sure))["text"] == f"{Source.READ.words}: 5 nm/px"
         agreeing = micrograph({**ZEISS, "nm_per_pixel": 5.02}, sure)
         assert agreeing.own_calibration.source == "metadata"
 
     def test_one_beyond_doubt_that_contradicts_the_file_leaves_both_to_the_user(self):
         contradicted = micrograph(ZEISS, {**READING, "sure": True})
         assert contradicted.own_calibration == Calibration.absent()
-        assert calibration_for("", "", contradicted) is None
-        file = calibration_for(width_text(ZEISS["nm_per_pixel"] * 1024), "metadata", contradicted)
+        assert calibration_for(scale("", ""), contradicted) is None
+        file = calibration_for(scale(width_text(ZEISS["nm_per_pixel"] * 1024), "metadata"), contradicted)
         assert file == Calibration(**ZEISS)
-        assert calibration_for("5120", "data bar", contradicted) == confirmed(READING)
+        assert calibration_for(scale("5120", "data bar"), contradicted) == confirmed(READING)
 
     def test_one_text_alone_does_not_outweigh_the_microscope(self):
         lone = {**READING, "ways": {"scale bar": READING["ways"]["scale bar"]}, "sure": True}
@@ -113,57 +120,82 @@ class TestSuggestion:
         assert by_a_program.own_calibration == Calibration.absent()
 
     def test_a_width_edited_afterwards_was_typed(self):
-        made = calibration_for("5000", "data bar", micrograph())
+        made = calibration_for(scale("5000", "data bar"), micrograph())
         assert made == Calibration.of_width(5000, 1024)
-        assert calibration_for("7520", "data bar", micrograph()).source == "typed"
+        assert calibration_for(scale("7520", "data bar"), micrograph()).source == "typed"
 
     def test_its_badge(self):
         said = {"text": "read from the image, confirmed: 5 nm/px", "status": "good"}
-        assert badge("5120", "data bar", micrograph()) == said
+        assert badge(scale("5120", "data bar"), micrograph()) == said
 
 
 class TestLine:
     def test_length_over_pixels_with_the_error_of_reading(self):
-        made = calibration_for("5120", LINE, micrograph())
+        made = calibration_for(scale("5120", **LINE), micrograph())
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(2**0.5 / 100)
         assert made.detail == "500 nm over 100 px"
-        assert badge("5120", LINE, micrograph())["text"] == f"{SOURCES['drawn']}: 5 nm/px"
+        assert badge(scale("5120", **LINE), micrograph())["text"] == f"{Source.DRAWN.words}: 5 nm/px"
 
     @pytest.mark.parametrize("length", ["500", "500 nm", "0.5 µm", "0,5 um", "0.0005 mm"])
     def test_units(self, length):
-        assert calibration_for("5120", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(5)
+        assert calibration_for(scale("5120", **LINE | {"length": length}), micrograph()).nm_per_pixel == pytest.approx(
+            5
+        )
 
     @pytest.mark.parametrize("length", ["5 Å", "0.5 nm", "500 pm"])
     def test_bars_of_atoms(self, length):
-        assert calibration_for("5.12", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(0.005)
+        made = calibration_for(scale("5.12", **LINE | {"length": length}), micrograph())
+        assert made.nm_per_pixel == pytest.approx(0.005)
 
     def test_a_width_edited_afterwards_was_typed(self):
-        assert calibration_for("5130", LINE, micrograph()).source == "typed"
+        assert calibration_for(scale("5130", **LINE), micrograph()).source == "typed"
 
     @pytest.mark.parametrize(
-        ("origin", "told"),
+        ("changes", "told"),
         [
-            ("drawn", NO_LINE),
-            ("drawn:100:1:", NO_LINE),
-            ("drawn:-100:1:500 nm", NO_LINE),
-            ("drawn:1e3:1:500 nm", NO_LINE),
-            ("drawn:nan:1:500 nm", NO_LINE),
-            ("drawn:100:1:" + "5" * 50, NO_LINE),
-            ("drawn:0:0:500 nm", "too short"),
-            ("drawn:4.9:1:500 nm", "too short"),
-            ("drawn:10:10:500 nm", "too short"),
-            ("drawn:1300:1:500 nm", LONG_LINE),
-            ("drawn:100:1:long", NO_LENGTH),
-            ("drawn:100:1:0", NO_LENGTH),
-            ("drawn:100:1:1,000", NO_LENGTH),
-            ("drawn:100:1: ", NO_LENGTH),
+            ({"pixels": ""}, NO_LINE),
+            ({"error": "far"}, NO_LINE),
+            ({"pixels": "nan"}, NO_LINE),
+            ({"error": "inf"}, NO_LINE),
+            ({"error": -1}, NO_LINE),
+            ({"pixels": -100}, SHORT_LINE),
+            ({"pixels": 4.9}, SHORT_LINE),
+            ({"pixels": 10, "error": 10}, SHORT_LINE),
+            ({"pixels": 1300}, LONG_LINE),
+            *(({"length": length}, NO_LENGTH) for length in ("", " ", "long", "0", "1,000", "5" * 50)),
         ],
     )
-    def test_what_is_no_line_is_explained(self, origin, told):
+    def test_what_is_no_line_is_explained(self, changes, told):
         with pytest.raises(ValueError, match=told) as error:
-            calibration_for("5120", origin, micrograph())
+            calibration_for(scale("5120", **{**LINE, **changes}), micrograph())
         assert str(error.value).endswith(".")
+
+    def test_a_line_without_its_fields_is_explained(self):
+        with pytest.raises(ValueError, match=NO_LINE):
+            calibration_for(scale("5120", "drawn"), micrograph())
+
+    def test_it_is_stored_and_read_again(self):
+        stated = scale("5120", **LINE)
+        assert StatedScale.of(json.loads(json.dumps(stated.as_dict()))) == stated
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"width": "", "origin": ""}, {"width": "", "source": None}),
+        ({"width": "7520", "origin": "file", "token": "x"}, {"width": "7520", "token": "x", "source": "metadata"}),
+        ({"width": "5120", "origin": "data bar"}, {"width": "5120", "source": "data bar"}),
+        (
+            {"width": "5120", "origin": "drawn:100:0.5:500 nm"},
+            {"width": "5120", "source": "drawn", "pixels": "100", "error": "0.5", "length": "500 nm"},
+        ),
+    ],
+)
+def test_what_1_0_stored_of_a_scale_is_read(old, new):
+    migration = import_module("segmentation.migrations.0005_stated_scales")
+    assert migration.with_source(old) == new
+    assert StatedScale.of(new).source == (new["source"] or None)
 
 
 class TestUncertainty:
@@ -188,7 +220,7 @@ class TestDisagreement:
     def test_all_three_are_compared(self):
         assert disagreements(micrograph({**ZEISS, "nm_per_pixel": 5.05})) == []
         (two,) = disagreements(micrograph(ZEISS))
-        assert "file" in two and CALLED["read"] in two and "7.344" in two
+        assert "file" in two and Source.READ.noun in two and "7.344" in two
         assert len(disagreements(micrograph(ZEISS), Calibration.of_width(1024, 1024))) == 3
 
     def test_a_bar_that_contradicts_itself(self):
@@ -205,7 +237,7 @@ class TestAcquired:
     def test_facts_have_names_and_units(self):
         metadata = {"operator": "x", "voltage_kv": 5.0, "instrument": "Sigma", "working_distance_mm": 4.25}
         assert acquired(micrograph(ZEISS, metadata=metadata)) == [
-            ("Scale in the file", f"7.344 nm/px ({SOURCES['metadata']}): {ZEISS['detail']}"),
+            ("Scale in the file", f"7.344 nm/px ({Source.METADATA.words}): {ZEISS['detail']}"),
             ("Instrument", "Sigma"),
             ("Voltage", "5 kV"),
             ("Working distance", "4.25 mm"),
@@ -327,15 +359,15 @@ class TestCrop:
 @pytest.mark.django_db
 class TestCheck:
     def test_a_typed_width_that_disagrees(self, maker, stored):
-        said = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "origin": "typed"}).json()
+        said = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "source": "typed"}).json()
         assert said["error"] == ""
-        assert re.search(f"{CALLED['read']} .* 5 nm.*{CALLED['typed']} 1 nm", said["warnings"][0])
+        assert re.search(f"{Source.READ.noun} .* 5 nm.*{Source.TYPED.noun} 1 nm", said["warnings"][0])
 
-    @pytest.mark.parametrize("asked", [{}, {"width": "5120", "origin": "data bar"}])
+    @pytest.mark.parametrize("asked", [{}, {"width": "5120", "source": "data bar"}])
     def test_nothing_to_say(self, maker, stored, asked):
         assert maker.get(f"/uploads/{stored().pk}/check/", asked).json() == {"error": "", "warnings": []}
 
-    @pytest.mark.parametrize("asked", [{"width": "<b>"}, {"width": "1", "origin": "drawn:x"}])
+    @pytest.mark.parametrize("asked", [{"width": "<b>"}, {"width": "1", "source": "drawn"}])
     def test_what_cannot_be_is_a_sentence(self, maker, stored, asked):
         said = maker.get(f"/uploads/{stored().pk}/check/", asked).json()
         assert said["error"].endswith(".")
@@ -350,7 +382,7 @@ class TestCard:
         assert f'src="/uploads/{made.pk}/reading.png"' in card
         assert 'class="read offered"' in card
         assert "(± 1.0 %)" in card
-        assert 'data-accept data-width="5120" data-origin="data bar"' in card
+        assert 'data-accept data-width="5120" data-source="data bar"' in card
         assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
 
     def test_it_is_quiet_where_the_file_agrees(self, stored):
@@ -361,7 +393,7 @@ class TestCard:
     def test_it_warns_where_the_file_disagrees(self, stored):
         card = render_to_string("_suggestion.html", {"micrograph": stored(calibration=ZEISS)})
         assert "data-accept" in card
-        assert re.search(f"<li>The file .*{CALLED['read']}", card)
+        assert re.search(f"<li>The file .*{Source.READ.noun}", card)
 
     def test_hostile_text_is_text(self, stored):
         card = render_to_string("_suggestion.html", {"micrograph": stored(reading={**READING, "text": "<img src=x>"})})
@@ -380,7 +412,7 @@ class TestResultPage:
         page = words(maker.get(f"/jobs/{job(**in_pixels()).pk}/"))
         assert 'class="read offered"' in page and "<b>5 nm/px</b>" in page
         assert 'id="scale-title"' in page and 'name="width" value="5120"' in page
-        assert 'name="origin" value="data bar"' in page
+        assert 'name="source" value="data bar"' in page
         assert page.count('id="width"') == 1
 
     def test_of_file_and_bar_that_contradict_each_other_either_can_be_accepted(self, maker, job, stored):
@@ -388,16 +420,16 @@ class TestResultPage:
         old = job(upload, **in_pixels())
         page = words(maker.get(f"/jobs/{old.pk}/"))
         assert 'id="scale-title"' in page and "which is right" in page
-        assert "<b>7.344 nm/px</b>" in page and 'name="origin" value="metadata"' in page
-        assert 'name="width" value="5120"' in page and 'name="origin" value="data bar"' in page
-        sent = {"width": "7520", "origin": "metadata"}
+        assert "<b>7.344 nm/px</b>" in page and 'name="source" value="metadata"' in page
+        assert 'name="width" value="5120"' in page and 'name="source" value="data bar"' in page
+        sent = {"width": "7520", "source": "metadata"}
         for form in (sent, {"width": "7520"}):
             response = maker.post(f"/jobs/{old.pk}/width/", form)
             made = Job.objects.get(pk=response["Location"].strip("/").split("/")[-1])
             assert made.get_settings().measurement.calibration == Calibration(**ZEISS)
 
     def test_a_width_typed_for_an_image_that_was_cancelled_before_it_was_read_is_kept(self, maker, job):
-        asked = {"width": "5000", "origin": "typed"}
+        asked = {"width": "5000", "source": "typed"}
         known = {"calibration": NOTHING, "reading": {}}
         old = job(state=Job.State.CANCELLED, ready=False, asked=asked, summary={}, files=())
         Micrograph.objects.filter(pk=old.micrograph_id).update(width=1000, height=800, **known)
@@ -415,8 +447,8 @@ class TestResultPage:
     def test_one_click_makes_a_revision_measured_with_it(self, maker, job):
         old = job(**in_pixels())
         page = words(maker.get(f"/jobs/{old.pk}/"))
-        typed = dict(re.findall(r'name="(token|width|origin)" value="([^"]*)"', page.split('id="calibrate"')[1]))
-        response = maker.post(f"/jobs/{old.pk}/width/", {**typed, "width": "5120", "origin": "data bar"})
+        typed = dict(re.findall(r'name="(token|width|source)" value="([^"]*)"', page.split('id="calibrate"')[1]))
+        response = maker.post(f"/jobs/{old.pk}/width/", {**typed, "width": "5120", "source": "data bar"})
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
@@ -431,24 +463,24 @@ class TestResultPage:
         assert 'class="read used"' in page
         assert escape(doubt_line(confirmed(READING))) in page
         assert 'value="data bar"' not in page
-        assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "origin": "data bar"}).status_code == 302
+        assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "source": "data bar"}).status_code == 302
 
     def test_a_drawn_line_makes_a_revision(self, maker, job):
         old = job(**in_pixels())
-        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", **LINE})
         made = Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(0.0141, abs=1e-4)
 
     def test_a_line_that_cannot_be_is_explained(self, maker, job):
-        response = maker.post(f"/jobs/{job().pk}/width/", {"width": "5120", "origin": "drawn:2:1:500 nm"})
+        response = maker.post(f"/jobs/{job().pk}/width/", {"width": "5120", **LINE, "pixels": 2})
         assert response.status_code == 400
         assert SHORT_LINE in words(response)
         assert Job.objects.count() == 1
 
     def test_a_drawn_line_as_wide_as_the_file_is_a_drawn_line(self, maker, job, stored):
         old = job(stored(calibration={**ZEISS, "nm_per_pixel": 5.0}))
-        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", **LINE})
         assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.source == "drawn"
 
     def test_disagreements_are_said_once(self, maker, job, stored):

@@ -94,12 +94,12 @@ def test_nul_bytes_in_fields(field, queue):
         assert response.status_code in (202, 400), response.content
 
 
-@pytest.mark.parametrize("field", ["width", "width_origin", "left", "sample_name", "rule_own", "token", "upload"])
+@pytest.mark.parametrize("field", ["width", "source", "pixels", "length", "left", "sample_name", "rule_own", "upload"])
 @pytest.mark.parametrize("one_sample", ["", "on"])
 def test_nul_bytes_in_the_page_s_form(client, field, one_sample, queue):
     from tests.web.api.test_samples import png
 
-    typed = {"file": png(), "width": "640", "one_sample": one_sample, field: "drawn:50:1:1\0 nm"}
+    typed = {"file": png(), "width": "640", "one_sample": one_sample, "source": "drawn", field: "50\0 nm"}
     assert client.post("/", typed).status_code in (303, 400)
 
 

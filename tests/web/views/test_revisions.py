@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.types import SOURCES, Calibration
+from segmentation.core.micrograph.crosscheck import Source
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import capital
 from segmentation.models import Job
 from segmentation.views.revisions import revisions, setting_changes
@@ -19,7 +20,7 @@ from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR, OTHER = uuid4(), uuid4()
-FROM_FILE = f"7.344 nm/px ({SOURCES['metadata']})"
+FROM_FILE = f"7.344 nm/px ({Source.METADATA.words})"
 BEGAN = timezone.now() - timedelta(hours=1)
 
 
@@ -73,7 +74,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
         (1, FROM_FILE, False, False),
-        (2, f"10 nm/px ({SOURCES['typed']})", False, True),
+        (2, f"10 nm/px ({Source.TYPED.words})", False, True),
         (3, changed(third, second), False, False),
         (4, changed(fourth, first), True, False),
     ]

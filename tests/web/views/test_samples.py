@@ -151,7 +151,7 @@ class TestUpload:
         [
             ({"rule": "pixel", "rule_pixel": "2,5 nm"}, 2.5),
             ({"rule": "width", "rule_width": "0.64 um"}, 10.0),
-            ({"rule": "own", "width": "6400", "width_origin": "typed"}, 100.0),
+            ({"rule": "own", "width": "6400", "source": "typed"}, 100.0),
         ],
     )
     def test_the_scale(self, client, typed, pixel):

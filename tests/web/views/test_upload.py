@@ -105,10 +105,10 @@ class TestPlainForm:
         ("sent", "source"),
         [
             ({}, None),
-            ({"width_origin": "typed"}, None),
+            ({"source": "typed"}, None),
             ({"width": "7520"}, "typed"),
-            ({"width_origin": "", "width": "7520 nm"}, "typed"),
-            ({"width_origin": "", "width": "650"}, "typed"),
+            ({"source": "", "width": "7520 nm"}, "typed"),
+            ({"source": "", "width": "650"}, "typed"),
         ],
     )
     def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
@@ -121,7 +121,7 @@ class TestPlainForm:
         assert recipe_of(Job.objects.get()).measurement.calibration is None
 
     def test_a_width_typed_once_counts_for_several_images(self, client):
-        send(client, good("a.png", 64), good("b.png", 80), width="640", width_origin="typed")
+        send(client, good("a.png", 64), good("b.png", 80), width="640", source="typed")
         sizes = {recipe_of(job).measurement.calibration.nm_per_pixel for job in Job.objects.all()}
         assert sizes == {10.0, 8.0}
 
@@ -161,7 +161,7 @@ class TestWrong:
         assert 'name="filter" value="on" checked' in page
         assert 'value="0.3"' in page
         assert not Job.objects.exists()
-        again = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "3000", f"origin_{micrograph.pk}": "typed"}
+        again = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "3000", f"source_{micrograph.pk}": "typed"}
         assert send(client, **again).status_code == 303
         assert recipe_of(Job.objects.get()).measurement.calibration.nm_per_pixel == 3000 / 64
 
@@ -169,14 +169,14 @@ class TestWrong:
         response = send(client, good(), width="7,5 ly")
         assert response.status_code == 400
         assert response.context["width_error"].endswith(".")
-        assert response.context["width"] == "7,5 ly"
+        assert response.context["stated"].width == "7,5 ly"
         assert len(response.context["cards"]) == 1
 
     def test_a_width_that_the_file_contradicts_is_asked_about_first(self, client):
         send(client, good("a.png", 64, CALIBRATED))
         micrograph = Micrograph.objects.get()
         own = micrograph.own_calibration.width_nm(64)
-        typed = {"upload": str(micrograph.pk), "width": f"{2 * own:g}", "width_origin": "typed"}
+        typed = {"upload": str(micrograph.pk), "width": f"{2 * own:g}", "source": "typed"}
         response = send(client, **typed)
         assert response.status_code == 400
         assert f"The file says that the image is {own:g} nm wide. You typed {2 * own:g} nm." in words(response)
@@ -191,7 +191,7 @@ class TestWrong:
         response = send(client, **typed)
         assert response.status_code == 400
         cards = response.context["cards"]
-        assert [card["width"] for card in cards] == ["640", "wide"]
+        assert [card["stated"].width for card in cards] == ["640", "wide"]
         assert [bool(card["error"]) for card in cards] == [False, True]
         assert not Job.objects.exists()
 
@@ -272,7 +272,7 @@ class TestScript:
         assert f'data-upload="{micrograph.pk}"' in page
         assert re.search("from the file [^<]*tag 34118, [^<]*: 7.344 nm/px", page)
         assert 'value="7520"' in page
-        assert 'value="file"' in page
+        assert 'value="metadata"' in page
         assert "last 8 rows" in page
         assert "3 pages" in page
 
@@ -306,7 +306,7 @@ class TestScript:
     def test_uploaded_images_start_without_being_sent_again(self, client):
         client.post("/uploads/", {"file": good("a.png", 64, CALIBRATED)})
         micrograph = Micrograph.objects.get()
-        response = send(client, upload=str(micrograph.pk), width="470", width_origin="file")
+        response = send(client, upload=str(micrograph.pk), width="470", source="metadata")
         assert response.status_code == 303
         assert recipe_of(Job.objects.get()).measurement.calibration is None
 

@@ -6,9 +6,10 @@ import math
 import re
 import struct
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Protocol
 from xml.etree import ElementTree
 
+from ..crosscheck import Source
 from .units import SQRT3, plausible_pixel
 
 
@@ -51,7 +52,7 @@ class Facts:
     columns: int | None = None
     rows: int | None = None
     stored_rows: int | None = None
-    source: Literal["metadata", "side file"] = "metadata"
+    source: Source = Source.METADATA
     metadata: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

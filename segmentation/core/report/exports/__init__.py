@@ -24,8 +24,8 @@ def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
 
     all: whether the files include what was set aside.
     """
-    there = (each for each in every() if each.holds(of) and (not each.panel or each.panel in task.panels))
-    return {export.name: export for export in (each.worded(of, task, all=all) for each in there)}
+    there = (each.worded(of, task, all=all) for each in every() if each.is_of(of, task))
+    return {export.name: export for export in there}
 
 
 @cache

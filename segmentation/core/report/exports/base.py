@@ -28,6 +28,7 @@ class Export:
     {things} and {Things} are what is looked for, {table} the name of the task's table.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
+    screened: whether only kinds of analysis whose objects are screened as nanomaterials have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
     result of an image; the others are written when one of them is asked for. turn: FIRST for what answers the question,
     FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
@@ -43,9 +44,15 @@ class Export:
     image_all: str = ""
     image_classes: str = ""
     panel: str = ""
+    screened: bool = False
     for_the_page: bool = False
     stored: bool = False
     turn: int = NORMAL
+
+    def is_of(self, of: Of, task: Task) -> bool:
+        """Whether a kind of analysis has this file of an image or of a sample."""
+        shown = not self.panel or self.panel in task.panels
+        return bool(self.holds(of)) and shown and (task.screened or not self.screened)
 
     def holds(self, of: Of, *, all: bool = False) -> str:
         return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image

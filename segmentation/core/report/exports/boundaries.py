@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..wording import version
 from .base import Export
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def _write(context: Context, path: Path) -> None:
     written = np.zeros(segmentation.labels.shape, np.uint8)
     if len(segmentation):
         written[: segmentation.rows][between(segmentation.labels[: segmentation.rows])] = 255
-    tifffile.imwrite(path, written, compression="zlib")
+    tifffile.imwrite(path, written, compression="zlib", software=version())
 
 
 EXPORTS = (

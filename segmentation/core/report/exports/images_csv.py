@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...measure.quantities import OF
 from ...measure.quantities import number as quantity
 from ..cells import lines, marked, name_cell
+from ..wording import version
 from .base import Export
 from .particles_csv import number
 
@@ -31,6 +32,7 @@ HOW = (
     "working_scale",
     "corrected_by_hand",
     "reviewed",
+    "software",
 )
 
 
@@ -70,7 +72,7 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
 def _how(image: SampleImage) -> tuple[Any, ...]:
     """The cells of HOW, empty for what is not known."""
     if image.member is None:
-        return ("",) * len(HOW)
+        return (*("",) * (len(HOW) - 1), version())
     record, calibration = image.member.record, image.member.calibration
     return (
         name_cell(calibration.detail),
@@ -83,6 +85,7 @@ def _how(image: SampleImage) -> tuple[Any, ...]:
         number(record.used.get("scale")),
         record.used.get("corrected", 0),
         record.used.get("reviewed", 0),
+        version(),
     )
 
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...measure.table import Table
-from ...micrograph.types import SOURCES
 from ..cells import inert, lines, marked, name_cell
 from ..entries import answers
-from ..wording import imported_words
+from ..wording import imported_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 DIGITS = 7
 MOST = 6  # comments
 WEIGHTED = "edge-weighted"
-REST = "all other facts are in result.json"
+REST = f"{version()} - all other facts are in result.json"
 
 
 def as_text(sample: SampleAnalysis) -> str:
@@ -76,7 +75,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
 
 def _scale(member: Member) -> str:
     pixel = member.calibration.nm_per_pixel
-    return f"{number(pixel)} nm per pixel {SOURCES[member.calibration.source]}" if pixel else "scale not known"
+    return f"{number(pixel)} nm per pixel {member.calibration.source.words}" if pixel else "scale not known"
 
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:

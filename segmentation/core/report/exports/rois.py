@@ -16,6 +16,7 @@ from ...archive import write_zip
 from ..objects import Objects
 from ..outlines import Polygon
 from ..picture import ASIDE, KEPT
+from ..wording import version
 from .base import Export
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | Bin
         roi = _roi(shapes[i])
         roi.name, roi.stroke_color = title, OPAQUE + bytes.fromhex((KEPT if objects.kept[i] else ASIDE)[1:])
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
-    write_zip(file, entries)
+    write_zip(file, entries, version())
 
 
 def _roi(shape: list[Polygon]) -> ImagejRoi:

@@ -79,7 +79,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    shown = {each["id"] for each in particles if each["kept"] or each["reason"] == Reason.FRAME}
+    shown = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last, because views/histogram reads the file in pieces.
     frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, shown)}
     return {**frame, "particles": particles}
@@ -115,7 +115,7 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
 
 def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     table = analysis.table
-    measured = {each.name for each in table.quantities}
+    measured = {quantity.name for quantity in table.quantities}
     own = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
     columns = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
@@ -189,17 +189,19 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUAL
     return file.getvalue()
 
 
-def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area, with what counts in colour and what does not in grey, no side over 320 px, as WebP; the bare
-    picture where nothing counts or the image is of another kind."""
-    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, sampled
+def thumbnail(analysis: Analysis, longest: int = THUMBNAIL, *, rims: bool = False) -> bytes:
+    """The analysed area, with what counts in colour and what does not in grey, no side over `longest` px, as WebP; the
+    bare picture where nothing counts or the image is of another kind. rims: of objects only these are drawn."""
+    from ..picture import NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
 
-    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
+    picture, used = analysed(analysis, longest), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     counts = np.r_[False, Objects.of(analysis).kept]
     if analysis.refused or not counts[labels].any():
         return _webp(picture)
     semantic = tasks.find(used.provenance.task).semantic
+    if rims and not semantic:
+        return _webp(rimmed(picture, labels, counts[1:]))
     numbers = np.r_[0, used.classes].astype(np.intp) if semantic else colour_numbers(labels, len(used))
     return _webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 

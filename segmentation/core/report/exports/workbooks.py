@@ -22,7 +22,7 @@ from ...measure.quantities import of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import calibration_words, version
+from ..wording import VERDICTS, calibration_words, version
 from .base import Export
 from .images_csv import numbers_of
 
@@ -123,6 +123,8 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield each.term, each.text or value, each.unit, low, high
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
+        if summary.nano and summary.nano["decides"]:
+            yield "What would decide it", summary.nano["decides"]
 
 
 def _rounded(value: Any) -> Any:
@@ -259,8 +261,10 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
         yield "software", name, value, ""
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
-        for name in ("verdict", "reason", "sentence", "decides", "asked"):
-            yield "2022/C 229/01", name, dict(sample.pooled.nano or {}).get(name, ""), ""
+        nano: Mapping[str, Any] = sample.pooled.nano or {}
+        yield "2022/C 229/01", "verdict", VERDICTS[nano["verdict"]] if nano else "", ""
+        for name in ("reason", "sentence", "decides", "asked"):
+            yield "2022/C 229/01", name, nano.get(name, ""), ""
         for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
         for sentence in sample.pooled.cautions:

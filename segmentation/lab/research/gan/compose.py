@@ -36,10 +36,10 @@ def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np
     tile's area; a particle that finds no place within the overlap bound is left out.
     """
     side, margin = canvas(settings)
-    wanted = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
+    target = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
     places = allowed_places(side, settings, rng)
     labels = np.zeros((side, side), np.int32)
-    for number in range(1, wanted + 1):
+    for number in range(1, target + 1):
         size = float(np.clip(rng.normal(1, settings.spread), 0.4, 1.6))
         silhouette = draw(settings.diameter * size)
         for row, column in places[rng.integers(len(places), size=TRIES)]:
@@ -65,12 +65,12 @@ def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, n
     bottom, right = top + silhouette.shape[0], left + silhouette.shape[1]
     window = np.s_[max(0, top) : min(labels.shape[0], bottom), max(0, left) : min(labels.shape[1], right)]
     inside = silhouette[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
-    seen = inside & (labels[window] == 0)
-    if not inside.any() or seen.sum() < (1 - overlap) * inside.sum():
+    visible = inside & (labels[window] == 0)
+    if not inside.any() or visible.sum() < (1 - overlap) * inside.sum():
         return False
-    if seen.sum() < inside.sum() and ndimage.label(seen)[1] != 1:
+    if visible.sum() < inside.sum() and ndimage.label(visible)[1] != 1:
         return False
-    labels[window][seen] = number
+    labels[window][visible] = number
     return True
 
 
@@ -105,9 +105,9 @@ def perlin(side: int, cells: float, rng: np.random.Generator) -> NDArray[np.floa
     """
     count = int(np.ceil(cells)) + 2
     angle = rng.uniform(0, 2 * np.pi, (count, count))
-    place = (np.arange(side) + 0.5) * cells / side + rng.random()
-    cell = place.astype(int)
-    t = place - cell
+    positions = (np.arange(side) + 0.5) * cells / side + rng.random()
+    cell = positions.astype(int)
+    t = positions - cell
     blend = t**3 * (6 * t**2 - 15 * t + 10)
 
     def corner(down: int, right: int) -> NDArray[np.float64]:

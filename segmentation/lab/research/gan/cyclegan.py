@@ -94,8 +94,8 @@ class ImagePool:
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
         """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
-        shown = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
-        return torch.stack(shown).to(batch.device, batch.dtype)
+        exchanged = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
+        return torch.stack(exchanged).to(batch.device, batch.dtype)
 
     def _one(self, picture: Tensor, noise: torch.Generator) -> Tensor:
         if len(self.pictures) < self.size:
@@ -143,34 +143,34 @@ class CycleTrainer(GanTrainer):
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         mask, micrograph = self._batch(rng)
         self._set_rate()
-        losses, painted, found = self._move_generators(mask, micrograph)
-        older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(found, noise)
+        losses, painted, segmented = self._move_generators(mask, micrograph)
+        older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(segmented, noise)
         losses["discriminators"] = self._move_discriminators(mask, micrograph, *older)
         self.step += 1
         return losses
 
     def _set_rate(self) -> None:
         settings = self.settings
-        left = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
+        remaining = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
         for optimiser in (self.generators_adam, self.discriminators_adam):
-            optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, left)
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, remaining)
 
     def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         settings = self.settings
         with self._autocast():
-            painted, found = self.g_ab(mask), self.g_ba(micrograph)
-            back = l1_loss(self.g_ba(painted), mask) + l1_loss(self.g_ab(found), micrograph)
+            painted, segmented = self.g_ab(mask), self.g_ba(micrograph)
+            back = l1_loss(self.g_ba(painted), mask) + l1_loss(self.g_ab(segmented), micrograph)
             same = l1_loss(self.g_ba(mask), mask) + l1_loss(self.g_ab(micrograph), micrograph)
-            fooled = _is(self.d_b(painted), 1) + _is(self.d_a(found), 1)
+            fooled = _is(self.d_b(painted), 1) + _is(self.d_a(segmented), 1)
             loss = fooled + settings.cycle * (back + settings.identity * same)
         move(self.generators_adam, loss)
         losses = {"fooled": fooled, "cycle": back, "identity": same}
-        return {name: value.detach() for name, value in losses.items()}, painted, found
+        return {name: value.detach() for name, value in losses.items()}, painted, segmented
 
-    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, found: Tensor) -> Tensor:
+    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, segmented: Tensor) -> Tensor:
         with self._autocast():
             of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(painted), 0)
-            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(found), 0)
+            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(segmented), 0)
             loss = 0.5 * (of_micrographs + of_masks)
         move(self.discriminators_adam, loss)
         return loss.detach()
@@ -198,9 +198,9 @@ class CycleTrainer(GanTrainer):
         for labels in self.masks[:SHOWN]:
             mask = self._tensor([as_picture(labels)])
             painted = self.g_ab(mask)
-            inside, found = mask > 0, self.g_ba(painted) > 0
+            inside, segmented = mask > 0, self.g_ba(painted) > 0
             contrasts.append(contrast(painted, inside))
-            scores.append(float(2 * (found & inside).sum() / (found.sum() + inside.sum()).clamp(min=1)))
+            scores.append(float(2 * (segmented & inside).sum() / (segmented.sum() + inside.sum()).clamp(min=1)))
         return {"contrast": float(np.mean(contrasts)), "returned": float(np.mean(scores))}
 
     @torch.no_grad()
@@ -211,15 +211,15 @@ class CycleTrainer(GanTrainer):
         for i in range(min(SHOWN, len(self.masks))):
             mask = self._tensor([crop_mask(self.masks[i], self.settings.crop, rng)])
             micrograph = self._tensor([crop_micrograph(self.micrographs, self.settings.crop, rng)])
-            painted, found = self.g_ab(mask), self.g_ba(micrograph)
-            six = (mask, painted, self.g_ba(painted), micrograph, found, self.g_ab(found))
+            painted, segmented = self.g_ab(mask), self.g_ba(micrograph)
+            six = (mask, painted, self.g_ba(painted), micrograph, segmented, self.g_ab(segmented))
             rows.append([shade(picture[0, 0]) for picture in six])
         return in_rows(rows)
 
 
-def _is(judged: Tensor, wanted: float) -> Tensor:
+def _is(judged: Tensor, target: float) -> Tensor:
     """Mean squared distance of a discriminator's judgement from `wanted` (least-squares GAN)."""
-    return mse_loss(judged.float(), torch.full_like(judged, wanted, dtype=torch.float32))
+    return mse_loss(judged.float(), torch.full_like(judged, target, dtype=torch.float32))
 
 
 def contrast(picture: Tensor, inside: Tensor) -> float:

@@ -170,18 +170,18 @@ def make_pictures(
         if number % SAMPLE_EVERY == 0 or number == count - 1:
             write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
             figures = "  ".join(f"{name} {value}" for name, value in row.items())
-            left = time_left(began, number + 1 - len(rows), count - len(rows))
-            work.say(f"{stage} {number + 1}/{count}  {figures}{left}")
+            time_note = time_left(began, number + 1 - len(rows), count - len(rows))
+            work.say(f"{stage} {number + 1}/{count}  {figures}{time_note}")
     return True
 
 
 def read_json(file: Path) -> Figures:
     """The table in a JSON file; empty where there is none or it is damaged."""
     try:
-        found = json.loads(file.read_text())
+        content = json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def numbered(folder: Path) -> list[Path]:

@@ -47,14 +47,14 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
     Outlines are left out that touch the frame, have an ECD below `smallest` px, or a solidity below `solidity`.
     Each is centred on its centroid and scaled so that it reaches REACH of the frame, however it is turned.
     """
-    found = []
+    outlines = []
     rows, columns = labels.shape
     for region in regionprops(split_pieces(labels)):
         top, left, bottom, right = region.bbox
         whole = top > 0 and left > 0 and bottom < rows and right < columns
         if whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
-            found.append(framed(np.asarray(region.image_filled), size))
-    return found
+            outlines.append(framed(np.asarray(region.image_filled), size))
+    return outlines
 
 
 def framed(inside: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
@@ -83,8 +83,8 @@ def clean(field: Field) -> Field | None:
     filled = ndimage.binary_fill_holes(inside)
     if filled.sum() < LEAST_AREA * field.size:
         return None
-    kept = np.where(inside, field, -1)
-    return np.where(filled & ~inside, 1, kept).astype(np.float32)
+    smoothed = np.where(inside, field, -1)
+    return np.where(filled & ~inside, 1, smoothed).astype(np.float32)
 
 
 def shape_of(field: Field) -> Shape:

@@ -172,9 +172,9 @@ def read_gan_recipe(file: Path) -> GanRecipe:
 
 def unet_recipe(recipe: GanRecipe) -> TrainingRecipe:
     """The U-Net's recipe: trained on the translated pictures, which lie in the run's folder `translate`."""
-    given = {"name", "title", "summary", "sources", "limits"} & set(recipe.unet)
-    if given:
-        raise BadRecipe(f"[unet] leaves {', '.join(sorted(given))} to the rest of the recipe.")
+    reserved = {"name", "title", "summary", "sources", "limits"} & set(recipe.unet)
+    if reserved:
+        raise BadRecipe(f"[unet] leaves {', '.join(sorted(reserved))} to the rest of the recipe.")
     outlines, micrographs = (_named(part.sources) for part in (recipe.outlines, recipe.cyclegan))
     source = {
         "kind": "folder",

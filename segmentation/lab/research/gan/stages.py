@@ -45,11 +45,11 @@ def run_stage(stage: str, work: Work) -> bool:
     """Run one stage of STAGES, or go on with it; whether it is finished. Raises MissingStage, BadDataset, BadRecipe."""
     began = time.monotonic()
     with computing(work.device, work.recipe.threads):
-        done = STAGES[stage](work, deadline(work.minutes))
-    _summarise(stage, work, done, time.monotonic() - began)
-    if not done:
+        is_finished = STAGES[stage](work, deadline(work.minutes))
+    _summarise(stage, work, is_finished, time.monotonic() - began)
+    if not is_finished:
         work.say(f"{stage}: the time is up; the same command goes on from here")
-    return done
+    return is_finished
 
 
 def outlines(work: Work, time_is_up: TimeIsUp) -> bool:
@@ -118,12 +118,12 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
         def make(number: int) -> tuple[Figures, NDArray[np.uint8]]:
             labels = read_mask(composed[number])
             picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
-            kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
-            if kept.any():
-                write_picture(folder / "labels" / f"{number:05d}.png", kept.astype(np.uint16))
+            bright_labels, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
+            if bright_labels.any():
+                write_picture(folder / "labels" / f"{number:05d}.png", bright_labels.astype(np.uint16))
                 write_picture(folder / "images" / f"{number:05d}.png", picture)
             row = {"particles": int(labels.max()), "rejected": rejected}
-            return row, in_rows([[drawn(labels), picture, drawn(kept)]])
+            return row, in_rows([[drawn(labels), picture, drawn(bright_labels)]])
 
         return make
 
@@ -180,14 +180,14 @@ def read_mask(file: Path) -> Labels:
     return np.asarray(Image.open(file)).astype(np.int32)
 
 
-def _summarise(stage: str, work: Work, done: bool, seconds: float) -> None:
+def _summarise(stage: str, work: Work, is_finished: bool, seconds: float) -> None:
     """Note in summary.json how far the stage got: its last row, seconds over all runs, and on what it ran."""
     file = work.out / SUMMARY
     summary = read_json(file)
     rows = read_rows(work.out / stage / METRICS)
     before = summary.get(stage, {}).get("seconds", 0)
     summary[stage] = {
-        "finished": done,
+        "finished": is_finished,
         "seconds": round(before + seconds, 1),
         "device": work.device.type,
         "last": rows[-1] if rows else {},

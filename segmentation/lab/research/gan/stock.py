@@ -62,8 +62,8 @@ def outline_stock(recipe: GanRecipe, base: Path) -> tuple[NDArray[np.uint8], NDA
     settings = recipe.outlines
     for number, source in enumerate(settings.sources):
         for labels, is_apart in _label_images(recipe, base, source, number):
-            found = silhouettes(labels, settings.size, settings.smallest, settings.solidity)
-            (apart if is_apart else training).extend(found)
+            outlines = silhouettes(labels, settings.size, settings.smallest, settings.solidity)
+            (apart if is_apart else training).extend(outlines)
     if len(training) + len(apart) < 2:
         raise BadDataset(
             f"The sources of outlines hold {len(training) + len(apart)} whole particles of at least "

@@ -73,8 +73,8 @@ class CheckedFolder:
             return []
         figures = zip(self.classes, shares.mean(0), shares.min(0), shares.max(0), (shares > 0).sum(0), strict=True)
         rows = [
-            f"{place:5d} {number:6d} {mean:8.2%} {low:8.2%} {high:8.2%} {images:6d}"
-            for place, (number, mean, low, high, images) in enumerate(figures)
+            f"{position:5d} {number:6d} {mean:8.2%} {low:8.2%} {high:8.2%} {images:6d}"
+            for position, (number, mean, low, high, images) in enumerate(figures)
         ]
         return ["class number     mean   lowest  highest images", *rows]
 
@@ -92,15 +92,17 @@ class CheckedFolder:
 
     def shorten(self, names: Iterable[str]) -> None:
         """Let one finding stand for all that differ from it only in names of files and in numbers."""
-        known = re.compile("|".join([*map(re.escape, sorted(set(names), key=len, reverse=True)), r"\d+(?:\.\d+)?"]))
+        names_and_numbers = re.compile(
+            "|".join([*map(re.escape, sorted(set(names), key=len, reverse=True)), r"\d+(?:\.\d+)?"])
+        )
         alike: dict[tuple[bool, str], list[Finding]] = {}
         for finding in self.findings:
-            alike.setdefault((finding.error, known.sub("#", finding.sentence)), []).append(finding)
+            alike.setdefault((finding.error, names_and_numbers.sub("#", finding.sentence)), []).append(finding)
         self.findings = []
         for some in alike.values():
             self.findings += some if len(some) <= ALIKE else some[:1]
             if len(some) > ALIKE:
-                files = [match[0] for each in some[1:] if (match := known.search(each.sentence))]
+                files = [match[0] for finding in some[1:] if (match := names_and_numbers.search(finding.sentence))]
                 more = f"The same is true {len(some) - 1} more times: {some_of(files)}."
                 self.findings[-1] = replace(some[0], sentence=f"{some[0].sentence} {more}")
 

@@ -39,19 +39,22 @@ def check_folder(
     checked = CheckedFolder(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes, task)
     try:
         table = groups_in(folder, groups)
-        found = find_pairs(folder, images, labels, groups=table, classes=classes, count=count)
-        checked.classes = found.pairs[0].classes if found.pairs else classes
+        folder_pairs = find_pairs(folder, images, labels, groups=table, classes=classes, count=count)
+        checked.classes = folder_pairs.pairs[0].classes if folder_pairs.pairs else classes
         group_of = read_groups(table) if table else {}
     except BadDataset as error:
         checked.error(str(error))
         return checked
-    for picture in found.unlabelled:
+    for picture in folder_pairs.unlabelled:
         checked.error(f"{picture.name} has no labels.")
-    for truth in found.strays:
+    for truth in folder_pairs.strays:
         checked.error(f"{truth.name} are labels without an image.")
-    for pair in followed(found.pairs, len(found.pairs), say):
+    for pair in followed(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
-    names = [file.name for file in (*(f for p in found.pairs for f in p.files), *found.unlabelled, *found.strays)]
+    names = [
+        file.name
+        for file in (*(f for p in folder_pairs.pairs for f in p.files), *folder_pairs.unlabelled, *folder_pairs.strays)
+    ]
     _judge(checked, group_of, names)
     return checked
 

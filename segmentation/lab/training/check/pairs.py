@@ -89,17 +89,17 @@ def check_pair(pair: Pair) -> CheckedPair:
     """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
     assert pair.labels
     truth = pair.labels
-    micrograph, known = pair.load()
+    micrograph, loaded = pair.load()
     grey = eight_bits(micrograph.pixels)
     raw, wrong = pair.cut(read_numbers(truth)), _flat(pair, grey)
     if pair.classes:
-        pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
+        pixels = np.bincount(loaded.ravel(), minlength=len(pair.classes) + 1)[1:]
         values, counts = np.unique(raw, return_counts=True)
         strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
         return CheckedPair(
-            **_picture(pair, grey, known),
+            **_picture(pair, grey, loaded),
             labels_used=int((pixels > 0).sum()),
-            astray=_astray(truth.name, grey, known, wrong),
+            astray=_astray(truth.name, grey, loaded, wrong),
             wrong=wrong,
             classes=True,
             shares=tuple((pixels / max(1, pixels.sum())).tolist()),
@@ -183,8 +183,8 @@ def surroundings(labels: NDArray[np.int32]) -> int:
     if label == 0 or (frame == label).mean() < 0.5 or not all((side == label).any() for side in sides):
         return 0
     rest, _ = ndimage.label(labels != label)
-    own, _ = ndimage.label(labels == label)
-    return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(own)) else 0
+    components, _ = ndimage.label(labels == label)
+    return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(components)) else 0
 
 
 def _convexity(pieces: NDArray[np.int32]) -> float:
@@ -248,9 +248,9 @@ def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
         return ""
     mean = float(steep.mean())
     straight = float(steep[outlines].mean()) / mean
-    found = {name: float(steep[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
-    best = max(found, key=lambda name: found[name])
-    return best if found[best] > BETTER * max(straight, 1e-6) else ""
+    steepness = {name: float(steep[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
+    best = max(steepness, key=lambda name: steepness[name])
+    return best if steepness[best] > BETTER * max(straight, 1e-6) else ""
 
 
 def are_lines(labels: NDArray[np.int32]) -> bool:

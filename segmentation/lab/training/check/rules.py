@@ -45,8 +45,8 @@ def another_kind(pairs: Sequence[CheckedPair]) -> str:
         )
     uses = Counter(number for pair in pairs for number in pair.numbers)
     common = [number for number, files in uses.items() if files >= MOST * len(pairs)]
-    each = [pair.pieces / max(1, pair.labels_used) for pair in pairs]
-    if len(common) >= 2 and len(uses) <= FEW_NUMBERS and np.median(each) >= PIECES:
+    pieces = [pair.pieces / max(1, pair.labels_used) for pair in pairs]
+    if len(common) >= 2 and len(uses) <= FEW_NUMBERS and np.median(pieces) >= PIECES:
         numbers = ", ".join(map(str, sorted(uses)))
         return (
             f"The same few numbers in every image ({numbers}), each in many pieces, look like classes: train phases on"
@@ -85,8 +85,8 @@ def _classes(checked: CheckedFolder) -> None:
             f"The number {value} stands for no class; its {sum(files.values())} pixels "
             f"{'count as not labelled' if usual else 'are labelled wrongly, or --classes lacks it'}: {_named(files)}."
         )
-    for place, number in enumerate(checked.classes):
-        holders = sum(pair.shares[place] > 0 for pair in checked.pairs)
+    for column, number in enumerate(checked.classes):
+        holders = sum(pair.shares[column] > 0 for pair in checked.pairs)
         if checked.pairs and holders < 2:
             checked.warn(
                 f"{'Only one image has' if holders else 'No image has'} pixels of class {number}: it cannot be learnt "
@@ -142,15 +142,15 @@ def _objects(checked: CheckedFolder) -> None:
 
 def _exchanged(checked: CheckedFolder) -> set[str]:
     """Report labels that do not fit their own image and plainly fit another one; returns the names of the images."""
-    astray, found = [pair for pair in checked.pairs if pair.astray], set()
+    astray, groups = [pair for pair in checked.pairs if pair.astray], set()
     for pair in astray:
         others = [other for other in astray if other is not pair and other.shape == pair.shape]
         scores = [fit.score if (fit := agreement(o.small, pair.small_labels)) else 0.0 for o in others]
         if scores and max(scores) >= (CLASSES_FIT if pair.classes else SURE):
             other = others[int(np.argmax(scores))]
             checked.error(f"The labels of {pair.name} fit {other.name}, not their own image: they were exchanged.")
-            found.add(pair.name)
-    return found
+            groups.add(pair.name)
+    return groups
 
 
 def enough_images(checked: CheckedFolder) -> None:
@@ -163,9 +163,9 @@ def enough_images(checked: CheckedFolder) -> None:
             "needs two at least, one to learn from and one to judge the model on."
         )
     elif images < FEW_IMAGES and with_particles:
-        shown = "labels" if checked.classes else "particles"
+        noun = "labels" if checked.classes else "particles"
         checked.warn(
-            f"You have only {images} images with {shown}. With 10 to 20 the test of the model is more reliable."
+            f"You have only {images} images with {noun}. With 10 to 20 the test of the model is more reliable."
         )
     if checked.classes:
         if images and not with_particles:

@@ -53,10 +53,10 @@ def draw_fractions(file: Path, checked: CheckedFolder) -> None:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     shares = 100 * np.array([pair.shares for pair in checked.pairs])
-    for place in range(shares.shape[1]):
-        axes.bar(place, shares[:, place].mean(), 0.6, color=COLOURS[place % len(COLOURS)] / 255)
-        axes.plot(np.linspace(place - 0.2, place + 0.2, len(shares)), np.sort(shares[:, place]), "k.", ms=4)
-    axes.set_xticks(range(shares.shape[1]), [f"{place} ({n})" for place, n in enumerate(checked.classes)])
+    for column in range(shares.shape[1]):
+        axes.bar(column, shares[:, column].mean(), 0.6, color=COLOURS[column % len(COLOURS)] / 255)
+        axes.plot(np.linspace(column - 0.2, column + 0.2, len(shares)), np.sort(shares[:, column]), "k.", ms=4)
+    axes.set_xticks(range(shares.shape[1]), [f"{column} ({n})" for column, n in enumerate(checked.classes)])
     axes.set(xlabel="class (number in the files)", ylabel="% of the labelled pixels, a dot for each image")
     write_picture(file, figure)
 

@@ -88,14 +88,14 @@ class Predictor:
 
         settings: instead of the model's own.
         """
-        asked = self.asked.replaced(**settings)
+        settings_used = self.asked.replaced(**settings)
         maps = prediction.maps if maps is None else maps
-        return self.task.decode(maps, prediction.grey, prediction.view, self.card, asked)
+        return self.task.decode(maps, prediction.grey, prediction.view, self.card, settings_used)
 
     def predict(self, micrograph: Micrograph, rows: int) -> Prediction:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
-        shown = {name: value for name, value in self.card.options.items() if name not in self.task.options.FITTED}
-        key = micrograph.name, micrograph.sha256, rows, str(shown)
+        options = {name: value for name, value in self.card.options.items() if name not in self.task.options.FITTED}
+        key = micrograph.name, micrograph.sha256, rows, str(options)
         if self.kept is not None and key in self.kept:
             return self.kept[key]
         began = time.perf_counter()

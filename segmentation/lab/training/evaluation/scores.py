@@ -59,14 +59,14 @@ class Scorer:
 
     def maps(self, prediction: Prediction, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
         """Score maps that there are already; returns the labels found in them."""
-        found, record = self.examiner.find(prediction, truth, unit)
+        labels, record = self.examiner.find(prediction, truth, unit)
         self.records.append(record)
         self.groups.append(group)
-        return padded(found, truth.shape)
+        return padded(labels, truth.shape)
 
     def figures(self, last: int = 0) -> dict[str, float]:
         """Every figure of all images together, or of the last ones, lengths in pixels; NaN where undefined."""
-        return {name: float(each[0]) for name, each in _weighted(self.scoring, self.records[-last:]).items()}
+        return {name: float(values[0]) for name, values in _weighted(self.scoring, self.records[-last:]).items()}
 
     def report(self, nm: bool) -> dict[str, Any]:
         """All images together, what the task's Examiner adds, and each group. nm: whether lengths are nanometres."""
@@ -96,11 +96,11 @@ def fit_threshold(
     scorer = Scorer(scoring, predictor, options)
     for pair in followed(pairs, len(pairs), say):
         scorer.image(pair)
-    found = scorer.examiner.report(scorer.records, scorer.groups, False)["thresholds"]
-    if found["best"] is None:
+    thresholds = scorer.examiner.report(scorer.records, scorer.groups, False)["thresholds"]
+    if thresholds["best"] is None:
         raise NothingFound("No threshold can be chosen: nothing is right at any of them. The card keeps its own.")
-    summary = f"{predictor.card.threshold:g} -> {found['best']:g}"
-    return Fitted("threshold", {"threshold": found["best"]}, {"threshold_rule": found["rule"]}, summary)
+    summary = f"{predictor.card.threshold:g} -> {thresholds['best']:g}"
+    return Fitted("threshold", {"threshold": thresholds["best"]}, {"threshold_rule": thresholds["rule"]}, summary)
 
 
 def _weighted(
@@ -129,7 +129,7 @@ def summarise(
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
     values = _weighted(scoring, images, weights, nm)
-    return {name: Figure(plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
+    return {name: Figure(plain(draws[0]), *_interval(draws[1:])) for name, draws in values.items()}
 
 
 def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:

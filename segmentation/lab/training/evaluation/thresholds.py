@@ -26,8 +26,8 @@ def pixel_sweep(values: NDArray[np.uint8], truth: NDArray[np.bool_]) -> Floats:
     counts = np.stack([np.bincount(values[truth == side], minlength=256) for side in (True, False)]).astype(float)
     below = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
     least = [max(1, round(threshold * 255)) for threshold in THRESHOLDS]
-    taken = counts.sum(1)[:, None] - below[:, least]
-    return np.stack([taken[0], taken[1], below[0, least]], axis=1)
+    above = counts.sum(1)[:, None] - below[:, least]
+    return np.stack([above[0], above[1], below[0, least]], axis=1)
 
 
 def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:

@@ -37,8 +37,8 @@ def count_by_size(overlap: Overlap) -> Counts:
     fates = missed & bare, missed & ~bare & within, missed & ~bare & ~within
     on_nothing = false & (common.sum(0) < BARE * found_area)
     true_class, found_class = (np.digitize(np.sqrt(4 * area / np.pi), EDGES) for area in (true_area, found_area))
-    every = [(true_class, each) for each in (np.ones(len(missed), bool), ~missed, *fates)]
-    every += [(found_class, each) for each in (np.ones(len(false), bool), false, on_nothing)]
+    every = [(true_class, fate) for fate in (np.ones(len(missed), bool), ~missed, *fates)]
+    every += [(found_class, fate) for fate in (np.ones(len(false), bool), false, on_nothing)]
     return np.stack([np.bincount(where[chosen], minlength=len(EDGES) + 1) for where, chosen in every], axis=1)
 
 

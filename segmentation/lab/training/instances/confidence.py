@@ -72,9 +72,9 @@ def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None =
         gradient = -(inputs.T @ (shares * sign / (1 + np.exp(margin)))) + RIDGE * pull
         return float(shares @ np.logaddexp(0, -margin) + RIDGE / 2 * pull @ pull), gradient
 
-    found = minimize(cost, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
-    weights = found[:-1] / spread
-    return weights, float(found[-1] - weights @ mean)
+    solution = minimize(cost, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+    weights = solution[:-1] / spread
+    return weights, float(solution[-1] - weights @ mean)
 
 
 def fit_confidence(
@@ -89,14 +89,14 @@ def fit_confidence(
     reliability leaves out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
     """
     some, threshold = some_of(pairs), options.threshold_of(predictor.card)
-    own = [
+    labelled = [
         _labelled(predictor, copy, truth, threshold, pair.group)
         for number, pair in enumerate(followed(some, len(some), say, OFTEN))
         for copy, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
     drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
     others = [_labelled(predictor, *picture, threshold, drawn=True) for picture in drawn]
-    apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
+    apart, right = cross_fitted(labelled, others), np.concatenate([particles.right for particles in labelled])
     likely = apart >= HOPELESS
     measured = reliability(apart[likely], right[likely])
     facts = {
@@ -104,7 +104,7 @@ def fit_confidence(
         "wrong_under_limit": round(measured["under"]["wrong"] or 0, 3),
         "wrong_over_limit": round(measured["over"]["wrong"] or 0, 3),
     }
-    return Fitted("confidence", {"options": {"confidence": fit([*own, *others])}}, facts, str(facts))
+    return Fitted("confidence", {"options": {"confidence": fit([*labelled, *others])}}, facts, str(facts))
 
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
@@ -149,14 +149,14 @@ def _labelled(
 ) -> LabelledParticles:
     """All outlines of an image, also those that an analysis would drop."""
     prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
-    found = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
-    overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
+    decoded = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
+    overlap = overlap_of(without_specks(padded(decoded, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
-    values = outline_features(prediction.maps, prediction.grey, found, prediction.view.scale, options.diameter)
+    values = outline_features(prediction.maps, prediction.grey, decoded, prediction.view.scale, options.diameter)
     used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
     places = overlap.found_ids[used] - 1
-    return LabelledParticles({name: each[places] for name, each in values.items()}, right[used], group)
+    return LabelledParticles({name: column[places] for name, column in values.items()}, right[used], group)
 
 
 def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
@@ -181,20 +181,24 @@ def share_of(counts: Sequence[int]) -> Floats:
     return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
 
 
-def cross_fitted(own: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> NDArray[np.float32]:
+def cross_fitted(
+    labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()
+) -> NDArray[np.float32]:
     """Confidence of every particle of `own` by a model fitted on the images of other groups and on `others`.
 
     The groups are dealt to PARTS parts. Raises TooFew.
     """
-    names = sorted({image.group for image in own})
+    names = sorted({image.group for image in labelled})
     if len(names) < PARTS:
         raise TooFew(f"The confidence cannot be judged on fewer than {PARTS} groups of images.")
-    part = [names.index(image.group) % PARTS for image in own]
+    part = [names.index(image.group) % PARTS for image in labelled]
     weights = [
-        fit([*(image for image, mine in zip(own, part, strict=True) if mine != left_out), *others])
+        fit([*(image for image, mine in zip(labelled, part, strict=True) if mine != left_out), *others])
         for left_out in range(PARTS)
     ]
-    return np.concatenate([likely_right(image.values, weights[mine]) for image, mine in zip(own, part, strict=True)])
+    return np.concatenate(
+        [likely_right(image.values, weights[mine]) for image, mine in zip(labelled, part, strict=True)]
+    )
 
 
 def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:
@@ -206,8 +210,8 @@ def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> di
     limit: the confidence under which the product's filter calls a particle unsure; under, over: how many there are
     on either side of it, and the share of them that is wrong.
     """
-    place = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
-    bins = [_bin(confidence[place == b], right[place == b]) for b in np.unique(place)]
+    bin_of = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
+    bins = [_bin(confidence[bin_of == b], right[bin_of == b]) for b in np.unique(bin_of)]
     off = sum(b["n"] * abs(b["confidence"] - b["right"]) for b in bins)
     unsure = confidence < LEAST_CONFIDENCE
     return {

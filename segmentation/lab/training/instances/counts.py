@@ -76,16 +76,16 @@ class ImageCounts:
     by_size: Counts
 
 
-def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
+def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
     """Compare two label images (H, W), 0 background. unit: size of a pixel, in the unit of the sizes."""
-    whole_found, whole_true = without_specks(found), without_specks(truth)
+    whole_found, whole_true = without_specks(predicted), without_specks(truth)
     overlap = overlap_of(whole_found, whole_true)
     iou = overlap.iou
     judged: ErrorKinds = error_kinds(overlap)
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(iou, 0.5)[1]] = True
-    hits, all_found, all_true = ((found > 0) & (truth > 0)).sum(), (found > 0).sum(), (truth > 0).sum()
-    pixels = np.array([hits, all_found - hits, all_true - hits, found.size - all_found - all_true + hits], float)
+    hits, all_found, all_true = ((predicted > 0) & (truth > 0)).sum(), (predicted > 0).sum(), (truth > 0).sum()
+    pixels = np.array([hits, all_found - hits, all_true - hits, predicted.size - all_found - all_true + hits], float)
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
@@ -96,7 +96,7 @@ def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
         boundary=_boundary(whole_found, whole_true),
     )
     kinds = {kind: judged.count(kind) for kind in Kind}
-    sizes = min_ferets(truth, unit), min_ferets(found, unit)
+    sizes = min_ferets(truth, unit), min_ferets(predicted, unit)
     return ImageCounts(sums, *sizes, kinds, right, overlap.found_ids, count_by_size(overlap))
 
 
@@ -108,8 +108,8 @@ def _best(overlap: Overlap) -> Floats:
     return np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
 
 
-def _boundary(found: Labels, truth: Labels) -> Floats:
-    ours, theirs = (boundary(labels) & (labels > 0) for labels in (found, truth))  # the frame is no edge
+def _boundary(predicted: Labels, truth: Labels) -> Floats:
+    ours, theirs = (boundary(labels) & (labels > 0) for labels in (predicted, truth))  # the frame is no edge
     return np.array([near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()], float)
 
 
@@ -139,11 +139,11 @@ class SizeSample:
     found: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, true: Sequence[Floats], found: Sequence[Floats]) -> SizeSample:
+    def of(cls, true: Sequence[Floats], predicted: Sequence[Floats]) -> SizeSample:
         """The sample of one array of true and one of found sizes per image."""
-        value = np.concatenate([*true, *found, np.zeros(0)])
-        number = [np.full(len(v), i, np.int64) for side in (true, found) for i, v in enumerate(side)]
-        is_found = np.repeat([False, True], [sum(map(len, true)), sum(map(len, found))])
+        value = np.concatenate([*true, *predicted, np.zeros(0)])
+        number = [np.full(len(v), i, np.int64) for side in (true, predicted) for i, v in enumerate(side)]
+        is_found = np.repeat([False, True], [sum(map(len, true)), sum(map(len, predicted))])
         order = np.argsort(value, kind="stable")
         return cls(value[order], np.concatenate([*number, np.zeros(0, np.int64)])[order], is_found[order])
 
@@ -155,14 +155,14 @@ class SizeSample:
         wasserstein: first Wasserstein distance, in the unit of the sizes.
         """
         weight = weights[self.image]
-        true, found = np.where(self.found, 0.0, weight), np.where(self.found, weight, 0.0)
-        if not true.any() or not found.any():
+        true, predicted = np.where(self.found, 0.0, weight), np.where(self.found, weight, 0.0)
+        if not true.any() or not predicted.any():
             return dict.fromkeys(SIZE_FIGURES, float("nan"))
-        gap = np.abs(np.cumsum(found) / found.sum() - np.cumsum(true) / true.sum())
+        gap = np.abs(np.cumsum(predicted) / predicted.sum() - np.cumsum(true) / true.sum())
         last_of_equal = np.append(np.diff(self.value) > 0, True)
-        medians = [self._median(side) for side in (true, found)]
-        means = [float(np.average(self.value, weights=side)) for side in (true, found)]
-        nano = [100 * float(np.average(self.value <= NANO_NM, weights=s)) if nm else np.nan for s in (true, found)]
+        medians = [self._median(side) for side in (true, predicted)]
+        means = [float(np.average(self.value, weights=side)) for side in (true, predicted)]
+        nano = [100 * float(np.average(self.value <= NANO_NM, weights=s)) if nm else np.nan for s in (true, predicted)]
         values = (
             100 * (medians[1] / medians[0] - 1),
             100 * (means[1] / means[0] - 1),

@@ -43,10 +43,10 @@ def sweep_image(
     true, inside = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
-        found = padded(particles(maps, grey, scale, threshold, options), truth.shape)
-        iou = overlap_of(without_specks(found), true).iou
-        hits = int(((found > 0) & inside).sum())
-        pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits
+        predicted = padded(particles(maps, grey, scale, threshold, options), truth.shape)
+        iou = overlap_of(without_specks(predicted), true).iou
+        hits = int(((predicted > 0) & inside).sum())
+        pixels = hits, int((predicted > 0).sum()) - hits, int(inside.sum()) - hits
         rows.append([*match(iou, 0.5), *match(iou, 0.75), *pixels])
     return np.array(rows, float)
 
@@ -107,11 +107,11 @@ class OutlineExaminer:
             counts.append(count_image(padded(labels, truth.shape), truth, unit))
         for chain, counts in self.through.items():
             counts.append(count_image(through_chain(chain, truth, threshold, scale, options), truth, unit))
-        own = self.chains[OWN][-1]
+        own_chain = self.chains[OWN][-1]
         if self.options.thresholds:
             self.sweeps.append(sweep_image(maps, grey, truth, scale, options))
-        self.confidence.append(outlines.confidence[own.found_ids - 1])
-        return outlines.labels, own
+        self.confidence.append(outlines.confidence[own_chain.found_ids - 1])
+        return outlines.labels, own_chain
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:

@@ -91,26 +91,26 @@ DEFINITIONS = {
 def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]:
     """The figures of outlines and counts, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
     sums = Sums.stacked([image.sums for image in images])
-    true, found = sums.particles.T
-    off = 100 * share(weights @ np.abs(found - true), weights @ true)
+    true, predicted = sums.particles.T
+    off = 100 * share(weights @ np.abs(predicted - true), weights @ true)
     return of_sums(sums.weighted(weights)) | {"count_off": off}
 
 
 def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) -> dict[str, Floats]:
     """The errors of the sizes, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
-    each = [sample.figures(some, nm=nm) for some in weights]
+    figures = [sample.figures(some, nm=nm) for some in weights]
     alone = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
-    known = np.isfinite(alone)
-    off = share(weights @ np.where(known, alone, 0), weights @ known)
-    return {name: np.array([values[name] for values in each]) for name in each[0]} | {"median_off": off}
+    is_finite = np.isfinite(alone)
+    off = share(weights @ np.where(is_finite, alone, 0), weights @ is_finite)
+    return {name: np.array([values[name] for values in figures]) for name in figures[0]} | {"median_off": off}
 
 
 def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
     """Counts over some images: all objects, and the objects of each kind of error."""
-    true, found = np.sum([i.sums.particles for i in images], axis=0)
+    true, predicted = np.sum([i.sums.particles for i in images], axis=0)
     kinds = {str(kind): sum(image.kinds[kind] for image in images) for kind in Kind}
-    return {"particles": int(true), "found": int(found), "errors": kinds}
+    return {"particles": int(true), "found": int(predicted), "errors": kinds}
 
 
 def of_sums(sums: Sums) -> dict[str, Floats]:

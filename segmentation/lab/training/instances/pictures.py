@@ -27,29 +27,29 @@ COLOURS = {
 LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
 
 
-def panels(micrograph: Micrograph, found: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:
+def panels(micrograph: Micrograph, predicted: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:
     """(h, w, 3) uint8 pictures: the image, its truth, the result, and the errors.
 
-    found, truth: (R, W) labels of the image's first R rows; only those are shown.
+    predicted, truth: (R, W) labels of the image's first R rows; only those are shown.
     """
-    found, truth = without_specks(found), without_specks(truth)
+    predicted, truth = without_specks(predicted), without_specks(truth)
     grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), longest)
     shape = grey.shape[0], grey.shape[1]
-    small_true, small_found = sampled(truth, shape), sampled(found, shape)
+    small_true, small_found = sampled(truth, shape), sampled(predicted, shape)
     return [
         np.repeat(grey[..., None], 3, axis=2),
         painted(grey, small_true, STRENGTH),
         painted(grey, small_found, STRENGTH),
-        errors(grey, found, truth, small_found, small_true),
+        errors(grey, predicted, truth, small_found, small_true),
     ]
 
 
-def errors(grey: Picture, found: Labels, truth: Labels, small_found: Labels, small_true: Labels) -> Picture:
+def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels, small_true: Labels) -> Picture:
     """The picture (h, w) with particles in the colours of their Kind and the true outlines in white.
 
-    found, truth: (R, W) without specks, by which they are judged; small_found, small_true: the same at (h, w).
+    predicted, truth: (R, W) without specks, by which they are judged; small_found, small_true: the same at (h, w).
     """
-    overlap = overlap_of(found, truth)
+    overlap = overlap_of(predicted, truth)
     judged = error_kinds(overlap)
     canvas = 0.45 * np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
     # Lost particles last: what swallowed one may well be right about another.
@@ -57,8 +57,8 @@ def errors(grey: Picture, found: Labels, truth: Labels, small_found: Labels, sma
         (small_found, overlap.found_ids, judged.found, COLOURS.keys()),
         (small_true, overlap.true_ids, judged.true, LOST),
     )
-    for labels, ids, kinds, shown in sides:
-        for kind in shown:
+    for labels, ids, kinds, visible in sides:
+        for kind in visible:
             inside = np.isin(labels, ids[kinds == kind])
             canvas[inside] = STRENGTH * np.array(COLOURS[kind]) + (1 - STRENGTH) * grey[inside][:, None]
     canvas[boundary(small_true) & (small_true > 0)] = 255

@@ -37,12 +37,16 @@ Records = Sequence[Any]
 
 def ways(card: ModelCard) -> list[Way]:
     """The card's options of each way, its own way first."""
-    own = ParticleOptions.of(card)
-    limits = [{"region_merging": {**own.region_merging, MERGE_LIMIT: limit}} for limit in LIMITS]
-    merging = [{"region_merging": own.region_merging}] if own.region_merging else [{}]
-    merging += [each for each in limits if own.region_merging and each not in merging]
-    sizes = [own.diameter * size for size in SIZES if size == 1 or card.smallest <= own.diameter * size <= card.largest]
-    return [{"diameter": round(size, 1), **each} for size in sizes for each in merging]
+    options = ParticleOptions.of(card)
+    limits = [{"region_merging": {**options.region_merging, MERGE_LIMIT: limit}} for limit in LIMITS]
+    merging = [{"region_merging": options.region_merging}] if options.region_merging else [{}]
+    merging += [limit for limit in limits if options.region_merging and limit not in merging]
+    sizes = [
+        options.diameter * size
+        for size in SIZES
+        if size == 1 or card.smallest <= options.diameter * size <= card.largest
+    ]
+    return [{"diameter": round(size, 1), **limit} for size in sizes for limit in merging]
 
 
 class Found(NamedTuple):
@@ -54,13 +58,13 @@ class Found(NamedTuple):
 
 def read_in_every_way(scoring: Scoring, predictor: Predictor, pair: Pair, rows: int | None = None) -> list[Found]:
     """What is found in an image that is read in each of the model's ways."""
-    own = replace(predictor, kept={})
+    fresh = replace(predictor, kept={})
     scorers = [
-        Scorer(scoring, replace(own, card=with_options(own.card, way)), Options(rows=rows, thresholds=False))
-        for way in scoring.ways(own.card)
+        Scorer(scoring, replace(fresh, card=with_options(fresh.card, way)), Options(rows=rows, thresholds=False))
+        for way in scoring.ways(fresh.card)
     ]
-    found = [scorer.image(pair)[1] for scorer in scorers]
-    return [Found(scorer.records[0], labels) for scorer, labels in zip(scorers, found, strict=True)]
+    records = [scorer.image(pair)[1] for scorer in scorers]
+    return [Found(scorer.records[0], labels) for scorer, labels in zip(scorers, records, strict=True)]
 
 
 def with_options(card: ModelCard, options: Way) -> ModelCard:
@@ -79,7 +83,7 @@ def chosen_apart(scoring: Scoring, read: Sequence[Records], groups: Sequence[str
     """Of each image the way that the images of other groups choose: none chooses its own. groups: of the images."""
     chosen = {}
     for group in dict.fromkeys(groups):
-        others = [records for records, its in zip(read, groups, strict=True) if its != group]
+        others = [records for records, other in zip(read, groups, strict=True) if other != group]
         chosen[group] = best_way(scoring, others)
     return [chosen[group] for group in groups]
 
@@ -92,10 +96,10 @@ def fit_reading(
     every = (
         read_in_every_way(scoring, predictor, pair, options.rows) for pair in followed(some, len(some), say, OFTEN)
     )
-    read = [[found.record for found in each] for each in every]
+    read = [[reading.record for reading in readings] for readings in every]
     way = best_way(scoring, read)
     chosen = scoring.ways(predictor.card)[way]
-    (before, off), (after, less) = (_worth(scoring, [records[each] for records in read]) for each in (0, way))
+    (before, off), (after, less) = (_worth(scoring, [records[number] for records in read]) for number in (0, way))
     limit = f", limit {chosen['region_merging'][MERGE_LIMIT]:g}" if "region_merging" in chosen else ""
     summary = (
         f"particles of {chosen['diameter']:g} px{limit}: mean F1 at IoU 0.5 and 0.75 {before:.4f} -> {after:.4f},"

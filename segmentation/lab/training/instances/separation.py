@@ -56,26 +56,30 @@ def fit_separation(
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
     some, threshold = some_of(pairs), options.threshold_of(predictor.card)
-    own = [
+    annotated = [
         oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
         for pair in followed(some, len(some), say, OFTEN)
     ]
-    made = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
+    drawn = [oversegmented(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
     old = ParticleOptions.of(predictor.card).region_merging
 
     def counts(images: Sequence[Oversegmented], weights: Mapping[str, float]) -> Floats:
         return _counts(images, predictor, threshold, weights)
 
-    weights = _fitted(own, made)
-    worth = {at: sum(merit(counts(images, weights | {MERGE_LIMIT: at})) for images in (own, made)) for at in LIMITS}
+    weights = _fitted(annotated, drawn)
+    worth = {
+        at: sum(merit(counts(images, weights | {MERGE_LIMIT: at})) for images in (annotated, drawn)) for at in LIMITS
+    }
     weights[MERGE_LIMIT] = max(worth, key=lambda limit: worth[limit])
-    merits = {"these": merit(counts(own, weights))} | ({"the card's": merit(counts(own, old))} if old else {})
-    groups = sorted({image.group for image in own})
+    merits = {"these": merit(counts(annotated, weights))} | (
+        {"the card's": merit(counts(annotated, old))} if old else {}
+    )
+    groups = sorted({image.group for image in annotated})
     if len(groups) >= PARTS:
         total = np.zeros((2, 3))
         for part in (groups[number::PARTS] for number in range(PARTS)):
-            others = _fitted([image for image in own if image.group not in part], made)
-            mine = [image for image in own if image.group in part]
+            others = _fitted([image for image in annotated if image.group not in part], drawn)
+            mine = [image for image in annotated if image.group in part]
             total += counts(mine, others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
         merits["a fit on the others"] = merit(total)
     reached = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
@@ -104,7 +108,7 @@ def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> B
         ends = merge(image.regions, weights, image.unit).ends()
         every.append((merged(image.regions, ends), ends))
     features, real = zip(*(_borders(regions, ends, image) for regions, ends in every), strict=True)
-    return {name: np.concatenate([each[name] for each in features]) for name in features[0]}, np.concatenate(real)
+    return {name: np.concatenate([feature[name] for feature in features]) for name in features[0]}, np.concatenate(real)
 
 
 def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
@@ -121,21 +125,21 @@ def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented
     return features, mostly[one] != mostly[other]
 
 
-def _fitted(own: Sequence[Oversegmented], made: Sequence[Oversegmented]) -> Weights:
+def _fitted(annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented]) -> Weights:
     """Weights from borders of regions as they are, and then of joined ones, too."""
-    weights = _fitted_once(own, made, [])
-    return _fitted_once(own, made, [weights | {MERGE_LIMIT: limit} for limit in STATES])
+    weights = _fitted_once(annotated, drawn, [])
+    return _fitted_once(annotated, drawn, [weights | {MERGE_LIMIT: limit} for limit in STATES])
 
 
 def _fitted_once(
-    own: Sequence[Oversegmented], made: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
+    annotated: Sequence[Oversegmented], drawn: Sequence[Oversegmented], states: Sequence[Mapping[str, float]]
 ) -> Weights:
     """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
-    found = [[borders_of(image, states) for image in images] for images in (own, made)]
-    shares = [share_of([len(real) for _, real in some]) for some in found]
-    share = np.concatenate([each / max(each.sum(), 1) for each in shares])
-    every = [borders for some in found for borders in some]
-    real = np.concatenate([each for _, each in every])
+    borders_by_source = [[borders_of(image, states) for image in images] for images in (annotated, drawn)]
+    shares = [share_of([len(real) for _, real in some]) for some in borders_by_source]
+    share = np.concatenate([part / max(part.sum(), 1) for part in shares])
+    every = [borders for some in borders_by_source for borders in some]
+    real = np.concatenate([flags for _, flags in every])
     if min(real.sum(), (~real).sum()) < FEWEST:
         raise TooFew(
             f"Cuts cannot be fitted: it takes {FEWEST} borders between particles and {FEWEST} within one at least,"
@@ -154,8 +158,8 @@ def _counts(
     total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
-        found = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
-        iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
+        merged = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
+        iou = overlap_of(without_specks(padded(merged, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
     return total
 

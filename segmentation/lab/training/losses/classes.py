@@ -39,7 +39,7 @@ class ClassLoss(Loss):
         pixels = truth.sum((0, 2, 3))
         weights = pixels.clamp(min=1).pow(-self.rarity)
         entropy = -(truth * logs).sum((0, 2, 3)) @ weights / (pixels @ weights).clamp(min=1e-6)
-        found = logs.exp() * labelled
-        overlap, both = (found * truth).sum((0, 2, 3)), found.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+        predicted = logs.exp() * labelled
+        overlap, both = (predicted * truth).sum((0, 2, 3)), predicted.sum((0, 2, 3)) + truth.sum((0, 2, 3))
         dice = ((2 * overlap + 1) / (both + 1)).mean()  # over the batch: a class that is not there costs nothing
         return self.cross_entropy * entropy + self.dice * (1 - dice)

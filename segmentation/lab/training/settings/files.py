@@ -28,10 +28,10 @@ class BadRecipe(UserError):
 
 def keep_apart(*places: Path) -> None:
     """Raise BadRecipe when a file or folder lies in a folder named FORBIDDEN, directly or through links."""
-    for place in places:
-        if FORBIDDEN in place.absolute().parts or FORBIDDEN in place.resolve().parts:
+    for path in places:
+        if FORBIDDEN in path.absolute().parts or FORBIDDEN in path.resolve().parts:
             raise BadRecipe(
-                f"{place} lies in {FORBIDDEN}: what is there is never trained on, nor is anything calibrated or chosen "
+                f"{path} lies in {FORBIDDEN}: what is there is never trained on, nor is anything calibrated or chosen "
                 "by it."
             )
 

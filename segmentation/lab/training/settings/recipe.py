@@ -229,8 +229,8 @@ def copied(recipe: TrainingRecipe) -> str:
     same = [
         entry
         for entry in ("title", "summary", "limits")
-        if (own := getattr(recipe, entry))
-        and any(other.get(entry) == own and other.get("name") != recipe.name for other in others)
-        and not any(other.get(entry) == own and other.get("name") == recipe.name for other in others)
+        if (options := getattr(recipe, entry))
+        and any(other.get(entry) == options and other.get("name") != recipe.name for other in others)
+        and not any(other.get(entry) == options and other.get("name") == recipe.name for other in others)
     ]
     return " and ".join(same).capitalize()

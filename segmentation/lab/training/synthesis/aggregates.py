@@ -43,8 +43,8 @@ def _count(rng: np.random.Generator, form: Form) -> int:
 
 def renumbered(part: NDArray[np.int32]) -> NDArray[np.int32]:
     """Parts in sight numbered 0, 1, ...; -1 (outside) becomes 0."""
-    seen = np.unique(part[part >= 0])
-    return np.searchsorted(seen, np.maximum(part, seen[0])).astype(np.int32)
+    numbers = np.unique(part[part >= 0])
+    return np.searchsorted(numbers, np.maximum(part, numbers[0])).astype(np.int32)
 
 
 def grow(
@@ -94,10 +94,10 @@ class _Union:
         root = np.sqrt(np.maximum(square, 0)).astype(np.float32)
         upper, lower = np.float32(centre[2]) + root, np.float32(centre[2]) - root
         inside = square > 0
-        seen = inside & (upper > self.top[window])
+        visible = inside & (upper > self.top[window])
         first, second = (((xs - self.centres[o][0]) ** 2 + (ys - self.centres[o][1]) ** 2) for o in owners)
-        self.part[window][seen] = np.where(first <= second, *owners)[seen]
-        self.top[window][seen] = upper[seen]
+        self.part[window][visible] = np.where(first <= second, *owners)[visible]
+        self.top[window][visible] = upper[visible]
         self.bottom[window][inside] = np.minimum(lower, self.bottom[window])[inside]
         if owners[0] == owners[1]:
             self.mass[window] += 2 * root

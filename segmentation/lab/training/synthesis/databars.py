@@ -62,7 +62,7 @@ class BarContent:
 def round_length(nm: float) -> float:
     """The largest of 1, 2 and 5 times a power of ten that is no longer."""
     power = 10.0 ** floor(log10(nm))
-    return next(each * power for each in (5, 2, 1) if each * power <= nm * (1 + 1e-9))
+    return next(digit * power for digit in (5, 2, 1) if digit * power <= nm * (1 + 1e-9))
 
 
 def length_words(nm: float) -> str:
@@ -99,9 +99,9 @@ def _spread(
     while fields and sum(pen.textlength(each, font=font) + gap for each in fields) > right - left:
         fields = fields[:-1]
     room = (right - left) - sum(pen.textlength(each, font=font) for each in fields)
-    for each in fields:
-        pen.text((left, top), each, fill=ink, font=font)
-        left += pen.textlength(each, font=font) + min(room / max(1, len(fields)), 4 * gap)
+    for text in fields:
+        pen.text((left, top), text, fill=ink, font=font)
+        left += pen.textlength(text, font=font) + min(room / max(1, len(fields)), 4 * gap)
 
 
 def _zeiss(image: Image.Image, hidden: Image.Image, size: int, info: BarContent) -> None:
@@ -134,7 +134,7 @@ def _fei(image: Image.Image, hidden: Image.Image, size: int, info: BarContent) -
     ]
     left = 0.5 * size
     for head, value in cells:
-        wide = max(pen.textlength(each, font=font) for each in (head, value)) + size
+        wide = max(pen.textlength(text, font=font) for text in (head, value)) + size
         if left + wide > right:
             break
         pen.text((left + wide / 2, top + 0.1 * size), head, fill=ink, font=font, anchor="ma")
@@ -189,7 +189,7 @@ def _tescan(image: Image.Image, hidden: Image.Image, size: int, info: BarContent
     ]
     left, right = 0.4 * size, info.wide - info.bar - 1.5 * size
     for column in columns:
-        wide = max(pen.textlength(each, font=font) for each in column[:lines]) + size
+        wide = max(pen.textlength(text, font=font) for text in column[:lines]) + size
         if left + wide > right:
             break
         for line, text in enumerate(column[:lines]):

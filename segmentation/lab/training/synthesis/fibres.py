@@ -56,13 +56,19 @@ def draw_fibres(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Gen
     preferred = rng.uniform(0, np.pi)
     while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST * area // 512**2)):
         diameter = float(np.clip(scene.diameter * np.exp(rng.normal(0, scene.spread)), 2.5, 4 * scene.diameter))
-        direction = preferred + rng.normal(0, 1.6 * (1 - scene.alignment) ** 2) if scene.alignment else rng.uniform(0, np.pi)
+        direction = (
+            preferred + rng.normal(0, 1.6 * (1 - scene.alignment) ** 2) if scene.alignment else rng.uniform(0, np.pi)
+        )
         length = diameter * scene.length * np.exp(rng.normal(0, 0.3))
         middle = rng.uniform(0, 1, 2) * shape
-        path = curved(middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, scene.curl, rng)
+        path = curved(
+            middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, scene.curl, rng
+        )
         bundle = int(rng.integers(2, 6)) if rng.random() < scene.bundles else 1
         for place in range(bundle):
-            beside = _shifted(path, (place - (bundle - 1) / 2) * diameter * rng.uniform(0.95, 1.3)) if bundle > 1 else path
+            beside = path
+            if bundle > 1:
+                beside = _shifted(path, (place - (bundle - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
             fibre = Fibre(beside, _widths(len(path), diameter, scene, rng), diameter)
             fibres.append(fibre)
             inside = ((beside >= 0) & (beside < shape)).all(1)
@@ -70,7 +76,9 @@ def draw_fibres(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Gen
     return fibres
 
 
-def curved(middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: np.random.Generator) -> Floats:
+def curved(
+    middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: np.random.Generator
+) -> Floats:
     """(n, 2) path of this length whose direction wanders smoothly: by about `curl` rad over 30 diameters."""
     count = max(4, round(length / STEP))
     smooth = max(4.0, 4 * diameter)
@@ -101,7 +109,7 @@ def _widths(count: int, diameter: float, scene: SceneSettings, rng: np.random.Ge
 
 
 def tube(fibre: Fibre, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Rows and columns of the pixels whose centres the fibre covers, and (n,) float32 its height over its axis there."""
+    """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 its height over its axis."""
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     widest = float(fibre.widths.max())
     near = ((fibre.path > -widest) & (fibre.path < np.array(shape) + widest)).all(1)

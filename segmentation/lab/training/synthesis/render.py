@@ -193,8 +193,8 @@ def render(
     fixed: settings that are not drawn at random. diameters: range of the typical particle diameter in px, log-uniform.
     Returns (H, W) uint8 grey and (H, W) int32 labels, 0 background. Raises BadSetting.
     """
-    done = render_settings(shape, rng, fixed, diameters)
-    return (255 - done.grey if done.settings.scene.polarity == "dark" else done.grey), done.labels
+    settings = render_settings(shape, rng, fixed, diameters)
+    return (255 - settings.grey if settings.settings.scene.polarity == "dark" else settings.grey), settings.labels
 
 
 def render_blank(shape: Shape, rng: np.random.Generator) -> NDArray[np.uint8]:

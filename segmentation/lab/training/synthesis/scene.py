@@ -33,8 +33,8 @@ def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.
         fine = rng.random(most) < scene.fine_share
         sizes[fine] *= scene.fine_size
     sizes = np.clip(sizes, 3, 4 * scene.diameter)
-    each = scene.primaries if scene.family in AGGREGATES else 1.0
-    covered = np.cumsum(np.pi / 4 * sizes**2) * each / area
+    primaries = scene.primaries if scene.family in AGGREGATES else 1.0
+    covered = np.cumsum(np.pi / 4 * sizes**2) * primaries / area
     return sizes[: max(1, int(np.searchsorted(covered, scene.cover)))]
 
 
@@ -50,8 +50,8 @@ def draw_places(
     if scene.layout == "packed":
         places = _packed((tall, wide), scene, rng)
     else:
-        wanted = 6 * count + 50
-        places = np.stack([rng.integers(0, tall, wanted), rng.integers(0, wide, wanted)], axis=1)
+        candidates = 6 * count + 50
+        places = np.stack([rng.integers(0, tall, candidates), rng.integers(0, wide, candidates)], axis=1)
         if scene.layout == "clustered":
             places = _gathered(places, (tall, wide), scene, rng)
     first = [int(rng.integers(n // 4, 3 * n // 4 + 1)) + margin for n in shape]
@@ -64,8 +64,8 @@ def _gathered(
     """The places where a smooth field is high: agglomerates."""
     field = smooth_field(shape, max(4.0, scene.diameter * scene.clusters), rng)
     chance = 1 / (1 + np.exp(-rng.uniform(3, 9) * (field - rng.uniform(-0.2, 1.1))))
-    kept = places[rng.random(len(places)) < chance[tuple(places.T)]]
-    return kept if len(kept) else places[:1]
+    thinned = places[rng.random(len(places)) < chance[tuple(places.T)]]
+    return thinned if len(thinned) else places[:1]
 
 
 def _packed(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -142,7 +142,7 @@ def build_scene(
 
 def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.Generator) -> list[Body]:
     """Different bodies, as many as there are particles but not more than the eye tells apart."""
-    form = Form(**{each.name: getattr(scene, each.name) for each in fields(Form)})
+    form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     count = min(len(diameters), 64)
     bodies = [any_body(_family(scene, rng), d, rng, form) for d in diameters[:count]]
     side = max(max(b.top.shape) for b in bodies) + 64
@@ -167,14 +167,14 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
     best: _Spot | None = None
     where = np.zeros(2, np.int64)
     for _ in range(TRIALS):
-        place = next(places, None)
-        if place is None:
+        point = next(places, None)
+        if point is None:
             return False
-        spot = _spot(body, place, scene.stacking, canvas)
+        spot = _spot(body, point, scene.stacking, canvas)
         if spot is None or spot.shared > scene.overlap:
             continue
         if best is None or spot.lift < best.lift:
-            best, where = spot, place
+            best, where = spot, point
         if best.shared == 0 or scene.stacking == 0:
             break
     if best is not None:
@@ -185,24 +185,24 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
 
 def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: np.random.Generator) -> None:
     """Small particles stuck on the large ones that lie there, near their rims rather than on their tops."""
-    form = Form(**{each.name: getattr(scene, each.name) for each in fields(Form)})
-    for place, across in canvas.put:
+    form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
+    for centre, across in canvas.put:
         if across < 0.6 * scene.diameter:
             continue
         for _ in range(int(rng.poisson(scene.satellites))):
             size = across * float(np.exp(rng.uniform(*np.log(SATELLITE))))
             turn, away = rng.uniform(0, 2 * np.pi), 0.5 * across * np.sqrt(rng.uniform(0.15, 1.1))
             if size >= SMALLEST:
-                middle = place + np.round(away * np.array([np.sin(turn), np.cos(turn)])).astype(np.int64)
+                middle = centre + np.round(away * np.array([np.sin(turn), np.cos(turn)])).astype(np.int64)
                 body = any_body("sphere", size, rng, form)
                 if (spot := _spot(body, middle, 1.0, canvas)) is not None:
                     _paint(body, spot, canvas)
 
 
-def _spot(body: Body, place: NDArray[np.int64], stacking: float, canvas: _Canvas) -> _Spot | None:
+def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canvas) -> _Spot | None:
     """The body over the place, resting on what lies there; `stacking` 0 lets bodies sink together."""
     h, w = body.top.shape
-    top, left = int(place[0]) - h // 2, int(place[1]) - w // 2
+    top, left = int(centre[0]) - h // 2, int(centre[1]) - w // 2
     r0, r1 = max(0, top), min(canvas.height.shape[0], top + h)
     c0, c1 = max(0, left), min(canvas.height.shape[1], left + w)
     if r0 >= r1 or c0 >= c1:
@@ -220,10 +220,10 @@ def _spot(body: Body, place: NDArray[np.int64], stacking: float, canvas: _Canvas
 
 def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
     upper = body.top[spot.inner] + np.float32(spot.lift)
-    seen = spot.inside & (upper > canvas.height[spot.outer])
+    visible = spot.inside & (upper > canvas.height[spot.outer])
     first = len(canvas.whole)
-    canvas.height[spot.outer][seen] = upper[seen]
-    canvas.owner[spot.outer][seen] = first + body.part[spot.inner][seen]
+    canvas.height[spot.outer][visible] = upper[visible]
+    canvas.owner[spot.outer][visible] = first + body.part[spot.inner][visible]
     canvas.thickness[spot.outer] += body.mass[spot.inner]
     canvas.whole += [first] * body.parts
 

@@ -51,19 +51,19 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: np.random
         centres, radii, _ = grow(count, typical, rng, spreads=(0.1, 0.5), reaches=(0.4, 0.9))
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
-        for place, each in zip(places, radii, strict=True):
-            _add_chords(clump, place, each)
+        for centre, radius in zip(places, radii, strict=True):
+            _add_chords(clump, centre, radius)
         total += blur(clump, settings.support_blur * rng.uniform(0.3, 2.5) / coarse)
     return np.maximum(resized(total, shape) if coarse > 1 else total[: shape[0], : shape[1]], 0)
 
 
-def _add_chords(mass: Field, place: NDArray[np.float64], radius: float) -> None:
+def _add_chords(mass: Field, centre: NDArray[np.float64], radius: float) -> None:
     """Add the lengths of the beam's way through a sphere."""
     (r0, c0), (r1, c1) = (
-        [int(np.clip(np.floor(p + s * radius), 0, n)) for p, n in zip(place, mass.shape, strict=True)] for s in (-1, 1)
+        [int(np.clip(np.floor(p + s * radius), 0, n)) for p, n in zip(centre, mass.shape, strict=True)] for s in (-1, 1)
     )
     rows, columns = np.ogrid[r0:r1, c0:c1]
-    square = radius**2 - (rows - place[0]) ** 2 - (columns - place[1]) ** 2
+    square = radius**2 - (rows - centre[0]) ** 2 - (columns - centre[1]) ** 2
     mass[r0:r1, c0:c1] += 2 * np.sqrt(np.maximum(square, 0)).astype(np.float32)
 
 
@@ -111,9 +111,9 @@ def lattice(scene: Scene, settings: SupportSettings, rng: np.random.Generator, f
     sizes = np.sqrt(4 / np.pi * np.bincount(scene.owner.ravel(), minlength=count))
     second = sizes < fine
     spacing = np.where(second, settings.lattice_other, settings.lattice_spacing) * rng.normal(1, 0.01, count)
-    seen = np.where(rng.random(count) < 0.85, rng.uniform(0.4, 1, count), 0)
-    seen *= np.where(second, settings.lattice_other_contrast, 1)
-    seen[0] = 0
+    contrast = np.where(rng.random(count) < 0.85, rng.uniform(0.4, 1, count), 0)
+    contrast *= np.where(second, settings.lattice_other_contrast, 1)
+    contrast[0] = 0
     angle, between = rng.uniform(0, np.pi, count), rng.uniform(np.pi / 3, np.pi / 2, count)
     crossed = (rng.random(count) < 0.5) * rng.uniform(0.4, 1, count)
     rows, columns = np.ogrid[: scene.owner.shape[0], : scene.owner.shape[1]]
@@ -121,7 +121,7 @@ def lattice(scene: Scene, settings: SupportSettings, rng: np.random.Generator, f
     for direction in (angle, angle + between):
         along = np.sin(direction)[scene.owner] * rows + np.cos(direction)[scene.owner] * columns
         waves.append(np.cos(2 * np.pi * along / spacing[scene.owner]))
-    return (seen[scene.owner] * (waves[0] + crossed[scene.owner] * waves[1]) / 1.5).astype(np.float32)
+    return (contrast[scene.owner] * (waves[0] + crossed[scene.owner] * waves[1]) / 1.5).astype(np.float32)
 
 
 def amorphous(shape: Shape, period: float, rng: np.random.Generator) -> Field:

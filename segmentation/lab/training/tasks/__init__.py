@@ -14,7 +14,7 @@ _added: dict[str, LearningTask] = {}
 
 @cache
 def _own() -> dict[str, LearningTask]:
-    modules = (import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
 
 

@@ -17,7 +17,7 @@ from segmentation.core.tasks import find
 from tests.core.builders import make_analysis, renamed
 
 TAKEN = {name for name, each in exports.listed("image", find("particles")).items() if not each.for_the_page}
-IN_BUNDLE = TAKEN - {"bundle.zip"}
+IN_BUNDLE = TAKEN - {"bundle.zip", "notebook.eln"}
 
 
 @pytest.fixture(scope="module")

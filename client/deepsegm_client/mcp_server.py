@@ -1,0 +1,211 @@
+"""`deepsegm-mcp`: a site as tools of an agent, by the Model Context Protocol. docs/use/agents.md shows how."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context, Image
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+
+from ._client import AsyncClient
+from ._errors import DeepSegmError
+from ._jobs import Result
+from ._samples import SampleResult
+from ._steps import Async
+
+READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
+MOST_OBJECTS, MOST_RESULTS = 500, 100
+INSTRUCTIONS = (
+    "DeepSegm outlines and measures what is in electron micrographs. Give each number with its 95 % interval and unit, "
+    "and repeat every warning. Sizes are in pixels where the scale of an image is not known: then ask for its width."
+)
+
+
+@contextmanager
+def _as_tool_error() -> Iterator[None]:
+    """What the site or a file refuses becomes a sentence that the agent reads."""
+    try:
+        yield
+    except (DeepSegmError, OSError) as problem:
+        raise ToolError(str(problem)) from problem
+
+
+def _progress(context: Context) -> Callable[[str, float], object]:
+    """Tells the agent's program how far an analysis is."""
+    reports = set[asyncio.Task[None]]()
+
+    def report(stage: str, done: float) -> None:
+        reports.add(asyncio.ensure_future(context.report_progress(done, 1.0, stage)))
+
+    return report
+
+
+def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
+    summary = {"id": result.id, "page": result.page, "numbers": result.numbers, "warnings": result.warnings}
+    images = {"images": result.images} if isinstance(result, SampleResult) else {}
+    return {**summary, **images, "files": result.files}
+
+
+class Reading:
+    """Tools that change nothing."""
+
+    def __init__(self, site: AsyncClient) -> None:
+        self.site = site
+
+    async def _result(self, id: str) -> Result[Async]:
+        return await (await self.site.job(id)).wait()
+
+    async def list_kinds(self) -> list[dict[str, Any]]:
+        """The kinds of analysis (task), each with its models and settings."""
+        with _as_tool_error():
+            return await self.site.tasks()
+
+    async def list_results(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Your analyses, the newest first: id, image, state, time, page; at most 100."""
+        rows: list[dict[str, Any]] = []
+        with _as_tool_error():
+            async for job in self.site.jobs():
+                if len(rows) >= min(limit, MOST_RESULTS):
+                    break
+                columns = {name: job.data.get(name) for name in ("state", "created", "task", "error")}
+                rows.append({"id": job.id, "image": job.data["image"]["name"], "page": job.page, **columns})
+        return rows
+
+    async def read_result(self, id: str) -> dict[str, Any]:
+        """Numbers with 95 % intervals, warnings and files of an analysis; waits until it is done."""
+        with _as_tool_error():
+            return _summary(await self._result(id))
+
+    async def read_sample(self, id: str) -> dict[str, Any]:
+        """Pooled numbers, warnings, images and files of a sample; waits until it is done."""
+        with _as_tool_error():
+            return _summary(await (await self.site.sample_by_id(id)).wait())
+
+    async def read_objects(self, id: str, limit: int = 100, left_out: bool = False) -> list[dict[str, Any]]:
+        """The table of an analysis, a row for each object (at most 500); units stand in the names of the columns.
+
+        left_out: also the objects that do not count, each with its reason.
+        """
+        with _as_tool_error():
+            rows = await (await self._result(id)).rows
+        return [row for row in rows if left_out or row.get("kept", True)][: max(0, min(limit, MOST_OBJECTS))]
+
+    async def show_figure(self, id: str) -> Image:
+        """The figure of an analysis: image, outlines, what is possibly wrong, histogram of sizes."""
+        with _as_tool_error():
+            return Image(data=await (await self._result(id)).read("figure.png"), format="png")
+
+
+class Adding(Reading):
+    """Tools that send images of one folder and save files in it, and nowhere else."""
+
+    def __init__(self, site: AsyncClient, folder: Path) -> None:
+        super().__init__(site)
+        self.folder = folder.resolve()
+
+    def _inside(self, path: str) -> Path:
+        inside = (self.folder / path).resolve()
+        if not inside.is_relative_to(self.folder):
+            raise ToolError(f"{path} is outside {self.folder}, the only folder that may be used here.")
+        return inside
+
+    async def analyse(
+        self,
+        path: str,
+        context: Context,
+        width: str | None = None,
+        task: str = "particles",
+        settings: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Send an image of the folder, wait, and read its numbers.
+
+        width: of the whole image, such as "7520 nm"; leave it out where the file has its scale. task and settings: by
+        the names of list_kinds.
+        """
+        if not (image := self._inside(path)).is_file():
+            raise ToolError(f"There is no file {path} in {self.folder}.")
+        with _as_tool_error():
+            job = await self.site.submit(image, width, task=task, **(settings or {}))
+            return _summary(await job.wait(progress=_progress(context)))
+
+    async def analyse_folder(
+        self, path: str, context: Context, name: str = "", width: str | None = None, task: str = "particles"
+    ) -> dict[str, Any]:
+        """Send the files of a folder as images of one material, wait, and read the pooled numbers."""
+        inside = self._inside(path)
+        files = sorted(file for file in inside.iterdir() if file.is_file()) if inside.is_dir() else []
+        if not files:
+            raise ToolError(f"{path} is no folder with files inside {self.folder}.")
+        with _as_tool_error():
+            sample = await self.site.submit_sample(files, name or inside.name, width=width, task=task)
+            return _summary(await sample.wait(progress=_progress(context)))
+
+    async def download(self, id: str, file: str) -> str:
+        """Save a file of an analysis, by a name that read_result lists, in the folder; gives its path."""
+        with _as_tool_error():
+            return str(await (await self._result(id)).download(file, self._inside(f"{id}-{file}")))
+
+
+def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
+    """The tools of a site. folder: where images may be read and files saved; None for reading results only."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Any]) -> AsyncIterator[None]:
+        async with site:
+            yield
+
+    mcp = MCPServer[Any](
+        "deepsegm", title="DeepSegm", instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
+    )
+    reader = Reading(site)
+    tools: list[tuple[Callable[..., Any], ToolAnnotations]] = [
+        (reader.list_kinds, READS),
+        (reader.list_results, READS),
+        (reader.read_result, READS),
+        (reader.read_sample, READS),
+        (reader.read_objects, READS),
+        (reader.show_figure, READS),
+    ]
+    if folder:
+        sender = Adding(site, folder)
+        tools += [(sender.analyse, ADDS), (sender.analyse_folder, ADDS), (sender.download, ADDS)]
+    for tool, hints in tools:
+        mcp.tool(annotations=hints)(tool)
+    return mcp
+
+
+def main() -> None:
+    """DEEPSEGM_URL names the site, DEEPSEGM_TOKEN holds a token of the account page."""
+    parser = argparse.ArgumentParser(prog="deepsegm-mcp", description="A DeepSegm site as tools of an agent.")
+    parser.add_argument(
+        "--folder", type=Path, help="analyse images of this folder and save files in it; else only read"
+    )
+    parser.add_argument(
+        "--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp; else stdin and stdout"
+    )
+    options = parser.parse_args()
+    if options.folder and not options.folder.is_dir():
+        sys.exit(f"{options.folder} is no folder. Make it first, or name another one.")
+    try:
+        url, token = os.environ.get("DEEPSEGM_URL", "http://127.0.0.1:8000"), os.environ.get("DEEPSEGM_TOKEN")
+        mcp = server(AsyncClient(url, token=token or None), options.folder)
+    except ValueError as problem:
+        sys.exit(f"DEEPSEGM_URL: {problem}")
+    if options.http:
+        mcp.run("streamable-http", port=options.http)
+    else:
+        mcp.run("stdio")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The endpoint record of a granulometry study, in the JSON of AMBIT and eNanoMapper, which pyambit reads.
+
+AMBIT maps its granulometry section to section 4.5 of IUCLID, "Particle size distribution (Granulometry)". Names of
+endpoints and parameters are those of its documentation of that section; what it has no name for has one of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from ..measure.quantities import NUMBERS
+from ..measure.results import Statistics
+from ..sample import SampleAnalysis
+from .facts import common, model_words, typed_texts
+from .guideline import GUIDELINE, TO_GIVE
+from .signatures import Filing
+from .summary import Summary
+from .wording import CITATION, decided_words, one_line, version
+
+ENDPOINTS = {
+    "d10": "PARTICLE SIZE.D10",
+    "d50": "PARTICLE SIZE.D50",
+    "d90": "PARTICLE SIZE.D90",
+    "mean": "PARTICLE SIZE.MEAN",
+    "sd": "PARTICLE SIZE.SD",
+    "fraction_100nm": "FRACTION FROM 1 TO 100 NM",
+}
+BUDGETED = {"d50": "median", "fraction_100nm": "fraction_100nm"}  # numbers with an uncertainty budget
+CATEGORY = {"code": "PC_GRANULOMETRY_SECTION", "title": "4.5 Particle size distribution (Granulometry)"}
+STANDARDS = "ISO 13322-1; ISO 9276-6; ISO 19749 (SEM) or ISO 21363 (TEM)"
+CRITERIA = "2022/C 229/01: 50 % or more of the particles, by number, from 1 to 100 nm. A screening, not a certificate."
+
+
+def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
+    """One substance with one study, in plain JSON types. Sizes are in nm, in px without a scale; the same images, name
+    and version of the software have the same identifiers."""
+    typed = {name: value for name, value in typed_texts(sample).items() if value}
+    owner = typed.get("laboratory", TO_GIVE)
+    substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
+    about = Summary.of(sample, readable=False)
+    interpretation = decided_words(about.nano) if about.nano else ""
+    study = {
+        "uuid": _identifier(sample, version()),
+        "owner": {"substance": {"uuid": substance}, "company": {"uuid": company, "name": owner}},
+        "citation": {
+            "title": filing.address or CITATION,
+            "owner": owner,
+            **({"year": filing.made.year} if filing.made else {}),
+        },
+        "protocol": {
+            "topcategory": "P-CHEM",
+            "category": CATEGORY,
+            "endpoint": "Particle size distribution (Granulometry)",
+            "guideline": [f"{GUIDELINE}: compliance to be stated by the laboratory", STANDARDS],
+        },
+        "parameters": dict(_parameters(sample, typed, about)),
+        "interpretation": {"result": interpretation, "criteria": CRITERIA},
+        "interpretationResult": interpretation,
+        "interpretationCriteria": CRITERIA,
+        "effects": list(_effects(sample.pooled)) if sample.pooled is not None and about.kept else [],
+        **({"updated": filing.date.removesuffix(" UTC")} if filing.made else {}),
+    }
+    name = typed.get("material", _name(sample))
+    named = {"name": name, "publicname": name, "ownerName": owner, "ownerUUID": company, "i5uuid": substance}
+    return {"substance": [{**named, "study": [study]}]}
+
+
+def _identifier(sample: SampleAnalysis, of: str) -> str:
+    images = sorted(image.sha256 for image in sample.images)
+    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(of, 1000), _name(sample), *images)))}"
+
+
+def _name(sample: SampleAnalysis) -> str:
+    """Without halves of characters, which no file may hold."""
+    return one_line(sample.name, 1000)
+
+
+def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary) -> Iterator[tuple[str, Any]]:
+    """How it was measured: texts, and numbers with their unit."""
+    shared = common(sample)
+    yield "E.method", "electron microscopy and image analysis"
+    yield "DISTRIBUTION_TYPE", "counted distribution"
+    yield "DATA_GATHERING_INSTRUMENTS", typed.get("microscope", str(shared.get(("instrument", "instrument"), TO_GIVE)))
+    yield "TESTMAT_FORM", typed.get("material", TO_GIVE)
+    yield "SAMPLING", typed.get("sampling_plan", TO_GIVE)
+    yield "SAMPLE_PREPARATION", typed.get("preparation", TO_GIVE)
+    yield "OPERATOR", typed.get("operator", TO_GIVE)
+    yield "CALIBRATION_STANDARD", typed.get("grating", TO_GIVE)
+    yield "DEVIATIONS", typed.get("deviations", TO_GIVE)
+    yield "SIZE_DESCRIPTOR", about.size.title
+    yield "SOFTWARE", version()
+    yield "MODEL", "; ".join(map(model_words, sample.models))
+    yield "IMAGES", {"loValue": len(sample.counted)}
+    yield "PARTICLES_COUNTED", {"loValue": about.kept}
+    yield "PARTICLES_LEFT_OUT", {"loValue": about.set_aside_count}
+    low, high = sample.calibration["low"], sample.calibration["high"]
+    if low is not None:
+        yield "PIXEL_SIZE", {"loValue": low, "upValue": high, "unit": "nm"}
+    for name, unit in (("voltage_kv", "kV"), ("working_distance_mm", "mm")):
+        value = shared.get(("instrument", name))
+        if isinstance(value, int | float):
+            yield name.rpartition("_")[0].upper(), {"loValue": value, "unit": unit}
+
+
+def _effects(statistics: Statistics) -> Iterator[dict[str, Any]]:
+    """The figures by number, each with its 95 % interval and, where there is a budget, its expanded uncertainty."""
+    for name, endpoint in ENDPOINTS.items():
+        number, fraction = statistics.value(name), NUMBERS[name].kind == "fraction"
+        times, unit = (100.0, "%") if fraction else (1.0, number.unit)
+        if number.value is None:
+            continue
+        result: dict[str, Any] = {"loQualifier": "=", "loValue": times * number.value, "unit": unit}
+        budget: Mapping[str, Any] = statistics.budget or {}
+        if total := budget.get(BUDGETED.get(name, "")):
+            share = 1.0 if fraction else number.value
+            result |= {"errQualifier": "expanded uncertainty, k = 2", "errorValue": times * share * total["expanded"]}
+        conditions: dict[str, Any] = {"WEIGHTING": "by number"}
+        if number.low is not None and number.high is not None:
+            ends = {"loQualifier": ">=", "loValue": times * number.low, "upValue": times * number.high}
+            conditions["INTERVAL_95"] = {**ends, "upQualifier": "<=", "unit": unit}
+        if fraction and statistics.nano and statistics.nano["least_nm"]:
+            conditions["COUNTED_FROM"] = {"loValue": statistics.nano["least_nm"], "unit": "nm"}
+        named = {"endpoint": endpoint, "endpointtype": "AGGREGATED", "endpointSynonyms": list[str]()}
+        yield {**named, "result": result, "conditions": conditions}

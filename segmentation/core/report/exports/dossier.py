@@ -1,0 +1,54 @@
+"""Files for regulators: the report form of OECD TG 125, and the endpoint record of the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..looks import FORM
+from ..wording import write_json
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+def _write_form(context: Context, path: Path) -> None:
+    from ..guideline import as_dict, form_of
+    from ..lengths import in_readable_unit
+
+    form = form_of(in_readable_unit(context.sample), context.filing, context.signatures)
+    write_json(as_dict(form), path, indent=2)
+
+
+def _write_record(context: Context, path: Path) -> None:
+    from ..endpoint import record
+    from .result import plain
+
+    write_json(plain(record(context.sample, context.filing)), path, indent=2)
+
+
+HOLDS = "the report form of OECD TG 125, also in the report with annexes: every entry, or that the laboratory gives it"
+STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
+EXPORTS = (
+    Export(
+        FORM,
+        "OECD TG 125 form, JSON",
+        "application/json",
+        172,
+        _write_form,
+        image=HOLDS,
+        sample=HOLDS,
+        screened=True,
+    ),
+    Export(
+        "endpoint-record.json",
+        "Endpoint record, JSON",
+        "application/json",
+        174,
+        _write_record,
+        image=STUDY,
+        sample=STUDY,
+        screened=True,
+    ),
+)

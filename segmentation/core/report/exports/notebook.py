@@ -1,0 +1,195 @@
+"""`notebook.eln`: the result as an entry of an electronic laboratory notebook.
+
+The ELN file format of The ELN Consortium (media type application/vnd.eln+zip): a ZIP with one folder, which is an
+RO-Crate 1.1: ro-crate-metadata.json describes a data set with its files, their SHA-256, author, licence, instrument and
+numbers. Every node is flat in the graph, as the consortium's checks want it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from segmentation import __version__
+
+from ...archive import write_zip
+from ..looks import NOTEBOOK
+from ..wording import CITATION, one_line, version
+from .base import LAST, Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+KIND = "application/vnd.eln+zip"
+FOLDER, METADATA = "notebook", "ro-crate-metadata.json"
+ENTRY = "./result/"
+CRATE = "https://w3id.org/ro/crate/1.1"
+# What a notebook does not need beside the others: the same in another form, and single panels.
+LEFT_OUT = re.compile(r"panel-.*|figure\.(svg|pdf)|report\.pdf|(labels|rois)-all\..*|result\.schema\.json")
+SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+]*-[A-Za-z0-9.+-]+|MIT|ISC|Unlicense")
+NO_LICENCE = "No licence was given: ask the laboratory before you use these files."
+SOFTWARE, PUBLISHER, LABORATORY, ACTION = "#deepsegm", "#publisher", "#laboratory", "#analysis"
+HOLDS = "an entry for electronic laboratory notebooks: the files with author, licence, instrument and checksums"
+Node = dict[str, Any]
+
+
+def _write(context: Context, path: Path) -> None:
+    taken = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
+    graph = [_filled(node) for node in _graph(context, {name: len(content) for name, content in taken})]
+    crate = json.dumps({"@context": f"{CRATE}/context", "@graph": graph}, indent=1).encode()
+    files = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in taken]
+    write_zip(path, [(f"{FOLDER}/{METADATA}", crate), *files])
+
+
+def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
+    """All nodes of the crate. sizes: of its files in bytes, by name."""
+    from ..facts import NOT_SAME, common, typed_texts
+    from . import content_types
+
+    sample, made = context.sample, context.filing.made
+    typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
+    shared, kinds = common(sample), content_types()
+    date = made.isoformat(timespec="seconds") if made else ""
+    person, licence = _person(typed), licence_of(typed["licence"])
+    author = _to(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
+    microscope = typed["microscope"] or str(shared.get(("instrument", "instrument"), ""))
+    numbers = list(_numbers(context))
+    title = f"{sample.task.things.capitalize()} in {one_line(context.filing.sample or sample.name)}"
+    yield {
+        "@id": METADATA,
+        "@type": "CreativeWork",
+        "about": _to("./"),
+        "conformsTo": _to(CRATE),
+        "dateCreated": date,
+        "version": "1.0",
+        "sdPublisher": _to(PUBLISHER),
+    }
+    yield {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": title,
+        "description": one_line(". ".join(context.about), 1000),
+        "datePublished": date,
+        "license": _to(licence["@id"]),
+        "author": author,
+        "hasPart": [_to(ENTRY)],
+        "publisher": _to(LABORATORY if typed["laboratory"] else PUBLISHER),
+        "mentions": _to(ACTION),
+    }
+    yield {
+        "@id": ENTRY,
+        "@type": "Dataset",
+        "name": title,
+        "author": author,
+        "dateCreated": date,
+        "identifier": context.sums.get("result.json", ""),
+        "keywords": f"electron microscopy, {sample.task.things}, size distribution",
+        "text": _text(context),
+        "url": context.filing.address,
+        "license": _to(licence["@id"]),
+        "variableMeasured": [_to(node["@id"]) for node in numbers],
+        "hasPart": [_to(f"{ENTRY}{name}") for name in sizes],
+    }
+    for name, size in sizes.items():
+        yield {
+            "@id": f"{ENTRY}{name}",
+            "@type": "File",
+            "name": name,
+            "description": context.holds[name],
+            "encodingFormat": kinds.get(PurePosixPath(name).suffix, "application/octet-stream"),
+            "contentSize": str(size),
+            "sha256": context.sums[name],
+        }
+    yield {
+        "@id": ACTION,
+        "@type": "CreateAction",
+        "name": f"Image analysis with {version()}",
+        "agent": author,
+        "endTime": date,
+        "instrument": [_to(SOFTWARE), *([_to("#microscope")] if microscope else [])],
+        "object": [_to(f"#image-{number}") for number, _ in enumerate(sample.images, 1)],
+        "result": _to(ENTRY),
+    }
+    for number, image in enumerate(sample.images, 1):
+        known = f"SHA-256 of the file: {image.sha256}" if image.sha256 else ""
+        yield {"@id": f"#image-{number}", "@type": "ImageObject", "name": one_line(image.name), "description": known}
+    yield {"@id": SOFTWARE, "@type": "SoftwareApplication", "name": "DeepSegm", "version": __version__}
+    yield {"@id": PUBLISHER, "@type": "Organization", "name": version(), "url": context.filing.address}
+    if microscope:
+        yield {"@id": "#microscope", "@type": "IndividualProduct", "name": microscope}
+    if typed["laboratory"]:
+        yield {"@id": LABORATORY, "@type": "Organization", "name": typed["laboratory"]}
+    yield from [person] if person else []
+    yield licence
+    yield from numbers
+
+
+def _to(identifier: str) -> Node:
+    return {"@id": identifier} if identifier else {}
+
+
+def _filled(node: Node) -> Node:
+    """The node without empty values, which the consortium's checks warn of."""
+    return {name: value for name, value in node.items() if value not in ("", {}, [], None)}
+
+
+def _person(typed: Mapping[str, str]) -> Node:
+    """The operator, by the ORCID iD where there is one."""
+    if not typed["operator"]:
+        return {}
+    address = f"https://orcid.org/{typed['orcid']}" if typed["orcid"] else "#operator"
+    works_at = _to(LABORATORY) if typed["laboratory"] else {}
+    return {"@id": address, "@type": "Person", "name": typed["operator"], "affiliation": works_at}
+
+
+def licence_of(text: str) -> Node:
+    """A licence by its address, by its identifier in the list of SPDX, or as typed."""
+    address = text if text.startswith(("https://", "http://")) and " " not in text else ""
+    if SPDX.fullmatch(text):
+        address = f"https://spdx.org/licenses/{text}"
+    words = {"name": text or "No licence", "description": f"Licence of the files: {text}" if text else NO_LICENCE}
+    return {"@id": address or "#licence", "@type": "CreativeWork", **words}
+
+
+def _numbers(context: Context) -> Iterator[Node]:
+    """The numbers that this kind of analysis answers with."""
+    from ..entries import known_number
+
+    for name, value in context.sample.quantities.items():
+        if value.value is not None:
+            limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
+            unit = {"unitText": value.unit} if value.unit else {}
+            identifier = f"#number-{re.sub('[^A-Za-z0-9_]+', '-', name)}"
+            about = {"@id": identifier, "@type": "PropertyValue", "name": known_number(name).title, "propertyID": name}
+            yield {**about, "value": value.value, **unit, **limits}
+
+
+def _text(context: Context) -> str:
+    """What a notebook shows of the entry, as HTML: numbers, warnings, method, how to cite."""
+    from ..entries import answers
+    from ..lengths import in_readable_unit
+    from ..method import method
+
+    sample = in_readable_unit(context.sample)
+    rows = [f"<li>{escape(each.term)}: {escape(each.words)}</li>" for each in answers(sample.quantities)]
+    lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.about]
+    how = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]
+    return "".join([*lines, "<ul>", *rows, "</ul>", *how])
+
+
+EXPORTS = (
+    Export(
+        NOTEBOOK,
+        "Notebook entry, ELN",
+        KIND,
+        195,
+        _write,
+        image=HOLDS,
+        sample=HOLDS,
+        turn=LAST,
+    ),
+)

@@ -1,0 +1,225 @@
+"""The report form of OECD Test Guideline 125: every entry from the result, or marked as the laboratory's to give.
+
+The entries follow public descriptions of the guideline and the standards that it goes with (docs/use/exports.md names
+them), because its own text was not at hand. The form therefore states no compliance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from ..flags import shorts
+from ..measure.bins import NANO_NM
+from ..measure.descriptors import measures_of
+from ..measure.filters import RESOLVED_PX, SLIP_PX
+from ..measure.quantities import COLUMNS, NUMBERS
+from ..sample import SampleAnalysis
+from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed, common, model_words, typed_texts
+from .method import left_out_words
+from .signatures import Filing, Signed
+from .summary import Summary
+from .wording import (
+    CITATION,
+    agreement_words,
+    capital,
+    corrected_images_words,
+    corrected_words,
+    counted_from,
+    counts_words,
+    decided_words,
+    one_line,
+    scale_range,
+    version,
+)
+
+Source = Literal["result", "image file", "laboratory"]
+FORMAT = "deepsegm-oecd-tg125/1"
+GUIDELINE = "OECD Test Guideline 125, Nanomaterial particle size and size distribution of nanomaterials (30 June 2022)"
+TO_GIVE = "to be given by the laboratory"
+NOTE = (
+    "This form follows public descriptions of the guideline; its text was not at hand. Compare it with the guideline"
+    " before you file it. Whether a study was done according to the guideline, only the laboratory can state."
+)
+WHY = (
+    "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
+    " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
+)
+MOST_VALUES = 6  # of the images of a sample, in one entry
+NONE_COUNTED = "not defined: no particle was counted"
+FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")
+
+
+class Item(NamedTuple):
+    """One entry of the form. value: "" where the laboratory has to give it."""
+
+    title: str
+    value: str
+    source: Source
+
+
+Form = list[tuple[str, list[Item]]]
+
+
+def form_of(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed] = ()) -> Form:
+    """The sections of the form with their entries. sample: with its sizes in the unit in which they are shown."""
+    summary = Summary.of(sample)
+    return [
+        ("Study", list(_study(sample, filing, signatures))),
+        ("Material and specimen", list(_material(sample, filing, summary))),
+        ("Instrument and images", list(_instrument(sample, summary))),
+        ("Calibration and traceability", list(_calibration(sample))),
+        ("Image analysis", list(_image_analysis(sample, summary))),
+        ("Measurand", list(_measurand(summary))),
+        ("Size distribution by number", list(_sizes(summary))),
+        ("Uncertainty", list(_uncertainty(sample, summary))),
+        ("Deviations", [_typed(sample, "deviations")]),
+    ]
+
+
+def as_dict(form: Form) -> dict[str, Any]:
+    """The form in plain JSON types; value: null where the laboratory has to give it."""
+    sections = [
+        {
+            "title": title,
+            "entries": [{"title": item.title, "value": item.value or None, "source": item.source} for item in items],
+        }
+        for title, items in form
+    ]
+    missing = [item.title for _, items in form for item in items if not item.value]
+    about = {"format": FORMAT, "guideline": GUIDELINE, "note": NOTE, "software": version(), "cite": CITATION}
+    return {**about, "to_be_given_by_the_laboratory": missing, "sections": sections}
+
+
+def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed]) -> Iterator[Item]:
+    yield Item("Statement of the method and of its compliance", "", "laboratory")
+    yield _typed(sample, "laboratory")
+    operator, orcid = _typed(sample, "operator"), _typed(sample, "orcid").value
+    yield operator._replace(value=", ORCID ".join(filter(None, (operator.value, orcid))))
+    yield _from_file(sample, "date", "Images acquired")
+    yield Item("Images analysed", filing.date, "result")
+    yield Item("Software", version(), "result")
+    signed = "; ".join(f"{each.meaning} by {each.name}, {each.time}" for each in signatures)
+    yield Item("Signature", signed, "result" if signed else "laboratory")
+
+
+def _material(sample: SampleAnalysis, filing: Filing, summary: Summary) -> Iterator[Item]:
+    yield _typed(sample, "material")
+    yield Item("Sample or image", one_line(filing.sample or sample.name), "result")
+    yield _typed(sample, "preparation")
+    yield _typed(sample, "sampling_plan", "Sampling plan: how representative, number of specimens")
+    shape = next((each for each in summary.shape if each.term == COLUMNS["aspect_ratio"].title), None)
+    spread = [] if shape is None else [f"{capital(each.term)} {each.value}" for each in shape.cells]
+    yield Item("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
+    yield Item("Particles spherical, or fibres (the guideline has methods for these)", "", "laboratory")
+    yield Item("Touching particles", summary.groups or NONE_COUNTED, "result")
+
+
+def _instrument(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
+    typed, named = _typed(sample, "microscope"), _from_file(sample, "instrument", "Microscope, and whether SEM or TEM")
+    yield typed._replace(title=named.title) if typed.value else named
+    for name in ("voltage_kv", "detector", "magnification", "working_distance_mm"):
+        yield _from_file(sample, name, capital(INSTRUMENT.get(name, name)))
+    yield Item("Images", "; ".join(filter(None, (sample.extent, left_out_words(sample)))), "result")
+    shared = common(sample)
+    size = [shared.get(("image", f"{side} (px)")) for side in ("width", "height")]
+    yield Item("Size of an image", f"{size[0]} × {size[1]} px" if all(size) else NOT_SAME, "result")
+    low, high = sample.calibration["low"], sample.calibration["high"]
+    across = f"; 100 nm are {NANO_NM / high:.1f} px" if high else ""
+    yield Item("Size of a pixel", f"{scale_range(low, high)}{across}", "result")
+    limit = f"{RESOLVED_PX:g} px across" if sample.filter else f"{SLIP_PX:g} px in area; the filter was off"
+    smallest = counted_from(summary.nano).removeprefix(" of ").removesuffix(" and more")
+    yield Item("Smallest particle that is counted", smallest or limit, "result")
+    agreement = agreement_words(sample.between) or "not known from one image: pool images of several fields"
+    yield Item("Agreement between images", agreement, "result")
+
+
+def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
+    ways = [f"{source.words} ({count} images)" for source, count in sample.calibration["sources"].items()]
+    shared = common(sample)
+    detail = shared.get(("calibration", "detail"), "")
+    alone = sample.analysis is not None
+    source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
+    yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and alone else ''}", "result")
+    words = "uncertainty by reading and rounding"
+    yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
+    known = any(member.calibration.instrument_uncertainty for _, member in sample.counted)
+    words = "uncertainty of the microscope"
+    value = str(shared.get(("calibration", words), NOT_SAME)) if known else ""
+    yield Item("Standard uncertainty of the magnification and its certificate", value, "laboratory")
+    yield _typed(sample, "grating", "Standard that makes it traceable, with date")
+
+
+def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
+    yield Item("Outlines found by", "; ".join(filter(None, map(model_words, sample.models))), "result")
+    settings = "; ".join(f"{title}: {value}" for title, value in changed(sample)) or "all at their defaults"
+    yield Item("Settings", settings, "result")
+    members = [member for _, member in sample.counted]
+    corrected = corrected_words(members[0].record.used) if len(members) == 1 else ""
+    checked = corrected or corrected_images_words(sample.corrected)
+    yield Item("Outlines checked by a person", checked or "none was corrected or marked as reviewed", "result")
+    set_aside = summary.statistics.set_aside if summary.statistics else {}
+    yield Item("Left out, by reason", counts_words(set_aside) or "none", "result")
+    yield Item("Particles at the frame", summary.edge_line, "result")
+    yield Item("Warnings", "; ".join(shorts(sample.flags)) or "none", "result")
+
+
+def _measurand(summary: Summary) -> Iterator[Item]:
+    yield Item("Descriptor", f"{summary.size.title}. {summary.size.definition}", "result")
+    yield Item("Why this one", WHY, "result")
+    others = ", ".join(COLUMNS[name].label for name in measures_of(summary.size.name)[1:])
+    paired = f"{others}: one line a particle in particles.csv, so that width and length of a fibre stay together."
+    yield Item("Also measured", capital(paired), "result")
+
+
+def _sizes(summary: Summary) -> Iterator[Item]:
+    nano = summary.nano
+    yield Item("Particles counted", f"{summary.kept:,}; {summary.set_aside_count:,} left out", "result")
+    for name in FIGURES:
+        words = summary.by_number(name).words if summary.kept else NONE_COUNTED
+        yield Item(f"{NUMBERS[name].title} (95 % interval)", words, "result")
+    if summary.fit:
+        yield Item("Law", summary.fit, "result")
+    if nano is not None:
+        share = f"{summary.by_number('fraction_100nm').words} of the particles{counted_from(nano)}"
+        yield Item("Fraction from 1 to 100 nm", share, "result")
+        yield Item("Screening after 2022/C 229/01", capital(decided_words(nano)), "result")
+    enough = " ".join(filter(None, (nano["asked"] if nano else "", summary.enough)))
+    yield Item("Whether these are enough particles", enough or "not known: see the warnings", "result")
+    yield Item(
+        "Distribution", "histogram and cumulative curve in the report, every particle in particles.csv", "result"
+    )
+
+
+def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
+    budget = summary.budget
+    sentences = budget.sentences if budget else ["not known: without a scale, or no particle counted"]
+    titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
+    for title, sentence in zip(titles, sentences, strict=True):
+        yield Item(f"{title}: total uncertainty", sentence, "result")
+    yield Item("What the intervals hold", summary.interval_line or NONE_COUNTED, "result")
+    settings = [member.record.settings for _, member in sample.counted]
+    for name, title in (
+        ("repeatability", "Repeatability between specimens"),
+        ("between_operators", "Difference between operators"),
+    ):
+        values = {each.get(name) for each in settings}
+        value = values.pop() if len(values) == 1 else None
+        yield Item(title, "" if value is None else f"{value:g} % of the median, standard deviation", "laboratory")
+
+
+def _typed(sample: SampleAnalysis, name: str, title: str = "") -> Item:
+    """What the laboratory typed under this setting."""
+    return Item(title or REPORTED[name], typed_texts(sample)[name], "laboratory")
+
+
+def _from_file(sample: SampleAnalysis, name: str, title: str) -> Item:
+    """What the image files say of the instrument; the laboratory gives what they do not."""
+    known = (member.record.instrument.get(name) for _, member in sample.counted)
+    values = list(dict.fromkeys(_text(value) for value in known if value not in (None, "")))
+    text = "; ".join(values) if len(values) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
+    return Item(title, one_line(text, 300), "image file" if text else "laboratory")
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,292 @@
+"""Files for regulators and notebooks, read by pyambit and rocrate, and the version in every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyambit.datamodel import Substances
+from rocrate.rocrate import ROCrate
+
+from segmentation import __version__
+from segmentation.core.combine import combine
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import exports
+from segmentation.core.report.endpoint import record
+from segmentation.core.report.exports import notebook
+from segmentation.core.report.exports.result import plain
+from segmentation.core.report.files import write_all
+from segmentation.core.report.guideline import NONE_COUNTED, form_of
+from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.report.wording import BIBTEX, CITATION, decided_words
+from segmentation.core.sample import Member, SampleAnalysis
+from segmentation.core.tasks import find
+from segmentation.core.typed import read_settings
+from tests.core.builders import make_analysis, renamed
+
+pytestmark = pytest.mark.usefixtures("coarse")
+ROOT = Path(__file__).resolve().parents[4]
+FILING = Filing(datetime(2026, 11, 25, 12, 0, tzinfo=UTC), "https://deepsegm.example/jobs/1", "TiO2, lot 7")
+TYPED = {
+    "laboratory": "Laboratory <1>, Musterstadt",
+    "operator": "A. Muster",
+    "orcid": "0000-0002-1825-0097",
+    "licence": "CC-BY-4.0",
+    "material": "Titanium dioxide, batch 7",
+    "microscope": "Talos F200, TEM",
+    "deviations": "none",
+}
+
+
+def typed(analysis, **texts):
+    """The same analysis by a laboratory that typed these texts."""
+    measurement = analysis.settings.measurement.replaced(**(texts or TYPED))
+    return replace(analysis, settings=replace(analysis.settings, measurement=measurement))
+
+
+def entries(sample, filing=FILING, signatures=()):
+    return {item.title: item for _, items in form_of(sample, filing, signatures) for item in items}
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return typed(make_analysis(60, (240, 300), filter=True))
+
+
+@pytest.fixture(scope="module")
+def files(analysis, tmp_path_factory):
+    return write_all(analysis, tmp_path_factory.mktemp("out"), for_the_page=False, filing=FILING)
+
+
+@pytest.fixture(scope="module")
+def pooled(analysis, tmp_path_factory):
+    sample = combine("lot 7", [Member.of(analysis), Member.of(renamed(analysis, "b.tif"))])
+    return write_all(sample, tmp_path_factory.mktemp("pooled"), for_the_page=False, filing=FILING)
+
+
+class TestForm:
+    def test_each_entry_has_a_value_or_is_the_laboratorys_to_give(self, analysis):
+        for sample in (
+            SampleAnalysis.of(analysis),
+            SampleAnalysis.of(make_analysis(0)),
+            SampleAnalysis.of(make_analysis(1, (24, 32))),
+            SampleAnalysis.of(make_analysis(9, calibration=Calibration.absent())),
+            combine("lot", [Member.of(analysis), Member.of(renamed(analysis, "b.tif"))]),
+        ):
+            for item in entries(sample, UNFILED).values():
+                assert item.value or item.source == "laboratory" or item.title == "Images analysed", item
+
+    def test_what_the_laboratory_typed_is_in_it_and_what_it_did_not_is_null(self, files):
+        form = json.loads(files["oecd-tg125.json"].read_text())
+        said = {each["title"]: each for part in form["sections"] for each in part["entries"]}
+        assert said["Laboratory"]["value"] == TYPED["laboratory"]
+        assert said["Operator"]["value"] == "A. Muster, ORCID 0000-0002-1825-0097"
+        assert said["Deviations"]["value"] == "none"
+        missing = form["to_be_given_by_the_laboratory"]
+        assert missing == [title for title, each in said.items() if each["value"] is None]
+        assert {"Preparation", "Statement of the method and of its compliance", "Signature"} <= set(missing)
+        assert "not at hand" in form["note"] and form["cite"] == CITATION
+
+    def test_its_numbers_are_those_of_the_result(self, analysis):
+        said, statistics = entries(SampleAnalysis.of(analysis)), analysis.statistics
+        assert said["Particles counted"].value.startswith(f"{statistics.n_kept}; {statistics.n_set_aside} left out")
+        for name, title in (("d10", "D10"), ("median", "D50"), ("d90", "D90")):
+            low, high = statistics.intervals[name] or ("", "")
+            number, unit = said[f"{title} (95 % interval)"].value.split()[:2]
+            assert float(number) == pytest.approx(getattr(statistics, name), rel=0.01) and unit == "nm"
+            assert not low or low < float(number) < high
+        assert said["Median: total uncertainty"].value == statistics.budget["median"]["sentence"]
+        assert decided_words(statistics.nano).removeprefix("l") in said["Screening after 2022/C 229/01"].value
+
+    def test_a_certificate_and_a_signature_are_no_longer_to_be_given(self, analysis):
+        title = "Standard uncertainty of the magnification and its certificate"
+        before = entries(SampleAnalysis.of(analysis))
+        known = Calibration(7.34375, "metadata", "", 0.001, 0.004, "grating 1234")
+        signed = [Signed("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", *["ab" * 32] * 3)]
+        after = entries(SampleAnalysis.of(make_analysis(20, calibration=known)), FILING, signed)
+        assert (before[title].value, before["Signature"].value) == ("", "")
+        assert after[title].value == "0.40 % (grating 1234)" and "B. Beispiel" in after["Signature"].value
+
+    def test_without_particles_no_number_is_made_up(self):
+        said = entries(SampleAnalysis.of(make_analysis(0)))
+        assert said["D50 (95 % interval)"].value == NONE_COUNTED
+        assert "Fraction from 1 to 100 nm" not in said
+
+    def test_different_images_are_listed(self, analysis):
+        def dated(day, name):
+            other = renamed(analysis, name)
+            facts = {**other.micrograph.metadata, "date": f"2026-01-{day:02d}"}
+            return Member.of(replace(other, micrograph=replace(other.micrograph, metadata=facts)))
+
+        few = combine("lot", [dated(day, f"{day}.tif") for day in (1, 2)])
+        many = combine("lot", [dated(day, f"{day}.tif") for day in range(1, 9)])
+        assert entries(few)["Images acquired"].value == "2026-01-01; 2026-01-02"
+        assert entries(many)["Images acquired"].value.startswith("not the same for all images")
+
+
+class TestEndpointRecord:
+    def test_pyambit_reads_it_and_writes_the_same_again(self, files):
+        written = json.loads(files["endpoint-record.json"].read_text())
+        read = Substances(**written)
+        assert Substances(**json.loads(json.dumps(read.model_dump()))).substance == read.substance
+        (study,) = read.substance[0].study
+        assert study.protocol.category.code == "PC_GRANULOMETRY_SECTION" and study.citation.year == 2026
+        assert read.substance[0].name == TYPED["material"] and study.owner.company.name == TYPED["laboratory"]
+        assert study.parameters["SOFTWARE"] == f"DeepSegm {__version__}"
+
+    def test_the_numbers_are_those_of_result_json(self, files):
+        (study,) = Substances(**json.loads(files["endpoint-record.json"].read_text())).substance[0].study
+        statistics = json.loads(files["result.json"].read_text())["statistics"]
+        effects = {each.endpoint: each for each in study.effects}
+        for name in ("d10", "d50", "d90", "mean", "sd"):
+            effect = effects[f"PARTICLE SIZE.{name.upper()}"]
+            assert effect.result.loValue == statistics[name] and effect.result.unit == "nm"
+            ends = effect.conditions.get("INTERVAL_95")
+            assert (ends and [ends.loValue, ends.upValue]) == statistics["intervals"][name]
+        share = effects["FRACTION FROM 1 TO 100 NM"]
+        assert share.result.loValue == pytest.approx(100 * statistics["fraction_100nm"]) and share.result.unit == "%"
+        budget = statistics["budget"]["median"]
+        assert effects["PARTICLE SIZE.D50"].result.errorValue == pytest.approx(budget["expanded"] * budget["value"])
+        assert study.parameters["PARTICLES_COUNTED"].loValue == statistics["n_kept"]
+        assert study.interpretationResult == decided_words(statistics["nano"])
+
+    @pytest.mark.parametrize("count", [0, 1, 9])
+    def test_of_few_particles_and_of_pixels(self, count):
+        sample = SampleAnalysis.of(make_analysis(count, calibration=Calibration.absent()))
+        (study,) = Substances(**plain(record(sample, UNFILED))).substance[0].study
+        assert {each.result.unit for each in study.effects} <= {"px"} and bool(study.effects) == bool(count)
+        assert study.interpretationResult == "" and "PIXEL_SIZE" not in study.parameters
+
+    def test_the_same_images_have_the_same_identifiers(self, analysis):
+        one, other = (record(SampleAnalysis.of(each), UNFILED) for each in (analysis, renamed(analysis, "b.tif")))
+        assert one == record(SampleAnalysis.of(analysis), UNFILED)
+        assert one["substance"][0]["i5uuid"] != other["substance"][0]["i5uuid"]
+
+
+def crate_of(file, folder):
+    """The notebook entry unpacked, as rocrate reads it, and its graph by id."""
+    with zipfile.ZipFile(file) as archive:
+        assert {name.partition("/")[0] for name in archive.namelist()} == {"notebook"}
+        archive.extractall(folder)
+    read = json.loads((folder / "notebook" / "ro-crate-metadata.json").read_text())
+    assert read["@context"] == "https://w3id.org/ro/crate/1.1/context"
+    counts = Counter(node["@id"] for node in read["@graph"])
+    assert set(counts.values()) == {1}
+    return ROCrate(folder / "notebook"), {node["@id"]: node for node in read["@graph"]}
+
+
+class TestNotebookEntry:
+    def test_rocrate_reads_it_and_every_checksum_is_right(self, files, tmp_path):
+        crate, graph = crate_of(files["notebook.eln"], tmp_path)
+        assert crate.root_dataset.get("license").id == "https://spdx.org/licenses/CC-BY-4.0"
+        parts = [each["@id"] for each in graph["./result/"]["hasPart"]]
+        assert {"./result/result.json", "./result/oecd-tg125.json", "./result/report-annex.pdf"} <= set(parts)
+        on_disk = {f"./result/{path.name}" for path in (tmp_path / "notebook" / "result").iterdir()}
+        assert set(parts) == on_disk
+        for part in parts:
+            node, content = graph[part], (tmp_path / "notebook" / part).read_bytes()
+            assert node["@type"] == "File" and node["contentSize"] == str(len(content))
+            assert node["sha256"] == hashlib.sha256(content).hexdigest()
+            assert content == files[node["name"]].read_bytes() and node["encodingFormat"] and node["description"]
+
+    def test_it_obeys_the_rules_of_the_consortium(self, files, tmp_path):
+        """SPECIFICATION.md and the checks of TheELNConsortium/TheELNFileFormat, September 2026."""
+        _, graph = crate_of(files["notebook.eln"], tmp_path)
+        about = graph["ro-crate-metadata.json"]
+        assert about["version"] and graph[about["sdPublisher"]["@id"]]["@type"] == "Organization"
+        assert graph["./"]["hasPart"] == [{"@id": "./result/"}] and graph["./result/"]["name"]
+        for node in graph.values():
+            assert all(str(value).strip() and value not in ({}, []) for value in node.values()), node
+            for value in node.values():
+                for each in value if isinstance(value, list) else [value]:
+                    if isinstance(each, dict):  # nothing is nested, and what is named is there
+                        assert set(each) == {"@id"} and (each["@id"] in graph or "w3id.org" in each["@id"])
+        entry = graph["./result/"]
+        assert isinstance(entry["keywords"], str) and isinstance(entry["identifier"], str)
+        assert "&lt;" not in entry["text"] and "<p>Cite: DeepSegm" in entry["text"]
+
+    def test_author_laboratory_microscope_and_numbers(self, files, analysis, tmp_path):
+        _, graph = crate_of(files["notebook.eln"], tmp_path)
+        person = graph[graph["./result/"]["author"]["@id"]]
+        assert person["@id"] == "https://orcid.org/0000-0002-1825-0097" and person["name"] == "A. Muster"
+        assert graph[person["affiliation"]["@id"]]["name"] == TYPED["laboratory"]
+        assert graph["#microscope"]["name"] == TYPED["microscope"]
+        assert graph["#number-median"]["value"] == analysis.statistics.median
+        assert graph["./"]["datePublished"] == "2026-11-25T12:00:00+00:00"
+        assert graph["#image-1"]["description"].endswith(analysis.micrograph.sha256)
+
+    def test_without_a_word_of_the_laboratory(self, tmp_path):
+        """Nobody is made up, and no licence."""
+        files = write_all(renamed(make_analysis(3, (60, 80)), "a<b>\udcff&.tif"), tmp_path / "out", filing=FILING)
+        crate, graph = crate_of(files["notebook.eln"], tmp_path / "entry")
+        assert "author" not in graph["./result/"] and "ask the laboratory" in graph["#licence"]["description"]
+        assert "<b>" not in graph["./result/"]["text"] and crate.root_dataset["name"]
+
+    @pytest.mark.parametrize(
+        ("text", "address"),
+        [
+            ("MIT", "https://spdx.org/licenses/MIT"),
+            ("https://example.org/l", "https://example.org/l"),
+            ("only inside the institute", "#licence"),
+        ],
+    )
+    def test_licences(self, text, address):
+        node = notebook.licence_of(text)
+        assert (node["@id"], node["name"]) == (address, text)
+
+    def test_of_a_sample(self, pooled, tmp_path):
+        _, graph = crate_of(pooled["notebook.eln"], tmp_path)
+        assert "./result/images.csv" in graph and {"#image-1", "#image-2"} <= set(graph)
+        (study,) = Substances(**json.loads(pooled["endpoint-record.json"].read_text())).substance[0].study
+        assert study.parameters["IMAGES"].loValue == 2
+
+
+def said_by(path: Path) -> bytes:
+    """All that a file says, also within archives."""
+    content = path.read_bytes()
+    if path.suffix in (".xlsx", ".zip", ".eln"):
+        with zipfile.ZipFile(path) as archive:
+            content = archive.comment + b"".join(map(archive.read, archive.namelist()))
+    return content
+
+
+@pytest.mark.parametrize("of", ["files", "pooled"])
+def test_every_file_names_the_version(of, request):
+    written = request.getfixturevalue(of)
+    words = re.compile(rb"DeepSegm " + re.escape(__version__.encode()) + rb'|"deepsegm": "' + __version__.encode())
+    silent = {name for name, path in written.items() if not words.search(said_by(path))}
+    assert silent == {"result.schema.json"}
+
+
+def test_only_kinds_that_are_screened_have_a_dossier():
+    for name in ("oecd-tg125.json", "endpoint-record.json"):
+        assert name in exports.listed("image", find("particles")) and name not in exports.listed(
+            "image", find("grains")
+        )
+    assert "notebook.eln" in exports.listed("sample", find("grains"))
+    assert exports.content_types()[".eln"] == "application/vnd.eln+zip"
+
+
+def test_what_programs_cite_has_the_version_of_the_software():
+    codemeta = json.loads((ROOT / "codemeta.json").read_text())
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert codemeta["version"] == __version__ and f"version: {__version__}\n" in citation
+    assert codemeta["description"] in citation and f"version = {{{__version__}}}" in BIBTEX
+
+
+@pytest.mark.parametrize("text", ["", "0000-0002-1694-233X", "https://orcid.org/0000-0002-1825-0097"])
+def test_an_orcid_is_taken_with_or_without_its_address(text):
+    assert read_settings(find("particles"), {"orcid": text}).measurement.orcid == text.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("text", ["0000-0002-1825-0098", "0000000218250097", "A. Muster", "٠000-0002-1825-0097"])
+def test_a_wrong_orcid_is_a_sentence(text):
+    with pytest.raises(ValueError, match="orcid is an ORCID iD with its check digit, such as 0000-0002-1825-0097, not"):
+        read_settings(find("particles"), {"orcid": text})
