@@ -32,6 +32,7 @@ HALF = 0.5  # px, as widths are even or odd: twice the depth of the middle is th
 SHORTEST = 4  # px of a piece of a skeleton
 TURN, WIDTHS = 0.3, 0.35  # rad and natural logarithm that cost 1, as they do when a fibre goes on by chance
 WORST = 6.0  # cost of a pair of ends that is no continuation
+LONG = 8.0  # areas of their largest circles that clear fibres have
 NOTHING = 0.002  # share of the picture under which it shows no fibres
 BARE = 0.34  # share of a gap that may be no foreground
 
@@ -145,13 +146,13 @@ def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
     """The pieces of all fibres of a mask (H, W); distance: (H, W), the inner distance, 0..255."""
     core = mask & (distance >= round(255 * CORE))
     # Where the network is unsure, in dense mats of thin fibres, only the ridges of its inner distance count.
-    unsure = ndimage.maximum_filter(distance, 9) < round(255 * SURE_CORE)
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    unsure = (ndimage.maximum_filter(distance, 9) < round(255 * SURE_CORE)) & (ndimage.maximum_filter(depth, 15) < 8)
     core |= mask & unsure & (distance >= RIDGE * ndimage.maximum_filter(distance, 7))
     loose, count = ndimage.label(mask, ALL_SIDES)
     bare = np.bincount(loose.ravel(), core.ravel(), count + 1) == 0
     core |= bare[loose] & mask
     bone = skeletonize(np.pad(core, 1))[1:-1, 1:-1] > 0
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     around = ndimage.convolve(bone.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") - bone
     junctions = bone & (around > 2)
     near = ndimage.binary_dilation(junctions, ALL_SIDES)
@@ -318,12 +319,21 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
 def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | None, int]:
     """The clarity, typical width in px and number of cores of the fibres in maps (2, H, W), for a scale search.
 
-    Clarity is the mean probability of the foreground times the mean inner distance of its middle, 0 to 1.
+    Clarity is the mean probability of the foreground times the mean inner distance of its middle, less where the pieces
+    are compact, 0 to 1.
     """
     mask = maps[0] >= max(1, round(255 * threshold))
     middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))
     if mask.mean() < NOTHING or not middle.any():
         return 0.0, None, 0
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    pieces, count = ndimage.label(mask)
+    areas, depths = (
+        np.bincount(pieces[mask], minlength=count + 1)[1:],
+        ndimage.maximum(depth, pieces, range(1, count + 1)),
+    )
+    # Areas over those of their largest circles: pores between fibres, seen in the other polarity, are blobs.
+    elongation = float(np.average(areas / (np.pi * np.asarray(depths) ** 2), weights=areas))
     clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
+    clear *= float(np.clip(np.log(elongation) / np.log(LONG), 0.05, 1))
     return clear, max(2 * float(np.median(depth[middle])) - HALF, 1.0), ndimage.label(middle, ALL_SIDES)[1]
