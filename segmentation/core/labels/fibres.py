@@ -327,13 +327,17 @@ def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | N
     if mask.mean() < NOTHING or not middle.any():
         return 0.0, None, 0
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    pieces, count = ndimage.label(mask)
-    areas, depths = (
-        np.bincount(pieces[mask], minlength=count + 1)[1:],
-        ndimage.maximum(depth, pieces, range(1, count + 1)),
-    )
-    # Areas over those of their largest circles: pores between fibres, seen in the other polarity, are blobs.
-    elongation = float(np.average(areas / (np.pi * np.asarray(depths) ** 2), weights=areas))
     clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
-    clear *= float(np.clip(np.log(elongation) / np.log(LONG), 0.05, 1))
+    clear *= float(np.clip(np.log(elongation(mask)) / np.log(LONG), 0.05, 1))
     return clear, max(2 * float(np.median(depth[middle])) - HALF, 1.0), ndimage.label(middle, ALL_SIDES)[1]
+
+
+def elongation(mask: Mask) -> float:
+    """The area of the pieces of a mask (H, W) over that of the largest circle in each, weighted by area: about 1 of
+    discs and of the pores between fibres, large of fibres and their networks; 0 without any."""
+    pieces, count = ndimage.label(mask)
+    if not count:
+        return 0.0
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    areas, deepest = np.bincount(pieces[mask])[1:], ndimage.maximum(depth, pieces, range(1, count + 1))
+    return float(np.average(areas / (np.pi * np.asarray(deepest) ** 2), weights=areas))

@@ -147,6 +147,13 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     return replace(view, scale=1.0) if settings.scale is None and (wide or view.scale > 1) else view
 
 
+def plausible(mask: NDArray[np.bool_]) -> bool:
+    """Whether a foreground (H, W) is made of fibres or of a mat: its pieces are long beside their width."""
+    from ..labels.fibres import LONG, elongation
+
+    return elongation(mask) >= LONG
+
+
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
     from ..labels.fibres import find_fibres
     from ..network.likeness import relative_distance
@@ -299,6 +306,7 @@ TASK = Task(
     size="fibre_diameter",
     figures={"fibre_diameter_mean": "mean", "fibre_diameter_median": "median"},
     pool_fields=pool_fields,
+    plausible=plausible,
     ignores=frozenset(
         {"filter", "faint_limit", "field_spread", "repeatability", "between_operators", "border_correction"}
     ),
