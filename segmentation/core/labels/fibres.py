@@ -32,7 +32,7 @@ HALF = 0.5  # px, as widths are even or odd: twice the depth of the middle is th
 SHORTEST = 4  # px of a piece of a skeleton
 TURN, WIDTHS = 0.3, 0.35  # rad and natural logarithm that cost 1, as they do when a fibre goes on by chance
 WORST = 6.0  # cost of a pair of ends that is no continuation
-LONG = 8.0  # areas of their largest circles that clear fibres have
+NETWORK = 300.0  # areas of the largest circle in it that a clear mat has
 NOTHING = 0.002  # share of the picture under which it shows no fibres
 BARE = 0.34  # share of a gap that may be no foreground
 
@@ -60,7 +60,7 @@ def _outwards(path: Floats, width: float) -> Floats:
     last = path[max(0, count - skipped - max(8, round(2 * width))) : count - skipped]
     direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
     forward = direction @ (last[-1] - last[0])
-    return direction if forward >= 0 else -direction
+    return np.asarray(direction if forward >= 0 else -direction, np.float64)
 
 
 @dataclass(frozen=True)
@@ -319,8 +319,8 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
 def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | None, int]:
     """The clarity, typical width in px and number of cores of the fibres in maps (2, H, W), for a scale search.
 
-    Clarity is the mean probability of the foreground times the mean inner distance of its middle, less where the pieces
-    are compact, 0 to 1.
+    Clarity is the root of the mean probability of the foreground times the mean inner distance of its middle, less
+    where its pieces are compact or it is most of the image, 0 to 1.
     """
     mask = maps[0] >= max(1, round(255 * threshold))
     middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))
@@ -328,7 +328,9 @@ def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | N
         return 0.0, None, 0
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
-    clear *= float(np.clip(np.log(elongation(mask)) / np.log(LONG), 0.05, 1))
+    # The pores between fibres, seen in the other polarity, are compact, and they are most of the image.
+    clear *= float(np.clip(np.log(elongation(mask)) / np.log(NETWORK), 0.01, 1) * (1 - 0.3 * mask.mean()))
+    clear = float(np.sqrt(clear))
     return clear, max(2 * float(np.median(depth[middle])) - HALF, 1.0), ndimage.label(middle, ALL_SIDES)[1]
 
 

@@ -87,7 +87,11 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     points = np.concatenate([np.zeros((0, 2)), *(each[0] for each in places)])
     steps, angles = (np.concatenate([np.zeros(0), *(each[k] for each in places)]) for k in (1, 2))
     owners = np.repeat([owner for _, owner in along], [len(path) for path, _ in along]).astype(np.int64)
-    return FibreMeasures(*every.T, *whole.T, points, steps, angles, owners)
+    diameter, diameter_sd, length, visible_length, curl, direction, label_width = every.T
+    return FibreMeasures(
+        *(diameter, diameter_sd, length, visible_length, curl, direction, label_width),
+        *(whole[:, 0], whole[:, 1], points, steps, angles, owners),
+    )
 
 
 def _axis(line: Floats) -> tuple[float, float]:
@@ -199,9 +203,9 @@ def _of_piece(
     count = max(1, round(len(path) / max(6.0, width)))
     stretch = np.arange(len(path)) * count // len(path)
     total = np.stack([np.bincount(stretch, (profile * free)[:, k], count) for k in range(len(across))], 1)
-    weight = np.stack([np.bincount(stretch, free[:, k], count) for k in range(len(across))], 1)
+    weight = np.stack([np.bincount(stretch, free[:, k], count).astype(float) for k in range(len(across))], 1)
     of_label = np.bincount(stretch, inside, count) / np.bincount(stretch)
-    lengths = np.bincount(stretch, clear, count)
+    lengths = np.bincount(stretch, clear, count).astype(float)
     fitted = fitted_diameters(across, total / np.maximum(weight, 1), weight, of_label)
     seen = ~np.isnan(fitted) & (lengths > 0)
     return (fitted[seen], lengths[seen]) if seen.any() else (np.zeros(0), np.zeros(0))
@@ -242,7 +246,7 @@ def _misfits(across: Floats, profiles: Floats, weights: Floats, radii: Floats, b
     square[..., range(4), range(4)] += 1e-6 * weights.sum(1)[:, None]
     fit = np.linalg.solve(square, right[..., None])[..., 0]
     total = (weights * profiles**2).sum(1)
-    return np.maximum(total - (fit * right).sum(-1), 0) / weights.sum(1)
+    return np.asarray(np.maximum(total - (fit * right).sum(-1), 0) / weights.sum(1), np.float64)
 
 
 def basis(across: Floats, radii: Floats, blur: float) -> Floats:
@@ -268,4 +272,4 @@ def _lowest(radii: Floats, score: Floats) -> Floats:
     left, right = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])
     curve = (right - left) / (x[2] - x[0])
     vertex = (x[0] + x[1]) / 2 - left / (2 * np.where(curve > 0, curve, np.inf))
-    return np.where(curve > 0, np.clip(vertex, x[0], x[2]), x[1])
+    return np.asarray(np.where(curve > 0, np.clip(vertex, x[0], x[2]), x[1]), np.float64)

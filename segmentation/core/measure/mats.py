@@ -32,9 +32,11 @@ def numbers_of(
     counts = np.flatnonzero(table.kept)
     here = table.kept[found.owners]
     steps, angles, owners = found.steps[here] * px, found.angles[here], found.owners[here]
-    block = block_of(*np.floor(found.points[here]).astype(int).T, shape)
+    at = np.floor(found.points[here]).astype(int)
+    block = block_of(at[:, 0], at[:, 1], shape)
     place = np.searchsorted(counts, owners)
-    lengths = np.bincount(block * max(len(counts), 1) + place, steps, BLOCKS**2 * max(len(counts), 1))
+    cells = block * max(len(counts), 1) + place
+    lengths = np.bincount(cells, steps, BLOCKS**2 * max(len(counts), 1)).astype(float)
     lengths = lengths.reshape(BLOCKS**2, -1)  # of each counted fibre in each block
 
     def scaled(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
@@ -104,7 +106,7 @@ def pores(labels: NDArray[np.int32]) -> Floats:
     edge = np.unique(np.concatenate([ground[0], ground[-1], ground[:, 0], ground[:, -1]]))
     inside = np.setdiff1d(np.arange(1, count + 1), edge)
     diameters = 2 * np.asarray(largest, float)[inside - 1] - 1
-    return diameters[diameters >= 3]
+    return np.asarray(diameters[diameters >= 3], np.float64)
 
 
 def pore_diameter(labels: NDArray[np.int32], calibration: Calibration) -> Value:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
@@ -13,15 +11,10 @@ from ..analysis import Analysis
 from ..measure.quantities import LONG_NM, Unit, significant
 from .charts import BAR, MEAN, begin, set_title, sheet_of
 from .lengths import nanometre_in
+from .picture import colours_by_direction
 
 SECTORS = 18  # of half a turn
 FULL_LENGTH, IN_PART = "both ends in view", "seen in part"
-
-
-def colours_by_direction(degrees: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(n, 3): a colour for each direction (n,) from 0 to 180 degrees; grey where it is not known."""
-    hues = [(0.5, 0.5, 0.5) if np.isnan(each) else colorsys.hsv_to_rgb(each / 180 % 1, 0.75, 0.95) for each in degrees]
-    return (255 * np.array(hues).reshape(-1, 3)).round().astype(np.uint8)
 
 
 def draw_lengths(ax: Axes, analysis: Analysis, letter: str) -> None:

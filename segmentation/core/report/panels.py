@@ -40,7 +40,7 @@ from .charts import (
 )
 from .entries import answers
 from .lengths import nanometre_in, sizes_in
-from .mats import colours_by_direction, draw_lengths, draw_rose
+from .mats import draw_lengths, draw_rose
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled

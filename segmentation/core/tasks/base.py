@@ -153,6 +153,8 @@ class Task:
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
     plausible(mask): whether an image may show this kind where a model of another one found the foreground mask (H, W);
         asked if its textures say so.
+    parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
+        in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
     bounded: whether boundaries lie between its objects, which belong to none of them.
     circles: whether its objects are circles.
@@ -187,6 +189,7 @@ class Task:
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
     plausible: Callable[[NDArray[np.bool_]], bool] = always
+    parted: bool = False
     corners: bool = False
     bounded: bool = False
     circles: bool = False

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAPS = Channels(("foreground", "inner_distance"))
 WORKING = 16.0  # px, the width to which fibres are brought that the network cannot see in their own size
+LONG = 7.0  # areas of the largest circle in it that a mask of fibres has; of 366 images of EMPS at most 6.5
 SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
 THINNEST = 3.0  # px of a label under which no diameter is given
 WHO = "WHO (1997), Determination of airborne fibre number concentrations"
@@ -143,13 +144,14 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
         polarity=polarity,
         scale=settings.scale,
     )
+    view = replace(view, clarity=1.0)  # it compares polarities, and says nothing of the fibres
     wide = SEEN[0] <= WORKING / view.scale <= SEEN[1]
     return replace(view, scale=1.0) if settings.scale is None and (wide or view.scale > 1) else view
 
 
 def plausible(mask: NDArray[np.bool_]) -> bool:
     """Whether a foreground (H, W) is made of fibres or of a mat: its pieces are long beside their width."""
-    from ..labels.fibres import LONG, elongation
+    from ..labels.fibres import elongation
 
     return elongation(mask) >= LONG
 
@@ -297,8 +299,8 @@ TASK = Task(
     quantities=(
         *("fibres", "fibre_diameter_mean", "fibre_diameter_median", "fibre_diameter_by_length"),
         *("fibre_d10_by_length", "fibre_d50_by_length", "fibre_d90_by_length", "whole_fibres", "fibre_length_mean"),
-        *("order_parameter", "porosity", "pore_diameter", "crossing_density", "fibre_length_density"),
-        *("who_fibres", "short_objects"),
+        *("short_objects", "who_fibres", "crossing_density", "fibre_length_density", "pore_diameter"),
+        *("order_parameter", "porosity"),
     ),
     panels=("directions", "histogram", "lengths", "rose"),
     golden=golden,
@@ -307,6 +309,7 @@ TASK = Task(
     figures={"fibre_diameter_mean": "mean", "fibre_diameter_median": "median"},
     pool_fields=pool_fields,
     plausible=plausible,
+    parted=True,
     ignores=frozenset(
         {"filter", "faint_limit", "field_spread", "repeatability", "between_operators", "border_correction"}
     ),
