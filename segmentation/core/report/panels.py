@@ -43,7 +43,19 @@ from .lengths import nanometre_in, sizes_in
 from .mats import draw_lengths, draw_rose
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
-from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
+from .picture import (
+    ASIDE,
+    COLOURS,
+    KEPT,
+    NO_COLOUR,
+    analysed,
+    between,
+    colour_numbers,
+    colours_by_direction,
+    painted,
+    rimmed,
+    sampled,
+)
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
