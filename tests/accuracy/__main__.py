@@ -1,4 +1,4 @@
-"""The tables behind docs/method/accuracy.md: python -m tests.accuracy NAME ..., or all of TABLES; those that the page
+"""The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES; those that a page
 has a mark for are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in ways
 that must not change the answer."""
 
@@ -13,7 +13,8 @@ from segmentation.core.tasks import every
 
 from . import coverage, fibres, golden, metamorphic, reference, shapes
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "method" / "accuracy.md"
+METHOD = Path(__file__).resolve().parents[2] / "docs" / "method"
+PAGES = METHOD / "accuracy.md", METHOD / "fibres.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 
@@ -58,10 +59,12 @@ def main() -> None:
         metamorphic.main(sys.argv[2:])
         return
     for name in sys.argv[1:] or TABLES:
-        lines, page = list(TABLES[name]()), PAGE.read_text(encoding="utf-8")
-        if f"<!-- {name} -->" in page:
-            PAGE.write_text(put(page, name, lines), encoding="utf-8")
-            print(f"{name}: {len(lines)} lines written to {PAGE.name}")
+        lines = list(TABLES[name]())
+        for page in PAGES:
+            if f"<!-- {name} -->" in (text := page.read_text(encoding="utf-8")):
+                page.write_text(put(text, name, lines), encoding="utf-8")
+                print(f"{name}: {len(lines)} lines written to {page.name}")
+                break
         else:
             print(name, *lines, sep="\n")
 

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     ODD = "odd shape"
     SHORT = "too short for a fibre"
     THIN = "thinner than 3 px"
+    PIECE = "piece between other fibres"
 
     @property
     def definition(self) -> str:
@@ -89,6 +90,10 @@ _DEFINITIONS = {
         " which is more often several particles or a crack than one particle."
     ),
     Reason.SHORT: "It is less than three times as long as wide: a particle or a bead. It is counted apart.",
+    Reason.PIECE: (
+        "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
+        " cover."
+    ),
     Reason.THIN: "Its label is less than 3 px wide, too few for a diameter; magnify the microscope, not the image.",
 }
 

@@ -46,14 +46,12 @@ def numbers_of(
 
     area = labels.size * px**2 / BLOCKS**2
     values = _by_length(table.length("fibre_diameter")[counts], lengths, scaled)
-    turns = np.stack(
-        [np.bincount(block, w, BLOCKS**2) for w in (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)], 1
-    )
-    crossings = np.zeros(BLOCKS**2)
+    parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
+    turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
     over = found.over * table.kept
     rows, columns = (np.nan_to_num(table[f"centroid_{axis}_px"]) for axis in "yx")
-    crossings += np.bincount(block_of(rows, columns, shape), over, BLOCKS**2)
-    covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1)
+    crossings = np.bincount(block_of(rows, columns, shape), over, BLOCKS**2).astype(float)
+    covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1).astype(float)
     length_known = np.isnan(table.length("fibre_length"))
     whole = table.judged(np.where(table.kept & length_known, str(Reason.FRAME), table.reasons))
     some = len(counts) > 0

@@ -72,5 +72,5 @@ def draw_rose(ax: Axes, analysis: Analysis, letter: str) -> None:
     ring = np.linspace(0, 2 * np.pi, 100)
     ax.plot(np.cos(ring), np.sin(ring), color="0.6", linewidth=0.6)
     for angle, words in ((0, "0°"), (np.pi / 2, "90°")):
-        ax.text(1.12 * np.cos(angle), 1.12 * np.sin(angle), words, ha="center", va="center", fontsize=sheet_of(ax).font)
-    ax.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), aspect="equal")
+        ax.text(1.2 * np.cos(angle), 1.2 * np.sin(angle), words, ha="center", va="center", fontsize=sheet_of(ax).font)
+    ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal")

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 MAPS = Channels(("foreground", "inner_distance"))
 WORKING = 16.0  # px, the width to which fibres are brought that the network cannot see in their own size
-LONG = 7.0  # areas of the largest circle in it that a mask of fibres has; of 366 images of EMPS at most 6.5
+LONG = 7.0  # areas of the largest circle in it that a mask of fibres has; of 366 images of EMPS at most 6.8
 SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
+COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
 THINNEST = 3.0  # px of a label under which no diameter is given
 WHO = "WHO (1997), Determination of airborne fibre number concentrations"
 METHOD = (
@@ -38,7 +39,7 @@ METHOD = (
     " from that fibre's edge. The middle lines of the pieces at or above {threshold:.3g} were followed through"
     " crossings by direction and width. The diameter of each fibre comes from a model of the grey across it."
 )
-FEW_SEEN = "thinner than 3 px"
+EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
 quantities.add(
     quantities.COLUMNS,
     Quantity(
@@ -150,10 +151,10 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
 
 
 def plausible(mask: NDArray[np.bool_]) -> bool:
-    """Whether a foreground (H, W) is made of fibres or of a mat: its pieces are long beside their width."""
+    """Whether a foreground (H, W), or what it leaves, is made of fibres: its pieces are long beside their width."""
     from ..labels.fibres import elongation
 
-    return elongation(mask) >= LONG
+    return max(elongation(mask), elongation(~mask)) >= LONG  # the other model may have outlined the pores
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
@@ -227,12 +228,18 @@ def table_of(
     if withheld(segmentation, settings):
         return table
     thin = (found.width < THINNEST) | np.isnan(found.diameter)
-    reasons = np.select(
-        [table.reasons != "", segmentation.classes == 1, thin],
-        [table.reasons, str(Reason.SHORT), str(Reason.THIN)],
-        "",
-    )
+    piece = (found.ends == 0) & (found.visible < COVERED * typical_width(found))
+    holds = [table.reasons != "", segmentation.classes == 1, thin, piece]
+    reasons = np.select(holds, [table.reasons, *map(str, (Reason.SHORT, Reason.THIN, Reason.PIECE))], "")
     return table.judged(reasons)
+
+
+def typical_width(found: FibreMeasures) -> float:
+    """px: half of the fibre length is thinner; 0 without any."""
+    known = ~np.isnan(found.width)
+    order = np.argsort(found.width[known])
+    reached = np.cumsum(found.visible[known][order])
+    return float(found.width[known][order][np.searchsorted(reached, reached[-1] / 2)]) if len(order) else 0.0
 
 
 def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
@@ -247,6 +254,11 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             reason=str(Reason.THIN),
         )
     yield from defects.doubts(segmentation)
+    card = segmentation.provenance.card
+    if card.get("summary", "").startswith(EXPERIMENTAL):
+        yield Flag(
+            f"The model {card['title']} is experimental: it was taught on rendered pictures. Check the outlines."
+        )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
     if short := int((table.reasons == str(Reason.SHORT)).sum()):
