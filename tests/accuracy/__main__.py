@@ -1,6 +1,6 @@
-"""The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES; those that a page
-has a mark for are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in ways
-that must not change the answer."""
+"""The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES. Those
+with a mark on a page are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in
+ways that must not change the answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from segmentation.core.tasks import every
 from . import coverage, fibres, golden, metamorphic, reference, shapes
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method"
-PAGES = METHOD / "accuracy.md", METHOD / "fibres.md"
+PAGE = METHOD / "accuracy.md"
+PAGES = PAGE, METHOD / "fibres.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 

@@ -154,7 +154,8 @@ def plausible(mask: NDArray[np.bool_]) -> bool:
     """Whether a foreground (H, W), or what it leaves, is made of fibres: its pieces are long beside their width."""
     from ..labels.fibres import elongation
 
-    return max(elongation(mask), elongation(~mask)) >= LONG  # the other model may have outlined the pores
+    pores = mask.mean() > 0.5  # the other model may have outlined them
+    return elongation(mask) >= LONG or (pores and elongation(~mask) >= LONG)
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
