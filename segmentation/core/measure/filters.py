@@ -124,8 +124,8 @@ def set_aside(table: Table, filter: bool) -> Table:
     reasons = first((*BY_IMAGE, *(FILTERED if filter else ALWAYS)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
-    stored = ~np.isin(table.reasons, ["", *map(str, Reason)])
-    return table.judged(np.where(stored, table.reasons, reasons).astype(REASON_TYPE))
+    is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])
+    return table.judged(np.where(is_given, table.reasons, reasons).astype(REASON_TYPE))
 
 
 def corrected(table: Table, segmentation: Segmentation) -> Table:

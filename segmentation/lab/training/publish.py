@@ -18,10 +18,11 @@ from torch import nn
 from ... import __version__
 from ...core.errors import UserError
 from ...core.measure.budget import OWN
-from ...core.network.architectures import UnknownArchitecture, build
+from ...core.network.architectures import UnknownArchitecture
 from ...core.network.card_entries import FIGURES
 from ...core.network.cards import (
     CARDS,
+    GRAPH,
     PICTURES,
     AlteredWeights,
     ModelCard,
@@ -31,7 +32,8 @@ from ...core.network.cards import (
     pretrained_source,
     read_card,
 )
-from ...core.network.runtime import read_weights
+from ...core.network.graph import NoGraph, write_graph
+from ...core.network.with_torch import load_module
 from ...core.tasks import UnknownTask
 from ...core.tasks import find as kind_of
 from ...core.validation import sentence
@@ -251,11 +253,26 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise BadModel(f"The weights of {file} changed while they were read.")
     entries = tomllib.loads(file.read_text(encoding="utf-8"))
-    entries.pop("weights", None)
+    for file_beside in ("weights", "graph"):
+        entries.pop(file_beside, None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)
     write_whole(folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": card.title}).encode())
+    add_graph(folder / f"{name}.toml")
     return read_card(folder / f"{name}.toml")
+
+
+def add_graph(card: Path) -> str:
+    """Write the ONNX beside a card's weights, which processors without torch need, and its sha256 into the card.
+
+    Returns a sentence where none can be made of this network: torch alone runs it then.
+    """
+    model = read_card(card)
+    try:
+        set_entries(card, {"graph": write_graph(model, len(kind_of(model.task).channels(model)))})
+    except NoGraph as error:
+        return str(error)
+    return ""
 
 
 def card_file(run: Path) -> Path:
@@ -278,14 +295,12 @@ def checked_card(file: Path) -> ModelCard:
         card = read_card(file)
         check_weights(card)
         count = len(kind_of(card.task).channels(card))
-        network = build(card.architecture, count).eval()
-        network.load_state_dict(read_weights(card))
-        sha256 = _tried(network)
+        maps = _tried(load_module(card, count))
     except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
         raise BadModel(f"{file} cannot be added: its weights belong to another architecture.") from error
-    if sha256.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(sha256).all():
+    if maps.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(maps).all():
         raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
 
@@ -310,5 +325,5 @@ def remove_model(name: str, folder: Path) -> None:
     # The card goes first: without it the weights are no model.
     card.unlink()
     pictures = (folder / f"{name}-{which}{suffix}" for which in PICTURES for suffix in (".webp", ".png"))
-    for file in (weights, card.with_name(f"{card.name}.before"), *pictures):
+    for file in (weights, weights.with_suffix(GRAPH), card.with_name(f"{card.name}.before"), *pictures):
         file.unlink(missing_ok=True)

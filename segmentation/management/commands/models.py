@@ -19,7 +19,8 @@ class Command(LabCommand):
     help = (
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
         "of its example pictures, or with --layers those of its feature maps; `models images NAME RECIPE` notes what "
-        "it was trained on; `models remove NAME`; `models textures NAME=FOLDER ...` learns what the images "
+        "it was trained on; `models graph NAME` lets processors run one of version 1.0.0 without torch; `models remove "
+        "NAME`; `models textures NAME=FOLDER ...` learns what the images "
         "of each released model look like. Added models lie in DEEPSEGM_MODELS."
     )
 
@@ -41,6 +42,8 @@ class Command(LabCommand):
         )
         images.add_argument("name")
         images.add_argument("recipe", type=Path, metavar="RECIPE", help="by which it was trained")
+        graph = actions.add_parser("graph", help="make the files by which processors without torch run models")
+        graph.add_argument("names", nargs="+", metavar="NAME")
         remove = actions.add_parser("remove", help="delete an added model")
         remove.add_argument("name")
         textures = actions.add_parser("textures", help="learn what the images that released models know look like")
@@ -88,11 +91,11 @@ class Command(LabCommand):
         """A small picture of each kind of layer beside the card."""
         import numpy as np
 
-        from segmentation.core.network.runtime import Runtime, load_network
+        from segmentation.core.network.with_torch import folded, load_module
         from segmentation.core.report.example import captioned
         from segmentation.lab.research.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
 
-        network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
+        network = folded(load_module(card, len(find(card.task).channels(card))))
         for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
             strided = any(STEPS in layer.name for layer in layers)
@@ -111,6 +114,13 @@ class Command(LabCommand):
         images = [picture.pair.image for picture in taught(recipe, BASE)]
         note_images(card.weights.parent / f"{card.name}.toml", recipe, images)
         self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
+
+    def _graph(self, options: dict[str, Any]) -> None:
+        from segmentation.lab.training.publish import add_graph
+
+        for card in map(cards.find, options["names"]):
+            problem = add_graph(card.weights.with_name(f"{card.name}.toml"))
+            self.stdout.write(problem or f"{card.name} runs without torch now.")
 
     def _remove(self, options: dict[str, Any]) -> None:
         from segmentation.lab.training.publish import remove_model

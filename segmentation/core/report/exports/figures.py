@@ -17,7 +17,7 @@ def figure_named(name: str) -> Export | None:
     """The export of a figure with options, which no list and no bundle has; None of any other name."""
     if look_of(name) is None:
         return None
-    alike = next(each for each in EXPORTS if each.name == f"figure.{name.rpartition('.')[2]}")
+    alike = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
     return replace(alike, name=name, write=_write_look, sample="", for_the_page=True, turn=NORMAL)
 
 
