@@ -82,7 +82,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
     if task.semantic or task.parted:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
-    if task.parted and known:
+    if task.parted and descriptor_columns:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
     if task.semantic:
