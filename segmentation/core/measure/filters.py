@@ -89,7 +89,7 @@ _DEFINITIONS = {
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " which is more often several particles or a crack than one particle."
     ),
-    Reason.SHORT: "It is less than three times as long as wide: a particle or a bead. It is counted apart.",
+    Reason.SHORT: "It is less than three times as long as wide, such as a bead. It is counted apart.",
     Reason.PIECE: (
         "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
         " cover."

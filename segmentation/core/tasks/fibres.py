@@ -264,7 +264,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag("No fibre has both ends in view, so there are no lengths.")
     if short := int((table.reasons == str(Reason.SHORT)).sum()):
         things = "1 object is" if short == 1 else f"{short:,} objects are"
-        yield Flag(f"{things} too short for a fibre and counted apart: beads or particles.", reason=str(Reason.SHORT))
+        yield Flag(f"{things} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -303,7 +303,7 @@ TASK = Task(
     summary="Follows every fibre through its crossings and measures its diameter, length and direction.",
     thing="fibre",
     things="fibres",
-    class_names=("fibre", "particle"),
+    class_names=("fibre", "short object"),
     settings=FibreSettings,
     channels=lambda card: MAPS,
     scale=scale,

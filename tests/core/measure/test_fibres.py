@@ -95,8 +95,8 @@ def test_a_rendered_tube_is_as_wide_as_it_says():
 
 
 def test_a_mat_of_its_settings():
-    scene = draw_settings(np.random.default_rng(2), {"family": "fibre", "cover": 0.3, "diameter": 9}).scene
-    built, fibres = build_mat((160, 160), scene, np.random.default_rng(3))
+    drawn = draw_settings(np.random.default_rng(2), {"family": "fibre", "cover": 0.3, "diameter": 9})
+    built, fibres = build_mat((160, 160), drawn.scene, drawn.mat, np.random.default_rng(3))
     assert set(np.unique(built.owner)) <= set(range(len(fibres) + 1)) and (built.owner > 0).mean() > 0.1
 
 

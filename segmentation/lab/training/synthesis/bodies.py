@@ -14,7 +14,7 @@ from .noise import blur
 
 CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
 AGGREGATES = ("aggregate", "sintered")
-FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow", "fibre")
+FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow")
 TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
 
 Floats = NDArray[np.float64]

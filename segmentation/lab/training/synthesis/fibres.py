@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from .scene import Scene
-from .settings import SceneSettings
+from .settings import MatSettings, SceneSettings
 
 STEP = 1.0  # px between two points of a path
 MOST = 400  # fibres in a picture of 512 x 512 px
@@ -29,12 +29,14 @@ class Fibre:
     diameter: float
 
 
-def build_mat(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> tuple[Scene, list[Fibre]]:
+def build_mat(
+    shape: tuple[int, int], scene: SceneSettings, mat: MatSettings, rng: np.random.Generator
+) -> tuple[Scene, list[Fibre]]:
     """Random fibres on a plane: the scene, whose body k is fibre k - 1, and the fibres in the order of laying.
 
     The later a fibre, the higher and the brighter it lies.
     """
-    fibres = draw_fibres(shape, scene, rng)
+    fibres = draw_fibres(shape, scene, mat, rng)
     height, thickness = (np.zeros(shape, np.float32) for _ in range(2))
     owner = np.zeros(shape, np.int32)
     for number, fibre in enumerate(fibres, start=1):
@@ -50,26 +52,28 @@ def build_mat(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Gener
     return Scene(height, owner, thickness, order.astype(np.float32), np.arange(len(fibres) + 1, dtype=np.int32)), fibres
 
 
-def draw_fibres(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> list[Fibre]:
+def draw_fibres(
+    shape: tuple[int, int], scene: SceneSettings, mat: MatSettings, rng: np.random.Generator
+) -> list[Fibre]:
     """As many fibres as cover `scene.cover` of the picture, some of them in bundles."""
     area, covered, fibres = shape[0] * shape[1], 0.0, list[Fibre]()
     preferred = rng.uniform(0, np.pi)
     while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST * area // 512**2)):
         diameter = float(np.clip(scene.diameter * np.exp(rng.normal(0, scene.spread)), 2.5, 4 * scene.diameter))
         direction = (
-            preferred + rng.normal(0, 1.6 * (1 - scene.alignment) ** 2) if scene.alignment else rng.uniform(0, np.pi)
+            preferred + rng.normal(0, 1.6 * (1 - mat.alignment) ** 2) if mat.alignment else rng.uniform(0, np.pi)
         )
-        length = diameter * scene.length * np.exp(rng.normal(0, 0.3))
+        length = diameter * mat.length * np.exp(rng.normal(0, 0.3))
         middle = rng.uniform(0, 1, 2) * shape
         path = curved(
-            middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, scene.curl, rng
+            middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, mat.curl, rng
         )
-        bundle = int(rng.integers(2, 6)) if rng.random() < scene.bundles else 1
+        bundle = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
         for place in range(bundle):
             beside = path
             if bundle > 1:
                 beside = _shifted(path, (place - (bundle - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
-            fibre = Fibre(beside, _widths(len(path), diameter, scene, rng), diameter)
+            fibre = Fibre(beside, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
             inside = ((beside >= 0) & (beside < shape)).all(1)
             covered += float(fibre.widths[inside].sum()) * STEP
@@ -97,12 +101,12 @@ def _shifted(path: Floats, sideways: float) -> Floats:
     return path + sideways * np.stack([along[:, 1], -along[:, 0]], 1)
 
 
-def _widths(count: int, diameter: float, scene: SceneSettings, rng: np.random.Generator) -> Floats:
+def _widths(count: int, diameter: float, mat: MatSettings, rng: np.random.Generator) -> Floats:
     """(count,) diameters along a path: somewhat uneven, with beads, spindles of up to three diameters."""
     uneven = ndimage.gaussian_filter1d(rng.normal(0, 1, count), 5 * diameter, mode="reflect")
-    widths = diameter * (1 + scene.unevenness * uneven / max(float(uneven.std()), 1e-9))
+    widths = diameter * (1 + mat.unevenness * uneven / max(float(uneven.std()), 1e-9))
     at = np.arange(count)
-    for _ in range(rng.poisson(scene.beads * count * STEP / (100 * diameter))):
+    for _ in range(rng.poisson(mat.beads * count * STEP / (100 * diameter))):
         size = rng.uniform(0.8, 2.0) * diameter
         widths += size * np.exp(-0.5 * ((at - rng.integers(count)) * STEP / (0.7 * size)) ** 2)
     return np.maximum(widths, 2.0)

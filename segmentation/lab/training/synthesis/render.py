@@ -144,7 +144,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
         added = np.float32(settings.shading.contrast + 0.2) * scattered(scene, settings)
     else:
         if settings.scene.family == "fibre":
-            scene, fibres = build_mat(shape, settings.scene, rng)
+            scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
         else:
             scene = build_scene(shape, settings.scene, rng)
         grey, owner, depth = shade(scene, settings, rng), _particles(scene, settings), scene.height
