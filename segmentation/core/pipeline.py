@@ -169,11 +169,11 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, asked)
-        if resembled:
+        if resembled and tasks.find(resembled.task).plausible(decoded.labels > 0):
             title, kind = resembled.title, tasks.find(resembled.task).title
             title += f" ({kind})" * (kind != title)
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-        elif unfamiliar:
+        elif unfamiliar and not resembled:
             decoded.used["unfamiliar"] = True
         elif unlike_own:
             began_with = card.training.get("start_from", "")

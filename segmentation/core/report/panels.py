@@ -40,9 +40,22 @@ from .charts import (
 )
 from .entries import answers
 from .lengths import nanometre_in, sizes_in
+from .mats import draw_lengths, draw_rose
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
-from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
+from .picture import (
+    ASIDE,
+    COLOURS,
+    KEPT,
+    NO_COLOUR,
+    analysed,
+    between,
+    colour_numbers,
+    colours_by_direction,
+    painted,
+    rimmed,
+    sampled,
+)
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
@@ -190,6 +203,15 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
         for i, (name, share) in enumerate(zip(used.class_names, drawing.area_fractions.tolist(), strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
+
+
+def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """What counts in colours by direction, the colours of the rose."""
+    table = drawing.analysis.table
+    colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
+    inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
+    picture = np.where(inside, 0.7 * colours[drawing.labels] + 0.3 * shade, 0.6 * shade).round().astype(np.uint8)
+    _show(ax, drawing, picture, f"{letter}{int(table.kept.sum()):,} {drawing.task.things} by direction")
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -404,5 +426,8 @@ PANELS = {
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),
+    "directions": Panel(draw_directions, True, "in colours by direction"),
+    "lengths": Panel(lambda ax, drawing, letter: draw_lengths(ax, drawing.analysis, letter), False),
+    "rose": Panel(lambda ax, drawing, letter: draw_rose(ax, drawing.analysis, letter), False),
     "quantities": Panel(draw_quantities, False),
 }

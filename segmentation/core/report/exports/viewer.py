@@ -18,7 +18,7 @@ from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import COLOURS
+from ..picture import COLOURS, colours_by_direction
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
 THUMBNAIL_FILE = "thumbnail.webp"
+SECTOR = 10.0  # degrees of directions with one colour
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
@@ -81,8 +82,12 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         for i, line in enumerate(lines)
     ]
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
-    if task.semantic:
+    if task.semantic or task.parted:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
+    if task.parted and descriptor_columns:
+        for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
+            particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
+    if task.semantic:
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
             particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
