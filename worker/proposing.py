@@ -29,7 +29,7 @@ from segmentation.models import (
     Proposals,
     Sample,
 )
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.ground.queue import enqueue
 from segmentation.services.results.models_offered import offered
 
@@ -105,7 +105,7 @@ def preview_outlines(row: OutlinePreview, progress: Progress, folder: Path) -> N
         enqueue([row.pk], OutlinePreview)
         return
     result = {**asdict(shown), "picture": b64encode(shown.picture).decode()}
-    row.finish(OutlinePreview.State.DONE, result=plain(result))
+    row.finish(OutlinePreview.State.DONE, result=storable(result))
 
 
 def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:
