@@ -115,6 +115,15 @@ class WorkState(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
+class MadeState(models.TextChoices):
+    """Of work that a page asks for, which nobody cancels."""
+
+    QUEUED = "queued", "waiting"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+
+
 class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from .base import Attempted, AttemptedQuerySet
+from .base import Attempted, AttemptedQuerySet, MadeState
 from .jobs import Job
 from .samples import Sample
 
@@ -29,11 +29,7 @@ class Comparison(Attempted):
     result: a `core.compare.results.Comparison`.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
+    State = MadeState
 
     first_job, first_sample = _link(Job), _link(Sample)
     second_job, second_sample = _link(Job), _link(Sample)

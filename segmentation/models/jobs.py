@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
-from .base import Attempted, AttemptedQuerySet, Owned, StoredFile, WorkState
+from .base import Attempted, AttemptedQuerySet, MadeState, Owned, StoredFile, WorkState
 from .micrographs import Micrograph
 from .samples import Sample
 from .segmentations import Segmentation
@@ -232,11 +232,7 @@ class ExportJob(Attempted):
     the last figures with options that somebody asked for.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
+    State = MadeState
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="export")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, MadeState, Owned
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
@@ -186,11 +186,7 @@ class OutlinePreview(Attempted):
     the picture in base64.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
+    State = MadeState
 
     micrograph = models.OneToOneField(Micrograph, models.CASCADE, related_name="outlined")
     settings = models.JSONField()

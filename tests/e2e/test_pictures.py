@@ -67,6 +67,7 @@ def seen(page) -> None:
 
 def test_first_ten_images(page, powder):
     choose(page, powder[0])
+    page.locator("#outlined img").wait_for()
     keep("ten-drop", page.screenshot())
     start(page)
     result(page)
