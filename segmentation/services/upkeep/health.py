@@ -39,7 +39,7 @@ A_WEEK = timedelta(days=7)
 MOST_REASONS = 10
 SQLITE_BYTES = 2 * 10**9  # of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
-    "The SQLite database has {size:.1f} GB; above {limit:.0f} GB the queue and lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
+    "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
     "move to PostgreSQL (docs/operate/backup.md)."
 )
 
