@@ -23,7 +23,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.network.cards import need_torch
 from segmentation.models import DatasetImage, Training
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.ground.kinds import KINDS
 from segmentation.services.learning.trained import check_given, forget_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
@@ -59,7 +59,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     report = Told(training, progress, run)
     try:
         check_given(training)
-        _check(training)
+        _check_material(training)
         services.begin_version(training=training)
         data = _data(training, work, partial(progress, "fetching the images", 0.0))
         with _own_limits():
@@ -70,7 +70,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         if problem := add_graph(card):
             logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
-        services.publish_training(training=training, card=card, files=pictures, summary=plain(dict(summary)))
+        services.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
     except services.Refused:
         forget_run(training)
         raise
@@ -105,7 +105,7 @@ class Told:
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
-            update = {"summary": plain(dict(summary))} if points >= self.most else {}
+            update = {"summary": storable(dict(summary))} if points >= self.most else {}
             services.report_training(
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
@@ -125,7 +125,7 @@ def _points(summary: Any) -> int:
     return len(summary.get("curve", []))
 
 
-def _check(training: Training) -> None:
+def _check_material(training: Training) -> None:
     """Raises Refused where dataset and base model are of two kinds."""
     from segmentation.core.tasks import find
     from segmentation.lab.training.pretrained import base_card

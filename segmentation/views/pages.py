@@ -22,7 +22,6 @@ from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
-from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
 from ..presenters.training import TrainedModel
 from ..services.ground.limits import most_pixels
@@ -89,7 +88,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "may_set_for_all": may_set_for_all(request.user),
         "facts": _facts(card),
         "data": card.data,
-        "figures": _figures(card),
+        "figures": [FIGURES[name] for name in _known(card)],
         "scores": _scores(card),
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
         "feature_maps": _pictures(card, cards.LAYERS),
@@ -141,16 +140,12 @@ def _small(path: Path | None, task: str) -> bytes:
         with Image.open(path, formats=FORMATS) as picture:
             picture_shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
     else:
-        picture_shown = _drawn(tasks.find(task).golden())
+        case = tasks.find(task).golden()
+        grey = np.repeat(case.picture[..., None], 3, axis=2)
+        picture_shown = Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
     webp = BytesIO()
     ImageOps.fit(picture_shown, KIND_PICTURE).save(webp, "JPEG", quality=80)
     return webp.getvalue()
-
-
-def _drawn(case: Golden) -> Image.Image:
-    """The picture of a drawn case, its first map in colour."""
-    grey = np.repeat(case.picture[..., None], 3, axis=2)
-    return Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
 
 
 def _offered(user: Any) -> list[cards.ModelCard]:
@@ -205,11 +200,6 @@ def _size(card: cards.ModelCard) -> str:
         return filesizeformat(card.size)
     except OSError:
         return "missing"
-
-
-def _figures(card: cards.ModelCard) -> list[tuple[str, str]]:
-    """Name and definition of each figure that any score of the card has."""
-    return [FIGURES[name] for name in _known(card)]
 
 
 def _known(card: cards.ModelCard) -> list[str]:

@@ -166,7 +166,7 @@ def install_model(training: Training) -> None:
     try:
         for end, file in aside.items():
             _copy(training, f"{name}{end}", file)
-        _check(aside, name)
+        _check_files(aside, name)
         for end, file in aside.items():
             file.replace(folder / f"{name}{end}")
     finally:
@@ -185,7 +185,7 @@ def _copy(training: Training, name: str, target: Path) -> None:
         raise Refused(ALTERED.format(name=name), 409) from error
 
 
-def _check(aside: Mapping[str, Path], name: str) -> None:
+def _check_files(aside: Mapping[str, Path], name: str) -> None:
     """Raises Refused unless weights and graph are those of the card; aside: the copy of each by its ending."""
     card = aside[CARD]
     named = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
