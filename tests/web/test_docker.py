@@ -182,18 +182,19 @@ def test_torch_is_built_only_where_a_profile_asks_for_it():
 def test_the_units_of_systemd_are_well_formed(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("there is no systemd-analyze here")
+    units = tmp_path / "units"
+    units.mkdir()
     for unit in (REPOSITORY / "docker" / "systemd").iterdir():
         text = unit.read_text().replace("/opt/deepsegm/.venv/bin/python", sys.executable)
-        (tmp_path / unit.name).write_text(re.sub(r"^User=.*$", "User=root", text, flags=re.MULTILINE))
+        (units / unit.name).write_text(re.sub(r"^User=.*$", "User=root", text, flags=re.MULTILINE))
     done = subprocess.run(
-        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True
+        ["systemd-analyze", "verify", *map(str, sorted(units.iterdir()))], capture_output=True, text=True
     )
     assert not [line for line in done.stderr.splitlines() if "deepsegm" in line and "not executable" not in line]
 
 
 def nightly(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
     """The script of the nightly backup, once, with a command of this text in place of Python; three are kept."""
-    folder.mkdir(exist_ok=True)
     (folder / "python").write_text(f"#!/bin/sh\n{python}\n")
     (folder / "python").chmod(0o755)
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "BACKUPS_KEPT": "3"}
@@ -203,15 +204,17 @@ def nightly(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_nightly_backup_keeps_the_newest_and_a_failed_one_removes_none(tmp_path):
     names = [f"deepsegm-2026-11-0{day}T023000.zip" for day in range(1, 6)]
+    folder = tmp_path / "backups"
+    folder.mkdir()
     for name in (*names, "notes.txt"):
-        (tmp_path / name).write_text("older")
-    failed = nightly(tmp_path, "touch $3; exit 1")
+        (folder / name).write_text("older")
+    failed = nightly(folder, "touch $3; exit 1")
     assert failed.returncode == 1 and "The backup failed" in failed.stderr
-    assert {*names, "notes.txt", "python"} == {file.name for file in tmp_path.iterdir()}
-    assert nightly(tmp_path, "echo new > $3").returncode == 0
-    kept = sorted(file.name for file in tmp_path.glob("*.zip"))
-    assert len(kept) == 3 and kept[:2] == names[-2:] and (tmp_path / kept[2]).read_text() == "new\n"
-    assert (tmp_path / kept[2]).stat().st_mode & 0o077 == 0 and (tmp_path / "notes.txt").exists()
+    assert {*names, "notes.txt", "python"} == {file.name for file in folder.iterdir()}
+    assert nightly(folder, "echo new > $3").returncode == 0
+    kept = sorted(file.name for file in folder.glob("*.zip"))
+    assert len(kept) == 3 and kept[:2] == names[-2:] and (folder / kept[2]).read_text() == "new\n"
+    assert (folder / kept[2]).stat().st_mode & 0o077 == 0 and (folder / "notes.txt").exists()
 
 
 def test_redis_wants_a_password_that_its_command_does_not_show():

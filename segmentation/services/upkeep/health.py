@@ -37,9 +37,9 @@ PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
 KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
 A_WEEK = timedelta(days=7)
 MOST_REASONS = 10
-SQLITE_BYTES = 2 * 10**9  # of about 75,000 jobs: docs/operate/production.md
+SQLITE_BYTES = 2 * 10**9  # of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
-    "The SQLite database has {size:.1f} GB; above {limit:.0f} GB pages get slow. Set DEEPSEGM_RETENTION_DAYS, or "
+    "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
     "move to PostgreSQL (docs/operate/backup.md)."
 )
 
