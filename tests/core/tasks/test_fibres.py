@@ -113,3 +113,8 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
         return TASK.scale(predict, card, picture, settings).scale
 
     assert scale_of(12) == 1 and 0.1 < scale_of(120) < 0.4
+
+
+def test_thin_fibres_get_a_warning():
+    done = analysed(bars((20, 24, 10, 200), (60, 64, 10, 200)))
+    assert any(flag.doubt and "Under 6 px" in flag.text for flag in done.flags)
