@@ -32,7 +32,7 @@ from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
-from .tasks.base import Decoded, Task
+from .tasks.base import Decoded, Measured, Task
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
@@ -349,6 +349,8 @@ def measure(
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
+        if measured.statistics is not None and len(segmentation):
+            measured = _arranged(measured, segmentation, micrograph, calibration, task)
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -364,6 +366,21 @@ def measure(
             *_unsure_scale(micrograph, calibration),
         ),
     )
+
+
+def _arranged(
+    measured: Measured, segmentation: Segmentation, micrograph: Micrograph, calibration: Calibration, task: Task
+) -> Measured:
+    """With how the objects lie to each other, in the table and in the statistics."""
+    from .measure.arrangement import arrange
+    from .measure.neighbours import with_neighbours
+    from .measure.statistics import seed_of
+
+    frame = micrograph.shape[1], segmentation.rows
+    table = with_neighbours(measured.table, segmentation.dense, frame)
+    arrangement = arrange(table, frame, calibration, seed_of(micrograph.sha256), task.things)
+    assert measured.statistics is not None
+    return replace(measured, table=table, statistics=replace(measured.statistics, arrangement=arrangement))
 
 
 def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 from segmentation.core.tasks import every
 
-from . import coverage, fibres, golden, metamorphic, reference, shapes
+from . import arrangement, coverage, fibres, golden, metamorphic, outlines, reference, shapes
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method"
 PAGE = METHOD / "accuracy.md"
@@ -34,7 +35,12 @@ def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "columns": lambda: definitions(COLUMNS),
     "numbers": lambda: definitions(NUMBERS, COLUMNS),
-    "shapes": lambda: (line.replace(" %", "") for line in shapes.lines(200, sizes=(20,), columns=shapes.SHOWN)),
+    "shapes": lambda: chain(
+        (line.replace(" %", "") for line in shapes.lines(200, sizes=(20,), columns=shapes.SHOWN)),
+        [""],
+        outlines.lines(),
+    ),
+    "arrangement": arrangement.lines,
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),

@@ -52,7 +52,7 @@ RENDERED = {  # name: what is fixed, the seed, and the range of diameters in px
     "transmission": ({"kind": "transmission", "layout": "clustered"}, 800, (10.0, 60.0)),
 }
 FEWEST = 15  # true particles of an image that has a median worth holding
-LEVEL = 0.8  # share of the images in which fewer particles are hidden than the fit says
+LEVEL = 0.9  # share of the images in which fewer particles are hidden than the fit says
 SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
 MEASURED = AnalysisSettings.of("particles", field_spread=0, measure_unlike=True)
 BINS = (0.1, 0.5, 0.7, 0.8, 0.9, 0.95, 1.001)

@@ -14,8 +14,8 @@ from .bins import NANO_NM
 from .distribution import WeightedSizes, quantile
 from .fractions import share_between
 
-# In four of five images fewer are hidden for each counted one: so many times the sum of the chances of the possible
-# cuts, for each outline.
+# In most images fewer are hidden for each counted one: so many times the sum of the chances of the possible cuts, for
+# each outline.
 OF_CUTS = 7.7
 # Mean and SD of ln(size of a particle that was not outlined / median of the outlines): 0.45 times as large.
 HIDDEN_SIZE = -0.79, 0.51

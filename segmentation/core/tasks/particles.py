@@ -185,6 +185,7 @@ def measure(
     from ..labels.contrast import contrasts
     from ..measure.budget import Evidence
     from ..measure.filters import corrected, set_aside, set_faint_aside, slivers
+    from ..measure.shape_classes import with_shapes
     from ..measure.shapes import contact_shares, under, without_corners
     from ..measure.shapes import measure as measured
     from ..measure.statistics import seed_of, summarise
@@ -204,7 +205,7 @@ def measure(
         return set_aside(set_faint_aside(rows_, limit, gap > 0.5, hidden), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
-    table = set_aside(corrected(judged(dense, *of_each), segmentation), settings.filter)
+    table = with_shapes(set_aside(corrected(judged(dense, *of_each), segmentation), settings.filter), dense)
     alternatives = {}
     if not withheld(segmentation, settings):
         alternatives = {
