@@ -21,7 +21,8 @@ ROWS, COLUMNS = np.mgrid[:160, :220]
 
 def analysed(labels: np.ndarray, classes: list[int] | None = None, nm_per_pixel: float = 10.0, **card: str):
     count = int(labels.max())
-    grey = ndimage.gaussian_filter(np.where(labels > 0, 190.0, 60.0), 0.8).round().astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 2, labels.shape)
+    grey = (ndimage.gaussian_filter(np.where(labels > 0, 190.0, 60.0), 0.8) + noise).round().astype(np.uint8)
     micrograph = micrograph_of(grey)
     found = Segmentation(
         labels.astype(np.int32),
