@@ -23,6 +23,7 @@ from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 GRAPH = ".onnx"
+TEST = ".npz"  # beside the graph: a picture and the maps that the network gives for it
 FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto
 from torch import nn
 
 from ..errors import UserError
-from .cards import GRAPH, ModelCard
-from .runtime import Runtime
+from .cards import GRAPH, TEST, ModelCard
+from .runtime import Activation, Runtime
 from .with_openvino import OpenVinoNetwork
 from .with_torch import TorchNetwork, load_module
 
@@ -58,6 +59,18 @@ def write_graph(card: ModelCard, maps: int) -> str:
         reason = str(error).strip().partition("\n")[0]
         raise NoGraph(f"The model {card.name} runs with torch alone: no graph of it can be made ({reason}).") from error
     return sha256
+
+
+@torch.inference_mode()
+def write_test(card: ModelCard, maps: int, activation: Activation, picture: NDArray[np.uint8]) -> None:
+    """Write a picture, (1, C, H, W) uint8, and its maps, (1, M, H, W) float32 in 0..1, beside the weights: whoever runs
+    the network elsewhere can compare. picture: (H, W), sides multiples of 32.
+    """
+    channels = card.architecture.get("channels_in", 1)
+    pictures = np.repeat(picture[None, None], channels, axis=1)
+    logits = load_module(card, maps)(torch.from_numpy(pictures) * (2 / 255) - 1)
+    shares = logits.softmax(1) if activation == "softmax" else logits.sigmoid()
+    np.savez_compressed(card.weights.with_suffix(TEST), picture=pictures, maps=shares.numpy())
 
 
 def _exported(network: nn.Module, channels: int) -> Any:

@@ -211,7 +211,7 @@ def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
     colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
     inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
     picture = np.where(inside, 0.7 * colours[drawing.labels] + 0.3 * shade, 0.6 * shade).round().astype(np.uint8)
-    _show(ax, drawing, picture, f"{letter}{int(table.kept.sum()):,} {drawing.task.things} by direction")
+    show(ax, drawing, picture, f"{letter}{int(table.kept.sum()):,} {drawing.task.things} by direction")
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tomlkit
@@ -24,6 +25,7 @@ from ...core.network.cards import (
     CARDS,
     GRAPH,
     PICTURES,
+    TEST,
     AlteredWeights,
     ModelCard,
     as_base,
@@ -32,7 +34,8 @@ from ...core.network.cards import (
     pretrained_source,
     read_card,
 )
-from ...core.network.graph import NoGraph, write_graph
+from ...core.network.graph import NoGraph, write_graph, write_test
+from ...core.network.package import unpack
 from ...core.network.with_torch import load_module
 from ...core.tasks import UnknownTask
 from ...core.tasks import find as kind_of
@@ -49,6 +52,7 @@ from .train import Say, choices_of, scores_of, train
 DONE = "done"
 OWNERS = "of its owner"
 FIRST = "1"  # version of a model of one's own
+TEST_SIDE = 64  # px of the picture in a package (core/network/package.py)
 TRIAL = 64  # px, side of the picture that a model must be able to take
 
 
@@ -237,9 +241,12 @@ class BadModel(UserError):
 def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> ModelCard:
     """Copy a run's card and weights to `folder`, under another name and title where they are given.
 
-    run: a training's folder, or a card's file. Raises BadModel when there is no finished model, its weights were
-    altered or fit another architecture, or its name is taken; CannotWrite when the disk is full.
+    run: a training's folder, a card's file, or a package. Raises BadPackage; BadModel when there is no finished model,
+    its weights were altered or fit another architecture, or its name is taken; CannotWrite when the disk is full.
     """
+    if run.suffix == ".zip" and run.is_file():
+        with TemporaryDirectory() as unpacked:
+            return add_model(unpack(run, Path(unpacked)), folder, name=name, title=title)
     file = card_file(run)
     card = checked_card(file)
     try:
@@ -268,8 +275,11 @@ def add_graph(card: Path) -> str:
     Returns a sentence where none can be made of this network: torch alone runs it then.
     """
     model = read_card(card)
+    task = kind_of(model.task)
+    channels, picture = task.channels(model), task.golden().picture[:TEST_SIDE, :TEST_SIDE]
     try:
-        set_entries(card, {"graph": write_graph(model, len(kind_of(model.task).channels(model)))})
+        set_entries(card, {"graph": write_graph(model, len(channels))})
+        write_test(model, len(channels), channels.activation, picture)
     except NoGraph as error:
         return str(error)
     return ""
@@ -325,5 +335,6 @@ def remove_model(name: str, folder: Path) -> None:
     # The card goes first: without it the weights are no model.
     card.unlink()
     pictures = (folder / f"{name}-{which}{suffix}" for which in PICTURES for suffix in (".webp", ".png"))
-    for file in (weights, weights.with_suffix(GRAPH), card.with_name(f"{card.name}.before"), *pictures):
+    beside = (weights.with_suffix(end) for end in (GRAPH, TEST))
+    for file in (weights, *beside, card.with_name(f"{card.name}.before"), *pictures):
         file.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
 
-from ...core.network.cards import GRAPH, read_card
+from ...core.network.cards import GRAPH, TEST, read_card
 from ...core.report import exports
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
@@ -77,7 +77,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     image was taken back.
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
-    graph = [file] if (file := card.with_suffix(GRAPH)).exists() else []
+    graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
     new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
     with publishing(lambda: remove_files_of(rows)):
@@ -161,8 +161,9 @@ def install_model(training: Training) -> None:
     if (folder / f"{name}{CARD}").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    has_graph = training.artifacts.filter(name=f"{name}{GRAPH}").exists()  # those of version 1.0.0 have none
-    aside = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *([GRAPH] if has_graph else []), CARD)}
+    stored = set(training.artifacts.values_list("name", flat=True))
+    beside = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)  # those of version 1.0.0 have neither
+    aside = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *beside, CARD)}
     try:
         for end, file in aside.items():
             _copy(training, f"{name}{end}", file)
