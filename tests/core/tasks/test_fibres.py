@@ -21,7 +21,8 @@ ROWS, COLUMNS = np.mgrid[:160, :220]
 
 def analysed(labels: np.ndarray, classes: list[int] | None = None, nm_per_pixel: float = 10.0, **card: str):
     count = int(labels.max())
-    grey = ndimage.gaussian_filter(np.where(labels > 0, 190.0, 60.0), 0.8).round().astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 2, labels.shape)
+    grey = (ndimage.gaussian_filter(np.where(labels > 0, 190.0, 60.0), 0.8) + noise).round().astype(np.uint8)
     micrograph = micrograph_of(grey)
     found = Segmentation(
         labels.astype(np.int32),
@@ -113,3 +114,8 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
         return TASK.scale(predict, card, picture, settings).scale
 
     assert scale_of(12) == 1 and 0.1 < scale_of(120) < 0.4
+
+
+def test_thin_fibres_get_a_warning():
+    done = analysed(bars((20, 24, 10, 200), (60, 64, 10, 200)))
+    assert any(flag.doubt and "Under 6 px" in flag.text for flag in done.flags)
