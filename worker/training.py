@@ -4,6 +4,7 @@ another machine it begins again."""
 from __future__ import annotations
 
 import errno
+import logging
 import multiprocessing
 import os
 import resource
@@ -20,6 +21,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.network.cards import need_torch
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
 from segmentation.services.ground.kinds import KINDS
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from segmentation.core.learning import TrainingSummary
 
+logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
@@ -44,9 +47,10 @@ OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}:
 
 def train(training: Training, progress: Progress, folder: Path) -> None:
     """Train on the frozen images, report on the way, and publish; raises UserError where that cannot be."""
+    need_torch("A training")
     from segmentation.lab.training.adaptation import FILES, Options, adapt
     from segmentation.lab.training.files import CannotWrite
-    from segmentation.lab.training.publish import add_images
+    from segmentation.lab.training.publish import add_graph, add_images
 
     sweep_runs()
     work = runs_folder() / str(training.pk)
@@ -63,6 +67,8 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         name = services.model_name_of(training)
         card = run / "final" / f"{name}.toml"
         add_images(card, [entry["sha256"] for entry in training.frozen])
+        if problem := add_graph(card):
+            logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
         services.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
     except services.Refused:

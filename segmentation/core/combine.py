@@ -12,7 +12,7 @@ import numpy as np
 from . import tasks
 from .flags import Flag
 from .measure.bins import auto_edges
-from .measure.budget import Evidence, effect
+from .measure.budget import HIDDEN, Effect, Evidence, effect
 from .measure.distribution import Edge
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import notes_on, pool, row_of, without_scale
@@ -135,13 +135,15 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     return Evidence(
         [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),
-        [
-            (int(member.table.kept.sum()), effect(member.budget, "threshold"))
-            for member in members
-            if member.table.kept.any()
-        ],
+        _effects(members, "threshold"),
         _largest(members, "between_operators"),
+        unresolved=_effects(members, HIDDEN),
     )
+
+
+def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
+    """The number of particles and the effect of a contribution, of each image with particles."""
+    return [(int(each.table.kept.sum()), effect(each.budget, name)) for each in members if each.table.kept.any()]
 
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:

@@ -24,15 +24,15 @@ from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
-from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
+from .network.inference import no_progress, predict, predict_augmented
 from .network.likeness import OWN, relative_distance
-from .network.runtime import Runtime, give_freed_memory_back, load_network
+from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
-from .tasks.base import Decoded, Task
+from .tasks.base import Decoded, Measured, Task
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
@@ -169,11 +169,11 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, asked)
-        if resembled:
+        if resembled and tasks.find(resembled.task).plausible(decoded.labels > 0):
             title, kind = resembled.title, tasks.find(resembled.task).title
             title += f" ({kind})" * (kind != title)
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-        elif unfamiliar:
+        elif unfamiliar and not resembled:
             decoded.used["unfamiliar"] = True
         elif unlike_own:
             began_with = card.training.get("start_from", "")
@@ -270,7 +270,7 @@ def predict_maps(
     network = load_network(card, runtime, len(channels))
 
     def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
-        return predict(network, shown, runtime, activation=channels.activation, progress=fraction)
+        return predict(network, shown, activation=channels.activation, progress=fraction)
 
     progress("looking at size and contrast", SEARCHING)
     with clock.stage("search"):
@@ -349,6 +349,8 @@ def measure(
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
+        if measured.statistics is not None and len(segmentation):
+            measured = _arranged(measured, segmentation, micrograph, calibration, task)
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -364,6 +366,21 @@ def measure(
             *_unsure_scale(micrograph, calibration),
         ),
     )
+
+
+def _arranged(
+    measured: Measured, segmentation: Segmentation, micrograph: Micrograph, calibration: Calibration, task: Task
+) -> Measured:
+    """With how the objects lie to each other, in the table and in the statistics."""
+    from .measure.arrangement import arrange
+    from .measure.neighbours import with_neighbours
+    from .measure.statistics import seed_of
+
+    frame = micrograph.shape[1], segmentation.rows
+    table = with_neighbours(measured.table, segmentation.dense, frame)
+    arrangement = arrange(table, frame, calibration, seed_of(micrograph.sha256), task.things)
+    assert measured.statistics is not None
+    return replace(measured, table=table, statistics=replace(measured.statistics, arrangement=arrangement))
 
 
 def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:

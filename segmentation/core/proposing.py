@@ -21,9 +21,9 @@ from .labels.options import EVEN
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard, stands_for
-from .network.inference import Maps, predict
+from .network.inference import predict
 from .network.resample import resize
-from .network.runtime import Runtime, load_network
+from .network.runtime import Maps, Runtime, load_network
 from .network.scale_search import LIMITS, View, as_shown
 from .network.textures import nearest
 from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, quiet
@@ -191,6 +191,6 @@ def _seen_from_the_middle(
 
     def ask(copy: NDArray[np.float32]) -> Maps:
         part = np.ascontiguousarray(copy[middle(copy.shape, OUTLINED)])
-        return predict(network, part, runtime, activation=channels.activation)
+        return predict(network, part, activation=channels.activation)
 
     return task.scale(ask, card, picture, settings)

@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageOps
 
 from ..core import tasks
+from ..core.archive import streamed_zip
 from ..core.measure.filters import Reason
 from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
+from ..core.network.package import BadPackage, package
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..http.serving import serve_model, serve_picture
 from ..presenters.training import TrainedModel
@@ -115,10 +117,24 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
         card = card_for(request.user, PurePath(name).stem)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
-    paths = {path.name: path for path in (card.weights, card.weights.with_name(f"{card.name}.toml"))}
+    ends = ("", ".toml", cards.GRAPH)
+    paths = {path.name: path for path in (card.weights.with_suffix(end or card.weights.suffix) for end in ends)}
     if name not in paths:
         raise Http404
     return serve_model(request, paths[name])
+
+
+@require_safe
+def model_package(request: HttpRequest, name: str) -> HttpResponse:
+    """A model as a package of the BioImage Model Zoo."""
+    card = _card_for(request, name)
+    channels = tasks.find(card.task).channels(card)
+    try:
+        entries = list(package(card, channels.names, channels.activation))
+    except (BadPackage, cards.AlteredWeights) as error:
+        return render(request, "refused.html", {"sentence": str(error)}, status=409)
+    headers = {"Content-Disposition": f'attachment; filename="{card.name}.bioimage.io.zip"'}
+    return StreamingHttpResponse(streamed_zip(entries), content_type="application/zip", headers=headers)
 
 
 @require_safe

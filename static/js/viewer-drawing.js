@@ -9,7 +9,7 @@ const ASIDE = "#ff6b5e";
 const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
-const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
+export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
 const CELL = 64; // px of the upload; particles are found through a grid of such squares
 const LETTER = 0.6; // width of a figure over the height of the type
 const TYPE = [6, 12]; // CSS pixels, least and most
@@ -30,6 +30,7 @@ export class Drawing {
     this.particles = data.particles.map(prepare);
     this.widest = typicalWidth(this.particles);
     this.colours = [...new Set([...COLOURS, ...this.particles.map((each) => each.colour).filter(Boolean)])];
+    this.colourOf = neighbourColour;
     this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
@@ -73,7 +74,7 @@ export class Drawing {
       const stands = standsOut?.(particle);
       const name = particle.kept ? (stands ? "chosenKept" : "kept") : stands ? "chosenAside" : "aside";
       this.paths[name].addPath(particle.path);
-      if (particle.kept || particle.colour) this.colourPaths.get(colourOf(particle)).addPath(particle.path);
+      if (particle.kept || particle.colour) this.colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
   }
 
@@ -83,6 +84,13 @@ export class Drawing {
     this.chosen = chosen;
     this.gather();
     if (chosen) this.viewport.fit();
+    this.draw();
+  }
+
+  // of: the colour of a particle, one of `colours`.
+  colourBy(of, colours) {
+    Object.assign(this, { colourOf: of, colours });
+    this.gather();
     this.draw();
   }
 
@@ -283,7 +291,7 @@ function prepare(particle) {
 }
 
 // Pixels of a class have the colour of the figure; of objects neighbours in the list differ.
-const colourOf = ({ colour, id }) => colour ?? COLOURS[(id * 7) % COLOURS.length];
+export const neighbourColour = ({ colour, id }) => colour ?? COLOURS[(id * 7) % COLOURS.length];
 
 // The median of the widths, in pixels of the upload; of classes, whose pieces are of any width, that of a fine structure.
 function typicalWidth(particles) {

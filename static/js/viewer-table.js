@@ -185,6 +185,7 @@ const CELLS = {
     return cell(button, "number");
   },
   class: (particle) => cell(particle.class, ""),
+  shape: ({ shape, shape_chance: chance }) => cell(shape ? `${shape} ${Math.round(100 * chance)} %` : "–", ""),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
   state: (particle) => cell(particle.kept ? (particle.byHand ? "checked" : "counted") : particle.reason, particle.kept ? "" : "aside"),
 };

@@ -4,6 +4,7 @@ import { Histogram } from "./chart.js";
 import { Cuts, control, cutWords, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { Chips, Choice } from "./viewer-choice.js";
+import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
 
@@ -193,14 +194,18 @@ async function begin() {
   sliders(section.querySelector("[data-display]"), () => drawing.draw());
   bareWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));
-  const unchoose = () => {
-    histogram?.pick(-1);
-    choice.choose(null, "");
-  };
-  lights(drawing, (stands, words) => {
+  const choose = (stands, words) => {
     unchoose();
     choice.choose(stands, words);
-  });
+  };
+  const anyShape = listing ? chooseShape(listing, seen.particles, choose) : () => {};
+  const unchoose = () => {
+    histogram?.pick(-1);
+    anyShape();
+    choice.choose(null, "");
+  };
+  chooseColours(section, drawing, seen.particles, shownLengths(seen));
+  lights(drawing, choose);
   if (listing) start(drawing, canvas, seen, choice, unchoose);
   else Object.assign(drawing.layers, { outlines: false, aside: false });
   await drawing.load(section.dataset.image);

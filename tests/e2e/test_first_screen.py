@@ -91,13 +91,20 @@ def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, an
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert shown() == ["Particles"]
-    tabs = {"budget": "Details", "figure": "Files", "files": "Files", "scale": "Scale", "width": "Scale"}
+    tabs = {
+        "budget": "Details",
+        "arrangement": "Arrangement",
+        "figure": "Files",
+        "files": "Files",
+        "scale": "Scale",
+        "width": "Scale",
+    }
     for name, tab in tabs.items():
         page.goto(f"{analysed}#{name}")
         assert shown() == [tab], name
         assert page.locator(f"#{name}").evaluate("each => each.open ?? true")
     page.emulate_media(media="print")
-    assert len(shown()) == 5
+    assert len(shown()) == 6
 
 
 def test_a_row_is_seen_in_the_picture_that_stays(look):

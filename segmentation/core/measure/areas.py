@@ -96,6 +96,14 @@ def mean_intercept(counts: Counts) -> Floats:
     return lengths
 
 
+def mean_free_path(counts: Counts) -> Floats:
+    """(classes,) mean length in px of test lines between one piece of a class and the next: (1 - f) / N with the
+    fraction f and N pieces met per length (Fullman 1953; Underwood 1970); NaN of a class without boundary."""
+    per = crossings_per_length(counts)
+    lengths: Floats = np.divide(2 * (1 - fractions(counts)), per, out=np.full(len(per), np.nan), where=per > 0)
+    return lengths
+
+
 def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: float = np.inf) -> list[Value]:
     """A figure of each class in px with its 95 % interval; None for an end where there is but one block
     or all say the same.

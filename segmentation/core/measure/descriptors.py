@@ -90,6 +90,13 @@ def extent(of: Outlines) -> Floats:
 
 @descriptor("Short axis / long axis of the ellipse with the object's second moments of area.")
 def ellipse_ratio(of: Outlines) -> Floats:
+    mean, apart, _ = axes_of(of)
+    return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
+
+
+def axes_of(of: Outlines) -> tuple[Floats, Floats, Floats]:
+    """(n,) the mean of the two principal second moments of area, half their difference, and the direction of the long
+    axis in degrees from 0 to 180, counter-clockwise from the horizontal."""
     runs, n = of.runs, len(of.area)
 
     def total(values: Floats) -> Floats:
@@ -103,8 +110,7 @@ def ellipse_ratio(of: Outlines) -> Floats:
     xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / of.area - x**2
     yy = total(runs.length * row**2) / of.area - y**2 + 1 / 12
     xy = total(runs.length * middle * row) / of.area - x * y
-    mean, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
+    return (xx + yy) / 2, np.hypot((xx - yy) / 2, xy), np.degrees(np.arctan2(-2 * xy, xx - yy)) / 2 % 180
 
 
 @descriptor("Width / length of the rectangle with the object's area and perimeter (fibres); 1 where there is none.")

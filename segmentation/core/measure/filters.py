@@ -42,6 +42,9 @@ class Reason(StrEnum):
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
     ODD = "odd shape"
+    SHORT = "too short for a fibre"
+    THIN = "thinner than 3 px"
+    PIECE = "piece between other fibres"
 
     @property
     def definition(self) -> str:
@@ -86,6 +89,12 @@ _DEFINITIONS = {
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " which is more often several particles or a crack than one particle."
     ),
+    Reason.SHORT: "It is less than three times as long as wide, such as a bead. It is counted apart.",
+    Reason.PIECE: (
+        "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
+        " cover."
+    ),
+    Reason.THIN: "Its label is less than 3 px wide, too few for a diameter; magnify the microscope, not the image.",
 }
 
 

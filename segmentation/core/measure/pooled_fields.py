@@ -16,7 +16,7 @@ import numpy as np
 
 from .distribution import Edge, Floats, WeightedSizes
 from .drawn import Z95, t95
-from .quantities import Unit, Value, number
+from .quantities import OF, Unit, Value, number
 from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
@@ -59,6 +59,7 @@ def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
         if number(name).kind == "integer"
         else averaged([field.values[name] for field in fields], areas)
         for name in fields[0].values
+        if all(name in field.values for field in fields)
     }
 
 
@@ -83,13 +84,21 @@ def jackknife_error(without: Floats) -> Floats:
 
 
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
-    """For each image "" or a sentence that says why it cannot be combined with the others."""
+    """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
+    version measured may lack some figures of every class."""
     has_numbers = [any(value is not None for value in field.values.values()) for field in fields]
-    names = next((set(field.values) for field, some in zip(fields, has_numbers, strict=True) if some), set())
+    first = next((field.values for field, some in zip(fields, has_numbers, strict=True) if some), {})
     return [
-        NO_NUMBER if not some else "" if set(field.values) == names else OTHER_NUMBERS
+        NO_NUMBER if not some else "" if _alike(field.values, first) else OTHER_NUMBERS
         for field, some in zip(fields, has_numbers, strict=True)
     ]
+
+
+def _alike(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> bool:
+    """Whether the figures that both have are of the same classes."""
+    figures = {name.partition(OF)[0] for name in one} & {name.partition(OF)[0] for name in other}
+    first, second = ({name for name in of if name.partition(OF)[0] in figures} for of in (one, other))
+    return first == second
 
 
 def pooled_quantities(

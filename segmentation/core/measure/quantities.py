@@ -204,6 +204,11 @@ add(
     Quantity("bbox_top_px", "Top (px)", "Its first row.", kind="integer"),
     Quantity("bbox_right_px", "Right (px)", "The column after its last.", kind="integer"),
     Quantity("bbox_bottom_px", "Bottom (px)", "The row after its last.", kind="integer"),
+    Quantity(
+        "orientation",
+        "Direction (°)",
+        "Direction of its long axis, counter-clockwise from the horizontal, 0 to 180; of no meaning for a disc.",
+    ),
     Quantity("mean_grey", "Mean grey value", "Mean of the grey values of its pixels, 0 to 255."),
     Quantity(
         "confidence", "Confidence", "Chance that the outline is right, calibrated on images with manual outlines."

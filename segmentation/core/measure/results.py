@@ -17,6 +17,7 @@ from .quantities import COLUMNS, LONG_NM, NUMBERS, Unit, Value
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
+SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
 MICROMETRES = 1e-3  # µm in a nanometre
 
 Count = Annotated[int, Field(ge=0)]
@@ -91,6 +92,98 @@ class Agglomerates(TypedDict):
     singles: Count
     primaries_in_groups: Count
     largest: Count
+    share: NotRequired[Annotated[Share | None, meaning("of the kept particles, in groups")]]
+    share_interval: NotRequired[Interval]
+    mean_primaries: NotRequired[Annotated[float | None, meaning("kept particles in a group")]]
+    diameter: NotRequired[Annotated[float | None, meaning("median ECD of the groups that do not touch the frame")]]
+    fractal_dimension: NotRequired[Annotated[float | None, meaning("null with fewer than 30 such groups")]]
+    fractal_interval: NotRequired[Interval]
+    fractal_groups: NotRequired[Annotated[Count, meaning("groups that the fractal dimension rests on")]]
+
+
+class ShapeShare(TypedDict):
+    """Whole particles of one class of shape, and their share by number with its 95 % interval."""
+
+    n: Count
+    share: Share
+    low: Share | None
+    high: Share | None
+
+
+class Extent(TypedDict):
+    """Percentiles by number, and the 95 % interval of the median."""
+
+    d10: float
+    median: float
+    d90: float
+    interval: Interval
+
+
+class Rods(TypedDict):
+    """The particles whose outline is a rod."""
+
+    n: Count
+    length: Extent
+    width: Extent
+    ratio: Annotated[Extent, meaning("length / width")]
+
+
+class Neighbours(TypedDict):
+    """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. chance: the mean
+    of random placement without overlap, and where 95 % of its means lie; only from centre to centre."""
+
+    n: Annotated[Count, meaning("objects whose nearest neighbour is certain")]
+    mean: float | None
+    low: float | None
+    high: float | None
+    median: float | None
+    chance: NotRequired[float]
+    chance_low: NotRequired[float]
+    chance_high: NotRequired[float]
+
+
+class Range(TypedDict):
+    """Distances at which there are more or fewer pairs than 95 % of the random placements have anywhere."""
+
+    low: float
+    high: float
+    side: Literal["more", "fewer"]
+
+
+class Pairs(TypedDict):
+    """The pair correlation g at distances r, and that of random placement without overlap: mean and the ends of a
+    global 95 % envelope."""
+
+    r: list[float]
+    g: list[float]
+    chance: list[float]
+    low: list[float]
+    high: list[float]
+    p: Annotated[float, meaning("of random placement being at least as unusual")]
+    ranges: list[Range]
+
+
+class Alignment(TypedDict):
+    """The nematic order parameter of the elongated objects: 0 without a common direction, 1 where all are parallel."""
+
+    n: Count
+    order: float
+    low: float | None
+    high: float | None
+    p: Annotated[float, meaning("of no common direction (Rayleigh)")]
+    direction: Annotated[float, meaning("common direction, degrees counter-clockwise from the horizontal")]
+
+
+class Arrangement(TypedDict):
+    """How the objects of an image lie to each other; docs/method/arrangement.md has the methods."""
+
+    unit: Annotated[Unit, meaning("of the lengths here")]
+    n: Annotated[Count, meaning("objects that count and do not touch the frame")]
+    centre: Annotated[Neighbours, meaning("nearest neighbour, centre to centre")]
+    edge: Annotated[Neighbours, meaning("nearest neighbour, edge to edge")]
+    pairs: Annotated[Pairs | None, meaning("null with too few objects, or without room for random placement")]
+    alignment: Annotated[Alignment | None, meaning("null with too few elongated objects")]
+    sentence: Annotated[str, meaning("what the comparison with chance says")]
 
 
 Spread = dict[str, float]  # median, d10 and d90 by number; one object has a median alone
@@ -253,6 +346,11 @@ class Statistics:
     fraction_100nm_without_doubtful: float | None = None
     size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
     screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True
+    shape_classes: Annotated[
+        dict[str, ShapeShare], meaning("classes of outlines, by name; empty for other objects")
+    ] = field(default_factory=dict)
+    rods: Annotated[Rods | None, meaning("null without rods")] = None
+    arrangement: Annotated[Arrangement | None, meaning("of one image's objects; null of several images")] = None
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
@@ -289,9 +387,15 @@ class Statistics:
             ("fit", ("median",)),
             ("without_filter", ("median",)),
             ("convergence", ("median", "low", "high")),
+            ("agglomerates", ("diameter",)),
         ):
             if (curve := getattr(self, name)) is not None:
-                changes[name] = curve | {entry: micrometres(curve[entry]) for entry in entries}
+                changes[name] = curve | {entry: micrometres(curve.get(entry)) for entry in entries}
+        if self.rods:
+            sides = {
+                side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
+            }
+            changes["rods"] = self.rods | sides
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}

@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..micrograph.types import GreyImage
-from .descriptors import DESCRIPTORS, Outlines
+from .descriptors import DESCRIPTORS, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .perimeter import perimeters
 from .runs import Runs, blocks, find_runs, first_of_each
@@ -91,7 +91,8 @@ def _shape(labels: NDArray[np.int32], runs: Runs, n: int) -> Measures:
     perimeter = np.maximum(np.where(around > traced + CUT_PX, around, traced), np.sqrt(4 * np.pi * area))
     outlines = Outlines(area, np.sqrt(4 * area / np.pi), smallest, largest, perimeter, areas(hulls), around, runs)
     sizes = {name: getattr(outlines, name) for name in ("min_feret", "max_feret", "ecd", "area", "perimeter")}
-    return sizes | {name: measured(outlines) for name, measured in DESCRIPTORS.items()}
+    shape = {name: measured(outlines) for name, measured in DESCRIPTORS.items()}
+    return sizes | shape | {"orientation": axes_of(outlines)[2]}
 
 
 def _position(runs: Runs, n: int) -> Measures:

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from ..flags import Flag
 from ..micrograph.types import Calibration
+from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
 from .budget import Case, Evidence, budget
 from .cautions import cautions
@@ -22,7 +23,8 @@ from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
 from .quantities import DOUBTFUL_FRACTIONS
 from .recommendation import recommendation
-from .results import Agglomerates, Spread, Statistics, WithoutFilter
+from .results import Spread, Statistics, WithoutFilter
+from .shape_classes import class_shares, rods
 from .table import Table
 
 ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
@@ -121,7 +123,10 @@ def describe(
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     reach = {name: [share.low, share.high] if share else None for name, share in shares.items()}
     low, high = reach["fraction_100nm"] or (None, None)
-    groups, lengths = _agglomerates(tables), np.concatenate([table.length("max_feret")[table.kept] for table in tables])
+    groups, lengths = (
+        agglomerates(tables, seed),
+        np.concatenate([table.length("max_feret")[table.kept] for table in tables]),
+    )
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
     ranges = {"median": described["intervals"]["median"], "fraction_100nm": reach["fraction_100nm"]}
     case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, ranges)
@@ -136,6 +141,8 @@ def describe(
         "fraction_high": high,
         "intervals": {**described["intervals"], **reach},
         "agglomerates": groups,
+        "shape_classes": class_shares(tables),
+        "rods": rods(tables, edge, uncertainty, seed),
     }, sizes
 
 
@@ -170,26 +177,6 @@ def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else None
     nano = share_between(sizes.size, weights) if sizes.unit == "nm" and len(sizes) else None
     return WithoutFilter(n=len(sizes), median=median, fraction_100nm=nano)
-
-
-def _agglomerates(tables: Sequence[Table]) -> Agglomerates:
-    """The number of groups of touching outlines with kept particles, of kept particles that touch no other outline, and
-    of the kept particles in all groups and in the largest group."""
-    groups = [table["group"].astype(np.int64) for table in tables]
-    outlines = np.concatenate([np.bincount(group) for group in groups])
-    members = np.concatenate(
-        [
-            np.bincount(group[table.kept], minlength=int(group.max(initial=-1)) + 1)
-            for group, table in zip(groups, tables, strict=True)
-        ]
-    )
-    together = members[outlines > 1]
-    return Agglomerates(
-        groups=int((together > 0).sum()),
-        singles=int(members[outlines == 1].sum()),
-        primaries_in_groups=int(together.sum()),
-        largest=int(members.max(initial=0)),
-    )
 
 
 def _shape(tables: Sequence[Table]) -> dict[str, Spread]:

@@ -40,9 +40,22 @@ from .charts import (
 )
 from .entries import answers
 from .lengths import nanometre_in, sizes_in
+from .mats import draw_lengths, draw_rose
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
-from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
+from .picture import (
+    ASIDE,
+    COLOURS,
+    KEPT,
+    NO_COLOUR,
+    analysed,
+    between,
+    colour_numbers,
+    colours_by_direction,
+    painted,
+    rimmed,
+    sampled,
+)
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
@@ -123,7 +136,8 @@ class Panel:
     caption: str = ""
 
 
-def _show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
+def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
+    """A picture (h, w) or (h, w, 3) of the analysed area."""
     rows, columns = drawing.shape
     how = "nearest" if max(picture.shape[:2]) <= SMALL else "auto"
     if sheet_of(ax).grey and picture.ndim == 3:
@@ -139,7 +153,7 @@ def _show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) ->
 
 def draw_image(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The image as acquired."""
-    _show(ax, drawing, drawing.picture, f"{letter}Image")
+    show(ax, drawing, drawing.picture, f"{letter}Image")
 
 
 def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -147,7 +161,7 @@ def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
     picture = np.repeat(drawing.picture[..., None], 3, axis=2)
     if len(drawing.analysis.segmentation):
         picture[between(drawing.labels)] = BOUNDARY
-    _show(ax, drawing, picture, f"{letter}Boundaries")
+    show(ax, drawing, picture, f"{letter}Boundaries")
 
 
 def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
@@ -173,14 +187,14 @@ def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     grey = "; grey: left out" if n < len(is_kept) else ""
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
     picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
-    _show(ax, drawing, picture, f"{letter}{count}{grey}")
+    show(ax, drawing, picture, f"{letter}{count}{grey}")
 
 
 def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What was found in the colour of its class, with the names of the classes and the area that they cover."""
     used = drawing.analysis.segmentation
     numbers = np.r_[0, used.classes].astype(np.intp)
-    _show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
+    show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
     has_numbers = any(
         value.value is not None for value in drawing.sample.quantities.values()
     )  # no number, not here either
@@ -189,6 +203,15 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
         for i, (name, share) in enumerate(zip(used.class_names, drawing.area_fractions.tolist(), strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
+
+
+def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """What counts in colours by direction, the colours of the rose."""
+    table = drawing.analysis.table
+    colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
+    inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
+    picture = np.where(inside, 0.7 * colours[drawing.labels] + 0.3 * shade, 0.6 * shade).round().astype(np.uint8)
+    show(ax, drawing, picture, f"{letter}{int(table.kept.sum()):,} {drawing.task.things} by direction")
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -202,7 +225,7 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
     level = np.digitize(sampled(whole, drawing.labels.shape), limits)
     unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    _show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}Where the model is unsure")
+    show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}Where the model is unsure")
     handles = [
         Patch(
             facecolor=COLOURS[colour] / 255,
@@ -338,7 +361,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     keep, sheet = Objects.of(drawing.analysis).kept, sheet_of(ax)
     many = len(keep) > MANY
     picture = rimmed(drawing.picture, drawing.labels, keep) if many else drawing.picture
-    _show(ax, drawing, picture, letter.strip())
+    show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
     for some, name, times, style in ((keep, KEPT, 1.0, "solid"), (~keep, ASIDE, 1.25, DASHES)):
         colour = IN_GREY[name] if sheet.grey else name
@@ -403,5 +426,8 @@ PANELS = {
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),
+    "directions": Panel(draw_directions, True, "in colours by direction"),
+    "lengths": Panel(lambda ax, drawing, letter: draw_lengths(ax, drawing.analysis, letter), False),
+    "rose": Panel(lambda ax, drawing, letter: draw_rose(ax, drawing.analysis, letter), False),
     "quantities": Panel(draw_quantities, False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colorsys import hsv_to_rgb
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -50,6 +51,14 @@ def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
         for small, large in zip(shape, labels.shape, strict=True)
     )
     return labels[np.ix_(rows, columns)]
+
+
+def colours_by_direction(degrees: NDArray[np.float64], sector: float = 0.0) -> NDArray[np.uint8]:
+    """(n, 3): a colour for each direction (n,) from 0 to 180 degrees, or for each sector of so many; grey where it is
+    not known."""
+    middle = (np.floor(degrees / sector) + 0.5) * sector if sector else degrees
+    hues = [(0.5, 0.5, 0.5) if np.isnan(each) else hsv_to_rgb(each / 180 % 1, 0.75, 0.95) for each in middle]
+    return (255 * np.array(hues).reshape(-1, 3)).round().astype(np.uint8)
 
 
 def painted(

@@ -24,6 +24,7 @@ from ..measure.quantities import (
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT
+from .arrangement import CAVEAT, arrangement_entries, group_entries, rod_entries, shape_entries
 from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
 from .wording import (
     capital,
@@ -295,6 +296,35 @@ class Summary:
         return f"{touching}; {agglomerates['singles']:,} stand alone.{largest}"
 
     @property
+    def arrangement(self) -> list[Entry]:
+        """Nearest neighbours and alignment of one image, and groups that touch."""
+        if not self.statistics or not self.kept:
+            return []
+        found = self.statistics.arrangement
+        return [*(arrangement_entries(found) if found else ()), *group_entries(self.statistics)]
+
+    @property
+    def arrangement_line(self) -> str:
+        """What the comparison with random placement says; "" where nothing was measured."""
+        found = self.statistics.arrangement if self.statistics and self.kept else None
+        return found["sentence"] if found else ""
+
+    @property
+    def shape_caveat(self) -> str:
+        """What a class of shape does not say."""
+        return CAVEAT
+
+    @property
+    def shape_classes(self) -> list[Entry]:
+        """The share of each class of shape."""
+        return list(shape_entries(self.statistics)) if self.statistics and self.kept else []
+
+    @property
+    def rods(self) -> list[Entry]:
+        """Length and width of the rods."""
+        return list(rod_entries(self.statistics)) if self.statistics and self.kept else []
+
+    @property
     def enough(self) -> str:
         """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
         convergence = self.statistics.convergence if self.statistics and self.kept else None
@@ -372,8 +402,16 @@ class Summary:
             "largest": f"{self.things} in the largest group",
         }
         counted: Mapping[str, Any] = self.statistics.agglomerates or {}
-        for name, count in counted.items():
-            yield Entry(name, names[name], Value(count), kind="integer", group="agglomerates")
+        for name, title in names.items() if counted else ():
+            yield Entry(name, title, Value(counted[name]), kind="integer", group="agglomerates")
+        for group, entries in (
+            ("arrangement", self.arrangement),
+            ("shape classes", self.shape_classes),
+            ("rods", self.rods),
+        ):
+            yield from (replace(each, group=group) for each in entries)
+        if found := self.statistics.arrangement:
+            yield Entry("pairs", "compared with chance", text=found["sentence"], group="arrangement")
         for name, spread in self.statistics.shape.items():
             for of, share in spread.items():
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[of].label}", Value(share), group="shape")

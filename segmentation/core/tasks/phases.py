@@ -39,6 +39,7 @@ METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
     " resampled by {scale:.3g}; mean over its mirrored forms {mirrored})."
 )
+LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # of each class, in the table, too
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
 SOURCE = "Underwood (1970)"
@@ -62,6 +63,14 @@ add(
         1,
         source=SOURCE,
     ),
+    Quantity(
+        "mean_free_path",
+        "Mean free path",
+        f"Mean distance from a piece of the phase to the next along test lines: (1 − area fraction) / pieces"
+        f" met per length; {SPREAD}",
+        1,
+        source="Fullman (1953); Underwood (1970)",
+    ),
 )
 add(
     COLUMNS,
@@ -70,6 +79,13 @@ add(
     Quantity("area_fraction_high", "Area fraction, to", "Upper end of its 95 % interval.", kind="fraction"),
     Quantity("boundary_density", "Boundary per area", "Length of its boundary per area.", -1, source=SOURCE),
     Quantity("mean_intercept", "Mean intercept", "Mean length that test lines lie in it.", 1, source=SOURCE),
+    Quantity(
+        "mean_free_path",
+        "Mean free path",
+        "Mean distance to its next piece along test lines, edge to edge.",
+        1,
+        source=SOURCE,
+    ),
     Quantity("objects", "Objects", "Its connected pieces of 4 px or more; their pixels share sides.", kind="integer"),
     Quantity("object_density", "Objects per area", "Such pieces of it per analysed area.", -2),
     *(
@@ -189,7 +205,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image."""
-    from ..measure.areas import boundary_density, count, fractions, mean_intercept, with_interval
+    from ..measure.areas import boundary_density, count, fractions, mean_free_path, mean_intercept, with_interval
 
     names = segmentation.class_names
     classes = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: segmentation.rows]]
@@ -198,6 +214,7 @@ def measure(
         "area_fraction": with_interval(fractions, counts, 1.0),
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
+        "mean_free_path": with_interval(mean_free_path, counts),
     }
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
@@ -215,15 +232,16 @@ def measure(
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together. Fractions and boundaries are weighted by analysed area.
 
-    The mean intercept of a class follows from these two, as in one image: π × fraction / boundary per area (Underwood
-    1970).
+    Mean intercept and mean free path of a class follow from these two, as in one image: π × fraction / boundary per
+    area, and π × (1 − fraction) / boundary per area (Underwood 1970).
     """
     values = by_area(fields)
     for name in values:
         figure, _, class_name = name.partition(OF)
-        if figure == "mean_intercept":
+        if figure in ("mean_intercept", "mean_free_path"):
             share, rim = (values[of_class(measure, class_name)] for measure in ("area_fraction", "boundary_density"))
-            values[name] = np.pi * share / rim if share and rim else None
+            part = share if figure == "mean_intercept" or share is None else 1 - share
+            values[name] = np.pi * part / rim if part and rim else None
     return values
 
 
@@ -254,7 +272,7 @@ def _table(
     inside = [classes == i for i in present]
     pieces = [Pieces.of(mask) for mask in inside]
     grey, sure = micrograph.pixels[: segmentation.rows], segmentation.layers.get(CERTAINTY)
-    lengths = {name: [measures[name][i].value for i in present] for name in ("boundary_density", "mean_intercept")}
+    lengths = {name: [measures[name][i].value for i in present] for name in LENGTHS}
     return Table.of_pixels(
         {
             "label": segmentation.ids.astype(np.int64),
@@ -311,6 +329,7 @@ def golden() -> Golden:
         "area_fraction of dark": 1 - share,
         "boundary_density of bright": rim,
         "mean_intercept of bright": np.pi * share / rim,
+        "mean_free_path of bright": np.pi * (1 - share) / rim,
     }
     return Golden(np.where(bright, 190, 60).astype(np.uint8), maps, 2, answers, 0.03, ("dark", "bright"))
 
@@ -328,7 +347,7 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=("area_fraction", "boundary_density", "mean_intercept"),
+    quantities=("area_fraction", *LENGTHS),
     panels=("image", "classes", "certainty", "fractions"),
     golden=golden,
     method=METHOD,

@@ -179,7 +179,7 @@ def test_names_and_tables_must_match():
 def test_agglomerates_of_different_images_do_not_mix():
     table = table_of([10, 20, 30], group=[1, 1, 2])
     found = pooled([table, table, table]).agglomerates
-    assert found == {"groups": 3, "singles": 3, "primaries_in_groups": 6, "largest": 2}
+    assert {"groups": 3, "singles": 3, "primaries_in_groups": 6, "largest": 2}.items() <= found.items()
 
 
 def test_the_calibration_is_shared_by_all_images():

@@ -154,7 +154,8 @@ def test_edge_weights_undo_the_bias_of_the_frame():
 def test_touching_particles_are_agglomerates():
     found = summarise(table_of([10] * 6, ["", "", "", "", "", Reason.ODD], group=[1, 1, 1, 2, 3, 3]))
     # The one in group 3 touches an outline that was set aside: it is no single particle.
-    assert found.agglomerates == {"groups": 2, "singles": 1, "primaries_in_groups": 4, "largest": 3}
+    counted = {"groups": 2, "singles": 1, "primaries_in_groups": 4, "largest": 3, "share": 0.8}
+    assert counted.items() <= found.agglomerates.items()
 
 
 def test_shape_has_every_descriptor():

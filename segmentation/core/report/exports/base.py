@@ -29,6 +29,7 @@ class Export:
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     screened: whether only kinds of analysis whose objects are screened as nanomaterials have the file.
+    of_objects: whether only kinds of analysis that find objects have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
     result of an image; the others are written when one of them is asked for. turn: FIRST for what answers the question,
     FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
@@ -46,12 +47,15 @@ class Export:
     panel: str = ""
     screened: bool = False
     for_the_page: bool = False
+    of_objects: bool = False
     stored: bool = False
     turn: int = NORMAL
 
     def is_of(self, of: Of, task: Task) -> bool:
         """Whether a kind of analysis has this file of an image or of a sample."""
         has_panel = not self.panel or self.panel in task.panels
+        if self.of_objects and task.semantic:
+            return False
         return bool(self.holds(of)) and has_panel and (task.screened or not self.screened)
 
     def holds(self, of: Of, *, all: bool = False) -> str:

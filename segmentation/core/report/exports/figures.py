@@ -89,5 +89,8 @@ EXPORTS = (
     _panel(54, "histogram", "histogram", "Panel: histogram", "the size distribution alone"),
     _panel(54, "sizes", "sizes", "Panel: sizes", "the size distribution alone"),
     _panel(51, "boundaries", "boundaries", "Panel: boundaries", "the image with the boundaries that were found"),
+    _panel(51, "directions", "directions", "Panel: directions", "the {things} in colours by direction"),
+    _panel(54, "lengths", "lengths", "Panel: lengths", "the length of each of the {things} against its diameter"),
+    _panel(54, "rose", "rose", "Panel: rose", "the directions of the {things}, weighted by their length"),
     _panel(55, "quantities", "quantities", "Panel: numbers", "the numbers alone"),
 )

@@ -20,6 +20,7 @@ from ...archive import write_zip
 from ..looks import NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export
+from .result import json_value
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -110,8 +111,8 @@ def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
         "name": f"Image analysis with {version()}",
         "agent": author,
         "endTime": date,
-        "instrument": [_to(SOFTWARE), *([_to("#microscope")] if microscope else [])],
-        "object": [_to(f"#image-{number}") for number, _ in enumerate(sample.images, 1)],
+        "instrument": _each(SOFTWARE, *(["#microscope"] if microscope else [])),
+        "object": _each(*(f"#image-{number}" for number, _ in enumerate(sample.images, 1))),
         "result": _to(ENTRY),
     }
     for number, image in enumerate(sample.images, 1):
@@ -132,9 +133,15 @@ def _to(identifier: str) -> Node:
     return {"@id": identifier} if identifier else {}
 
 
+def _each(*identifiers: str) -> Node | list[Node]:
+    """One alone is no list, as RO-Crate recommends."""
+    every = [_to(identifier) for identifier in identifiers]
+    return every[0] if len(every) == 1 else every
+
+
 def _filled(node: Node) -> Node:
-    """The node without empty values, which the consortium's checks warn of."""
-    return {name: value for name, value in node.items() if value not in ("", {}, [], None)}
+    """The node in plain JSON types, without empty values, which the consortium's checks warn of."""
+    return {name: value for name, value in json_value(node).items() if value not in ("", {}, [], None)}
 
 
 def _person(typed: Mapping[str, str]) -> Node:
@@ -186,7 +193,7 @@ EXPORTS = (
         NOTEBOOK,
         "Notebook entry, ELN",
         KIND,
-        195,
+        210,
         _write,
         image=HOLDS,
         sample=HOLDS,

@@ -117,7 +117,7 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Of what decides the numbers; a package that is not installed is left out, none is imported."""
     version_of = {"deepsegm": __version__, "python": platform.python_version()}
-    for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "torch"):
+    for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "openvino", "torch"):
         try:
             version_of[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

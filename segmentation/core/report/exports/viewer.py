@@ -18,7 +18,7 @@ from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import COLOURS
+from ..picture import COLOURS, colours_by_direction
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
 THUMBNAIL_FILE = "thumbnail.webp"
+SECTOR = 10.0  # degrees of directions with one colour
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
@@ -37,6 +38,7 @@ LONGEST_FIGURE = 1000
 QUALITY = 80
 IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
+COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # by which the page colours objects
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
 
@@ -44,7 +46,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "pixel_size", "particles": [{"id", "kept", "reason", *measures_of(task.size),
-    "confidence", "weight", "outline"}]}, of the measures those that are known, and "class" where there are several;
+    "confidence", "weight", "length", "width", *COLOURED, "shape", "shape_chance", "outline"}]}, of the measures those
+    that are known, and "class" where there are several;
     sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
     is no number; cut: the object is kept but touches the frame, so that its size is not known; pixel_size: of a
     pixel in `unit`; weight: of the border correction, only where it has weights;
@@ -79,8 +82,12 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         for i, line in enumerate(lines)
     ]
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
-    if task.semantic:
+    if task.semantic or task.parted:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
+    if task.parted and descriptor_columns:
+        for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
+            particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
+    if task.semantic:
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
             particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
@@ -117,7 +124,7 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
     return left_out
 
 
-def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
+def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     table = analysis.table
     measured = {quantity.name for quantity in table.quantities}
     size = tasks.find(analysis.segmentation.provenance.task).size
@@ -129,6 +136,10 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: _short(table[name]) for name in shapes}
+    lengths = [name for name in ("length", "width", *COLOURED) if name in measured]
+    columns |= {name: _short(table.length(name)) for name in lengths}
+    if "shape" in measured:
+        columns |= {"shape": table["shape"].tolist(), "shape_chance": _short(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
     return columns | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
     from ...measure.bins import Histogram
+    from ...measure.results import Arrangement
     from ...sample import SampleAnalysis, SampleImage
     from ..context import Context
 
@@ -39,6 +40,7 @@ MOST_ROWS = 1_048_575
 DIGITS = 4  # of measured numbers: an outline is not more certain
 IMAGES = (36, 14, 50, 50, 50)  # widths in characters of what is no number
 SUMMARY = (44, 16, 10, 14, 14, 4, 12, 12, 10)
+ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
 Cells = Sequence[Any]
@@ -57,6 +59,8 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_objects(book, things, tables, kept=True)
         if any(not table.kept.all() for _, table in tables):
             _add_objects(book, "Left out", tables, kept=False)
+        if sample.analysis is not None and sample.pooled is not None and sample.pooled.arrangement:
+            _add_arrangement(book, sample, sample.pooled.arrangement)
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
 
@@ -89,6 +93,35 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
         chart.set_y_axis({"name": sample.task.things.capitalize()})
         chart.set_legend({"none": True})
         sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
+
+
+def _add_arrangement(book: Workbook, sample: SampleAnalysis, found: Arrangement) -> None:
+    """How the objects of an image lie to each other: numbers, and the pair correlation as cells and as a chart."""
+    summary, unit = Summary.of(sample), found["unit"]
+    lines: list[Cells] = [(found["sentence"],), ()]
+    for each in (*summary.arrangement, *summary.shape_classes, *summary.rods):
+        times = 100 if each.kind == "fraction" else 1
+        ends = (None if end is None else times * end for end in (each.number.value, each.number.low, each.number.high))
+        value, low, high = map(_rounded, ends)
+        lines.append((each.term, value, each.unit, low, high, each.below))
+    pairs, names = found["pairs"], ("r", "g", "chance", "low", "high")
+    curves = list(zip(*(map(_rounded, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
+    rows = max(len(lines), len(curves))
+    padded = ([*line, *[None] * (7 - len(line))] for line in [*lines, *[()] * (rows - len(lines))])
+    beside = [*curves, *[()] * (rows - len(curves))]
+    titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
+    whole = ([*line, *curve] for line, curve in zip(padded, beside, strict=True))
+    head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *titles)
+    sheet = _add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
+    if not curves:
+        return
+    chart = book.add_chart({"type": "scatter", "subtype": "smooth"})
+    for place in range(8, 12):
+        series = {"categories": ["Arrangement", 1, 7, len(curves), 7], "name": ["Arrangement", 0, place]}
+        chart.add_series({**series, "values": ["Arrangement", 1, place, len(curves), place]})
+    chart.set_title({"name": "Pair correlation", "name_font": {"size": 11}})
+    chart.set_x_axis({"name": titles[0]})
+    sheet.insert_chart(1, 13, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
 def _bins(bars: Histogram) -> Iterator[Cells]:

@@ -1,0 +1,264 @@
+"""How the objects of one image lie to each other: nearest neighbours, pair correlation, alignment."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..micrograph.types import Calibration
+from .distribution import Floats, quantile
+from .drawn import with_scale
+from .fields import BLOCKS, FEWEST, block_of, over_blocks
+from .neighbours import centres, present
+from .placement import place, rods
+from .quantities import Unit, Value, readable, significant
+from .results import MICROMETRES, Alignment, Arrangement, Neighbours, Pairs, Range
+from .table import Table
+
+FEWEST_TESTED = 20  # objects that are compared with chance; fewer show nothing
+MOST_TESTED = 1000  # the objects around the middle, which bounds the time
+MANY, TIMES, FEWER_TIMES = 400, 99, 39  # placements; with many objects fewer, and 5 % is 5 of 100 or 2 of 40
+BAND = 0.15  # half width of the kernel, in mean distances 1 / sqrt(density) (Stoyan and Stoyan 1994: 0.1 to 0.2)
+STEPS = 8  # distances in such a half width
+FARTHEST = 5.0  # mean distances that are looked at, if a quarter of the field is not less
+POSSIBLE = 0.1  # of the density: from the distance on at which chance gives so many neighbours, the two are compared
+ELONGATED = 0.8  # ratio of the axes up to which an object has a direction
+CLOSE = 1.5  # times the least possible distance: what begins there has no other end
+Frame = tuple[float, float]  # width and height
+
+
+class Field(NamedTuple):
+    """Centres (n, 2) in a rectangle that begins at 0, both in px."""
+
+    points: Floats
+    frame: Frame
+
+
+def arrange(
+    table: Table, frame: tuple[int, int], calibration: Calibration, seed: int, things: str
+) -> Arrangement | None:
+    """The arrangement of the objects that count. table: with the columns of `neighbours`. frame: width and height of
+    the analysed area in px. None with fewer than FEWEST of them."""
+    px, size = table.rescaled(None), table.nm_per_pixel or 1.0
+    if int(px.whole.sum()) < FEWEST:
+        return None
+    scale = calibration.standard_uncertainty or 0.0
+    pairs, by_chance = compare(px, frame, np.random.default_rng(seed))
+    distances = {name: nearest(px, f"neighbour_{name}", frame, scale, size) for name in ("distance", "gap")}
+    if by_chance:
+        low, middle, high = np.quantile(by_chance, [0.025, 0.5, 0.975]) * size
+        distances["distance"] |= {"chance": float(middle), "chance_low": float(low), "chance_high": float(high)}
+    if pairs:
+        pairs = pairs | {
+            "r": [distance * size for distance in pairs["r"]],
+            "ranges": [each | {"low": each["low"] * size, "high": each["high"] * size} for each in pairs["ranges"]],
+        }
+    return Arrangement(
+        unit=table.unit,
+        n=int(px.whole.sum()),
+        centre=distances["distance"],
+        edge=distances["gap"],
+        pairs=pairs,
+        alignment=alignment(px, frame),
+        sentence=sentence(pairs, table.unit, things),
+    )
+
+
+# ---- nearest neighbours ---------------------------------------------------------------------------
+
+
+def nearest(px: Table, column: str, frame: tuple[int, int], scale: float, size: float) -> Neighbours:
+    """Mean and median distance to the nearest neighbour, in the unit of `size` per px.
+
+    An object counts if nothing nearer can lie outside the frame, and is weighted by the inverse of the chance of that
+    (Hanisch 1984; the object with its surroundings instead of its centre where distances are from edge to edge). The
+    interval of the mean is that of `over_blocks`, with the relative uncertainty `scale`.
+    """
+    distance, middle = px.length(column), centres(px)
+    room = [(frame[0], "left", "right"), (frame[1], "top", "bottom")]
+    by_edge = column == "neighbour_gap"
+    margins, places = np.full(len(px), np.inf), np.ones(len(px))
+    for axis, (side, first, last) in enumerate(room):
+        low, high = (px[f"bbox_{end}_px"] if by_edge else middle[:, axis] for end in (first, last))
+        margins = np.minimum(margins, np.minimum(low, side - high))
+        places *= np.maximum(side - (high - low) - 2 * distance, 0.0)
+    sure = px.whole & (distance <= margins) & (places > 0)
+    if not sure.any():
+        return Neighbours(n=0, mean=None, low=None, high=None, median=None)
+    weight, length = 1 / places[sure], distance[sure]
+    sums = _by_block(middle[sure], frame, weight * length, weight)
+    mean = with_scale(over_blocks(lambda parts: size * _ratio(parts[0], parts[1]), sums), scale, 1)
+    enough, order = int(sure.sum()) >= FEWEST, np.argsort(length)
+    return Neighbours(
+        n=int(sure.sum()),
+        mean=mean.value,
+        low=mean.low if enough else None,
+        high=mean.high if enough else None,
+        median=size * quantile(length[order], weight[order], 0.5),
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    """NaN where all objects are in one block, so that nothing is left without it."""
+    return float(part / whole) if whole else float("nan")
+
+
+def _by_block(points: Floats, frame: tuple[int, int], *amounts: Floats) -> Floats:
+    """(BLOCKS², k) the sums of k amounts (n,) over the points (n, 2) in each block of the frame."""
+    blocks = block_of(points[:, 1], points[:, 0], frame[::-1])
+    return np.stack([np.bincount(blocks, amount, BLOCKS**2) for amount in amounts], axis=1).astype(float)
+
+
+def mean_distance(field: Field) -> float:
+    """Hanisch's mean distance to the nearest neighbour, px, of centres alone; NaN where none is sure."""
+    points, frame = field
+    distance = cKDTree(points).query(points, k=2)[0][:, 1]
+    margins = np.minimum(points, np.asarray(frame) - points).min(1)
+    places = np.prod(np.maximum(np.asarray(frame) - 2 * distance[:, None], 0.0), axis=1)
+    sure = (distance <= margins) & (places > 0)
+    return float(np.average(distance[sure], weights=1 / places[sure])) if sure.any() else float("nan")
+
+
+# ---- the pair correlation, and chance -------------------------------------------------------------
+
+
+def pair_correlation(field: Field, r: Floats, band: float) -> Floats:
+    """g (m,) at the equidistant distances r (m,): pairs of centres, relative to as many points placed at random.
+
+    Epanechnikov kernel of half width `band`; translation correction of the edge (Ohser 1983), and each pair over its
+    own distance (Guan 2007), so that g is unbiased for any field of points.
+    """
+    points, frame = field
+    n, step = len(points), r[1] - r[0]
+    pairs = cKDTree(points).query_pairs(r[-1] + band, output_type="ndarray")
+    apart = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]])
+    distance = np.hypot(*apart.T)
+    shared = np.prod(np.asarray(frame) - apart, axis=1)
+    weight = 2 / (2 * np.pi * np.maximum(distance, 1e-6) * shared)
+    reach = int(np.ceil(band / step))
+    edges = r[0] + step * (np.arange(-reach, len(r) + reach + 1) - 0.5)
+    sums = np.histogram(distance, edges, weights=weight)[0]
+    u = step * np.arange(-reach, reach + 1) / band
+    kernel = np.maximum(1 - u**2, 0.0)
+    density2 = n * (n - 1) / (frame[0] * frame[1]) ** 2
+    return np.asarray(np.convolve(sums, kernel / (kernel.sum() * step), "valid") / density2, np.float64)
+
+
+def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tuple[Pairs | None, list[float]]:
+    """The pair correlation with the envelope of random placement, lengths in px, and the mean distances to the nearest
+    neighbour in the placements. None and [] with too few objects, or without room for a placement."""
+    px, (width, height) = _around_middle(px, frame)
+    there, middle = present(px), centres(px)
+    margin = float(np.quantile(px.length("max_feret")[there], 0.9)) / 2 if there.any() else 0.0
+    inner = (width - 2 * margin, height - 2 * margin)
+
+    def field(points: Floats) -> Field:
+        """The centres at least half a large object from the frame: nearer ones belong to objects that it may cut."""
+        inside = ((points >= margin) & (points <= (width - margin, height - margin))).all(1)
+        return Field(points[inside] - margin, inner)
+
+    seen = field(middle[there])
+    if min(inner) <= 0 or len(seen.points) < FEWEST_TESTED:
+        return None, []
+    apart = np.sqrt(inner[0] * inner[1] / len(seen.points))
+    band = BAND * apart
+    r = np.arange(band, min(FARTHEST * apart, min(inner) / 4), band / STEPS)
+    sizes = (px.length(name)[there] for name in ("area", "min_feret", "max_feret"))
+    times = TIMES if there.sum() <= MANY else FEWER_TIMES
+    placed = place(*rods(*sizes), (width, height), times, rng)
+    if placed is None or len(r) < STEPS:
+        return None, []
+    fields = [each for each in map(field, placed) if len(each.points) > 1]
+    g, chance = pair_correlation(seen, r, band), np.stack([pair_correlation(each, r, band) for each in fields])
+    return envelope(r, g, chance), [mean for each in fields if np.isfinite(mean := mean_distance(each))]
+
+
+def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
+    """g (m,) at distances r (m,) against that of placements (times, m): a global envelope, which 95 % of the placements
+    do not leave anywhere (studentised maximum absolute deviation, Myllymäki et al. 2017), and the test with it."""
+    every = np.vstack([g, chance])
+    middle = chance.mean(0)
+    possible = np.logical_or.accumulate(middle >= POSSIBLE)
+    spread = np.sqrt(every.var(0, ddof=1)) + 1e-9
+    worst = np.where(possible, np.abs(every - every.mean(0)) / spread, 0.0).max(1)
+    p = float((worst >= worst[0]).mean())
+    half = np.sort(worst)[-int(np.floor(0.05 * len(worst))) - 1] * spread
+    low, high = np.maximum(every.mean(0) - half, 0.0), every.mean(0) + half
+    side = np.where(possible & (g > high), 1, np.where(possible & (g < low), -1, 0)) if p <= 0.05 else 0 * r
+    starts = np.flatnonzero(np.diff(side, prepend=0)).tolist()
+    ranges = [
+        Range(low=float(r[a]), high=float(r[b - 1]), side="more" if side[a] > 0 else "fewer")
+        for a, b in pairwise([*starts, len(r)])
+        if side[a]
+    ]
+    return Pairs(
+        r=r.tolist(), g=g.tolist(), chance=middle.tolist(), low=low.tolist(), high=high.tolist(), p=p, ranges=ranges
+    )
+
+
+def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
+    """At most MOST_TESTED objects, those in a rectangle around the middle, as places in that rectangle."""
+    share = min(1.0, np.sqrt(MOST_TESTED / max(1, int(present(px).sum()))))
+    if share == 1:
+        return px, frame
+    start = (1 - share) / 2 * np.asarray(frame)
+    at = centres(px) - start
+    inside = ((at >= 0) & (at <= share * np.asarray(frame))).all(1)
+    columns = {**px.columns, "centroid_x_px": at[:, 0] - 0.5, "centroid_y_px": at[:, 1] - 0.5}
+    return Table({name: values[inside] for name, values in columns.items()}), (share * frame[0], share * frame[1])
+
+
+def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
+    """What the comparison with chance says."""
+    if pairs is None:
+        return f"Not compared with chance: there are too few {things}, or they fill too much of the picture."
+    if not pairs["ranges"]:
+        return f"No sign of clusters or of even spacing: the {things} lie as if placed at random without overlap."
+    first, farthest = pairs["ranges"][0], pairs["r"][-1]
+    words = [_range_words(each, pairs, unit) for each in pairs["ranges"][:2]]
+    if first["side"] == "fewer":
+        return f"More evenly spaced than chance: {' and '.join(words)}."
+    everywhere = first["high"] >= farthest
+    end = (
+        ", the longest distance compared, so that their number per area differs over the picture" if everywhere else ""
+    )
+    return f"More clustered than chance: {words[0]}{end}."
+
+
+def _range_words(each: Range, pairs: Pairs, unit: Unit) -> str:
+    """Such as "more neighbours below 300 nm"."""
+    high = readable(Value(each["high"], unit=unit))
+    end = f"{significant(high.value, 2)} {high.unit}"
+    least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= POSSIBLE)
+    if each["low"] <= CLOSE * least:
+        return f"{each['side']} neighbours below {end}"
+    start = each["low"] * (MICROMETRES if high.unit != unit else 1.0)
+    return f"{each['side']} neighbours at {significant(start, 2)} to {end}"
+
+
+# ---- alignment ------------------------------------------------------------------------------------
+
+
+def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
+    """The nematic order parameter |mean exp(2 i angle)| of the elongated objects: 0 without a common direction, 1 where
+    all are parallel; its interval over blocks, Rayleigh's test, and the common direction. None of too few."""
+    long = px.whole & (px["ellipse_ratio"] < ELONGATED)
+    n = int(long.sum())
+    if n < FEWEST:
+        return None
+    twice, middle = 2 * np.radians(px["orientation"][long]), centres(px)[long]
+    sums = _by_block(middle, frame, np.cos(twice), np.sin(twice), np.ones(n))
+    order = over_blocks(lambda parts: _ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums)
+    total, value = n * (order.value or 0.0), order.value or 0.0
+    chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
+    return Alignment(
+        n=n,
+        order=value,
+        low=order.low,
+        high=None if order.high is None else min(order.high, 1.0),
+        p=min(chance, 1.0),
+        direction=float(np.degrees(np.angle(complex(*sums.sum(0)[:2]))) / 2 % 180),
+    )

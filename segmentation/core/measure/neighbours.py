@@ -1,0 +1,106 @@
+"""The nearest neighbour of each object, and how densely objects lie around it.
+
+The neighbours of an object are all that count and all that the frame cuts. Distances are in px here; the column of the
+table has the table's unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from .arrangement_quantities import AROUND
+from .distribution import Floats
+from .filters import Reason
+from .quantities import COLUMNS
+from .runs import find_runs, first_of_each
+from .table import Table
+
+MOST = 10_000  # objects whose distances from edge to edge are measured, each in a quarter of a millisecond
+ANGLES = np.linspace(0, 2 * np.pi, 90, endpoint=False)  # along which the distance to the frame is taken
+
+
+def present(table: Table) -> NDArray[np.bool_]:
+    """(n,) whether an object is there for its neighbours: it counts, or only the frame speaks against it."""
+    return np.asarray(table.kept | (table.reasons == str(Reason.FRAME)))
+
+
+def centres(table: Table) -> Floats:
+    """(n, 2) x and y in px from the corner of the frame."""
+    return np.stack([table["centroid_x_px"], table["centroid_y_px"]], axis=1) + 0.5
+
+
+def with_neighbours(table: Table, labels: NDArray[np.int32], frame: tuple[int, int]) -> Table:
+    """The table with the columns of this module; NaN for what is not there, or has no neighbour.
+
+    labels: (H, W) with 1..n in the order of the table. frame: width and height of the analysed area in px.
+    """
+    there, n = np.flatnonzero(present(table)), len(table)
+    measured = {name: np.full(n, np.nan) for name in ("neighbour_distance", "neighbour_gap", "local_density")}
+    if len(there) > 1:
+        points = centres(table)[there]
+        measured["neighbour_distance"][there] = cKDTree(points).query(points, k=2)[0][:, 1]
+        if len(there) <= MOST:
+            measured["neighbour_gap"][there] = gaps(labels, there, points)
+        measured["local_density"][there] = local_densities(points, frame)
+    size = table.nm_per_pixel or 1.0
+    columns = {COLUMNS[name].column(table.unit): of * size ** COLUMNS[name].power for name, of in measured.items()}
+    return replace(table, columns={**table.columns, **columns})
+
+
+def gaps(labels: NDArray[np.int32], there: NDArray[np.intp], points: Floats) -> Floats:
+    """(m,) px from the edge of each object to the nearest edge of another one.
+
+    there: (m,) label - 1 of the objects, ascending. points: (m, 2) their centres. Pixels on the edge are looked up in
+    k-d trees; two neighbouring pixels are one apart, so that one is taken off.
+    """
+    edges = _edges(labels, there)
+    trees = [cKDTree(edge) for edge in edges]
+    reach = np.array([np.hypot(*(edge - point).T).max() for edge, point in zip(edges, points, strict=True)])
+    tree, nearest = cKDTree(points), np.full(len(points), np.inf)
+    far = cKDTree(points).query(points, k=2)[0][:, 1] + reach + reach.max()
+    for i, point in enumerate(points):
+        others = np.array([j for j in tree.query_ball_point(point, far[i]) if j != i])
+        least = np.hypot(*(points[others] - point).T) - reach[others] - reach[i]
+        for j in others[np.argsort(least)]:
+            if np.hypot(*(points[j] - point)) - reach[j] - reach[i] >= nearest[i] or nearest[i] <= 1:
+                break
+            nearest[i] = min(nearest[i], trees[i].query(edges[j], distance_upper_bound=nearest[i])[0].min())
+    return np.asarray(np.maximum(nearest - 1, 0.0), np.float64)
+
+
+def _edges(labels: NDArray[np.int32], there: NDArray[np.intp]) -> list[Floats]:
+    """The pixels (k, 2), x and y of their centres, of each object that have a side in common with anything else."""
+    inner = np.zeros(labels.shape, bool)
+    middle = labels[1:-1, 1:-1]
+    sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
+    inner[1:-1, 1:-1] = np.logical_and.reduce([middle == side for side in sides])
+    runs = find_runs(np.where(inner, 0, labels))
+    owner = np.repeat(runs.particle, runs.length)
+    first = np.repeat(np.cumsum(runs.length) - runs.length, runs.length)
+    x = np.repeat(runs.start, runs.length) + np.arange(len(owner)) - first
+    pixels = np.stack([x, np.repeat(runs.row, runs.length)], axis=1) + 0.5
+    parts = dict(zip(owner[first_of_each(owner)].tolist(), np.split(pixels, first_of_each(owner)[1:]), strict=True))
+    return [parts[number] for number in there.tolist()]
+
+
+def frame_distances(points: Floats, frame: tuple[int, int]) -> Floats:
+    """(n, angles) px from each point (n, 2) to the frame along ANGLES."""
+    reaches = []
+    for axis, step in enumerate((np.cos(ANGLES), np.sin(ANGLES))):
+        ahead = np.where(step > 0, frame[axis] - points[:, axis, None], points[:, axis, None])
+        reaches.append(ahead / np.maximum(np.abs(step), 1e-9))
+    return np.asarray(np.minimum(*reaches), np.float64)
+
+
+def local_densities(points: Floats, frame: tuple[int, int]) -> Floats:
+    """(n,) objects per px² around each point (n, 2); NaN with too few neighbours. The part of the circle outside the
+    frame is left out of its area, which makes the estimate unbiased at the frame, too."""
+    if len(points) <= AROUND:
+        return np.full(len(points), np.nan)
+    radius = cKDTree(points).query(points, k=AROUND + 1)[0][:, -1:]
+    area = np.pi * (np.minimum(radius, frame_distances(points, frame)) ** 2).mean(1)
+    return np.asarray((AROUND - 1) / area, np.float64)

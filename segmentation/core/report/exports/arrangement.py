@@ -1,0 +1,180 @@
+"""`arrangement.png`: how the objects lie to each other, and of particles the classes of their outlines."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from .base import Export
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from ..context import Context
+    from ..panels import Drawing
+
+INCHES = (10.0, 7.4)
+LEFT, TOP, WIDE, TALL = 0.02, 0.9, 0.44, 0.53  # of the map
+CHARTS = ((0.56, 0.68, 0.42, 0.22), (0.56, 0.36, 0.42, 0.22))
+SHAPES, RODS = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.79, 0.07, 0.19, 0.17))
+
+
+def _write(context: Context, path: Path) -> None:
+    from .. import figure
+    from ..charts import Sheet
+
+    drawing = context.drawing
+    statistics = drawing.sample.pooled
+    sheet = Sheet(INCHES, 144, 10.0)
+    sheet.title = f"Arrangement of the {drawing.task.things} in {drawing.sample.name}"
+    found = statistics.arrangement if statistics else None
+    words = found["sentence"] if found else f"Too few whole {drawing.task.things} to say how they lie to each other."
+    sheet.text(0.02, 0.965, fill(words, 105), fontsize=12, va="center", parse_math=False)
+    if found:
+        tall = min(TALL, WIDE * INCHES[0] / INCHES[1] * drawing.shape[0] / drawing.shape[1])
+        below = sheet.add_axes((LEFT, TOP - tall - 0.03, WIDE, 0.015))
+        draw_map(sheet.add_axes((LEFT, TOP - tall, WIDE, tall)), below, drawing)
+        draw_distances(sheet.add_axes(CHARTS[0]), drawing)
+        draw_pairs(sheet.add_axes(CHARTS[1]), drawing)
+    if statistics and statistics.shape_classes:
+        draw_shapes(sheet.add_axes(SHAPES), drawing)
+        for place, side in zip(RODS, ("length", "width"), strict=True):
+            draw_rods(sheet.add_axes(place), drawing, side)
+    path.write_bytes(figure.as_png(figure.rendered(sheet), sheet))
+
+
+def draw_map(ax: Axes, below: Axes, drawing: Drawing) -> None:
+    """The objects coloured by the distance to their nearest neighbour."""
+    import numpy as np
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    from ..charts import sheet_of
+    from ..lengths import nanometre_in
+    from ..panels import add_scale_bar, show
+
+    table = drawing.analysis.table
+    unit = _unit(drawing)
+    distance = table.length("neighbour_distance") * nanometre_in(unit)
+    known = distance[np.isfinite(distance)]
+    scale = Normalize(0.0, float(np.quantile(known, 0.98))) if len(known) else Normalize(0.0, 1.0)
+    colours = 255 * colormaps["viridis"](scale(np.nan_to_num(distance)))[:, :3]
+    colours[~np.isfinite(distance)] = 150
+    labels = drawing.labels
+    picture = np.repeat(0.5 * drawing.picture[..., None].astype(np.float32), 3, axis=2)
+    inside = labels > 0
+    picture[inside] = 0.8 * colours[labels[inside] - 1] + 0.4 * picture[inside]
+    show(ax, drawing, np.clip(picture, 0, 255).astype(np.uint8), "Distance to the nearest neighbour")
+    add_scale_bar(ax, drawing)
+    bar = ax.figure.colorbar(ScalarMappable(scale, colormaps["viridis"]), cax=below, orientation="horizontal")
+    bar.set_label(f"centre to centre ({unit}); grey: left out", fontsize=sheet_of(ax).font)
+    bar.ax.tick_params(labelsize=sheet_of(ax).font)
+
+
+def draw_distances(ax: Axes, drawing: Drawing) -> None:
+    """The distances to the nearest neighbour, with their corrected mean and the mean of random placement."""
+    import numpy as np
+
+    from ...measure.bins import auto_edges, histogram
+    from ..charts import INK, MEAN, begin, draw_bars, set_title
+    from ..lengths import nanometre_in
+
+    table, unit = drawing.analysis.table, _unit(drawing)
+    factor = nanometre_in(unit)
+    assert drawing.sample.pooled and drawing.sample.pooled.arrangement
+    of = drawing.sample.pooled.arrangement["centre"]
+    distance = np.sort(factor * table.length("neighbour_distance")[table.whole])
+    sheet = begin(ax, f"Nearest neighbour, centre to centre ({unit})", drawing.task.things.capitalize())
+    set_title(ax, "Nearest neighbours")
+    draw_bars(ax, histogram(distance, np.ones(len(distance)), auto_edges(distance, unit)))
+    marks = {"mean": (of["mean"], MEAN, "solid"), "at random": (of.get("chance"), INK, "dashed")}
+    for name, (value, colour, style) in marks.items():
+        if value is not None:
+            ax.axvline(factor * value, color=colour, linestyle=style, linewidth=1.4, label=name)
+    ax.set_xlim(0, None)
+    ax.legend(frameon=False, fontsize=0.9 * sheet.font)
+
+
+def draw_pairs(ax: Axes, drawing: Drawing) -> None:
+    """The pair correlation in the envelope of random placement."""
+    import numpy as np
+
+    from ..charts import FAINT, INK, MEDIAN, begin, set_title
+    from ..lengths import nanometre_in
+
+    unit = _unit(drawing)
+    sheet = begin(ax, f"Distance between centres ({unit})", "Pair correlation g")
+    set_title(ax, "Neighbours against chance: 1 is as many as by chance")
+    assert drawing.sample.pooled and drawing.sample.pooled.arrangement
+    pairs = drawing.sample.pooled.arrangement["pairs"]
+    if pairs is None:
+        ax.set_axis_off()
+        ax.text(0, 0.9, "Not compared with chance", transform=ax.transAxes, va="top", fontsize=sheet.font)
+        return
+    r = nanometre_in(unit) * np.asarray(pairs["r"])
+    words = "95 % of random placements without overlap"
+    ax.fill_between(r, pairs["low"], pairs["high"], color=FAINT, alpha=0.45, linewidth=0, label=words)
+    ax.plot(r, pairs["chance"], color=INK, linewidth=0.9, linestyle="dashed")
+    ax.plot(r, pairs["g"], color=MEDIAN, linewidth=1.6, label="this image")
+    ax.set(xlim=(0, r[-1]), ylim=(0, 1.25 * max(*pairs["g"], *pairs["high"])))
+    ax.legend(frameon=False, fontsize=0.9 * sheet.font, loc="upper right")
+
+
+def draw_shapes(ax: Axes, drawing: Drawing) -> None:
+    """The share of each class of shape, with its 95 % interval."""
+    from ..charts import BAR, INK, begin, set_title
+
+    assert drawing.sample.pooled
+    classes = drawing.sample.pooled.shape_classes
+    sheet = begin(ax, "% of the outlines")
+    set_title(ax, "Shapes of the outlines")
+    for place, of in enumerate(classes.values()):
+        share, low, high = (100 * (end or 0.0) for end in (of["share"], of["low"], of["high"]))
+        ax.barh(place, share, 0.65, color=BAR)
+        ax.errorbar(
+            share, place, xerr=[[max(share - low, 0)], [max(high - share, 0)]], color=INK, linewidth=1.0, capsize=2
+        )
+    ax.set_yticks(range(len(classes)), list(classes), fontsize=sheet.font)
+    ax.set(xlim=(0, 100), ylim=(len(classes) - 0.4, -0.6))
+
+
+def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
+    """The lengths or widths of the rods."""
+    import numpy as np
+
+    from ...measure.bins import auto_edges, histogram
+    from ...measure.quantities import significant
+    from ..charts import begin, draw_bars, set_title
+    from ..lengths import nanometre_in
+
+    table, unit = drawing.analysis.table, _unit(drawing)
+    sizes = np.sort(nanometre_in(unit) * table.length(side)[table.kept & (table["shape"] == "rod")])
+    sheet = begin(ax, f"{side.capitalize()} ({unit})")
+    set_title(ax, f"{side.capitalize()} of {len(sizes):,} rods")
+    if len(sizes) < 10:
+        ax.set_axis_off()
+        text = ", ".join(map(significant, sizes.tolist())) or "no rods"
+        ax.text(0, 0.9, fill(text, 26), transform=ax.transAxes, va="top", fontsize=sheet.font)
+        return
+    draw_bars(ax, histogram(sizes, np.ones(len(sizes)), auto_edges(sizes, unit)))
+
+
+def _unit(drawing: Drawing) -> str:
+    assert drawing.sample.pooled
+    return drawing.sample.pooled.readable_unit
+
+
+EXPORTS = (
+    Export(
+        "arrangement.png",
+        "Arrangement, PNG",
+        "image/png",
+        58,
+        _write,
+        image="map and histogram of the distances to the nearest neighbour, pair correlation, shapes of particles",
+        of_objects=True,
+    ),
+)

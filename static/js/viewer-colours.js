@@ -1,0 +1,77 @@
+// What the colours of the objects say: which are neighbours, of what shape they are, or a number of each.
+
+import { COLOURS, neighbourColour } from "./viewer-drawing.js";
+
+// Eight steps of viridis (van der Walt and Smith), dark to bright.
+const STEPS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#7fd34e", "#a0da39", "#fde725"];
+const UNKNOWN = "#969696";
+const MOST = 0.98; // of the objects lie below the last step
+
+export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregular"];
+
+// The colours of a choice: of an object, all there are, and words for each that is shown.
+export function colouring(key, particles, { unit, said }) {
+  if (key === "shape") return ofShapes(particles);
+  const known = particles.filter((each) => each.kept).map((each) => each[key]).filter(Number.isFinite).sort((a, b) => a - b);
+  if (!key || !known.length) return { of: neighbourColour, colours: COLOURS, legend: [] };
+  const low = key === "local_density" ? known[Math.floor(known.length * (1 - MOST))] : 0;
+  const width = (known[Math.floor((known.length - 1) * MOST)] - low) / STEPS.length || 1;
+  const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - low) / width)));
+  const words = (at) => (key === "local_density" ? ["sparse", "dense"][Number(at > 0)] : `${at ? "to" : "from"} ${said({ at: low + (at + (at > 0)) * width }, "at")} ${unit}`);
+  const ends = [0, STEPS.length - 1];
+  return {
+    of: (particle) => (Number.isFinite(particle[key]) ? STEPS[step(particle[key])] : UNKNOWN),
+    colours: [...STEPS, UNKNOWN],
+    legend: STEPS.map((colour, i) => [colour, ends.includes(i) ? words(i) : ""]),
+  };
+}
+
+function ofShapes(particles) {
+  const colour = (shape) => COLOURS[SHAPES.indexOf(shape)] ?? UNKNOWN;
+  const count = (shape) => particles.filter((each) => each.kept && each.shape === shape).length;
+  const legend = SHAPES.filter(count).map((shape) => [colour(shape), `${shape} ${count(shape)}`]);
+  return { of: ({ shape }) => colour(shape), colours: [...COLOURS, UNKNOWN], legend };
+}
+
+// A choice of colours, with its legend below the picture.
+export function chooseColours(section, drawing, particles, lengths) {
+  const select = section.querySelector("[data-colour-by]");
+  if (!select) return;
+  for (const option of [...select.options]) {
+    if (option.value && !particles.some((each) => each[option.value])) option.remove();
+  }
+  const list = section.querySelector("[data-legend]");
+  select.addEventListener("change", () => {
+    const { of, colours, legend } = colouring(select.value, particles, lengths);
+    drawing.colourBy(of, colours);
+    list.hidden = !legend.length;
+    list.replaceChildren(...legend.map(([colour, words]) => entry(colour, words)));
+    const layer = section.querySelector('[data-layer="labels"]');
+    if (select.value && !layer.checked) layer.click();
+  });
+}
+
+function entry(colour, words) {
+  const item = document.createElement("li");
+  item.innerHTML = '<svg class="swatch" width="14" height="14" aria-hidden="true"><rect width="14" height="14" rx="2"/></svg> ';
+  item.querySelector("rect").setAttribute("fill", colour);
+  item.append(words);
+  return item;
+}
+
+// The shapes that there are as a filter of picture and table.
+export function chooseShape(listing, particles, choose) {
+  const field = listing.querySelector("[data-shapes]");
+  const count = (shape) => particles.filter((each) => each.kept && each.shape === shape).length;
+  const present = SHAPES.filter(count);
+  if (!field || !present.length) return () => {};
+  const select = field.querySelector("select");
+  for (const shape of present) select.add(new Option(`${shape} (${count(shape)})`, shape));
+  field.hidden = false;
+  select.addEventListener("change", () => {
+    const { value } = select;
+    choose(value ? (particle) => particle.kept && particle.shape === value : null, value ? `outlines that are ${value}` : "");
+    select.value = value;
+  });
+  return () => (select.value = "");
+}

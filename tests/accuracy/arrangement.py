@@ -1,0 +1,108 @@
+"""Point patterns of known arrangement, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.core.measure.arrangement import compare, nearest
+from segmentation.core.measure.neighbours import with_neighbours
+from segmentation.core.measure.placement import place
+from segmentation.core.measure.table import Table
+
+FRAME = 1000, 750  # width and height
+RADIUS = 6.0
+Floats = NDArray[np.float64]
+
+
+def hard_core(rng: np.random.Generator, n: int) -> Floats:
+    """Discs of RADIUS placed at random without overlap, also across the frame."""
+    wide = np.asarray(FRAME) + 4 * RADIUS
+    count = round(n * wide.prod() / np.prod(FRAME))
+    placed = place(np.full(count, RADIUS), np.zeros(count), tuple(wide), 1, rng)
+    assert placed is not None
+    return placed[0] - 2 * RADIUS
+
+
+def thomas(rng: np.random.Generator, n: int, children: float, sd: float) -> Floats:
+    """Discs that do not overlap, around random parents."""
+    points: list[Floats] = []
+    while len(points) < n:
+        parent = rng.uniform(-3 * sd, 3 * sd + np.asarray(FRAME))
+        for _ in range(rng.poisson(children)):
+            at = parent + rng.normal(0, sd, 2)
+            if ((at >= 0) & (at <= FRAME)).all() and all(np.hypot(*(at - other)) >= 2 * RADIUS for other in points):
+                points.append(at)
+    return np.array(points)
+
+
+def lattice(rng: np.random.Generator, n: int, jitter: float) -> Floats:
+    """A square lattice with normal errors of `jitter` of its period."""
+    period = np.sqrt(np.prod(FRAME) / n)
+    x, y = np.meshgrid(*(np.arange(period / 2, side, period) for side in FRAME))
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    return points + rng.normal(0, jitter * period, points.shape)
+
+
+PATTERNS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
+    "at random without overlap": hard_core,
+    "clusters of 8, SD 40 px": lambda rng, n: thomas(rng, n, 8, 40),
+    "clusters of 3, SD 25 px": lambda rng, n: thomas(rng, n, 3, 25),
+    "lattice, errors of 10 %": lambda rng, n: lattice(rng, n, 0.1),
+    "lattice, errors of 20 %": lambda rng, n: lattice(rng, n, 0.2),
+}
+
+
+def table_of(points: Floats, radius: float = RADIUS, half: float = 0.0) -> Table:
+    """Rods around these places, with what the arrangement reads of a table; what the frame cuts is there, too."""
+    reach = radius + half
+    inside = ((points >= -reach) & (points <= np.asarray(FRAME) + reach)).all(1)
+    points = points[inside]
+    low, high = np.maximum(points - reach, 0), np.minimum(points + reach, FRAME)
+    cut = ((points < reach) | (points > np.asarray(FRAME) - reach)).any(1)
+    centres = np.where(cut[:, None], (low + high) / 2, points) - 0.5
+    n = len(points)
+    cells = {
+        "kept": ~cut,
+        "reason": np.where(cut, "touches the frame", "").astype("U40"),
+        "touches_frame": cut,
+        "centroid_x_px": centres[:, 0],
+        "centroid_y_px": centres[:, 1],
+        "area_px2": np.full(n, np.pi * radius**2 + 4 * radius * half),
+        "min_feret_px": np.full(n, 2 * radius),
+        "max_feret_px": np.full(n, 2 * reach),
+        **{f"bbox_{side}_px": end for side, end in zip(("left", "top"), low.T, strict=True)},
+        **{f"bbox_{side}_px": end for side, end in zip(("right", "bottom"), high.T, strict=True)},
+    }
+    return Table(cells)
+
+
+def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str]:
+    """A table in Markdown: what is said of drawn patterns, and how often the interval of the mean nearest distance
+    holds the mean of many frames."""
+    yield "| pattern | objects | clustered | even | as by chance | interval holds the mean |"
+    yield "|---|---|---|---|---|---|"
+    for name, draw in PATTERNS.items():
+        for n in counts:
+            rng, verdicts, means = np.random.default_rng(n), [], []
+            for seed in range(trials):
+                table = table_of(draw(rng, n))
+                pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
+                verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
+                measured = with_neighbours(table, drawn(table), FRAME)
+                means.append(nearest(measured, "neighbour_distance", FRAME, 0.0, 1.0))
+            truth = np.mean([each["mean"] for each in means])
+            held = np.mean([each["low"] <= truth <= each["high"] for each in means])
+            shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
+            cells = (f"{100 * share:.0f} %" for share in (*shares, held))
+            yield f"| {name} | {n} | " + " | ".join(cells) + " |"
+
+
+def drawn(table: Table) -> NDArray[np.int32]:
+    """Labels with a pixel for each object: for distances between centres nothing else is looked at."""
+    labels = np.zeros(FRAME[::-1], np.int32)
+    x, y = (table[f"centroid_{axis}_px"].astype(int).clip(0, side - 1) for axis, side in zip("xy", FRAME, strict=True))
+    labels[y, x] = np.arange(1, len(table) + 1)
+    return labels
