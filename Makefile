@@ -1,14 +1,18 @@
-# Two commands: `make run` starts DeepSegm on this machine, `make test` checks it. Both install what they need.
+# Two commands: `make run` starts DeepSegm on this machine, `make test` checks it. Both install what they need. A GPU and
+# trainings need torch, too: `make gpu`.
 PYTHON ?= python3
 BIN := .venv/bin
 
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
+.PHONY: run gpu test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
+
+gpu: .venv/torch-ready
+	@echo "torch is installed: start again what runs."
 
 # One process a core, each with one thread: more threads than cores are slower than one.
 PARALLEL := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
@@ -50,13 +54,17 @@ lint: .venv/test-ready
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 
-# Every version with the hashes of its files, for each platform: all that requirements.txt needs, and of it what the small
-# image has (docker/Dockerfile). Versions stay as they are; ARGS=--upgrade takes the newest that requirements.txt allows.
-HEAVY := torch|torchvision|segmentation-models-pytorch|timm|safetensors|scipy|scikit-image|matplotlib
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11.3 --generate-hashes --no-annotate --no-header
+# Every version with the hashes of its files, for each platform: all that requirements.txt needs, of it what analyses on a
+# processor need (`make run`), and of that what the small image has (docker/Dockerfile). OpenVINO's telemetry, which reports
+# to its makers, is left out. Versions stay as they are; ARGS=--upgrade takes the newest that requirements.txt allows.
+TORCH := torch|torchvision|segmentation-models-pytorch|timm|safetensors|onnx
+HEAVY := openvino|scipy|scikit-image|matplotlib
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11.3 --generate-hashes --no-annotate --no-header \
+  --no-emit-package openvino-telemetry
 lock: .venv/test-ready
 	$(COMPILE) $(ARGS) requirements.txt --output-file requirements.lock
-	grep -vE '^($(HEAVY))\b' requirements.txt | $(COMPILE) $(ARGS) - --constraint requirements.lock --output-file docker/web.lock
+	grep -vE '^($(TORCH))\b' requirements.txt | $(COMPILE) $(ARGS) - --constraint requirements.lock --output-file light.lock
+	grep -vE '^($(TORCH)|$(HEAVY))\b' requirements.txt | $(COMPILE) $(ARGS) - --constraint requirements.lock --output-file docker/web.lock
 
 # Known faults of what is installed, and a list of it for those who must keep one (CycloneDX); both ask PyPI.
 audit:
@@ -81,14 +89,22 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
 	@touch $@
 
-.venv/run-ready: .venv/made requirements.lock
-	@echo "Installing what DeepSegm needs (once, a few minutes) ..."
+# Without what no analysis on a processor opens: OpenVINO's parts for GPUs and NPUs (61 MB), other packages' tests (66 MB).
+.venv/run-ready: .venv/made light.lock
+	@echo "Installing what analyses need (once, about a minute, 0.9 GB) ..."
+	@PIP_COMPILE=0 $(INSTALL) --no-deps --require-hashes -r light.lock
+	@find .venv/lib/*/site-packages -path '*/openvino/libs/*' \( -name '*intel_[gn]pu_plugin*' -o -name cache.json \) -delete
+	@find .venv/lib/*/site-packages -type d -name tests -prune -exec rm -rf {} +
+	@touch $@
+
+.venv/torch-ready: .venv/run-ready requirements.lock
+	@echo "Installing torch for trainings and GPUs (once, 2 to 10 minutes, 5 GB) ..."
 	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 # It asks for pandas before 3 and for HDF5 libraries of 50 MB; the data model, which the tests read, needs neither.
 PYAMBIT := pyambit==0.0.2
-.venv/test-ready: .venv/run-ready requirements-dev.txt
+.venv/test-ready: .venv/torch-ready requirements-dev.txt
 	@$(INSTALL) -r requirements-dev.txt
 	@$(INSTALL) --no-deps $(PYAMBIT)
 	@touch $@

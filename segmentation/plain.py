@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 
-def plain(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """The same as plain JSON types.
 
     Numbers that are not finite become None, and text loses NULs and lone surrogates: SQLite refuses the first,
     PostgreSQL all of them, and image files hold them all.
     """
     if isinstance(value, dict):
-        return {plain(str(key)): plain(each) for key, each in value.items()}
+        return {storable(str(key)): storable(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [storable(each) for each in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

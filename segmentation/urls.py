@@ -107,6 +107,7 @@ urlpatterns = [
     path("models/", pages.models, name="models"),
     path("default-model/", trainings.default, name="model-default"),
     path("models/<str:name>/", pages.model, name="model"),
+    path("models/<str:name>/package.zip", pages.model_package, name="model-package"),
     path("models/files/<str:name>", pages.weights, name="model-file"),
     path("models/<str:name>/small.jpg", pages.kind_picture, name="kind-picture"),
     path("models/<str:name>/pictures/<str:which>", pages.example, name="model-example"),

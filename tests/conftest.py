@@ -14,6 +14,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
+from django.test import override_settings
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
@@ -35,14 +36,17 @@ OWN_QUERIES = (
     "views/test_results.py",  # unions, subqueries, order with nulls last, icontains, JSON that is {}
     "views/test_watch.py",  # health: time limits of a statement
     "api/test_lists.py",  # pages of lists, filters by time and name
+    "views/test_datasets.py",  # own ones and shared ones, counted
     "web/test_admin.py",  # search, annotated columns, deletion
+    "web/test_links.py",  # a row is locked or made
+    "web/test_openid.py",  # mail addresses in any case
     "web/test_second_factor.py",  # a used code is locked
+    "web/test_staff_log.py",  # changes of every table, by auditlog
 )
 
 
 def runs_on_both_engines(item: pytest.Item) -> bool:
-    """Whether a test touches the database where PostgreSQL may behave differently; of the slow tests only those that are
-    marked `services` by hand."""
+    """Whether a test touches the database where PostgreSQL may differ; slow ones are marked `services` by hand."""
     mark = item.get_closest_marker("django_db")
     fixtures = getattr(item, "fixturenames", ())
     if not (mark or "db" in fixtures) or item.get_closest_marker("slow"):
@@ -77,10 +81,11 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords():
     """A slow hash protects real passwords; here it would only cost minutes."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture

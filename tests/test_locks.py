@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.lock", "docker/web.lock")
+LOCKS = ("requirements.lock", "light.lock", "docker/web.lock")
+UNWANTED = {"openvino-telemetry"}  # reports to its makers; OpenVINO works without it
 RENEW = "run: make lock"
 
 
@@ -38,6 +39,8 @@ def needed(names: list[Requirement]) -> set[str]:
         found.add((canonicalize_name(name), extra))
         for said in requires(name) or ():
             one = Requirement(said)
+            if one.name in UNWANTED:
+                continue
             if one.marker is None or one.marker.evaluate({"extra": extra}):
                 waiting += [(one.name, each) for each in (*one.extras, "")]
     return {name for name, _ in found}
@@ -59,6 +62,13 @@ def test_a_lock_is_whole(lock):
         assert needed([one for name, one in asked().items() if name in held]) == held.keys(), RENEW
     except PackageNotFoundError as error:
         pytest.fail(f"{error.name} is not installed: {RENEW}")
+
+
+def test_the_light_set_has_no_torch_and_all_that_an_analysis_needs():
+    light = versions("light.lock").keys()
+    assert not {"torch", "torchvision", "timm", "triton", "onnx", *UNWANTED} & light
+    assert not [name for name in light if name.startswith(("nvidia", "cuda"))]
+    assert {"openvino", "scipy", "scikit-image", "matplotlib", "django", "celery"} <= light
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -294,7 +294,9 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node]) -> int:
             if name in members:
                 with archive.open(name) as lines:
                     count += _fill(model, lines)
-        _reset_sequences(models)
+        with connection.cursor() as cursor:
+            for statement in connection.ops.sequence_reset_sql(no_style(), models):
+                cursor.execute(statement)
         connection.check_constraints()
         # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
         for name in (member for member in members if member.startswith("files/")):
@@ -350,10 +352,3 @@ def _fill(model: type[Model], lines: IO[bytes]) -> int:
         objects = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
         count += len(model._base_manager.bulk_create(objects))
     return count
-
-
-def _reset_sequences(models: list[type[Model]]) -> None:
-    """Let numbers of new rows begin above those restored."""
-    with connection.cursor() as cursor:
-        for statement in connection.ops.sequence_reset_sql(no_style(), models):
-            cursor.execute(statement)

@@ -16,7 +16,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
 from segmentation.models.comparisons import Compared
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.ground import bundles, tables
 
 from .exporting import stored_segmentation
@@ -42,7 +42,7 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
         progress("reading the results", 0.3 * number)
         sides.append(_side(side, pixels=pixels))
     progress("comparing", 0.6)
-    comparison.finish(Comparison.State.DONE, result=plain(dict(compare(*sides))))
+    comparison.finish(Comparison.State.DONE, result=storable(dict(compare(*sides))))
 
 
 def _side(result: Compared, *, pixels: bool) -> Side:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from segmentation.core import dataset_files as files
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, DatasetImage
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.learning.datasets import publish_image
 
 from . import inspection
@@ -99,7 +99,7 @@ def store(
         copy = aside / f"image{PurePosixPath(image.name).suffix.lower()}"
         shutil.copyfile(source, copy)
         rows = {"image": copy, "labels": named, "preview": preview, "coco": coco}
-        summary = plain({**_facts(dataset, learning, labels), **further})
+        summary = storable({**_facts(dataset, learning, labels), **further})
         publish_image(dataset=dataset, image=image, files=rows, labels_sha256=sha256, summary=summary, **fields)
 
 

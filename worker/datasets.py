@@ -21,7 +21,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.models import Dataset, DatasetImage, Job
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
@@ -49,7 +49,9 @@ UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refus
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
-    learning = _taught(dataset)
+    from segmentation.lab.training import tasks as taught
+
+    learning = taught.find(dataset.task)
     take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done), folder)
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):
@@ -66,13 +68,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     every = list(dataset.images.all())
     ready = [image for image in every if image.labels]
     checked = _checked(dataset, learning, ready, progress) if ready else None
-    publish_dataset(dataset=dataset, summary=plain(_summary(dataset, every, ready, checked)))
-
-
-def _taught(dataset: Dataset) -> LearningTask:
-    from segmentation.lab.training import tasks as taught
-
-    return taught.find(dataset.task)
+    publish_dataset(dataset=dataset, summary=storable(_summary(dataset, every, ready, checked)))
 
 
 def _again_if_killed(error: Exception, dataset: Dataset) -> None:
@@ -172,7 +168,17 @@ def _summary(
     """What the page shows: totals, sizes, growth, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
-    findings = [{"error": row.error, "sentence": _plainly(row.sentence)} for row in checked.findings] if checked else []
+    findings = (
+        [
+            {
+                "error": row.error,
+                "sentence": row.sentence.replace(" (--groups)", "").replace(", or --classes lacks it", ""),
+            }
+            for row in checked.findings
+        ]
+        if checked
+        else []
+    )
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
     growth = dict[str, dict[str, Any]]()
     objects = 0
@@ -190,11 +196,6 @@ def _summary(
         "findings": [*errors, *scales, *findings],
         "growth": list(growth.values()),
     }
-
-
-def _plainly(sentence: str) -> str:
-    """A sentence of the shell without its options."""
-    return sentence.replace(" (--groups)", "").replace(", or --classes lacks it", "")
 
 
 def contradicting_scales(images: list[DatasetImage]) -> list[str]:

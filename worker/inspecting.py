@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from segmentation import services
 from segmentation.models import Micrograph, Superseded, shown_name
 from segmentation.services.ground.files import LocalFile
-from segmentation.services.results.uploads import Note, sha256_of
+from segmentation.services.results.uploads import Note, sha256_of_upload
 
 from . import inspection
 from .fetching import fetch
@@ -94,7 +94,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
 
 def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], counts: Counter[tuple[str, str]]) -> list[Note]:
     """Store an image of an archive as if it had come by itself; raises OSError where there is no room."""
-    identity = (file.name, sha256_of(file))
+    identity = (file.name, sha256_of_upload(file))
     if counts[identity]:
         counts[identity] -= 1
         return []

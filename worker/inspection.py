@@ -34,7 +34,7 @@ from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import DIRECTORY_SECONDS, SECONDS_PER_MB
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.space import free_bytes, is_scarce
 from segmentation.services.results.uploads import Note
@@ -115,7 +115,7 @@ def inspect(
             if keep_as and os.path.lexists(pixels):
                 answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
                 keep(pixels, keep_as)
-        content = plain(facts.model_dump())
+        content = storable(facts.model_dump())
         return Inspection({**content, "reading": content["reading"] or {}}, picture.getvalue(), facts.reading is None)
 
 
@@ -298,7 +298,7 @@ def _understanding(report: Any, died: str = DIED) -> Iterator[None]:
 def _report_of(output: bytes, died: str = DIED, needed: int = 0) -> dict[str, Any]:
     """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a full disk, Killed
     for another fault of the machine, another error for no report. needed: bytes that the child may write."""
-    report = plain(json.loads(output))
+    report = storable(json.loads(output))
     if report["ok"] is True:
         return dict(report)
     if "errno" not in report:

@@ -29,7 +29,7 @@ from segmentation.models import (
     Proposals,
     Sample,
 )
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.ground.queue import enqueue
 from segmentation.services.results.models_offered import offered
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from segmentation.core.pipeline import Runtime
 
 Progress = Callable[[str, float], None]
-FIRST = (Job, ExportJob, Comparison, Sample, Dataset)  # what comes first
+FIRST = (Job, ExportJob, Comparison, Sample, Dataset, OutlinePreview)  # what comes first
 EVERY_SECONDS = 0.3  # from one look at what waits to the next
 
 
@@ -48,10 +48,10 @@ class WorkWaits(Exception):
 
 
 class GivingWay:
-    """A progress that reports to the row and raises WorkWaits as soon as work of other kinds waits."""
+    """A progress that reports to the row and raises WorkWaits as soon as work of the `first` kinds waits."""
 
-    def __init__(self, progress: Progress, *more: type[Attempted]) -> None:
-        self._progress, self._looked, self._first = progress, 0.0, FIRST + more
+    def __init__(self, progress: Progress, first: tuple[type[Attempted], ...]) -> None:
+        self._progress, self._looked, self._first = progress, 0.0, first
 
     def __call__(self, stage: str = "trying other ways", fraction: float = 0.0) -> None:
         self._progress(stage, fraction)
@@ -67,7 +67,7 @@ def propose_others(proposals: Proposals, progress: Progress, folder: Path) -> No
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import SHOWN, Part, ways
 
-    job, alive = proposals.job, GivingWay(progress, OutlinePreview)
+    job, alive = proposals.job, GivingWay(progress, FIRST)
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     count: int = proposals.result.get("tried", 0)
     try:
@@ -95,7 +95,7 @@ def preview_outlines(row: OutlinePreview, progress: Progress, folder: Path) -> N
     from segmentation.core.pipeline import Runtime
     from segmentation.core.proposing import preview
 
-    alive, runtime = GivingWay(progress), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    alive, runtime = GivingWay(progress, (Job,)), Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     try:
         alive("outlining", 0.1)
         asked = AnalysisSettings.from_dict(row.settings)
@@ -105,7 +105,7 @@ def preview_outlines(row: OutlinePreview, progress: Progress, folder: Path) -> N
         enqueue([row.pk], OutlinePreview)
         return
     result = {**asdict(shown), "picture": b64encode(shown.picture).decode()}
-    row.finish(OutlinePreview.State.DONE, result=plain(result))
+    row.finish(OutlinePreview.State.DONE, result=storable(result))
 
 
 def _looked_at(part: Any, requested: Any, way: Any, runtime: Runtime, alive: GivingWay) -> dict[str, Any] | None:

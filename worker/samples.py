@@ -15,7 +15,7 @@ from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.models import Job, Sample
-from segmentation.plain import plain, quantities_of
+from segmentation.plain import quantities_of, storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.calibration import disagreements
 
@@ -65,7 +65,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     progress("storing the results", STORING)
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
-    services.publish_sample(sample=sample, files=files, pooled=plain(content))
+    services.publish_sample(sample=sample, files=files, pooled=storable(content))
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segmentation.core import flags
-from segmentation.plain import plain
+from segmentation.plain import storable
 
 if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
@@ -20,7 +20,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
     outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
     rows, columns = analysis.micrograph.shape
     pixel_size = analysis.table.nm_per_pixel or 1.0
-    return plain(
+    return storable(
         {
             "task": origin.task,
             "order": list(analysis.quantities),

@@ -4,6 +4,7 @@ another machine it begins again."""
 from __future__ import annotations
 
 import errno
+import logging
 import multiprocessing
 import os
 import resource
@@ -20,8 +21,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.network.cards import need_torch
 from segmentation.models import DatasetImage, Training
-from segmentation.plain import plain
+from segmentation.plain import storable
 from segmentation.services.ground.kinds import KINDS
 from segmentation.services.learning.trained import check_given, forget_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from segmentation.core.learning import TrainingSummary
 
+logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
@@ -44,9 +47,10 @@ OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}:
 
 def train(training: Training, progress: Progress, folder: Path) -> None:
     """Train on the frozen images, report on the way, and publish; raises UserError where that cannot be."""
+    need_torch("A training")
     from segmentation.lab.training.adaptation import FILES, Options, adapt
     from segmentation.lab.training.files import CannotWrite
-    from segmentation.lab.training.publish import add_images
+    from segmentation.lab.training.publish import add_graph, add_images
 
     sweep_runs()
     work = runs_folder() / str(training.pk)
@@ -55,7 +59,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     report = Told(training, progress, run)
     try:
         check_given(training)
-        _check(training)
+        _check_material(training)
         services.begin_version(training=training)
         data = _data(training, work, partial(progress, "fetching the images", 0.0))
         with _own_limits():
@@ -63,8 +67,10 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         name = services.model_name_of(training)
         card = run / "final" / f"{name}.toml"
         add_images(card, [entry["sha256"] for entry in training.frozen])
+        if problem := add_graph(card):
+            logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
-        services.publish_training(training=training, card=card, files=pictures, summary=plain(dict(summary)))
+        services.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
     except services.Refused:
         forget_run(training)
         raise
@@ -99,7 +105,7 @@ class Told:
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
-            update = {"summary": plain(dict(summary))} if points >= self.most else {}
+            update = {"summary": storable(dict(summary))} if points >= self.most else {}
             services.report_training(
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
@@ -119,7 +125,7 @@ def _points(summary: Any) -> int:
     return len(summary.get("curve", []))
 
 
-def _check(training: Training) -> None:
+def _check_material(training: Training) -> None:
     """Raises Refused where dataset and base model are of two kinds."""
     from segmentation.core.tasks import find
     from segmentation.lab.training.pretrained import base_card

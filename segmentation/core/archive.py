@@ -65,5 +65,5 @@ class _Passed:
         """Do nothing, because nothing is buffered."""
 
     def taken(self) -> bytes:
-        taken, self.written = bytes(self.written), bytearray()
-        return taken
+        content, self.written = bytes(self.written), bytearray()
+        return content

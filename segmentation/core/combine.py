@@ -12,7 +12,7 @@ import numpy as np
 from . import tasks
 from .flags import Flag
 from .measure.bins import auto_edges
-from .measure.budget import Evidence, effect
+from .measure.budget import HIDDEN, Effect, Evidence, effect
 from .measure.distribution import Edge
 from .measure.pooled_fields import FieldOfView, cannot_join, pooled_quantities
 from .measure.pooling import notes_on, pool, row_of, without_scale
@@ -122,7 +122,7 @@ def _numbers(
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
-    record, values = member.record, {name: each.value for name, each in member.quantities.items()}
+    record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     rows = record.height if record.data_bar is None else record.data_bar
     area = (rows or 0) * (record.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
     return FieldOfView(member.table, values, float(area), edge, record.settings)
@@ -133,17 +133,23 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
     return Evidence(
-        [score for each in scores for score in each] if all(scores) else [],
+        [score for one_score in scores for score in one_score] if all(scores) else [],
         _largest(members, "repeatability"),
-        [(int(each.table.kept.sum()), effect(each.budget, "threshold")) for each in members if each.table.kept.any()],
+        _effects(members, "threshold"),
         _largest(members, "between_operators"),
+        unresolved=_effects(members, HIDDEN),
     )
+
+
+def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
+    """The number of particles and the effect of a contribution, of each image with particles."""
+    return [(int(each.table.kept.sum()), effect(each.budget, name)) for each in members if each.table.kept.any()]
 
 
 def _largest(members: Sequence[Member], setting: str) -> float | None:
     """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
-    given = [each for member in members if (each := member.record.settings.get(setting)) is not None]
-    return max(given) / 100 if len(given) == len(members) else None
+    values = [number for member in members if (number := member.record.settings.get(setting)) is not None]
+    return max(values) / 100 if len(values) == len(members) else None
 
 
 def _image(
@@ -167,12 +173,12 @@ def _image(
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Unique names: two images may have the same name, then the second "a.tif" becomes "a.tif (2)"."""
-    seen: Counter[str] = Counter()
-    made = []
+    counts: Counter[str] = Counter()
+    unique = []
     for name in names:
-        seen[name] += 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made
+        counts[name] += 1
+        unique.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return unique
 
 
 def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:

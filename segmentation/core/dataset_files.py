@@ -35,9 +35,9 @@ NO_FACTS = "dataset.toml is damaged: export the dataset again, or leave it out."
 Region = tuple[int, int, int, int]
 
 
-def labels_path(name: str, stored: str) -> str:
-    """Where the labels of an image lie. stored: a file whose suffix they have."""
-    return f"{LABELS}/{PurePosixPath(name).stem}{PurePosixPath(stored).suffix}"
+def labels_path(name: str, file: str) -> str:
+    """Where the labels of an image lie. file: one whose suffix they have."""
+    return f"{LABELS}/{PurePosixPath(name).stem}{PurePosixPath(file).suffix}"
 
 
 def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
@@ -83,18 +83,18 @@ def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]
 
 def read_regions(file: Path, name: str = REGIONS) -> dict[str, Region]:
     """The checked part of each image of a table of regions; raises UserError."""
-    columns, found = ("image", *SIDES), dict[str, Region]()
+    columns, regions = ("image", *SIDES), dict[str, Region]()
     try:
         for image, *sides in (row[:5] for row in read_table(file, name, columns)):
             top, left, bottom, right = map(int, sides)
-            if not (0 <= top < bottom and 0 <= left < right) or image in found:
+            if not (0 <= top < bottom and 0 <= left < right) or image in regions:
                 raise ValueError(image)
-            found[image] = top, left, bottom, right
+            regions[image] = top, left, bottom, right
     except UserError:
         raise
     except ValueError as error:
         raise UserError(REGIONS_WRONG.format(name=name)) from error
-    return found
+    return regions
 
 
 def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> str:
@@ -105,8 +105,8 @@ def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) 
     return "\n".join(parts) + "\n"
 
 
-def _entries(said: Mapping[str, Any]) -> list[str]:
-    return [f"{name} = {json.dumps(value)}" for name, value in said.items() if value is not None]
+def _entries(facts: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {json.dumps(value)}" for name, value in facts.items() if value is not None]
 
 
 def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -116,7 +116,9 @@ def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
             content = opened.read(LARGEST_TABLE)
         if max(map(len, content.splitlines()), default=0) > LONGEST_LINE:
             raise UserError(NO_FACTS)
-        said = tomllib.loads(content.decode())
-        return dict(said.get("dataset", {})), {str(each["name"]): dict(each) for each in said.get("images", [])}
+        document = tomllib.loads(content.decode())
+        return dict(document.get("dataset", {})), {
+            str(image["name"]): dict(image) for image in document.get("images", [])
+        }
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(NO_FACTS) from error

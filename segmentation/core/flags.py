@@ -44,24 +44,24 @@ class Flag:
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
     """Plain JSON types: `warnings` has only the sentences, `flags` all fields."""
     every = [{**asdict(flag), "ids": list(flag.ids)} for flag in flags]
-    return {"warnings": [each["text"] for each in every], "flags": every}
+    return {"warnings": [entry["text"] for entry in every], "flags": every}
 
 
-def from_json(stored: Mapping[str, Any]) -> list[Flag]:
+def from_json(content: Mapping[str, Any]) -> list[Flag]:
     """The flags that `as_json` stored; an unfinished result has none."""
-    return [Flag(**{**each, "ids": tuple(each["ids"])}) for each in stored.get("flags", ())]
+    return [Flag(**{**entry, "ids": tuple(entry["ids"])}) for entry in content.get("flags", ())]
 
 
 def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
     """The short forms on one line of at most so many characters, none of them shortened; "" without any."""
     every = shorts(flags)
-    taken = every[:1]
-    for each in every[1:]:
-        if len("; ".join([*taken, each])) + len("; 99 more") > longest:
+    chosen = every[:1]
+    for flag in every[1:]:
+        if len("; ".join([*chosen, flag])) + len("; 99 more") > longest:
             break
-        taken.append(each)
-    more = [f"{len(every) - len(taken)} more"] if len(every) > len(taken) else []
-    return "; ".join([*taken, *more])
+        chosen.append(flag)
+    more = [f"{len(every) - len(chosen)} more"] if len(every) > len(chosen) else []
+    return "; ".join([*chosen, *more])
 
 
 def shorts(flags: Iterable[Flag]) -> list[str]:

@@ -86,20 +86,23 @@ def as_labels(
     negative = int((numbers < 0).sum()) if numbers.dtype.kind == "i" else 0
     if negative:
         notes.append(f"{negative} pixels with negative labels are counted as background.")
-    known = _known(numbers, background)
-    if kind == "binary" or (kind == "auto" and len(known) == 1):
-        inside = np.isin(numbers, known)
+    numbers_known = _known(numbers, background)
+    if kind == "binary" or (kind == "auto" and len(numbers_known) == 1):
+        inside = np.isin(numbers, numbers_known)
         share = "a side or a corner" if corners else "a side"
         notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
         return components(inside, corners=corners)[0], tuple(notes)
-    labels = _dense(numbers, known)
-    if len(known) and not np.array_equal(known, np.arange(1, len(known) + 1)):
+    labels = _dense(numbers, numbers_known)
+    if len(numbers_known) and not np.array_equal(numbers_known, np.arange(1, len(numbers_known) + 1)):
         notes.append(
-            f"The labels {known[0]} to {known[-1]} have gaps and are numbered 1 to {len(known)}, in their order."
+            f"The labels {numbers_known[0]} to {numbers_known[-1]} have gaps and are numbered 1 to "
+            f"{len(numbers_known)}, in their order."
         )
     pieces = components(labels, corners=True)[1]
-    if pieces > len(known):
-        notes.append(f"{len(known)} labels are {pieces} separate pieces; each label is one particle, as in the file.")
+    if pieces > len(numbers_known):
+        notes.append(
+            f"{len(numbers_known)} labels are {pieces} separate pieces; each label is one particle, as in the file."
+        )
     return labels, tuple(notes)
 
 
@@ -170,20 +173,20 @@ def _known(numbers: NDArray[Any], background: int) -> NDArray[Any]:
     """The labels of particles, ascending."""
     top = int(numbers.max(initial=0))
     if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
-        known = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))
+        values = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))
     else:
-        known = np.unique(numbers)
-    chosen: NDArray[Any] = known[(known != background) & ((known > 0) | (background != 0)) & (known >= 0)]
+        values = np.unique(numbers)
+    chosen: NDArray[Any] = values[(values != background) & ((values > 0) | (background != 0)) & (values >= 0)]
     return chosen
 
 
-def _dense(numbers: NDArray[Any], known: NDArray[Any]) -> NDArray[np.int32]:
+def _dense(numbers: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int32]:
     """The known labels as 1..n, everything else as 0."""
-    if not len(known):
+    if not len(values):
         return np.zeros(numbers.shape, np.int32)
-    place = np.searchsorted(known, numbers)
-    found = known[np.minimum(place, len(known) - 1)] == numbers
-    return np.where(found, place + 1, 0).astype(np.int32)
+    index = np.searchsorted(values, numbers)
+    is_known = values[np.minimum(index, len(values) - 1)] == numbers
+    return np.where(is_known, index + 1, 0).astype(np.int32)
 
 
 def _times(shape: tuple[int, ...]) -> str:

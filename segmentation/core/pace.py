@@ -33,8 +33,8 @@ class Pace:
 
     def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
         """Seconds that an image will spend in these stages; None if no earlier job is known."""
-        found = [self._pace[stage] * _work(stage, megapixels) for stage in stages if stage in self._pace]
-        return sum(found) if found else None
+        by_stage = [self._pace[stage] * _work(stage, megapixels) for stage in stages if stage in self._pace]
+        return sum(by_stage) if by_stage else None
 
 
 class Forecast:
@@ -47,16 +47,16 @@ class Forecast:
     def left(self, fraction: float) -> float | None:
         """Remaining seconds at this fraction of the whole; None if no earlier job is known."""
         stages, now = list(BEGINS), time.monotonic()
-        stage = max((each for each in stages if BEGINS[each] <= fraction), key=BEGINS.__getitem__)
+        stage = max((name for name in stages if BEGINS[name] <= fraction), key=BEGINS.__getitem__)
         later = stages[stages.index(stage) + 1 :]
         if stage != self._stage:
             self._stage, self._since = stage, now
         spent, end = now - self._since, BEGINS[later[0]] if later else 1.0
-        done = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
+        share = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
         expected = self._pace.seconds(self._megapixels, [stage])
         rest = self._pace.seconds(self._megapixels, later) if later else 0.0
-        if stage == "network" and done > LEAST_PROGRESS:
-            here: float | None = spent * (1 - done) / done
+        if stage == "network" and share > LEAST_PROGRESS:
+            here: float | None = spent * (1 - share) / share
         else:
             here = None if expected is None else max(expected - spent, 0.0)
         return None if here is None or rest is None else here + rest
@@ -86,7 +86,7 @@ def time_left(began: float, done: int, total: int) -> str:
 def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = OFTEN) -> Iterator[T]:
     """The items; each time so many of them are done, how many are and the time left are said."""
     began = time.monotonic()
-    for number, each in enumerate(items, start=1):
-        yield each
+    for number, item in enumerate(items, start=1):
+        yield item
         if number % often == 0 and number < total:
             say(f"{number} of {total}{time_left(began, number, total)}")

@@ -24,10 +24,10 @@ from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, stands_for
-from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
+from .network.inference import no_progress, predict, predict_augmented
 from .network.likeness import OWN, relative_distance
-from .network.runtime import Runtime, give_freed_memory_back, load_network
+from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
@@ -58,8 +58,8 @@ def barest_window(outlined: NDArray[np.bool_], side: int, steps: int = 4) -> tup
     `steps` + 1 positions along each side are compared."""
     sides = [min(side, length) for length in outlined.shape]
     tops, lefts = (
-        np.unique(np.linspace(0, length - kept, steps + 1).astype(int)).tolist()
-        for length, kept in zip(outlined.shape, sides, strict=True)
+        np.unique(np.linspace(0, length - side, steps + 1).astype(int)).tolist()
+        for length, side in zip(outlined.shape, sides, strict=True)
     )
     windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]
     return min(windows, key=lambda window: int(outlined[window].sum()))
@@ -134,8 +134,8 @@ def segment(
     return _chosen(search.find((nearest(picture, among) or among)[0], progress), NEAREST.format(count=len(among)))
 
 
-def _chosen(found: Segmentation, why: str) -> Segmentation:
-    return replace(found, used={**found.used, "chosen": why})
+def _chosen(segmentation: Segmentation, why: str) -> Segmentation:
+    return replace(segmentation, used={**segmentation.used, "chosen": why})
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,19 +168,19 @@ class Search:
             give_freed_memory_back()
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
-            found = task.decode(maps, grey, view, card, asked)
-        if resembled:
+            decoded = task.decode(maps, grey, view, card, asked)
+        if resembled and tasks.find(resembled.task).plausible(decoded.labels > 0):
             title, kind = resembled.title, tasks.find(resembled.task).title
             title += f" ({kind})" * (kind != title)
-            found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-        elif unfamiliar:
-            found.used["unfamiliar"] = True
+            decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
+        elif unfamiliar and not resembled:
+            decoded.used["unfamiliar"] = True
         elif unlike_own:
             began_with = card.training.get("start_from", "")
-            found.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
+            decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
-        kept = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
-        return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, found, kept)
+        kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
+        return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, decoded, kept_maps)
 
     def _distance_from_own(self, card: ModelCard) -> float:
         """Of the image from those that a user's model was trained further on; from 1 on it is unlike them."""
@@ -192,14 +192,16 @@ class Search:
         best, better = self.best_reading(among[0], progress), self.task.better
         assert better is not None
         if others := known_of(among[1:]):
-            tried = self.picture.any() and (self.task.unsure(best) or not clearly_of(self.picture, among[0], others))
+            is_worth_it = self.picture.any() and (
+                self.task.unsure(best) or not clearly_of(self.picture, among[0], others)
+            )
             best = _chosen(best, USUAL.format(title=among[0].title))
-            for other in others if tried else ():
-                found = self.find(other, _comparing(progress))
-                if better(found, best):
-                    promise = f"{found.confidence.sum():,.0f} right outlines"
+            for other in others if is_worth_it else ():
+                alternative = self.find(other, _comparing(progress))
+                if better(alternative, best):
+                    promise = f"{alternative.confidence.sum():,.0f} right outlines"
                     instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
-                    best = _chosen(found, MORE_RIGHT.format(promise=promise, instead=instead))
+                    best = _chosen(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
         return best
 
     def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
@@ -235,12 +237,12 @@ class Search:
         picture = np.ascontiguousarray(self.picture[window])
         asked = self.asked.replaced(polarity=reading.used["polarity"], scale=1.0)
         maps, view = predict_maps(picture, asked, card, self.runtime)
-        found = self.task.decode(maps, as_shown(picture, view.polarity), view, card, asked)
+        decoded = self.task.decode(maps, as_shown(picture, view.polarity), view, card, asked)
         areas, hidden = (
-            np.bincount(labels, minlength=len(found.confidence) + 1)[1:]
-            for labels in (found.labels.ravel(), found.labels[outlined[window]])
+            np.bincount(labels, minlength=len(decoded.confidence) + 1)[1:]
+            for labels in (decoded.labels.ravel(), decoded.labels[outlined[window]])
         )
-        specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (found.confidence >= LEAST_CONFIDENCE)
+        specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (decoded.confidence >= LEAST_CONFIDENCE)
         return {"below": round(below, 1), "count": round(int(specks.sum()) * self.picture.size / picture.size)}
 
 
@@ -268,7 +270,7 @@ def predict_maps(
     network = load_network(card, runtime, len(channels))
 
     def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
-        return predict(network, shown, runtime, activation=channels.activation, progress=fraction)
+        return predict(network, shown, activation=channels.activation, progress=fraction)
 
     progress("looking at size and contrast", SEARCHING)
     with clock.stage("search"):
@@ -306,9 +308,9 @@ def _segmentation(
         rows,
         Provenance(micrograph.sha256, task.name, asked.model_dump(), card.entries(), __version__),
         {**used, **found.used},
-        {name: _whole(each, micrograph) for name, each in found.alternatives.items()},
-        {name: _whole(each, micrograph) for name, each in found.layers.items()},
-        {name: _whole(each, micrograph) for name, each in maps.items()},
+        {name: _whole(values, micrograph) for name, values in found.alternatives.items()},
+        {name: _whole(values, micrograph) for name, values in found.layers.items()},
+        {name: _whole(values, micrograph) for name, values in maps.items()},
         cuts=found.cuts,
     )
 
@@ -383,8 +385,8 @@ def _arranged(
 
 def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
     """The quantities without intervals of lengths, areas and densities: in pixels these are no measurements."""
-    for name, each in quantities.items():
-        yield name, replace(each, low=None, high=None) if number(name).power else each
+    for name, value in quantities.items():
+        yield name, replace(value, low=None, high=None) if number(name).power else value
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

@@ -57,9 +57,11 @@ def choose(
         of_step = pace + LOOK_SECONDS / CHECKPOINT
         left = max(60 * minutes - scoring, 30 * minutes)
         affordable = min(usual, max(LEAST_STEPS, int(left / trainings / of_step) // CHECKPOINT * CHECKPOINT))
-        made = steps or affordable
-        best = Choice(folds, splits, made, trainings, of_step, scoring + trainings * made * of_step)
-        if made >= LEAST_SHARE * usual:
+        affordable_steps = steps or affordable
+        best = Choice(
+            folds, splits, affordable_steps, trainings, of_step, scoring + trainings * affordable_steps * of_step
+        )
+        if affordable_steps >= LEAST_SHARE * usual:
             break
     assert best
     return best
@@ -72,9 +74,9 @@ def few_objects(count: int, things: str) -> str:
 
 def notes(images: int, choice: Choice) -> list[str]:
     """What a person should know before it starts."""
-    said = []
+    sentences = []
     if images < TOLD_FEW:
-        said.append(f"With {images} images the table on held-out images will be uncertain.")
+        sentences.append(f"With {images} images the table on held-out images will be uncertain.")
     if choice.splits < choice.folds:
-        said.append("There is time for one training besides the final one: one fifth of the images is held out.")
-    return said
+        sentences.append("There is time for one training besides the final one: one fifth of the images is held out.")
+    return sentences

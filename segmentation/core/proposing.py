@@ -21,9 +21,9 @@ from .labels.options import EVEN
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard, stands_for
-from .network.inference import Maps, predict
+from .network.inference import predict
 from .network.resample import resize
-from .network.runtime import Runtime, load_network
+from .network.runtime import Maps, Runtime, load_network
 from .network.scale_search import LIMITS, View, as_shown
 from .network.textures import nearest
 from .pipeline import Clock, Progress, Search, analyse, analysed_rows, measure, quiet
@@ -132,10 +132,10 @@ def look(
         return None
     if task.semantic:
         return "", thumbnail(analysis)
-    kept = int(analysis.table.kept.sum())
-    if kept < FEWEST or analysis.segmentation.used.get("expected", 1.0) < EVEN:
+    count = int(analysis.table.kept.sum())
+    if count < FEWEST or analysis.segmentation.used.get("expected", 1.0) < EVEN:
         return None
-    return f"{kept} {task.things}", thumbnail(analysis)
+    return f"{count} {task.things}", thumbnail(analysis)
 
 
 @dataclass(frozen=True)
@@ -168,17 +168,17 @@ def preview(
         settings, scale = settings.replaced(polarity=view.polarity, scale=max(view.scale, 1.0)), view.scale
     shrunk = min(scale, 1.0)
     window = picture[middle(picture.shape, round(OUTLINED / scale))]
-    shown = resize(np.ascontiguousarray(window), shrunk)
-    part, settings = without_scale(micrograph, as_shown(shown, "bright")), settings.replaced(data_bar=0)
-    outlines = Search(part, shown, len(shown), task, settings, runtime, Clock()).find(card, progress)
+    small = resize(np.ascontiguousarray(window), shrunk)
+    part, settings = without_scale(micrograph, as_shown(small, "bright")), settings.replaced(data_bar=0)
+    outlines = Search(part, small, len(small), task, settings, runtime, Clock()).find(card, progress)
     measurement = asked.measurement.replaced(calibration=None)
     analysis = measure(part, outlines, AnalysisSettings(settings, measurement, task.name), progress)
-    kept, size = analysis.table.kept, None
-    if scaled and kept.any():
-        size = float(np.median(analysis.table.length(task.size)[kept])) / shrunk
+    is_kept, size = analysis.table.kept, None
+    if scaled and is_kept.any():
+        size = float(np.median(analysis.table.length(task.size)[is_kept])) / shrunk
     elif scaled:
         size = dict(task.options.of(card))["diameter"] / scale
-    return Preview(thumbnail(analysis, OUTLINED, rims=True), window.shape, int(kept.sum()), size)
+    return Preview(thumbnail(analysis, OUTLINED, rims=True), window.shape, int(is_kept.sum()), size)
 
 
 def _seen_from_the_middle(
@@ -191,6 +191,6 @@ def _seen_from_the_middle(
 
     def ask(copy: NDArray[np.float32]) -> Maps:
         part = np.ascontiguousarray(copy[middle(copy.shape, OUTLINED)])
-        return predict(network, part, runtime, activation=channels.activation)
+        return predict(network, part, activation=channels.activation)
 
     return task.scale(ask, card, picture, settings)

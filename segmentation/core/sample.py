@@ -89,8 +89,8 @@ class Member:
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
         record = AnalysisRecord.of(analysis)
-        known = (clarity, micrograph.sha256, record, picture, budget, analysis.quantities, analysis.flags)
-        return cls(micrograph.name, analysis.table, analysis.calibration, *known)
+        parts = (clarity, micrograph.sha256, record, picture, budget, analysis.quantities, analysis.flags)
+        return cls(micrograph.name, analysis.table, analysis.calibration, *parts)
 
     @property
     def sized(self) -> Table:
@@ -105,8 +105,8 @@ class Member:
         """Numbers of objects kept and set aside, as in `SampleImage`; empty if pixels belong to classes."""
         if tasks.find(self.record.task).semantic:
             return {}
-        kept = int(self.table.kept.sum())
-        return {"n": kept, "n_set_aside": len(self.table) - kept}
+        count = int(self.table.kept.sum())
+        return {"n": count, "n_set_aside": len(self.table) - count}
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,17 +212,17 @@ class SampleAnalysis:
         """This number for each image, without a value if the image has none or has another unit."""
         if self.pooled is not None and self.task.screened:  # of sizes, by sampling alone
             return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
-        own = [image.member.quantities.get(name) if image.member else None for image in self.images]
+        quantities = [image.member.quantities.get(name) if image.member else None for image in self.images]
         unit = self.quantities[name].unit
-        shown = [each and (in_micrometres(each) if "µm" in unit else each) for each in own]
-        return [Value(None) if each is None or each.unit not in (unit, "") else each for each in shown]
+        converted = [value and (in_micrometres(value) if "µm" in unit else value) for value in quantities]
+        return [Value(None) if value is None or value.unit not in (unit, "") else value for value in converted]
 
     @property
     def extent(self) -> str:
         """How many images and objects the numbers include: "3 images, 1,024 grains counted"."""
         counts = [image.n for image, _ in self.counted if image.n is not None]
-        kept = f", {sum(counts):,} {self.task.things} counted" if counts else ""
-        return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{kept}"
+        counted_words = f", {sum(counts):,} {self.task.things} counted" if counts else ""
+        return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{counted_words}"
 
     @property
     def between(self) -> Between | None:
@@ -233,15 +233,17 @@ class SampleAnalysis:
     def corrected(self) -> Corrected | None:
         """What people did with the outlines in the pooled numbers; None if nobody touched one."""
         every = [member for _, member in self.counted]
-        touched = [each for each in every if each.record.used.get("corrected") or each.record.used.get("reviewed")]
+        touched = [
+            member for member in every if member.record.used.get("corrected") or member.record.used.get("reviewed")
+        ]
         if not touched:
             return None
         return Corrected(
             images=len(touched),
             of_images=len(every),
-            outlines=sum(each.record.used.get("corrected", 0) for each in touched),
-            reviewed=sum(each.record.used.get("reviewed", 0) for each in touched),
-            of_outlines=sum(len(each.table) for each in touched),
+            outlines=sum(member.record.used.get("corrected", 0) for member in touched),
+            reviewed=sum(member.record.used.get("reviewed", 0) for member in touched),
+            of_outlines=sum(len(member.table) for member in touched),
         )
 
     @property
@@ -265,38 +267,40 @@ class SampleAnalysis:
         """The cards of the models that found the pooled objects, in the order of the images. All masks of other tools
         together have one card, because no model made them."""
         cards = [member.record.card for _, member in self.counted if member.record.card]
-        found = [{"name": MASKS} if card["name"] == MASKS else card for card in cards]
-        return list({(card["name"], card.get("sha256")): card for card in found}.values())
+        model_cards = [{"name": MASKS} if card["name"] == MASKS else card for card in cards]
+        return list({(card["name"], card.get("sha256")): card for card in model_cards}.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the keys of the pooled statistics and of this class, without members and all images."""
-        own: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
-        own["corrected"] = self.corrected
+        of_sample: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
+        of_sample["corrected"] = self.corrected
         numbers = {
             "unit": self.unit,
             "headline_quantities": self.headline_quantities,  # the key in stored samples
             "order": list(self.quantities),
-            "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
+            "quantities": {name: value.as_dict() for name, value in self.quantities.items()},
         }
-        found = self.pooled.as_dict() if self.pooled else {}
-        made = {**({} if self.task.screened else numbers), **found, **own, **as_json(self.flags)}
+        pooled = self.pooled.as_dict() if self.pooled else {}
+        content = {**({} if self.task.screened else numbers), **pooled, **of_sample, **as_json(self.flags)}
         every = self.images[: len(self.members)]
-        rows = made.get("images") or [{"name": image.name, "excluded": image.excluded} for image in every]
-        return made | {"images": [{**row, "warning": each.warning} for row, each in zip(rows, every, strict=True)]}
+        rows = content.get("images") or [{"name": image.name, "excluded": image.excluded} for image in every]
+        return content | {"images": [{**row, "warning": image.warning} for row, image in zip(rows, every, strict=True)]}
 
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     """The least certain calibration: the one with the largest uncertainty, or one with unknown uncertainty if the
     others have only small rounding errors. The microscope's uncertainty is used only if all images have one; otherwise
     only the rounding counts."""
-    if any(each.instrument_uncertainty is None for each in calibrations):
-        calibrations = [replace(each, instrument_uncertainty=None, instrument_note="") for each in calibrations]
-    worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)
+    if any(calibration.instrument_uncertainty is None for calibration in calibrations):
+        calibrations = [
+            replace(calibration, instrument_uncertainty=None, instrument_note="") for calibration in calibrations
+        ]
+    worst = max(calibrations, key=lambda calibration: calibration.standard_uncertainty or 0.0)
     unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
     return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
 def calibration_of(members: Sequence[Member]) -> dict[str, Any]:
-    known = [member.calibration.nm_per_pixel for member in members if member.calibration.nm_per_pixel is not None]
+    sizes = [member.calibration.nm_per_pixel for member in members if member.calibration.nm_per_pixel is not None]
     sources = Counter(member.calibration.source for member in members)
-    return {"low": min(known, default=None), "high": max(known, default=None), "sources": dict(sources)}
+    return {"low": min(sizes, default=None), "high": max(sizes, default=None), "sources": dict(sources)}

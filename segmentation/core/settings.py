@@ -28,14 +28,14 @@ def _calibration(value: Any) -> Any:
 
 def _orcid(text: str) -> str:
     """The iD alone, without its address; its last character is the check digit of ISO 7064, 11-2."""
-    known = text.removeprefix("https://orcid.org/").strip().upper()
-    digits, total = known.replace("-", ""), 0
+    number = text.removeprefix("https://orcid.org/").strip().upper()
+    digits, total = number.replace("-", ""), 0
     for digit in digits[:15] if digits[:15].isdecimal() and digits.isascii() else "":
         total = (total + int(digit)) * 2
-    right = ORCID.fullmatch(known) and digits[15:] == "0123456789X"[(12 - total % 11) % 11]
-    if known and not right:
+    right = ORCID.fullmatch(number) and digits[15:] == "0123456789X"[(12 - total % 11) % 11]
+    if number and not right:
         raise PydanticCustomError("orcid", "an ORCID iD with its check digit, such as 0000-0002-1825-0097")
-    return known
+    return number
 
 
 def _reported(title: str, description: str) -> Any:
@@ -197,10 +197,10 @@ class MeasurementSettings(Settings):
 
     def scaled(self, own: Calibration) -> Calibration:
         """The calibration to measure with; own: the one from the file or the image."""
-        known, per_cent = self.calibration or own, self.scale_uncertainty
-        if known.nm_per_pixel is None or per_cent == "auto" or not per_cent:
-            return known
+        calibration, per_cent = self.calibration or own, self.scale_uncertainty
+        if calibration.nm_per_pixel is None or per_cent == "auto" or not per_cent:
+            return calibration
         note, k = self.scale_uncertainty_source, self.scale_uncertainty_k
         expanded = f"U = {per_cent:g} %, k = {k:g}" if k != 1 else ""
-        said = ", ".join(each for each in (note, expanded) if each)
-        return replace(known, instrument_uncertainty=per_cent / k / 100, instrument_note=said)
+        words = ", ".join(part for part in (note, expanded) if part)
+        return replace(calibration, instrument_uncertainty=per_cent / k / 100, instrument_note=words)

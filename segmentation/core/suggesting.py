@@ -45,9 +45,9 @@ def expected_wrong(table: Table) -> Wrong | None:
     """The expected number of wrong outlines: the sum of 1 - confidence, which is the chance that an outline is right.
     None where the table knows no confidence. Outlines set aside count, because a person corrects them, too."""
     confidence = table["confidence"].astype(float) if "confidence" in table.columns else np.zeros(0)
-    known = confidence[np.isfinite(confidence)]
-    if len(known):
-        return Wrong(float((1 - known).sum()), len(known))
+    finite = confidence[np.isfinite(confidence)]
+    if len(finite):
+        return Wrong(float((1 - finite).sum()), len(finite))
     if "certainty" not in table.columns or "area_fraction" not in table.columns:
         return None
     share, sure = (table[name].astype(float) for name in ("area_fraction", "certainty"))
@@ -78,26 +78,26 @@ def _band(fine: Floats, coarse: Floats) -> float:
     return math.sqrt(max(float(fine.var() - coarse.var()), 0.0))
 
 
-def distance(one: Floats, known: Sequence[Floats]) -> float:
+def distance(one: Floats, taught: Sequence[Floats]) -> float:
     """Root mean square difference from the nearest known picture, in USUAL; infinite without any."""
-    apart = ((np.reshape(known, (-1, len(one))) - one) / USUAL) ** 2
+    apart = ((np.reshape(taught, (-1, len(one))) - one) / USUAL) ** 2
     return float(np.sqrt(apart.mean(1)).min(initial=np.inf))
 
 
-def order(wrong: Sequence[float], textures: Sequence[Floats], known: Sequence[Floats]) -> list[tuple[int, float]]:
+def order(wrong: Sequence[float], textures: Sequence[Floats], taught: Sequence[Floats]) -> list[tuple[int, float]]:
     """Images by what they would teach, the best first, each with its distance from the known ones.
 
     An image is worth its expected errors; one that looks like a known image is worth half of that. Each one that is
     taken counts as known from then on, so that the next is not its twin.
     """
-    left, seen, found = list(range(len(wrong))), list(known), list[tuple[int, float]]()
+    left, near, ranked = list(range(len(wrong))), list(taught), list[tuple[int, float]]()
     while left:
-        apart = {each: distance(textures[each], seen) for each in left}
-        best = max(left, key=lambda each: (wrong[each] * _worth(apart[each]), -each))
-        found.append((best, apart[best]))
-        seen.append(textures[best])
+        apart = {index: distance(textures[index], near) for index in left}
+        best = max(left, key=lambda index: (wrong[index] * _worth(apart[index]), -index))
+        ranked.append((best, apart[best]))
+        near.append(textures[best])
         left.remove(best)
-    return found
+    return ranked
 
 
 def _worth(apart: float) -> float:

@@ -184,15 +184,15 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     numbers: set[int] = set()
     for pair in pairs:
         if pair.labels:
-            numbers |= {int(each) for each in np.unique(pair.cut(_read_with(read_numbers, pair.labels)))}
+            numbers |= {int(number) for number in np.unique(pair.cut(_read_with(read_numbers, pair.labels)))}
     if count == ANY:
         count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
-    spare = next((each for each in (UNLABELLED, 0) if each in numbers and len(numbers) == count + 1), None)
-    known = sorted(numbers - {spare})
-    for possible in (known, list(range(count)), list(range(1, count + 1))):
-        if len(possible) == count and set(known) <= {*possible, UNLABELLED}:
+    spare = next((number for number in (UNLABELLED, 0) if number in numbers and len(numbers) == count + 1), None)
+    numbers_of_classes = sorted(numbers - {spare})
+    for possible in (numbers_of_classes, list(range(count)), list(range(1, count + 1))):
+        if len(possible) == count and set(numbers_of_classes) <= {*possible, UNLABELLED}:
             return tuple(possible)
-    listed = ", ".join(map(str, known[:8])) + (" and more" if len(known) > 8 else "")
+    listed = ", ".join(map(str, numbers_of_classes[:8])) + (" and more" if len(numbers_of_classes) > 8 else "")
     raise BadDataset(
         f"The labels hold the numbers {listed}, and heads names {count} classes: name every class in heads, or say with"
         " classes which numbers stand for them."
@@ -203,7 +203,7 @@ def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
     """Raise BadDataset if two files have one name."""
     for name, times in Counter(names.values()).items():
         if times > 1:
-            files = ", ".join(file.name for file, own in names.items() if own == name)
+            files = ", ".join(file.name for file, file_name in names.items() if file_name == name)
             raise BadDataset(f"There are several {what} {name}: {files}.")
 
 
@@ -211,10 +211,12 @@ def folder_in(folder: Path, name: str, usual: Sequence[str]) -> Path:
     """The folder of that name inside `folder`, or the first of the usual ones; raises BadDataset if there is none."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
-    found = next((folder / each for each in ([name] if name else usual) if (folder / each).is_dir()), None)
-    if not found:
+    folder_found = next(
+        (folder / candidate for candidate in ([name] if name else usual) if (folder / candidate).is_dir()), None
+    )
+    if not folder_found:
         raise BadDataset(f"There is no folder {(name or usual[0])!r} in {folder}.")
-    return found
+    return folder_found
 
 
 def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Path]:
@@ -250,10 +252,10 @@ def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
     def group(image: Path) -> str:
         if not pattern:
             return table.get(image.name, table.get(image.stem, source_of(image.stem)))
-        found = re.search(pattern, image.name)
-        if not found or found[1] is None:
+        match = re.search(pattern, image.name)
+        if not match or match[1] is None:
             raise BadDataset(f"group_pattern {pattern!r} finds no group in the name {image.name}.")
-        return found[1]
+        return match[1]
 
     return group
 
@@ -328,6 +330,6 @@ def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
     if len(numbers) == 1:
         return (values > 0).astype(np.int32)
     classes = np.zeros(values.shape, np.int32)
-    for place, number in enumerate(numbers, start=1):
-        classes[values == number] = place
+    for label, number in enumerate(numbers, start=1):
+        classes[values == number] = label
     return classes

@@ -88,13 +88,13 @@ class Setting:
 
     def read_number(self, text: str) -> float | int:
         """A number with a point or a comma, rounded to six digits as it is shown; raises ValueError with a sentence."""
-        said = text.strip()
+        word = text.strip()
         if self.number == "whole number":
-            value = float(said) if said.isascii() and said.isdigit() and len(said) < 9 else math.nan
+            value = float(word) if word.isascii() and word.isdigit() and len(word) < 9 else math.nan
         else:
-            value = number_of(said) if self.number else math.nan
+            value = number_of(word) if self.number else math.nan
         if not (math.isfinite(value) and self.least <= value <= self.greatest):
-            raise BadSetting(self, said)
+            raise BadSetting(self, word)
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
@@ -137,16 +137,16 @@ def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
     # A schema has its keys sorted; those of labels are in the order in which they are shown.
     extras = {name: field.json_schema_extra for name, field in model.model_fields.items()}
     return tuple(
-        _setting(name, {**said, **(extras[name] or {})})  # type: ignore[dict-item]
-        for name, said in described.items()
-        if "$ref" not in str(said)
+        _setting(name, {**schema, **(extras[name] or {})})  # type: ignore[dict-item]
+        for name, schema in described.items()
+        if "$ref" not in str(schema)
     )
 
 
-def _setting(name: str, said: dict[str, Any]) -> Setting:
+def _setting(name: str, schema: dict[str, Any]) -> Setting:
     words: dict[str, Any] = {}
     numeric: dict[str, Any] = {}
-    for kind in said.get("anyOf", [said]):
+    for kind in schema.get("anyOf", [schema]):
         if kind.get("type") == "boolean":
             words |= SWITCH
         elif kind.get("type") == "null":
@@ -157,18 +157,18 @@ def _setting(name: str, said: dict[str, Any]) -> Setting:
             words |= {word: word for word in kind.get("enum", [kind["const"]] if "const" in kind else [])}
     return Setting(
         name,
-        said["title"],
-        said.get("description", ""),
-        said.get("default"),
-        words | said.get("words", {}),
-        said.get("labels", {}),
+        schema["title"],
+        schema.get("description", ""),
+        schema.get("default"),
+        words | schema.get("words", {}),
+        schema.get("labels", {}),
         {"number": "number", "integer": "whole number"}.get(numeric.get("type", ""), ""),
         numeric.get("minimum", numeric.get("exclusiveMinimum", -math.inf)),
         numeric.get("maximum", numeric.get("exclusiveMaximum", math.inf)),
-        said.get("unit", ""),
-        said.get("main", False),
-        said.get("group", ""),
-        said.get("scripts", False),
+        schema.get("unit", ""),
+        schema.get("main", False),
+        schema.get("group", ""),
+        schema.get("scripts", False),
     )
 
 
@@ -177,11 +177,11 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
 
 
-def read_settings(task: Task, sent: Mapping[str, Any]) -> AnalysisSettings:
+def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:
     """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
     values as they are. Raises ValueError with a sentence, BadSetting for a text."""
-    settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in sent}
-    values = {name: sent[name] for name in settings}
+    settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in fields}
+    values = {name: fields[name] for name in settings}
     texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}
     try:
         return AnalysisSettings.of(task.name, **values | texts)

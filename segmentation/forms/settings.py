@@ -18,7 +18,7 @@ from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, number_of, read_settings, settings_of
 from ..models import Laboratory
-from ..plain import plain
+from ..plain import storable
 from ..services.ground.calibration import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, default_first, offered
 
@@ -66,7 +66,7 @@ def settings_sent(sent: Mapping[str, Any], user: Any, before: AnalysisSettings |
     if before and task.name != before.task:
         everyones = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
         values = {name: value for name, value in values.items() if name in everyones}
-    values |= {name: plain(value) if isinstance(value, str) else value for name, value in sent.items()}
+    values |= {name: storable(value) if isinstance(value, str) else value for name, value in sent.items()}
     return with_site_uncertainty(read_settings(task, {**values, "model": model}))
 
 

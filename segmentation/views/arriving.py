@@ -95,7 +95,10 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_outlines.html", {"sentence": row.error})
     scale = next((each for each in form.chosen if SIZE in each.setting.with_gap), None)
     context = {"active": not row.is_finished, "task": form.task, "scale": scale, **row.result}
-    return render(request, "_outlines.html", context | ({"typed_in": scale.typed_in(SIZE)} if scale else {}))
+    if scale:
+        context["typed_in"] = typed_in = scale.typed_in(SIZE)
+        context |= {"size": form[typed_in].value()} if scale.value == SIZE else {}
+    return render(request, "_outlines.html", context)
 
 
 def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:

@@ -135,7 +135,14 @@ def _picture(micrograph: Micrograph) -> tuple[str, Any]:
 
 def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> io.BytesIO:
     """The PNG of a box given in px of the micrograph, with some margin; raises OSError, ValueError."""
-    left, top, right, bottom = _widened(box, micrograph)
+    height = box[3] - box[1]
+    first = micrograph.data_bar if micrograph.data_bar is not None and micrograph.data_bar <= box[1] else 0
+    left, top, right, bottom = (
+        max(0, box[0] - BESIDE * height),
+        max(first, box[1] - AROUND * height),
+        min(micrograph.width, box[2] + BESIDE * height),
+        min(micrograph.height, box[3] + AROUND * height),
+    )
     with file.open("rb") as opened, Image.open(opened, formats=["PNG", "WEBP"]) as picture:
         across, down = picture.width / micrograph.width, picture.height / micrograph.height
         corners = (left * across, top * down, right * across, bottom * down)
@@ -146,31 +153,19 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
     return png
 
 
-def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> tuple[float, float, float, float]:
-    """The box with its margins, within the upload and, where the box is, within the data bar."""
-    height = box[3] - box[1]
-    first = micrograph.data_bar if micrograph.data_bar is not None and micrograph.data_bar <= box[1] else 0
-    return (
-        max(0, box[0] - BESIDE * height),
-        max(first, box[1] - AROUND * height),
-        min(micrograph.width, box[2] + BESIDE * height),
-        min(micrograph.height, box[3] + AROUND * height),
-    )
-
-
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """The scale, instrument and settings from the file, in words; well-known facts first."""
     file_scale = file_calibration(micrograph)
     words = (calibration_words(file_scale, detail=False), file_scale.detail) if file_scale else ()
     scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
-    facts = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
+    facts = {
+        name: value
+        for name, value in micrograph.metadata.items()
+        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT
+    }
     first = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
     others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]
     return [*scale, *first, *others]
-
-
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT
 
 
 def _fact(term: str, unit: str, value: str | float) -> tuple[str, str]:

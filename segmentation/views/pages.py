@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageOps
 
 from ..core import tasks
+from ..core.archive import streamed_zip
 from ..core.measure.filters import Reason
 from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
+from ..core.network.package import BadPackage, package
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
-from ..core.tasks.base import Golden
 from ..http.serving import serve_model, serve_picture
 from ..presenters.training import TrainedModel
 from ..services.ground.limits import most_pixels
@@ -89,7 +90,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "may_set_for_all": may_set_for_all(request.user),
         "facts": _facts(card),
         "data": card.data,
-        "figures": _figures(card),
+        "figures": [FIGURES[name] for name in _known(card)],
         "scores": _scores(card),
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
         "feature_maps": _pictures(card, cards.LAYERS),
@@ -116,10 +117,24 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
         card = card_for(request.user, PurePath(name).stem)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
-    paths = {path.name: path for path in (card.weights, card.weights.with_name(f"{card.name}.toml"))}
+    ends = ("", ".toml", cards.GRAPH)
+    paths = {path.name: path for path in (card.weights.with_suffix(end or card.weights.suffix) for end in ends)}
     if name not in paths:
         raise Http404
     return serve_model(request, paths[name])
+
+
+@require_safe
+def model_package(request: HttpRequest, name: str) -> HttpResponse:
+    """A model as a package of the BioImage Model Zoo."""
+    card = _card_for(request, name)
+    channels = tasks.find(card.task).channels(card)
+    try:
+        entries = list(package(card, channels.names, channels.activation))
+    except (BadPackage, cards.AlteredWeights) as error:
+        return render(request, "refused.html", {"sentence": str(error)}, status=409)
+    headers = {"Content-Disposition": f'attachment; filename="{card.name}.bioimage.io.zip"'}
+    return StreamingHttpResponse(streamed_zip(entries), content_type="application/zip", headers=headers)
 
 
 @require_safe
@@ -141,16 +156,12 @@ def _small(path: Path | None, task: str) -> bytes:
         with Image.open(path, formats=FORMATS) as picture:
             picture_shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
     else:
-        picture_shown = _drawn(tasks.find(task).golden())
+        case = tasks.find(task).golden()
+        grey = np.repeat(case.picture[..., None], 3, axis=2)
+        picture_shown = Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
     webp = BytesIO()
     ImageOps.fit(picture_shown, KIND_PICTURE).save(webp, "JPEG", quality=80)
     return webp.getvalue()
-
-
-def _drawn(case: Golden) -> Image.Image:
-    """The picture of a drawn case, its first map in colour."""
-    grey = np.repeat(case.picture[..., None], 3, axis=2)
-    return Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
 
 
 def _offered(user: Any) -> list[cards.ModelCard]:
@@ -205,11 +216,6 @@ def _size(card: cards.ModelCard) -> str:
         return filesizeformat(card.size)
     except OSError:
         return "missing"
-
-
-def _figures(card: cards.ModelCard) -> list[tuple[str, str]]:
-    """Name and definition of each figure that any score of the card has."""
-    return [FIGURES[name] for name in _known(card)]
 
 
 def _known(card: cards.ModelCard) -> list[str]:

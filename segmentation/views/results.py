@@ -102,7 +102,10 @@ def selected(request: HttpRequest) -> HttpResponse:
     if do == "delete":
         return _delete(request, heads, samples)
     if do == "compare":
-        return _compare(heads, samples)
+        sides = sorted([*heads, *samples], key=lambda side: side.created)
+        names = ("a", "b") if len(sides) < 3 else ("r",) * len(sides)
+        query = urlencode([(name, side.pk) for name, side in zip(names, sides, strict=False)])
+        return see_other(f"{reverse('compare')}?{query}")
     for sample in samples:
         heads = [*heads, *sample.members.select_related("micrograph", "sample").defer("summary")]
     if other := {"sample": _sample, "table": _table, "again": _again}.get(do):
@@ -215,14 +218,6 @@ def _ticked(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
     jobs = _mine(request).filter(pk__in=ids["job"]).select_related("micrograph", "sample").defer("summary")
     samples = Sample.objects.visible_to(request.user, request.visitor).filter(pk__in=ids["sample"])
     return list(jobs.order_by("-created", "pk")), list(samples.order_by("-created", "pk"))
-
-
-def _compare(heads: list[Job], samples: list[Sample]) -> HttpResponse:
-    """The older one first; more than two as curves over each other."""
-    sides = sorted([*heads, *samples], key=lambda side: side.created)
-    names = ("a", "b") if len(sides) < 3 else ("r",) * len(sides)
-    query = urlencode([(name, side.pk) for name, side in zip(names, sides, strict=False)])
-    return see_other(f"{reverse('compare')}?{query}")
 
 
 def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:

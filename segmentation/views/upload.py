@@ -138,7 +138,8 @@ def home(request: HttpRequest) -> HttpResponse:
     jobs = _start(submission, stated_scales)
     if submission.problems:
         return _again(submission)
-    return _to(jobs)
+    one = len({job.pk for job in jobs}) == 1  # none where only an archive came
+    return see_other(reverse("job", args=[jobs[0].pk]) if one else reverse("results"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -353,12 +354,6 @@ def _start(submission: Submission, stated_scales: dict[UUID, dict[str, Any]]) ->
             break
         submission.uploads.remove(micrograph)
     return jobs
-
-
-def _to(jobs: list[Job]) -> HttpResponse:
-    """On to the result, or to the list where there are several."""
-    one = len({job.pk for job in jobs}) == 1  # none where only an archive came
-    return see_other(reverse("job", args=[jobs[0].pk]) if one else reverse("results"))
 
 
 def _token(request: HttpRequest) -> str:

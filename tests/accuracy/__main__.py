@@ -1,6 +1,6 @@
-"""The tables behind docs/method/accuracy.md: python -m tests.accuracy NAME ..., or all of TABLES; those that the page
-has a mark for are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in ways
-that must not change the answer."""
+"""The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES. Those
+with a mark on a page are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in
+ways that must not change the answer; unresolved and confidence look at kinds of images that no fit has seen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import Path
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 from segmentation.core.tasks import every
 
-from . import arrangement, coverage, golden, metamorphic, outlines, reference, shapes
+from . import arrangement, coverage, fibres, golden, metamorphic, outlines, reference, shapes
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "method" / "accuracy.md"
+METHOD = Path(__file__).resolve().parents[2] / "docs" / "method"
+PAGE = METHOD / "accuracy.md"
+PAGES = PAGE, METHOD / "fibres.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 
@@ -47,6 +49,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "images": lambda: coverage.image_lines(OF_IMAGES),
     "fractions": lambda: coverage.fraction_lines(OF_FIELDS),
     "golden": golden.lines,
+    "fibres": fibres.lines,
     "kinds": golden.lines_of_two_kinds,
 }
 
@@ -62,11 +65,18 @@ def main() -> None:
     if sys.argv[1:2] == ["metamorphic"]:
         metamorphic.main(sys.argv[2:])
         return
+    if sys.argv[1:2] in (["unresolved"], ["confidence"]):
+        from . import unseen  # reads the models and their data
+
+        unseen.main(sys.argv[1:])
+        return
     for name in sys.argv[1:] or TABLES:
-        lines, page = list(TABLES[name]()), PAGE.read_text(encoding="utf-8")
-        if f"<!-- {name} -->" in page:
-            PAGE.write_text(put(page, name, lines), encoding="utf-8")
-            print(f"{name}: {len(lines)} lines written to {PAGE.name}")
+        lines = list(TABLES[name]())
+        for page in PAGES:
+            if f"<!-- {name} -->" in (text := page.read_text(encoding="utf-8")):
+                page.write_text(put(text, name, lines), encoding="utf-8")
+                print(f"{name}: {len(lines)} lines written to {page.name}")
+                break
         else:
             print(name, *lines, sep="\n")
 

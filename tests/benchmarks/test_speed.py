@@ -111,7 +111,7 @@ def test_separation_against_the_published_chain():
     card, runtime = find("particles"), Runtime()
     options = ParticleOptions.of(card)
     picture = read(SAMPLE).pixels[:704].astype(np.float32) / 255
-    maps, grey = predict(load_network(card, runtime, 2), picture, runtime), as_shown(picture, "bright")
+    maps, grey = predict(load_network(card, runtime, 2), picture), as_shown(picture, "bright")
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -15,12 +16,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from segmentation.core.network import cards
-
 from .conftest import PATIENCE, REPOSITORY, _address
 from .specimen import DISCS
 from .test_editor import Hand, discs_of
-from .test_journey import choose, result, start
+from .test_journey import result
 
 pytestmark = pytest.mark.slow
 SHOWN = """() => ["[data-number=kept] b", ".saved"].map((name) => document.querySelector(`dialog ${name}`))
@@ -28,7 +27,7 @@ SHOWN = """() => ["[data-number=kept] b", ".saved"].map((name) => document.query
 
 
 class Mortal:
-    """A site that is killed and started again at the same address, with the same data."""
+    """A site without a worker that is killed and started again at the same address, with the same data."""
 
     def __init__(self, folder):
         with socket.socket() as free:
@@ -44,7 +43,9 @@ class Mortal:
     def start(self):
         how = {"cwd": REPOSITORY, "env": self.env, "stdout": subprocess.PIPE, "text": True}
         with self.log.open("a") as errors:
-            self.process = subprocess.Popen(self.manage("up", "--port", str(self.port)), stderr=errors, **how)
+            self.process = subprocess.Popen(
+                self.manage("up", "--no-worker", "--port", str(self.port)), stderr=errors, **how
+            )
         self.address = _address(self.process, self.log)
 
     def kill(self):
@@ -57,9 +58,14 @@ class Mortal:
 
 
 @pytest.fixture
-def mortal(tmp_path):
-    if not cards.available():
-        pytest.skip("no model is installed in segmentation/cards")
+def mortal(tmp_path, data_folder, analysed_discs):
+    """It begins with a copy of what the other site has: a finished result."""
+    shutil.copytree(data_folder / "files", tmp_path / "data" / "files")
+    shutil.copy(data_folder / "secret-key", tmp_path / "data")
+    databases = [sqlite3.connect(folder / "db.sqlite3", timeout=60) for folder in (data_folder, tmp_path / "data")]
+    databases[0].backup(databases[1])
+    for database in databases:
+        database.close()
     site = Mortal(tmp_path)
     site.start()
     yield site
@@ -67,13 +73,13 @@ def mortal(tmp_path):
 
 
 @pytest.fixture
-def page(mortal, chromium, discs):
+def page(mortal, chromium, analysed_discs):
+    job, cookies = analysed_discs
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, base_url=mortal.address)
     context.set_default_timeout(150_000)
+    context.add_cookies(cookies)
     page = context.new_page()
-    page.goto("/")
-    choose(page, discs)
-    start(page)
+    page.goto(f"/jobs/{job}/")
     result(page)
     yield page
     context.close()

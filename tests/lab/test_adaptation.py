@@ -20,8 +20,8 @@ from segmentation.core.label_images import sha256_of
 from segmentation.core.measure.matching import Kind
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.truth import BadDataset
-from segmentation.lab.training import adaptation, blend, outcome, replay
-from segmentation.lab.training.adaptation import Cancelled, Options, adapt
+from segmentation.lab.training import blend, outcome, replay
+from segmentation.lab.training.adaptation import Cancelled, Options, adapt, trainings
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
 from segmentation.lab.training.instances.readings import Found
 from segmentation.lab.training.masks import Compared
@@ -38,7 +38,7 @@ TINY = Options("own", "Own", data="discs", steps=4, pace=1.0, device="cpu", thre
 def _little_to_replay(monkeypatch):
     for name, value in {"PICTURES": 3, "KEPT": 1, "SIDE": 96, "KEPT_SIDE": 96, "MICROGRAPHS": 0}.items():
         monkeypatch.setattr(replay, name, value)
-    monkeypatch.setattr(adaptation, "SHOWN", 64)
+    monkeypatch.setattr(trainings, "SHOWN", 64)
     monkeypatch.setattr(replay, "recipe_of", lambda card: None)
 
 
@@ -107,7 +107,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(base, tmp_path):
 def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkeypatch):
     """Every step takes a second by the clock, as planned; the second call begins in the middle."""
     folder, run, clock = make_folder(tmp_path / "own", 3), tmp_path / "run", [0.0]
-    monkeypatch.setattr("segmentation.lab.training.adaptation.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("segmentation.lab.training.adaptation.material.time.monotonic", lambda: clock[0])
     heard = []
 
     def report(stage, fraction, summary, left):

@@ -8,7 +8,7 @@ import torch
 from django.core.management import CommandError, call_command
 
 from segmentation.core.network import cards
-from segmentation.core.network.runtime import read_weights
+from segmentation.core.network.with_torch import read_weights
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.files import fingerprint

@@ -68,6 +68,18 @@ def test_a_model_may_be_given_another_name(run, shelf):
     cards.check_weights(mine)
 
 
+@pytest.mark.slow
+def test_a_package_is_taken_back(run, shelf, tmp_path, capsys):
+    call_command("models", "add", run)
+    call_command("models", "package", "tiny", tmp_path / "tiny.zip")
+    call_command("models", "remove", "tiny")
+    call_command("models", "add", tmp_path / "tiny.zip", "--name", "again")
+    assert cards.find("again").sha256 in (tmp_path / "run" / "tiny.toml").read_text()
+    (tmp_path / "bad.zip").write_bytes(b"nothing")
+    with pytest.raises(CommandError, match="cannot be read as a ZIP file"):
+        call_command("models", "add", tmp_path / "bad.zip")
+
+
 def test_a_title_has_one_line(run, shelf):
     with pytest.raises(CommandError, match=r"title .*one line"):
         call_command("models", "add", run, "--name", "mine", "--title", "My\nown")

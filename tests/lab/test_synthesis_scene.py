@@ -21,6 +21,7 @@ from segmentation.lab.training.synthesis.settings import (
     SUPPORTS,
     TEXTURES,
     BadSetting,
+    MatSettings,
     SupportSettings,
     checked,
     every_setting,
@@ -278,7 +279,7 @@ def test_every_family_is_drawn():
 
 
 def test_the_distributions_are_of_settings_and_known_conditions():
-    usual = set(every_setting()) - set(SupportSettings.model_fields)
+    usual = set(every_setting()) - set(SupportSettings.model_fields) - set(MatSettings.model_fields)
     for kind, table in distributions().items():
         assert set(table) == usual if kind == "every" else set(table) < set(every_setting())
         rows = [row for value in table.values() for row in (value if isinstance(value, list) else [value])]

@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.network.with_torch import load_module
 from segmentation.core.tasks import particles
 from segmentation.core.truth import BadDataset
 from segmentation.lab.research import reference
@@ -424,7 +424,7 @@ def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     (entry,) = card.data
     assert (entry["title"], entry["licence"]) == ("data", "unknown") and re.search("30%.* fold 0", entry["split"])
     assert card.maps == list(particles.TASK.channels(card).names) == [*CHANNELS, *OPTIONAL]
-    network = load_network(card, Runtime("cpu", "float32"), 3)
+    network = load_module(card, 3)
     with torch.inference_mode():
         ours = network(torch.zeros(1, 1, 64, 64))
         theirs = run.averaged(torch.zeros(1, 1, 64, 64))

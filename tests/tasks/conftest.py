@@ -15,7 +15,9 @@ from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import Analysis
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
+from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
+from segmentation.core.network.with_torch import TorchNetwork
 from segmentation.lab.training import tasks as taught
 from tests.lab.folders import save
 
@@ -130,7 +132,8 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
     # Drawn discs look like the particles of a released model, which tests/core/network/test_textures.py is about.
     monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **asked: (None, False))
-    monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name, task.channels(card).names))
+    network = TorchNetwork.of(Brightest(task.name, task.channels(card).names), Runtime("cpu", "float32"))
+    monkeypatch.setattr(pipeline, "load_network", lambda *which: network)
     return Kind(task, card)
 
 

@@ -21,7 +21,7 @@ from segmentation.core.settings import SegmentationSettings
 from segmentation.core.typed import settings_of
 from segmentation.lab.training import tasks as taught
 from segmentation.models import Job, Sample
-from segmentation.plain import plain
+from segmentation.plain import storable
 from tests.web.finished import words
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
@@ -216,7 +216,7 @@ class TestSite:
         first = sample.jobs.select_related("segmentation").first()
         with first.segmentation.file.open("rb") as file:
             used = Segmentation.load(file, first.segmentation.get_provenance()).used
-        assert _record(first).used == plain(used), "the report of a sample knows as much as that of an image"
+        assert _record(first).used == storable(used), "the report of a sample knows as much as that of an image"
         assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
         assert client.get("/results/").status_code == 200
         if kind.task.pool_fields is None:

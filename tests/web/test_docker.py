@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -128,9 +129,9 @@ def test_base_images_have_whole_versions():
 
 def test_the_files_of_dependencies_are_checked():
     assert re.findall(r"^RUN pip install (.*)$", DOCKERFILE, re.MULTILINE) == [
-        f"--no-deps --require-hashes -r {lock}" for lock in ("web.lock", "requirements.lock")
+        f"--no-deps --require-hashes -r {lock}" for lock in ("web.lock", "light.lock", "requirements.lock")
     ]
-    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["1000", "1000"]
+    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["1000"] * 3
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,47 @@ def test_limits_leave_room_for_what_the_settings_allow():
     assert "--concurrency 2" in SERVICES["inspector"]["command"]
 
 
+def test_torch_is_built_only_where_a_profile_asks_for_it():
+    needs = {name for name, service in SERVICES.items() if service.get("build", {}).get("target") == "gpu"}
+    assert needs == {"gpu", "trainer"} and all(SERVICES[name]["profiles"] for name in needs)
+    assert not locks.versions("light.lock").keys() & {"torch", "triton"}
+
+
+def test_the_units_of_systemd_are_well_formed(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd-analyze here")
+    for unit in (REPOSITORY / "docker" / "systemd").iterdir():
+        text = unit.read_text().replace("/opt/deepsegm/.venv/bin/python", sys.executable)
+        (tmp_path / unit.name).write_text(re.sub(r"^User=.*$", "User=root", text, flags=re.MULTILINE))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True
+    )
+    assert not [line for line in done.stderr.splitlines() if "deepsegm" in line and "not executable" not in line]
+
+
+def nightly(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
+    """The script of the nightly backup, once, with a command of this text in place of Python; three are kept."""
+    folder.mkdir(exist_ok=True)
+    (folder / "python").write_text(f"#!/bin/sh\n{python}\n")
+    (folder / "python").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "BACKUPS_KEPT": "3"}
+    command = ["sh", str(REPOSITORY / "docker" / "nightly.sh"), str(folder), "now"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_the_nightly_backup_keeps_the_newest_and_a_failed_one_removes_none(tmp_path):
+    names = [f"deepsegm-2026-11-0{day}T023000.zip" for day in range(1, 6)]
+    for name in (*names, "notes.txt"):
+        (tmp_path / name).write_text("older")
+    failed = nightly(tmp_path, "touch $3; exit 1")
+    assert failed.returncode == 1 and "The backup failed" in failed.stderr
+    assert {*names, "notes.txt", "python"} == {file.name for file in tmp_path.iterdir()}
+    assert nightly(tmp_path, "echo new > $3").returncode == 0
+    kept = sorted(file.name for file in tmp_path.glob("*.zip"))
+    assert len(kept) == 3 and kept[:2] == names[-2:] and (tmp_path / kept[2]).read_text() == "new\n"
+    assert (tmp_path / kept[2]).stat().st_mode & 0o077 == 0 and (tmp_path / "notes.txt").exists()
+
+
 def test_redis_wants_a_password_that_its_command_does_not_show():
     redis = SERVICES["redis"]
     assert "requirepass $$REDISCLI_AUTH" in redis["command"][-1] and "noeviction" in redis["command"][-1]
@@ -181,7 +223,7 @@ def test_redis_wants_a_password_that_its_command_does_not_show():
 def test_what_a_read_only_root_leaves_writable():
     for name in OURS:
         places = [volume.rpartition(":")[2] for volume in SERVICES[name]["volumes"]]
-        assert places == ["/data", "/scratch", "/models"]
+        assert places == ["/data", "/scratch", "/models", *(["/backups"] if name == "backup" else [])]
         assert {place.partition(":")[0] for place in SERVICES[name]["tmpfs"]} == {"/tmp", "/home/deepsegm"}
         assert "models:/models" in SERVICES[name]["volumes"], "what one installs all must see"
     assert "DEEPSEGM_DATA=/data DEEPSEGM_TEMP=/scratch TMPDIR=/scratch" in DOCKERFILE

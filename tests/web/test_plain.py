@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.plain import plain
+from segmentation.plain import storable
 from worker import inspection
 from worker.inspection import Unreadable
 
@@ -26,7 +26,7 @@ from worker.inspection import Unreadable
     ],
 )
 def test_plain(given, stored):
-    assert plain(given) == stored
+    assert storable(given) == stored
 
 
 def test_what_a_file_says_is_made_fit_to_store(monkeypatch):

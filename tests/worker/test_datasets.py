@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
-import tomllib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +18,6 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation import services
-from segmentation.core.imported.coco import read_coco
-from segmentation.core.imported.shapes import Frame, paint
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
 from tests.conftest import picture
@@ -136,12 +132,6 @@ def said(dataset, error=False):
 
 def notes(dataset):
     return {each["name"]: each["sentence"] for each in dataset.summary["notes"]}
-
-
-def export(client, dataset):
-    answer = client.get(f"/datasets/{dataset.pk}/export.zip")
-    assert answer.status_code == 200
-    return b"".join(answer.streaming_content)
 
 
 def test_a_result_becomes_an_image_with_labels_that_the_check_likes(result, give, dataset):
@@ -298,154 +288,6 @@ def test_outlines_that_are_gone_are_said_on_the_page_and_the_rest_goes_on(result
     image.refresh_from_db()
     assert dataset.state == "done" and "deleted" in image.error and "deleted" in said(dataset, error=True)
     assert dataset.summary["images"] == 1 and "two at least" in said(dataset, error=True)
-
-
-@pytest.mark.slow
-def test_an_export_comes_back_equal(result, give, dataset, client, ada, send):
-    client.force_login(ada)
-    give(result(), region=[0, 0, 60, 160], group="Größe, “A”")
-    give(result(1))
-    prepared(dataset)
-    content = export(client, dataset)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        names = set(archive.namelist())
-        assert {"README.txt", "dataset.toml", "groups.csv", "regions.csv", "coco.json"} < names
-        facts = tomllib.loads(archive.read("dataset.toml").decode())
-        groups = dict(csv.reader(io.StringIO(archive.read("groups.csv").decode())))
-        coco = json.loads(archive.read("coco.json"))
-    assert facts["dataset"]["licence"] == "CC BY 4.0" and facts["images"][0]["consent"] == "ada"
-    assert groups["powder_0.png"] == "Größe, “A”"
-    assert (
-        len(coco["images"]) == 2 and len({each["id"] for each in coco["annotations"]}) == len(coco["annotations"]) == 6
-    )
-    again = services.create_dataset(user=ada, name="Again", task="particles")
-    send(content, to=again)
-    assert again.summary["notes"] == [] and again.state == "done"
-    facts_of = ("name", "sha256", "labels_sha256", "group", "region", "nm_per_pixel", "width", "height")
-    there, here = (list(each.images.order_by("name").values_list(*facts_of)) for each in (dataset, again))
-    assert there == here
-    pairs = zip(dataset.images.order_by("name"), again.images.order_by("name"), strict=True)
-    assert all((labels_of(a) == labels_of(b)).all() for a, b in pairs)
-
-
-@pytest.mark.slow
-def test_coco_annotations_stand_in_for_labels(result, give, dataset, client, ada, send, tmp_path):
-    client.force_login(ada)
-    give(result())
-    give(result(1))
-    prepared(dataset)
-    with zipfile.ZipFile(io.BytesIO(export(client, dataset))) as archive:
-        (tmp_path / "coco.json").write_bytes(archive.read("coco.json"))
-        files = {f"images__{n}.png": archive.read(f"images/powder_{n}.png") for n in range(2)}
-    painted = paint(read_coco(tmp_path / "coco.json", Frame(*SHAPE, 120), "powder_0.png"), SHAPE).labels
-    assert ((painted > 0) == (squares()[0] > 0)).all()
-    coco = (tmp_path / "coco.json").read_text().replace("powder_", "")
-    again = services.create_dataset(user=ada, name="Again", task="particles")
-    send(zipped(**files, **{"coco.json": coco}), to=again)
-    assert notes(again) == {} and again.summary["objects"] == 8
-
-
-@pytest.mark.slow
-def test_masks_made_elsewhere_are_taken_and_each_fault_is_said_in_a_sentence(dataset, send):
-    labels, grey = squares()
-    other = squares(1)
-    send(
-        zipped(
-            images__a_1=b"",
-            **{
-                "top/images/a.png": png(grey),
-                "top/labels/a_mask.png": png(((labels > 0) * 255).astype(np.uint8)),
-                "top/images/b.png": png(other[1]),
-                "top/labels/b.png": png(np.zeros((5, 5), np.uint8)),
-                "top/images/c.png": png(squares(2)[1]),
-                "top/images/text.png": b"no image at all",
-                "top/labels/text.png": png(labels.astype(np.uint8)),
-                "top/images/d.png": png(squares(3)[1]),
-                "top/labels/d.png": b"\x89PNG\r\n\x1a\n broken",
-                "top/labels/alone.png": png(labels.astype(np.uint8)),
-                "top/images/e.png": png(squares(4)[1]),
-                "top/labels/e.png": png(np.zeros(SHAPE, np.uint8)),
-                "top/images/same.png": png(grey),
-                "top/labels/same.png": png(labels.astype(np.uint8)),
-                "top/labels/e_mask.png": png(np.zeros(SHAPE, np.uint8)),
-            },
-        )
-    )
-    assert dataset.state == "done"
-    assert sorted(dataset.images.values_list("name", flat=True)) == ["a.png", "e.png"]
-    assert set(notes(dataset)) == {"b.png", "c.png", "text.png", "d.png", "alone.png", "same.png", "e_mask.png"}
-    assert dataset.images.get(name="a.png").summary["objects"] == 4  # a mask without numbers
-    assert dataset.images.get(name="e.png").summary["objects"] == 0
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (zipped(readme=b"x"), "no folder images"),
-        (b"PK\x03\x04" + bytes(200), "damaged"),
-        (zipped(), "empty"),
-        (zipped(**{"images/a.png": png(squares()[1]), "groups.csv": "one\n"}), "groups.csv"),
-        (zipped(**{"images/a.png": png(squares()[1]), "regions.csv": "a.png,1,2,x,4\n"}), "regions.csv"),
-        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "[["}), "dataset.toml"),
-        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": "a." * 9000 + "a = 1"}), "dataset.toml"),
-        (zipped(**{"images/a.png": png(squares()[1]), "dataset.toml": '[dataset]\ntask = "bubbles"'}), "bubbles"),
-    ],
-)
-def test_an_archive_that_holds_no_dataset_is_refused_in_a_sentence(dataset, send, content, words):
-    send(content)
-    assert dataset.state == "done" and dataset.incoming == [] and dataset.images.count() == 0
-    assert words in notes(dataset)[""]
-
-
-@pytest.mark.parametrize(("scale", "known"), [("5.5", 5.5), ("-5", None), ('"x"', None)])
-def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, known):
-    labels, grey = squares()
-    facts = f'[[images]]\nname = "a.png"\nnm_per_pixel = {scale}\n'
-    content = {"images/a.png": png(grey), "labels/a.png": png(labels.astype(np.uint8)), "dataset.toml": facts}
-    send(zipped(**content))
-    assert dataset.images.get().nm_per_pixel == known
-    assert ("nm_per_pixel" in notes(dataset).get("a.png", "")) is (known is None)
-
-
-def test_a_bomb_is_left_out(dataset, send, settings):
-    settings.DEEPSEGM_MAX_UPLOAD_MB = settings.DEEPSEGM_MAX_ARCHIVE_MB = 1
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("images/a.png", bytes(30 * 2**20))
-        archive.writestr("labels/a.png", png(squares()[0].astype(np.uint8)))
-    send(content.getvalue())
-    assert dataset.state == "done" and "times its size" in notes(dataset)["images/a.png"]
-
-
-def test_what_ended_the_worker_twice_does_not_end_it_again(dataset, ada):
-    file = SimpleUploadedFile("bad.zip", zipped(readme=b"x"))
-    services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
-    Dataset.objects.update(deaths=2)
-    prepared(dataset)
-    assert dataset.state == "done" and dataset.incoming == [] and "memory" in notes(dataset)[""]
-
-
-@pytest.mark.slow
-def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monkeypatch):
-    files = {f"images/{n}.png": png(squares(n)[1]) for n in range(2)}
-    files |= {f"labels/{n}.png": png(squares(n)[0].astype(np.uint8)) for n in range(2)}
-    file = SimpleUploadedFile("two.zip", zipped(**files))
-    services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
-    real, seen = inspection.read_micrograph, []
-
-    def once(path, **more):
-        seen.append(more["name"])
-        if len(seen) == 2:
-            raise OSError(28, "full")
-        return real(path, **more)
-
-    monkeypatch.setattr(inspection, "read_micrograph", once)
-    prepared(dataset)
-    assert dataset.state == "queued" and len(dataset.incoming) == 1
-    Dataset.objects.update(due=None)
-    prepared(dataset)
-    assert seen[:3] == ["0.png", "1.png", "1.png"] and dataset.summary["images"] == 2 and dataset.incoming == []
 
 
 @pytest.mark.slow

@@ -25,22 +25,18 @@ from PIL import Image
 from segmentation import services
 from segmentation.core.labels.geometry import TooLong, ending
 from segmentation.core.labels.operations import correct, patch_of
-from segmentation.core.labels.segmentation import Cut, Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import STRIP, WorkingLabels
 from segmentation.core.measure.shapes import measure
-from segmentation.core.report.wording import corrected_words
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
 from segmentation.models import Artifact, Edit, Job
-from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
 from segmentation.services.results import edits as service
-from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.core.builders import segmentation_of
-from tests.web.finished import SUMMARY, visit, words
-from worker.tasks import run_job
+from tests.web.finished import SUMMARY
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
 SECRET = "a secret of a script"
@@ -363,92 +359,6 @@ def test_the_log_shows_altered_missing_and_exchanged_rows(send, result):
     assert services.broken_edits(job) == ["Edit 1 is missing."]
 
 
-def revision(script, result):
-    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
-    assert answer.status_code == 202, answer.json()
-    run_job(answer.json()["id"])
-    return Job.objects.get(pk=answer.json()["id"])
-
-
-def test_a_revision_measures_what_was_corrected_without_a_model(send, script, result, monkeypatch):
-    from segmentation.core import pipeline
-
-    def no_network(*args, **kwargs):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(pipeline, "segment", no_network)
-    send(0, DELETE, SPLIT, {"op": "reviewed", "ids": [3]})
-    job = revision(script, result)
-    assert (job.state, job.error, job.parent) == ("done", "", result)
-    used = job.summary["used"]
-    assert job.summary["found"] == 3 and (used["corrected"], used["reviewed"]) == (3, 1)
-    page = script.get(f"/jobs/{job.pk}/").content.decode()
-    told = corrected_words({"corrected": 3, "reviewed": 1})
-    assert page.count(told) == 2, "below the name and in the list of revisions"
-    assert 'id="comparison"' in page
-    child = job.segmentation
-    assert child.parent == result.segmentation and len(child.provenance["edits"]) == 3
-    with child.file.open("rb") as file, result.segmentation.file.open("rb") as before:
-        stored, automatic = Segmentation.load(file), Segmentation.load(before)
-    repeated = correct(automatic, stored.provenance.edits)
-    assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
-    assert stored.layers.keys() == automatic.layers.keys() == {"certainty"}
-
-
-def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
-    """The first square is cut twice and the second once: the third line stands nowhere. Pressed twice it is one job."""
-    stored = result.segmentation
-    lines = [[[30, 10], [30, 60]], [[10, 30.5], [30, 30.5]], [[140, 10], [140, 40]], [[95, 10], [95, 40]]]
-    sides = [[28, 35, 31, 35], [20, 28, 20, 32], [138, 25, 141, 25], [93, 25, 96, 25]]
-    cuts = tuple(Cut(0.9, line, [], beside) for line, beside in zip(lines, sides, strict=True))
-    with stored.file.open("rb") as file:
-        found = replace(Segmentation.load(file), cuts=cuts)
-    found.save(content := io.BytesIO())
-    stored.file.save("cuts.npz", ContentFile(content.getvalue()))
-    page = visit(client, visitor_of(SECRET))
-    assert Client().post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2"}).status_code == 403
-    assert page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "no 7 -1"}).status_code == 409
-    first, second = (page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2 x 99999"}) for _ in range(2))
-    assert first.status_code == 303 and first["Location"] == second["Location"]
-    log = [row.operation for row in result.edits.all()]
-    assert [each["op"] for each in log] == ["split", "split"] and [each["line"] for each in log] == lines[:2]
-    now = outlines(result)
-    assert [len(np.unique(now[10:60, 10:50])), now[20, 85] == now[20, 100], len(np.unique(now))] == [3, True, 6]
-    assert Job.objects.get(corrects=2).parent == result
-
-
-def test_the_page_measures_what_was_corrected(send, result, client):
-    send(0, DELETE)
-    page = visit(client, visitor_of(SECRET))
-    assert "1 correction of" in words(page.get(f"/jobs/{result.pk}/"))
-    first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
-    assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
-    assert Job.objects.exclude(pk=result.pk).get().corrects == 1
-    assert Client().post(f"/jobs/{result.pk}/corrections/").status_code == 403
-    assert "is stored" not in words(Client().get(f"/jobs/{result.pk}/"))
-
-
-def test_nothing_corrected_is_no_revision(script, result):
-    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
-    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
-
-
-def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, result):
-    send(0, DELETE)
-    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
-    Job.objects.filter(pk=result.pk).delete()
-    run_job(answer.json()["id"])
-    job = Job.objects.get(pk=answer.json()["id"])
-    assert job.state == "failed" and "deleted" in job.error
-
-
-def test_a_segmentation_that_was_corrected_is_kept(send, script, result):
-    send(0, DELETE)
-    job = revision(script, result)
-    services.delete_job(job=Job.objects.get(pk=result.pk))
-    assert Stored.objects.filter(pk=job.segmentation_id).exists()
-
-
 def audit(*arguments):
     said = io.StringIO()
     try:
@@ -505,14 +415,6 @@ def test_two_editors_at_once_lose_nothing(result):
     assert (squares() > 0).sum() - (now > 0).sum() == 2 * each * 4
 
 
-def test_other_settings_of_outlining_are_refused_beside_edits(send, script, result):
-    send(0, DELETE)
-    address = f"/api/v1/jobs/{result.pk}/revisions"
-    answer = script.post(address, {"edits": True, "threshold": 0.3}, "application/json")
-    assert answer.status_code == 422 and answer.json()["error"] == OTHER_OUTLINES
-    assert script.post(address, {"edits": True, "filter": True}, "application/json").status_code == 202
-
-
 @pytest.mark.parametrize("damage", ["gone", "damaged"])
 def test_outlines_that_cannot_be_read_are_a_sentence(send, script, result, damage):
     file = result.segmentation.file
@@ -546,31 +448,6 @@ def test_an_exported_log_can_be_verified_by_anyone(send, script, result):
         said = row.pop("hash")
         text = json.dumps(row, sort_keys=True, separators=(",", ":"))
         assert hashlib.sha256(text.encode()).hexdigest() == said
-
-
-def test_a_revision_of_a_deleted_revision_takes_no_other_corrections(send, script, result):
-    send(0, DELETE)
-    first = revision(script, result)
-    send(0, {"op": "delete", "ids": [1]}, job=first)
-    answer = script.post(f"/api/v1/jobs/{first.pk}/revisions", {"edits": True}, "application/json")
-    services.delete_job(job=first)
-    run_job(answer.json()["id"])
-    job = Job.objects.get(pk=answer.json()["id"])
-    assert job.state == "failed" and "deleted" in job.error
-
-
-def test_corrections_of_corrections_count_each_object_once(send, script, result):
-    send(0, DELETE, {"op": "reviewed", "ids": [1, 3]})
-    first = revision(script, result)
-    send(0, SPLIT, job=first)
-    used = revision(script, first).summary["used"]
-    assert (used["corrected"], used["reviewed"]) == (3, 1)  # 1, 2 and the new part; 3
-
-
-def test_where_no_edit_stands_there_is_nothing_to_measure(send, script, result):
-    send(0, DELETE, UNDO)
-    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
-    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
 
 
 def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):

@@ -10,7 +10,7 @@ from segmentation.core import proposing, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.proposing import Preview
-from segmentation.models import Job, OutlinePreview
+from segmentation.models import ExportJob, Job, OutlinePreview
 from segmentation.services.results import uploads
 from tests.core.builders import make_analysis
 from worker import proposing as worker_proposing
@@ -43,7 +43,8 @@ def test_the_page_shows_the_outlines_and_the_circle_sets_the_size(client, upload
     row.refresh_from_db()
     assert (row.state, row.settings["scale"], row.result) == ("queued", round(best / 72, 4), {})
     worker_tasks.preview(row.pk)
-    assert "data-automatic" in asked(client, upload, scale="size", particle_px="72").content.decode()
+    page = asked(client, upload, scale="size", particle_px="72").content.decode()
+    assert "data-automatic" in page and 'data-size="72.0"' in page
     assert "<svg" not in asked(client, upload, model="gamma-prime").content.decode()
 
 
@@ -66,10 +67,13 @@ def test_a_job_comes_first_and_ends_the_preview_of_its_image(client, upload, mak
     Job.objects.update(state="done")
 
     def preview(micrograph, settings, runtime, progress):
+        progress("looking", 0.2)
         Job.objects.filter(pk=waits.pk).update(state="queued")
         progress("segmenting", 0.5)
         pytest.fail("The job had to wait.")
 
+    ahead = make_job(state="done")  # its files are written after the preview, and stop for it
+    ExportJob.objects.create(job=ahead, asked=False)
     monkeypatch.setattr(proposing, "preview", preview)
     monkeypatch.setattr(worker_proposing, "EVERY_SECONDS", -1.0)
     worker_tasks.preview(row.pk)

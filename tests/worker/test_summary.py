@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from segmentation.core.combine import combine
 from segmentation.core.report.schema import JobResult, StoredSample
 from segmentation.core.sample import Member
-from segmentation.plain import plain
+from segmentation.plain import storable
 from tests.core.builders import make_analysis
 from worker.summary import summarise
 
@@ -23,6 +23,6 @@ def test_a_job_stores_what_the_document_names(count):
 
 
 def test_a_sample_stores_what_the_document_names():
-    stored = plain(combine("lot", [Member.of(make_analysis(count)) for count in (12, 30)]).as_dict())
+    stored = storable(combine("lot", [Member.of(make_analysis(count)) for count in (12, 30)]).as_dict())
     assert set(stored) <= {each.name for each in fields(StoredSample)}
     TypeAdapter(StoredSample).validate_python(stored)

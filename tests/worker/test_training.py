@@ -172,7 +172,7 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
     def full(file, content):
         raise files.CannotWrite("It cannot be written.") from OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("segmentation.lab.training.adaptation.write_whole", full)
+    monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", full)
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
 
@@ -180,7 +180,7 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
         raise files.CannotWrite("It needs more.")
 
     monkeypatch.setattr("segmentation.lab.training.train.check_room", no_room)
-    monkeypatch.setattr("segmentation.lab.training.adaptation.write_whole", files.write_whole)
+    monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", files.write_whole)
     assert run(row).state == "queued"
 
 

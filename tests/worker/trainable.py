@@ -20,13 +20,14 @@ FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precis
 def install(put: Callable[..., None] = setattr) -> None:
     """Few steps, and no replay."""
     import worker.training as training
-    from segmentation.lab.training import adaptation, replay
+    from segmentation.lab.training import replay
+    from segmentation.lab.training.adaptation import trainings
 
     asked = training._options
     few = {"steps": 4, "pace": 1.0, "device": "cpu", "recipe": FEW}
     put(training, "_options", lambda row: {**asked(row), **few})
     put(replay, "recipe_of", lambda card: None)
-    put(adaptation, "SHOWN", 64)
+    put(trainings, "SHOWN", 64)
 
 
 def make_training(base: Path, images: int = 3, owner=None):

@@ -104,7 +104,9 @@ def read_outlines(
     with path.open("rb") as file:
         _, kind = kind_of(file.read(HEAD_BYTES))
     if kind == IMAGES:
-        _check_scale(path, nm_per_pixel)
+        written = calibration_of(path).nm_per_pixel
+        if written and nm_per_pixel and abs(written - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
+            raise UnreadableImage(OTHER_SCALE.format(own=written, here=nm_per_pixel))
     read = _classes if task.semantic else _objects
     outlines = read(path, frame, kind, task, names, image)
     if not outlines.classes:
@@ -130,12 +132,6 @@ def read_truth(path: Path, frame: Frame, task: Task, names: Sequence[str], image
         return as_labels(numbers)[0]
     labels: NDArray[np.int32] = np.maximum(numbers, 0).astype(np.int32)
     return labels
-
-
-def _check_scale(path: Path, nm_per_pixel: float | None) -> None:
-    written = calibration_of(path).nm_per_pixel
-    if written and nm_per_pixel and abs(written - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
-        raise UnreadableImage(OTHER_SCALE.format(own=written, here=nm_per_pixel))
 
 
 def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:

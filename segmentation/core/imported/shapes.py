@@ -128,8 +128,8 @@ def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
     return Painted(numbers[labels], facts, overlapping, outside)
 
 
-def _numbers(known: Sequence[Facts]) -> Iterator[int]:
+def _numbers(facts_of_objects: Sequence[Facts]) -> Iterator[int]:
     """The outlines' own numbers, if all have one and none twice, else 1..n."""
-    numbers = [facts.number for facts in known]
+    numbers = [facts.number for facts in facts_of_objects]
     usable = len(set(numbers)) == len(numbers) and all(0 < number < MOST_IDS for number in numbers)
     yield from numbers if usable else range(1, len(numbers) + 1)

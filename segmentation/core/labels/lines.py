@@ -48,24 +48,29 @@ def _length(shape: NDArray[np.bool_]) -> float:
     depths = ndimage.distance_transform_edt(padded)
     bone = skeletonize(padded, method="lee") > 0  # Zhang's method breaks oblique lines 2 px wide
     points, depth = np.argwhere(bone), depths[bone] - 0.5
-    first, *branches = _chains(_tree(bone), depth)
+    first, *branches = _chains(tree_of(bone), depth)
     ends = points[first[0]] - points[first[-1]]
     if len(first) > 8 and np.abs(ends).max() <= 1:
         ring = ndimage.gaussian_filter1d(points[first].astype(float), SMOOTH, axis=0, mode="wrap")
-        length = _polyline(np.concatenate([ring, ring[:1]]))
+        length = polyline(np.concatenate([ring, ring[:1]]))
     else:
         length = _straight(padded, depth) or _between_ends(points[first].astype(float), depth[first], padded)
     return length + sum(_to_end(points[branch].astype(float), depth[branch], padded) for branch in branches)
 
 
-def _tree(bone: NDArray[np.bool_]) -> sparse.csr_matrix:
-    """The minimum spanning tree of the pixels of a skeleton, numbered in reading order; rings are cut open."""
+def tree_of(bone: NDArray[np.bool_], parts: NDArray[np.int32] | None = None) -> sparse.csr_matrix:
+    """The minimum spanning tree of the pixels of a skeleton (H, W), numbered in reading order; rings are cut open.
+
+    parts: (H, W); pixels with different numbers are not connected.
+    """
     numbers = np.full(bone.shape, -1)
     numbers[bone] = np.arange(np.count_nonzero(bone))
     edges = []
     for down, right in TURNS:  # the frame is empty, so rolling joins nothing
         beside = np.roll(numbers, (-down, -right), (0, 1))
         both = (numbers >= 0) & (beside >= 0)
+        if parts is not None:
+            both &= parts == np.roll(parts, (-down, -right), (0, 1))
         edges.append(np.stack([numbers[both], beside[both], np.full(both.sum(), np.hypot(down, right))]))
     start, end, weight = np.concatenate(edges, axis=1)
     size = int(numbers.max()) + 1
@@ -104,8 +109,8 @@ def _between_ends(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> floa
     half = float(np.median(depth))
     cut = int(np.ceil(BLUNT * half)) + 1
     cut = min(cut, (len(path) - 3) // 2) if len(path) > 4 else 0
-    smooth = _smoothed(path[cut : len(path) - cut])
-    return _polyline(smooth) + sum(_end(way, half, shape) for way in (smooth, smooth[::-1]))
+    smooth = smoothed(path[cut : len(path) - cut])
+    return polyline(smooth) + sum(straight_end(way, half, shape) for way in (smooth, smooth[::-1]))
 
 
 def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
@@ -137,22 +142,22 @@ def _to_end(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> float:
     """The length of a branch (n, 2), from the skeleton of its line to its end."""
     half = float(np.median(depth))
     cut = min(int(np.ceil(BLUNT * half)) + 1, max(len(path) - 3, 0))
-    smooth = _smoothed(path[: len(path) - cut])
-    return _polyline(smooth) + _end(smooth, half, shape)
+    smooth = smoothed(path[: len(path) - cut])
+    return polyline(smooth) + straight_end(smooth, half, shape)
 
 
-def _smoothed(path: Floats) -> Floats:
+def smoothed(path: Floats) -> Floats:
     margin = min(len(path) - 1, round(4 * SMOOTH))
     padded = np.pad(path, [(margin, margin), (0, 0)], mode="reflect", reflect_type="odd")
     smooth: Floats = ndimage.gaussian_filter1d(padded, SMOOTH, axis=0, mode="nearest")
     return smooth[margin : margin + len(path)]
 
 
-def _polyline(points: Floats) -> float:
+def polyline(points: Floats) -> float:
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
-def _end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
+def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
     """How far a line (H, W) goes on straight beyond the last point of its path (n, 2).
 
     Pixels of a strip in the middle of the line are counted, beyond the point and equally far behind it. Their ratio is

@@ -193,7 +193,7 @@ def _whole(data: Any, alternatives: bool) -> Segmentation:
         layers=_named(data, LAYER),
         maps=_named(data, MAP),
     )
-    _check(outlines)
+    _check_outlines(outlines)
     return outlines
 
 
@@ -223,7 +223,7 @@ def names_of(data: Any, kind: str) -> list[str]:
     return [name.removeprefix(kind) for name in data.files if name.startswith(kind)]
 
 
-def _check(outlines: Segmentation) -> None:
+def _check_outlines(outlines: Segmentation) -> None:
     """Raise ValueError if the parts of a file do not fit together."""
     shape = outlines.labels.shape
     arrays = [outlines.labels, *outlines.alternatives.values()]

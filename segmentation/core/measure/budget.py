@@ -23,13 +23,16 @@ from .budget_table import ANSWERS, COVERAGE, uncertainty_words
 from .distribution import Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
+from .hidden import with_hidden
 from .quantities import Value, readable, significant
 from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 SCALE = ("calibration_reading", "calibration_instrument")
+HIDDEN = "unresolved_contacts"  # makes the median smaller and the fraction larger, never the other way round
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
+SHARED = "Mean over the images, weighted by their particles; all images share this error."
 
 
 class Effect(NamedTuple):
@@ -45,13 +48,16 @@ class Evidence:
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
-    repeatability, between people who outline the same image.
+    repeatability, between people who outline the same image. hidden: particles for each counted one that may be hidden
+    in larger outlines, at most; None where no network made these. unresolved: as thresholds, of unresolved contacts.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
     operators: float | None = None
+    hidden: float | None = None
+    unresolved: Sequence[tuple[int, Effect]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +134,15 @@ def _total(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
     """The sum of the known rows; resolution and sampling are always known."""
-    known = [(u, row) for row in rows if (u := row[answer]) is not None]
+    parts = [(u, row) for row in rows if (u := row[answer]) is not None]
     without = [row["title"] for row in rows if row[answer] is None]
-    total = sqrt(sum(u**2 for u, _ in known))
-    _, largest = max(known, key=lambda each: each[0])
+    total = sqrt(sum(u**2 for u, _ in parts))
+    _, largest = max(parts, key=lambda part: part[0])
     of_median = answer == "median"
-    shown, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
+    text, off = f"{100 * value:.1f} %", uncertainty_words(COVERAGE * total, answer)
     if of_median:
         size = readable(Value(value, 0.0, COVERAGE * total * value, "nm"))
-        shown = f"{significant(size.value)} {size.unit}"
+        text = f"{significant(size.value)} {size.unit}"
         off = f"{significant(float(f'{size.high:.2g}'), 2)} {size.unit} ({off})"
     missing = f" Not known, and not in it: {'; '.join(map(_inside, without))}." if without else ""
     return Uncertainty(
@@ -146,7 +152,7 @@ def _total(
         ends=_ends(rows, answer, value, case),
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {shown} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
+        sentence=f"{title} {text} ± {off}, the total uncertainty with k = {COVERAGE}.{missing}"
         f" The largest part is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
     )
 
@@ -157,17 +163,20 @@ def _ends(
     """The range of an answer with all known contributions; None where sampling is not known.
 
     Few particles make the interval of an answer lopsided. So each side adds, in quadrature, the reach of the interval
-    there and the contributions that are not in it. The range is never narrower than the interval.
+    there and the contributions that are not in it. The range is never narrower than the interval. Unresolved contacts
+    reach to one side only.
     """
     interval = case.intervals.get(answer)
     if interval is None:
         return None
     fields = case.sizes.images > 1 or answer == "fraction_100nm"
     inside = {*SCALE, "sampling_within", *(["sampling_between"] if fields else [])}
-    beside = COVERAGE * hypot(*(row[answer] or 0.0 for row in rows if row["name"] not in inside))
-    beside, most = (value * beside, float("inf")) if answer == "median" else (beside, 1.0)
+    unit, most = (value, float("inf")) if answer == "median" else (1.0, 1.0)
+    off = {row["name"]: COVERAGE * unit * (row[answer] or 0.0) for row in rows if row["name"] not in inside}
+    one_sided = off.pop(HIDDEN, 0.0)
+    smaller, larger = (one_sided, 0.0) if answer == "median" else (0.0, one_sided)
     low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
-    return [max(0.0, value - hypot(low, beside)), min(most, value + hypot(high, beside))]
+    return [max(0.0, value - hypot(low, smaller, *off.values())), min(most, value + hypot(high, larger, *off.values()))]
 
 
 def _inside(title: str) -> str:
@@ -203,35 +212,64 @@ def _instrument(case: Case) -> Contribution:
 def _threshold(case: Case) -> Contribution:
     """One image: the larger change with the threshold 0.1 lower or higher, as half width of a rectangular distribution
     (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
-    others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
+    others = [
+        _answers(variant) for name, variant in case.variants.items() if name.startswith("threshold") and len(variant)
+    ]
     median, fraction = case.answers
-    found, source = (
+    effect, source = (
         Effect(),
         "Not known: no outlines at other thresholds are there.",
     )
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
-        found = Effect(
+        effect = Effect(
             max(abs(other[0] / median - 1) for other in others) / sqrt(3),
             max(abs(other[1] - fraction) for other in others) / sqrt(3),
         )
-    elif case.evidence.thresholds and not any(None in each for _, each in case.evidence.thresholds):
-        source = "Mean over the images, weighted by their particles; all images share this error."
-        counts = [count for count, _ in case.evidence.thresholds]
-        found = Effect(*np.average([each for _, each in case.evidence.thresholds], axis=0, weights=counts).tolist())
+    elif shared := _mean_of(case.evidence.thresholds):
+        source, effect = SHARED, shared
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
-    return _contribution("threshold", "Threshold of the model", source, remedy, found)
+    return _contribution("threshold", "Threshold of the model", source, remedy, effect)
+
+
+def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
+    """Of the images of a sample, weighted by their particles; None unless it is known of all of them."""
+    if not effects or any(None in each for _, each in effects):
+        return None
+    counts = [count for count, _ in effects]
+    return Effect(*np.average([each for _, each in effects], axis=0, weights=counts).tolist())
+
+
+def _unresolved(case: Case) -> Contribution | None:
+    """How far the answers would move with as many hidden particles as there are in most images at most, over k. None
+    where no network made the outlines."""
+    hidden, effect, source = case.evidence.hidden, _mean_of(case.evidence.unresolved), SHARED
+    if hidden is not None:
+        median, fraction = case.answers
+        with_them = with_hidden(case.sizes, hidden)
+        effect = Effect((1 - with_them[0] / median) / COVERAGE, (with_them[1] - fraction) / COVERAGE)
+        source = (
+            f"Up to {100 * hidden:.0f} small particles for 100 counted ones may be hidden in larger outlines, judging"
+            " by the possible cuts. With them the median can only be smaller, and the"
+            " fraction only larger."
+            if hidden
+            else "No outline has possible cuts, or a person has checked all that have."
+        )
+    if effect is None:
+        return None
+    remedy = "disperse the particles better, make the possible cuts, or correct the outlines by hand."
+    return _contribution(HIDDEN, "Unresolved contacts", source, remedy, effect)
 
 
 def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
     data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
     effect on the fraction."""
-    known = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
-    own = [each for each in known if each.get("split") == OWN]
-    scores = own or known
-    u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
-    listed = "; ".join(_scored(each) for each in scores)
+    with_error = [score for score in case.evidence.scores if isinstance(score.get(ERROR), int | float)]
+    own = [score for score in with_error if score.get("split") == OWN]
+    scores = own or with_error
+    u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
+    listed = "; ".join(_scored(entry) for entry in scores)
     return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
@@ -263,15 +301,15 @@ def _resolution(case: Case) -> Contribution:
 
 
 def _within(case: Case) -> Contribution:
-    found = _by_particle(case.sizes)
+    effect = _by_particle(case.sizes)
     return _contribution(
         "sampling_within",
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
-        if found.median is not None
+        if effect.median is not None
         else undefined(case.sizes),
         "count more particles.",
-        found,
+        effect,
     )
 
 
@@ -286,8 +324,8 @@ def _between(case: Case) -> Contribution:
             else "Set to 0: this image is taken to represent the whole specimen."
         )
         return _contribution(name, title, source, remedy, case.if_scaled(case.field_spread))
-    inside, found = _by_particle(case.sizes), nano_fraction(case.sizes)
-    whole = Effect(_of_interval(case.sizes), (found.high - found.low) / 2 / Z95 if found else None)
+    inside, between = _by_particle(case.sizes), nano_fraction(case.sizes)
+    whole = Effect(_of_interval(case.sizes), (between.high - between.low) / 2 / Z95 if between else None)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
         for some, all_ in zip(inside, whole, strict=True)
@@ -322,7 +360,8 @@ def _operators(case: Case) -> Contribution | None:
 
 
 CONTRIBUTIONS: tuple[Callable[[Case], Contribution | None], ...] = (
-    *(_rounding, _instrument, _threshold, _segmentation, _resolution, _within, _between, _repeatability, _operators),
+    *(_rounding, _instrument, _threshold, _segmentation, _unresolved, _resolution, _within, _between),
+    *(_repeatability, _operators),
 )
 
 

@@ -42,6 +42,9 @@ class Reason(StrEnum):
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
     ODD = "odd shape"
+    SHORT = "too short for a fibre"
+    THIN = "thinner than 3 px"
+    PIECE = "piece between other fibres"
 
     @property
     def definition(self) -> str:
@@ -86,6 +89,12 @@ _DEFINITIONS = {
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " which is more often several particles or a crack than one particle."
     ),
+    Reason.SHORT: "It is less than three times as long as wide, such as a bead. It is counted apart.",
+    Reason.PIECE: (
+        "It is shorter than three widths of the typical fibre and has no end in view: the rest of a fibre that others"
+        " cover."
+    ),
+    Reason.THIN: "Its label is less than 3 px wide, too few for a diameter; magnify the microscope, not the image.",
 }
 
 
@@ -115,8 +124,8 @@ def set_aside(table: Table, filter: bool) -> Table:
     reasons = first((*BY_IMAGE, *(FILTERED if filter else ALWAYS)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
-    stored = ~np.isin(table.reasons, ["", *map(str, Reason)])
-    return table.judged(np.where(stored, table.reasons, reasons).astype(REASON_TYPE))
+    is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])
+    return table.judged(np.where(is_given, table.reasons, reasons).astype(REASON_TYPE))
 
 
 def corrected(table: Table, segmentation: Segmentation) -> Table:

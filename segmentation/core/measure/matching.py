@@ -119,23 +119,23 @@ class ErrorKinds:
 def error_kinds(overlap: Overlap) -> ErrorKinds:
     """The kind of every object; for an object without a partner the place of most of its area decides."""
     true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
-    found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
+    kinds_found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
     t, f = pairs(iou, RIGHT)
-    true[t] = found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
-    lost, extra = ~np.isin(np.arange(len(true)), t), ~np.isin(np.arange(len(found)), f)
+    true[t] = kinds_found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
+    lost, extra = ~np.isin(np.arange(len(true)), t), ~np.isin(np.arange(len(kinds_found)), f)
     covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
     greedy = covered.sum(0) >= 2
     true[lost & (covered & greedy).any(1)] = Kind.MERGED
-    found[greedy & (found == Kind.FALSE_POSITIVE)] = Kind.MERGED
+    kinds_found[greedy & (kinds_found == Kind.FALSE_POSITIVE)] = Kind.MERGED
     inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
-    pieces = inside & extra & (found == Kind.FALSE_POSITIVE)
+    pieces = inside & extra & (kinds_found == Kind.FALSE_POSITIVE)
     several = pieces.sum(1) >= 2
     matched = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
-    found[(pieces & (several | matched)[:, None]).any(0)] = Kind.SPLIT
+    kinds_found[(pieces & (several | matched)[:, None]).any(0)] = Kind.SPLIT
     true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
     # What is left on either side and overlaps somewhat is one object, badly outlined.
-    left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)
+    left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(kinds_found == Kind.FALSE_POSITIVE)
     t, f = pairs(iou[np.ix_(left, over)], LEAST_PAIR)
-    true[left[t]], found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
-    return ErrorKinds(true, found)
+    true[left[t]], kinds_found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
+    return ErrorKinds(true, kinds_found)

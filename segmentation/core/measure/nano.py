@@ -103,26 +103,26 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms) -> Nano | Non
     variants: see `variants_of`; the analysed sizes come first.
     """
     sizes = next(iter(variants.values()))
-    found = terms.fraction(sizes)
-    if found is None or terms.pixel is None:
+    fraction = terms.fraction(sizes)
+    if fraction is None or terms.pixel is None:
         return None
-    others = ((name, nano_fraction(each)) for name, each in variants.items())
+    others = ((name, nano_fraction(sizes_of)) for name, sizes_of in variants.items())
     sensitivity = [
         Sensitivity(name=name, fraction=other.fraction, low=other.low, high=other.high, n=other.n)
         for name, other in others
         if other is not None
     ]
-    verdict, reason, decides = _verdict(variants, found, terms)
+    verdict, reason, decides = _verdict(variants, fraction, terms)
     return Nano(
-        fraction=found.fraction,
-        low=found.low,
-        high=found.high,
-        n=found.n,
+        fraction=fraction.fraction,
+        low=fraction.low,
+        high=fraction.high,
+        n=fraction.n,
         threshold=THRESHOLD,
         least_nm=terms.least_nm,
         verdict=verdict,
         reason=reason,
-        sentence=_sentence(found, sizes, terms, verdict)
+        sentence=_sentence(fraction, sizes, terms, verdict)
         + _doubt(verdict, sensitivity)
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
@@ -146,30 +146,33 @@ def variants_of(
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
     switched = [set_aside(table, not filter) for table in tables]
-    found = {
+    sized = {
         "as analysed": WeightedSizes.of(*tables, edge=edge),
         f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),
     }
-    counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
-    if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
-        found[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
+    counted = [with_reasons_lifted(table, FOR_SIZE) for table in tables]
+    if sum(int(table.kept.sum()) for table in counted) > len(sized["as analysed"]):
+        sized[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
     doubtful = (
-        [with_doubtful(each, filter) for each in tables],
-        [without_doubtful(each) for each in tables],
+        [with_doubtful(table, filter) for table in tables],
+        [without_doubtful(table) for table in tables],
     )
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
-        if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
-            found[name] = WeightedSizes.of(*others, edge=edge)
-    faint = [with_faint(each, filter) for each in tables]
+        if sum(int(table.kept.sum()) for table in others) != sum(int(table.kept.sum()) for table in tables):
+            sized[name] = WeightedSizes.of(*others, edge=edge)
+    faint = [with_faint(table, filter) for table in tables]
     if any(one is not other for one, other in zip(faint, tables, strict=True)):
-        found["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
-    found |= {name.replace("-", "−"): WeightedSizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
+        sized["with faint outlines"] = WeightedSizes.of(*faint, edge=edge)
+    sized |= {
+        name.replace("-", "−"): WeightedSizes.of(others_table, edge=edge)
+        for name, others_table in (alternatives or {}).items()
+    }
     if tables[0].unit == "nm":
         for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
-            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * (1 + off)) for each in tables)
-            found[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
-    found["edges weighted" if other == "weight" else "edges excluded"] = WeightedSizes.of(*tables, edge=other)
-    return found
+            scaled = (table.rescaled((table.nm_per_pixel or 1.0) * (1 + off)) for table in tables)
+            sized[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
+    sized["edges weighted" if other == "weight" else "edges excluded"] = WeightedSizes.of(*tables, edge=other)
+    return sized
 
 
 def calibration_name(off: float) -> str:
@@ -179,11 +182,11 @@ def calibration_name(off: float) -> str:
 
 def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
     """The relative errors to try for a calibration with this standard uncertainty; checked: see `Terms`."""
-    own = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
-    return sorted(own if checked else own | set(ASSUMED))
+    of_scale = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
+    return sorted(of_scale if checked else of_scale | set(ASSUMED))
 
 
-def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
+def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
     """The verdict in a word; a short reason if there is none, and what would decide it (both "" if decided)."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
@@ -193,12 +196,12 @@ def _verdict(variants: Mapping[str, WeightedSizes], found: Fraction, terms: Term
             nano,
             f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
-    if found.n < FEWEST:
-        counted = f"{found.n} of at least {FEWEST} particles"
-        return "undecided", counted, f"More particles: at least {FEWEST} for a verdict, instead of {found.n}."
-    word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
+    if fraction.n < FEWEST:
+        counted = f"{fraction.n} of at least {FEWEST} particles"
+        return "undecided", counted, f"More particles: at least {FEWEST} for a verdict, instead of {fraction.n}."
+    word, more = _word(fraction), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
-        small = more.n - found.n
+        small = more.n - fraction.n
         outlines = "1 small outline" if small == 1 else f"{small:,} small outlines"
         return (
             "undecided",
@@ -255,48 +258,48 @@ def asked_for(sizes: WeightedSizes) -> str:
     )
 
 
-def _word(found: Fraction) -> Verdict:
-    return "above" if found.low >= THRESHOLD else "below" if found.high < THRESHOLD else "undecided"
+def _word(fraction: Fraction) -> Verdict:
+    return "above" if fraction.low >= THRESHOLD else "below" if fraction.high < THRESHOLD else "undecided"
 
 
-def particles_to_decide(found: Fraction) -> int | None:
+def particles_to_decide(fraction: Fraction) -> int | None:
     """About how many more particles would move the interval away from the threshold; None if more than MOST."""
-    off = abs(found.fraction - THRESHOLD)
+    off = abs(fraction.fraction - THRESHOLD)
     if off == 0:
         return None
     # The distance to the limit that lies beyond the threshold falls with the root of the number.
-    more = ceil(found.n * max((_reach(found) / off) ** 2, 1.0)) - found.n
+    more = ceil(fraction.n * max((_reach(fraction) / off) ** 2, 1.0)) - fraction.n
     return None if more > MOST else rounded_up(max(more, 1))
 
 
-def images_to_decide(found: Fraction, images: int) -> int | None:
+def images_to_decide(fraction: Fraction, images: int) -> int | None:
     """About how many more images would move the interval by image off the threshold; None if that is unlikely."""
-    off = abs(found.fraction - THRESHOLD)
-    more = more_images(images, _reach(found), off) if off else None
+    off = abs(fraction.fraction - THRESHOLD)
+    more = more_images(images, _reach(fraction), off) if off else None
     return None if more is None else max(more, 1)
 
 
-def _reach(found: Fraction) -> float:
+def _reach(fraction: Fraction) -> float:
     """Distance from the fraction to the interval's limit on the other side of the threshold."""
-    return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
+    return fraction.fraction - fraction.low if fraction.fraction > THRESHOLD else fraction.high - fraction.fraction
 
 
-def _sentence(found: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
-    counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
-    ends = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
+def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: str) -> str:
+    counted = "1 particle" if fraction.n == 1 else f"{fraction.n:,} particles"
+    ends = f"{100 * fraction.low:.1f} to {100 * fraction.high:.1f} %"
     spread = f" We assume that fields differ by {100 * terms.field_spread:g} %."
     assumed = spread if terms.field_spread and sizes.images < 2 else ""
-    missed = _missed(found, verdict, sizes.images)
-    share = f"{100 * found.fraction:.1f} % ({ends}) of {counted}{terms.counted}"
+    missed = _missed(fraction, verdict, sizes.images)
+    share = f"{100 * fraction.fraction:.1f} % ({ends}) of {counted}{terms.counted}"
     return f"{share} are from 1 to 100 nm.{assumed}{missed} A screening, not a certificate."
 
 
-def _missed(found: Fraction, verdict: str, images: int) -> str:
+def _missed(fraction: Fraction, verdict: str, images: int) -> str:
     """A sentence about fields that few images may miss."""
-    interval = unseen(found, images)
+    interval = unseen(fraction, images)
     if interval is None:
         return ""
-    share, low, high = (100 * each for each in interval)
+    share, low, high = (100 * part for part in interval)
     ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
         f" {images} images may miss a kind of field that is under {share:.0f} % of the specimen. With it, the fraction"
@@ -314,7 +317,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     """A sentence where doubtful outlines make a difference, else ""."""
     if including is None or leaving_out is None or including.n == leaving_out.n:
         return ""
-    with_them, without = (f"{100 * each.fraction:.1f} %" for each in (including, leaving_out))
+    with_them, without = (f"{100 * part.fraction:.1f} %" for part in (including, leaving_out))
     if with_them == without:
         return ""
     count = including.n - leaving_out.n
@@ -337,7 +340,7 @@ def _accuracy(verdict: str, variants: Mapping[str, WeightedSizes], terms: Terms)
     if verdict == "undecided" or terms.checked:
         return ""
     off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]
-    if all(found is None or _word(found) == verdict for found in map(terms.fraction, off)):
+    if all(fraction is None or _word(fraction) == verdict for fraction in map(terms.fraction, off)):
         return ""
     return (
         f" The accuracy of the magnification is unknown, and an error of {100 * LIKELY:g} % would change this verdict."

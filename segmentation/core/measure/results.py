@@ -353,10 +353,10 @@ class Statistics:
     arrangement: Annotated[Arrangement | None, meaning("of one image's objects; null of several images")] = None
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """What `as_dict` stored, other entries are ignored."""
-        known = {each.name for each in fields(cls)}
-        return cls(**{name: value for name, value in stored.items() if name in known})
+        names = {entry.name for entry in fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in names})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -382,44 +382,46 @@ class Statistics:
         """The same, with all lengths in `readable_unit`."""
         if self.readable_unit == self.unit:
             return self
-        own: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}
+        changes: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}
         for name, entries in (
             ("fit", ("median",)),
             ("without_filter", ("median",)),
             ("convergence", ("median", "low", "high")),
             ("agglomerates", ("diameter",)),
         ):
-            if (found := getattr(self, name)) is not None:
-                own[name] = found | {each: micrometres(found.get(each)) for each in entries}
+            if (curve := getattr(self, name)) is not None:
+                changes[name] = curve | {entry: micrometres(curve.get(entry)) for entry in entries}
         if self.rods:
             sides = {
                 side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
             }
-            own["rods"] = self.rods | sides
+            changes["rods"] = self.rods | sides
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}
-            own["budget"] = self.budget | {"median": total | lengths}
+            changes["budget"] = self.budget | {"median": total | lengths}
         ways = self.weighted.items()
-        weighted = {way: _scaled(each) | {"intervals": _scaled(each["intervals"])} for way, each in ways}
-        return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **own)
+        weighted = {
+            way: _scaled(weighted_by) | {"intervals": _scaled(weighted_by["intervals"])} for way, weighted_by in ways
+        }
+        return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **changes)
 
 
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
-def _scaled(found: Mapping[str, Any]) -> Any:
+def _scaled(lengths: Mapping[str, Any]) -> Any:
     """The entries that are lengths in µm, others as they are."""
     return {
         name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value
-        for name, value in found.items()
+        for name, value in lengths.items()
     }
 
 
 def micrometres(value: Any) -> Any:
     """A length in nm, or several, in µm; None as it is."""
     if isinstance(value, list | tuple):
-        return [micrometres(each) for each in value]
+        return [micrometres(item) for item in value]
     return None if value is None else value * MICROMETRES
 
 

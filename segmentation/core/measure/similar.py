@@ -28,15 +28,15 @@ def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Fl
     """
     sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
     others = {name: columns[name] for name in (*SHAPES, CONTRAST) if name in columns}
-    known = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
-    spreads = {name: max(LEAST, float(np.ptp(np.nanpercentile(known[name], SPREAD)) / 2)) for name in known}
-    groups = [[name for name in names if name in known] for names in ((size, "area"), SHAPES, (CONTRAST,))]
+    measured = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
+    spreads = {name: max(LEAST, float(np.ptp(np.nanpercentile(measured[name], SPREAD)) / 2)) for name in measured}
+    groups = [[name for name in names if name in measured] for names in ((size, "area"), SHAPES, (CONTRAST,))]
     best = np.zeros(len(next(iter(columns.values()))))
-    for place in places:
+    for index in places:
         total, weights = np.zeros(len(best)), np.zeros(len(best))
         for names, weight in zip(groups, WEIGHTS, strict=True):
             squares = np.array(
-                [((known[name] - known[name][place]) / spreads[name]) ** 2 for name in dict.fromkeys(names)]
+                [((measured[name] - measured[name][index]) / spreads[name]) ** 2 for name in dict.fromkeys(names)]
             )
             both = np.isfinite(squares).reshape(-1, len(best))
             held = both.sum(0)

@@ -166,7 +166,11 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         return None
     length, line = max(drawn, key=lambda bar: bar[1].length)
     # A distance in mm among other words, as Hitachi prints the working distance, is no second bar.
-    bars = [each for each in lengths(texts) if each.meaning == "scale bar" and not (each.doubtful and each.nm >= 1e6)]
+    bars = [
+        length
+        for length in lengths(texts)
+        if length.meaning == "scale bar" and not (length.doubtful and length.nm >= 1e6)
+    ]
     others = len(bars) > len(drawn)
     alike = all(_same(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
     nm_per_pixel = length.nm / line.length

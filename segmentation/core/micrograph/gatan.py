@@ -175,8 +175,8 @@ def _pixels(
     if kind not in _PIXELS:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype(order + _PIXELS[kind])
-    stored = np.dtype(block.kind) if block.kind else dtype
-    if block.count * stored.itemsize < rows * columns * dtype.itemsize:
+    stored_dtype = np.dtype(block.kind) if block.kind else dtype
+    if block.count * stored_dtype.itemsize < rows * columns * dtype.itemsize:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
     grey, more = to_grey(plane(path, block.offset, dtype, columns, rows, max_pixels))
     return grey, words(dtype), notes + more

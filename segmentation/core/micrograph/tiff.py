@@ -40,7 +40,7 @@ def read_tiff(path: Path, max_pixels: int) -> Decoded:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
         page = file.pages.first
         notes = _page_notes(file)
-        _check(page, max_pixels)
+        _check_page(page, max_pixels)
         pixels, more = _pixels(page)
         header = vendors.facts(PageTags(page))
         orientation = value if isinstance(value := page.tags.valueof(274, 1), int) else 1
@@ -120,7 +120,7 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
     return len(offsets), offset == 0
 
 
-def _check(page: TiffPage, max_pixels: int) -> None:
+def _check_page(page: TiffPage, max_pixels: int) -> None:
     columns, rows = int(page.imagewidth), int(page.imagelength)
     if columns <= 0 or rows <= 0 or page.dtype is None:
         raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {AGAIN}.")

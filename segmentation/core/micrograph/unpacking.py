@@ -86,8 +86,8 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
     """Unpack an archive into `folder`; raises UnreadableImage if nothing in it can be used, OSError on a full disk."""
     began = time.monotonic()
     with _opened(path) as (archive, entries):
-        done = Unpacked([], [])
-        usable = _usable(entries, done.notes)
+        result = Unpacked([], [])
+        usable = _usable(entries, result.notes)
         groups = (
             [[name, *sides] for name, sides in pair(list(usable)).items()] if limits.images else [[n] for n in usable]
         )
@@ -95,24 +95,24 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
             raise UnreadableImage(SLOW)
         began = time.monotonic()
         for number, names in enumerate(groups):
-            if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * done.bytes / 2**20:
-                done.notes.append(("", REST.format(**_counted(len(groups) - number))))
+            if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
+                result.notes.append(("", REST.format(**_counted(len(groups) - number))))
                 break
             places = [f"entry-{number}-{part}{_harmless(name)}" for part, name in enumerate(names)]
             try:
                 if limits.images:
-                    _check_is_image(archive, usable[names[0]], limits, len(done.files))
+                    _check_is_image(archive, usable[names[0]], limits, len(result.files))
                 for name, file in zip(names, places, strict=True):
-                    _extract(archive, usable[name], folder / file, limits, done)
-                done.files.append(list(zip(names, places, strict=True)))
+                    _extract(archive, usable[name], folder / file, limits, result)
+                result.files.append(list(zip(names, places, strict=True)))
                 if limits.images and _points_outside(names[0]):
                     name = _shown(names[0].rsplit("/", 1)[-1])
-                    done.notes.append((_shown(names[0]), OUTSIDE.format(name=name)))
+                    result.notes.append((_shown(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
-                done.notes.append((_shown(names[0]), str(bad)))
+                result.notes.append((_shown(names[0]), str(bad)))
                 for file in places:
                     (folder / file).unlink(missing_ok=True)
-    return done
+    return result
 
 
 def _harmless(name: str) -> str:
@@ -241,7 +241,7 @@ def _is_of_the_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, done: Unpacked) -> None:
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, result: Unpacked) -> None:
     """Write one entry, counting its bytes."""
     size = 0
     try:
@@ -250,16 +250,16 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits
                 size += len(block)
                 if size > limits.entry_mb * 2**20:
                     raise _Unusable(LARGE_ENTRY.format(limit=limits.entry_mb))
-                if done.bytes + size > limits.archive_mb * 2**20:
+                if result.bytes + size > limits.archive_mb * 2**20:
                     raise _Unusable(TOO_MUCH.format(limit=limits.archive_mb))
-                if limits.room is not None and done.bytes + size > limits.room:
+                if limits.room is not None and result.bytes + size > limits.room:
                     raise OSError(errno.ENOSPC, "the disk is nearly full")
                 copy.write(block)
     except _FAULTS as error:
         if _is_of_the_disk(error):
             raise
         raise _Unusable(BROKEN) from None
-    done.bytes += size
+    result.bytes += size
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -301,8 +301,8 @@ def main() -> int:
     limits = Limits(options.entry_mb, options.archive_mb, options.images, options.room)
 
     def report() -> dict[str, Any]:
-        done = unpack(options.input, options.folder, limits)
-        return {"ok": True, "files": done.files, "notes": done.notes}
+        result = unpack(options.input, options.folder, limits)
+        return {"ok": True, "files": result.files, "notes": result.notes}
 
     bounds = options.max_memory_mb, options.seconds, [options.folder], [options.input]
     return answer(report, *bounds, memory=MEMORY, largest=(options.entry_mb + 1) * 2**20)

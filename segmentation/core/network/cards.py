@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, field
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
@@ -21,6 +22,8 @@ from ..validation import sentence
 from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
+GRAPH = ".onnx"
+TEST = ".npz"  # beside the graph: a picture and the maps that the network gives for it
 FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
@@ -43,6 +46,7 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
+NEEDS_TORCH = "{what} needs torch, which is not installed here: run `make gpu` (5 GB, some minutes), then start again."
 REPAIR = "choose another model, or ask the administrator to install this one again."
 
 
@@ -54,6 +58,16 @@ class NoDevice(UserError):
     """The requested processor for a network is not available."""
 
 
+class TorchMissing(NoDevice):
+    """What was asked for needs torch, and only the light set of packages is installed."""
+
+
+def need_torch(what: str) -> None:
+    """Raise TorchMissing unless torch is installed. what: the subject of the sentence, as "A training"."""
+    if not find_spec("torch"):
+        raise TorchMissing(NEEDS_TORCH.format(what=what))
+
+
 @dataclass(frozen=True, config=may_be.STRICT)
 class ModelCard:
     """One released model.
@@ -61,7 +75,8 @@ class ModelCard:
     task: the kind of analysis. maps: names of those that the network predicts, where they are not the task's usual
     ones. options: entries that only that task reads (Task.options). architecture: the input of `architectures.build`.
     threshold: probability from which a pixel belongs to an object. smallest, largest: typical sizes of objects, in px,
-    that the network was taught. sha256: of the weights file beside the card. data: {"title", "licence", "split"} of
+    that the network was taught. sha256: of the weights file beside the card. graph: of the ONNX beside that
+    (network/graph.py), "" where there is none. data: {"title", "licence", "split"} of
     each source, and "base" where it was not this model but the one it started from that was taught on it; scores:
     {"data", "split", ...figures}. comparison: for comparison with a published method, not for measurements; no image
     chooses it. The types of the entries: card_entries.
@@ -86,6 +101,7 @@ class ModelCard:
     options: may_be.Table = field(default_factory=dict)
     maps: may_be.Names = field(default_factory=list)
     comparison: may_be.YesNo = False
+    graph: may_be.Sha256 | Literal[""] = ""
 
     def __post_init__(self) -> None:
         if self.smallest >= self.largest:
@@ -251,9 +267,20 @@ def as_base(base: ModelCard) -> list[dict[str, Any]]:
 
 def check_weights(card: ModelCard) -> None:
     """Raise AlteredWeights unless the weights file is the one that the card describes."""
+    _check_file(card.weights, card.sha256, f"The weights of the model {card.name} {{}}: {REPAIR}")
+
+
+def graph_of(card: ModelCard) -> Path:
+    """The ONNX beside a card's weights; raises AlteredWeights unless it is the one that the card describes."""
+    file = card.weights.with_suffix(GRAPH)
+    _check_file(file, card.graph, f"The graph of the model {card.name} {{}}: {REPAIR}")
+    return file
+
+
+def _check_file(file: Path, sha256: str, words: str) -> None:
     try:
-        digest = hashlib.sha256(card.weights.read_bytes()).hexdigest()
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        raise AlteredWeights(f"The weights of the model {card.name} cannot be read: {REPAIR}") from error
-    if digest != card.sha256:
-        raise AlteredWeights(f"The weights of the model {card.name} were altered: {REPAIR}")
+        raise AlteredWeights(words.format("cannot be read")) from error
+    if digest != sha256:
+        raise AlteredWeights(words.format("was altered" if file.suffix == GRAPH else "were altered"))

@@ -5,24 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from .architectures import STRIDE
-from .parts import IN_PARTS, Box, logits_of_parts
 from .resample import resize, resize_map
-from .runtime import Runtime, give_freed_memory_back
+from .runtime import STRIDE, Activation, Maps, Network, Picture, give_freed_memory_back
 
 HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/network/test_inference.py measures it)
-TILE = 2048  # px, of a network that works in parts: with its halo a tile takes up to 1.6 GB
-TILE_AT_ONCE = {torch.float32: 1024, torch.bfloat16: 1536}  # px, of any other, for 1.4 GB
-Activation = Literal["sigmoid", "softmax"]
-Maps = NDArray[np.uint8]
-Picture = NDArray[np.float32]
 Progress = Callable[[float], None]
 Axes = tuple[int, ...]  # of (H, W) along which a picture is mirrored
 ONCE: tuple[Axes, ...] = ((),)
@@ -51,9 +41,8 @@ def no_progress(fraction: float) -> None:
 
 
 def predict(
-    network: nn.Module,
+    network: Network,
     picture: Picture,
-    runtime: Runtime,
     *,
     activation: Activation = "sigmoid",
     tile: int | None = None,
@@ -63,12 +52,11 @@ def predict(
     """The maps of a picture.
 
     picture: (H, W) or (C, H, W) float32 in 0..1, as many channels as the network takes. tile: side of the kept part of
-    a tile in px, a multiple of 32, by default what memory allows; a picture that fits into tile + 2 halo is
+    a tile in px, a multiple of 32, by default the network's; a picture that fits into tile + 2 halo is
     predicted at once.
     Returns (M, H, W) uint8, 0..255 for 0..1, as many maps as the network puts out. `progress` gets 0..1.
     """
-    if tile is None:
-        tile = TILE if getattr(network, IN_PARTS, False) else TILE_AT_ONCE[runtime.torch_dtype()]
+    tile = tile or network.tile
     if tile % STRIDE or halo % STRIDE:
         raise ValueError(f"tile and halo are multiples of {STRIDE} px")
     rows, columns = picture.shape[-2:]
@@ -81,7 +69,7 @@ def predict(
         window = _padded_window(picture, part.window)
         inner = part.kept_of_window
         channels = window if window.ndim == 3 else window[None]
-        levels = forward(network, channels[None], inner, activation, runtime)[0]
+        levels = network.maps(channels[None], inner, activation)[0]
         if number == 1:
             maps = np.empty((len(levels), rows, columns), np.uint8)
         target = maps[:, part.kept[0], part.kept[1]]
@@ -118,27 +106,6 @@ def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:
     short = [s.stop - s.start - n for s, n in zip(window, part.shape[-2:], strict=True)]
     margins = [(0, 0)] * (part.ndim - 2) + [(0, n) for n in short]
     return np.pad(part, margins, mode="symmetric") if any(short) else part
-
-
-@torch.inference_mode()
-def forward(network: nn.Module, pictures: Picture, box: Box, activation: Activation, runtime: Runtime) -> Maps:
-    """The maps (B, M, h, w) of the part `box` of each of a batch of windows (B, C, H, W)."""
-    device, dtype = runtime.torch_device(), runtime.torch_dtype()
-    batch = torch.from_numpy(np.ascontiguousarray(pictures)).to(device) * 2 - 1
-    batch = batch.contiguous(memory_format=torch.channels_last)
-    (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
-    maps: Maps = np.empty((len(batch), 0, bottom - top, right - left), np.uint8)
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        in_parts = getattr(network, IN_PARTS, False)
-        parts = logits_of_parts(network, batch, box) if in_parts else [(box, network(batch)[..., box[0], box[1]])]
-        for (rows, columns), logits in parts:
-            raw = logits.float()
-            shares = raw.softmax(1) if activation == "softmax" else raw.sigmoid()
-            if not maps.size:
-                maps = np.empty((len(maps), raw.shape[1], *maps.shape[2:]), np.uint8)
-            levels = shares.mul_(255).round_().to(torch.uint8).cpu().numpy()
-            maps[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = levels
-    return maps
 
 
 def predict_augmented(

@@ -10,8 +10,8 @@ import torch
 from segmentation_models_pytorch import Unet
 from torch import nn
 
-Box = tuple[slice, slice]
-IN_PARTS = "in_parts"  # attribute of a loaded network that works so
+from .runtime import Box
+
 PART = 1024  # px
 AROUND = 16  # px that are calculated around a part: so many the last blocks see
 LAST = 3  # blocks of the decoder, with inputs of 1/8, 1/4 and 1/2 of the resolution

@@ -1,59 +1,77 @@
-"""The device and the precision of networks, and a cache of loaded networks."""
+"""What calculates the networks: OpenVINO on a processor, torch on a GPU and where a model has no graph for the former.
+Neither is imported before a network is loaded."""
 
 from __future__ import annotations
 
 import ctypes
-import itertools
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from typing import Literal, Protocol
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+import numpy as np
+from numpy.typing import NDArray
 
-from .architectures import build
-from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
-from .parts import IN_PARTS, works_in_parts
+from .cards import ModelCard, check_weights, need_torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RETAINED = 2**30
+STRIDE = 32  # sides of a network's input are multiples of this
+NO_GRAPH = "The model {name}, published without a graph for processors,"
+Activation = Literal["sigmoid", "softmax"]
+Box = tuple[slice, slice]
+Maps = NDArray[np.uint8]
+Picture = NDArray[np.float32]
+
+
+class Network(Protocol):
+    """A loaded model, whichever library calculates it.
+
+    engine: the library and its precision, such as "openvino bfloat16". tile: side in px of the part of a large picture
+    that memory allows to be kept of one window.
+    """
+
+    engine: str
+    tile: int
+
+    def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:
+        """The maps (B, M, h, w) uint8, 0..255 for 0..1, of the part `box` of each of a batch of windows.
+
+        pictures: (B, C, H, W) float32 in 0..1, with H and W multiples of STRIDE.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """device: "auto" (a GPU where there is one), "cpu", "cuda", ...; precision: "auto", "bfloat16", "float32"."""
+    """device: "auto" (a GPU where there is one), "cpu", "cuda", ...; precision: "auto", "bfloat16", "float32"; engine:
+    "auto", "openvino" (processors only) or "torch"."""
 
     device: str = "auto"
     precision: str = "auto"
+    engine: str = "auto"
 
-    def torch_device(self) -> torch.device:
-        """Raises NoDevice."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            return torch.zeros(1, device=self.device).device
-        except (RuntimeError, AssertionError) as error:  # the latter if torch was built without the device
-            raise NoDevice(
-                f"There is no device {self.device!r}, or it is not to be had here: take auto or cpu."
-            ) from error
-
-    def torch_dtype(self) -> torch.dtype:
-        if self.precision == "auto":
-            return fastest_dtype(self.torch_device())
-        return {"bfloat16": torch.bfloat16, "float32": torch.float32}[self.precision]
+    def engine_for(self, card: ModelCard) -> str:
+        """The name of the library that calculates this model; raises TorchMissing."""
+        if self.engine != "auto":
+            return self.engine
+        on_processor = self.device == "cpu" or (self.device == "auto" and not has_gpu())
+        if on_processor and card.graph and find_spec("openvino"):
+            return "openvino"
+        need_torch(NO_GRAPH.format(name=card.name) if on_processor else f"The device {self.device}")
+        return "torch"
 
 
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly.
-
-    The processor is queried, not timed: other programs on the machine must not change the last digits of a result.
-    """
-    abilities = torch.cpu.get_capabilities()
-    able = device.type != "cpu" or any(abilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-    return torch.bfloat16 if able else torch.float32
+@cache
+def has_gpu() -> bool:
+    """Whether torch may find a GPU of NVIDIA: its driver is asked, because the import of torch takes seconds."""
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1")
+        answered = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    except OSError:
+        return False
+    return answered and count.value > 0 and find_spec("torch") is not None
 
 
 @cache
@@ -79,27 +97,27 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "gnu_get_libc_version") else None
 
 
-_loaded: dict[tuple[str, str, Runtime], nn.Module] = {}
+_loaded: dict[tuple[str, str, Runtime], Network] = {}
 
 
-def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
+def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
     """The card's network of so many maps with its weights, ready to predict; kept for the life of the process.
 
-    Raises AlteredWeights when the file is not the card's, UnknownArchitecture when the card builds no network.
+    Raises AlteredWeights when the files are not the card's, UnknownArchitecture when the card builds no network,
+    NoDevice and TorchMissing.
     """
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
         keep_freed_memory()
-        network = build(card.architecture, maps)
-        try:
-            network.load_state_dict(read_weights(card))
-        except RuntimeError as error:
-            raise AlteredWeights(
-                f"The weights of the model {card.name} belong to another architecture than its card says."
-            ) from error
-        network = folded(network.eval().requires_grad_(False).to(runtime.torch_device()))
-        setattr(network, IN_PARTS, works_in_parts(network))
-        _loaded[key] = network.to(runtime.torch_dtype()).to(memory_format=torch.channels_last)
+        check_weights(card)
+        if runtime.engine_for(card) == "openvino":
+            from .with_openvino import OpenVinoNetwork
+
+            _loaded[key] = OpenVinoNetwork(card, runtime.precision)
+        else:
+            from .with_torch import TorchNetwork
+
+            _loaded[key] = TorchNetwork(card, runtime, maps)
     return _loaded[key]
 
 
@@ -107,33 +125,3 @@ def unload(card: ModelCard) -> None:
     """Forget the card's networks: a training looks at many models, each once."""
     for key in [key for key in _loaded if key[0] == card.sha256]:
         del _loaded[key]
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """A copy whose batch normalisations are part of the convolutions before them, where that changes nothing.
-
-    It takes four fifths of the time and six tenths of the memory. The order of registration shows which convolution
-    precedes which normalisation; this is verified by running both networks on one picture.
-    """
-    copy = deepcopy(network)
-    for parent in list(copy.modules()):
-        children = list(parent.named_children())
-        for (before, convolution), (name, norm) in itertools.pairwise(children):
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
-                setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's hold the activation
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
-    with torch.inference_mode():
-        picture = torch.linspace(-1, 1, 64 * 64 * first.in_channels, device=first.weight.device)
-        picture = picture.sin().reshape(1, first.in_channels, 64, 64)
-        alike = torch.allclose(copy(picture), network(picture), rtol=1e-3, atol=1e-3)
-    return copy if alike else network
-
-
-def read_weights(card: ModelCard) -> dict[str, torch.Tensor]:
-    """The card's tensors by name, in single precision; raises AlteredWeights when they are not the card's."""
-    check_weights(card)
-    try:
-        return {name: value.float() for name, value in load_file(card.weights).items()}
-    except SafetensorError as error:
-        raise AlteredWeights(f"The weights of the model {card.name} are no safetensors file: {error}.") from error

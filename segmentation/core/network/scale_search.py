@@ -105,10 +105,10 @@ def search(
     if clear(weaker) >= UNDECIDED * clear(chosen) > 0 and chosen != weaker:
         finer = {side: list(_finer(partial(trial, side=side), picture, trials[side][0])) for side in sides}
         chosen = max(sides, key=clear)
-    tried = trials[chosen]
+    readings = trials[chosen]
     if scale is None:
-        tried = tried + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, tried[0])))
-    best = clearest(tried, card)
+        readings = readings + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, readings[0])))
+    best = clearest(readings, card)
     other: Polarity = "dark" if chosen == "bright" else "bright"
     beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
     return View(

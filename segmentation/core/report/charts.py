@@ -237,10 +237,10 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
 
 def draw_parts(ax: Axes, answer: Entry) -> None:
     """The known contributions to the uncertainty of an answer as bars, the largest first."""
-    titles, shown, shares = zip(*answer.parts, strict=True)
+    titles, texts, shares = zip(*answer.parts, strict=True)
     font = begin(ax).font
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
-    ax.bar_label(bars, shown, padding=3, fontsize=font)
+    ax.bar_label(bars, texts, padding=3, fontsize=font)
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
     ax.set(xticks=[], xlim=(0, 135), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)

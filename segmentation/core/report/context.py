@@ -43,10 +43,10 @@ class Context:
     ):
         self.sample, self.keep_all, self.signatures, self.filing = sample, keep_all, signatures, filing
         self.sums: dict[str, str] = {}
-        taken = {name: each for name, each in exports.items() if not each.for_the_page and each.turn != LAST}
-        self.holds = {**{name: each.image or each.sample for name, each in taken.items()}, **beside}
+        bundled = {name: export for name, export in exports.items() if not export.for_the_page and export.turn != LAST}
+        self.holds = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}
         self._drawing = None if sample.analysis is None else Drawing.of(sample)
-        self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
+        self._panel_of = {name: export.panel for name, export in exports.items() if export.panel}
         self._packing, self._names = packing, exports.keys()
         self._packed: dict[str, Future[bytes]] = {}
 
@@ -102,7 +102,7 @@ class Context:
     def about(self) -> list[str]:
         """Lines that say what was analysed."""
         sample, analysis = self.sample, self.sample.analysis
-        warnings = [f"Warning: {each}" for each in shorts(sample.flags)]
+        warnings = [f"Warning: {text}" for text in shorts(sample.flags)]
         if analysis is None:
             lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warnings)
             return [line for line in lines if line]

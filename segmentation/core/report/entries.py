@@ -58,10 +58,10 @@ class Entry:
     @property
     def value(self) -> str:
         """As people read it, without unit."""
-        shown = self.number.value
-        if self.text or shown is None:
+        number = self.number.value
+        if self.text or number is None:
             return self.text or "–"
-        return self.write(shown)
+        return self.write(number)
 
     @property
     def unit(self) -> str:
@@ -80,8 +80,8 @@ class Entry:
     @property
     def words(self) -> str:
         """On one line, such as "155 nm (148–163)"."""
-        shown = f"{self.value} {self.unit}".strip()
-        return f"{shown} ({self.interval})" if self.interval else shown
+        text = f"{self.value} {self.unit}".strip()
+        return f"{text} ({self.interval})" if self.interval else text
 
 
 class Line(NamedTuple):
@@ -126,8 +126,8 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
     """What an analysis answers with, in the unit that people read, which all classes share; fractions only where they
     are known, unless every one is wanted."""
     long = {name.partition(OF)[0] for name, value in quantities.items() if readable(value) is not value}
-    found = (
+    entries = (
         Entry.of(name, in_micrometres(value) if name.partition(OF)[0] in long else value)
         for name, value in quantities.items()
     )
-    return [each for each in found if every or each.kind != "fraction" or each.number.value is not None]
+    return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]

@@ -78,12 +78,12 @@ def settings(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     if words := corrected_words(record.used):
         values["outlines"] = words
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
-    given = {
+    chosen = {
         NAMES[name]: record.settings.get(name)
         for name in ("field_spread", "repeatability", "between_operators")[by_image:]
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **given}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in values.items() if name not in ignored}
 
@@ -106,7 +106,7 @@ def brief(sample: SampleAnalysis) -> dict[str, str]:
 def facts(sample: SampleAnalysis, member: Member) -> Facts:
     """The known facts about one image, without its name and its numbers."""
     record, calibration = member.record, member.calibration
-    known: Facts = {
+    values: Facts = {
         ("image", "width (px)"): record.width,
         ("image", "height (px)"): record.height,
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
@@ -124,8 +124,8 @@ def facts(sample: SampleAnalysis, member: Member) -> Facts:
         },
     }
     if calibration.nm_per_pixel is None:
-        known = {fact: value for fact, value in known.items() if "uncertainty" not in fact[1]}
-    return {fact: value for fact, value in known.items() if value is not None and value != ""}
+        values = {fact: value for fact, value in values.items() if "uncertainty" not in fact[1]}
+    return {fact: value for fact, value in values.items() if value is not None and value != ""}
 
 
 def common(sample: SampleAnalysis) -> Facts:
@@ -136,21 +136,22 @@ def common(sample: SampleAnalysis) -> Facts:
 def differing(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
     """For each analysed image the facts that differ from `common`; images without any are left out."""
     shared = common(sample)
-    own = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
+    facts_of_images = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
     differing = [
-        (image, {fact: value for fact, value in each.items() if shared.get(fact) != value}) for image, each in own
+        (image, {fact: value for fact, value in image_facts.items() if shared.get(fact) != value})
+        for image, image_facts in facts_of_images
     ]
-    return [(image, each) for image, each in differing if each]
+    return [(image, image_facts) for image, image_facts in differing if image_facts]
 
 
 def changed(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """The settings that are not the default ones, by title; the model and what was typed for the report have places of
     their own."""
     requested = [member.record.settings for _, member in sample.counted]
-    for each in settings_of_task(sample.task):
-        values = [values.get(each.name, each.default) for values in requested]
-        if each.name not in ("model", *REPORTED) and any(value != each.default for value in values):
-            yield each.title, each.says(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
+    for setting in settings_of_task(sample.task):
+        values = [values.get(setting.name, setting.default) for values in requested]
+        if setting.name not in ("model", *REPORTED) and any(value != setting.default for value in values):
+            yield setting.title, setting.says(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
 
 
 def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
@@ -176,7 +177,7 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     shared = _shared(requested)
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
-    differ = {name for each in requested for name in each} - set(shared)
+    differ = {name for of_image in requested for name in of_image} - set(shared)
     differ |= {name for use in uses for name in use} - set(_shared(uses))
     models = sample.models
     return {
@@ -197,19 +198,19 @@ def model(card: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": card.get("name", ""), "version": card.get("version"), "sha256": card.get("sha256", "")}
 
 
-def _shared(each: list[dict[Any, Any]]) -> dict[Any, Any]:
-    first, *others = each or [{}]
+def _shared(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
+    first, *others = facts_of_images or [{}]
     return {name: value for name, value in first.items() if all(name in o and o[name] == value for o in others)}
 
 
-def text(each: Facts) -> str:
+def text(image_facts: Facts) -> str:
     """The facts on one line."""
-    return "; ".join(f"{_named(name)} {_shown(group, value)}" for (group, name), value in each.items())
+    return "; ".join(f"{_named(name)} {_shown(group, value)}" for (group, name), value in image_facts.items())
 
 
-def lines(each: Facts) -> Iterator[tuple[str, str]]:
+def lines(image_facts: Facts) -> Iterator[tuple[str, str]]:
     """The facts as names and values; the model and what was typed for the report have places of their own."""
-    for (group, name), value in each.items():
+    for (group, name), value in image_facts.items():
         if group not in ("model", "report"):
             yield f"{group.capitalize().removesuffix('s')}: {_named(name)}", _shown(group, value)
 

@@ -50,11 +50,11 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
         return _of_sample(sample)
     drawing = drawing or Drawing.of(sample)
     first = "A" if drawing.analysis.refused else look.panels  # the image alone
-    shown = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in first]
-    sheet = _lay_out(sample, shown, drawing.shape, look)
-    for place, (ax, name) in enumerate(zip(sheet.axes, shown, strict=True)):
-        draw_panel(name, ax, drawing, f"{ALL[place]}  " if len(shown) > 1 else "")
-    if PANELS[shown[0]].picture:
+    names = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in first]
+    sheet = _lay_out(sample, names, drawing.shape, look)
+    for position, (ax, name) in enumerate(zip(sheet.axes, names, strict=True)):
+        draw_panel(name, ax, drawing, f"{ALL[position]}  " if len(names) > 1 else "")
+    if PANELS[names[0]].picture:
         add_scale_bar(sheet.axes[0], drawing)
     return sheet
 
@@ -86,21 +86,23 @@ def caption_of(sample: SampleAnalysis, letters: int) -> str:
     name = one_line(sample.name, max(12, letters // 3))
     if summary.screened:
         numbers = [f"{summary.kept:,} {summary.things if summary.kept != 1 else summary.thing}"]
-        shown = [
+        panels = [
             (headline.term, headline.value, headline.unit, headline.whole or headline.interval)
             for headline in summary.headlines
         ]
         numbers += [
-            f"{term[:1].lower()}{term[1:]} {value} {unit} ({ends})" for term, value, unit, ends in shown if ends
+            f"{term[:1].lower()}{term[1:]} {value} {unit} ({ends})" for term, value, unit, ends in panels if ends
         ]
     else:
         every = answers(sample.quantities)
         numbers = [
-            f"{each.term[:1].lower()}{each.term[1:]} {each.words}" for each in every if each.number.value is not None
+            f"{entry.term[:1].lower()}{entry.term[1:]} {entry.words}"
+            for entry in every
+            if entry.number.value is not None
         ]
     line = name
-    for place, number in enumerate(numbers):
-        longer = f"{line}{', ' if place else ': '}{number}"
+    for index, number in enumerate(numbers):
+        longer = f"{line}{', ' if index else ': '}{number}"
         if len(longer) > letters:
             break
         line = longer
@@ -158,10 +160,10 @@ def rendered(sheet: Sheet) -> Pixels:
 
 def panel(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pixels: Pixels) -> Pixels:
     """A panel alone, by its name in PANELS: a picture, without its title, is cut from `pixels` (`rendered`)."""
-    place = sample.task.panels.index(name)
-    if PANELS[name].picture and place < len(sheet.axes):
-        return _cut(sheet.axes[place], pixels)
-    return rendered(draw(sample, drawing, Look(ALL[place], caption=False)))
+    index = sample.task.panels.index(name)
+    if PANELS[name].picture and index < len(sheet.axes):
+        return _cut(sheet.axes[index], pixels)
+    return rendered(draw(sample, drawing, Look(ALL[index], caption=False)))
 
 
 def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Sheet:
@@ -194,18 +196,18 @@ def _cut(ax: Axes, pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
 
 
-def _lay_out(sample: SampleAnalysis, shown: list[str], shape: tuple[int, int], look: Look) -> Sheet:
+def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:
     """A page as high as its panels need, with Axes for each: pictures of one size, charts as large as these."""
     font = 2.0 * look.font
     line = 1.35 * font / 72
-    charts = [name for name in shown if not PANELS[name].picture]
+    charts = [name for name in names if not PANELS[name].picture]
     flat = shape[0] / shape[1]
-    pictures = len(shown) - len(charts)
-    columns = 1 if flat < WIDE or len(shown) == 1 else min(3, pictures) if flat > TALL and pictures > 1 else 2
+    pictures = len(names) - len(charts)
+    columns = 1 if flat < WIDE or len(names) == 1 else min(3, pictures) if flat > TALL and pictures > 1 else 2
     if columns == 2:
-        rows = [shown[at : at + 2] for at in range(0, len(shown), 2)]
+        rows = [names[at : at + 2] for at in range(0, len(names), 2)]
     else:
-        first = [name for name in shown if name not in charts]
+        first = [name for name in names if name not in charts]
         rows = [*(first[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * flat, TALLEST)
@@ -224,8 +226,8 @@ def _lay_out(sample: SampleAnalysis, shown: list[str], shape: tuple[int, int], l
     for row, tall in zip(rows, heights, strict=True):
         top -= line
         span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
-        for place, name in enumerate(row):
-            left, right, bottom = MARGIN + place * (wide + GAP), MARGIN + place * (wide + GAP) + span, top - tall
+        for position, name in enumerate(row):
+            left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
             if name in charts:
                 left, bottom, right = left + inset, bottom + foot, right - font / 72
             sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..analysis import Analysis
+from ..label_images import sha256_of
 from ..sample import SampleAnalysis
 from . import exports
 from .context import Context
@@ -50,8 +50,8 @@ def write_all(
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
-    listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
-    listed = {name: each for name, each in listed.items() if each.stored or not stored_only or name in besides}
+    listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
+    listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in besides}
     listed |= {name: each for name in besides if (each := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,9 +61,9 @@ def write_all(
         )
         for name in beside:
             written[name] = folder / name
-            context.sums[name] = _sha256(written[name])
-        first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
-        ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
+            context.sums[name] = sha256_of(written[name])
+        first = {name: export for name, export in listed.items() if export.turn == FIRST and name not in there}
+        ahead = {name: packing.submit(export.write, context, folder / name) for name, export in first.items()}
         context.pack_pictures(there)
         for name, export in sorted(listed.items(), key=_turn):
             if export.turn > FIGURE and first_written is not None:
@@ -79,18 +79,13 @@ def write_all(
                 export.write(context, path)
             written[name] = path
             if name in context.holds:
-                context.sums[name] = _sha256(path)
+                context.sums[name] = sha256_of(path)
     return written
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _turn(each: tuple[str, Export]) -> tuple[int, bool]:
+def _turn(entry: tuple[str, Export]) -> tuple[int, bool]:
     """What is only for the page goes before what has to wait until it is compressed."""
-    return each[1].turn, not each[1].for_the_page
+    return entry[1].turn, not entry[1].for_the_page
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
         forms = {index: chr(code) for code, index in _dejavu().get_charmap().items()}
         placed = layout(words, get_font([_dejavu().fname, CJK]))
         words = "".join(
-            forms[each.glyph_index] if each.ft_object.fname == _dejavu().fname else each.char for each in placed
+            forms[character.glyph_index] if character.ft_object.fname == _dejavu().fname else character.char
+            for character in placed
         )
     parts = groupby(words, lambda c: font if _dejavu().get_char_index(ord(c)) else _block(ord(c) // BLOCK))
     return [(name, "".join(letters)) for name, letters in parts]
@@ -87,26 +88,26 @@ def _outlines() -> Outlines:
 def _block(number: int) -> str:
     """The name of a font for reportlab with the letters of one block of Noto Sans CJK, whose curves it cannot read."""
     source, name = _outlines(), f"NotoSansCJK-{number:X}"
-    known, drawn = source.getBestCmap(), source.getGlyphSet()
-    codes = {code: known[code] for code in range(number * BLOCK, (number + 1) * BLOCK) if code in known}
+    cmap, drawn = source.getBestCmap(), source.getGlyphSet()
+    codes = {code: cmap[code] for code in range(number * BLOCK, (number + 1) * BLOCK) if code in cmap}
     glyphs = {}
-    for each in (".notdef", *codes.values()):
+    for name in (".notdef", *codes.values()):
         pen = TTGlyphPen(None)
-        drawn[each].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
-        glyphs[each] = pen.glyph()
-    made = FontBuilder(source["head"].unitsPerEm, isTTF=True)
-    made.setupGlyphOrder(list(glyphs))
-    made.setupCharacterMap(codes)
-    made.setupGlyf(glyphs)
-    made.setupHorizontalMetrics({glyph: (drawn[glyph].width, 0) for glyph in glyphs})
-    made.setupHorizontalHeader(ascent=source["hhea"].ascent, descent=source["hhea"].descent)
-    made.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
-    made.setupOS2()
-    made.setupPost()
-    made.updateHead(created=0, modified=0)
-    made.font.recalcTimestamp = False
+        drawn[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
+        glyphs[name] = pen.glyph()
+    builder = FontBuilder(source["head"].unitsPerEm, isTTF=True)
+    builder.setupGlyphOrder(list(glyphs))
+    builder.setupCharacterMap(codes)
+    builder.setupGlyf(glyphs)
+    builder.setupHorizontalMetrics({glyph: (drawn[glyph].width, 0) for glyph in glyphs})
+    builder.setupHorizontalHeader(ascent=source["hhea"].ascent, descent=source["hhea"].descent)
+    builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.updateHead(created=0, modified=0)
+    builder.font.recalcTimestamp = False
     file = io.BytesIO()
-    made.save(file)
+    builder.save(file)
     file.seek(0)
     pdfmetrics.registerFont(TTFont(name, file))
     return name

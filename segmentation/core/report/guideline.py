@@ -99,7 +99,7 @@ def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed])
     yield _from_file(sample, "date", "Images acquired")
     yield Item("Images analysed", filing.date, "result")
     yield Item("Software", version(), "result")
-    signed = "; ".join(f"{each.meaning} by {each.name}, {each.time}" for each in signatures)
+    signed = "; ".join(f"{signature.meaning} by {signature.name}, {signature.time}" for signature in signatures)
     yield Item("Signature", signed, "result" if signed else "laboratory")
 
 
@@ -108,8 +108,8 @@ def _material(sample: SampleAnalysis, filing: Filing, summary: Summary) -> Itera
     yield Item("Sample or image", one_line(filing.sample or sample.name), "result")
     yield _typed(sample, "preparation")
     yield _typed(sample, "sampling_plan", "Sampling plan: how representative, number of specimens")
-    shape = next((each for each in summary.shape if each.term == COLUMNS["aspect_ratio"].title), None)
-    spread = [] if shape is None else [f"{capital(each.term)} {each.value}" for each in shape.cells]
+    shape = next((entry for entry in summary.shape if entry.term == COLUMNS["aspect_ratio"].title), None)
+    spread = [] if shape is None else [f"{capital(entry.term)} {entry.value}" for entry in shape.cells]
     yield Item("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
     yield Item("Particles spherical, or fibres (the guideline has methods for these)", "", "laboratory")
     yield Item("Touching particles", summary.groups or NONE_COUNTED, "result")
@@ -143,9 +143,9 @@ def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
     yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and alone else ''}", "result")
     words = "uncertainty by reading and rounding"
     yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
-    known = any(member.calibration.instrument_uncertainty for _, member in sample.counted)
+    is_known = any(member.calibration.instrument_uncertainty for _, member in sample.counted)
     words = "uncertainty of the microscope"
-    value = str(shared.get(("calibration", words), NOT_SAME)) if known else ""
+    value = str(shared.get(("calibration", words), NOT_SAME)) if is_known else ""
     yield Item("Standard uncertainty of the magnification and its certificate", value, "laboratory")
     yield _typed(sample, "grating", "Standard that makes it traceable, with date")
 
@@ -203,7 +203,7 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
         ("repeatability", "Repeatability between specimens"),
         ("between_operators", "Difference between operators"),
     ):
-        values = {each.get(name) for each in settings}
+        values = {setting.get(name) for setting in settings}
         value = values.pop() if len(values) == 1 else None
         yield Item(title, "" if value is None else f"{value:g} % of the median, standard deviation", "laboratory")
 
@@ -215,8 +215,8 @@ def _typed(sample: SampleAnalysis, name: str, title: str = "") -> Item:
 
 def _from_file(sample: SampleAnalysis, name: str, title: str) -> Item:
     """What the image files say of the instrument; the laboratory gives what they do not."""
-    known = (member.record.instrument.get(name) for _, member in sample.counted)
-    values = list(dict.fromkeys(_text(value) for value in known if value not in (None, "")))
+    facts_known = (member.record.instrument.get(name) for _, member in sample.counted)
+    values = list(dict.fromkeys(_text(value) for value in facts_known if value not in (None, "")))
     text = "; ".join(values) if len(values) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
     return Item(title, one_line(text, 300), "image file" if text else "laboratory")
 

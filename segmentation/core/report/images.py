@@ -28,16 +28,16 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
     interval of all together, where it is no size."""
     images, whole = sample.images, in_hundredths(name, sample.quantities[name])
     thin = min(1.0, 40 / max(len(images), 1))
-    every = [in_hundredths(name, each) for each in sample.by_image(name)]
-    for y, (image, own) in enumerate(zip(images, every, strict=True)):
-        if own.value is None:
+    every = [in_hundredths(name, value) for value in sample.by_image(name)]
+    for y, (image, value) in enumerate(zip(images, every, strict=True)):
+        if value.value is None:
             continue
         apart = bool(image.outlier or image.excluded)
         colour = ASIDE if apart else MEDIAN
-        if own.low is not None and own.high is not None:
-            ax.plot([own.low, own.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
+        if value.low is not None and value.high is not None:
+            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         ax.plot(
-            [own.value],
+            [value.value],
             [y],
             color=colour,
             marker="o",
@@ -68,16 +68,16 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str) -> None:
 def draw_numbers(figure: Figure, sample: SampleAnalysis, columns: int) -> None:
     """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
     side."""
-    numbers = [(each.term, each.words) for each in answers(sample.quantities, every=True)]
+    numbers = [(entry.term, entry.words) for entry in answers(sample.quantities, every=True)]
     lines = -(-len(numbers) // columns)
-    for place, (title, words) in enumerate(numbers):
-        left, y = 0.035 + 0.485 * (place // lines), 0.885 - 0.3 / max(lines, 6) * (place % lines)
+    for row, (title, words) in enumerate(numbers):
+        left, y = 0.035 + 0.485 * (row // lines), 0.885 - 0.3 / max(lines, 6) * (row % lines)
         for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
             figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
     first = None
-    for place, name in enumerate(names := sample.headline_quantities[:MOST_ABREAST]):
+    for column, name in enumerate(names := sample.headline_quantities[:MOST_ABREAST]):
         wide = 0.82 / len(names)
-        ax = figure.add_axes((0.155 + wide * place, 0.12, 0.88 * wide, 0.4), sharey=first)
+        ax = figure.add_axes((0.155 + wide * column, 0.12, 0.88 * wide, 0.4), sharey=first)
         draw_by_image(ax, sample, name)
         ax.tick_params(labelleft=first is None)
         ax.locator_params(axis="x", nbins=4)
@@ -91,7 +91,7 @@ def draw_multiples(figure: Figure, sample: SampleAnalysis) -> str:
     if sample.histogram is None or sample.pooled is None:
         return ""
     edges = np.array(sample.histogram["edges"])
-    counts = [np.array(each, float) for each in sample.histogram["counts"]]
+    counts = [np.array(image_counts, float) for image_counts in sample.histogram["counts"]]
     pooled: Any = np.sum(counts, axis=0)
     number = min(len(counts), MOST_SMALL)
     columns = min(number, ceil(sqrt(number * 2.6)))

@@ -54,7 +54,7 @@ def with_options(name: str, options: Mapping[str, str]) -> str:
 
 def look_of(name: str) -> Look | None:
     """What the name of a figure with options says; None of any other name."""
-    known = NAME.fullmatch(name)
-    if known is None or not known[1] or int(known[2]) not in FONTS:
+    match = NAME.fullmatch(name)
+    if match is None or not match[1] or int(match[2]) not in FONTS:
         return None
-    return Look(known[1], int(known[2]), bool(known[3]))
+    return Look(match[1], int(match[2]), bool(match[3]))

@@ -72,7 +72,7 @@ def method(sample: SampleAnalysis) -> str:
     alone = members[0] if sample.analysis is not None else None
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in FILTERED if sample.filter})
-    known, missing = _of_the_scale(sample)
+    sources_known, missing = _of_the_scale(sample)
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -92,8 +92,8 @@ def method(sample: SampleAnalysis) -> str:
         law=_law(sample) if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
         in_blocks=alone and task.semantic and any(value.low is not None for value in alone.quantities.values()),
-        weighted=WEIGHTED if task.size and any(edge_of(sample, each) == "weight" for each in members) else "",
-        known=known,
+        weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
+        known=sources_known,
         missing=missing,
         **_found(sample, members, alone),
     )
@@ -112,7 +112,7 @@ def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) 
     ways = {
         sample.task.method.format(**{**record.settings, **{k: v for k, v in record.used.items() if v is not None}})
         for record in records
-        if all(each.by_model for each in records)
+        if all(record.by_model for record in records)
     }
     words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
     words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
@@ -164,15 +164,15 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
         return [], []
     used = common_calibration(calibrations)
     read = used.relative_uncertainty
-    known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
+    parts = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the unknown rounding of the scale"] if read is None else []
-    own = "the microscope's own calibration uncertainty"
+    words = "the microscope's own calibration uncertainty"
     if used.instrument_uncertainty:
-        known.append(f"{own} ({instrument_words(used)})")
+        parts.append(f"{words} ({instrument_words(used)})")
     else:
         some = any(calibration.instrument_uncertainty for calibration in calibrations)
-        missing.append(f"{own} (not provided{' for all of them' if some else ''})")
-    return known, missing
+        missing.append(f"{words} (not provided{' for all of them' if some else ''})")
+    return parts, missing
 
 
 def left_out_words(sample: SampleAnalysis) -> str:

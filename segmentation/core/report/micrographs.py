@@ -22,12 +22,12 @@ def micrographs(sample: SampleAnalysis, *, few: bool = False) -> Iterator[Flowab
         return
     most = 2 * ABREAST if few else MOST
     some = f" The first {most} of {len(pictures)} images." if len(pictures) > most else ""
-    said = words(f"Each image as analysed, with what counts in colours.{some}", SMALL)
-    first: list[Flowable] = [said] if few else [heading("Micrographs"), said, space(3)]
+    title = words(f"Each image as analysed, with what counts in colours.{some}", SMALL)
+    first: list[Flowable] = [title] if few else [heading("Micrographs"), title, space(3)]
     width = WIDTH / ABREAST - 8
-    for place in range(0, min(len(pictures), most), ABREAST):
+    for begin in range(0, min(len(pictures), most), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
-        for image, content in pictures[place : min(place + ABREAST, most)]:
+        for image, content in pictures[begin : min(begin + ABREAST, most)]:
             remark = " (not counted)" if image.excluded else ""
             cells.append([picture(content, width, TALLEST), words(one_line(image.name, 45) + remark, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]

@@ -33,5 +33,5 @@ class Objects:
             [used.class_names[number] for number in used.classes.tolist()],
             table.kept if judged else np.ones(len(used), np.bool_),
             table.reasons.tolist() if judged else [""] * len(used),
-            [round(each, 4) if np.isfinite(each) else None for each in used.confidence.tolist()],
+            [round(value, 4) if np.isfinite(value) else None for value in used.confidence.tolist()],
         )

@@ -44,8 +44,8 @@ class Cracks:
     @property
     def owners(self) -> list[int]:
         """The label of each ring."""
-        found: list[int] = self.label[self.bounds[:-1]].tolist()
-        return found
+        numbers: list[int] = self.label[self.bounds[:-1]].tolist()
+        return numbers
 
     def areas(self) -> Points:
         """The signed area of each ring, positive of an outer outline and negative of a hole."""
@@ -53,9 +53,9 @@ class Cracks:
             return np.zeros(0)
         return np.add.reduceat(cross(self.start, self.start[self.after]), self.bounds[:-1]) / 2
 
-    def rings(self, points: NDArray[Any], kept: NDArray[np.bool_]) -> list[NDArray[Any]]:
+    def rings(self, points: NDArray[Any], is_corner: NDArray[np.bool_]) -> list[NDArray[Any]]:
         """Of each ring the points (k, 2) of its edges that are kept (k,)."""
-        return [points[begin:end][kept[begin:end]] for begin, end in pairwise(self.bounds.tolist())]
+        return [points[begin:end][is_corner[begin:end]] for begin, end in pairwise(self.bounds.tolist())]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
     first = np.searchsorted(starts, ends)
     second = np.minimum(first + 1, len(starts) - 1)
     twice = starts[second] == ends
-    wanted = direction[second] == (direction + (-1 if joined else 1)) % 4
-    return np.where(twice & wanted, second, first).astype(np.int64), bool((twice & (second > first)).any())
+    turns_right = direction[second] == (direction + (-1 if joined else 1)) % 4
+    return np.where(twice & turns_right, second, first).astype(np.int64), bool((twice & (second > first)).any())
 
 
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:
@@ -159,8 +159,8 @@ def polygons(labels: NDArray[np.int32], n: int, cracks: Cracks | None = None) ->
     bare = cracks.rings(cracks.start, cracks.direction != cracks.direction[cracks.before])
     rings: list[list[tuple[float, Ints]]] = [[] for _ in range(n)]
     for ring, owner, size in zip(bare, cracks.owners, cracks.areas().tolist(), strict=True):
-        rings[owner - 1] += [(area(each), each) for each in _simple(ring)] if cracks.meeting else [(size, ring)]
-    return [_grouped(each) for each in rings]
+        rings[owner - 1] += [(area(part), part) for part in _simple(ring)] if cracks.meeting else [(size, ring)]
+    return [_grouped(owner_rings) for owner_rings in rings]
 
 
 def area(ring: Ints) -> float:

@@ -74,10 +74,10 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     sample = context.sample
     of = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.things.capitalize()} in {'' if sample.analysis else 'sample '}{of}"
-    shown = in_readable_unit(sample)
-    summary = Summary.of(shown)
-    story = [page(*_answer(context, shown, summary)), PageBreak(), page(*_basis(context, shown, summary))]
-    write(file, title, [*story, *(_annex(context, shown, summary) if annex else ())], context.filing.made)
+    readable = in_readable_unit(sample)
+    summary = Summary.of(readable)
+    story = [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
+    write(file, title, [*story, *(_annex(context, readable, summary) if annex else ())], context.filing.made)
 
 
 def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
@@ -166,7 +166,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         every = answers(sample.quantities, every=True)
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts([(each.term, each.words) for each in every[:MOST_ANSWERS]])
+        yield facts([(entry.term, entry.words) for entry in every[:MOST_ANSWERS]])
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
@@ -195,7 +195,7 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield from sections.notes(sample.flags)
     if not refused and not sample.task.screened and len(sample.quantities) > MOST_ANSWERS:
         yield heading("Numbers")
-        yield facts([(each.term, each.words) for each in answers(sample.quantities, every=True)])
+        yield facts([(entry.term, entry.words) for entry in answers(sample.quantities, every=True)])
     if not refused and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
         yield from sections.distribution(distribution, summary)
@@ -219,10 +219,10 @@ def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield words(sections.scores(card), SMALL)
         yield space(4)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
+    sums = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
-    yield table(("File", "SHA-256"), [*inputs, *known], (1, 2.4), numbers_from=2, small=True)
+    yield table(("File", "SHA-256"), [*inputs, *sums], (1, 2.4), numbers_from=2, small=True)
     if sample.task.screened and not refused:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))
@@ -234,13 +234,15 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     rows = list(lines(common(sample)))
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
     shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
-    known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
-    if known:
-        yield facts_abreast(known)
-    if own := differing(sample):
+    lines_known = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
+    if lines_known:
+        yield facts_abreast(lines_known)
+    if different := differing(sample):
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
-        known = [(one_line(image.name, 40), one_line(text(each), LONGEST)) for image, each in own]
-        yield table(("Image", "Own facts"), known, (1, 3.4), numbers_from=2, small=True)
+        lines_known = [
+            (one_line(image.name, 40), one_line(text(image_facts), LONGEST)) for image, image_facts in different
+        ]
+        yield table(("Image", "Own facts"), lines_known, (1, 3.4), numbers_from=2, small=True)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
@@ -264,8 +266,8 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
         return
     names = sample.headline_quantities[:MOST_ABREAST]
     yield from _charts_of_images(sample, names[1:])
-    every = [[in_hundredths(name, each) for each in sample.by_image(name)] for name in names]
-    columns = [[Entry("", "", replace(each, unit="")).words for each in column] for column in every]
+    every = [[in_hundredths(name, value) for value in sample.by_image(name)] for name in names]
+    columns = [[Entry("", "", replace(value, unit="")).words for value in column] for column in every]
     rows = [
         [one_line(image.name, 40), *numbers, _remark(image)]
         for image, *numbers in zip(sample.images, *columns, strict=True)

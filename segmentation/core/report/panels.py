@@ -40,9 +40,22 @@ from .charts import (
 )
 from .entries import answers
 from .lengths import nanometre_in, sizes_in
+from .mats import draw_lengths, draw_rose
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
-from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
+from .picture import (
+    ASIDE,
+    COLOURS,
+    KEPT,
+    NO_COLOUR,
+    analysed,
+    between,
+    colour_numbers,
+    colours_by_direction,
+    painted,
+    rimmed,
+    sampled,
+)
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
@@ -168,11 +181,11 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 
 def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What counts in colours that differ between neighbours, and what was left out in grey."""
-    task, kept = drawing.task, Objects.of(drawing.analysis).kept
-    n = int(kept.sum())
+    task, is_kept = drawing.task, Objects.of(drawing.analysis).kept
+    n = int(is_kept.sum())
     count = f"No {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
-    grey = "; grey: left out" if n < len(kept) else ""
-    numbers = np.where(np.r_[True, kept], colour_numbers(drawing.labels, len(kept)), NO_COLOUR)
+    grey = "; grey: left out" if n < len(is_kept) else ""
+    numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
     picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
     show(ax, drawing, picture, f"{letter}{count}{grey}")
 
@@ -182,12 +195,23 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     used = drawing.analysis.segmentation
     numbers = np.r_[0, used.classes].astype(np.intp)
     show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
-    known = any(value.value is not None for value in drawing.sample.quantities.values())  # no number, not here either
+    has_numbers = any(
+        value.value is not None for value in drawing.sample.quantities.values()
+    )  # no number, not here either
     handles = [
-        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if known else name)
+        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if has_numbers else name)
         for i, (name, share) in enumerate(zip(used.class_names, drawing.area_fractions.tolist(), strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=0.85 * sheet_of(ax).font, framealpha=0.85, borderpad=0.3)
+
+
+def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
+    """What counts in colours by direction, the colours of the rose."""
+    table = drawing.analysis.table
+    colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
+    inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
+    picture = np.where(inside, 0.7 * colours[drawing.labels] + 0.3 * shade, 0.6 * shade).round().astype(np.uint8)
+    show(ax, drawing, picture, f"{letter}{int(table.kept.sum()):,} {drawing.task.things} by direction")
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -219,18 +243,20 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     sheet = begin(ax)
     _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
     ax.set_xlabel("% of the area", fontsize=sheet.font)
-    for place, name in enumerate(classes):
+    for position, name in enumerate(classes):
         fraction = values[of_class("area_fraction", name)]
-        share, low, high = (100 * (each or 0.0) for each in (fraction.value, fraction.low, fraction.high))
-        ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
+        share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
+        ax.barh(position, share, 0.6, color=COLOURS[position % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
         if fraction.low is not None:
-            ax.errorbar(share, place, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2)
+            ax.errorbar(
+                share, position, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2
+            )
         words = per_cent(fraction.value) + ("" if fraction.low is None else f"\n({low:.1f}–{high:.1f})")
         at = max(share, high)
         left = at > HALF_WAY  # the words stand inside the chart
         ax.annotate(
             words,
-            (share - (share - low) if left else at, place),
+            (share - (share - low) if left else at, position),
             (-6 if left else 6, 0),
             textcoords="offset points",
             va="center",
@@ -309,9 +335,9 @@ def draw_column(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
     for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
-        place = nanometre * (value or 0.0)
-        label = f"{name} {significant(place)}"
-        ax.axvline(place, color=sheet.colour(colour), linestyle=style, linewidth=1.6, label=label)
+        y = nanometre * (value or 0.0)
+        label = f"{name} {significant(y)}"
+        ax.axvline(y, color=sheet.colour(colour), linestyle=style, linewidth=1.6, label=label)
     ax.legend(loc="upper right", fontsize=0.85 * sheet.font, frameon=False, borderpad=0, handlelength=1.3)
 
 
@@ -320,7 +346,7 @@ def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.set_axis_off()
     intervals = any(value.low is not None for value in drawing.sample.quantities.values())
     set_title(ax, f"{letter}Numbers{', with 95 % intervals' if intervals else ''}")
-    rows = {each.term: each.words for each in answers(drawing.sample.quantities, every=True)}
+    rows = {entry.term: entry.words for entry in answers(drawing.sample.quantities, every=True)}
     height = 1 / max(len(rows) + 1, 8)
     longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
     size = sheet_of(ax).font * min(1.0, letters_in(ax) / longest)
@@ -400,5 +426,8 @@ PANELS = {
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),
+    "directions": Panel(draw_directions, True, "in colours by direction"),
+    "lengths": Panel(lambda ax, drawing, letter: draw_lengths(ax, drawing.analysis, letter), False),
+    "rose": Panel(lambda ax, drawing, letter: draw_rose(ax, drawing.analysis, letter), False),
     "quantities": Panel(draw_quantities, False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colorsys import hsv_to_rgb
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,6 +53,14 @@ def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
     return labels[np.ix_(rows, columns)]
 
 
+def colours_by_direction(degrees: NDArray[np.float64], sector: float = 0.0) -> NDArray[np.uint8]:
+    """(n, 3): a colour for each direction (n,) from 0 to 180 degrees, or for each sector of so many; grey where it is
+    not known."""
+    middle = (np.floor(degrees / sector) + 0.5) * sector if sector else degrees
+    hues = [(0.5, 0.5, 0.5) if np.isnan(each) else hsv_to_rgb(each / 180 % 1, 0.75, 0.95) for each in middle]
+    return (255 * np.array(hues).reshape(-1, 3)).round().astype(np.uint8)
+
+
 def painted(
     picture: NDArray[np.uint8], labels: NDArray[np.int32], strength: float, numbers: NDArray[np.intp] | None = None
 ) -> NDArray[np.uint8]:
@@ -78,10 +87,10 @@ def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[
     rim[:-1] |= (labels[1:] == 0) & (labels[:-1] > 0)
     rim[:, :-1] |= (labels[:, 1:] == 0) & (labels[:, :-1] > 0)
     rim &= labels > 0
-    made = np.repeat(picture[..., None], 3, axis=2)
+    coloured = np.repeat(picture[..., None], 3, axis=2)
     colours = np.frombuffer(bytes.fromhex(ASIDE[1:] + KEPT[1:]), np.uint8).reshape(2, 3)
-    made[rim] = colours[kept[labels[rim] - 1].astype(np.intp)]
-    return made
+    coloured[rim] = colours[kept[labels[rim] - 1].astype(np.intp)]
+    return coloured
 
 
 def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[np.intp]:
@@ -98,8 +107,8 @@ def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[n
     begins = np.searchsorted(one, np.arange(n + 2))
     for label in range(1, n + 1):
         near = slice(begins[label], begins[label + 1])
-        taken = np.bincount(chosen[other[near]], weight[near], len(COLOURS))
-        chosen[label] = np.lexsort((used, taken))[0]
+        weight_of_colour = np.bincount(chosen[other[near]], weight[near], len(COLOURS))
+        chosen[label] = np.lexsort((used, weight_of_colour))[0]
         used[chosen[label]] += 1
     return chosen
 
@@ -111,8 +120,8 @@ def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
     near = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
     near += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
     # Nearest first, so that of a pair met at several distances the greatest weight stays.
-    pairs = np.concatenate([each for each, _ in near])
-    weights = np.repeat([weight for _, weight in near], [len(each) for each, _ in near])
+    pairs = np.concatenate([pair for pair, _ in near])
+    weights = np.repeat([weight for _, weight in near], [len(pair) for pair, _ in near])
     met, first = np.unique(pairs, return_index=True)
     return met >> 32, met & (2**32 - 1), weights[first]
 

@@ -66,8 +66,8 @@ def free_corner(picture: NDArray[np.uint8], objects: NDArray[np.bool_], wide: fl
     usual = max(FAINT, 1.5 * float(np.percentile(steps if objects.all() else steps[~objects][::7], 99)))
     worth = {}
     for right, top in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        place = np.s_[:rows] if top else np.s_[-rows:], np.s_[-columns:] if right else np.s_[:columns]
-        worth[right, top] = int(objects[place].sum()), bool(steps[place].max() > usual), float(grey[place].std())
+        window = np.s_[:rows] if top else np.s_[-rows:], np.s_[-columns:] if right else np.s_[:columns]
+        worth[right, top] = int(objects[window].sum()), bool(steps[window].max() > usual), float(grey[window].std())
     return min(worth, key=lambda corner: worth[corner])
 
 

@@ -50,22 +50,22 @@ class Written(GenerateJsonSchema):
         return field["type"] != "typed-dict-field" or super().field_is_required(field, total)
 
     def dataclass_schema(self, schema: Any) -> dict[str, Any]:
-        made = {**super().dataclass_schema(schema), "additionalProperties": issubclass(schema["cls"], Statistics)}
-        for name, entry in made["properties"].items():
+        written = {**super().dataclass_schema(schema), "additionalProperties": issubclass(schema["cls"], Statistics)}
+        for name, entry in written["properties"].items():
             if name in NUMBERS:
                 entry.setdefault("description", NUMBERS[name].definition)
-        return _in_short(made)
+        return _in_short(written)
 
     def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
         is_open = getattr(schema["cls"], "__pydantic_config__", None) == OPEN
         return _in_short({**super().typed_dict_schema(schema), "additionalProperties": is_open})
 
 
-def _in_short(made: dict[str, Any]) -> dict[str, Any]:
+def _in_short(document: dict[str, Any]) -> dict[str, Any]:
     """With the first paragraph of a docstring alone, on one line."""
-    if "description" in made:
-        made["description"] = " ".join(made["description"].split("\n\n")[0].split())
-    return made
+    if "description" in document:
+        document["description"] = " ".join(document["description"].split("\n\n")[0].split())
+    return document
 
 
 class Answer(TypedDict):
@@ -216,17 +216,17 @@ class StoredSample(PooledStatistics):
 
 def schema() -> dict[str, Any]:
     """As a dictionary that JSON can hold."""
-    made = TypeAdapter(ImageResult | SampleResult).json_schema(schema_generator=Written, mode="serialization")
-    return HEAD | _with_descriptors(made)
+    document = TypeAdapter(ImageResult | SampleResult).json_schema(schema_generator=Written, mode="serialization")
+    return HEAD | _with_descriptors(document)
 
 
-def _with_descriptors(made: dict[str, Any]) -> dict[str, Any]:
+def _with_descriptors(document: dict[str, Any]) -> dict[str, Any]:
     """Descriptors of shape, by name, with their definitions."""
     for kind in (Statistics, PooledStatistics):
-        shape = made["$defs"][kind.__name__]["properties"]["shape"]
+        shape = document["$defs"][kind.__name__]["properties"]["shape"]
         spread: Mapping[str, Any] = shape["additionalProperties"]
         shape["properties"] = {name: {**spread, "description": COLUMNS[name].definition} for name in DESCRIPTORS}
-    return made
+    return document
 
 
 def text() -> str:

@@ -69,12 +69,12 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
-    said = (
+    sentence = (
         "Left: share of all up to each size. Right: median of the first ones in random order, with its 95 % interval."
     )
     return [
         heading("Size distribution"),
-        together(abreast(*charts), words(f"{said} {summary.enough}", SMALL)),
+        together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
         *(words(note, SMALL) for note in summary.weighted_notes),
         words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
         *numbers(summary),
@@ -83,7 +83,7 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
 
 def numbers(summary: Summary) -> Iterator[Flowable]:
     """Every number, as in the workbook's sheet Details; `left_out` has what was left out."""
-    for group, entries in groupby(summary.every(), lambda each: each.group):
+    for group, entries in groupby(summary.every(), lambda entry: entry.group):
         if group == "left out":
             continue
         yield heading(capital(group))
@@ -115,20 +115,20 @@ def sensitivity(statistics: Statistics) -> list[Flowable]:
 
 def budget(summary: Summary) -> list[Flowable]:
     """The uncertainty budget of both answers; nothing if sizes are in pixels."""
-    stored = summary.budget
-    if stored is None:
+    content = summary.budget
+    if content is None:
         return []
     heads = {"median": "Median", "fraction_100nm": "1 to 100 nm"}
-    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(stored.answers)]
+    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(content.answers)]
     return [
         heading("Uncertainty budget (JCGM 100:2008, GUM)"),
         table(
-            ["Contribution", "Source", *(heads[name] for name in stored.answers)],
-            [[title, source, *effects] for title, source, effects in stored.rows],
+            ["Contribution", "Source", *(heads[name] for name in content.answers)],
+            [[title, source, *effects] for title, source, effects in content.rows],
             widths,
             2,
         ),
-        *(words(sentence) for sentence in stored.sentences),
+        *(words(sentence) for sentence in content.sentences),
         words(BUDGET, SMALL),
     ]
 
@@ -138,7 +138,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
-    tall = 0.5 + 0.2 * max(len(each.parts) for each in answers)
+    tall = 0.5 + 0.2 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
         [
             words(f"{answer.term}: {answer.value} {answer.unit} ({answer.whole or answer.interval})"),
@@ -176,26 +176,28 @@ def left_out(summary: Summary) -> list[Flowable]:
     head = heading("Left out")
     if not summary.set_aside:
         return [head, words(f"No {summary.thing} was left out.")]
-    lines = [[each.reason, f"{each.count:,}", each.definition] for each in summary.set_aside]
-    made = table(["Reason", summary.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
-    return [head, made, *([words(summary.without_filter, SMALL)] if summary.without_filter else [])]
+    lines = [[line.reason, f"{line.count:,}", line.definition] for line in summary.set_aside]
+    flowable = table(["Reason", summary.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
+    return [head, flowable, *([words(summary.without_filter, SMALL)] if summary.without_filter else [])]
 
 
 def notes(flags: Sequence[Flag]) -> list[Flowable]:
     """Warnings and what reading the file found."""
     if not flags:
         return []
-    shown = [words(f"• {flag}") for flag in flags[:MOST_LINES]]
+    lines = [words(f"• {flag}") for flag in flags[:MOST_LINES]]
     if len(flags) > MOST_LINES:
-        shown.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
-    return [heading("Notes"), *shown]
+        lines.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
+    return [heading("Notes"), *lines]
 
 
 def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     """Who signed the result, when and as what, and the checksums of what was signed; without, lines to sign by hand."""
     if not signed:
         return [table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
-    lines = [[each.meaning.capitalize(), each.name, each.account, each.time] for each in signed]
+    lines = [
+        [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in signed
+    ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
         table(("Signed", "SHA-256"), digests(signed), (1, 2.4), numbers_from=2, small=True),
@@ -221,8 +223,8 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def scores(card: Mapping[str, Any]) -> str:
     """What the scores of a model are; "" without any."""
-    known = [name for name in SCORES if any(name in score for score in card.get("scores", ())[:MOST_SCORES])]
-    return SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in known) if known else ""
+    names = [name for name in SCORES if any(name in score for score in card.get("scores", ())[:MOST_SCORES])]
+    return SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in names) if names else ""
 
 
 def _scored(name: str, value: float) -> str:

@@ -164,8 +164,8 @@ class Summary:
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
         """The known contributions to the uncertainty of an answer, the largest first, and each in per cent of it."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
-        known = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
-        return [(title, uncertainty_words(part, answer), round(100 * part / known[0][0])) for part, title in known]
+        rows = sorted(((row[answer], row["title"]) for row in budget.get("rows", ()) if row[answer]), reverse=True)
+        return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
     @property
     def unknown_parts(self) -> str:
@@ -331,10 +331,10 @@ class Summary:
         if not convergence:
             return ""
         assert self.statistics is not None
-        wanted, more = convergence["wanted"], convergence["more"]
+        target, more = convergence["wanted"], convergence["more"]
         if convergence.get("by") == "image":
-            return f"{capital(more_images_words(more, wanted, self.statistics.relative_uncertainty))}."
-        aim = f"± {per_cent(wanted)}"
+            return f"{capital(more_images_words(more, target, self.statistics.relative_uncertainty))}."
+        aim = f"± {per_cent(target)}"
         if more is None:
             return f"There are too few {self.things} to predict how many give the median within {aim}."
         if more <= 0:
@@ -354,22 +354,22 @@ class Summary:
     @property
     def budget(self) -> BudgetTable | None:
         """None of pixels."""
-        stored = self.statistics.budget if self.statistics else None
-        if not stored:
+        budget = self.statistics.budget if self.statistics else None
+        if not budget:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(stored)
+            (title, source, list(map(uncertainty_words, effects, names))) for title, source, *effects in lines(budget)
         ]
-        totals: Mapping[str, Any] = stored
+        totals: Mapping[str, Any] = budget
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
 
     @property
     def set_aside(self) -> list[Aside]:
         """How many were set aside, by reason, in the order of judging."""
-        known = {str(reason): reason.definition for reason in Reason}
-        found = self.statistics.set_aside if self.statistics else {}
-        return [Aside(reason, count, known.get(reason, OTHER_REASON)) for reason, count in found.items()]
+        reasons = {str(reason): reason.definition for reason in Reason}
+        counts = self.statistics.set_aside if self.statistics else {}
+        return [Aside(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
 
     @property
     def without_filter(self) -> str:
@@ -385,14 +385,14 @@ class Summary:
 
     def every(self) -> Iterator[Entry]:
         """All numbers in the order of reading, for a table of them: each with its group."""
-        own = [] if self.screened else answers(self.stored_quantities, every=True)
-        yield from (replace(each, group="quantities") for each in own)
+        quantities = [] if self.screened else answers(self.stored_quantities, every=True)
+        yield from (replace(entry, group="quantities") for entry in quantities)
         if self.statistics is None:
             return
-        yield from [] if own else self.counts
+        yield from [] if quantities else self.counts
         lines = [self._weighted(name, by) for by in WEIGHTINGS for name in FIGURES]
         yield from (replace(line, term=NUMBERS[line.name].label) for line in lines)
-        yield from (replace(each, group="other sizes") for each in self._others(self.statistics))
+        yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         for term, value, text in self._fit_numbers(self.statistics):
             yield Entry("fit", term, value, text, group="log-normal fit")
         names = {

@@ -156,8 +156,8 @@ def rounding_words(calibration: Calibration) -> str:
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or "not known"
-    own = f"{'± ' * bool(calibration.instrument_uncertainty)}{instrument_words(calibration)}"
-    return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {own}."
+    instrument = f"{'± ' * bool(calibration.instrument_uncertainty)}{instrument_words(calibration)}"
+    return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {instrument}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
@@ -209,8 +209,8 @@ def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
     if number(name).kind != "fraction":
         return value
-    shown, low, high = (None if each is None else 100 * each for each in (value.value, value.low, value.high))
-    return Value(shown, low, high, "%")
+    middle, low, high = (None if part is None else 100 * part for part in (value.value, value.low, value.high))
+    return Value(middle, low, high, "%")
 
 
 def pixel_size(nm_per_pixel: float) -> str:
@@ -220,8 +220,8 @@ def pixel_size(nm_per_pixel: float) -> str:
 
 def trimmed(value: float) -> str:
     """Four digits, without zeros at the end."""
-    shown = significant(value, 4)
-    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+    text = significant(value, 4)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def scale_range(low: float | None, high: float | None) -> str:

@@ -45,7 +45,7 @@ def add(task: Task) -> None:
     _added[task.name] = task
 
 
-def _check(card: cards.ModelCard) -> None:
+def _check_card(card: cards.ModelCard) -> None:
     """Raise ValueError if the task of a card is known and cannot use its maps or its options."""
     if task := {**_own(), **_added}.get(card.task):
         task.channels(card)
@@ -55,4 +55,4 @@ def _check(card: cards.ModelCard) -> None:
             raise ValueError(f"options: {sentence(error)}") from error
 
 
-cards.check_with(_check)
+cards.check_with(_check_card)

@@ -41,6 +41,11 @@ def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
     return ()
 
 
+def always(mask: NDArray[np.bool_]) -> bool:
+    """The textures of the image decide alone."""
+    return True
+
+
 def never(segmentation: Segmentation) -> bool:
     """No other model is tried."""
     return False
@@ -146,6 +151,10 @@ class Task:
         alone decides which model is used.
     other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
         outlines are doubtful. The reading with the highest `used["worth"]` is kept.
+    plausible(mask): whether an image may show this kind where a model of another one found the foreground mask (H, W);
+        asked if its textures say so.
+    parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
+        in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
     bounded: whether boundaries lie between its objects, which belong to none of them.
     circles: whether its objects are circles.
@@ -179,6 +188,8 @@ class Task:
     unsure: Callable[[Segmentation], bool] = never
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = no_readings
+    plausible: Callable[[NDArray[np.bool_]], bool] = always
+    parted: bool = False
     corners: bool = False
     bounded: bool = False
     circles: bool = False

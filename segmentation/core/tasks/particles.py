@@ -23,7 +23,7 @@ from .judgement import MOSTLY, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.outline import Outlines
-    from ..labels.segmentation import Segmentation
+    from ..labels.segmentation import Cut, Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
@@ -225,7 +225,10 @@ def measure(
         alternatives=alternatives,
         field_spread=settings.field_spread / 100,
         evidence=Evidence(
-            segmentation.provenance.card.get("scores", ()), settings.repeated, operators=settings.operators
+            segmentation.provenance.card.get("scores", ()),
+            settings.repeated,
+            operators=settings.operators,
+            hidden=_hidden(segmentation, table),
         ),
         obstacle=obstacle,
         seed=seed_of(micrograph.sha256),
@@ -233,6 +236,21 @@ def measure(
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities)
+
+
+def _hidden(segmentation: Segmentation, table: Table) -> float | None:
+    """How many particles, for each counted one, may be hidden in outlines that nobody checked; None without a network
+    or counted particles."""
+    from ..measure.hidden import most_hidden
+
+    if segmentation.provenance.card.get("name") == MASKS or not table.kept.any():
+        return None
+    labels, settled = segmentation.labels, {0, *segmentation.by_hand}  # 0: what a cut divided is parted by now
+
+    def divided(cut: Cut) -> int:
+        return cut.divides(lambda box: labels[box[0] : box[2], box[1] : box[3]])
+
+    return most_hidden(sum(cut.chance for cut in segmentation.cuts if divided(cut) not in settled) / len(table))
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:

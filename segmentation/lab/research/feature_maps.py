@@ -17,9 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
-from ...core.network.architectures import STRIDE
 from ...core.network.cards import LAYERS
 from ...core.network.resample import resize
+from ...core.network.runtime import STRIDE
 from ..training.files import write_picture
 
 KINDS: dict[str, Callable[[nn.Module], bool]] = dict(

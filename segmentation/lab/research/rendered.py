@@ -58,7 +58,11 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
         for number in range(order.count):
             rendering = order.picture(number)
             name = f"{number:05d}"
-            _write(rendering, folder, name)
+            if rendering.labels.max() > np.iinfo(np.uint16).max:
+                raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
+            Image.fromarray(rendering.grey).save(folder / "images" / f"{name}.png")
+            Image.fromarray(rendering.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
+            tifffile.imwrite(folder / "depth" / f"{name}.tif", rendering.depth, compression="zlib")
             values = [f"{v:.6g}" if isinstance(v, float) else v for v in rendering.settings.flat().values()]
             rows.writerow([f"{name}.png", order.seed, number, int(rendering.labels.max()), *values])
             if number < ON_SHEET:
@@ -71,14 +75,6 @@ def _tiles(rendering: Rendering) -> list[NDArray[np.uint8]]:
     """Picture, outlines and depth, (H, W, 3) uint8 each."""
     orange = outlined(rendering.grey, rendering.labels, (255, 120, 0))
     return [in_colour(rendering.grey), orange, in_colour(as_grey(rendering.depth))]
-
-
-def _write(rendering: Rendering, folder: Path, name: str) -> None:
-    if rendering.labels.max() > np.iinfo(np.uint16).max:
-        raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
-    Image.fromarray(rendering.grey).save(folder / "images" / f"{name}.png")
-    Image.fromarray(rendering.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
-    tifffile.imwrite(folder / "depth" / f"{name}.tif", rendering.depth, compression="zlib")
 
 
 def real_ones(folder: Path) -> list[NDArray[np.uint8]]:

@@ -21,7 +21,7 @@ from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS, sampled
 from .contract import Definition, Floats, Labels, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor, padded
-from .evaluation.scores import near, plain, share
+from .evaluation.scores import finite_or_none, near, share
 from .evaluation.thresholds import against_threshold, pixel_sweep
 
 if TYPE_CHECKING:
@@ -110,10 +110,12 @@ class ClassExaminer:
             "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
-                "shares": [[plain(value) for value in row] for row in share(whole, whole.sum(1, keepdims=True))],
+                "shares": [
+                    [finite_or_none(value) for value in row] for row in share(whole, whole.sum(1, keepdims=True))
+                ],
             },
             "frequency": [
-                {"class": name, "frequency": plain(true), "iou": plain(pooled[f"{name}_iou"][0])}
+                {"class": name, "frequency": finite_or_none(true), "iou": finite_or_none(pooled[f"{name}_iou"][0])}
                 for name, true in zip(self.classes, share(whole.sum(1), whole.sum()), strict=True)
             ],
         }

@@ -14,7 +14,7 @@ import numpy as np
 from ...core.learning import Change, Outcome
 from ...core.network.card_entries import FIGURES
 from .contract import Scoring
-from .evaluation.scores import FEWEST, Figure, plain, summarise
+from .evaluation.scores import FEWEST, Figure, finite_or_none, summarise
 from .files import packed, unpacked
 from .instances.counts import ImageCounts
 from .instances.readings import Found
@@ -112,7 +112,9 @@ def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[
     """The entry of a card's scores."""
     scores = {name: figures[name].value for name in FIGURES if name in figures and figures[name].value is not None}
     rounded = {
-        name: round(value, 3) for name, value in scores.items() if value is not None and plain(value) is not None
+        name: round(value, 3)
+        for name, value in scores.items()
+        if value is not None and finite_or_none(value) is not None
     }
     return {"data": f"{title}, {images} images", "split": CROSS, **rounded}
 

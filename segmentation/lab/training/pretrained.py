@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...core import tasks
 from ...core.network.architectures import build
 from ...core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
-from ...core.network.runtime import read_weights
+from ...core.network.with_torch import read_weights
 from .settings import BadRecipe
 
 # Packages (Apache-2.0) of the ImageNet weights of EfficientNet-Lite0, 1 and 2, with the number of blocks per stage.

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tomlkit
@@ -18,11 +19,13 @@ from torch import nn
 from ... import __version__
 from ...core.errors import UserError
 from ...core.measure.budget import OWN
-from ...core.network.architectures import UnknownArchitecture, build
+from ...core.network.architectures import UnknownArchitecture
 from ...core.network.card_entries import FIGURES
 from ...core.network.cards import (
     CARDS,
+    GRAPH,
     PICTURES,
+    TEST,
     AlteredWeights,
     ModelCard,
     as_base,
@@ -31,7 +34,9 @@ from ...core.network.cards import (
     pretrained_source,
     read_card,
 )
-from ...core.network.runtime import read_weights
+from ...core.network.graph import NoGraph, write_graph, write_test
+from ...core.network.package import unpack
+from ...core.network.with_torch import load_module
 from ...core.tasks import UnknownTask
 from ...core.tasks import find as kind_of
 from ...core.validation import sentence
@@ -47,6 +52,7 @@ from .train import Say, choices_of, scores_of, train
 DONE = "done"
 OWNERS = "of its owner"
 FIRST = "1"  # version of a model of one's own
+TEST_SIDE = 64  # px of the picture in a package (core/network/package.py)
 TRIAL = 64  # px, side of the picture that a model must be able to take
 
 
@@ -235,9 +241,12 @@ class BadModel(UserError):
 def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> ModelCard:
     """Copy a run's card and weights to `folder`, under another name and title where they are given.
 
-    run: a training's folder, or a card's file. Raises BadModel when there is no finished model, its weights were
-    altered or fit another architecture, or its name is taken; CannotWrite when the disk is full.
+    run: a training's folder, a card's file, or a package. Raises BadPackage; BadModel when there is no finished model,
+    its weights were altered or fit another architecture, or its name is taken; CannotWrite when the disk is full.
     """
+    if run.suffix == ".zip" and run.is_file():
+        with TemporaryDirectory() as unpacked:
+            return add_model(unpack(run, Path(unpacked)), folder, name=name, title=title)
     file = card_file(run)
     card = checked_card(file)
     try:
@@ -251,11 +260,29 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise BadModel(f"The weights of {file} changed while they were read.")
     entries = tomllib.loads(file.read_text(encoding="utf-8"))
-    entries.pop("weights", None)
+    for file_beside in ("weights", "graph"):
+        entries.pop(file_beside, None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)
     write_whole(folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": card.title}).encode())
+    add_graph(folder / f"{name}.toml")
     return read_card(folder / f"{name}.toml")
+
+
+def add_graph(card: Path) -> str:
+    """Write the ONNX beside a card's weights, which processors without torch need, and its sha256 into the card.
+
+    Returns a sentence where none can be made of this network: torch alone runs it then.
+    """
+    model = read_card(card)
+    task = kind_of(model.task)
+    channels, picture = task.channels(model), task.golden().picture[:TEST_SIDE, :TEST_SIDE]
+    try:
+        set_entries(card, {"graph": write_graph(model, len(channels))})
+        write_test(model, len(channels), channels.activation, picture)
+    except NoGraph as error:
+        return str(error)
+    return ""
 
 
 def card_file(run: Path) -> Path:
@@ -278,14 +305,12 @@ def checked_card(file: Path) -> ModelCard:
         card = read_card(file)
         check_weights(card)
         count = len(kind_of(card.task).channels(card))
-        network = build(card.architecture, count).eval()
-        network.load_state_dict(read_weights(card))
-        sha256 = _tried(network)
+        maps = _tried(load_module(card, count))
     except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
         raise BadModel(f"{file} cannot be added: its weights belong to another architecture.") from error
-    if sha256.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(sha256).all():
+    if maps.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(maps).all():
         raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
 
@@ -310,5 +335,6 @@ def remove_model(name: str, folder: Path) -> None:
     # The card goes first: without it the weights are no model.
     card.unlink()
     pictures = (folder / f"{name}-{which}{suffix}" for which in PICTURES for suffix in (".webp", ".png"))
-    for file in (weights, card.with_name(f"{card.name}.before"), *pictures):
+    beside = (weights.with_suffix(end) for end in (GRAPH, TEST))
+    for file in (weights, *beside, card.with_name(f"{card.name}.before"), *pictures):
         file.unlink(missing_ok=True)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from ...core.network.architectures import build
 from ...core.network.cards import NoDevice
 from ...core.network.runtime import Runtime
+from ...core.network.with_torch import device_of as torch_device
+from ...core.network.with_torch import dtype_of
 from .pretrained import base_card, load_encoder, load_model, maps_of
 from .runs import CheckpointScores, load_state, restore, save_checkpoint
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
@@ -73,7 +75,7 @@ def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
     if recipe.precision == "auto" and frozen.exists():
         changes["precision"] = read_recipe(frozen).precision
     elif recipe.precision == "auto":
-        fastest = Runtime("cpu" if device_of(recipe.device).type == "cpu" else recipe.device).torch_dtype()
+        fastest = dtype_of(Runtime("cpu" if device_of(recipe.device).type == "cpu" else recipe.device))
         changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
     return recipe.replaced(**changes)
 
@@ -81,7 +83,7 @@ def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
 def device_of(name: str) -> torch.device:
     """The device of this name; raises BadRecipe when there is none."""
     try:
-        return Runtime(name).torch_device()
+        return torch_device(Runtime(name))
     except NoDevice as error:
         raise BadRecipe(str(error)) from error
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from segmentation.core.errors import UserError
-from segmentation.core.network.cards import UnknownModel
+from segmentation.core.network.cards import NEEDS_TORCH, UnknownModel
 from segmentation.core.tasks import UnknownTask
 
 BASE = Path(settings.BASE_DIR)  # from which the paths of a recipe go out
@@ -28,7 +28,7 @@ class LabCommand(BaseCommand):
         except (UserError, UnknownModel, UnknownTask) as error:
             raise CommandError(str(error)) from error
         except ImportError as error:
-            raise CommandError(f"This installation has no {error.name}: run it where the worker is.") from error
+            raise CommandError(NEEDS_TORCH.format(what="This command")) from error
         except OSError as error:
             out = options.get("out")  # a full disk names no file by itself
             written = error.errno is not None and out and str(error.filename or out).startswith(str(out))

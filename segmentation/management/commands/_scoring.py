@@ -48,7 +48,7 @@ class ScoringCommand(LabCommand):
 
     def card(self, options: dict[str, Any]) -> tuple[ModelCard, Path]:
         """The card and its file, after the options were found to be possible for it."""
-        _check(options)
+        _check_numbers(options)
         model = options["model"]
         try:
             card = read_card(Path(model)) if model.endswith(".toml") else find(model)
@@ -97,7 +97,7 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _check(options: dict[str, Any]) -> None:
+def _check_numbers(options: dict[str, Any]) -> None:
     """Refuse numbers that cannot be; nothing has been read yet."""
     if options["rows"] is not None and options["rows"] < 1:
         raise CommandError(f"--rows is at least 1, not {options['rows']}.")

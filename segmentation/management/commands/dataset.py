@@ -46,7 +46,7 @@ class Command(LabCommand):
         parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        action = {"check": self._check, "export": self._export, "import": self._import}.get(options["action"])
+        action = {"check": self._check_folder, "export": self._export, "import": self._import}.get(options["action"])
         if action:
             action(options)
             return
@@ -120,7 +120,7 @@ class Command(LabCommand):
         count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
-    def _check(self, options: dict[str, Any]) -> None:
+    def _check_folder(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import ANY
         from segmentation.lab.training.check import NOT_CAUGHT, check_folder
         from segmentation.lab.training.check.sheets import write_pictures

@@ -41,7 +41,7 @@ class Command(ScoringCommand):
         from segmentation.lab.training.evaluation.predictions import Options
         from segmentation.lab.training.pretrained import maps_of
 
-        _check(options)
+        _check_options(options)
         card, file = self.card(options)
         scoring, pairs = tasks.find(card.task).scoring(maps_of(card)), self.pairs(card, options)
         self.warn_of_training_images(card, pairs)
@@ -68,7 +68,7 @@ class Command(ScoringCommand):
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
 
-def _check(options: dict[str, Any]) -> None:
+def _check_options(options: dict[str, Any]) -> None:
     """Refuse numbers that cannot be; nothing has been read yet."""
     threshold, nm = options["threshold"], options["nm"]
     if threshold is not None and not 0 < threshold < 1:

@@ -29,17 +29,17 @@ class Command(LabCommand):
         layer.help = "write every map of this layer (may be repeated; all: of every layer, one picture each)"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.core.network.runtime import Runtime, load_network
+        from segmentation.core.network.with_torch import folded, load_module
         from segmentation.core.tasks import find as task_named
         from segmentation.lab.research.feature_maps import UnknownLayer, write_feature_maps, write_layers
 
         card = find(options["model"])
         try:
             micrograph = read(options["image"])
-            network = load_network(card, Runtime("cpu"), len(task_named(card.task).channels(card)))
+            network = folded(load_module(card, len(task_named(card.task).channels(card))))
         except (UnreadableImage, AlteredWeights, FileNotFoundError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        network, pixels, out = network.float(), micrograph.pixels, options["out"]
+        pixels, out = micrograph.pixels, options["out"]
         try:
             files = (
                 write_layers(network, pixels, options["layer"], out)

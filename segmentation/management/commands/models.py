@@ -19,15 +19,17 @@ class Command(LabCommand):
     help = (
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
         "of its example pictures, or with --layers those of its feature maps; `models images NAME RECIPE` notes what "
-        "it was trained on; `models remove NAME`; `models textures NAME=FOLDER ...` learns what the images "
-        "of each released model look like. Added models lie in DEEPSEGM_MODELS."
+        "it was trained on; `models package NAME FILE.zip` writes it for other programs (ONNX); `models graph "
+        "NAME` lets processors run one of version 1.0.0 without torch; `models remove NAME`; "
+        "`models textures NAME=FOLDER ...` learns what the images of each released model look like. Added models lie "
+        "in DEEPSEGM_MODELS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("list", help="every model, the released ones first")
         add = actions.add_parser("add", help="offer the model of a finished run")
-        add.add_argument("run", type=Path, metavar="RUN", help="a training's folder, or a card's file")
+        add.add_argument("run", type=Path, metavar="RUN", help="a training's folder, a card's file, or a package")
         add.add_argument("--name", default="", help="instead of the card's")
         add.add_argument("--title", default="", help="instead of the card's")
         picture = actions.add_parser("picture", help="analyse an image as an example for the page of the models")
@@ -41,6 +43,11 @@ class Command(LabCommand):
         )
         images.add_argument("name")
         images.add_argument("recipe", type=Path, metavar="RECIPE", help="by which it was trained")
+        graph = actions.add_parser("graph", help="make the files by which processors without torch run models")
+        graph.add_argument("names", nargs="+", metavar="NAME")
+        pack = actions.add_parser("package", help="write a model as a package of the BioImage Model Zoo: ONNX and test")
+        pack.add_argument("name")
+        pack.add_argument("file", type=Path, metavar="FILE.zip")
         remove = actions.add_parser("remove", help="delete an added model")
         remove.add_argument("name")
         textures = actions.add_parser("textures", help="learn what the images that released models know look like")
@@ -88,11 +95,11 @@ class Command(LabCommand):
         """A small picture of each kind of layer beside the card."""
         import numpy as np
 
-        from segmentation.core.network.runtime import Runtime, load_network
+        from segmentation.core.network.with_torch import folded, load_module
         from segmentation.core.report.example import captioned
         from segmentation.lab.research.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
 
-        network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
+        network = folded(load_module(card, len(find(card.task).channels(card))))
         for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
             strided = any(STEPS in layer.name for layer in layers)
@@ -111,6 +118,22 @@ class Command(LabCommand):
         images = [picture.pair.image for picture in taught(recipe, BASE)]
         note_images(card.weights.parent / f"{card.name}.toml", recipe, images)
         self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
+
+    def _graph(self, options: dict[str, Any]) -> None:
+        from segmentation.lab.training.publish import add_graph
+
+        for card in map(cards.find, options["names"]):
+            problem = add_graph(card.weights.with_name(f"{card.name}.toml"))
+            self.stdout.write(problem or f"{card.name} runs without torch now.")
+
+    def _package(self, options: dict[str, Any]) -> None:
+        from segmentation.core.archive import write_zip
+        from segmentation.core.network.package import package
+
+        card = cards.find(options["name"])
+        channels = find(card.task).channels(card)
+        write_zip(options["file"], package(card, channels.names, channels.activation))
+        self.stdout.write(f"{options['file']}: {options['file'].stat().st_size / 1e6:.1f} MB")
 
     def _remove(self, options: dict[str, Any]) -> None:
         from segmentation.lab.training.publish import remove_model

@@ -17,7 +17,7 @@ from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
 
-from ...core.network.cards import read_card
+from ...core.network.cards import GRAPH, TEST, read_card
 from ...core.report import exports
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
@@ -77,7 +77,8 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     image was taken back.
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
-    new = [path for path in (card, card.with_suffix(WEIGHTS), *files) if path.name not in stored_names]
+    graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
+    new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
     with publishing(lambda: remove_files_of(rows)):
         rows += (_stored(training, path) for path in new)
@@ -154,22 +155,24 @@ def _stored(training: Training, path: Path) -> TrainingFile:
 
 
 def install_model(training: Training) -> None:
-    """Copy card and weights of a training from the storage to the folder of the site's own models, unless they are
-    there. The card comes last: without it what is half written is no model. Raises Refused (409) for altered files."""
+    """Copy card, weights and graph of a training from the storage to the folder of the site's own models, unless they
+    are there. The card comes last: without it what is half written is no model. Raises Refused (409): altered files."""
     folder, name = Path(settings.DEEPSEGM_MODELS), training.model_name
     if (folder / f"{name}{CARD}").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    card, weights = (folder / f".{name}{suffix}.part" for suffix in (CARD, WEIGHTS))
+    stored = set(training.artifacts.values_list("name", flat=True))
+    beside = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)  # those of version 1.0.0 have neither
+    aside = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *beside, CARD)}
     try:
-        for aside, suffix in ((card, CARD), (weights, WEIGHTS)):
-            _copy(training, f"{name}{suffix}", aside)
-        _check(card, weights, name)
-        weights.replace(folder / f"{name}{WEIGHTS}")
-        card.replace(folder / f"{name}{CARD}")
+        for end, file in aside.items():
+            _copy(training, f"{name}{end}", file)
+        _check_files(aside, name)
+        for end, file in aside.items():
+            file.replace(folder / f"{name}{end}")
     finally:
-        card.unlink(missing_ok=True)
-        weights.unlink(missing_ok=True)
+        for file in aside.values():
+            file.unlink(missing_ok=True)
 
 
 def _copy(training: Training, name: str, target: Path) -> None:
@@ -183,20 +186,21 @@ def _copy(training: Training, name: str, target: Path) -> None:
         raise Refused(ALTERED.format(name=name), 409) from error
 
 
-def _check(card: Path, weights: Path, name: str) -> None:
-    """Raises Refused unless the weights are those of the card."""
+def _check_files(aside: Mapping[str, Path], name: str) -> None:
+    """Raises Refused unless weights and graph are those of the card; aside: the copy of each by its ending."""
+    card = aside[CARD]
     named = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
     try:
         named.parent.mkdir(exist_ok=True)
         shutil.copyfile(card, named)
-        expected = read_card(named).sha256
+        model = read_card(named)
     except ValueError as error:
         raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
     finally:
         shutil.rmtree(named.parent, ignore_errors=True)
-    with weights.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-            raise Refused(ALTERED.format(name=f"{name}{WEIGHTS}"), 409)
+    for end, expected in ((WEIGHTS, model.sha256), (GRAPH, model.graph)):
+        if expected and (end not in aside or hashlib.sha256(aside[end].read_bytes()).hexdigest() != expected):
+            raise Refused(ALTERED.format(name=f"{name}{end}"), 409)
 
 
 @receiver(post_delete, sender=Training)

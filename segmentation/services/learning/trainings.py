@@ -290,6 +290,11 @@ def _same_classes(card: cards.ModelCard, dataset: Dataset) -> bool:
 
 
 def _check_free(dataset: Dataset, user: Any) -> None:
+    if settings.DEEPSEGM_EMBEDDED:  # elsewhere the trainer is another machine
+        try:
+            cards.need_torch("A training")
+        except cards.TorchMissing as error:
+            raise Refused(str(error), 503) from None
     under_way = Training.objects.filter(state__in=Training.UNFINISHED, owner=user)
     if under_way.filter(dataset=dataset).exists():
         raise Refused(UNDER_WAY, 409)
@@ -350,9 +355,9 @@ def remove_its_model(instance: Training, **kwargs: Any) -> None:
 
 
 def remove_model(name: str) -> None:
-    """Remove card, weights and pictures from the folder of the site's own models; the card first, which offers it."""
+    """Remove a model from the folder of the site's own models; the card first, which offers it."""
     folder = settings.DEEPSEGM_MODELS
-    files = [folder / f"{name}.toml", folder / f"{name}.safetensors"]
+    files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH)]
     files += [folder / f"{name}-{which}.webp" for which in cards.PICTURES]
     for file in files:
         try:

@@ -42,7 +42,7 @@ def summary_of(side: Compared) -> dict[str, Any]:
 
 def comparison_of(first: Compared, second: Compared) -> Comparison:
     """The comparison of two results, started if it is not there; raises Refused (409, 422) where there can be none."""
-    _check(first, second)
+    _check_comparable(first, second)
     sides = {}
     for role, side in (("first", first), ("second", second)):
         sides[f"{role}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
@@ -58,7 +58,7 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     return row
 
 
-def _check(first: Compared, second: Compared) -> None:
+def _check_comparable(first: Compared, second: Compared) -> None:
     if first.pk == second.pk:
         raise Refused(ITSELF, 422)
     for side in (first, second):

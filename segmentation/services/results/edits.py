@@ -25,7 +25,7 @@ from ...core.labels.working import WorkingLabels
 from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults
-from ...plain import plain
+from ...plain import storable
 from ..ground import bundles, tables
 from ..ground.callers import submission_of
 from ..ground.refusal import Refused
@@ -278,14 +278,14 @@ def _cleaned(operations: Sequence[Any]) -> list[Any]:
 def _clean(operation: Any) -> Any:
     """An operation as any database gives it back, so that its hash holds: whole numbers as integers, no NaN, no NUL."""
     if isinstance(operation, dict):
-        return {str(plain(name)): _clean(value) for name, value in operation.items()}
+        return {str(storable(name)): _clean(value) for name, value in operation.items()}
     if isinstance(operation, list):
         return [_clean(value) for value in operation]
     if isinstance(operation, float):
         if not math.isfinite(operation):
             raise BadEdit("A number is infinite or no number.")
         return int(operation) if operation.is_integer() else operation
-    return plain(operation)
+    return storable(operation)
 
 
 class Log(NamedTuple):

@@ -59,22 +59,17 @@ def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | No
             ExportJob.objects.filter(job=job, asked=False).update(asked=True)
         return artifact
     export = ask_for_files(job, figure)
-    _forget_figures(export)
+    rows = export.job.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
+    old = [row for row in rows if look_of(row.name)]
+    if old:
+        export.job.artifacts.filter(pk__in=[row.pk for row in old]).delete()
+        remove_files_of(old)
     if wait > 0 and AT_ONCE.acquire(blocking=False):
         try:
             return _waited_for(export, name, min(wait, LONGEST_WAIT))
         finally:
             AT_ONCE.release()
     return export
-
-
-def _forget_figures(export: ExportJob) -> None:
-    """Remove the figures with options that are no longer among the last ones."""
-    rows = export.job.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
-    old = [row for row in rows if look_of(row.name)]
-    if old:
-        export.job.artifacts.filter(pk__in=[row.pk for row in old]).delete()
-        remove_files_of(old)
 
 
 def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | ExportJob:

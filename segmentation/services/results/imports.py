@@ -20,7 +20,7 @@ from ..ground.trouble import is_full
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job
 from .segmentations import segmentation_for
-from .uploads import sha256_of
+from .uploads import sha256_of_upload
 from .usage import check_quota
 
 
@@ -41,7 +41,7 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     check_space(file.size)
     check_quota(file.size, **sender)
     suffix = _suffix(file)
-    outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of(file), "size": file.size}
+    outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of_upload(file), "size": file.size}
     Arrival.objects.create(**Job.fields_of(**sender))
     with transaction.atomic():
         new = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)

@@ -18,7 +18,7 @@ from ...core.report.wording import one_line
 from ...models import Artifact, Job, Signature
 from ...models.edits import chain_faults, hash_of
 from ...models.signatures import LONGEST_NAME
-from ...plain import plain
+from ...plain import storable
 from ..access import links, second_factor
 from ..ground import bundles
 from ..ground.files import remove_files_of
@@ -59,7 +59,7 @@ def sign_job(
         raise Refused(WHICH, 422)
     if meaning not in meanings_for(job, user):
         raise Refused(NOT_MADE, 403)
-    printed = " ".join(one_line(plain(name), 10**6).split()) or user.get_full_name() or user.get_username()
+    printed = " ".join(one_line(storable(name), 10**6).split()) or user.get_full_name() or user.get_username()
     if len(printed) > LONGEST_NAME:
         raise Refused(NO_NAME, 422)
     second_factor.check(user)
@@ -81,7 +81,7 @@ def check_password(request: HttpRequest, password: str, wrong: str) -> None:
     """Raise Refused for a wrong password; wrong ones count as those at the sign-in do."""
     user: Any = request.user
     try:
-        account = authenticate(request, username=user.get_username(), password=plain(password))
+        account = authenticate(request, username=user.get_username(), password=storable(password))
     except ValidationError as crowded:  # accounts.Crowded
         raise Refused(crowded.messages[0], 429) from None
     if getattr(request, "axes_locked_out", False):

@@ -85,7 +85,7 @@ def receive_upload(
     micrograph = Micrograph.objects.create(
         name=shown_name(file.name or ""),
         size=size,
-        sha256=sha256_of(file),
+        sha256=sha256_of_upload(file),
         **sender,
         read_bar=read_bar,
         is_archive=is_archive,
@@ -169,12 +169,12 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
 
 
 def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
-    name, sha256 = shown_name(file.name or ""), sha256_of(file)
+    name, sha256 = shown_name(file.name or ""), sha256_of_upload(file)
     path = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
     return {"name": name, "sha256": sha256, "file": default_storage.save(path, file)}
 
 
-def sha256_of(file: Any) -> str:
+def sha256_of_upload(file: Any) -> str:
     """Of a Django `File`'s bytes, which is then at its start again."""
     digest = hashlib.sha256()
     for chunk in file.chunks(2**20):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
 from ...models import (
@@ -90,11 +90,9 @@ def stored_bytes(mine: Q) -> int:
     taught = DatasetImage.objects.filter(dataset__in=Dataset.objects.filter(mine).values("pk"))
     trained = TrainingFile.objects.filter(training__in=Training.objects.filter(mine).values("pk"))
     images = Micrograph.objects.filter(mine).aggregate(all=Sum(F("size") + F("viewer_size")))["all"] or 0
-    return int(images) + sum(_bytes(rows) for rows in (artifacts, segmentations, pooled, taught, trained))
-
-
-def _bytes(rows: QuerySet) -> int:
-    return rows.aggregate(all=Sum("size"))["all"] or 0
+    return int(images) + sum(
+        (rows.aggregate(all=Sum("size"))["all"] or 0) for rows in (artifacts, segmentations, pooled, taught, trained)
+    )
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ from ...checks import probe
 from ...core.pace import about
 from ...models import Attempted, Job, Micrograph, WorkerProcess
 from ...models.upkeep import ALIVE
-from ..ground.kinds import KINDS
+from ..ground.kinds import KINDS, TRAINING
 from ..ground.space import free_bytes, is_scarce
 from ..results import usage
 from .upkeep import storage_used
@@ -36,6 +37,11 @@ PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
 KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
 A_WEEK = timedelta(days=7)
 MOST_REASONS = 10
+SQLITE_BYTES = 2 * 10**9  # of about 75,000 jobs: docs/operate/production.md
+OUTGROWN = (
+    "The SQLite database has {size:.1f} GB; above {limit:.0f} GB pages get slow. Set DEEPSEGM_RETENTION_DAYS, or "
+    "move to PostgreSQL (docs/operate/backup.md)."
+)
 
 
 class Check(NamedTuple):
@@ -152,8 +158,24 @@ def _broker() -> str:
     return ""
 
 
+def database_bytes() -> int | None:
+    """Size of the database of SQLite with its journal; None on another engine."""
+    if not settings.DEEPSEGM_SQLITE:
+        return None
+    file = str(settings.DATABASES["default"]["NAME"])
+    return sum(part.stat().st_size for end in ("", "-wal") if (part := Path(file + end)).exists())
+
+
+def _size() -> str:
+    """A database of SQLite that grew beyond the size up to which it was measured (docs/operate/production.md)."""
+    size = database_bytes() or 0
+    return OUTGROWN.format(size=size / 1e9, limit=SQLITE_BYTES / 1e9) if size > SQLITE_BYTES else ""
+
+
 def _workers() -> str:
-    idle = [queue.queue for queue in queues() if not queue.workers]
+    """In compose.yaml a trainer is there on request only: it lacks when a training waits."""
+    needed = (queue for queue in queues() if queue.waiting or queue.queue != TRAINING or settings.DEEPSEGM_EMBEDDED)
+    idle = [queue.queue for queue in needed if not queue.workers]
     return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 
 
@@ -184,6 +206,7 @@ _CHECKS: tuple[tuple[str, bool, Callable[[], str], str], ...] = (
     ),
     ("workers", False, _workers, _SILENT),
     ("queue", False, _age, _SILENT),
+    ("size", False, _size, _SILENT),
 )
 
 

@@ -12,10 +12,11 @@ from safetensors.torch import save_file
 from segmentation.core.network import cards, parts
 from segmentation.core.network.architectures import UnknownArchitecture, build
 from segmentation.core.network.architectures.multires import block_widths
-from segmentation.core.network.inference import HALO, TILE, forward, predict, tiles_of
+from segmentation.core.network.inference import HALO, predict, tiles_of
 from segmentation.core.network.parts import AROUND, works_in_parts
 from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.network.with_torch import TILE, TorchNetwork
 
 EXACT = Runtime("cpu", "float32")
 
@@ -70,7 +71,8 @@ def test_a_misspelt_encoder_is_answered_with_its_neighbours():
 
 def test_weights_are_loaded_and_an_altered_file_is_refused(tmp_path):
     card = tiny_card(tmp_path)
-    assert load_network(card, EXACT, 2)(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
+    everything = slice(0, 32), slice(0, 32)
+    assert load_network(card, EXACT, 2).maps(np.zeros((1, 1, 32, 32), np.float32), everything, "sigmoid").shape[1] == 2
     content = bytearray(card.weights.read_bytes())
     content[-1] ^= 1
     card.weights.write_bytes(content)
@@ -131,27 +133,28 @@ def test_the_last_layers_give_the_same_in_parts_unless_they_see_the_whole_pictur
     monkeypatch.setattr(parts, "PART", 64)
     picture = np.random.default_rng(0).random((1, 1, 192, 256), np.float32)
     kept = slice(32, 160), slice(0, 224)
-    whole = forward(network, picture, kept, "sigmoid", EXACT)
-    setattr(network, parts.IN_PARTS, attention is None)
-    assert np.abs(forward(network, picture, kept, "sigmoid", EXACT).astype(int) - whole).max() <= 1
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(picture) * 2 - 1)
+    whole = (logits[..., kept[0], kept[1]].sigmoid() * 255).round().to(torch.uint8).numpy()
+    assert np.abs(TorchNetwork.of(network, EXACT).maps(picture, kept, "sigmoid").astype(int) - whole).max() <= 1
     assert whole.shape == (1, 2, 128, 224)
 
 
 def test_tiled_prediction_equals_untiled_where_the_halo_covers_what_a_pixel_sees():
     """A MultiRes U-Net sees about 130 px around a pixel; a halo of 160 makes tiles exact."""
     torch.manual_seed(1)
-    network = build({"name": "multires-unet", "filters": 4}, 2).eval()
+    network = TorchNetwork.of(build({"name": "multires-unet", "filters": 4}, 2).eval(), EXACT)
     picture = np.random.default_rng(0).random((500, 700), np.float32)
-    whole = predict(network, picture, EXACT, tile=1024)
-    tiled = predict(network, picture, EXACT, tile=192, halo=160)
+    whole = predict(network, picture, tile=1024)
+    tiled = predict(network, picture, tile=192, halo=160)
     # A grey level of rounding may differ: the sums run in another order.
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
 def test_prediction_keeps_odd_shapes_and_reports_progress():
-    network = build({"name": "multires-unet", "filters": 4}, 2).eval()
+    network = TorchNetwork.of(build({"name": "multires-unet", "filters": 4}, 2).eval(), EXACT)
     told = []
-    maps = predict(network, np.zeros((77, 301), np.float32), EXACT, tile=64, halo=32, progress=told.append)
+    maps = predict(network, np.zeros((77, 301), np.float32), tile=64, halo=32, progress=told.append)
     assert maps.shape == (2, 77, 301) and maps.dtype == np.uint8
     assert told == sorted(told) and told[-1] == 1
 

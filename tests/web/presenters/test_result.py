@@ -257,6 +257,7 @@ class TestPage:
         for part in (
             "Nanomaterial screening",
             "limit 50 %: undecided",
+            "What would decide the verdict: About 1,900 more particles.",
             "What would decide it:",
             "About 1,900 more particles.",
             "filter on",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
@@ -252,6 +255,18 @@ class TestWeights:
     @pytest.mark.parametrize("name", ["nosuch.safetensors", "particles", "particles.json", "particles-1.png", ".."])
     def test_nothing_else_can_be(self, client, model, name):
         assert client.get(f"/models/files/{name}").status_code == 404
+
+    def test_a_package_for_other_programs(self, client, monkeypatch):
+        monkeypatch.setattr(cards, "CARDS", Path(cards.__file__).resolve().parents[2] / "cards")
+        answer = client.get("/models/bubbles/package.zip")
+        assert answer["Content-Disposition"] == 'attachment; filename="bubbles.bioimage.io.zip"'
+        with zipfile.ZipFile(BytesIO(answer.getvalue())) as archive:
+            assert {"rdf.yaml", "bubbles.onnx", "test_input.npy", "test_output.npy"} < set(archive.namelist())
+
+    def test_a_model_without_onnx_has_no_package(self, client, model):
+        answer = client.get("/models/particles/package.zip")
+        assert answer.status_code == 409 and "has no ONNX" in words(answer)
+        assert client.get("/models/nosuch/package.zip").status_code == 404
 
 
 class TestExamples:

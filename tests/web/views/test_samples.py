@@ -6,17 +6,14 @@ import json
 import re
 from uuid import uuid4
 
-import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation.core.measure.table import Table
 from segmentation.forms.samples import NO_PIXEL
-from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
-from segmentation.presenters.sample import EXCLUDED, bars
-from segmentation.services.ground import tables
+from segmentation.models import Job, Micrograph, Sample, SampleArtifact
+from segmentation.presenters.sample import EXCLUDED
 from segmentation.services.results.samples import UNDER_WAY
 from segmentation.views.samples import NO_FILES
 from segmentation.views.upload import GONE
@@ -517,142 +514,3 @@ class TestName:
         assert "Change the name" not in words(client.get(page_of(sample)))
         sample.refresh_from_db()
         assert sample.name == "Batch 7"
-
-
-def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
-    """A job of a sample with its stored table: particles of these minimum Feret diameters in nm, the last set aside."""
-    count = len(sizes)
-    kept = [True] * (count - 1) + [False]
-    columns = {
-        "kept": np.array(kept),
-        "reason": np.array(["" if each else "too small" for each in kept]),
-        "min_feret_nm": np.array(sizes, float),
-        "edge_weight": np.array([2.0 if size == 20 else 1.0 for size in sizes]),
-    }
-    path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.NAME)
-    artifact = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="x")
-    artifact.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
-
-
-class TestHistogram:
-    @pytest.fixture
-    def sample(self, finished, tmp_path):
-        sample = finished()
-        for job, sizes in zip(sample.jobs.order_by("created"), ([10, 20, 500], [20, 30, 600]), strict=True):
-            with_table(job, sizes, folder=tmp_path)
-        return sample
-
-    def test_of_all_images_together(self, client, sample):
-        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
-        assert (said["unit"], said["n"], said["measures"]) == ("nm", 4, ["min_feret"])
-        assert dict(zip(said["edges"], said["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
-        assert said["weighted"] is False and said["heights"] == said["counts"]
-        sample.pooled = {**sample.pooled, "edge": "weight"}
-        sample.save()
-        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is True
-        assert client.get(f"{page_of(sample)}histogram/?all=1").json()["n"] == 6
-        assert "/histogram/" in words(client.get(page_of(sample)))
-
-    def test_weighted_for_the_frame_only_where_the_sample_is(self, client, sample):
-        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is False
-        sample.pooled["edge"] = "weight"
-        sample.save()
-        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
-        assert said["weighted"] is True
-        assert said["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
-
-    def test_only_of_what_is_pooled(self, client, sample):
-        sample.pooled["of"] = sample.pooled["of"][:1]
-        sample.save()
-        assert client.get(f"{page_of(sample)}histogram/").json()["n"] == 2
-
-    def test_a_lost_table_or_another_kind_of_file_is_no_histogram(self, client, sample, own_storage, finished):
-        stored = Artifact.objects.filter(job__sample=sample, name=tables.NAME).first()
-        (own_storage / stored.file.name).write_bytes(b"no table")
-        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
-        assert client.get(f"{page_of(finished())}histogram/").status_code == 404
-
-    def test_strangers_see_nothing(self, client, sample, alice):
-        Sample.objects.update(owner=alice)
-        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
-        assert client.get(f"{page_of(sample)}outlines.json").status_code == 404
-
-
-class TestOutlines:
-    def coco(self, job, name, *kinds):
-        said = {
-            "images": [{"id": 1, "file_name": name, "width": 64, "height": 48}],
-            "categories": [{"id": i, "name": kind} for i, kind in enumerate(kinds, 1)],
-            "annotations": [{"id": 7, "image_id": 1, "category_id": i} for i in range(1, len(kinds) + 1)],
-        }
-        artifact = Artifact(job=job, attempt=1, name="coco.json", size=1, content_type="application/json")
-        artifact.file.save(f"{job.folder}/1/coco.json", ContentFile(json.dumps(said).encode()))
-
-    def test_of_all_images_in_one_file(self, client, finished):
-        sample = finished(DONE, DONE, DONE)
-        first, second, damaged = sample.jobs.order_by("created")
-        self.coco(first, "0.png", "particle", "possibly wrong")
-        self.coco(second, "1.png", "possibly wrong")
-        broken = Artifact(job=damaged, attempt=1, name="coco.json", size=1, content_type="application/json")
-        broken.file.save(f"{damaged.folder}/1/coco.json", ContentFile(b'{"images": []}'))
-        response = client.get(f"{page_of(sample)}outlines.json")
-        assert response["Content-Disposition"].startswith("attachment")
-        assert response["Cache-Control"] == "private, no-store"
-        said = json.loads(b"".join(response.streaming_content))
-        assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0"), (2, "1")]
-        assert [(each["id"], each["name"]) for each in said["categories"]] == [(1, "particle"), (2, "possibly wrong")]
-        assert said["annotations"] == [
-            {"id": 1, "label": 7, "image_id": 1, "category_id": 1},
-            {"id": 2, "label": 7, "image_id": 1, "category_id": 2},
-            {"id": 3, "label": 7, "image_id": 2, "category_id": 2},
-        ]
-
-    def test_two_images_of_one_name_are_told_apart(self, client, finished):
-        sample = finished(DONE, DONE)
-        first, second = sample.jobs.order_by("created")
-        for job in (first, second):
-            self.coco(job, "img.png", "particle")
-        of = [str(first.pk), str(second.pk)]
-        rows = [
-            {**row, "name": name} for row, name in zip(sample.pooled["images"], ("img.png", "img.png (2)"), strict=True)
-        ]
-        Sample.objects.update(pooled={**sample.pooled, "of": of, "images": rows})
-        said = json.loads(b"".join(client.get(f"{page_of(sample)}outlines.json").streaming_content))
-        assert [each["file_name"] for each in said["images"]] == ["img.png", "img.png (2)"]
-
-    def test_a_sample_that_is_not_pooled_has_none(self, client, make_sample):
-        assert client.get(f"{page_of(make_sample())}outlines.json").status_code == 404
-
-
-def test_images_say_what_happens_to_them(client, make_sample, make_micrograph):
-    sample = make_sample(Job.State.RUNNING, Job.State.QUEUED, Job.State.CANCELLED, Job.State.DONE)
-    sample.jobs.filter(state=Job.State.RUNNING).update(stage="segmenting", progress=0.4)
-    make_micrograph(name="late.tif", sample=sample, state="queued", width=0)
-    make_micrograph(name="now.tif", sample=sample, state="running", stage="reading the image", width=0)
-    images = client.get(f"{page_of(sample)}images/").context["pooled"].images
-    assert [(image.name, image.state) for image in images] == [
-        ("0.png", "Segmenting, 40 %"),
-        ("1.png", "Waiting for its turn"),
-        ("2.png", "Cancelled"),
-        ("3.png", "Done"),
-        ("late.tif", "Waiting to be read"),
-        ("now.tif", "Reading the image"),
-    ]
-    assert [image.address == "" for image in images] == [False] * 4 + [True] * 2
-
-
-def test_bars_fill_the_box():
-    assert bars([]) == bars([0, 0]) == ""
-    assert bars([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
-
-
-def test_thumbnails_are_found_at_once(client, make_sample):
-    sample = make_sample(DONE)
-    job = sample.jobs.get()
-    artifact = Artifact(job=job, attempt=1, name="thumbnail.webp", size=1, content_type="image/png")
-    artifact.file.save(f"{job.folder}/1/thumbnail.webp", ContentFile(b"x"))
-    assert f"/jobs/{job.pk}/files/thumbnail.webp" in words(client.get(page_of(sample)))
-
-
-def test_the_pages_json_is_plain(finished):
-    assert json.dumps(finished().pooled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import timedelta
 
 import pytest
@@ -74,6 +75,13 @@ class TestReady:
         assert "2 migrations are" in client.get("/readyz").json()["checks"]["migrations"]
         monkeypatch.setattr("django.db.migrations.executor.MigrationExecutor.migration_plan", lambda *a: [1])
         assert "1 migration is" in client.get("/readyz").json()["checks"]["migrations"]
+
+    @pytest.mark.skipif(not settings.DEEPSEGM_SQLITE, reason="is about SQLite")
+    def test_a_database_that_sqlite_does_not_bear_is_told(self, client, workers, monkeypatch):
+        monkeypatch.setattr(health, "database_bytes", lambda: health.SQLITE_BYTES + 10**9)
+        said = client.get("/readyz").json()
+        assert said["ok"] and said["degraded"]
+        assert re.match(r"The SQLite database has \d\.0 GB; .*PostgreSQL", said["checks"]["size"])
 
     def test_checks_leave_nothing_behind(self, client, workers, settings):
         client.get("/readyz")

@@ -91,9 +91,9 @@ class Command(BaseCommand):
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         except BrokenProcessPool:
             raise CommandError(KILLED) from None
-        self._check()
+        self._run_checks()
 
-    def _check(self) -> None:
+    def _run_checks(self) -> None:
         """Warnings are shown; errors end the start, each with its sentence and what to do."""
         messages = [message for message in checks.run_checks() if not message.is_silenced()]
         errors = [message for message in messages if message.is_serious()]

@@ -16,8 +16,6 @@ from torch import nn
 
 from ...errors import UserError
 
-STRIDE = 32  # sides of a network's input are multiples of this
-
 
 class UnknownArchitecture(UserError):
     """No network can be built from these settings; the message says which setting is wrong."""

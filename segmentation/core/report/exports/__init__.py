@@ -14,9 +14,9 @@ from .base import Export, Of
 @cache
 def every() -> tuple[Export, ...]:
     """All exports in the order of the lists."""
-    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    found = (export for module in modules for export in getattr(module, "EXPORTS", ()))
-    return tuple(sorted(found, key=lambda export: export.place))
+    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    exports = (export for module in modules for export in getattr(module, "EXPORTS", ()))
+    return tuple(sorted(exports, key=lambda export: export.place))
 
 
 def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
@@ -24,7 +24,7 @@ def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
 
     all: whether the files include what was set aside.
     """
-    there = (each.worded(of, task, all=all) for each in every() if each.is_of(of, task))
+    there = (export.worded(of, task, all=all) for export in every() if export.is_of(of, task))
     return {export.name: export for export in there}
 
 

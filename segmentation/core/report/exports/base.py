@@ -53,10 +53,10 @@ class Export:
 
     def is_of(self, of: Of, task: Task) -> bool:
         """Whether a kind of analysis has this file of an image or of a sample."""
-        shown = not self.panel or self.panel in task.panels
+        has_panel = not self.panel or self.panel in task.panels
         if self.of_objects and task.semantic:
             return False
-        return bool(self.holds(of)) and shown and (task.screened or not self.screened)
+        return bool(self.holds(of)) and has_panel and (task.screened or not self.screened)
 
     def holds(self, of: Of, *, all: bool = False) -> str:
         return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image
@@ -66,9 +66,9 @@ class Export:
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         of_classes = self.image_classes if of == "image" and task.semantic else ""
         line = (of_classes or self.holds(of, all=all)).format(**names)
-        own = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
+        worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
         return replace(
-            own,
+            worded,
             image=line if of == "image" else "",
             sample=line if of == "sample" else "",
             image_all="",

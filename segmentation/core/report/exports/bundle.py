@@ -24,10 +24,10 @@ CHECKSUMS = "SHA256SUMS"
 def _write(context: Context, path: Path) -> None:
     """All files that can be taken away, in the order of the lists, with README.txt and SHA256SUMS."""
     readme = _readme(context.holds, context.about).encode()
-    known = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
-    listed = "".join(f"{digest}  {name}\n" for name, digest in known.items())
-    taken = [(name, (path.parent / name).read_bytes()) for name in context.holds]
-    write_zip(path, [("README.txt", readme), *taken, (CHECKSUMS, listed.encode())])
+    sums = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
+    listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    contents = [(name, (path.parent / name).read_bytes()) for name in context.holds]
+    write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, listed.encode())])
 
 
 def _readme(contents: Mapping[str, str], about: Sequence[str]) -> str:

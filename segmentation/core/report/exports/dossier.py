@@ -23,9 +23,9 @@ def _write_form(context: Context, path: Path) -> None:
 
 def _write_record(context: Context, path: Path) -> None:
     from ..endpoint import record
-    from .result import plain
+    from .result import json_value
 
-    write_json(plain(record(context.sample, context.filing)), path, indent=2)
+    write_json(json_value(record(context.sample, context.filing)), path, indent=2)
 
 
 HOLDS = "the report form of OECD TG 125, also in the report with annexes: every entry, or that the laboratory gives it"

@@ -17,7 +17,7 @@ def figure_named(name: str) -> Export | None:
     """The export of a figure with options, which no list and no bundle has; None of any other name."""
     if look_of(name) is None:
         return None
-    alike = next(each for each in EXPORTS if each.name == f"figure.{name.rpartition('.')[2]}")
+    alike = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
     return replace(alike, name=name, write=_write_look, sample="", for_the_page=True, turn=NORMAL)
 
 
@@ -89,5 +89,8 @@ EXPORTS = (
     _panel(54, "histogram", "histogram", "Panel: histogram", "the size distribution alone"),
     _panel(54, "sizes", "sizes", "Panel: sizes", "the size distribution alone"),
     _panel(51, "boundaries", "boundaries", "Panel: boundaries", "the image with the boundaries that were found"),
+    _panel(51, "directions", "directions", "Panel: directions", "the {things} in colours by direction"),
+    _panel(54, "lengths", "lengths", "Panel: lengths", "the length of each of the {things} against its diameter"),
+    _panel(54, "rose", "rose", "Panel: rose", "the directions of the {things}, weighted by their length"),
     _panel(55, "quantities", "quantities", "Panel: numbers", "the numbers alone"),
 )

@@ -56,7 +56,7 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
 
 
 def _geometry(shape: list[Polygon]) -> dict[str, Any]:
-    pieces = [[[*ring.tolist(), ring[0].tolist()] for ring in (each.outer, *each.holes)] for each in shape]
+    pieces = [[[*ring.tolist(), ring[0].tolist()] for ring in (polygon.outer, *polygon.holes)] for polygon in shape]
     if len(pieces) == 1:
         return {"type": "Polygon", "coordinates": pieces[0]}
     return {"type": "MultiPolygon", "coordinates": pieces}

@@ -64,7 +64,7 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         figure, of, class_name = name.partition(OF)
         unit = quantity(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
         heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
-        columns.append([(each.value, each.low, each.high) for each in sample.by_image(name)])
+        columns.append([(number.value, number.low, number.high) for number in sample.by_image(name)])
     counts = [(image.n, image.n_set_aside) for image in sample.images]
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
 

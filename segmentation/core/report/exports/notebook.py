@@ -20,6 +20,7 @@ from ...archive import write_zip
 from ..looks import NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export
+from .result import json_value
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -38,10 +39,10 @@ Node = dict[str, Any]
 
 
 def _write(context: Context, path: Path) -> None:
-    taken = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
-    graph = [_filled(node) for node in _graph(context, {name: len(content) for name, content in taken})]
+    contents = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
+    graph = [_filled(node) for node in _graph(context, {name: len(content) for name, content in contents})]
     crate = json.dumps({"@context": f"{CRATE}/context", "@graph": graph}, indent=1).encode()
-    files = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in taken]
+    files = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in contents]
     write_zip(path, [(f"{FOLDER}/{METADATA}", crate), *files])
 
 
@@ -110,13 +111,13 @@ def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
         "name": f"Image analysis with {version()}",
         "agent": author,
         "endTime": date,
-        "instrument": [_to(SOFTWARE), *([_to("#microscope")] if microscope else [])],
-        "object": [_to(f"#image-{number}") for number, _ in enumerate(sample.images, 1)],
+        "instrument": _each(SOFTWARE, *(["#microscope"] if microscope else [])),
+        "object": _each(*(f"#image-{number}" for number, _ in enumerate(sample.images, 1))),
         "result": _to(ENTRY),
     }
     for number, image in enumerate(sample.images, 1):
-        known = f"SHA-256 of the file: {image.sha256}" if image.sha256 else ""
-        yield {"@id": f"#image-{number}", "@type": "ImageObject", "name": one_line(image.name), "description": known}
+        identity = f"SHA-256 of the file: {image.sha256}" if image.sha256 else ""
+        yield {"@id": f"#image-{number}", "@type": "ImageObject", "name": one_line(image.name), "description": identity}
     yield {"@id": SOFTWARE, "@type": "SoftwareApplication", "name": "DeepSegm", "version": __version__}
     yield {"@id": PUBLISHER, "@type": "Organization", "name": version(), "url": context.filing.address}
     if microscope:
@@ -132,9 +133,15 @@ def _to(identifier: str) -> Node:
     return {"@id": identifier} if identifier else {}
 
 
+def _each(*identifiers: str) -> Node | list[Node]:
+    """One alone is no list, as RO-Crate recommends."""
+    every = [_to(identifier) for identifier in identifiers]
+    return every[0] if len(every) == 1 else every
+
+
 def _filled(node: Node) -> Node:
-    """The node without empty values, which the consortium's checks warn of."""
-    return {name: value for name, value in node.items() if value not in ("", {}, [], None)}
+    """The node in plain JSON types, without empty values, which the consortium's checks warn of."""
+    return {name: value for name, value in json_value(node).items() if value not in ("", {}, [], None)}
 
 
 def _person(typed: Mapping[str, str]) -> Node:
@@ -175,7 +182,7 @@ def _text(context: Context) -> str:
     from ..method import method
 
     sample = in_readable_unit(context.sample)
-    rows = [f"<li>{escape(each.term)}: {escape(each.words)}</li>" for each in answers(sample.quantities)]
+    rows = [f"<li>{escape(entry.term)}: {escape(entry.words)}</li>" for entry in answers(sample.quantities)]
     lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.about]
     how = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
@@ -186,7 +193,7 @@ EXPORTS = (
         NOTEBOOK,
         "Notebook entry, ELN",
         KIND,
-        195,
+        210,
         _write,
         image=HOLDS,
         sample=HOLDS,

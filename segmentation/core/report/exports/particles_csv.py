@@ -80,11 +80,11 @@ def _scale(member: Member) -> str:
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     """The quantities with all their digits, in the unit that people read."""
-    for each in answers(sample.quantities, every=True):
-        value, low, high = each.number.value, each.number.low, each.number.high
-        unit = each.number.unit if value is not None else ""
+    for entry in answers(sample.quantities, every=True):
+        value, low, high = entry.number.value, entry.number.low, entry.number.high
+        unit = entry.number.unit if value is not None else ""
         limits = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
-        yield each.term, f"{each.value if each.kind == 'integer' else number(value)} {unit}".strip() + limits
+        yield entry.term, f"{entry.value if entry.kind == 'integer' else number(value)} {unit}".strip() + limits
 
 
 def number(value: float | None) -> str:

@@ -37,12 +37,12 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
     running times are not part of it. Of several images settings, used and model are what all pooled ones share, and
     `images` has each image with its settings, also images that are left out.
     """
-    own = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
+    details = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
-    made: dict[str, Any] = plain(
-        {**own, "statistics": statistics, "versions": versions(), **flags.as_json(sample.flags)}
+    content: dict[str, Any] = json_value(
+        {**details, "statistics": statistics, "versions": versions(), **flags.as_json(sample.flags)}
     )
-    return made
+    return content
 
 
 def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
@@ -116,23 +116,23 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
 @cache
 def versions() -> dict[str, str]:
     """Of what decides the numbers; a package that is not installed is left out, none is imported."""
-    known = {"deepsegm": __version__, "python": platform.python_version()}
-    for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "torch"):
+    version_of = {"deepsegm": __version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "openvino", "torch"):
         try:
-            known[package] = metadata.version(package)
+            version_of[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return known
+    return version_of
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """The value in plain JSON types; None for what is no finite number."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_value(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)

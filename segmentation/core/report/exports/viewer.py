@@ -18,7 +18,7 @@ from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import COLOURS
+from ..picture import COLOURS, colours_by_direction
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
 THUMBNAIL_FILE = "thumbnail.webp"
+SECTOR = 10.0  # degrees of directions with one colour
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
@@ -59,11 +60,15 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     """
     rows, columns = analysis.micrograph.shape
     objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
-    known = _columns(analysis) if len(table) == len(used) else {}
+    descriptor_columns = _columns(analysis) if len(table) == len(used) else {}
     task = tasks.find(used.provenance.task)
     cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
     lines = drawing.outlines if drawing else smooth_outlines(cracks, len(used))
-    cut = table.kept & ~table.whole if known and task.size and not task.screened else np.zeros(len(lines), bool)
+    cut = (
+        table.kept & ~table.whole
+        if descriptor_columns and task.size and not task.screened
+        else np.zeros(len(lines), bool)
+    )
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
@@ -71,46 +76,50 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             "kept": bool(objects.kept[i]),
             "reason": objects.reasons[i],
             **({"cut": True} if cut[i] else {}),
-            **{name: values[i] for name, values in known.items()},
+            **{name: values[i] for name, values in descriptor_columns.items()},
             "outline": _whole(thinned(line, TOLERANCE)),
         }
         for i, line in enumerate(lines)
     ]
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
-    if task.semantic:
+    if task.semantic or task.parted:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
-        for each, number in zip(particles, used.classes.tolist(), strict=True):
-            each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
-    shown = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
+    if task.parted and descriptor_columns:
+        for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
+            particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
+    if task.semantic:
+        for particle, number in zip(particles, used.classes.tolist(), strict=True):
+            particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
+    ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last, because views/histogram reads the file in pieces.
-    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, shown)}
+    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids)}
     return {**frame, "particles": particles}
 
 
-def _cuts(found: Segmentation, shown: set[int]) -> dict[str, list[Any]]:
-    ids = [cut.divides(lambda box: found.labels[box[0] :, box[1] :]) for cut in found.cuts]
-    places = [place for place, number in enumerate(ids) if number in shown]
-    cuts = [found.cuts[place] for place in places]
+def _cuts(segmentation: Segmentation, numbers_shown: set[int]) -> dict[str, list[Any]]:
+    ids = [cut.divides(lambda box: segmentation.labels[box[0] :, box[1] :]) for cut in segmentation.cuts]
+    places = [index for index, number in enumerate(ids) if number in numbers_shown]
+    cuts = [segmentation.cuts[index] for index in places]
     return {
         "place": places,
-        "id": [ids[place] for place in places],
+        "id": [ids[index] for index in places],
         **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
         "line": [_whole(np.array(cut.line)) for cut in cuts],
     }
 
 
-def objects_of(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+def objects_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The objects of stored `outlines`."""
-    return list(stored["particles"])
+    return list(content["particles"])
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
     """Give each class its rings but for the first, which is its outline; returns how many have no room."""
     left_out = 0
-    for each, rings in zip(particles, every, strict=True):
+    for particle, rings in zip(particles, every, strict=True):
         lines = [_whole(thinned(ring, TOLERANCE)) for ring in rings[1:]]
         fit = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= MOST_COORDINATES / len(particles)))
-        each["rings"] = lines[:fit]
+        particle["rings"] = lines[:fit]
         left_out += len(lines) - fit
     return left_out
 
@@ -118,8 +127,8 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
 def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     table = analysis.table
     measured = {quantity.name for quantity in table.quantities}
-    own = tasks.find(analysis.segmentation.provenance.task).size
-    sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
+    size = tasks.find(analysis.segmentation.provenance.task).size
+    sizes = [name for name in measures_of(size) if name not in DESCRIPTORS]
     columns = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
     shapes = [
         name

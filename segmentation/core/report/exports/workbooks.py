@@ -71,10 +71,10 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
     """The answer on one screen; `_first` with the histogram beside it."""
     from ..charts import Distribution
 
-    shown = Distribution.of(sample)
-    bars = None if shown is None or shown.few else shown.bars
+    distribution = Distribution.of(sample)
+    bars = None if distribution is None or distribution.few else distribution.bars
     lines = list(_first(sample, filing))
-    title, unit = ("", "") if shown is None else (shown.statistics.title, shown.statistics.unit)
+    title, unit = ("", "") if distribution is None else (distribution.statistics.title, distribution.statistics.unit)
     beside = [] if bars is None else [(f"From ({unit})", f"to ({unit})", sample.task.things.capitalize()), *_bins(bars)]
     rows = max(len(lines), len(beside))
     whole = (
@@ -147,13 +147,13 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
-    for each in summary.sizes if summary.screened else summary.quantities:
-        times = 100 if each.kind == "fraction" else 1
-        shown = (
-            None if part is None else times * part for part in (each.number.value, each.number.low, each.number.high)
+    for entry in summary.sizes if summary.screened else summary.quantities:
+        times = 100 if entry.kind == "fraction" else 1
+        lines = (
+            None if part is None else times * part for part in (entry.number.value, entry.number.low, entry.number.high)
         )
-        value, low, high = map(_rounded, shown)
-        yield each.term, each.text or value, each.unit, low, high
+        value, low, high = map(_rounded, lines)
+        yield entry.term, entry.text or value, entry.unit, low, high
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
@@ -263,9 +263,9 @@ def _remarks(image: SampleImage) -> tuple[float | None, str, str, str]:
 
 def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     """Every number, the uncertainty budget, then all that the numbers depend on."""
-    for each in Summary.of(sample, readable=False).every():
-        number = each.number
-        yield each.group, each.term, each.text or number.value, number.unit, number.low, number.high
+    for entry in Summary.of(sample, readable=False).every():
+        number = entry.number
+        yield entry.group, entry.term, entry.text or number.value, number.unit, number.low, number.high
     if sample.pooled is not None and sample.pooled.budget is not None:
         yield from _budget(sample.pooled.budget, sample.pooled.nano)
     for group, name, value, image in _metadata(sample):
@@ -276,8 +276,8 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
 
 def _budget(budget: Mapping[str, Any], nano: Any) -> Iterator[Cells]:
     for title, source, *uncertainties in lines(budget):
-        shown = (NOT_KNOWN if each is None else each for each in uncertainties)
-        for of, uncertainty in zip(("of the median, relative", "of the fraction 1-100 nm"), shown, strict=False):
+        cells = (NOT_KNOWN if uncertainty is None else uncertainty for uncertainty in uncertainties)
+        for of, uncertainty in zip(("of the median, relative", "of the fraction 1-100 nm"), cells, strict=False):
             yield "uncertainty", f"{title}, {of}", uncertainty
         yield "uncertainty", f"{title}, source", source
     for answer in answers_of(nano):
@@ -304,8 +304,8 @@ def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
             yield "statistics", "caution", sentence, ""
     for (group, name), value in common(sample).items():
         yield group, name, value, ""
-    for image, each in differing(sample):
-        for (group, name), value in each.items():
+    for image, facts in differing(sample):
+        for (group, name), value in facts.items():
             yield group, name, value, image.name
     for image in sample.images:
         yield "image", "sha256", image.sha256, image.name

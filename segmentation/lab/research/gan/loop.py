@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....core.network.runtime import Runtime
+from ....core.network.with_torch import dtype_of
 from ....core.pace import time_left
 from ...training import runs
 from ...training.files import write_picture, write_whole
@@ -47,7 +48,7 @@ class Work:
     @property
     def dtype(self) -> torch.dtype:
         """What the CycleGAN calculates in."""
-        return Runtime(str(self.device), self.recipe.precision).torch_dtype()
+        return dtype_of(Runtime(str(self.device), self.recipe.precision))
 
 
 class GanTrainer:

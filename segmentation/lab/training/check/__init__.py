@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from .findings import CheckedFolder, Finding
-from .folder import NOT_CAUGHT, check_folder, check_pairs, check_sources
-from .kept import DAMAGED, keep, kept, mark
+from .folder import DAMAGED, NOT_CAUGHT, check_folder, check_pairs, check_sources, keep, kept, mark
 from .pairs import CheckedPair, check_pair

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from ....core import tasks
 from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import data_bar
 from ....core.micrograph.types import Micrograph
 from ....core.network.cards import ModelCard
-from ....core.network.runtime import Runtime, load_network
+from ....core.network.runtime import Network, Runtime, load_network
 from ....core.network.scale_search import View, as_shown
 from ....core.pipeline import predict_maps
 from ....core.settings import SegmentationSettings
@@ -79,7 +78,7 @@ class Predictor:
     def asked(self) -> SegmentationSettings:
         return self.task.settings(**self.settings)
 
-    def network(self) -> nn.Module:
+    def network(self) -> Network:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 

@@ -129,7 +129,7 @@ def summarise(
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
     values = _weighted(scoring, images, weights, nm)
-    return {name: Figure(plain(draws[0]), *_interval(draws[1:])) for name, draws in values.items()}
+    return {name: Figure(finite_or_none(draws[0]), *_interval(draws[1:])) for name, draws in values.items()}
 
 
 def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def _interval(values: Floats) -> tuple[float | None, float | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
         low, high = np.nanpercentile(values, [2.5, 97.5])
-    return plain(low), plain(high)
+    return finite_or_none(low), finite_or_none(high)
 
 
-def plain(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """As JSON has it."""
     return float(value) if np.isfinite(value) else None
 

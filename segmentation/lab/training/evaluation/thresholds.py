@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract import Floats
-from .scores import plain, precision_recall_f1
+from .scores import finite_or_none, precision_recall_f1
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 PLATEAU = 0.002
@@ -43,7 +43,7 @@ def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
         point: dict[str, Any] = {"threshold": threshold}
         for column, name in enumerate(names):
             values = {f"{figure}_{name}": table[row, column] for figure, table in tables.items()}
-            point |= {figure: plain(value) for figure, value in values.items()}
+            point |= {figure: finite_or_none(value) for figure, value in values.items()}
         points.append(point)
     return points
 

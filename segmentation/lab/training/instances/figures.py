@@ -8,7 +8,7 @@ import numpy as np
 
 from ....core.measure.matching import Kind
 from ..contract import COUNT_OFF, Definition, Floats
-from ..evaluation.scores import plain, precision_recall_f1, share
+from ..evaluation.scores import finite_or_none, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 
 DEFINITIONS = {
@@ -152,4 +152,7 @@ def ap_by_iou(images: Sequence[ImageCounts]) -> list[dict[str, float | None]]:
     """TP / (TP + FP + FN) and F1 at each of IOUS, pooled."""
     tp, fp, fn = np.sum([i.sums.matched for i in images], axis=0).T
     ap, f1 = share(tp, tp + fp + fn), share(2 * tp, 2 * tp + fp + fn)
-    return [{"iou": round(float(t), 2), "ap": plain(a), "f1": plain(f)} for t, a, f in zip(IOUS, ap, f1, strict=True)]
+    return [
+        {"iou": round(float(t), 2), "ap": finite_or_none(a), "f1": finite_or_none(f)}
+        for t, a, f in zip(IOUS, ap, f1, strict=True)
+    ]

@@ -19,8 +19,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ....core import tasks as core_tasks
-from ....core.network.architectures import STRIDE
 from ....core.network.card_entries import Line, Name, Text, Texts
+from ....core.network.runtime import STRIDE
 from ....core.settings import DEFAULT_TASK
 from ....core.validation import Settings, sentence
 from .. import tasks

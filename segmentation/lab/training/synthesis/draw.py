@@ -65,7 +65,7 @@ def draw_settings(
     values = {name: checked(name, value) for name, value in (fixed or {}).items()}
     if not values.keys() & {"kind", "family"} and rng.random() < POWDERS:
         values["kind"] = "powder"
-    if table := distributions().get(values.get("kind", "")):
+    if table := distributions().get(values.get("family", "")) or distributions().get(values.get("kind", "")):
         usual = _drawn(rng, table, values, {})
         if "lattice_other" in usual:
             usual["lattice_other"] *= usual["lattice_spacing"]

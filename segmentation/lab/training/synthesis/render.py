@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from .databars import draw_data_bar, font_of
 from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose, full_range, noise_of
+from .fibres import Fibre, build_mat
 from .noise import Field, blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import SECONDARY, RenderSettings
@@ -120,18 +121,19 @@ class Rendering:
     """A picture and its truth.
 
     grey: (H, W) uint8. labels: (H, W) int32, 0 background, 1..n visible particles. depth: (H, W) float32 height in px
-    of the visible surface above the substrate, 0 on the substrate.
+    of the visible surface above the substrate, 0 on the substrate. fibres: those of a mat, in the order of laying.
     """
 
     grey: NDArray[np.uint8]
     labels: NDArray[np.int32]
     depth: NDArray[np.float32]
     settings: RenderSettings
+    fibres: tuple[Fibre, ...] = ()
 
 
 def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
-    added = np.zeros(shape, np.float32)
+    added, fibres = np.zeros(shape, np.float32), list[Fibre]()
     if settings.scene.kind == "blank":
         grey = substrate(shape, settings.substrate, seen_contrast(settings), settings.shading.angle, rng)
         owner, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
@@ -141,7 +143,10 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
         grey, owner, depth = shade_transmission(scene, settings, rng, mass), _particles(scene, settings), scene.height
         added = np.float32(settings.shading.contrast + 0.2) * scattered(scene, settings)
     else:
-        scene = build_scene(shape, settings.scene, rng)
+        if settings.scene.family == "fibre":
+            scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
+        else:
+            scene = build_scene(shape, settings.scene, rng)
         grey, owner, depth = shade(scene, settings, rng), _particles(scene, settings), scene.height
     if settings.exposure.drift:
         grey, owner, depth, added = drifted([grey, owner, depth, added], settings.exposure.drift, rng)
@@ -153,7 +158,7 @@ def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) ->
     if settings.exposure.annotation != "none":
         picture, hidden = annotate(picture, settings.exposure.annotation, rng)
         labels, depth = split_pieces(np.where(hidden, 0, labels)), np.where(hidden, np.float32(0), depth)
-    return Rendering(picture, labels, depth, settings)
+    return Rendering(picture, labels, depth, settings, tuple(fibres))
 
 
 def _particles(scene: Scene, settings: RenderSettings) -> NDArray[np.int32]:

@@ -41,7 +41,7 @@ class SceneSettings(Settings):
         "particles, particles on a thick support in STEM, or lattices on an amorphous film"
     )
     polarity: Literal[*POLARITIES] = Field(description="particles brighter or darker than their surroundings")
-    family: Literal[*FAMILIES] = Field(description="shape of the particles")
+    family: Literal[*FAMILIES, "fibre"] = Field(description="shape of the particles")
     mixing: float = number(0, 1, "share of particles of other families")
     diameter: float = number(3, 2000, "typical particle diameter in px (of the primaries in aggregates)")
     law: Literal[*LAWS] = Field(description="size law; bimodal adds a finer mode")
@@ -145,6 +145,17 @@ class SupportSettings(Settings):
     amorphous: float = number(0, 4, "hrtem: contrast of the film's grain", 0.5)
 
 
+class MatSettings(Settings):
+    """What pictures of the family `fibre` have besides."""
+
+    length: float = number(3, 1000, "typical length over the diameter", 60)
+    curl: float = number(0, 20, "how far its direction wanders over 30 diameters, in rad", 1)
+    alignment: float = number(0, 1, "0: every direction alike, 1: all in one", 0)
+    bundles: float = number(0, 1, "share of places with several side by side", 0)
+    beads: float = number(0, 20, "mean number of beads in 100 diameters", 0)
+    unevenness: float = number(0, 0.5, "SD of the diameter along it, relative to it", 0)
+
+
 class RenderSettings(Settings):
     """Everything that decides a picture, but for its size and its random numbers."""
 
@@ -153,13 +164,14 @@ class RenderSettings(Settings):
     shading: ShadingSettings
     exposure: ExposureSettings
     support: SupportSettings = SupportSettings()
+    mat: MatSettings = MatSettings()
 
     def flat(self) -> dict[str, Any]:
         """All settings by name."""
         return {name: value for part in self.model_dump().values() for name, value in part.items()}
 
 
-PARTS = (SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings, SupportSettings)
+PARTS = (SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings, SupportSettings, MatSettings)
 
 
 @cache

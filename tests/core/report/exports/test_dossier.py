@@ -11,17 +11,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import openpyxl
 import pytest
 from pyambit.datamodel import Substances
 from rocrate.rocrate import ROCrate
 
 from segmentation import __version__
 from segmentation.core.combine import combine
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports
+from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
-from segmentation.core.report.exports import notebook
-from segmentation.core.report.exports.result import plain
+from segmentation.core.report.exports import notebook, workbooks
+from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
 from segmentation.core.report.signatures import UNFILED, Filing, Signed
@@ -32,6 +35,7 @@ from segmentation.core.typed import read_settings
 from tests.core.builders import make_analysis, renamed
 
 pytestmark = pytest.mark.usefixtures("coarse")
+WRITE = figure.write
 ROOT = Path(__file__).resolve().parents[4]
 FILING = Filing(datetime(2026, 11, 25, 12, 0, tzinfo=UTC), "https://deepsegm.example/jobs/1", "TiO2, lot 7")
 TYPED = {
@@ -55,6 +59,14 @@ def entries(sample, filing=FILING, signatures=()):
     return {item.title: item for _, items in form_of(sample, filing, signatures) for item in items}
 
 
+def written(made, folder):
+    """All files to take away, with whole figures of a low resolution."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "write", WRITE)
+        patch.setattr(figure, "DPI", 75)
+        return write_all(made, folder, for_the_page=False, filing=FILING)
+
+
 @pytest.fixture(scope="module")
 def analysis():
     return typed(make_analysis(60, (240, 300), filter=True))
@@ -62,13 +74,13 @@ def analysis():
 
 @pytest.fixture(scope="module")
 def files(analysis, tmp_path_factory):
-    return write_all(analysis, tmp_path_factory.mktemp("out"), for_the_page=False, filing=FILING)
+    return written(analysis, tmp_path_factory.mktemp("out"))
 
 
 @pytest.fixture(scope="module")
 def pooled(analysis, tmp_path_factory):
     sample = combine("lot 7", [Member.of(analysis), Member.of(renamed(analysis, "b.tif"))])
-    return write_all(sample, tmp_path_factory.mktemp("pooled"), for_the_page=False, filing=FILING)
+    return written(sample, tmp_path_factory.mktemp("pooled"))
 
 
 class TestForm:
@@ -160,7 +172,7 @@ class TestEndpointRecord:
     @pytest.mark.parametrize("count", [0, 1, 9])
     def test_of_few_particles_and_of_pixels(self, count):
         sample = SampleAnalysis.of(make_analysis(count, calibration=Calibration.absent()))
-        (study,) = Substances(**plain(record(sample, UNFILED))).substance[0].study
+        (study,) = Substances(**json_value(record(sample, UNFILED))).substance[0].study
         assert {each.result.unit for each in study.effects} <= {"px"} and bool(study.effects) == bool(count)
         assert study.interpretationResult == "" and "PIXEL_SIZE" not in study.parameters
 
@@ -241,11 +253,33 @@ class TestNotebookEntry:
         node = notebook.licence_of(text)
         assert (node["@id"], node["name"]) == (address, text)
 
+    def test_numbers_of_other_kinds(self, tmp_path):
+        """Which numpy may have made, and which may be undefined."""
+        made = find("grains").golden().answers
+        numbers = {name: Value(np.float64(value), unit="nm") for name, value in made.items()}
+        numbers |= {"grain_count": Value(np.int64(3)), "astm_number": Value(float("nan"))}
+        analysis = replace(make_analysis(3, (60, 80)), quantities=numbers)
+        _, graph = crate_of(write_all(analysis, tmp_path / "out", filing=FILING)["notebook.eln"], tmp_path / "entry")
+        assert graph["#number-grain_count"]["value"] == 3 and "value" not in graph.get("#number-astm_number", {})
+        assert all(graph[f"#number-{name}"]["value"] == value for name, value in made.items())
+
     def test_of_a_sample(self, pooled, tmp_path):
         _, graph = crate_of(pooled["notebook.eln"], tmp_path)
         assert "./result/images.csv" in graph and {"#image-1", "#image-2"} <= set(graph)
         (study,) = Substances(**json.loads(pooled["endpoint-record.json"].read_text())).substance[0].study
         assert study.parameters["IMAGES"].loValue == 2
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_the_workbook_says_the_verdict_in_words_and_what_would_decide_it(count, tmp_path):
+    made = make_analysis(count, (240, 300))
+    workbooks.write_xlsx(SampleAnalysis.of(made), tmp_path / "particles.xlsx")
+    book, nano = openpyxl.load_workbook(tmp_path / "particles.xlsx"), made.statistics.nano
+    first = {line[0]: line[1] for line in book["Summary"].iter_rows(values_only=True)}
+    assert first.get("What would decide it") == (nano["decides"] or None)
+    details = {line[1]: line[2] for line in book["Details"].iter_rows(values_only=True) if line[0] == "2022/C 229/01"}
+    assert details["verdict"] == {"below": "probably below", "undecided": "undecided"}[nano["verdict"]]
+    assert bool(nano["decides"]) == (count == 20)
 
 
 def said_by(path: Path) -> bytes:

@@ -1,0 +1,345 @@
+"""Fibres: the maps of a network become fibres, each followed through its crossings.
+
+The middle of the inner distance is thinned to a skeleton, which is cut where lines meet. The pieces are joined end to
+end, the best pair first: those that go on in the same direction with the same width, through foreground. A pixel
+belongs to one fibre only: at a crossing to the one that the network saw on top, else to the thicker one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import csgraph
+from scipy.spatial import cKDTree
+from skimage.morphology import skeletonize
+from skimage.segmentation import watershed
+
+from .lines import ALL_SIDES, smoothed, tree_of
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+CORE = 0.5  # inner distance from which a pixel belongs to the middle of a fibre
+SURE_CORE, RIDGE = 0.6, 0.75  # highest inner distance under which the middle is this share of the highest near it
+ASPECT = 3.0  # lengths over the width from which an object is a fibre, as the WHO counts
+HALF = 0.5  # px, as widths are even or odd: twice the depth of the middle is the width or one more
+SHORTEST = 4  # px of a piece of a skeleton
+TURN, WIDTHS = 0.3, 0.35  # rad and natural logarithm that cost 1, as they do when a fibre goes on by chance
+WORST = 6.0  # cost of a pair of ends that is no continuation
+NETWORK = 300.0  # areas of the largest circle in it that a clear mat has
+NOTHING = 0.002  # share of the picture under which it shows no fibres
+BARE = 0.34  # share of a gap that may be no foreground
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of a fibre between two crossings, or between crossing and end.
+
+    path: (n, 2) rows and columns of its smoothed middle. width: px. number: of the object that it belongs to, if known.
+    """
+
+    path: Floats
+    width: float
+    number: int = 0
+
+    @property
+    def length(self) -> float:
+        return float(np.hypot(*np.diff(self.path, axis=0).T).sum())
+
+
+def _outwards(path: Floats, width: float) -> Floats:
+    """The unit vector in which a path leaves its last point; its very end bends at a crossing and counts less."""
+    count = len(path)
+    skipped = min(round(0.3 * width), count // 4)
+    last = path[max(0, count - skipped - max(8, round(2 * width))) : count - skipped]
+    direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
+    forward = direction @ (last[-1] - last[0])
+    return np.asarray(direction if forward >= 0 else -direction, np.float64)
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two ends that are one fibre, numbered as in `Ends`, and what speaks against it."""
+
+    one: int
+    other: int
+    cost: float
+
+
+def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
+    """The number and the (n, 2) path of each connected part of a skeleton: the longest way through it.
+
+    bone: (H, W). numbers: (H, W), whose different values are not connected.
+    """
+    points = np.argwhere(bone)
+    if not len(points):
+        return
+    of_each = numbers[bone]
+    tree = tree_of(np.pad(bone, 1), np.pad(numbers, 1))
+    count, parts = csgraph.connected_components(tree, directed=False)
+    order = np.argsort(parts, kind="stable")
+    both = tree + tree.T
+    for nodes in np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1]):
+        if len(nodes) >= SHORTEST:
+            yield int(of_each[nodes[0]]), points[nodes[_longest(both[nodes][:, nodes])]].astype(float)
+
+
+def _longest(tree: object) -> NDArray[np.int64]:
+    """The nodes of the longest path of a tree."""
+    start = int(np.argmax(csgraph.dijkstra(tree, indices=0)))
+    away, before = csgraph.dijkstra(tree, indices=start, return_predecessors=True)
+    path = [int(np.argmax(away))]
+    while path[-1] != start:
+        path.append(int(before[path[-1]]))
+    return np.array(path)
+
+
+def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDArray[np.int32]]:
+    """(H, W) int32 labels 1..n and the class (n,) of each: 0 a fibre, 1 an object that is too short for one.
+
+    maps: (2, H, W) uint8, foreground and inner distance, 0..255 for 0..1. threshold: of the foreground.
+    """
+    mask = maps[0] >= max(1, round(threshold * 255))
+    pieces = find_pieces(mask, maps[1])
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    links = find_links(pieces, mask, depth)
+    chains = chains_of(len(pieces), links)
+    markers = np.zeros(mask.shape, np.int32)
+    for number, chain in enumerate(chains, start=1):
+        for piece, _ in chain:
+            _put(markers, pieces[piece].path, number)
+    number_of = {piece: number for number, chain in enumerate(chains, start=1) for piece, _ in chain}
+    for link in sorted(links, key=lambda link: -min(pieces[end // 2].width for end in (link.one, link.other))):
+        way = [pieces[end // 2].path[-(end % 2)] for end in (link.one, link.other)]
+        _bridge(markers, way, number_of[link.one // 2])
+    loose, count = ndimage.label(mask, ALL_SIDES)
+    touched = np.bincount(loose.ravel(), markers.ravel() > 0, count + 1) > 0
+    alone = ~touched[loose] & mask
+    blobs, _ = ndimage.label(alone, ALL_SIDES)
+    markers[alone] = blobs[alone] + len(chains)
+    labels = watershed(255 - maps[1], markers, mask=mask).astype(np.int32)
+    return numbered(labels, chains, pieces)
+
+
+def numbered(labels: Labels, chains: Sequence[Chain], pieces: Sequence[Piece]) -> tuple[Labels, NDArray[np.int32]]:
+    """The labels without gaps in their numbers and without specks, and the class of each (see `find_fibres`)."""
+    areas = np.bincount(labels.ravel(), minlength=len(chains) + 1)
+    longer = np.zeros(len(areas), bool)
+    for number, chain in enumerate(chains, start=1):
+        length = sum(pieces[piece].length for piece, _ in chain) + min(pieces[piece].width for piece, _ in chain)
+        longer[number] = length * length >= ASPECT * areas[number]  # area = length x width
+    keep = areas >= 9
+    keep[0] = False
+    return (np.cumsum(keep) * keep).astype(np.int32)[labels], np.where(longer, 0, 1)[keep].astype(np.int32)
+
+
+Chain = list[tuple[int, bool]]  # pieces in order, and whether each is turned round
+
+
+def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
+    """The pieces of all fibres of a mask (H, W); distance: (H, W), the inner distance, 0..255."""
+    core = mask & (distance >= round(255 * CORE))
+    # Where the network is unsure, in dense mats of thin fibres, only the ridges of its inner distance count.
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    unsure = (ndimage.maximum_filter(distance, 9) < round(255 * SURE_CORE)) & (ndimage.maximum_filter(depth, 15) < 8)
+    core |= mask & unsure & (distance >= RIDGE * ndimage.maximum_filter(distance, 7))
+    loose, count = ndimage.label(mask, ALL_SIDES)
+    bare = np.bincount(loose.ravel(), core.ravel(), count + 1) == 0
+    core |= bare[loose] & mask
+    bone = skeletonize(np.pad(core, 1))[1:-1, 1:-1] > 0
+    around = ndimage.convolve(bone.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") - bone
+    junctions = bone & (around > 2)
+    near = ndimage.binary_dilation(junctions, ALL_SIDES)
+    parts, _ = ndimage.label(bone & ~near, ALL_SIDES)
+    at_junction = ndimage.binary_dilation(near, ALL_SIDES, iterations=2)
+    kept = []
+    for _, path in ordered_paths(bone & ~near, parts.astype(np.int32)):
+        rows, columns = path.astype(int).T
+        width = 2 * float(np.median(depth[rows, columns])) - HALF
+        ends = at_junction[rows[[0, -1]], columns[[0, -1]]]
+        length = len(path)
+        spur = ends.sum() == 1 and length < 1.2 * width
+        bridge = ends.all() and length < 1.5 * width and length < 24
+        if not (spur or bridge):
+            kept.append(Piece(smoothed(path), max(width, 1.0)))
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The ends of n pieces, two of each: 2 k is the first of piece k and 2 k + 1 its last.
+
+    places: (2 n, 2). leaves: (2 n, 2) unit vectors outwards. widths: (2 n,) px.
+    """
+
+    places: Floats
+    leaves: Floats
+    widths: Floats
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> Ends:
+        places = [end for piece in pieces for end in (piece.path[0], piece.path[-1])]
+        leaves = [_outwards(way, piece.width) for piece in pieces for way in (piece.path[::-1], piece.path)]
+        return cls(np.array(places), np.array(leaves), np.repeat([piece.width for piece in pieces], 2))
+
+    def costs(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """What speaks against ends (m,) and ends (m,) being one fibre, from 0 on: the turn, the sidestep, the change of
+        width, the gap; and the gaps in px."""
+        leaves, arrives = self.leaves[one], -self.leaves[other]
+        across = self.places[other] - self.places[one]
+        gap, width = np.hypot(*across.T), np.minimum(self.widths[one], self.widths[other])
+        turn = np.arccos(np.clip((leaves * arrives).sum(1), -1, 1))
+        half_way = leaves + arrives
+        half_way /= np.maximum(np.hypot(*half_way.T), 1e-9)[:, None]
+        sideways = np.abs(half_way[:, 0] * across[:, 1] - half_way[:, 1] * across[:, 0])
+        back = (half_way * across).sum(1) < -0.7 * width
+        aside = sideways / (0.35 * width + 0.15 * gap + 0.7)
+        ratio = np.log(self.widths[one] / self.widths[other]) / WIDTHS
+        return (turn / TURN) ** 2 + aside**2 + ratio**2 + 0.15 * gap / (width + 2) + 99 * back, gap
+
+
+def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]:
+    """The pairs of ends that go on in each other, each end in one pair at most.
+
+    depth: (H, W) distance to the edge of the mask.
+    """
+    if not pieces:
+        return []
+    ends = Ends.of(pieces)
+    reach = min(12 + 6 * float(depth.max(initial=0)), 200.0)
+    pairs = cKDTree(ends.places).query_pairs(reach, output_type="ndarray")
+    pairs = pairs[pairs[:, 0] // 2 != pairs[:, 1] // 2]
+    costs, _ = ends.costs(*pairs.T)
+    good = costs < WORST
+    links = [
+        Link(i, j, cost)
+        for (i, j), cost in zip(pairs[good].tolist(), costs[good].tolist(), strict=True)
+        if _through(ends.places[i], ends.places[j], mask, depth, float(ends.widths[[i, j]].min()))
+    ]
+    return best_links(links)
+
+
+def best_links(links: Sequence[Link]) -> list[Link]:
+    """Of links that share an end the cheapest."""
+    taken, best = set[int](), list[Link]()
+    for link in sorted(links, key=lambda each: each.cost):
+        if not {link.one, link.other} & taken:
+            taken |= {link.one, link.other}
+            best.append(link)
+    return best
+
+
+def _through(start: Floats, end: Floats, mask: Mask, depth: Floats, width: float) -> bool:
+    """Whether the straight way between two ends leads through foreground and is no longer than what lies over it."""
+    gap = float(np.hypot(*(end - start)))
+    rows, columns = np.rint(np.linspace(start, end, max(2, round(gap) + 1))).astype(int).T
+    inside = mask[rows, columns]
+    over = 2 * float(depth[rows, columns].max())
+    return bool((~inside).mean() <= BARE or gap < width) and gap <= 10 + 3 * max(over, width)
+
+
+def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
+    """Of `count` pieces those of each fibre in order along it."""
+    beyond = {link.one: link.other for link in links} | {link.other: link.one for link in links}
+    left, chains = set(range(count)), list[Chain]()
+    for first in range(count):
+        if first not in left:
+            continue
+        at, visited = 2 * first, {first}
+        while at in beyond and beyond[at] // 2 not in visited:  # to the beginning; of a ring, once around
+            at = beyond[at] ^ 1
+            visited.add(at // 2)
+        chain: Chain = []
+        while at // 2 in left:
+            left.discard(at // 2)
+            chain.append((at // 2, bool(at % 2)))
+            at = beyond.get(at ^ 1, at)
+        chains.append(chain)
+    return chains
+
+
+def _put(markers: Labels, path: Floats, number: int) -> None:
+    rows, columns = np.rint(path).astype(int).T
+    size = markers.shape
+    markers[np.clip(rows, 0, size[0] - 1), np.clip(columns, 0, size[1] - 1)] = number
+
+
+def _bridge(markers: Labels, ends: Sequence[Floats], number: int) -> None:
+    """Mark the way between two ends, if no other fibre was put there before."""
+    way = np.linspace(ends[0], ends[1], max(2, round(2 * float(np.hypot(*(ends[1] - ends[0])))) + 1))
+    rows, columns = np.rint(way).astype(int).T
+    if np.isin(markers[rows, columns], [0, number]).all():
+        markers[rows, columns] = number
+
+
+def trace(labels: Labels) -> dict[int, list[Piece]]:
+    """The pieces of each object 1..n of a label image (H, W) in order along it, all turned in one direction.
+
+    A crossing fibre that owns the pixels there leaves a gap between two of them.
+    """
+    apart = np.zeros(labels.shape, bool)
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        apart[one] |= (labels[one] != labels[other]) & (labels[other] > 0)
+    inside = np.pad((labels > 0) & ~apart, 1)
+    bone = skeletonize(inside)[1:-1, 1:-1] > 0
+    depth = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+    of_each: dict[int, list[Piece]] = defaultdict(list)
+    for number, path in ordered_paths(bone, labels):
+        rows, columns = path.astype(int).T
+        width = max(2 * float(np.median(depth[rows, columns])) - HALF, 1.0)
+        of_each[number].append(Piece(smoothed(path), width, number))
+    return {number: in_order(pieces) for number, pieces in of_each.items()}
+
+
+def in_order(pieces: list[Piece]) -> list[Piece]:
+    """The pieces of one fibre from one of its ends to the other: the ends that fit best are joined first."""
+    widest, most = max(piece.width for piece in pieces), max(piece.length for piece in pieces)
+    pieces = [piece for piece in pieces if piece.length >= 0.5 * widest or piece.length == most]
+    ends = Ends.of(pieces)
+    one, other = np.triu_indices(2 * len(pieces), 1)
+    costs, gaps = ends.costs(one, other)
+    costs += 0.3 * gaps / np.minimum(ends.widths[one], ends.widths[other])
+    links, taken, group = list[Link](), set[int](), list(range(len(pieces)))
+    for at in np.argsort(costs):
+        i, j = int(one[at]), int(other[at])
+        if group[i // 2] != group[j // 2] and not {i, j} & taken:
+            taken |= {i, j}
+            links.append(Link(i, j, float(costs[at])))
+            group = [group[i // 2] if each == group[j // 2] else each for each in group]
+    (chain,) = chains_of(len(pieces), links)
+    return [Piece(pieces[n].path[::-1], pieces[n].width, pieces[n].number) if turn else pieces[n] for n, turn in chain]
+
+
+def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | None, int]:
+    """The clarity, typical width in px and number of cores of the fibres in maps (2, H, W), for a scale search.
+
+    Clarity is the fourth root of the mean probability of the foreground times the mean inner distance of its middle,
+    less where its pieces are compact or it is most of the image, 0 to 1.
+    """
+    mask = maps[0] >= max(1, round(255 * threshold))
+    middle = mask & (maps[1] >= ndimage.maximum_filter(maps[1], 3)) & (maps[1] >= round(255 * CORE))
+    if mask.mean() < NOTHING or not middle.any():
+        return 0.0, None, 0
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    clear = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
+    # The pores between fibres, seen in the other polarity, are compact, and they are most of the image.
+    clear *= float(np.clip(np.log(elongation(mask)) / np.log(NETWORK), 0.01, 1) * (1 - 0.3 * mask.mean()))
+    clear **= 0.25  # above CLEAR of the scale search where fibres are seen
+    return clear, max(2 * float(np.median(depth[middle])) - HALF, 1.0), ndimage.label(middle, ALL_SIDES)[1]
+
+
+def elongation(mask: Mask) -> float:
+    """The area of the pieces of a mask (H, W) over that of the largest circle in each, weighted by area: about 1 of
+    discs and of the pores between fibres, large of fibres and their networks; 0 without any."""
+    pieces, count = ndimage.label(mask)
+    if not count:
+        return 0.0
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    areas, deepest = np.bincount(pieces[mask])[1:], ndimage.maximum(depth, pieces, range(1, count + 1))
+    return float(np.average(areas / (np.pi * np.asarray(deepest) ** 2), weights=areas))

@@ -1,0 +1,275 @@
+"""Diameters of fibres from the grey across them, their lengths, ends and crossings.
+
+A profile is the mean grey along a stretch of a fibre, as a function of the distance from its middle. The grey of a
+cylinder is between two limits: flat inside (a box), and as its thickness (a half circle). The model is ground with a
+slope, plus a box, plus a half circle, all blurred by one Gaussian; bright rims are a box less a half circle. It is
+linear but for the diameter and the blur, which are searched. Our own method (docs/method/fibres.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.special import erf
+
+from ..labels.fibres import Piece, trace
+from ..labels.lines import polyline, straight_end
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int32]
+
+STEP = 0.5  # px between two places across a fibre
+BLURS = (0.55, 0.7, 0.85, 1.0, 1.2, 1.45, 1.8, 2.2, 2.8)  # px, SD
+RADII = np.linspace(0.7, 1.3, 41)  # times the radius of the label
+FEW_PX = 1.2  # px that the radius may change at most, of thin fibres
+TRUST, TRUST_PX = 0.05, 0.12  # relative SD and px by which the radius of a label may be wrong
+MISFIT = 0.02  # of the contrast: no cylinder is as the model to more than this
+AWAY = 0.8  # widths from a crossing or an end within which no diameter is measured
+
+
+@dataclass(frozen=True, eq=False)
+class FibreMeasures:
+    """What is measured of n objects, lengths in px; NaN where it is not known.
+
+    diameter, diameter_sd: (n,) mean and SD along the fibre. length: (n,) where both ends are seen. visible: (n,) of the
+    centre line in the image. curl: (n,) length over the distance of the ends, less 1. direction: (n,) degrees from 0 to
+    180, counterclockwise from the x axis. width: (n,) of the label. ends: (n,) ends in view. over: (n,) crossings under
+    which the fibre goes on.
+    points, steps, angles, owners: (m,) of places along all fibres: row and column (m, 2), px that each stands for,
+    direction in rad, and index of the fibre.
+    """
+
+    diameter: Floats
+    diameter_sd: Floats
+    length: Floats
+    visible: Floats
+    curl: Floats
+    direction: Floats
+    width: Floats
+    ends: NDArray[np.int64]
+    over: NDArray[np.int64]
+    points: Floats
+    steps: Floats
+    angles: Floats
+    owners: NDArray[np.int64]
+
+
+def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
+    """Measures of the objects 1..n of labels (H, W) in the picture grey (H, W)."""
+    count = int(labels.max(initial=0))
+    traced = trace(labels)
+    every = np.full((count, 7), np.nan)
+    whole = np.zeros((count, 2), np.int64)
+    along: list[tuple[Floats, int]] = []
+    for number, pieces in traced.items():
+        diameters, weights = diameters_along(labels, grey, pieces)
+        line = np.concatenate([piece.path for piece in pieces])
+        mean = float(np.average(diameters, weights=weights)) if len(diameters) else np.nan
+        ends, (first, last), beyond = _ends(labels, number, pieces)
+        line = line[first : len(line) - last]
+        apart = float(np.hypot(*(line[-1] - line[0]))) + beyond
+        visible = polyline(line) + beyond
+        spread = float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan
+        down, right = _axis(line)
+        width = float(np.average([each.width for each in pieces], weights=[each.length + 1 for each in pieces]))
+        every[number - 1] = (
+            *(mean, spread, visible if ends == 2 else np.nan, visible, visible / max(apart, 1.0) - 1),
+            *(float(np.degrees(np.arctan2(-down, right)) % 180), width),
+        )
+        whole[number - 1] = ends, _crossings(labels, number, pieces)
+        along += [(piece.path, number - 1) for piece in pieces]
+    places = [_places(path) for path, _ in along]
+    points = np.concatenate([np.zeros((0, 2)), *(each[0] for each in places)])
+    steps, angles = (np.concatenate([np.zeros(0), *(each[k] for each in places)]) for k in (1, 2))
+    owners = np.repeat([owner for _, owner in along], [len(path) for path, _ in along]).astype(np.int64)
+    diameter, diameter_sd, length, visible_length, curl, direction, label_width = every.T
+    return FibreMeasures(
+        *(diameter, diameter_sd, length, visible_length, curl, direction, label_width),
+        *(whole[:, 0], whole[:, 1], points, steps, angles, owners),
+    )
+
+
+def _axis(line: Floats) -> tuple[float, float]:
+    """Rows and columns of the direction from the first to the last point, or the main axis of a closed line."""
+    across = line[-1] - line[0]
+    if np.hypot(*across) < 0.2 * len(line):
+        across = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
+    return float(across[0]), float(across[1])
+
+
+def _places(path: Floats) -> tuple[Floats, Floats, Floats]:
+    tangent = np.gradient(path, axis=0)
+    return path, np.hypot(*tangent.T), np.arctan2(-tangent[:, 0], tangent[:, 1])
+
+
+def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[int], float]:
+    """How many ends are in view, how many points to leave out at both ends, which lead into corners, and how many px
+    the fibre goes on beyond the others."""
+    seen, cuts, beyond = 0, [], 0.0
+    shape = np.pad(labels == number, 1)
+    for path, width in ((pieces[0].path[::-1], pieces[0].width), (pieces[-1].path, pieces[-1].width)):
+        cut = min(round(0.75 * width) + 1, max(len(path) // 2 - 2, 0))
+        inner = path[: len(path) - cut]
+        reach = max(straight_end(inner + 1, width / 2, shape), 0.0)
+        cuts.append(cut)
+        beyond += reach
+        seen += _is_in_view(labels, number, inner, reach, width / 2)
+    return seen, cuts, beyond
+
+
+def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half: float) -> bool:
+    """Whether there is ground before an end: neither the frame nor another fibre."""
+    last = path[-max(6, round(3 * half)) :]
+    forward = last[-1] - last[0]
+    forward /= max(float(np.hypot(*forward)), 1e-9)
+    sideways = np.array([-forward[1], forward[0]])
+    tip = path[-1] + forward * max(reach, 0)
+    ahead = np.arange(1.5, 2.5 + 0.7 * half)
+    across = np.linspace(-0.7, 0.7, 5) * half
+    places = np.rint(tip + ahead[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
+    rows, columns = places.T
+    inside = (rows >= 0) & (columns >= 0) & (rows < labels.shape[0]) & (columns < labels.shape[1])
+    if not inside.all():
+        return False
+    other = (labels[rows, columns] != 0) & (labels[rows, columns] != number)
+    return float(other.mean()) < 0.25
+
+
+def _crossings(labels: Labels, number: int, pieces: Sequence[Piece]) -> int:
+    """How many other objects lie over a fibre, between two of its pieces."""
+    count = 0
+    for one, other in pairwise(pieces):
+        gap = np.linspace(one.path[-1], other.path[0], 2 + round(float(np.hypot(*(other.path[0] - one.path[-1])))))
+        under = labels[tuple(np.rint(gap).astype(int).T)]
+        count += len(set(under.tolist()) - {0, number})
+    return count
+
+
+def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Piece]) -> tuple[Floats, Floats]:
+    """The diameter (k,) in px of each stretch of a fibre and the px (k,) along it, away from crossings and ends.
+
+    Where nowhere any ground is beside the fibre, as within a bundle, it is the width of the label.
+    """
+    diameters, weights = [np.zeros(0)], [np.zeros(0)]
+    for piece in pieces:
+        for share in (AWAY, 0.4, 0.15):
+            away = round(share * piece.width + 2 * share)
+            if len(piece.path) - 2 * away >= min(4, len(piece.path) - 2):
+                break
+        path = piece.path[away : len(piece.path) - away]
+        if len(path) < 2:
+            continue
+        found, length = _of_piece(labels, grey, path, piece.number, piece.width)
+        diameters.append(found)
+        weights.append(length)
+    if not sum(map(len, diameters)):
+        widest = max(pieces, key=lambda piece: piece.length)
+        return np.array([widest.width]), np.array([widest.length])
+    return np.concatenate(diameters), np.concatenate(weights)
+
+
+def _of_piece(
+    labels: Labels, grey: NDArray[np.uint8], path: Floats, number: int, width: float
+) -> tuple[Floats, Floats]:
+    tangent = np.gradient(ndimage.gaussian_filter1d(path, max(2.0, 0.3 * width), axis=0, mode="nearest"), axis=0)
+    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
+    normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)
+    reach = 0.65 * width + max(4.0, 0.35 * width)
+    across = np.arange(-np.ceil(reach / STEP), np.ceil(reach / STEP) + 1) * STEP
+
+    def sampled(picture: NDArray[np.generic], middle: Floats, order: int) -> Floats:
+        places = middle[:, None] + across[:, None] * normal[:, None]
+        return np.asarray(ndimage.map_coordinates(picture, places.transpose(2, 0, 1), np.float64, order, "nearest"))
+
+    own = sampled(labels == number, path, 1)
+    inside = own.sum(1) * STEP
+    middle = ndimage.gaussian_filter1d((own * across).sum(1) / np.maximum(own.sum(1), 1), 2.0, mode="nearest")
+    centred = path + middle[:, None] * normal
+    profile, owner = sampled(grey, centred, 1), sampled(labels, centred, 0)
+    rows, columns = (centred[:, None] + across[:, None] * normal[:, None]).transpose(2, 0, 1)
+    free = (owner == 0) | (owner == number)
+    free &= (rows > -0.5) & (columns > -0.5) & (rows < labels.shape[0] - 0.5) & (columns < labels.shape[1] - 0.5)
+    # What lies beyond another object is not the ground of this one.
+    half = len(across) // 2
+    free[:, half:] = np.logical_and.accumulate(free[:, half:], axis=1)
+    free[:, : half + 1] = np.logical_and.accumulate(free[:, half::-1], axis=1)[:, ::-1]
+    clear = free[:, np.abs(across) <= width / 2 + 2].all(1)  # ground on both sides, nothing over the fibre
+    free &= clear[:, None]
+    count = max(1, round(len(path) / max(6.0, width)))
+    stretch = np.arange(len(path)) * count // len(path)
+    total = np.stack([np.bincount(stretch, (profile * free)[:, k], count) for k in range(len(across))], 1)
+    weight = np.stack([np.bincount(stretch, free[:, k], count).astype(float) for k in range(len(across))], 1)
+    of_label = np.bincount(stretch, inside, count) / np.bincount(stretch)
+    lengths = np.bincount(stretch, clear, count).astype(float)
+    fitted = fitted_diameters(across, total / np.maximum(weight, 1), weight, of_label)
+    seen = ~np.isnan(fitted) & (lengths > 0)
+    return (fitted[seen], lengths[seen]) if seen.any() else (np.zeros(0), np.zeros(0))
+
+
+def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: Floats) -> Floats:
+    """(k,) diameters of profiles (k, n) at the places (n,) from the middle, in px.
+
+    weights: (k, n) rows of the picture in each value. start: (k,) diameters of the label. NaN where too little ground
+    is seen for a fit.
+    """
+    typical = float(np.median(start)) / 2
+    radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-FEW_PX, FEW_PX, 13)]))
+    radii = radii[radii > 0.7]
+    ground = np.abs(across) > typical + 1.5
+    sides = [(weights[:, ground & (across < 0)] > 0).sum(1), (weights[:, ground & (across > 0)] > 0).sum(1)]
+    enough = (np.minimum(*sides) * STEP >= 1.5) & ((weights > 0).sum(1) > 8)
+    diameters = np.full(len(start), np.nan)
+    if not enough.any():
+        return diameters
+    misfit = np.stack([_misfits(across, profiles[enough], weights[enough], radii, blur) for blur in BLURS])
+    contrast = np.array([np.ptp(each[seen]) for each, seen in zip(profiles[enough], weights[enough] > 0, strict=True)])
+    noise = np.maximum(misfit.min((0, 1)), (MISFIT * contrast) ** 2) + 1e-9
+    freedom = np.maximum(STEP * (weights[enough] > 0).sum(1) - 6, 1)  # neighbours were interpolated of the same pixels
+    doubt = TRUST * typical + TRUST_PX
+    prior = ((radii[:, None] - start[None, enough] / 2) / doubt) ** 2
+    score = misfit / noise * freedom + prior
+    best = int(score.min(1).sum(1).argmin())  # one blur for the whole piece
+    diameters[enough] = 2 * _lowest(radii, score[best])
+    return diameters
+
+
+def _misfits(across: Floats, profiles: Floats, weights: Floats, radii: Floats, blur: float) -> Floats:
+    """(r, k): the weighted mean square residual of each profile (k, n) for each radius (r,)."""
+    model = basis(across, radii, blur)
+    square = np.einsum("rna,kn,rnb->rkab", model, weights, model, optimize=True)
+    right = np.einsum("rna,kn->rka", model, weights * profiles, optimize=True)
+    square[..., range(4), range(4)] += 1e-6 * weights.sum(1)[:, None]
+    fit = np.linalg.solve(square, right[..., None])[..., 0]
+    total = (weights * profiles**2).sum(1)
+    return np.asarray(np.maximum(total - (fit * right).sum(-1), 0) / weights.sum(1), np.float64)
+
+
+def basis(across: Floats, radii: Floats, blur: float) -> Floats:
+    """(r, n, 4): ground, its slope, a box and a half circle of each radius, blurred, at the places (n,)."""
+    reach, spread = np.abs(across).max(), np.hypot(blur, 0.29)  # a pixel is a box of 1 px, whose SD is 0.29
+    box = 0.5 * (
+        erf((across + radii[:, None]) / (np.sqrt(2) * spread)) - erf((across - radii[:, None]) / (np.sqrt(2) * spread))
+    )
+    fine = np.arange(-np.ceil(4 * reach), np.ceil(4 * reach) + 1) / 4
+    round_ = np.sqrt(np.maximum(1 - (fine / radii[:, None]) ** 2, 0))
+    blurred = ndimage.gaussian_filter1d(round_, 4 * spread, axis=1, mode="nearest")
+    half_circle = np.stack([np.interp(across, fine, each) for each in blurred])
+    ones = np.ones_like(box)
+    return np.stack([ones, ones * across / reach, box, half_circle], -1)
+
+
+def _lowest(radii: Floats, score: Floats) -> Floats:
+    """(k,) the radius of the lowest score (r, k), between the radii by a parabola."""
+    at = np.clip(score.argmin(0), 1, len(radii) - 2)
+    k = np.arange(score.shape[1])
+    x = np.stack([radii[at + d] for d in (-1, 0, 1)])
+    y = np.stack([score[at + d, k] for d in (-1, 0, 1)])
+    left, right = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])
+    curve = (right - left) / (x[2] - x[0])
+    vertex = (x[0] + x[1]) / 2 - left / (2 * np.where(curve > 0, curve, np.inf))
+    return np.asarray(np.where(curve > 0, np.clip(vertex, x[0], x[2]), x[1]), np.float64)

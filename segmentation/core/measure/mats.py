@@ -1,0 +1,135 @@
+"""The fibres of a mat together: diameters by length, directions, pores, crossings, fibres as the WHO counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.stats import chi2
+
+from ..micrograph.types import Calibration
+from .drawn import with_scale
+from .fibres import FibreMeasures
+from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
+from .filters import Reason
+from .quantities import NUMBERS, Value
+from .table import Table
+
+Floats = NDArray[np.float64]
+WHO_NM = 5000.0, 3000.0  # length over and diameter under which a fibre counts
+WHO_ASPECT = 3.0
+MANY = 10  # pores, from which a median has an interval
+TENTHS = {"fibre_d10_by_length": 0.1, "fibre_d50_by_length": 0.5, "fibre_d90_by_length": 0.9}
+
+
+def numbers_of(
+    table: Table, found: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration
+) -> dict[str, Value]:
+    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows."""
+    px, shape = table.nm_per_pixel or 1.0, (labels.shape[0], labels.shape[1])
+    counts = np.flatnonzero(table.kept)
+    here = table.kept[found.owners]
+    steps, angles, owners = found.steps[here] * px, found.angles[here], found.owners[here]
+    at = np.floor(found.points[here]).astype(int)
+    block = block_of(at[:, 0], at[:, 1], shape)
+    place = np.searchsorted(counts, owners)
+    cells = block * max(len(counts), 1) + place
+    lengths = np.bincount(cells, steps, BLOCKS**2 * max(len(counts), 1)).astype(float)
+    lengths = lengths.reshape(BLOCKS**2, -1)  # of each counted fibre in each block
+
+    def scaled(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
+        quantity = NUMBERS[name]
+        value = if_enough(over_blocks(figure, sums), table, quantity.unit(table.unit))
+        return with_scale(value, calibration.standard_uncertainty, quantity.power)
+
+    area = labels.size * px**2 / BLOCKS**2
+    values = _by_length(table.length("fibre_diameter")[counts], lengths, scaled)
+    parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
+    turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
+    over = found.over * table.kept
+    rows, columns = (np.nan_to_num(table[f"centroid_{axis}_px"]) for axis in "yx")
+    crossings = np.bincount(block_of(rows, columns, shape), over, BLOCKS**2).astype(float)
+    covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1).astype(float)
+    length_known = np.isnan(table.length("fibre_length"))
+    whole = table.judged(np.where(table.kept & length_known, str(Reason.FRAME), table.reasons))
+    some = len(counts) > 0
+    return {
+        **values,
+        "whole_fibres": Value(float(whole.kept.sum())),
+        "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
+        "order_parameter": scaled("order_parameter", _order, turns) if some else Value(None),
+        "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered) if some else Value(None),
+        "pore_diameter": pore_diameter(labels, calibration),
+        "crossing_density": scaled(
+            "crossing_density", lambda sums: sums[0] / (area * sums[1]), np.stack([crossings, ONE_EACH], 1)
+        ),
+        "fibre_length_density": scaled(
+            "fibre_length_density", lambda sums: sums[0] / (area * sums[1]), np.stack([lengths.sum(1), ONE_EACH], 1)
+        ),
+        "who_fibres": who_fibres(table),
+    }
+
+
+def _by_length(diameters: Floats, lengths: Floats, scaled: Callable[..., Value]) -> dict[str, Value]:
+    """Mean and percentiles of the diameters (n,), weighted by the lengths (BLOCKS^2, n)."""
+    order = np.argsort(diameters)
+    ascending, sums = diameters[order], lengths[:, order] if len(order) else lengths
+
+    def percentile(at: float) -> Callable[[Floats], float]:
+        def figure(weights: Floats) -> float:
+            reached = np.cumsum(weights) - weights / 2
+            return float(np.interp(at * weights.sum(), reached, ascending)) if weights.sum() else np.nan
+
+        return figure
+
+    if not len(order):
+        return dict.fromkeys(("fibre_diameter_by_length", *TENTHS), Value(None))
+    mean = scaled("fibre_diameter_by_length", lambda w: float(w @ ascending / w.sum()) if w.sum() else np.nan, sums)
+    return {"fibre_diameter_by_length": mean} | {name: scaled(name, percentile(p), sums) for name, p in TENTHS.items()}
+
+
+def _order(sums: Floats) -> float:
+    return float(min(1.0, np.hypot(sums[0], sums[1]) / sums[2])) if sums[2] else np.nan
+
+
+def pores(labels: NDArray[np.int32]) -> Floats:
+    """(n,) px: the diameter of the largest circle in each part of the ground of labels (H, W) that fibres enclose."""
+    ground, count = ndimage.label(labels == 0)
+    if not count:
+        return np.zeros(0)
+    depth = ndimage.distance_transform_edt(np.pad(ground, 1, mode="edge"))[1:-1, 1:-1]
+    largest = ndimage.maximum(depth, ground, np.arange(1, count + 1))
+    edge = np.unique(np.concatenate([ground[0], ground[-1], ground[:, 0], ground[:, -1]]))
+    inside = np.setdiff1d(np.arange(1, count + 1), edge)
+    diameters = 2 * np.asarray(largest, float)[inside - 1] - 1
+    return np.asarray(diameters[diameters >= 3], np.float64)
+
+
+def pore_diameter(labels: NDArray[np.int32], calibration: Calibration) -> Value:
+    """The median with the 95 % interval between order statistics, the scale's uncertainty included."""
+    sizes = np.sort(pores(labels)) * (calibration.nm_per_pixel or 1.0)
+    unit = "px" if calibration.nm_per_pixel is None else "nm"
+    if not len(sizes):
+        return Value(None, unit=unit)
+    middle = float(np.median(sizes))
+    if len(sizes) < MANY:
+        return Value(middle, unit=unit)
+    off = 0.98 * np.sqrt(len(sizes))
+    low, high = (float(sizes[int(np.clip(round(len(sizes) / 2 + d), 0, len(sizes) - 1))]) for d in (-off - 0.5, off))
+    return with_scale(Value(middle, low, high, unit), calibration.standard_uncertainty, 1)
+
+
+def who_fibres(table: Table) -> Value:
+    """How many fibres are longer than 5 µm, thinner than 3 µm and over three times as long as wide; None in pixels.
+
+    The interval is that of a Poisson number (Garwood 1936).
+    """
+    if table.nm_per_pixel is None:
+        return Value(None)
+    length, diameter = table.length("visible_length"), table.length("fibre_diameter")
+    holds = table.kept & (length > WHO_NM[0]) & (diameter < WHO_NM[1]) & (length > WHO_ASPECT * diameter)
+    number = float(table["ends_seen"][holds].sum() / 2)
+    low = float(chi2.ppf(0.025, 2 * number) / 2) if number else 0.0
+    return Value(number, low, float(chi2.ppf(0.975, 2 * number + 2) / 2))

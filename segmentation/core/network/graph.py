@@ -1,0 +1,125 @@
+"""The operations of a network as ONNX beside its weights: what OpenVINO needs to calculate it without torch.
+
+The file holds no numbers of its own: each tensor refers to its bytes in the safetensors file, in half precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto
+from torch import nn
+
+from ..errors import UserError
+from .cards import GRAPH, TEST, ModelCard
+from .runtime import Activation, Runtime
+from .with_openvino import OpenVinoNetwork
+from .with_torch import TorchNetwork, load_module
+
+OPSET = 17
+NAMES = "picture", "logits"
+TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
+TRIAL = 96, 160  # px, of the picture on which both libraries must agree
+LEVELS = 1  # of 255 by which they may differ in single precision
+
+
+class NoGraph(UserError):
+    """A network cannot be written as ONNX, or OpenVINO calculates something else: torch alone can run it."""
+
+
+def write_graph(card: ModelCard, maps: int) -> str:
+    """Write the ONNX of a card's network of so many maps beside its weights; returns the sha256 for the card.
+
+    Raises NoGraph, in which case there is no file, and as `load_module`.
+    """
+    network, file = load_module(card, maps), card.weights.with_suffix(GRAPH)
+    channels = card.architecture.get("channels_in", 1)
+    try:
+        model = _exported(network, channels)
+        _refer(model, card.weights)
+        content: bytes = model.SerializeToString()
+        file.write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        _compare(network, replace(card, graph=sha256), channels)
+    # What the exporter raises for an operation that ONNX has not is not agreed upon.
+    except Exception as error:
+        file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise NoGraph(f"The model {card.name} runs with torch alone: no graph of it can be made ({reason}).") from error
+    return sha256
+
+
+@torch.inference_mode()
+def write_test(card: ModelCard, maps: int, activation: Activation, picture: NDArray[np.uint8]) -> None:
+    """Write a picture, (1, C, H, W) uint8, and its maps, (1, M, H, W) float32 in 0..1, beside the weights: whoever runs
+    the network elsewhere can compare. picture: (H, W), sides multiples of 32.
+    """
+    channels = card.architecture.get("channels_in", 1)
+    pictures = np.repeat(picture[None, None], channels, axis=1)
+    logits = load_module(card, maps)(torch.from_numpy(pictures) * (2 / 255) - 1)
+    shares = logits.softmax(1) if activation == "softmax" else logits.sigmoid()
+    np.savez_compressed(card.weights.with_suffix(TEST), picture=pictures, maps=shares.numpy())
+
+
+def _exported(network: nn.Module, channels: int) -> Any:
+    """The network with the tensors of its weights under their own names, for any number and size of pictures."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the newer exporter takes a minute, and needs a package more
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, channels, 64, 96),),
+            content,  # type: ignore[arg-type]  # the exporter used here takes a file
+            dynamo=False,
+            opset_version=OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE,  # normalisations stay apart, as the weights have them
+            do_constant_folding=False,
+            input_names=NAMES[:1],
+            output_names=NAMES[1:],
+            dynamic_axes={name: {0: "pictures", 2: "rows", 3: "columns"} for name in NAMES},
+        )
+    return onnx.load_model_from_string(content.getvalue())
+
+
+def _refer(model: Any, weights: Path) -> None:
+    """Replace the tensors that the weights file has by references to their bytes there, read as single precision."""
+    content = weights.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header, casts = json.loads(content[8:begin]), []
+    for tensor in model.graph.initializer:
+        if not (entry := header.get(tensor.name)):
+            continue
+        stored, (start, stop), shape = f"{tensor.name} as stored", entry["data_offsets"], list(tensor.dims)
+        casts.append(onnx.helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
+        tensor.Clear()
+        tensor.name, tensor.data_type, tensor.data_location = stored, TYPES[entry["dtype"]], TensorProto.EXTERNAL
+        tensor.dims.extend(shape)
+        for key, value in (("location", weights.name), ("offset", begin + start), ("length", stop - start)):
+            tensor.external_data.add(key=key, value=str(value))
+    nodes = [*casts, *model.graph.node]
+    for node in nodes:
+        node.name = node.doc_string = ""
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _compare(network: nn.Module, card: ModelCard, channels: int) -> None:
+    """Raises ValueError unless OpenVINO gives the maps that torch gives."""
+    picture = np.random.default_rng(0).random((1, channels, *TRIAL), np.float32)
+    box = slice(0, TRIAL[0]), slice(0, TRIAL[1])
+    engines = TorchNetwork.of(network, Runtime("cpu", "float32")), OpenVinoNetwork(card, "float32")
+    ours, theirs = (engine.maps(picture, box, "sigmoid").astype(int) for engine in engines)
+    if ours.shape != theirs.shape or (difference := int(np.abs(ours - theirs).max())) > LEVELS:
+        raise ValueError(f"OpenVINO's maps differ by {difference if ours.shape == theirs.shape else 'their shape'}")

@@ -1,0 +1,66 @@
+"""Networks on a processor, by OpenVINO, from the graph beside the weights (`graph.py` writes it)."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+
+from .cards import REPAIR, AlteredWeights, ModelCard, graph_of
+from .runtime import Activation, Box, Maps, Picture
+
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it would report each import to its makers
+
+import openvino as ov  # noqa: E402
+
+TILES = {"bfloat16": 2048, "float32": 1280}  # px: with its halo a tile takes up to 1.9 GB
+TYPES = {"bfloat16": ov.Type.bf16, "float32": ov.Type.f32}
+
+
+class OpenVinoNetwork:
+    """A card's network; `runtime.Network` says what it offers.
+
+    precision: "auto" takes bfloat16 on processors that calculate in it, else float32. Raises AlteredWeights.
+    """
+
+    def __init__(self, card: ModelCard, precision: str) -> None:
+        core = ov.Core()
+        if precision == "auto":
+            usual = core.get_property("CPU", "INFERENCE_PRECISION_HINT")
+            precision = "bfloat16" if usual == ov.Type.bf16 else "float32"
+        options = {
+            "INFERENCE_PRECISION_HINT": TYPES[precision],
+            "INFERENCE_NUM_THREADS": int(os.environ.get("OMP_NUM_THREADS") or 0),  # 0: one for each core
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # several workers would hold the same core
+        }
+        try:
+            compiled = core.compile_model(graph_of(card), "CPU", options)
+        except RuntimeError as error:
+            raise AlteredWeights(f"The graph of the model {card.name} cannot be used: {REPAIR}") from error
+        self.engine, self.tile = f"openvino {precision}", TILES[precision]
+        self._request = compiled.create_infer_request()
+
+    def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:
+        inputs = np.ascontiguousarray(pictures) * 2 - 1
+        logits = self._request.infer({0: inputs}, share_inputs=True, share_outputs=True)[0]
+        logits = np.ascontiguousarray(logits[..., box[0], box[1]], np.float32)
+        shares = _softmax(logits) if activation == "softmax" else _sigmoid(logits)
+        return np.rint(np.multiply(shares, 255, out=shares), out=shares).astype(np.uint8)
+
+
+def _sigmoid(logits: Picture) -> Picture:
+    """In place."""
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is right
+        np.exp(np.negative(logits, out=logits), out=logits)
+    logits += 1
+    return np.reciprocal(logits, out=logits)
+
+
+def _softmax(logits: Picture) -> Picture:
+    """Over the maps (B, M, h, w), in place."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits

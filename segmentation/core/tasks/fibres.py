@@ -1,0 +1,329 @@
+"""Fibres: a foreground and an inner distance become fibres, their diameters and lengths, and numbers of the mat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..flags import Flag
+from ..measure import quantities
+from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
+from ..measure.quantities import Quantity, Value
+from ..micrograph.types import Calibration, Micrograph, Polarity
+from ..network.cards import ModelCard
+from ..network.scale_search import LIMITS, View, as_shown, search
+from ..settings import MeasurementSettings
+from . import defects
+from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
+from .judgement import withheld
+
+if TYPE_CHECKING:
+    from ..labels.segmentation import Segmentation
+    from ..measure.fibres import FibreMeasures
+    from ..measure.table import Table
+
+MAPS = Channels(("foreground", "inner_distance"))
+WORKING = 16.0  # px, the width to which fibres are brought that the network cannot see in their own size
+LONG = 7.0  # areas of the largest circle in it that a mask of fibres has; of 366 images of EMPS at most 6.8
+SEEN = 4.0, 36.0  # px wide; such fibres are shown as they are
+COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
+THINNEST = 3.0  # px of a label under which no diameter is given
+WHO = "WHO (1997), Determination of airborne fibre number concentrations"
+METHOD = (
+    "A convolutional network gave for every pixel the probability that it belongs to a fibre and its relative distance"
+    " from that fibre's edge. The middle lines of the pieces at or above {threshold:.3g} were followed through"
+    " crossings by direction and width. The diameter of each fibre comes from a model of the grey across it."
+)
+EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
+quantities.add(
+    quantities.COLUMNS,
+    Quantity(
+        "fibre_diameter",
+        "Fibre diameter",
+        "Mean diameter along the fibre, away from crossings and ends, from the grey across it.",
+        1,
+    ),
+    Quantity("fibre_diameter_sd", "SD along the fibre", "Sample SD of the diameter along the fibre.", 1),
+    Quantity("fibre_length", "Fibre length", "Length of the centre line; empty unless both ends are seen.", 1),
+    Quantity("visible_length", "Visible length", "Length of the centre line in the image.", 1),
+    Quantity("curl", "Curl", "Length of the centre line over the distance of its ends, less 1; 0 is straight."),
+    Quantity(
+        "direction",
+        "Direction (°)",
+        "From one end to the other: 0 is along the rows, angles count counterclockwise up to 180.",
+    ),
+    Quantity("ends_seen", "Ends in view", "Ends with ground before them: not at the frame, not under a fibre."),
+    Quantity("reaches_frame", "Goes on beyond the frame", "Whether it reaches the edge of the image.", kind="truth"),
+)
+quantities.add(
+    quantities.NUMBERS,
+    Quantity("fibres", "Fibres", "Fibres that count; parts that could not be joined count each.", kind="integer"),
+    Quantity("fibre_diameter_mean", "Mean diameter", "Mean over the fibres, each counting once.", 1),
+    Quantity("fibre_diameter_median", "Median diameter", "Median over the fibres, each counting once.", 1),
+    Quantity("fibre_diameter_by_length", "Mean diameter by length", "Mean over the length of all fibres.", 1),
+    Quantity("fibre_d10_by_length", "D10 by length", "A tenth of the fibre length is thinner.", 1),
+    Quantity("fibre_d50_by_length", "D50 by length", "Half of the fibre length is thinner.", 1),
+    Quantity("fibre_d90_by_length", "D90 by length", "Nine tenths of the fibre length are thinner.", 1),
+    Quantity("whole_fibres", "Fibres with both ends in view", "Only these have a length.", kind="integer"),
+    Quantity(
+        "fibre_length_mean",
+        "Mean length",
+        "Mean length of the fibres with both ends in view. Long fibres are cut by the frame more often.",
+        1,
+    ),
+    Quantity(
+        "order_parameter",
+        "Order parameter",
+        "|Σ L exp(2iθ)| / Σ L over all centre lines: 0 for every direction alike, 1 for one direction.",
+        kind="fraction",
+        source="Chen and Onsager in two dimensions; Mercader et al. (2010)",
+    ),
+    Quantity("porosity", "Porosity of the projection", "Share of the image that no fibre covers.", kind="fraction"),
+    Quantity(
+        "pore_diameter",
+        "Median pore diameter",
+        "Median of the largest circle in each pore that fibres enclose; pores at the frame are left out.",
+        1,
+    ),
+    Quantity("crossing_density", "Crossings per area", "Crossings of fibres over the analysed area.", -2),
+    Quantity("fibre_length_density", "Fibre length per area", "Visible length over the analysed area.", -1),
+    Quantity(
+        "who_fibres",
+        "WHO fibres",
+        "Fibres longer than 5 µm, thinner than 3 µm and over three times as long as wide. A fibre with one end in view"
+        " counts half, one without none. Interval: Poisson's, exact.",
+        source=WHO,
+    ),
+    Quantity("short_objects", "Other objects", "Less than three times as long as wide.", kind="integer"),
+)
+
+
+class FibreSettings(defects.DefectSettings):
+    """How fibres are found."""
+
+    polarity: Literal["auto", "bright", "dark"] = Field(
+        "auto",
+        title="Fibres are",
+        description="Brighter or darker than their surroundings.",
+        json_schema_extra={
+            "labels": {
+                "auto": "find out from the image",
+                "bright": "brighter than their surroundings",
+                "dark": "darker than their surroundings",
+            }
+        },
+    )
+    scale: float | None = Field(
+        None,
+        ge=LIMITS[0],
+        le=LIMITS[1],
+        title="Working scale",
+        description="Factor by which the image is resampled for the network; by default found from the image.",
+        json_schema_extra={
+            "unit": "×",
+            "labels": {"auto": "found from the image", "factor": "resample the image by …"},
+        },
+    )
+
+
+def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: FibreSettings) -> View:
+    """The polarity in which fibres are clearest. They are resampled only where they are very thin or very wide."""
+    from ..labels.fibres import clarity
+
+    polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
+    view = search(
+        predict,
+        lambda maps: clarity(maps, card.threshold),
+        card,
+        picture,
+        diameter=WORKING,
+        polarity=polarity,
+        scale=settings.scale,
+    )
+    view = replace(view, clarity=1.0)  # it compares polarities, and says nothing of the fibres
+    wide = SEEN[0] <= WORKING / view.scale <= SEEN[1]
+    return replace(view, scale=1.0) if settings.scale is None and (wide or view.scale > 1) else view
+
+
+def plausible(mask: NDArray[np.bool_]) -> bool:
+    """Whether a foreground (H, W), or what it leaves, is made of fibres: its pieces are long beside their width."""
+    from ..labels.fibres import elongation
+
+    pores = mask.mean() > 0.5  # the other model may have outlined them
+    return elongation(mask) >= LONG or (pores and elongation(~mask) >= LONG)
+
+
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
+    from ..labels.fibres import find_fibres
+    from ..network.likeness import relative_distance
+
+    threshold = card.threshold if settings.threshold is None else settings.threshold
+    labels, classes = find_fibres(maps, threshold)
+    used: dict[str, Any] = {
+        "threshold": threshold,
+        "certainty": round(defects.certainty(maps[0], threshold), 4),
+        "unlike": relative_distance(grey, 1.0, card),
+    }
+    return Decoded(labels, np.full(len(classes), np.nan, np.float32), classes, used)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    from ..measure import fibres
+    from ..measure.mats import numbers_of
+    from ..measure.statistics import seed_of, summarise
+    from ..micrograph.contrast import clip_outliers
+
+    rows = segmentation.rows
+    grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
+    found = fibres.measure_fibres(segmentation.dense[:rows], grey)
+    table = table_of(segmentation, micrograph, settings, calibration, found)
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
+        return nothing
+    sizes = summarise(table, size=TASK.size, screened=False, calibration=calibration, seed=seed_of(micrograph.sha256))
+    short = segmentation.classes == 1
+    values = {
+        "fibres": Value(float(table.kept.sum())),
+        "fibre_diameter_mean": sizes.value("mean"),
+        "fibre_diameter_median": sizes.value("median"),
+        **numbers_of(table, found, segmentation.dense[:rows], calibration),
+        "short_objects": Value(float(short.sum())),
+    }
+    return Measured(table, sizes, {name: values[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))
+
+
+def table_of(
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    settings: MeasurementSettings,
+    calibration: Calibration,
+    found: FibreMeasures,
+) -> Table:
+    """A row for each object. A fibre at the frame has a diameter, so nothing is left out for touching it."""
+    from ..measure import fields
+    from ..measure.filters import Reason
+
+    table = fields.table_of(
+        segmentation,
+        micrograph,
+        settings,
+        calibration,
+        fibre_diameter=found.diameter,
+        fibre_diameter_sd=found.diameter_sd,
+        fibre_length=found.length,
+        visible_length=found.visible,
+        curl=found.curl,
+        direction=found.direction,
+        ends_seen=found.ends.astype(float),
+    )
+    at_frame = table["touches_frame"].astype(bool)
+    table = replace(
+        table, columns={**table.columns, "touches_frame": np.zeros_like(at_frame), "reaches_frame": at_frame}
+    )
+    if withheld(segmentation, settings):
+        return table
+    thin = (found.width < THINNEST) | np.isnan(found.diameter)
+    piece = (found.ends == 0) & (found.visible < COVERED * typical_width(found))
+    holds = [table.reasons != "", segmentation.classes == 1, thin, piece]
+    reasons = np.select(holds, [table.reasons, *map(str, (Reason.SHORT, Reason.THIN, Reason.PIECE))], "")
+    return table.judged(reasons)
+
+
+def typical_width(found: FibreMeasures) -> float:
+    """px: half of the fibre length is thinner; 0 without any."""
+    known = ~np.isnan(found.width)
+    order = np.argsort(found.width[known])
+    reached = np.cumsum(found.visible[known][order])
+    return float(found.width[known][order][np.searchsorted(reached, reached[-1] / 2)]) if len(order) else 0.0
+
+
+def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
+    """Warnings and notes of a mat."""
+    from ..measure.filters import Reason
+
+    thin = table.reasons == str(Reason.THIN)
+    if thin.sum() > table.kept.sum():
+        yield Flag.doubtful(
+            "Most fibres are thinner than 3 px, too thin for a diameter. Take an image of a higher magnification.",
+            "Most fibres are thinner than 3 px",
+            reason=str(Reason.THIN),
+        )
+    yield from defects.doubts(segmentation)
+    card = segmentation.provenance.card
+    if card.get("summary", "").startswith(EXPERIMENTAL):
+        yield Flag(
+            f"The model {card['title']} is experimental: it was taught on rendered pictures. Check the outlines."
+        )
+    if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
+        yield Flag("No fibre has both ends in view, so there are no lengths.")
+    if short := int((table.reasons == str(Reason.SHORT)).sum()):
+        things = "1 object is" if short == 1 else f"{short:,} objects are"
+        yield Flag(f"{things} too short for a fibre and counted apart.", reason=str(Reason.SHORT))
+
+
+def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Numbers of several images together."""
+    values, tables = by_area(fields), [field.table for field in fields]
+    values["fibre_diameter_mean"] = pooled_mean(tables, "fibre_diameter", "exclude")
+    who = [field.values["who_fibres"] for field in fields]
+    values["who_fibres"] = None if None in who else float(sum(each or 0.0 for each in who))
+    return values
+
+
+def golden() -> Golden:
+    """Three bars 8 px wide that lie over each other, and a disc: the long ones reach the frame, one ends in view."""
+    from scipy import ndimage
+
+    rows, columns = np.mgrid[:160, :240]
+    bars = [abs(rows - 40.5) < 4, abs(columns - 60.5) < 4, (abs(rows - 110.5) < 4) & (abs(columns - 119.5) < 80)]
+    bars.append(np.hypot(rows - 70, columns - 180) < 9)
+    labels = np.zeros((160, 240), np.int32)
+    for number, bar in enumerate(bars, start=1):
+        labels[bar] = number
+    distance = np.zeros(labels.shape)
+    for number in range(1, 5):
+        inside = labels == number
+        depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+        distance = np.where(inside, depth / depth.max(), distance)
+    maps = np.stack([np.where(labels > 0, 255, 0), np.round(255 * distance)]).astype(np.uint8)
+    grey = ndimage.gaussian_filter(np.where(labels > 0, 200.0, 60.0), 0.7).round().astype(np.uint8)
+    answers = {"fibres": 3.0, "fibre_diameter_mean": 8.0, "short_objects": 1.0, "whole_fibres": 1.0}
+    return Golden(grey, maps, 4, {**answers, "fibre_length_mean": 160.0}, 0.03)
+
+
+TASK = Task(
+    name="fibres",
+    title="Fibres",
+    summary="Follows every fibre through its crossings and measures its diameter, length and direction.",
+    thing="fibre",
+    things="fibres",
+    class_names=("fibre", "short object"),
+    settings=FibreSettings,
+    channels=lambda card: MAPS,
+    scale=scale,
+    decode=decode,
+    measure=measure,
+    quantities=(
+        *("fibres", "fibre_diameter_mean", "fibre_diameter_median", "fibre_diameter_by_length"),
+        *("fibre_d10_by_length", "fibre_d50_by_length", "fibre_d90_by_length", "whole_fibres", "fibre_length_mean"),
+        *("short_objects", "who_fibres", "crossing_density", "fibre_length_density", "pore_diameter"),
+        *("order_parameter", "porosity"),
+    ),
+    panels=("directions", "histogram", "lengths", "rose"),
+    golden=golden,
+    method=METHOD,
+    size="fibre_diameter",
+    figures={"fibre_diameter_mean": "mean", "fibre_diameter_median": "median"},
+    pool_fields=pool_fields,
+    plausible=plausible,
+    parted=True,
+    ignores=frozenset(
+        {"filter", "faint_limit", "field_spread", "repeatability", "between_operators", "border_correction"}
+    ),
+)

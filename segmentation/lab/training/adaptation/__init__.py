@@ -1,0 +1,258 @@
+"""A model is trained further on a user's own images, with a table on held-out images that says what it brought.
+
+Every stage has a folder of its own in `out`, and whatever is finished there is not done again: after any kill the same
+call goes on and comes to the same end.
+
+    plan.json     what is done, decided once; recipe.json: what all trainings have in common
+    replay/       the base model's own data (training.replay)
+    before/       what the base model finds in each image
+    split-0/ ...  trainings, each without some of the images; heldout/ in them: what they find in those; share-30/ ...:
+                  what means of their weights and the base's find there (training.blend)
+    curve-0-3/ .. the same with three of their images, for the learning curve
+    tuned/        the training on all images
+    final/        the model: weights and card
+    files/        the pictures of the summary
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ....core import planning
+from ....core.learning import ImageChange, Step, TrainingSummary
+from ....core.network.cards import ModelCard, read_card
+from ....core.network.likeness import ENTRY, OWN, describe, learn
+from ....core.network.runtime import unload
+from ....core.truth import Pair
+from .. import blend, outcome
+from ..data import as_seen
+from ..evaluation.predictions import Options as HowScored
+from ..evaluation.predictions import Predictor
+from ..evaluation.scores import Scorer, finite_or_none, summarise
+from ..files import write_whole
+from ..instances.readings import Found, Way, best_way, chosen_apart, read_in_every_way, with_options
+from ..publish import set_entries
+from ..sheets import in_rows
+from .material import FILES, Cancelled, Material, Options, Progress, Report
+from .trainings import Trainings
+
+HELD = "heldout"
+
+
+def adapt(
+    folder: Path,
+    base: str,
+    out: Path,
+    options: Options,
+    report: Report = lambda stage, fraction, summary, left: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> TrainingSummary:
+    """Train `base` further on the images and labels in `folder`; returns what a training's page shows.
+
+    The model is in `out/final`, the pictures of the summary in `out/files`. report(stage, fraction of all, summary so
+    far, seconds left or None): called often, also from the middle of a training. Raises BadDataset and BadRecipe where
+    the folder or the base cannot be used, Cancelled soon after `is_cancelled` says so, CannotWrite.
+    """
+    return Adaptation(folder, base, out, options, report, is_cancelled).go()
+
+
+class Adaptation:
+    """One call of `adapt`: its plan, what this rests on, its trainings, and what its caller hears."""
+
+    def __init__(
+        self, folder: Path, base: str, out: Path, options: Options, report: Report, is_cancelled: Callable[[], bool]
+    ) -> None:
+        self.progress = Progress(report, is_cancelled)
+        self.material = Material(folder, base, out, options, self.progress)
+        self.trainings = Trainings(self.material, self.progress)
+        self.summary, self.out = self.progress.summary, out
+        self.scoring = self.material.scoring
+
+    def go(self) -> TrainingSummary:
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.progress.say("checking the images")
+        plan = self.material.plan()
+        self.progress.begin(plan)
+        self.progress.say("scoring the base model")
+        every = range(len(self.material.pairs))
+        before = {
+            number: ways[0] for number, ways in self._found(self.material.card, every, self.out / "before").items()
+        }
+        after: dict[int, list[Found]] = {}
+        for split in range(len(plan["held_out"])):
+            name = f"split-{split}"
+            stage = f"training {split + 1} of {len(plan['held_out'])}"
+            card = self.trainings.trained(self.trainings.of_split(split, name), self.out / name, stage, split)
+            after |= self._found(card, self.material.places(split), self.out / name / HELD)
+        tuned = self.trainings.final()
+        read = [[reading.record for reading in ways] for ways in after.values()]
+        way = self.scoring.ways(tuned)[best_way(self.scoring, read)]
+        self._blended(tuned, way, before, after)
+        if self.material.options.learning_curve:
+            self._learning_curve(before, after)
+        self.progress.say("done")
+        return self.summary
+
+    def _found(
+        self, card: ModelCard, numbers: Sequence[int], folder: Path, ways: Callable[[int], list[Way]] | None = None
+    ) -> dict[int, list[Found]]:
+        """What a model finds in the images of these numbers, by number, read in each way; kept in `place`. ways: of an
+        image; None reads what was held out in every way, and else in the model's own."""
+        every = folder.name == HELD
+        predictor, readings = Predictor(card, self.material.runtime), {}
+        for number in numbers:
+            file = folder / f"{number:04d}.npz"
+            is_stored = file.exists()
+            if not is_stored:
+                image_ways = ways(number) if ways else self.scoring.ways(card) if every else [{}]
+                scoring = replace(self.scoring, ways=lambda card, image_ways=image_ways: image_ways)
+                write_whole(
+                    file, outcome.packed_found(read_in_every_way(scoring, predictor, self.material.pairs[number]))
+                )
+            readings[number] = outcome.unpacked_found(file.read_bytes())
+            seconds = (planning.WAYS if every else 1.0) * planning.IMAGE_SECONDS * readings[number][0].labels.size / 1e6
+            self.progress.done += seconds
+            self.progress.found += seconds if is_stored else 0.0
+            self.progress.say("scoring the base model" if folder.name == "before" else "scoring held-out images")
+            self.progress.stop()
+        return readings
+
+    def _blended(
+        self, tuned: ModelCard, way: Way, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]
+    ) -> None:
+        """Choose the share of the tuned weights by the held-out images and the base model's own data; publish that
+        mean, and tell what it brings and forgets. way: in which the model's maps are read."""
+        ways = self._ways_apart(after)
+        held = {blend.WHOLE: {number: readings[ways[number]] for number, readings in after.items()}}
+        for share in blend.SHARES[1:]:
+            held[share] = {}
+            for split in range(len(self.summary["plan"]["held_out"])):
+                folder = self.out / f"split-{split}"
+                card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
+                every, mean = self.scoring.ways(card), blend.mean_of(self.material.card, card, share, part)
+                read = self._found(
+                    mean, self.material.places(split), part, lambda number, every=every: [every[ways[number]]]
+                )
+                held[share] |= {number: readings[0] for number, readings in read.items()}
+                unload(mean)
+                mean.weights.unlink()
+        forgotten = self._known(tuned, way)
+        groups = {number: self.material.pairs[number].group for number in sorted(after)}
+
+        def chosen(numbers: Sequence[int]) -> float:
+            records = {share: [readings[number].record for number in numbers] for share, readings in held.items()}
+            return blend.choose(self.scoring, records, forgotten)
+
+        apart = {
+            group: chosen([number for number, other in groups.items() if other != group] or list(groups))
+            for group in dict.fromkeys(groups.values())
+        }
+        self._tell(before, {number: held[apart[group]][number] for number, group in groups.items()})
+        share = chosen(list(groups))
+        self.summary["forgetting"] = [kind.kept(share) for kind in forgotten]
+        worse = [image["image"] for image in self.summary["images"] if image["verdict"] == "worse"]
+        self.summary["share"] = blended = blend.told(self.material.card, share, self.summary["forgetting"], worse)
+        card = blend.mean_of(self.material.card, tuned, share, self.out / "final")
+        options = {**way, **self._own_images(card)}
+        set_entries(
+            card.weights.with_suffix(".toml"),
+            {
+                "scores": [self._score],
+                "limits": [*card.limits, blended["sentence"]],
+                "training": {"share": share, "share_keeps": blended["keeps"] or "not known", "share_rule": blend.RULE},
+                **({"options": options} if options else {}),
+            },
+        )
+
+    def _ways_apart(self, readings: Mapping[int, Sequence[Found]]) -> dict[int, int]:
+        """The number of the way in which each image is read, as the images of other groups choose."""
+        groups = [self.material.pairs[number].group for number in readings]
+        read = [[one.record for one in ways] for ways in readings.values()]
+        return dict(zip(readings, chosen_apart(self.scoring, read, groups), strict=True))
+
+    def _own_images(self, card: ModelCard) -> dict[str, Any]:
+        """What the images are like, for the card of a task that does not describe its images by itself."""
+        if ENTRY in card.options:
+            return {}
+        described = [describe(as_seen(pair.load()[0].pixels)) for pair in self.material.pairs]
+        return {OWN: learn(described, [pair.group for pair in self.material.pairs])[ENTRY]}
+
+    def _tell(self, before: Mapping[int, Found], after: Mapping[int, Found]) -> None:
+        """The table, the images and the outcome."""
+        groups = [self.material.pairs[number].group for number in after]
+        old, new = ([readings[number].record for number in after] for readings in (before, after))
+        table, figures = outcome.changes(self.scoring, old, new, groups)
+        self._score = outcome.score_entry(self.material.options.data, len(after), figures)
+        images = []
+        for number in after:
+            pair, sides, name = self.material.pairs[number], (before[number], after[number]), f"image-{number:04d}.webp"
+            if not (self.out / FILES / name).exists():
+                micrograph, truth = pair.load()
+                panels = [self.scoring.panels(micrograph, side.labels, truth) for side in sides]
+                self.material.save(in_rows([[panels[0][0], panels[0][-1], panels[1][-1]]]), name)
+            one, other = (outcome.figures_of(self.scoring, side.record) for side in sides)
+            verdict = outcome.verdict(self.scoring, one, other)
+            images.append(ImageChange(image=pair.image.name, before=one, after=other, file=name, verdict=verdict))
+        self.summary["table"], self.summary["images"] = table, images
+        self.summary["legend"] = [(name, f"#{bytes(colour).hex()}") for name, colour in self.scoring.legend.items()]
+        self.summary["outcome"] = outcome.outcome(self.scoring, table, groups)
+        self.progress.say("comparing")
+
+    def _learning_curve(self, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]) -> None:
+        """The same held-out images, with a third and two thirds of the others to learn from; tuned weights alone."""
+        splits = range(len(self.summary["plan"]["held_out"]))
+        most = min(len(self.material.pairs) - len(self.material.places(split)) for split in splits)
+        steps = [self._step(0, before, dict.fromkeys(sorted(after), 0))]
+        for images in [*sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}), most]:
+            readings = dict[int, Sequence[Found]](after) if images == most else {}
+            for split in splits if images < most else ():
+                name = f"curve-{split}-{images}"
+                recipe, stage = self.trainings.of_split(split, name, images), f"with {images} images"
+                card = self.trainings.trained(recipe, self.out / name, stage, None)
+                readings |= self._found(card, self.material.places(split), self.out / name / HELD)
+            ways = self._ways_apart(readings)
+            steps.append(
+                self._step(images, {number: ways_of[ways[number]] for number, ways_of in readings.items()}, ways)
+            )
+        self.summary["learning_curve"] = steps
+
+    def _step(self, images: int, readings: Mapping[int, Found], numbers: Mapping[int, int]) -> Step:
+        ordered = sorted(numbers)
+        groups = [self.material.pairs[number].group for number in ordered]
+        figures = summarise(self.scoring, [readings[number].record for number in ordered], nm=False, groups=groups)
+        error = figures[self.scoring.compared[0]]
+        interval = None if error.low is None or error.high is None else (error.low, error.high)
+        score = figures[self.scoring.tracked.score].value
+        return Step(images=images, error=error.value, error_interval=interval, score=score)
+
+    def _known(self, tuned: ModelCard, way: Way) -> list[blend.Known]:
+        """What the base model finds in its own data, and what each share of the tuned weights finds there."""
+        name = next(score for score in ("ap50", self.scoring.tracked.score) if score in self.scoring.definitions)
+        measured = []
+        for number, (title, pairs) in enumerate(self.material.replay.kept.items()):
+            file = self.out / f"kept-{number}.json"
+            if not file.exists():
+                values = [self._figure(name, self.material.card, pairs)]
+                for share in blend.SHARES:
+                    mean = blend.mean_of(self.material.card, tuned, share, self.out / "mean")
+                    values.append(self._figure(name, with_options(mean, way), pairs))
+                    unload(mean)
+                write_whole(file, json.dumps(values).encode())
+            old, *new = json.loads(file.read_text())
+            if old is not None and None not in new:
+                figure = self.scoring.definitions[name].title
+                after = dict(zip(blend.SHARES, new, strict=True))
+                measured.append(blend.Known(title, len(pairs), figure, old, after))
+        return measured
+
+    def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:
+        scorer = Scorer(self.scoring, Predictor(card, self.material.runtime), HowScored(thresholds=False))
+        for pair in pairs:
+            scorer.image(pair)
+            self.progress.say("measuring what it forgets")
+            self.progress.stop()
+        return finite_or_none(scorer.figures()[name])

@@ -1,0 +1,212 @@
+"""What all trainings of one adaptation rest on: its images, the base model and its data, the recipe and the plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ....core import planning
+from ....core.learning import Plan, TrainingSummary
+from ....core.network.runtime import Runtime
+from ....core.truth import BadDataset, Pair
+from .. import tasks
+from ..contract import Scoring
+from ..data import held_out, pairs_of
+from ..files import write_whole
+from ..finetune import fine_tuning
+from ..pretrained import base_card, maps_of
+from ..replay import Replay, replay
+from ..settings import FolderEntry, TrainingRecipe, number_of_classes
+from ..start import resolved
+from ..train import train
+
+FILES = "files"
+WEIGHT = 0.25  # share of the crops that show the base model's own data
+TRIAL_STEPS = 3
+LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
+ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
+Report = Callable[[str, float, TrainingSummary, float | None], None]
+
+
+class Cancelled(Exception):
+    """The caller wants no more; what is done stays."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """name, title, version: of the model. data, licence: what the images are called, and theirs.
+
+    minutes: for all of it, as far as that is possible. steps: of each training; 0 takes what there is time for.
+    learning_curve: also train with a third and with two thirds of the images. device, threads: where it runs.
+    pace: seconds of a step, where they are known; None measures them. recipe: further entries of the recipe.
+    """
+
+    name: str
+    title: str
+    version: str = "1"
+    data: str = "own images"
+    licence: str = "of its owner"
+    minutes: float = planning.MINUTES
+    steps: int = 0
+    learning_curve: bool = False
+    device: str = "auto"
+    threads: int = 0
+    pace: float | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Progress:
+    """What the caller hears: the summary so far, the share that is done, and the seconds left.
+
+    done: seconds, as planned. found: those of them that an earlier call had done.
+    """
+
+    def __init__(self, report: Report, is_cancelled: Callable[[], bool]) -> None:
+        self.report, self.is_cancelled = report, is_cancelled
+        self.summary: TrainingSummary = {"curve": [], "pictures": []}
+        self.done = self.found = self.began = 0.0
+
+    def begin(self, plan: Plan) -> None:
+        """From here on the time is counted."""
+        self.summary["plan"], self.began = plan, time.monotonic()
+
+    def say(self, stage: str) -> None:
+        """Tell what is going on now."""
+        plan = self.summary.get("plan")
+        fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
+        left = None
+        if plan:
+            planned, spent = self.done - self.found, time.monotonic() - self.began
+            pace = spent / planned if planned > ENOUGH * plan["seconds"] else 1.0
+            left = pace * max(plan["seconds"] - self.done, 0.0)
+        self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
+
+    def stop(self) -> bool:
+        """False; raises Cancelled where the caller wants no more."""
+        if self.is_cancelled():
+            raise Cancelled
+        return False
+
+
+class Material:
+    """The plan of one call of `adapt`, and what its trainings have in common."""
+
+    def __init__(self, folder: Path, base: str, out: Path, options: Options, progress: Progress) -> None:
+        self.folder, self.out, self.options, self.base, self.progress = folder, out, options, base, progress
+        self.card = base_card(base)
+        self.runtime = Runtime(options.device)
+
+    def plan(self) -> Plan:
+        """What is to be done, decided once. Raises BadDataset, BadRecipe."""
+        file = self.out / "plan.json"
+        if not file.exists():
+            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
+            recipe = recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
+            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
+            truths = [pair.load()[1] for pair in self.pairs]
+            count = sum(len(np.unique(truth)) - 1 for truth in truths)
+            if count < planning.LEAST_OBJECTS and not tasks.find(self.card.task).classes:
+                raise BadDataset(planning.few_objects(count, "objects"))
+            self.progress.say("planning")
+            chosen = planning.choose(
+                len({pair.group for pair, truth in zip(self.pairs, truths, strict=True) if truth.any()}),
+                sum(truth.size for truth in truths) / 1e6,
+                pace=self.options.pace or self._measured_pace(),
+                minutes=self.options.minutes,
+                steps=self.options.steps,
+                usual=self.recipe.steps,
+                curve=self.options.learning_curve,
+            )
+            folds = [
+                self.recipe.replaced(folds=chosen.folds, steps=chosen.steps, fold=fold) for fold in range(chosen.splits)
+            ]
+            notes = planning.notes(len(self.pairs), chosen)
+            if not self.replay.training:
+                notes.append(f"No data of {self.card.name} are at hand, so that what it forgets cannot be measured.")
+            plan = Plan(
+                steps=chosen.steps,
+                trainings=chosen.trainings,
+                held_out=[sorted(one.pair.image.name for one in held_out(fold, self.out)) for fold in folds],
+                seconds=round(chosen.seconds),
+                of_step=chosen.of_step,
+                notes=notes,
+            )
+            write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
+        content = json.loads(file.read_text())
+        self.folds, self.of_step = content.pop("folds"), content["of_step"]
+        return Plan(**content)
+
+    @cached_property
+    def recipe(self) -> TrainingRecipe:
+        """What all trainings have in common."""
+        shared = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
+        source = next(entry for entry in shared.sources if isinstance(entry, FolderEntry))
+        facts = {"title": self.options.data, "licence": self.options.licence}
+        # Relative, so that the data folder may move.
+        sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **facts)]
+        if self.replay.training:
+            count = number_of_classes(shared.task, shared.heads)
+            licences = [facts.get("licence", "") or "unknown" for facts in self.card.data if "base" not in facts]
+            sources.append(
+                FolderEntry(
+                    path="replay/training",
+                    use="training",
+                    classes=list(range(1, count + 1)),
+                    weight=WEIGHT / (1 - WEIGHT),
+                    title=f"the data of {self.card.name} that were at hand",
+                    licence=", ".join(dict.fromkeys(licences)),
+                )
+            )
+        return shared.replaced(sources=sources)
+
+    @cached_property
+    def replay(self) -> Replay:
+        return replay(self.card, self.out / "replay")
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        own_images = next(entry for entry in self.recipe.sources if isinstance(entry, FolderEntry))
+        return pairs_of(self.folder, own_images, number_of_classes(self.card.task, maps_of(self.card)))
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        return tasks.find(self.card.task).scoring(maps_of(self.card))
+
+    def _measured_pace(self) -> float:
+        """Seconds of a step on this machine, from a few steps."""
+        folder = self.out / "trial"
+        few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
+        shutil.rmtree(folder, ignore_errors=True)
+        run = train(
+            self.recipe.replaced(**few, schedule={}), folder, self.out, say=nothing, time_is_up=self.progress.stop
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        return min(row.seconds_per_step for row in run.rows[1:])
+
+    def places(self, split: int) -> list[int]:
+        """The numbers of the images that a split holds out."""
+        names = self.progress.summary["plan"]["held_out"][split]
+        return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
+
+    def save(self, picture: NDArray[np.uint8], name: str) -> None:
+        """Write a picture of the summary, whole or not at all."""
+        folder = self.out / FILES
+        folder.mkdir(exist_ok=True)
+        aside = folder / f".{name}"
+        Image.fromarray(picture).save(aside, "WEBP", quality=75)
+        os.replace(aside, folder / name)
+
+
+def nothing(line: str) -> None:
+    """Nobody hears what a training says; the report tells its caller."""

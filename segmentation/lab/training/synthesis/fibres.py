@@ -1,0 +1,143 @@
+"""Fibre mats: tubes along curved paths, laid one over the other, with their exact centre lines and widths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from .scene import Scene
+from .settings import MatSettings, SceneSettings
+
+STEP = 1.0  # px between two points of a path
+MOST = 400  # fibres in a picture of 512 x 512 px
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fibre:
+    """One fibre. path: (n, 2) float64 rows and columns of its centre line, STEP px apart, also beyond the frame.
+    widths: (n,) px of its diameter there; diameter: px without beads."""
+
+    path: Floats
+    widths: Floats
+    diameter: float
+
+
+def build_mat(
+    shape: tuple[int, int], scene: SceneSettings, mat: MatSettings, rng: np.random.Generator
+) -> tuple[Scene, list[Fibre]]:
+    """Random fibres on a plane: the scene, whose body k is fibre k - 1, and the fibres in the order of laying.
+
+    The later a fibre, the higher and the brighter it lies.
+    """
+    fibres = draw_fibres(shape, scene, mat, rng)
+    height, thickness = (np.zeros(shape, np.float32) for _ in range(2))
+    owner = np.zeros(shape, np.int32)
+    for number, fibre in enumerate(fibres, start=1):
+        rows, columns, top = tube(fibre, shape)
+        at = rows, columns
+        lift = scene.stacking * float(np.quantile(height[at], 0.9)) if len(top) else 0.0
+        upper = top + fibre.diameter / 2 + lift
+        seen = upper >= height[at]
+        height[rows[seen], columns[seen]] = upper[seen]
+        owner[rows[seen], columns[seen]] = number
+        thickness[at] += 2 * top
+    order = np.linspace(-1.2, 1.2, len(fibres) + 1) + rng.normal(0, 0.5, len(fibres) + 1)
+    return Scene(height, owner, thickness, order.astype(np.float32), np.arange(len(fibres) + 1, dtype=np.int32)), fibres
+
+
+def draw_fibres(
+    shape: tuple[int, int], scene: SceneSettings, mat: MatSettings, rng: np.random.Generator
+) -> list[Fibre]:
+    """As many fibres as cover `scene.cover` of the picture, some of them in bundles."""
+    area, covered, fibres = shape[0] * shape[1], 0.0, list[Fibre]()
+    preferred = rng.uniform(0, np.pi)
+    while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST * area // 512**2)):
+        diameter = float(np.clip(scene.diameter * np.exp(rng.normal(0, scene.spread)), 2.5, 4 * scene.diameter))
+        direction = (
+            preferred + rng.normal(0, 1.6 * (1 - mat.alignment) ** 2) if mat.alignment else rng.uniform(0, np.pi)
+        )
+        length = diameter * mat.length * np.exp(rng.normal(0, 0.3))
+        middle = rng.uniform(0, 1, 2) * shape
+        path = curved(
+            middle, direction, float(np.clip(length, 3 * diameter, 2.2 * max(shape))), diameter, mat.curl, rng
+        )
+        bundle = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
+        for place in range(bundle):
+            beside = path
+            if bundle > 1:
+                beside = _shifted(path, (place - (bundle - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
+            fibre = Fibre(beside, _widths(len(path), diameter, mat, rng), diameter)
+            fibres.append(fibre)
+            inside = ((beside >= 0) & (beside < shape)).all(1)
+            covered += float(fibre.widths[inside].sum()) * STEP
+    return fibres
+
+
+def curved(
+    middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: np.random.Generator
+) -> Floats:
+    """(n, 2) path of this length whose direction wanders smoothly: by about `curl` rad over 30 diameters."""
+    count = max(4, round(length / STEP))
+    smooth = max(4.0, 4 * diameter)
+    turns = ndimage.gaussian_filter1d(rng.normal(0, 1, count + round(6 * smooth)), smooth)[-count:]
+    turns *= curl / (30 * max(diameter, 4.0)) * STEP / max(float(turns.std()), 1e-9)
+    angles = direction + np.cumsum(turns + rng.normal(0, 0.3) * curl / (60 * max(diameter, 4.0)) * STEP)
+    angles -= angles[count // 2] - direction
+    path = np.cumsum(np.stack([np.sin(angles), np.cos(angles)], 1) * STEP, axis=0)
+    return path - path[count // 2] + middle
+
+
+def _shifted(path: Floats, sideways: float) -> Floats:
+    """The path, moved to its side."""
+    along = np.gradient(path, axis=0)
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    return path + sideways * np.stack([along[:, 1], -along[:, 0]], 1)
+
+
+def _widths(count: int, diameter: float, mat: MatSettings, rng: np.random.Generator) -> Floats:
+    """(count,) diameters along a path: somewhat uneven, with beads, spindles of up to three diameters."""
+    uneven = ndimage.gaussian_filter1d(rng.normal(0, 1, count), 5 * diameter, mode="reflect")
+    widths = diameter * (1 + mat.unevenness * uneven / max(float(uneven.std()), 1e-9))
+    at = np.arange(count)
+    for _ in range(rng.poisson(mat.beads * count * STEP / (100 * diameter))):
+        size = rng.uniform(0.8, 2.0) * diameter
+        widths += size * np.exp(-0.5 * ((at - rng.integers(count)) * STEP / (0.7 * size)) ** 2)
+    return np.maximum(widths, 2.0)
+
+
+def tube(fibre: Fibre, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 its height over its axis."""
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    widest = float(fibre.widths.max())
+    near = ((fibre.path > -widest) & (fibre.path < np.array(shape) + widest)).all(1)
+    path, widths = fibre.path[near], fibre.widths[near]
+    if len(path) < 2:
+        return nothing
+    canvas = Image.new("1", (shape[1], shape[0]))
+    jumps = np.flatnonzero(np.linalg.norm(np.diff(path, axis=0), axis=1) > 3 * STEP) + 1
+    pen, across = ImageDraw.Draw(canvas), widest + 4
+    for piece in np.split(path, jumps):
+        points = [(float(x), float(y)) for y, x in (*piece[:: max(1, round(widest / 6))], piece[-1])]
+        pen.line(points, fill=1, width=int(np.ceil(across)), joint="curve")
+        for x, y in (points[0], points[-1]):
+            pen.ellipse((x - across / 2, y - across / 2, x + across / 2, y + across / 2), fill=1)
+    rows, columns = np.nonzero(ndimage.maximum_filter(np.asarray(canvas, np.uint8), 3))
+    distance, nearest = cKDTree(path).query(np.stack([rows, columns], 1), distance_upper_bound=widest)
+    found = np.isfinite(distance)
+    rows, columns, distance, nearest = (each[found] for each in (rows, columns, distance, nearest))
+    # The nearest point of a path of STEP px: less what lies along it, at most half a step.
+    along = np.gradient(path, axis=0)[nearest] / STEP
+    ahead = ((np.stack([rows, columns], 1) - path[nearest]) * along).sum(1)
+    ends = (nearest == 0) | (nearest == len(path) - 1)
+    square = distance**2 - np.where(ends, 0, np.clip(ahead, -STEP, STEP) ** 2)
+    radius = widths[nearest] / 2
+    inside = square < radius**2
+    top = np.sqrt(radius[inside] ** 2 - np.maximum(square[inside], 0))
+    return rows[inside], columns[inside], top.astype(np.float32)

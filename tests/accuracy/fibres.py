@@ -1,0 +1,77 @@
+"""Diameters of fibres: the whole analysis, with the shipped model, on mats with known diameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from segmentation.core import pipeline
+from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.lab.training.synthesis.render import render_settings
+from tests.fibre_mats import mat, true_of
+from tests.tasks.kinds import micrograph_of
+
+SHAPE = 448, 448
+PLAIN = {"annotation": "none", "drift": 0.0, "beads": 0.0, "bundles": 0.0, "unevenness": 0.0, "spread": 0.1}
+Errors = tuple[np.ndarray, np.ndarray]  # relative errors of the diameters, and px of each fibre
+
+
+def drawn(diameter: float, seed: int, cover: float = 0.25, noise: float = 6.0) -> Errors:
+    """Of a mat of the small renderer."""
+    made = mat(SHAPE, diameter, cover, np.random.default_rng((31, seed)), noise=noise, dark=seed % 2 == 1)
+    found = _analysed(made.grey)
+    return _errors(found, true_of(made, found.segmentation.dense))
+
+
+def rendered(diameter: float, seed: int, cover: float = 0.25, noise: float = 0.02) -> Errors:
+    """Of a mat of the training's renderer, by seeds that no training has used."""
+    kind = "transmission" if seed % 2 else "sem"
+    fixed = {"family": "fibre", "kind": kind, "diameter": diameter, "cover": cover, "read_noise": noise, **PLAIN}
+    made = render_settings(SHAPE, np.random.default_rng((990077, seed)), fixed)
+    found = _analysed(made.grey)
+    points = np.concatenate([each.path for each in made.fibres])
+    owner = np.repeat(np.arange(len(made.fibres)), [len(each.path) for each in made.fibres])
+    dense = found.segmentation.dense
+    true = np.full(len(found.segmentation), np.nan)
+    for number in range(len(true)):
+        inside = np.argwhere(dense == number + 1)
+        distance, nearest = cKDTree(points).query(inside[:: max(1, len(inside) // 200)])
+        fibre = made.fibres[int(np.bincount(owner[nearest]).argmax())]
+        true[number] = fibre.diameter if np.median(distance) < fibre.diameter else np.nan
+    return _errors(found, true)
+
+
+def _analysed(grey: np.ndarray) -> Analysis:
+    return pipeline.analyse(micrograph_of(grey), AnalysisSettings.of("fibres", model="fibres"))
+
+
+def _errors(found: Analysis, true: np.ndarray) -> Errors:
+    table = found.table
+    good = table.kept & ~np.isnan(true)
+    return (table.length("fibre_diameter") / true - 1)[good], table.length("visible_length")[good]
+
+
+def line(words: str, errors: list[Errors]) -> str:
+    every, length = (np.concatenate(part) for part in zip(*errors, strict=True))
+    if not len(every):
+        return f"| {words} | 0 | – | – |"
+    by_length = 100 * float(np.average(every, weights=length))
+    middle = 100 * float(np.median(every))
+    low, high = 100 * np.percentile(every, [16, 84])
+    return f"| {words} | {len(every)} | {middle:+.1f} | {by_length:+.1f} | {(high - low) / 2:.1f} |"
+
+
+def lines() -> Iterator[str]:
+    yield "| mats | fibres | median error of the diameter, % | mean by length, % | half of 16 to 84 %, % |"
+    yield "|---|---|---|---|---|"
+    ways: dict[str, Callable[..., Errors]] = {"rendered": rendered, "second renderer": drawn}
+    for name, made in ways.items():
+        seeds = range(6 if made is rendered else 2)  # focus, contrast and shading of rendered mats are random
+        for diameter in (3, 4, 6, 10, 20, 40, 60):
+            yield line(f"{name}, {diameter} px", [made(diameter, seed) for seed in seeds])
+        for cover in (0.1, 0.5, 0.9):
+            yield line(f"{name}, 12 px, cover {cover}", [made(12, seed, cover=cover) for seed in seeds])
+    for noise in (0.0, 15.0, 30.0):
+        yield line(f"second renderer, 12 px, noise {noise:g}", [drawn(12, seed, noise=noise) for seed in range(2)])

@@ -1,0 +1,115 @@
+"""What the kind Fibres says of mats that are thin, mixed, without ends or none at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from segmentation.core import pipeline, tasks
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.measure.filters import Reason
+from segmentation.core.micrograph.types import Calibration
+from tests.tasks.kinds import micrograph_of
+
+TASK = tasks.find("fibres")
+ROWS, COLUMNS = np.mgrid[:160, :220]
+
+
+def analysed(labels: np.ndarray, classes: list[int] | None = None, nm_per_pixel: float = 10.0, **card: str):
+    count = int(labels.max())
+    grey = ndimage.gaussian_filter(np.where(labels > 0, 190.0, 60.0), 0.8).round().astype(np.uint8)
+    micrograph = micrograph_of(grey)
+    found = Segmentation(
+        labels.astype(np.int32),
+        np.arange(1, count + 1, dtype=np.int32),
+        np.array(classes or [0] * count, np.int32),
+        TASK.class_names,
+        np.full(count, np.nan, np.float32),
+        len(labels),
+        Provenance(micrograph.sha256, "fibres", card={"title": "Fibres", **card}),
+    )
+    settings = AnalysisSettings.of("fibres").with_(calibration=Calibration.of_pixel(nm_per_pixel, typed="10"))
+    return pipeline.measure(micrograph, found, settings)
+
+
+def bars(*rows: tuple[int, int, int, int]) -> np.ndarray:
+    """Labels of upright boxes: (top, bottom, left, right) each."""
+    labels = np.zeros(ROWS.shape, np.int32)
+    for number, (top, bottom, left, right) in enumerate(rows, start=1):
+        labels[top:bottom, left:right] = number
+    return labels
+
+
+def test_fibres_thinner_than_3_px_are_said_and_have_no_number():
+    done = analysed(bars((20, 22, 10, 200), (60, 62, 10, 200), (100, 110, 10, 200)))
+    assert done.quantities["fibres"].value == 1
+    assert done.table.reasons.tolist() == [str(Reason.THIN), str(Reason.THIN), ""]
+    assert any(flag.doubt and "thinner than 3 px" in flag.text for flag in done.flags)
+
+
+def test_particles_are_counted_apart():
+    labels = bars((20, 28, 10, 200))
+    labels[np.hypot(ROWS - 100, COLUMNS - 100) < 20] = 2
+    done = analysed(labels, [0, 1])
+    assert (done.quantities["fibres"].value, done.quantities["short_objects"].value) == (1, 1)
+    assert done.table.reasons.tolist() == ["", str(Reason.SHORT)]
+    assert any("1 object is too short" in flag.text for flag in done.flags)
+
+
+def test_without_an_end_in_view_there_is_no_length():
+    done = analysed(bars((40, 48, 0, 220), (0, 40, 100, 108)))
+    assert done.quantities["whole_fibres"].value == 0 and done.quantities["fibre_length_mean"].value is None
+    assert done.quantities["fibre_diameter_mean"].value == pytest.approx(80, rel=0.03)
+    assert any("no lengths" in flag.text for flag in done.flags)
+    assert done.table["reaches_frame"].tolist() == [1, 1]
+
+
+def test_the_rest_of_a_covered_fibre_is_left_out():
+    labels = bars((40, 50, 0, 220), (100, 110, 0, 220), (80, 100, 60, 68), (70, 80, 0, 220))
+    assert analysed(labels).table.reasons[2] == str(Reason.PIECE)
+
+
+def test_one_fibre_has_numbers_and_no_intervals():
+    done = analysed(bars((40, 50, 20, 200)), summary="Experimental. Fibres.")
+    mean, length = done.quantities["fibre_diameter_mean"], done.quantities["fibre_length_mean"]
+    assert mean.value == pytest.approx(100, rel=0.03) and mean.low is None
+    assert length.value == pytest.approx(1800, rel=0.03) and length.low is None
+    assert done.quantities["porosity"].value == pytest.approx(1 - 1800 / labels_size(), rel=0.001)
+    assert any("experimental" in flag.text for flag in done.flags)
+
+
+def labels_size() -> int:
+    return ROWS.size
+
+
+def test_no_fibres_is_a_sentence():
+    done = analysed(np.zeros(ROWS.shape, np.int32))
+    assert done.quantities["fibres"].value is None and any("No fibres were found" in flag.text for flag in done.flags)
+
+
+def test_a_mat_is_plausible_and_discs_and_rods_are_not():
+    mat = bars((20, 24, 0, 220), (60, 64, 0, 220), (100, 104, 0, 220), (0, 160, 50, 54)) > 0
+    discs = sum(np.hypot(ROWS - row, COLUMNS - column) < 24 for row in (40, 110) for column in (40, 110, 180)) > 0
+    assert TASK.plausible(mat) and TASK.plausible(~mat) and not TASK.plausible(discs)
+
+
+def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
+    settings = TASK.settings(model="fibres")
+
+    def scale_of(width: int) -> float:
+        picture = np.full((512, 512), 0.2, np.float32)
+        picture[200 : 200 + width] = 0.9
+
+        def predict(shown: np.ndarray) -> np.ndarray:
+            inside = shown > 0.6
+            depth = ndimage.distance_transform_edt(inside)
+            return np.stack([255 * inside, 255 * depth / max(depth.max(), 1)]).astype(np.uint8)
+
+        card = replace(pipeline.stands_for("fibres")[0])
+        return TASK.scale(predict, card, picture, settings).scale
+
+    assert scale_of(12) == 1 and 0.1 < scale_of(120) < 0.4

@@ -1,0 +1,146 @@
+"""Results measured from corrected outlines."""
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.test import Client
+
+from segmentation import services
+from segmentation.core.labels.operations import correct
+from segmentation.core.labels.segmentation import Cut, Segmentation
+from segmentation.core.report.wording import corrected_words
+from segmentation.models import Job
+from segmentation.models import Segmentation as Stored
+from segmentation.services.ground.callers import visitor_of
+from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
+from tests.web.finished import visit, words
+from worker.tasks import run_job
+
+from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
+
+
+def revision(script, result):
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    assert answer.status_code == 202, answer.json()
+    run_job(answer.json()["id"])
+    return Job.objects.get(pk=answer.json()["id"])
+
+
+def test_a_revision_measures_what_was_corrected_without_a_model(send, script, result, monkeypatch):
+    from segmentation.core import pipeline
+
+    def no_network(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(pipeline, "segment", no_network)
+    send(0, DELETE, SPLIT, {"op": "reviewed", "ids": [3]})
+    job = revision(script, result)
+    assert (job.state, job.error, job.parent) == ("done", "", result)
+    used = job.summary["used"]
+    assert job.summary["found"] == 3 and (used["corrected"], used["reviewed"]) == (3, 1)
+    page = script.get(f"/jobs/{job.pk}/").content.decode()
+    told = corrected_words({"corrected": 3, "reviewed": 1})
+    assert page.count(told) == 2, "below the name and in the list of revisions"
+    assert 'id="comparison"' in page
+    child = job.segmentation
+    assert child.parent == result.segmentation and len(child.provenance["edits"]) == 3
+    with child.file.open("rb") as file, result.segmentation.file.open("rb") as before:
+        stored, automatic = Segmentation.load(file), Segmentation.load(before)
+    repeated = correct(automatic, stored.provenance.edits)
+    assert (stored.labels == repeated.labels).all() and stored.by_hand == repeated.by_hand
+    assert stored.layers.keys() == automatic.layers.keys() == {"certainty"}
+
+
+def test_possible_cuts_that_a_page_shows_are_made_and_measured(result, client):
+    """The first square is cut twice and the second once: the third line stands nowhere. Pressed twice it is one job."""
+    stored = result.segmentation
+    lines = [[[30, 10], [30, 60]], [[10, 30.5], [30, 30.5]], [[140, 10], [140, 40]], [[95, 10], [95, 40]]]
+    sides = [[28, 35, 31, 35], [20, 28, 20, 32], [138, 25, 141, 25], [93, 25, 96, 25]]
+    cuts = tuple(Cut(0.9, line, [], beside) for line, beside in zip(lines, sides, strict=True))
+    with stored.file.open("rb") as file:
+        found = replace(Segmentation.load(file), cuts=cuts)
+    found.save(content := io.BytesIO())
+    stored.file.save("cuts.npz", ContentFile(content.getvalue()))
+    page = visit(client, visitor_of(SECRET))
+    assert Client().post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2"}).status_code == 403
+    assert page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "no 7 -1"}).status_code == 409
+    first, second = (page.post(f"/jobs/{result.pk}/cuts/", {"cuts": "0 1 2 x 99999"}) for _ in range(2))
+    assert first.status_code == 303 and first["Location"] == second["Location"]
+    log = [row.operation for row in result.edits.all()]
+    assert [each["op"] for each in log] == ["split", "split"] and [each["line"] for each in log] == lines[:2]
+    now = outlines(result)
+    assert [len(np.unique(now[10:60, 10:50])), now[20, 85] == now[20, 100], len(np.unique(now))] == [3, True, 6]
+    assert Job.objects.get(corrects=2).parent == result
+
+
+def test_the_page_measures_what_was_corrected(send, result, client):
+    send(0, DELETE)
+    page = visit(client, visitor_of(SECRET))
+    assert "1 correction of" in words(page.get(f"/jobs/{result.pk}/"))
+    first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
+    assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
+    assert Job.objects.exclude(pk=result.pk).get().corrects == 1
+    assert Client().post(f"/jobs/{result.pk}/corrections/").status_code == 403
+    assert "is stored" not in words(Client().get(f"/jobs/{result.pk}/"))
+
+
+def test_nothing_corrected_is_no_revision(script, result):
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
+
+
+def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, result):
+    send(0, DELETE)
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    Job.objects.filter(pk=result.pk).delete()
+    run_job(answer.json()["id"])
+    job = Job.objects.get(pk=answer.json()["id"])
+    assert job.state == "failed" and "deleted" in job.error
+
+
+def test_a_segmentation_that_was_corrected_is_kept(send, script, result):
+    send(0, DELETE)
+    job = revision(script, result)
+    services.delete_job(job=Job.objects.get(pk=result.pk))
+    assert Stored.objects.filter(pk=job.segmentation_id).exists()
+
+
+def test_other_settings_of_outlining_are_refused_beside_edits(send, script, result):
+    send(0, DELETE)
+    address = f"/api/v1/jobs/{result.pk}/revisions"
+    answer = script.post(address, {"edits": True, "threshold": 0.3}, "application/json")
+    assert answer.status_code == 422 and answer.json()["error"] == OTHER_OUTLINES
+    assert script.post(address, {"edits": True, "filter": True}, "application/json").status_code == 202
+
+
+def test_a_revision_of_a_deleted_revision_takes_no_other_corrections(send, script, result):
+    send(0, DELETE)
+    first = revision(script, result)
+    send(0, {"op": "delete", "ids": [1]}, job=first)
+    answer = script.post(f"/api/v1/jobs/{first.pk}/revisions", {"edits": True}, "application/json")
+    services.delete_job(job=first)
+    run_job(answer.json()["id"])
+    job = Job.objects.get(pk=answer.json()["id"])
+    assert job.state == "failed" and "deleted" in job.error
+
+
+def test_corrections_of_corrections_count_each_object_once(send, script, result):
+    send(0, DELETE, {"op": "reviewed", "ids": [1, 3]})
+    first = revision(script, result)
+    send(0, SPLIT, job=first)
+    used = revision(script, first).summary["used"]
+    assert (used["corrected"], used["reviewed"]) == (3, 1)  # 1, 2 and the new part; 3
+
+
+def test_where_no_edit_stands_there_is_nothing_to_measure(send, script, result):
+    send(0, DELETE, UNDO)
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+    assert answer.status_code == 409 and answer.json()["error"] == NOTHING_CORRECTED
