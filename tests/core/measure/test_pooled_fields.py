@@ -47,8 +47,9 @@ def member(
         for class_name, part in zip(classes, shares, strict=True):
             length = {"area_fraction": part, "boundary_density": boundary / size, "mean_intercept": np.pi * part * size}
             length["mean_intercept"] /= boundary
+            length["mean_free_path"] = np.pi * (1 - part) * size / boundary
             value = None if share is None else length[figure]
-            unit = {"area_fraction": "", "boundary_density": "⁻¹", "mean_intercept": ""}[figure]
+            unit = {"area_fraction": "", "boundary_density": "⁻¹"}.get(figure, "")
             lengths = "" if figure == "area_fraction" else ("px" if nm is None else "nm") + unit
             values[f"{figure} of {class_name}"] = Value(value, unit=lengths if value is not None else "")
     columns = {
@@ -150,6 +151,14 @@ def test_nothing_left_gives_no_number():
     assert any(re.match(f"2 images .*{WHY[NO_NUMBER]}", each.text) for each in made.flags)
     unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
     assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
+
+
+def test_an_image_of_an_earlier_version_without_a_figure_is_joined():
+    old, new = member(0.2, name="a.tif"), member(0.4, name="b.tif")
+    kept = {name: value for name, value in old.quantities.items() if not name.startswith("mean_free_path")}
+    made = combine("s", [replace(old, quantities=kept), new])
+    assert len(made.counted) == 2 and made.quantities["area_fraction of carbide"].value == pytest.approx(0.3)
+    assert "mean_free_path of carbide" not in made.quantities
 
 
 def test_one_image_keeps_its_own_interval():

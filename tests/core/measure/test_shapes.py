@@ -191,7 +191,7 @@ def test_rescaling_is_measuring_again():
     nm, px = measured(labels, 7.25), measured(labels)
     assert list(nm.columns)[3:7] == ["min_feret_nm", "max_feret_nm", "ecd_nm", "area_nm2"]
     assert list(px.columns)[3:7] == ["min_feret_px", "max_feret_px", "ecd_px", "area_px2"]
-    assert len(nm.columns) == 19 + len(DESCRIPTORS)
+    assert len(nm.columns) == 20 + len(DESCRIPTORS)
     for other, goal in (
         (px.rescaled(7.25), nm),
         (nm.rescaled(None), px),

@@ -49,14 +49,12 @@ def test_each_number_has_its_interval_and_what_chance_would_give():
     centre, edge, alignment, share, primaries, diameter, fractal = summary().arrangement
     assert centre.words == "1.20 µm (1.10–1.30)" and centre.below == "at random: 1.50 µm (1.40–1.60)"
     assert edge.below == "" and alignment.below == "12 elongated, along 31°"
-    assert share.words == "75.0 % (50.0–90.0)" and primaries.value == "6.00"
+    assert share.words == "75 % (50–90)" and primaries.value == "6.00"
     assert diameter.words == "200 nm" and fractal.words == "1.70 (1.60–1.80)"
 
 
 def test_only_shapes_that_occur_are_named():
-    assert [(each.term, each.value, each.below) for each in summary().shape_classes] == [
-        ("round", "75.0", "30 counted")
-    ]
+    assert [(each.term, each.value, each.below) for each in summary().shape_classes] == [("round", "75", "30 counted")]
     assert [each.words for each in summary().rods] == ["30.0 nm (28.0–32.0)", "30.0 nm (28.0–32.0)", "30.0 (28.0–32.0)"]
 
 
