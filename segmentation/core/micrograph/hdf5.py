@@ -1,0 +1,93 @@
+"""HDF5 files of strangers, through h5py: they can point to other files, and their filters can unpack without end.
+
+So only members of the file itself are opened, and an array is checked before anything of it is read. h5py is imported
+when it is needed: the web process reads no image.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .decoded import AGAIN
+from .types import UnreadableImage
+
+DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
+MOST_CHUNKS = 1_000_000
+LONGEST_ATTRIBUTE = 4096  # bytes
+CHECKSUM_BYTES = 4
+ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
+PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
+TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
+INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
+DAMAGED = f"The HDF5 file is damaged, its pieces are larger than it says: {AGAIN}."
+
+
+def opened(path: Path) -> Any:
+    """The h5py.File, for reading. Raises OSError for what is no HDF5."""
+    import h5py
+
+    return h5py.File(path, "r", locking=False)
+
+
+def member(group: Any, *names: str) -> Any:
+    """The group or array at a path of names; None where there is none, and where a link leads to it."""
+    import h5py
+
+    for name in names:
+        if not isinstance(group, h5py.Group) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            return None
+        group = group[name]
+    return group
+
+
+def attribute(item: Any, name: str) -> str:
+    """A text that belongs to a group or array; "" where it has none, or one that is too long."""
+    if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > LONGEST_ATTRIBUTE:
+        return ""
+    value = item.attrs[name]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+
+def check_stored(dataset: Any, shape: Sequence[int], most_bytes: int) -> None:
+    """Raises UnreadableImage unless the part of `shape`, from the array's beginning, is in this file as a whole and
+    takes no more than `most_bytes` at once to unpack."""
+    if dataset.external or dataset.is_virtual:
+        raise UnreadableImage(ELSEWHERE)
+    settings = dataset.id.get_create_plist()
+    filters = [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
+    if set(filters) - {DEFLATE, SHUFFLE, CHECKSUM} or len(set(filters)) < len(filters):
+        raise UnreadableImage(PACKED)
+    if dataset.chunks is None:
+        if not dataset.id.get_storage_size():
+            raise UnreadableImage(INCOMPLETE)
+        return
+    piece = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    count = math.prod(math.ceil(side / step) for side, step in zip(shape, dataset.chunks, strict=True))
+    if piece > most_bytes or count > MOST_CHUNKS:
+        raise UnreadableImage(TOO_LARGE)
+    _check_pieces(dataset, shape, count, piece, filters.index(DEFLATE) if DEFLATE in filters else None)
+
+
+def _check_pieces(dataset: Any, shape: Sequence[int], count: int, piece: int, deflate: int | None) -> None:
+    """Each chunk is there and unpacks to no more than it should: HDF5 itself would go on until the memory is full."""
+    infos: list[Any] = []
+
+    def keep(info: Any) -> bool | None:
+        if all(start < side for start, side in zip(info.chunk_offset, shape, strict=True)):
+            infos.append(info)
+        return True if len(infos) > count else None  # ends the walk
+
+    dataset.id.chunk_iter(keep)
+    if len(infos) != count:
+        raise UnreadableImage(INCOMPLETE)
+    for info in infos:
+        if info.size > 2 * piece + LONGEST_ATTRIBUTE:
+            raise UnreadableImage(DAMAGED)
+        if deflate is not None and not info.filter_mask >> deflate & 1:
+            _, packed = dataset.id.read_direct_chunk(info.chunk_offset)
+            if len(zlib.decompressobj().decompress(packed, piece + CHECKSUM_BYTES + 1)) > piece + CHECKSUM_BYTES:
+                raise UnreadableImage(DAMAGED)
