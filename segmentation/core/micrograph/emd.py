@@ -20,7 +20,7 @@ from .decoded import AGAIN, Decoded, words
 from .grey import BAND, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, opened
 from .types import UnreadableImage
-from .vendors.facts import Facts
+from .vendors.facts import Facts, reciprocal_notes
 from .vendors.units import FLOAT32, FLOAT64, nanometres
 
 LARGEST_METADATA = 1 << 22  # bytes of JSON
@@ -42,14 +42,14 @@ class _Image:
     rows: int
     columns: int
     frames: int = 1
-    last: bool = True
+    frames_last: bool = True
 
-    def frame(self, number: int, rows: slice, columns: slice) -> Array:
-        """A part of one frame, in double precision."""
-        place: tuple[Any, ...] = (rows, columns)
+    def frame(self, number: int = 0, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
+        """One frame, or a part of it."""
+        part: tuple[Any, ...] = (rows, columns)
         if self.dataset.ndim == 3:
-            place = (*place, number) if self.last else (number, *place)
-        return np.asarray(self.dataset[place], np.float64)
+            part = (*part, number) if self.frames_last else (number, *part)
+        return np.asarray(self.dataset[part])
 
 
 def read_emd(path: Path, max_pixels: int) -> Decoded:
@@ -58,11 +58,11 @@ def read_emd(path: Path, max_pixels: int) -> Decoded:
     with opened(path) as file:
         image, notes = _chosen(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
-        used, more = _frames_used(image, max_pixels)
+        count, stack_notes = _frames_used(image, max_pixels)
         dtype = image.dataset.dtype
-        pixels, last = to_grey(_average(image, used) if used > 1 else _first(image))
-    kind = f"EMD, {words(dtype)}" + (f", average of {used} frames" if used > 1 else "")
-    return Decoded(pixels, kind, (*notes, *more, *last), image.header.checked())
+        pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame())
+    kind = f"EMD, {words(dtype)}" + (f", average of {count} frames" if count > 1 else "")
+    return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked())
 
 
 def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
@@ -80,8 +80,8 @@ def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
     if len(images) == 1:
         return image, []
     name = str(image.header.metadata.get("detector") or "the largest")
-    others = sorted({str(other.header.metadata.get("detector") or "no detector named") for other in images})
-    return image, [f"The file holds {len(images)} images ({', '.join(others)[:120]}); one is used: {name}."]
+    detectors = sorted({str(other.header.metadata.get("detector") or "no detector named") for other in images})
+    return image, [f"The file holds {len(images)} images ({', '.join(detectors)[:120]}); one is used: {name}."]
 
 
 def _velox_images(file: Any) -> list[_Image]:
@@ -114,7 +114,7 @@ def _berkeley_images(file: Any) -> list[_Image]:
         dataset: Any = member(group, "data") if "emd_group_type" in group.attrs else None
         if getattr(dataset, "ndim", 0) > 1 and dataset.dtype.kind in "uifc":
             *planes, rows, columns = dataset.shape
-            image = _Image(dataset, Facts(), rows, columns, int(np.prod(planes, dtype=float)), last=False)
+            image = _Image(dataset, Facts(), rows, columns, int(np.prod(planes, dtype=float)), frames_last=False)
             images.append(replace(image, header=_berkeley_facts(group, image)))
         elif depth < DEEPEST:
             inner = [member(group, name) for name in islice(group, MOST_GROUPS)]
@@ -132,14 +132,11 @@ def _berkeley_facts(group: Any, image: _Image) -> Facts:
         across, down = (_step(axis, size) for axis, size in zip(axes, (image.columns, image.rows), strict=True))
     except (UnreadableImage, AttributeError, OSError, RuntimeError, ValueError, TypeError, KeyError):
         return Facts()
-    if unit.endswith("^-1") or unit.startswith("1/"):
-        return Facts(notes=(f"The file's pixels are in {unit[:10]}: it is a diffraction pattern or a transform.",))
     factor = nanometres("Å" if unit == "A" else unit)
     if not factor or not across or not down:
-        return Facts()
-    exact = axes[0].dtype.itemsize > 4
-    detail = "Berkeley EMD, coordinates of the axes"
-    return Facts(across * factor, detail, FLOAT64 if exact else FLOAT32, height_nm=down * factor)
+        return Facts(notes=reciprocal_notes(unit))
+    rounding = FLOAT64 if axes[0].dtype.itemsize > 4 else FLOAT32
+    return Facts(across * factor, "Berkeley EMD, coordinates of the axes", rounding, height_nm=down * factor)
 
 
 def _step(axis: Any, size: int) -> float | None:
@@ -147,7 +144,7 @@ def _step(axis: Any, size: int) -> float | None:
     if axis.shape not in ((size,), (2,)) or axis.dtype.kind not in "uif":
         return None
     check_stored(axis, axis.shape, LARGEST_METADATA)
-    first, second, last = (float(axis[place]) for place in (0, 1, -1))
+    first, second, last = (float(axis[index]) for index in (0, 1, -1))
     step = (last - first) / (axis.shape[0] - 1)
     return abs(step) if isclose(step, second - first, rel_tol=1e-3) else None
 
@@ -156,28 +153,24 @@ def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
     """How many frames are averaged, from the first, and a sentence. Checks how they are stored."""
     if image.frames < 1:
         raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
-    count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.last else 1
-    shape = (image.rows, image.columns, count) if image.last else (1, image.rows, image.columns)
+    count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
+    shape = (image.rows, image.columns, count) if image.frames_last else (1, image.rows, image.columns)
     check_stored(image.dataset, shape if image.dataset.ndim == 3 else (image.rows, image.columns), 8 * max_pixels)
     if image.frames == 1:
         return 1, []
-    if not image.last:
-        return 1, [f"The image is a stack of {image.frames} planes; the first is used."]
     begins = f"The file is a stack of {image.frames} frames"
-    if count == 1:
-        return 1, [f"{begins}; the first is used."]
-    if not _lie_over_each_other(image, count):
-        return 1, [f"{begins} that do not lie over each other (drift or noise); the first is used."]
-    return count, [f"{begins}; the average of {'all' if count == image.frames else f'the first {count}'} is used."]
+    if count > 1 and _lie_over_each_other(image, count):
+        return count, [f"{begins}; the average of {'all' if count == image.frames else f'the first {count}'} is used."]
+    why = " that do not lie over each other (drift or noise)" if count > 1 else ""
+    return 1, [f"{begins}{why}; the first is used."]
 
 
 def _lie_over_each_other(image: _Image, count: int) -> bool:
     """Whether the middle and the last frame are shifted by a pixel at most against the first, by phase correlation of
     the middle of the image (Kuglin and Hines 1975), without its finest half, which is mostly noise."""
-    rows, columns = (
-        slice((size - min(size, CROP)) // 2, (size + min(size, CROP)) // 2) for size in (image.rows, image.columns)
-    )
-    shape = rows.stop - rows.start, columns.stop - columns.start
+    shape = min(image.rows, CROP), min(image.columns, CROP)
+    corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
+    rows, columns = (slice(at, at + side) for at, side in zip(corner, shape, strict=True))
     coarse = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
     first, *others = (
         np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * coarse
@@ -187,16 +180,9 @@ def _lie_over_each_other(image: _Image, count: int) -> bool:
         product = first * other.conj()
         correlation = np.fft.irfft2(product / np.maximum(np.abs(product), np.finfo(float).tiny), shape)
         peak = np.unravel_index(int(correlation.argmax()), shape)
-        if any(min(place, size - place) > 1 for place, size in zip(peak, shape, strict=True)):
+        if any(min(shift, size - shift) > 1 for shift, size in zip(peak, shape, strict=True)):
             return False
     return True
-
-
-def _first(image: _Image) -> Array:
-    dataset = image.dataset
-    if dataset.ndim == 2:
-        return np.asarray(dataset[()])
-    return np.asarray(dataset[:, :, 0] if image.last else dataset[0])
 
 
 def _average(image: _Image, count: int) -> Array:

@@ -18,7 +18,7 @@ from .types import UnreadableImage
 DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
 MOST_CHUNKS = 1_000_000
 LONGEST_ATTRIBUTE = 4096  # bytes
-CHECKSUM_BYTES = 4
+CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that filters add
 ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
 PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
 TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
@@ -58,36 +58,37 @@ def check_stored(dataset: Any, shape: Sequence[int], most_bytes: int) -> None:
     if dataset.external or dataset.is_virtual:
         raise UnreadableImage(ELSEWHERE)
     settings = dataset.id.get_create_plist()
-    filters = [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
+    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
     if set(filters) - {DEFLATE, SHUFFLE, CHECKSUM} or len(set(filters)) < len(filters):
         raise UnreadableImage(PACKED)
     if dataset.chunks is None:
         if not dataset.id.get_storage_size():
             raise UnreadableImage(INCOMPLETE)
         return
-    piece = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
     count = math.prod(math.ceil(side / step) for side, step in zip(shape, dataset.chunks, strict=True))
-    if piece > most_bytes or count > MOST_CHUNKS:
+    if chunk_bytes > most_bytes or count > MOST_CHUNKS:
         raise UnreadableImage(TOO_LARGE)
-    _check_pieces(dataset, shape, count, piece, filters.index(DEFLATE) if DEFLATE in filters else None)
+    _check_chunks(dataset, shape, count, chunk_bytes, filters.index(DEFLATE) if DEFLATE in filters else None)
 
 
-def _check_pieces(dataset: Any, shape: Sequence[int], count: int, piece: int, deflate: int | None) -> None:
+def _check_chunks(dataset: Any, shape: Sequence[int], count: int, chunk_bytes: int, deflate: int | None) -> None:
     """Each chunk is there and unpacks to no more than it should: HDF5 itself would go on until the memory is full."""
-    infos: list[Any] = []
+    chunks: list[Any] = []
 
-    def keep(info: Any) -> bool | None:
-        if all(start < side for start, side in zip(info.chunk_offset, shape, strict=True)):
-            infos.append(info)
-        return True if len(infos) > count else None  # ends the walk
+    def keep(chunk: Any) -> bool | None:
+        if all(start < side for start, side in zip(chunk.chunk_offset, shape, strict=True)):
+            chunks.append(chunk)
+        return True if len(chunks) > count else None  # ends the walk
 
     dataset.id.chunk_iter(keep)
-    if len(infos) != count:
+    if len(chunks) != count:
         raise UnreadableImage(INCOMPLETE)
-    for info in infos:
-        if info.size > 2 * piece + LONGEST_ATTRIBUTE:
+    most = chunk_bytes + CHECKSUM_BYTES
+    for chunk in chunks:
+        if chunk.size > 2 * most + PACKING_BYTES:
             raise UnreadableImage(DAMAGED)
-        if deflate is not None and not info.filter_mask >> deflate & 1:
-            _, packed = dataset.id.read_direct_chunk(info.chunk_offset)
-            if len(zlib.decompressobj().decompress(packed, piece + CHECKSUM_BYTES + 1)) > piece + CHECKSUM_BYTES:
+        if deflate is not None and not chunk.filter_mask >> deflate & 1:
+            _, packed = dataset.id.read_direct_chunk(chunk.chunk_offset)
+            if len(zlib.decompressobj().decompress(packed, most + 1)) > most:
                 raise UnreadableImage(DAMAGED)

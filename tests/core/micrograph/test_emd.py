@@ -144,7 +144,7 @@ def test_berkeley_stack_and_more_axes(tmp_path: Path) -> None:
     stack = np.stack([image(), image()[::-1]])
     micrograph = written(tmp_path, berkeley(stack))
     assert same(micrograph, stack[0]) and micrograph.calibration.nm_per_pixel == pytest.approx(0.5)
-    assert micrograph.notes == ("The image is a stack of 2 planes; the first is used.",)
+    assert micrograph.notes == ("The file is a stack of 2 frames; the first is used.",)
     with pytest.raises(UnreadableImage, match="data of 4 axes"):
         written(tmp_path, hdf5(lambda file: array(file, np.zeros((2, 2, 20, 20)))))
 

@@ -1,6 +1,6 @@
 """Velox of Thermo Fisher: the JSON that an EMD file keeps for each frame. Numbers are written as texts, in SI units.
 
-Names of the entries after RosettaSciIO's description and one real file of a Titan.
+Names of the entries are those of one real file, of a Titan.
 """
 
 from __future__ import annotations
@@ -9,36 +9,38 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from .facts import Facts, metadata_of, scaled, whole
+from .facts import Facts, metadata_of, reciprocal_notes, scaled, whole
 from .units import FLOAT64, nanometres, number
 
-LAST_DATE = 4e9  # seconds since 1970
-MOST_VOLTS = 1e7
+MOST_SECONDS = 4e9  # since 1970
 
 
 def read(raw: bytes) -> Facts:
     """What the JSON says about an image; raises ValueError or RecursionError where it is none."""
     tree = json.loads(raw.split(b"\0", 1)[0])
-    unit = _text(tree, "BinaryResult", "PixelUnitX")
-    across, down = (_length(tree, *axis) for axis in (("width", "PixelUnitX"), ("height", "PixelUnitY")))
-    volts, seconds = _number(tree, "Optics", "AccelerationVoltage"), _seconds(tree)
     columns, rows = (whole(_number(tree, "BinaryResult", "ImageSize", side)) for side in ("width", "height"))
-    notes = [f"The file's pixels are in {unit[:10]}: it is a diffraction pattern or a transform."]
+    volts = _number(tree, "Optics", "AccelerationVoltage")
+    seconds = _number(tree, "Acquisition", "AcquisitionStartDatetime", "DateTime") or 0.0
+    # the nominal magnification is the projector's, so only camera images have it
+    camera = _text(tree, "BinaryResult", "AcquisitionUnit") == "CameraImage"
+    magnification = _number(tree, "Optics", "NominalMagnification") if camera else None
+    index = _text(tree, "BinaryResult", "DetectorIndex")
     return Facts(
-        nm_per_pixel=across,
+        nm_per_pixel=_length(tree, "width", "PixelUnitX"),
         detail="Velox EMD, BinaryResult/PixelSize",
         relative_uncertainty=FLOAT64,
-        height_nm=down,
+        height_nm=_length(tree, "height", "PixelUnitY"),
         columns=columns,
         stored_rows=rows,
         metadata=metadata_of(
             instrument=_text(tree, "Instrument", "InstrumentModel") or _text(tree, "Instrument", "InstrumentClass"),
-            detector=_detector(tree),
-            voltage_kv=scaled(volts, 1e-3) if volts and 0 < volts < MOST_VOLTS else None,
-            magnification=_magnification(tree),
-            date=datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else None,
+            detector=_text(tree, "BinaryResult", "Detector")
+            or _text(tree, "Detectors", f"Detector-{index}", "DetectorName"),
+            voltage_kv=scaled(volts or None, 1e-3),
+            magnification=magnification or None,
+            date=str(datetime.fromtimestamp(seconds, UTC))[:19] + " UTC" if 0 < seconds < MOST_SECONDS else None,
         ),
-        notes=tuple(notes) if unit.startswith("1/") or unit.endswith("^-1") else (),
+        notes=reciprocal_notes(_text(tree, "BinaryResult", "PixelUnitX")),
     )
 
 
@@ -57,25 +59,3 @@ def _length(tree: Any, side: str, unit: str) -> float | None:
     """Nanometres per pixel."""
     size, factor = _number(tree, "BinaryResult", "PixelSize", side), nanometres(_text(tree, "BinaryResult", unit))
     return size * factor if size and factor else None
-
-
-def _seconds(tree: Any) -> float | None:
-    """Since 1970, when the image was begun."""
-    for name in ("AcquisitionStartDatetime", "AcquisitionDatetime"):
-        seconds = _number(tree, "Acquisition", name, "DateTime")
-        if seconds and 0 < seconds < LAST_DATE:
-            return seconds
-    return None
-
-
-def _detector(tree: Any) -> str:
-    index = _text(tree, "BinaryResult", "DetectorIndex")
-    return _text(tree, "BinaryResult", "Detector") or _text(tree, "Detectors", f"Detector-{index}", "DetectorName")
-
-
-def _magnification(tree: Any) -> float | None:
-    """The nominal one is that of the projector, so only camera images have it."""
-    if _text(tree, "BinaryResult", "AcquisitionUnit") != "CameraImage":
-        return None
-    value = _number(tree, "Optics", "NominalMagnification")
-    return value if value and 0 < value < 1e8 else None
