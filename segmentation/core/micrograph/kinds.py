@@ -125,7 +125,8 @@ def misnamed(name: str, kind: Kind) -> str | None:
     suffix = PurePath(name).suffix.lower()
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None
-    return f"The file is named {suffix[:12]} but is a {kind} image; it was read as {kind}."
+    article = "an" if kind in ("EMD", "MRC") else "a"
+    return f"The file is named {suffix[:12]} but is {article} {kind} image; it was read as {kind}."
 
 
 def clean_name(name: str) -> str:
