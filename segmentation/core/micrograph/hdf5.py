@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .types import UnreadableImage
 DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
 MOST_CHUNKS = 1_000_000
 LONGEST_ATTRIBUTE = 4096  # bytes
+HEAP, MOST_OBJECTS = b"GCOL\1", 100_000
 CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that filters add
 ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
 PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
@@ -45,11 +47,35 @@ def member(group: Any, *names: str) -> Any:
 
 
 def attribute(item: Any, name: str) -> str:
-    """A text that belongs to a group or array; "" where it has none, or one that is too long."""
+    """A text that belongs to a group or array; "" where it has none, or one that is too long or damaged."""
     if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > LONGEST_ATTRIBUTE:
         return ""
+    with Path(item.file.filename).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        if not _heaps_end(content):
+            return ""
     value = item.attrs[name]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+
+def _heaps_end(content: mmap) -> bool:
+    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end.
+
+    HDF5 2.0.0 never ends with an object of no size. Layout: HDF5 File Format Specification 4.0, III.E.
+    """
+    version = content[8]
+    if content[13:15] != b"\x08\x08" if version < 2 else content[9:11] != b"\x08\x08":  # bytes of addresses and sizes
+        return False
+    heap, steps = content.find(HEAP), 0
+    while heap >= 0:
+        at, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
+        while at + 16 <= end:
+            index, size = (int.from_bytes(content[at + a : at + b], "little") for a, b in ((0, 2), (8, 16)))
+            at, before = at + (16 + (size + 7) // 8 * 8 if index else size), at
+            steps += 1
+            if not before + 16 <= at <= min(end, len(content)) or steps > MOST_OBJECTS:
+                return False
+        heap = content.find(HEAP, heap + 1)
+    return True
 
 
 def check_stored(dataset: Any, shape: Sequence[int], most_bytes: int) -> None:

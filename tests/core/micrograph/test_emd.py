@@ -227,6 +227,20 @@ def test_traps_are_refused_before_anything_is_read(tmp_path: Path, says: str, fi
         written(tmp_path, hdf5(fill), max_pixels=2_000_000)
 
 
+@pytest.mark.parametrize("size", [0, 8, 2**63])
+def test_a_heap_of_texts_without_an_end_only_loses_the_scale(tmp_path: Path, size: int) -> None:
+    """HDF5 2.0.0 would never come back from the first of these."""
+    content = bytearray(berkeley(image()))
+    heap = content.index(b"GCOL\1")
+    at = heap + 16
+    while index := int.from_bytes(content[at : at + 2], "little"):
+        at += 16 + (int.from_bytes(content[at + 8 : at + 16], "little") + 7) // 8 * 8
+    assert index == 0 and at < heap + 4096
+    content[at + 8 : at + 16] = size.to_bytes(8, "little")
+    micrograph = written(tmp_path, bytes(content))
+    assert same(micrograph, image()) and micrograph.calibration.nm_per_pixel is None
+
+
 def test_groups_in_circles_end(tmp_path: Path) -> None:
     def circle(file: Any) -> None:
         for name in ("a", "b", "c"):
