@@ -58,7 +58,7 @@ lint: .venv/test-ready
 # processor need (`make run`), and of that what the small image has (docker/Dockerfile). OpenVINO's telemetry, which reports
 # to its makers, is left out. Versions stay as they are; ARGS=--upgrade takes the newest that requirements.txt allows.
 TORCH := torch|torchvision|segmentation-models-pytorch|timm|safetensors|onnx
-HEAVY := openvino|scipy|scikit-image|matplotlib
+HEAVY := openvino|scipy|scikit-image|matplotlib|h5py
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11.3 --generate-hashes --no-annotate --no-header \
   --no-emit-package openvino-telemetry
 lock: .venv/test-ready

@@ -23,7 +23,7 @@ from tests.web.finished import SUMMARY
 
 # What is said of a file of words, by its first bytes.
 TEXT_FILE = (
-    "The file looks like a text file; upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC."
+    "The file looks like a text file; upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD."
 )
 
 

@@ -25,7 +25,7 @@ from .micrograph.kinds import clean_name
 from .micrograph.reader import read
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 
-IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc")
+IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc", ".emd")
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence
 IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
 LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")

@@ -30,7 +30,8 @@ class Target:
     steps: int
 
 
-def micrographs() -> Target:
+def micrographs(files: Callable[[], list[bytes]] | None = None) -> Target:
+    """files: seeds in place of those of every maker but HDF5's."""
     from segmentation.core.micrograph import inspect
     from segmentation.core.micrograph.contrast import preview
     from segmentation.core.micrograph.reader import read
@@ -63,7 +64,21 @@ def micrographs() -> Target:
         ]  # fmt: skip
         return [*(case.build() for case in HOSTILE), *noted, *instruments, *cameras]
 
-    return Target(seeds, run, (UnreadableImage,), 5_000)
+    return Target(files or seeds, run, (UnreadableImage,), 5_000)
+
+
+def emd_files() -> list[bytes]:
+    """Of both makers, plain and packed, with one frame and several."""
+    from tests.core.micrograph import instrument_files as made
+    from tests.hostile import image
+
+    small = image(24, 32)
+    stack = np.stack([small, small, small], axis=2)
+    return [
+        made.velox(stack.astype(np.int16)), made.velox(stack, chunks=(24, 32, 1), compression="gzip", shuffle=True),
+        made.velox(stack[..., :1], stack[..., :1], detectors=("BF", "HAADF")), made.berkeley(small),
+        made.berkeley(np.moveaxis(stack, 2, 0).astype(np.float32), coordinates=2),
+    ]  # fmt: skip
 
 
 def headers() -> list[tuple[int, bytes]]:
@@ -312,6 +327,7 @@ def logs() -> Target:
 
 TARGETS: dict[str, Callable[[], Target]] = {
     "micrographs": micrographs,
+    "emd": lambda: micrographs(emd_files),
     "sides": sides,
     "labels": lambda: outlines(label_files, 4_000),
     "rois": lambda: outlines(rois, 6_000),

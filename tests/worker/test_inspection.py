@@ -56,6 +56,18 @@ def test_a_micrograph_comes_as_it_would_be_read_here(tmp_path: Path) -> None:
             assert getattr(found, name) == getattr(here, name), name
 
 
+def test_hdf5_is_read_in_the_confined_child(tmp_path: Path) -> None:
+    from tests.core.micrograph.instrument_files import velox
+
+    path = tmp_path / "upload"
+    stack = np.stack([image(), image()], axis=2)
+    path.write_bytes(velox(stack, chunks=(48, 64, 1), compression="gzip"))
+    micrograph = inspection.read_micrograph(path, name="a.emd")
+    np.testing.assert_array_equal(micrograph.pixels, image())
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(0.25)
+    assert "average of all" in micrograph.notes[0]
+
+
 def test_a_file_that_cannot_be_read_says_the_same_as_at_its_upload(tmp_path: Path) -> None:
     path = tmp_path / "upload"
     path.write_bytes(b"<html>")

@@ -23,6 +23,7 @@ MOST_TESTED = 1000  # the objects around the middle, which bounds the time
 MANY, TIMES, FEWER_TIMES = 400, 99, 39  # placements; with many objects fewer, and 5 % is 5 of 100 or 2 of 40
 BAND = 0.15  # half width of the kernel, in mean distances 1 / sqrt(density) (Stoyan and Stoyan 1994: 0.1 to 0.2)
 STEPS = 8  # distances in such a half width
+STORED = 2  # every second of them is stored, because a row of the database holds them
 FARTHEST = 5.0  # mean distances that are looked at, if a quarter of the field is not less
 POSSIBLE = 0.1  # of the density: from the distance on at which chance gives so many neighbours, the two are compared
 ELONGATED = 0.8  # ratio of the axes up to which an object has a direction
@@ -61,10 +62,17 @@ def arrange(
         n=int(px.whole.sum()),
         centre=distances["distance"],
         edge=distances["gap"],
-        pairs=pairs,
+        pairs=pairs and _thinned(pairs),
         alignment=alignment(px, frame),
         sentence=sentence(pairs, table.unit, things),
     )
+
+
+def _thinned(pairs: Pairs) -> Pairs:
+    """What a curve shows: fewer points, of four digits."""
+    curves = {name: pairs[name][::STORED] for name in ("r", "g", "chance", "low", "high")}
+    rounded = {name: [float(f"{value:.4g}") for value in curve] for name, curve in curves.items()}
+    return pairs | rounded  # type: ignore[return-value]
 
 
 # ---- nearest neighbours ---------------------------------------------------------------------------

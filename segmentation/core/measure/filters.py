@@ -53,6 +53,7 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
+OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
 BY_IMAGE = (Reason.UNLIKE, *BY_OTHERS)  # judged before the filter, by the whole image

@@ -16,7 +16,7 @@ import numpy as np
 from .decoded import AGAIN, Decoded, plane, words
 from .grey import Array, luminance, to_grey
 from .types import UnreadableImage
-from .vendors.facts import Facts, metadata_of, scaled
+from .vendors.facts import Facts, metadata_of, reciprocal_notes, scaled
 from .vendors.units import FLOAT32, nanometres
 
 MOST_TAGS = 200_000
@@ -136,8 +136,6 @@ def read_gatan(path: Path, max_pixels: int) -> Decoded:
         raise UnreadableImage("The file holds a spectrum or a line profile, not an image: upload the micrograph.")
     pixels, kind, notes = _pixels(path, image, dimensions, reader.order, max_pixels)
     unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
-    if unit.startswith("1/"):
-        notes.append(f"The file's pixels are in {unit[:10]}: it is a diffraction pattern or a transform.")
     header = Facts(
         nm_per_pixel=_scale(image, "0"),
         detail="Gatan, calibration of the image",
@@ -147,7 +145,7 @@ def read_gatan(path: Path, max_pixels: int) -> Decoded:
         stored_rows=dimensions[1],
         metadata=_metadata(image),
     )
-    return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked())
+    return Decoded(pixels, f"DM{reader.version}, {kind}", (*notes, *reciprocal_notes(unit)), header.checked())
 
 
 def _image(reader: _Reader) -> Tags:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from .types import UnreadableImage
 
-Kind = Literal["TIFF", "PNG", "JPEG", "BMP", "DM3", "DM4", "SER", "MRC"]
+Kind = Literal["TIFF", "PNG", "JPEG", "BMP", "DM3", "DM4", "SER", "MRC", "EMD"]
 
 SUFFIXES: dict[str, Kind] = {
     ".tif": "TIFF",
@@ -23,10 +23,11 @@ SUFFIXES: dict[str, Kind] = {
     ".mrc": "MRC",
     ".map": "MRC",
     ".st": "MRC",
+    ".emd": "EMD",
 }
 HEAD_BYTES = 4096
 LONGEST = 120  # characters of a name
-INSTEAD = "upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC"
+INSTEAD = "upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD"
 
 _READABLE: tuple[tuple[bytes, Kind], ...] = (
     (b"II*\0", "TIFF"),
@@ -37,6 +38,7 @@ _READABLE: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"BM", "BMP"),
     (b"II\x97\x01", "SER"),
+    (b"\x89HDF\r\n\x1a\n", "EMD"),
 )
 
 _EXPORT = "open it in the microscope's or camera's own software and export a TIFF"
@@ -56,16 +58,14 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 image", _SAVE),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image", _SAVE),
     (b"AAMVHFSS", "a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
-    (b"\x89HDF", "an HDF5 file", _EXPORT),
     (b"ZISRAWFILE", "a Zeiss CZI file", _EXPORT),
     (b"JK\0\2", "a TIA EMI file", "upload the .ser file that lies beside it, or both together"),
     (b"SIMPLE  =", "a FITS file", _EXPORT),
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
 )
-# Files of makers that many formats of other things look like (ZIP, HDF5), by their names.
+# Files of makers that many formats of other things look like (ZIP), by their names.
 _OF_MAKERS = {
-    ".emd": ("a Velox or Berkeley EMD file", "open it in Velox and export the image as TIFF with its scale"),
     ".bcf": ("a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
     ".elid": ("a Phenom project (ELID)", "open it in Phenom's Element Identification and export the image as TIFF"),
     ".prz": ("a Panta Rhei file (PRZ)", "open it in Panta Rhei and export the image as TIFF or DM4"),
@@ -125,7 +125,8 @@ def misnamed(name: str, kind: Kind) -> str | None:
     suffix = PurePath(name).suffix.lower()
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None
-    return f"The file is named {suffix[:12]} but is a {kind} image; it was read as {kind}."
+    article = "an" if kind in ("EMD", "MRC") else "a"
+    return f"The file is named {suffix[:12]} but is {article} {kind} image; it was read as {kind}."
 
 
 def clean_name(name: str) -> str:

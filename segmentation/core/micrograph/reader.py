@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .decoded import Decoded
+from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise
@@ -28,13 +29,14 @@ _READERS: dict[Kind, Callable[[Path, int], Decoded]] = {
     "DM4": read_gatan,
     "SER": read_ser,
     "MRC": read_mrc,
+    "EMD": read_emd,
 }
 
 
 def read(
     path: Path, *, name: str | None = None, max_pixels: int = MAX_PIXELS, side: Sequence[Path | Side] = ()
 ) -> Micrograph:
-    """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC file; its content decides which.
+    """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD file; its content decides which.
 
     name: the file's name as the user knows it, where `path` has another.
     max_pixels: larger images are refused before they are decoded.

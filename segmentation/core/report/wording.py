@@ -34,9 +34,9 @@ GLOSSARY = {  # what pages and files say in place of an earlier word; names of c
 }
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
-CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures particles in electron micrographs."
+CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures what is in electron micrographs."
 BIBTEX = f"""@software{{deepsegm,
-  title   = {{DeepSegm: software that outlines and measures particles in electron micrographs}},
+  title   = {{DeepSegm: software that outlines and measures what is in electron micrographs}},
   author  = {{{{DeepSegm developers}}}},
   version = {{{__version__}}},
   note    = {{DeepSegm {__version__}, MIT licence}},

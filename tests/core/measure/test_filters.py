@@ -13,6 +13,7 @@ from segmentation.core.measure.filters import (
     BY_IMAGE,
     CONTACT,
     FILTERED,
+    OF_FIBRES,
     Reason,
     set_aside,
     set_faint_aside,
@@ -85,7 +86,7 @@ def test_a_particle_with_a_deep_bay_is_odd():
 def test_first_reason_in_order_is_kept():
     labels = block(3, 3)
     assert reason(labels, True, confidence=np.array([0.1], np.float32)) == Reason.SMALL
-    assert FILTERED[:2] == ALWAYS and {*BY_IMAGE, *FILTERED} == set(Reason)
+    assert FILTERED[:2] == ALWAYS and {*BY_IMAGE, *FILTERED, *OF_FIBRES} == set(Reason)
 
 
 def test_limits_are_in_pixels_whatever_the_calibration():
@@ -108,7 +109,7 @@ def test_judging_again_starts_afresh():
 def test_every_reason_has_a_definition_with_its_limit():
     for one in Reason:
         assert one.definition.endswith(".")
-        assert one in (Reason.FRAME, *BY_IMAGE) or any(letter.isdigit() for letter in one.definition)
+        assert one in (Reason.FRAME, *BY_IMAGE, *OF_FIBRES) or any(letter.isdigit() for letter in one.definition)
 
 
 @pytest.mark.parametrize("before", BY_IMAGE)

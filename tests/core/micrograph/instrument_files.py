@@ -1,10 +1,14 @@
-"""Files as instruments write them, built from their published layouts: Gatan, TIA, MRC, SIS, JEOL."""
+"""Files as instruments write them, built from their published layouts: Gatan, TIA, MRC, SIS, JEOL, EMD."""
 
 from __future__ import annotations
 
+import io
+import json
 import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import h5py
 import numpy as np
 
 from tests.hostile import raw_tiff, tiff
@@ -183,3 +187,58 @@ def sis_tiff(exponent: int, width: float, height: float | None = None, offset: i
     block += struct.pack("<hhI", 1, 1, place + 68 if offset is None else offset)
     general = struct.pack("<10xhdd8xd2x34s32s", exponent, width, height or width, 20_000.0, b"Veleta", b"TEM image")
     return raw_tiff({33560: (7, 68, place)}) + block + general
+
+
+def hdf5(fill: Callable[[Any], None]) -> bytes:
+    """The bytes of an HDF5 file that `fill` fills."""
+    made = io.BytesIO()
+    with h5py.File(made, "w") as file:
+        fill(file)
+    return made.getvalue()
+
+
+def velox_json(columns: int, rows: int, detector: str = "BM-Ceta", **result: Any) -> dict[str, Any]:
+    return {
+        "Instrument": {"InstrumentClass": "Titan", "InstrumentModel": "Titan 80-300"},
+        "Acquisition": {"AcquisitionStartDatetime": {"DateTime": "1600000000"}},
+        "Optics": {"AccelerationVoltage": "300000", "NominalMagnification": "58000.5"},
+        "BinaryResult": {
+            "AcquisitionUnit": "CameraImage",
+            "Detector": detector,
+            "ImageSize": {"width": str(columns), "height": str(rows)},
+            "PixelSize": {"width": "2.5e-10", "height": "2.5e-10"},
+            "PixelUnitX": "m",
+            "PixelUnitY": "m",
+            **result,
+        },
+    }
+
+
+def velox(*stacks: np.ndarray, metadata: bytes | None = None, detectors: Sequence[str] = (), **stored: Any) -> bytes:
+    """An EMD file as Velox writes it: images (H, W, frames), each with its metadata."""
+
+    def fill(file: Any) -> None:
+        for number, stack in enumerate(stacks):
+            group = file.create_group(f"Data/Image/{number:032x}")
+            group.create_dataset("Data", data=stack, **stored)
+            named = detectors[number] if number < len(detectors) else "BM-Ceta"
+            raw = metadata or json.dumps(velox_json(stack.shape[1], stack.shape[0], named)).encode()
+            column = np.frombuffer(raw.ljust(2000, b"\0"), np.uint8)
+            group.create_dataset("Metadata", data=np.repeat(column[:, None], stack.shape[2], axis=1))
+
+    return hdf5(fill)
+
+
+def berkeley(pixels: np.ndarray, unit: str = "[n_m]", step: float = 0.5, coordinates: int | None = None) -> bytes:
+    """An EMD file of NCEM; coordinates: how many of each axis are written, all of them if None."""
+
+    def fill(file: Any) -> None:
+        file.attrs["version_major"] = 0
+        group = file.create_group("data/micrograph")
+        group.attrs["emd_group_type"] = 1
+        group.create_dataset("data", data=pixels)
+        for axis, size in enumerate(pixels.shape, 1):
+            dim = group.create_dataset(f"dim{axis}", data=7 + step * np.arange(coordinates or size))
+            dim.attrs["name"], dim.attrs["units"] = "zyx"[-pixels.ndim :][axis - 1], unit
+
+    return hdf5(fill)

@@ -12,7 +12,17 @@ import pytest
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from tests.core.micrograph.instrument_files import Dm, dm, dm_tags, mrc, ser, thermo_header, with_extended
+from tests.core.micrograph.instrument_files import (
+    Dm,
+    berkeley,
+    dm,
+    dm_tags,
+    mrc,
+    ser,
+    thermo_header,
+    velox,
+    with_extended,
+)
 from tests.hostile import image
 
 
@@ -218,6 +228,8 @@ FILES = {
     "ser": ser(image(dtype=np.uint16)),
     "ser64": ser(image(dtype=np.uint16), version=0x220),
     "mrc": mrc(image(dtype=np.uint16)),
+    "velox": velox(image(dtype=np.uint16)[..., np.newaxis], chunks=(48, 64, 1), compression="gzip"),
+    "berkeley": berkeley(image(dtype=np.uint16)),
 }
 
 
@@ -242,7 +254,7 @@ def test_flipped_bytes_are_read_or_refused(tmp_path: Path, kind: str, seed: int)
         assert str(error).endswith(".")
 
 
-@pytest.mark.parametrize("kind", ["dm3", "ser", "mrc"])
+@pytest.mark.parametrize("kind", ["dm3", "ser", "mrc", "velox", "berkeley"])
 def test_declared_sizes_are_checked_before_reading(tmp_path: Path, kind: str) -> None:
     content = FILES[kind]
     with pytest.raises(UnreadableImage, match="too large"):

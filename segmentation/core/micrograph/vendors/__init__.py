@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..crosscheck import contradict, crosscheck
-from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, zeiss
+from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, velox, zeiss
 from .facts import Facts, Tags
 
 READERS = (
@@ -36,6 +36,11 @@ def facts(tags: Tags) -> Facts:
 def note_facts(note: bytes) -> Facts:
     """What the Exif MakerNote of a picture that is no TIFF says."""
     return _tried(partial(jeol.read_note, note)) or Facts()
+
+
+def velox_facts(metadata: bytes) -> Facts:
+    """What the JSON of an image of Velox says."""
+    return _tried(partial(velox.read, metadata)) or Facts()
 
 
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:

@@ -112,6 +112,13 @@ def _wide(raw: bytes) -> str | None:
     return "utf-16-le" if odd > even else "utf-16-be"
 
 
+def reciprocal_notes(unit: str) -> tuple[str, ...]:
+    """A sentence where the unit of a pixel is one over a length."""
+    if not unit.startswith("1/") and not unit.endswith("^-1"):
+        return ()
+    return (f"The file's pixels are in {unit[:10]}: it is a diffraction pattern or a transform.",)
+
+
 def lines_of(text: str) -> list[str]:
     """The lines of a text, ended by CR, LF or both.
 

@@ -25,11 +25,12 @@ SHAPES, RODS = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.79, 0.07,
 def _write(context: Context, path: Path) -> None:
     from .. import figure
     from ..charts import Sheet
+    from ..wording import one_line
 
     drawing = context.drawing
     statistics = drawing.sample.pooled
     sheet = Sheet(INCHES, 144, 10.0)
-    sheet.title = f"Arrangement of the {drawing.task.things} in {drawing.sample.name}"
+    sheet.title = f"Arrangement of the {drawing.task.things} in {one_line(drawing.sample.name)}"
     found = statistics.arrangement if statistics else None
     words = found["sentence"] if found else f"Too few whole {drawing.task.things} to say how they lie to each other."
     sheet.text(0.02, 0.965, fill(words, 105), fontsize=12, va="center", parse_math=False)
@@ -174,7 +175,7 @@ EXPORTS = (
         "image/png",
         58,
         _write,
-        image="map and histogram of the distances to the nearest neighbour, pair correlation, shapes of particles",
+        image="map and histogram of the distances to the nearest neighbour, pair correlation, shapes",
         of_objects=True,
     ),
 )

@@ -1,0 +1,200 @@
+"""EMD files, which are HDF5: those of Velox (Thermo Fisher) and those of Berkeley's NCEM.
+
+Velox: each group of /Data/Image is an image, with `Data` (rows, columns, frames) and `Metadata` (JSON bytes, frames).
+Berkeley: a group with the attribute `emd_group_type` has `data` and the coordinates along its axes, `dim1`, `dim2` and
+so on (from `dim0` in version 1.0), each with its `units`; https://emdatasets.com/format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import vendors
+from .decoded import AGAIN, Decoded, words
+from .grey import BAND, Array, check_size, to_grey
+from .hdf5 import attribute, check_stored, member, opened
+from .types import UnreadableImage
+from .vendors.facts import Facts, reciprocal_notes
+from .vendors.units import FLOAT32, FLOAT64, nanometres
+
+LARGEST_METADATA = 1 << 22  # bytes of JSON
+MOST_IMAGES, MOST_GROUPS, DEEPEST = 100, 1000, 5
+CROP = 512  # px: side of the middle part in which frames are compared
+FINEST = 0.25  # periods per px
+NO_IMAGE = (
+    "The file is HDF5 but holds no image of Velox or of Berkeley's EMD format: open it in the program that wrote it"
+    " and export the image as TIFF."
+)
+
+
+@dataclass(frozen=True)
+class _Image:
+    """dataset: of HDF5. frames: how many lie in it, along its last axis (Velox) or its first."""
+
+    dataset: Any
+    header: Facts
+    rows: int
+    columns: int
+    frames: int = 1
+    frames_last: bool = True
+
+    def frame(self, number: int = 0, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
+        """One frame, or a part of it."""
+        part: tuple[Any, ...] = (rows, columns)
+        if self.dataset.ndim == 3:
+            part = (*part, number) if self.frames_last else (number, *part)
+        return np.asarray(self.dataset[part])
+
+
+def read_emd(path: Path, max_pixels: int) -> Decoded:
+    """The largest image of an EMD file. Of a stack by Velox the average, if its frames lie over each other, else the
+    first frame; of another stack the first plane. Sizes and packing are checked before any pixel is read."""
+    with opened(path) as file:
+        image, notes = _chosen(_velox_images(file) or _berkeley_images(file))
+        check_size(image.columns, image.rows, max_pixels)
+        count, stack_notes = _frames_used(image, max_pixels)
+        dtype = image.dataset.dtype
+        pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame())
+    kind = f"EMD, {words(dtype)}" + (f", average of {count} frames" if count > 1 else "")
+    return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked())
+
+
+def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
+    """The largest image with two axes, or three; of several that of the HAADF detector, then the first."""
+    if not images:
+        raise UnreadableImage(NO_IMAGE)
+
+    def order(image: _Image) -> tuple[bool, int, bool]:
+        name = str(image.header.metadata.get("detector", ""))
+        return image.dataset.ndim > 3, -image.rows * image.columns, not name.upper().startswith("HAADF")
+
+    image = min(images, key=order)
+    if image.dataset.ndim > 3:
+        raise UnreadableImage(f"The file holds data of {image.dataset.ndim} axes, not an image: export one as TIFF.")
+    if len(images) == 1:
+        return image, []
+    name = str(image.header.metadata.get("detector") or "the largest")
+    detectors = sorted({str(other.header.metadata.get("detector") or "no detector named") for other in images})
+    return image, [f"The file holds {len(images)} images ({', '.join(detectors)[:120]}); one is used: {name}."]
+
+
+def _velox_images(file: Any) -> list[_Image]:
+    images = []
+    groups = member(file, "Data", "Image")
+    for name in sorted(islice(groups or (), MOST_IMAGES)):
+        dataset = member(groups, name, "Data")
+        if getattr(dataset, "ndim", 0) in (2, 3) and dataset.dtype.kind in "uif":
+            rows, columns, *frames = dataset.shape
+            header = vendors.velox_facts(_json(member(groups, name, "Metadata")))
+            images.append(_Image(dataset, header, rows, columns, *frames))
+    return images
+
+
+def _json(metadata: Any) -> bytes:
+    """The bytes that describe the first frame; none where they cannot be read."""
+    if getattr(metadata, "ndim", 0) != 2 or metadata.shape[0] > LARGEST_METADATA or metadata.dtype != np.uint8:
+        return b""
+    try:
+        check_stored(metadata, (metadata.shape[0], 1), LARGEST_METADATA)
+        return bytes(metadata[:, 0])
+    except (UnreadableImage, OSError, RuntimeError, ValueError):
+        return b""
+
+
+def _berkeley_images(file: Any) -> list[_Image]:
+    """The arrays of a file, wherever they lie, but for groups nested too deeply."""
+    images, groups = [], [(0, file)]
+    for depth, group in groups:
+        dataset: Any = member(group, "data") if "emd_group_type" in group.attrs else None
+        if getattr(dataset, "ndim", 0) > 1 and dataset.dtype.kind in "uifc":
+            *planes, rows, columns = dataset.shape
+            image = _Image(dataset, Facts(), rows, columns, int(np.prod(planes, dtype=float)), frames_last=False)
+            images.append(replace(image, header=_berkeley_facts(group, image)))
+        elif depth < DEEPEST:
+            inner = [member(group, name) for name in islice(group, MOST_GROUPS)]
+            room = MOST_GROUPS - len(groups)
+            groups += [(depth + 1, child) for child in inner if hasattr(child, "keys")][:room]
+    return images
+
+
+def _berkeley_facts(group: Any, image: _Image) -> Facts:
+    """The scale by the coordinates of the last two axes; a malformed one never loses the image."""
+    start = 0 if member(group, "dim0") is not None else 1
+    axes = [member(group, f"dim{image.dataset.ndim - before + start}") for before in (1, 2)]
+    try:
+        unit = attribute(axes[0], "units").strip("[] ").replace("_", "")
+        across, down = (_step(axis, size) for axis, size in zip(axes, (image.columns, image.rows), strict=True))
+    except (UnreadableImage, AttributeError, OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return Facts()
+    factor = nanometres("Å" if unit == "A" else unit)
+    if not factor or not across or not down:
+        return Facts(notes=reciprocal_notes(unit))
+    rounding = FLOAT64 if axes[0].dtype.itemsize > 4 else FLOAT32
+    return Facts(across * factor, "Berkeley EMD, coordinates of the axes", rounding, height_nm=down * factor)
+
+
+def _step(axis: Any, size: int) -> float | None:
+    """The distance of coordinates, of which the file has each, or the first two; None where it is not even."""
+    if axis.shape not in ((size,), (2,)) or axis.dtype.kind not in "uif":
+        return None
+    check_stored(axis, axis.shape, LARGEST_METADATA)
+    first, second, last = (float(axis[index]) for index in (0, 1, -1))
+    step = (last - first) / (axis.shape[0] - 1)
+    return abs(step) if isclose(step, second - first, rel_tol=1e-3) else None
+
+
+def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
+    """How many frames are averaged, from the first, and a sentence. Checks how they are stored."""
+    if image.frames < 1:
+        raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
+    count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
+    shape = (image.rows, image.columns, count) if image.frames_last else (1, image.rows, image.columns)
+    check_stored(image.dataset, shape if image.dataset.ndim == 3 else (image.rows, image.columns), 8 * max_pixels)
+    if image.frames == 1:
+        return 1, []
+    begins = f"The file is a stack of {image.frames} frames"
+    if count > 1 and _lie_over_each_other(image, count):
+        return count, [f"{begins}; the average of {'all' if count == image.frames else f'the first {count}'} is used."]
+    why = " that do not lie over each other (drift or noise)" if count > 1 else ""
+    return 1, [f"{begins}{why}; the first is used."]
+
+
+def _lie_over_each_other(image: _Image, count: int) -> bool:
+    """Whether the middle and the last frame are shifted by a pixel at most against the first, by phase correlation of
+    the middle of the image (Kuglin and Hines 1975), without its finest half, which is mostly noise."""
+    shape = min(image.rows, CROP), min(image.columns, CROP)
+    corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
+    rows, columns = (slice(at, at + side) for at, side in zip(corner, shape, strict=True))
+    coarse = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
+    first, *others = (
+        np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * coarse
+        for number in (0, count // 2, count - 1)
+    )
+    for other in others:
+        product = first * other.conj()
+        correlation = np.fft.irfft2(product / np.maximum(np.abs(product), np.finfo(float).tiny), shape)
+        peak = np.unravel_index(int(correlation.argmax()), shape)
+        if any(min(shift, size - shift) > 1 for shift, size in zip(peak, shape, strict=True)):
+            return False
+    return True
+
+
+def _average(image: _Image, count: int) -> Array:
+    """(rows, columns) float32 of the first `count` frames; every chunk of the file is unpacked once."""
+    dataset = image.dataset
+    rows_at_once, _, frames_at_once = dataset.chunks or (1, 1, count)
+    frames_at_once = min(frames_at_once, count)
+    rows_at_once *= max(1, BAND // (rows_at_once * image.columns * frames_at_once))
+    total = np.zeros((image.rows, image.columns), np.float32)
+    for row in range(0, image.rows, rows_at_once):
+        band = slice(row, row + rows_at_once)
+        for frame in range(0, count, frames_at_once):
+            block = dataset[band, :, frame : min(frame + frames_at_once, count)]
+            total[band] += block.sum(axis=2, dtype=np.float32)
+    return total / np.float32(count)

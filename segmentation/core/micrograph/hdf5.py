@@ -1,0 +1,120 @@
+"""HDF5 files of strangers, through h5py: they can point to other files, and their filters can unpack without end.
+
+So only members of the file itself are opened, and an array is checked before anything of it is read. h5py is imported
+when it is needed: the web process reads no image.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+from .decoded import AGAIN
+from .types import UnreadableImage
+
+DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
+MOST_CHUNKS = 1_000_000
+LONGEST_ATTRIBUTE = 4096  # bytes
+HEAP, MOST_OBJECTS = b"GCOL\1", 100_000
+CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that filters add
+ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
+PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
+TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
+INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
+DAMAGED = f"The HDF5 file is damaged, its pieces are larger than it says: {AGAIN}."
+
+
+def opened(path: Path) -> Any:
+    """The h5py.File, for reading. Raises OSError for what is no HDF5."""
+    import h5py
+
+    return h5py.File(path, "r", locking=False)
+
+
+def member(group: Any, *names: str) -> Any:
+    """The group or array at a path of names; None where there is none, and where a link leads to it."""
+    import h5py
+
+    for name in names:
+        if not isinstance(group, h5py.Group) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            return None
+        group = group[name]
+    return group
+
+
+def attribute(item: Any, name: str) -> str:
+    """A text that belongs to a group or array; "" where it has none, or one that is too long or damaged."""
+    if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > LONGEST_ATTRIBUTE:
+        return ""
+    with Path(item.file.filename).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        if not _heaps_end(content):
+            return ""
+    value = item.attrs[name]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+
+def _heaps_end(content: mmap) -> bool:
+    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end.
+
+    HDF5 2.0.0 never ends with an object of no size. Layout: HDF5 File Format Specification 4.0, III.E.
+    """
+    version = content[8]
+    if content[13:15] != b"\x08\x08" if version < 2 else content[9:11] != b"\x08\x08":  # bytes of addresses and sizes
+        return False
+    heap, steps = content.find(HEAP), 0
+    while heap >= 0:
+        at, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
+        while at + 16 <= end:
+            index, size = (int.from_bytes(content[at + a : at + b], "little") for a, b in ((0, 2), (8, 16)))
+            at, before = at + (16 + (size + 7) // 8 * 8 if index else size), at
+            steps += 1
+            if not before + 16 <= at <= min(end, len(content)) or steps > MOST_OBJECTS:
+                return False
+        heap = content.find(HEAP, heap + 1)
+    return True
+
+
+def check_stored(dataset: Any, shape: Sequence[int], most_bytes: int) -> None:
+    """Raises UnreadableImage unless the part of `shape`, from the array's beginning, is in this file as a whole and
+    takes no more than `most_bytes` at once to unpack."""
+    if dataset.external or dataset.is_virtual:
+        raise UnreadableImage(ELSEWHERE)
+    settings = dataset.id.get_create_plist()
+    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+    if set(filters) - {DEFLATE, SHUFFLE, CHECKSUM} or len(set(filters)) < len(filters):
+        raise UnreadableImage(PACKED)
+    if dataset.chunks is None:
+        if not dataset.id.get_storage_size():
+            raise UnreadableImage(INCOMPLETE)
+        return
+    chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    count = math.prod(math.ceil(side / step) for side, step in zip(shape, dataset.chunks, strict=True))
+    if chunk_bytes > most_bytes or count > MOST_CHUNKS:
+        raise UnreadableImage(TOO_LARGE)
+    _check_chunks(dataset, shape, count, chunk_bytes, filters.index(DEFLATE) if DEFLATE in filters else None)
+
+
+def _check_chunks(dataset: Any, shape: Sequence[int], count: int, chunk_bytes: int, deflate: int | None) -> None:
+    """Each chunk is there and unpacks to no more than it should: HDF5 itself would go on until the memory is full."""
+    chunks: list[Any] = []
+
+    def keep(chunk: Any) -> bool | None:
+        if all(start < side for start, side in zip(chunk.chunk_offset, shape, strict=True)):
+            chunks.append(chunk)
+        return True if len(chunks) > count else None  # ends the walk
+
+    dataset.id.chunk_iter(keep)
+    if len(chunks) != count:
+        raise UnreadableImage(INCOMPLETE)
+    most = chunk_bytes + CHECKSUM_BYTES
+    for chunk in chunks:
+        if chunk.size > 2 * most + PACKING_BYTES:
+            raise UnreadableImage(DAMAGED)
+        if deflate is not None and not chunk.filter_mask >> deflate & 1:
+            _, packed = dataset.id.read_direct_chunk(chunk.chunk_offset)
+            if len(zlib.decompressobj().decompress(packed, most + 1)) > most:
+                raise UnreadableImage(DAMAGED)
