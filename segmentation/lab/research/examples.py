@@ -40,6 +40,17 @@ def draw_bubbles(rng: np.random.Generator) -> Field:
     return grey
 
 
+def draw_fibres(rng: np.random.Generator) -> Field:
+    """Fibres that bend gently, each over those before it, with brighter edges."""
+    grey, (rows, columns) = 0.2 + 0.03 * smooth_field(SHAPE, 90, rng), np.indices(SHAPE)
+    for width in np.exp(rng.normal(np.log(12), 0.15, 18)):
+        angle, radius = rng.uniform(0, 2 * np.pi), rng.uniform(400, 4000)
+        row, column = rng.uniform(60, 452, 2) + radius * np.array([np.sin(angle), np.cos(angle)])
+        off = abs(np.hypot(rows - row, columns - column) - radius) / (width / 2)
+        grey = np.where(off < 1, rng.uniform(0.5, 0.65) + 0.2 * off**4, grey)
+    return grey
+
+
 def draw_grains(rng: np.random.Generator) -> Field:
     """Grains of different greys and bend contours, with dark boundaries."""
     _, nearest = distance_to_points(SHAPE, 62, rng)
@@ -76,6 +87,7 @@ def draw_phases(rng: np.random.Generator) -> Field:
 # Kind: its model, how it is drawn, the noise of its pixels, and nm in a pixel.
 DRAWN: dict[str, tuple[str, Callable[[np.random.Generator], Field], float, float]] = {
     "bubbles": ("bubbles", draw_bubbles, 0.03, 0.5),
+    "fibres": ("fibres", draw_fibres, 0.03, 20.0),
     "grains": ("grain-boundaries", draw_grains, 0.04, 1.0),
     "layers": ("coatings", draw_layers, 0.03, 100.0),
     "phases": ("auto-phases", draw_phases, 0.05, 10.0),
