@@ -176,8 +176,8 @@ def preview(
     is_kept, size = analysis.table.kept, None
     if scaled and is_kept.any():
         size = float(np.median(analysis.table.length(task.size)[is_kept])) / shrunk
-    elif scaled:
-        size = dict(task.options.of(card))["diameter"] / scale
+    elif scaled and (likes := dict(task.options.of(card)).get("diameter")):
+        size = likes / scale
     return Preview(thumbnail(analysis, OUTLINED, rims=True), window.shape, int(is_kept.sum()), size)
 
 

@@ -296,3 +296,5 @@ def test_a_preview_finds_in_the_middle_what_an_analysis_finds():
     assert coarse.shape == (683, 683) and coarse.size == pytest.approx(32, rel=0.15)
     blank = preview(micrograph_of(np.full((90, 90), 7, np.uint8)), AnalysisSettings.of())
     assert (blank.count, blank.size) == (0, 36)
+    blank = preview(micrograph_of(np.full((90, 90), 7, np.uint8)), AnalysisSettings.of("fibres", model="fibres"))
+    assert (blank.count, blank.size) == (0, None)  # its models like no size

@@ -61,6 +61,8 @@ def check(page, name: str) -> str:
     picture(page, name)
     if not fits(page):
         return "wider than the window"
+    if page.locator(".tab-list").evaluate_all("all => all.some((each) => each.scrollWidth > each.clientWidth)"):
+        return "not all tabs are seen"
     small = page.evaluate(SMALL_TARGETS)
     return f"too small to touch: {small}" if small else ""
 

@@ -248,8 +248,8 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     """Warnings and notes of a mat."""
     from ..measure.filters import Reason
 
-    thin = table.reasons == str(Reason.THIN)
-    if thin.sum() > table.kept.sum():
+    thin, lengths = table.reasons == str(Reason.THIN), np.nan_to_num(table.length("visible_length"))
+    if lengths[thin].sum() > lengths[table.kept].sum():  # by number specks of the ground would outvote the fibres
         yield Flag.doubtful(
             "Most fibres are thinner than 3 px, too thin for a diameter. Take an image of a higher magnification.",
             "Most fibres are thinner than 3 px",

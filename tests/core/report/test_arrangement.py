@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import openpyxl
@@ -84,6 +85,10 @@ def test_picture_and_sheet_are_written(tmp_path, few):
     written = write_all(sample, tmp_path, stored_only=True, besides=("arrangement.png",))
     picture = np.asarray(Image.open(written["arrangement.png"]).convert("L"))
     assert picture.shape[1] == 1440 and picture.std() > 10
+    kinds = ("shape_classes", "rods")
+    bare = replace(sample, pooled=replace(sample.pooled, **dict.fromkeys(kinds)))
+    bare = write_all(bare, tmp_path / "bare", stored_only=True, besides=("arrangement.png",))["arrangement.png"]
+    assert np.asarray(Image.open(bare)).shape[0] < 0.8 * len(picture)  # nothing white below the map
     file = io.BytesIO()
     write_xlsx(sample, file)
     book = openpyxl.load_workbook(file)

@@ -52,6 +52,11 @@ def test_fibres_thinner_than_3_px_are_said_and_have_no_number():
     assert any(flag.doubt and "thinner than 3 px" in flag.text for flag in done.flags)
 
 
+def test_specks_beside_a_fibre_are_no_reason_to_say_that_most_are_thin():
+    done = analysed(bars((60, 70, 10, 200), *((20, 22, left, left + 12) for left in range(10, 200, 20))))
+    assert done.table.kept.sum() == 1 and not any("Most fibres" in flag.text for flag in done.flags)
+
+
 def test_particles_are_counted_apart():
     labels = bars((20, 28, 10, 200))
     labels[np.hypot(ROWS - 100, COLUMNS - 100) < 20] = 2

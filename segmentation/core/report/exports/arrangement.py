@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from ...measure.results import Pairs
     from ..context import Context
     from ..panels import Drawing
 
 INCHES = (10.0, 7.4)
 LEFT, TOP, WIDE, TALL = 0.02, 0.9, 0.44, 0.53  # of the map
+UPPER = 0.76  # of the height, which is all that is used where shapes have no classes
 CHARTS = ((0.56, 0.68, 0.42, 0.22), (0.56, 0.36, 0.42, 0.22))
 SHAPES, RODS = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.79, 0.07, 0.19, 0.17))
 
@@ -38,12 +40,15 @@ def _write(context: Context, path: Path) -> None:
         below = sheet.add_axes((LEFT, TOP - tall - 0.03, WIDE, 0.015))
         draw_map(sheet.add_axes((LEFT, TOP - tall, WIDE, tall)), below, drawing)
         draw_distances(sheet.add_axes(CHARTS[0]), drawing)
-        draw_pairs(sheet.add_axes(CHARTS[1]), drawing)
-    if statistics and statistics.shape_classes:
+        if pairs := found["pairs"]:
+            draw_pairs(sheet.add_axes(CHARTS[1]), pairs, _unit(drawing))
+    shaped = bool(statistics and statistics.shape_classes)
+    if shaped:
         draw_shapes(sheet.add_axes(SHAPES), drawing)
         for place, side in zip(RODS, ("length", "width"), strict=True):
             draw_rods(sheet.add_axes(place), drawing, side)
-    path.write_bytes(figure.as_png(figure.rendered(sheet), sheet))
+    pixels = figure.rendered(sheet)
+    path.write_bytes(figure.as_png(pixels if shaped else pixels[: round(UPPER * len(pixels))], sheet))
 
 
 def draw_map(ax: Axes, below: Axes, drawing: Drawing) -> None:
@@ -99,28 +104,21 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
     ax.legend(frameon=False, fontsize=0.9 * sheet.font)
 
 
-def draw_pairs(ax: Axes, drawing: Drawing) -> None:
+def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
     """The pair correlation in the envelope of random placement."""
     import numpy as np
 
     from ..charts import FAINT, INK, MEDIAN, begin, set_title
     from ..lengths import nanometre_in
 
-    unit = _unit(drawing)
     sheet = begin(ax, f"Distance between centres ({unit})", "Pair correlation g")
     set_title(ax, "Neighbours against chance: 1 is as many as by chance")
-    assert drawing.sample.pooled and drawing.sample.pooled.arrangement
-    pairs = drawing.sample.pooled.arrangement["pairs"]
-    if pairs is None:
-        ax.set_axis_off()
-        ax.text(0, 0.9, "Not compared with chance", transform=ax.transAxes, va="top", fontsize=sheet.font)
-        return
     r = nanometre_in(unit) * np.asarray(pairs["r"])
     words = "95 % of random placements without overlap"
     ax.fill_between(r, pairs["low"], pairs["high"], color=FAINT, alpha=0.45, linewidth=0, label=words)
     ax.plot(r, pairs["chance"], color=INK, linewidth=0.9, linestyle="dashed")
     ax.plot(r, pairs["g"], color=MEDIAN, linewidth=1.6, label="this image")
-    ax.set(xlim=(0, r[-1]), ylim=(0, 1.25 * max(*pairs["g"], *pairs["high"])))
+    ax.set(xlim=(0, r[-1]), ylim=(0, 1.6 * max(*pairs["g"], *pairs["high"])))
     ax.legend(frameon=False, fontsize=0.9 * sheet.font, loc="upper right")
 
 

@@ -46,8 +46,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "pixel_size", "particles": [{"id", "kept", "reason", *measures_of(task.size),
-    "confidence", "weight", "length", "width", *COLOURED, "shape", "shape_chance", "outline"}]}, of the measures those
-    that are known, and "class" where there are several;
+    "confidence", "weight", "visible_length", "length", "width", *COLOURED, "shape", "shape_chance", "outline"}]}, of
+    the measures those that are known, and "class" where there are several;
     sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
     is no number; cut: the object is kept but touches the frame, so that its size is not known; pixel_size: of a
     pixel in `unit`; weight: of the border correction, only where it has weights;
@@ -136,7 +136,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: _short(table[name]) for name in shapes}
-    lengths = [name for name in ("length", "width", *COLOURED) if name in measured]
+    lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
     columns |= {name: _short(table.length(name)) for name in lengths}
     if "shape" in measured:
         columns |= {"shape": table["shape"].tolist(), "shape_chance": _short(table["shape_chance"])}
