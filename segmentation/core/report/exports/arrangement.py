@@ -115,6 +115,7 @@ def draw_pairs(ax: Axes, drawing: Drawing) -> None:
     set_title(ax, "Neighbours against chance: 1 is as many as by chance")
     assert drawing.sample.pooled and drawing.sample.pooled.arrangement
     pairs = drawing.sample.pooled.arrangement["pairs"]
+    assert pairs
     r = nanometre_in(unit) * np.asarray(pairs["r"])
     words = "95 % of random placements without overlap"
     ax.fill_between(r, pairs["low"], pairs["high"], color=FAINT, alpha=0.45, linewidth=0, label=words)
