@@ -123,7 +123,7 @@ def analysed(site: str, chromium: Any) -> str:
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Try it with the sample image").click()
-    page.locator("figure.paper img").wait_for(state="attached")
+    page.locator("figure.paper:not(.scroll-x) img").wait_for(state="attached")
     expect(page.get_by_text("files are being written")).to_have_count(0, timeout=PATIENCE)  # the numbers come first
     address = page.url
     context.close()
@@ -139,7 +139,7 @@ def analysed_discs(site: str, chromium: Any, discs: Path) -> tuple[str, list[Any
     page.goto("/")
     page.set_input_files("#files", str(discs))
     page.locator(".primary[data-go]").click()
-    page.locator("figure.paper img").wait_for(state="attached")
+    page.locator("figure.paper:not(.scroll-x) img").wait_for(state="attached")
     job, cookies = page.url.split("/jobs/")[1].split("/")[0], context.cookies()
     context.close()
     return job, cookies

@@ -21,7 +21,7 @@ from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
 ARRIVED = "[data-upload]"
-FIGURE = "figure.paper img"
+FIGURE = "figure.paper:not(.scroll-x) img"
 
 
 def start(page):
