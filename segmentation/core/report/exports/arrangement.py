@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from ...measure.results import Pairs
     from ..context import Context
     from ..panels import Drawing
 
@@ -39,8 +40,8 @@ def _write(context: Context, path: Path) -> None:
         below = sheet.add_axes((LEFT, TOP - tall - 0.03, WIDE, 0.015))
         draw_map(sheet.add_axes((LEFT, TOP - tall, WIDE, tall)), below, drawing)
         draw_distances(sheet.add_axes(CHARTS[0]), drawing)
-        if found["pairs"]:
-            draw_pairs(sheet.add_axes(CHARTS[1]), drawing)
+        if pairs := found["pairs"]:
+            draw_pairs(sheet.add_axes(CHARTS[1]), pairs, _unit(drawing))
     shaped = bool(statistics and statistics.shape_classes)
     if shaped:
         draw_shapes(sheet.add_axes(SHAPES), drawing)
@@ -103,19 +104,15 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
     ax.legend(frameon=False, fontsize=0.9 * sheet.font)
 
 
-def draw_pairs(ax: Axes, drawing: Drawing) -> None:
+def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
     """The pair correlation in the envelope of random placement."""
     import numpy as np
 
     from ..charts import FAINT, INK, MEDIAN, begin, set_title
     from ..lengths import nanometre_in
 
-    unit = _unit(drawing)
     sheet = begin(ax, f"Distance between centres ({unit})", "Pair correlation g")
     set_title(ax, "Neighbours against chance: 1 is as many as by chance")
-    assert drawing.sample.pooled and drawing.sample.pooled.arrangement
-    pairs = drawing.sample.pooled.arrangement["pairs"]
-    assert pairs
     r = nanometre_in(unit) * np.asarray(pairs["r"])
     words = "95 % of random placements without overlap"
     ax.fill_between(r, pairs["low"], pairs["high"], color=FAINT, alpha=0.45, linewidth=0, label=words)

@@ -46,8 +46,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "pixel_size", "particles": [{"id", "kept", "reason", *measures_of(task.size),
-    "confidence", "weight", "visible_length", "length", "width", *COLOURED, "shape", "shape_chance",
-    "outline"}]}, of the measures those that are known, and "class" where there are several;
+    "confidence", "weight", "visible_length", "length", "width", *COLOURED, "shape", "shape_chance", "outline"}]}, of
+    the measures those that are known, and "class" where there are several;
     sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
     is no number; cut: the object is kept but touches the frame, so that its size is not known; pixel_size: of a
     pixel in `unit`; weight: of the border correction, only where it has weights;
