@@ -28,7 +28,7 @@ async function ask() {
   const address = `${box.dataset.address}${shown}/outlines/`;
   const response = await fetch(address, { method: "POST", body: new URLSearchParams(sent), signal }).catch(() => null);
   if (signal.aborted || !response || response.status === 204) return;
-  const html = response.ok || response.status === 429 ? await response.text() : "";
+  const html = response.ok || response.status === 429 ? await response.text().catch(() => "") : "";
   if (signal.aborted) return;
   const active = html.includes("data-active");
   if (active && box.querySelector("img")) box.classList.add("stale");
