@@ -20,7 +20,7 @@ from .table import Table
 
 FEWEST_TESTED = 20  # objects that are compared with chance; fewer show nothing
 MOST_TESTED = 1000  # the objects around the middle, which bounds the time
-MANY, TIMES, FEWER_TIMES = 400, 99, 39  # placements; with many objects fewer, and 5 % is 5 of 100 or 2 of 40
+MANY, TIMES, FEWER_TIMES = 100, 99, 39  # placements; with many objects fewer, and 5 % is 5 of 100 or 2 of 40
 BAND = 0.15  # half width of the kernel, in mean distances 1 / sqrt(density) (Stoyan and Stoyan 1994: 0.1 to 0.2)
 STEPS = 8  # distances in such a half width
 STORED = 2  # every second of them is stored, because a row of the database holds them

@@ -16,7 +16,8 @@ from .hulls import cross
 
 Floats32 = NDArray[np.float32]
 ROUND = 1.2  # times as long as wide: up to there an object is a disc
-TRIES = 300  # places that are tried for one object before the picture counts as too full
+TRIES = 300  # places that are tried for one object, in the mean, before the picture counts as too full
+MOST_AT_ONCE = 12  # places tried at once for one object
 
 
 def rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats]:
@@ -33,35 +34,41 @@ def place(
     order = np.argsort(-(radius + half), kind="stable")
     radius, half = radius[order], half[order]
     x, y, turn = np.zeros((3, len(radius), times), np.float32)
+    accepted = 1.0  # share of the places tried for the object before: as many as are needed are tried at once
     for k in range(len(radius)):
-        waiting = np.arange(times)
-        for _ in range(TRIES):
-            u, v, w = rng.random((3, len(waiting)), np.float32)
-            x[k, waiting], y[k, waiting], turn[k, waiting] = u * frame[0], v * frame[1], w * np.pi
-            earlier = (slice(k + 1), slice(None) if len(waiting) == times else waiting)
-            waiting = waiting[_hits(x[earlier], y[earlier], turn[earlier], radius, half)]
-            if not len(waiting):
-                break
-        else:
+        waiting, tried = np.arange(times), 0
+        while len(waiting) and tried < TRIES * times:
+            at_once = int(np.ceil(min(1 / accepted, MOST_AT_ONCE) * times / len(waiting)))
+            each = np.repeat(waiting, at_once)
+            new = rng.random((3, len(each)), np.float32) * np.array([[frame[0]], [frame[1]], [np.pi]], np.float32)
+            earlier = x[:k, each], y[:k, each], turn[:k, each]
+            free = ~_hits(new, *earlier, radius[: k + 1], half[: k + 1]).reshape(-1, at_once)
+            tried, placed = tried + len(each), free.any(1)
+            first = np.flatnonzero(placed) * at_once + free[placed].argmax(1)
+            x[k, waiting[placed]], y[k, waiting[placed]], turn[k, waiting[placed]] = new[:, first]
+            waiting = waiting[~placed]
+        if len(waiting):
             return None
+        accepted = times / tried
     return np.stack([x.T, y.T], axis=2).astype(np.float64)
 
 
-def _hits(x: Floats32, y: Floats32, turn: Floats32, radius: Floats, half: Floats) -> NDArray[np.bool_]:
-    """(m,) whether the last of k + 1 rods (k + 1, m) overlaps one of those before it, in each of m placements."""
-    k = len(x) - 1
-    across, down = x[:k] - x[k], y[:k] - y[k]
+def _hits(new: Floats32, x: Floats32, y: Floats32, turn: Floats32, radius: Floats, half: Floats) -> NDArray[np.bool_]:
+    """(m,) whether a new rod, the last of k + 1 by radius and half, overlaps one of the k (k, m) before it. new: (3, m)
+    its places and directions."""
+    k = len(x)
+    across, down = x - new[0], y - new[1]
     square = across * across
     square += down * down
     touching = (radius[:k] + radius[k]).astype(np.float32)
     hit = (square < (touching**2)[:, None]).any(0)
-    if hit.all() or not (half[0] or half.any()):
+    if hit.all() or not half.any():
         return np.asarray(hit)
     near = square < ((touching + half[:k] + half[k]) ** 2).astype(np.float32)[:, None]
     other, which = np.nonzero(near & ~hit)
     if len(which):
         away = np.stack([across[other, which], down[other, which]], axis=1)
-        one, two = (np.stack([np.cos(way), np.sin(way)], axis=1) for way in (turn[k, which], turn[other, which]))
+        one, two = (np.stack([np.cos(way), np.sin(way)], axis=1) for way in (new[2, which], turn[other, which]))
         hit[which[_apart(away, one, float(half[k]), two, half[other]) < touching[other]]] = True
     return np.asarray(hit)
 
