@@ -51,7 +51,7 @@ class TestReady:
         assert response.json() == {"ok": True, "degraded": False, "checks": dict.fromkeys(_names(), "ok")}
 
     def test_a_missing_worker_delays_work_and_no_page(self, client, workers):
-        WorkerProcess.objects.filter(queues="training").update(seen=timezone.now() - ALIVE)
+        WorkerProcess.objects.filter(queues="training").update(seen=timezone.now() - ALIVE - timedelta(seconds=9))
         said = client.get("/readyz").json()
         assert (said["ok"], said["degraded"]) == (True, True) and "training" in said["checks"]["workers"]
 
