@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 LEVEL = 3
-# Already compressed: packing them again would cost time and save nothing.
-PACKED = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz"}
+# Already compressed, or weights (.data): packing them would cost time and save next to nothing.
+PACKED = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz", ".data"}
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 FILE_FOR_ALL_TO_READ = 0o100644 << 16
 UNIX = 3
