@@ -241,8 +241,9 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
 @pytest.mark.slow
 def test_the_last_page_is_not_the_rest_of_the_checksums():
     for n in (12, 40, 90, 150):
-        last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()
-        assert sum(name in last for name in FILES) > 1
+        pages = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages
+        counts = [sum(name in page.extract_text() for name in FILES) for page in pages]
+        assert [count for count in counts if count][-1] > 1
 
 
 @pytest.mark.parametrize("above", range(480, 725, 35))
