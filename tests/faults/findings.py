@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from segmentation import services
 from segmentation.models import (
     Artifact,
+    Attempted,
     DatasetImage,
+    ExportJob,
     Job,
     Micrograph,
     Sample,
@@ -28,9 +31,15 @@ from worker import scratch
 from .senders import Sender
 
 
+def rows_of(kind: type[Attempted]) -> Any:
+    """All but files that nobody has asked for: where a clock jumped while they waited they are given up."""
+    rows = kind.objects.all()
+    return rows.exclude(asked=False, state="queued") if kind is ExportJob else rows
+
+
 def unfinished() -> int:
     """Rows of all kinds that still wait or run; an upload that was cut off does neither."""
-    return sum(kind.objects.filter(state__in=("queued", "running", "waiting")).count() for kind in KINDS)
+    return sum(rows_of(kind).filter(state__in=("queued", "running", "waiting")).count() for kind in KINDS)
 
 
 def lost(senders: list[Sender]) -> Iterator[str]:
@@ -46,7 +55,7 @@ def lost(senders: list[Sender]) -> Iterator[str]:
             if sample is None or sample.state != "done" or len(sample.pooled.get("of", [])) != images:
                 yield f"sample {pk}: {sample and (sample.state, sample.error)}"
     for kind in KINDS:
-        for row in kind.objects.exclude(state__in=("done", "cancelled")):
+        for row in rows_of(kind).exclude(state__in=("done", "cancelled")):
             if not isinstance(row, Job):
                 yield f"{kind.__name__} {row.pk}: {row.state}, {row.error}"
 
