@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.conf import settings as configured
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.errors import UserError
+from segmentation.core.micrograph.pages import page_name, pages_of, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_TASK
@@ -27,6 +30,8 @@ class Command(inputs.Measuring):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="images, or folders of images")
         super().add_arguments(parser)
+        pages = "of files with several pages: each of these is an image, such as 3, 2-5 or all; kept in DIR/pages"
+        parser.add_argument("--pages", default="", metavar="PAGES", help=pages)
         inputs.add_settings(parser, every_setting())
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,7 +41,25 @@ class Command(inputs.Measuring):
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+        if options["pages"]:
+            options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
+
+    def pages(self, paths: Iterable[Path], wanted: str, out: Path) -> Iterator[Path]:
+        """The images with each stack replaced by files of those of its pages that are wanted."""
+        for path in self.files(paths, out):
+            try:
+                side, taken = inputs.beside(path), pages_of(wanted, 1)[0]
+                count = read(path, side=side, page=taken).metadata.get("pages", 1)
+                for page in pages_of(wanted, count) if count > 1 else []:
+                    file = out / "pages" / page_name(path.name, page)
+                    file.parent.mkdir(exist_ok=True)
+                    write_page(read(path, side=side, page=page), file)
+                    yield file
+            except (UserError, OSError, MemoryError) as error:
+                raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
+            if count == 1:
+                yield path
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         from segmentation.core.pipeline import Runtime, analyse
