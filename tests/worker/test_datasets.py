@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "re
 READ = inspection.read_micrograph
 SHAPE = (120, 160)
 SEEN = {**SUMMARY, "data_bar": None}
+
+
+def test_a_dataset_is_checked_without_torch():
+    """Whoever has the light installation collects images before the first training."""
+    code = (
+        "import sys, django; sys.modules['torch'] = None; django.setup()\n"
+        "import worker.datasets, worker.dataset_archives, worker.dataset_images\n"
+        "from segmentation.core import tasks as kinds\n"
+        "from segmentation.lab.training import check, classes, sheets, tasks\n"
+        "for kind in kinds.every(): tasks.find(kind.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def squares(seed=0):
