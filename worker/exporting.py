@@ -87,6 +87,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write and publish the files that are not stored with every result; all of them where the data bar of the image
     was read after the result was measured."""
     from segmentation.core import pipeline
+    from segmentation.core.report.exports.notebook import MOST_BYTES
     from segmentation.core.report.files import write_all
     from segmentation.core.report.signatures import Filing
 
@@ -110,6 +111,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         besides=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
+        image=fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None,
         filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else ""),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),

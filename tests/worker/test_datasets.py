@@ -39,7 +39,11 @@ SEEN = {**SUMMARY, "data_bar": None}
 def test_a_dataset_is_checked_without_torch():
     """Whoever has the light installation collects images before the first training."""
     code = (
-        "import sys, django; sys.modules['torch'] = None; django.setup()\n"
+        "import sys, django; django.setup()\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, *rest):\n"
+        "        if name == 'torch': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
         "import worker.datasets, worker.dataset_archives, worker.dataset_images\n"
         "from segmentation.core import tasks as kinds\n"
         "from segmentation.lab.training import check, classes, sheets, tasks\n"

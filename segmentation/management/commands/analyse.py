@@ -69,7 +69,7 @@ class Command(inputs.Measuring):
         with inputs.progress_bar(file.name) as bar:
             runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
             analysis = analyse(micrograph, settings, bar, runtime=runtime)
-            inputs.write(analysis, folder, bar, keep_all=options["all"])
+            inputs.write(analysis, folder, bar, keep_all=options["all"], image=file)
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.flags:
             self.stdout.write(f"  {warning}")
