@@ -97,6 +97,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
+    image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
     names = []
     for artifact in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
@@ -111,8 +112,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         besides=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
-        image=fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None,
-        filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else ""),
+        filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else "", image),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),
     )

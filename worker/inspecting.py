@@ -14,8 +14,7 @@ from django.db import IntegrityError
 
 from segmentation import services
 from segmentation.core.errors import UserError
-from segmentation.core.micrograph.decoded import place_of
-from segmentation.core.micrograph.pages import page_name, pages_of
+from segmentation.core.micrograph.pages import page_name, taken
 from segmentation.models import Micrograph, Superseded, shown_name
 from segmentation.services.ground.files import LocalFile
 from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
@@ -115,7 +114,7 @@ def _in_place_of_stack(
 ) -> tuple[Path, Group]:
     """The page asked for, which takes the place of its stack in the storage, and the files that are still beside it."""
     page, name = int(micrograph.pages), micrograph.name
-    file, pages = inspection.take_page(path, page, folder, name=name, side=side, alive=alive)
+    file, pages = inspection.take_page(path, folder, page, name=name, side=side, alive=alive)
     if pages == 1:
         return path, side
     with file.open("rb") as opened:
@@ -128,19 +127,12 @@ def _pages(
 ) -> Iterator[Group]:
     """The images with each stack replaced by those of its pages that are wanted; what cannot be had is noted."""
     for (name, path), *side in groups:
+        take = partial(inspection.take_page, path, folder, name=name, side=side, alive=alive)
         try:
-            first = pages_of(wanted, 1)[0]
-            file, pages = inspection.take_page(path, first, folder, name=name, side=side, alive=alive)
-            if pages == 1:
-                yield [(name, path), *side]
-                continue
-            numbers = pages_of(wanted, pages, most=settings.DEEPSEGM_SAMPLE_IMAGES)
-            place_of(max(numbers), pages)
-            for page in numbers:
-                if page != first:
-                    file, _ = inspection.take_page(path, page, folder, name=name, side=side, alive=alive)
-                yield [(shown_name(page_name(name, page)), file)]
-                file.unlink(missing_ok=True)  # left out
+            for page, file in taken(wanted, take, most=settings.DEEPSEGM_SAMPLE_IMAGES):
+                yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
+                if page:
+                    file.unlink(missing_ok=True)  # which was left out
         except UserError as problem:
             notes.append(Note(name, str(problem), 422))
 

@@ -141,8 +141,8 @@ def read_micrograph(
 
 def take_page(
     path: Path,
-    page: int,
     folder: Path,
+    page: int,
     *,
     name: str,
     side: Sequence[tuple[str, Path]] = (),

@@ -154,8 +154,9 @@ class Micrograph(Owned, Attempted):
 
     @property
     def page_count(self) -> int:
-        """How many images its file holds, of which one is used; 1 once a page has been chosen."""
-        return 1 if "page" in self.metadata else int(self.metadata.get("pages", 1))
+        """How many images its file holds, of which one is used."""
+        pages = self.metadata.get("pages")
+        return pages if isinstance(pages, int) else 1
 
     @property
     def file_calibration(self) -> Calibration:

@@ -19,13 +19,13 @@ from worker import inspection
 def test_a_page_is_taken_out_by_the_child(tmp_path: Path) -> None:
     stack, file = np.stack([image(), image()[::-1]]), tmp_path / "stack"
     file.write_bytes(tiff(stack, photometric="minisblack"))
-    page, pages = inspection.take_page(file, 2, tmp_path, name="stack.tif")
+    page, pages = inspection.take_page(file, tmp_path, 2, name="stack.tif")
     assert pages == 2 and page.parent == tmp_path
     assert np.array_equal(tifffile.imread(page), stack[1])
     with pytest.raises(inspection.Unreadable, match="no page 3"):
-        inspection.take_page(file, 3, tmp_path, name="stack.tif")
+        inspection.take_page(file, tmp_path, 3, name="stack.tif")
     file.write_bytes(tiff(image()))
-    assert inspection.take_page(file, 1, tmp_path, name="one.tif") == (file, 1)
+    assert inspection.take_page(file, tmp_path, 1, name="one.tif") == (file, 1)
 
 
 def test_side_files_reach_the_child(tmp_path: Path) -> None:

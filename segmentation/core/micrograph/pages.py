@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
+from .decoded import place_of
 from .types import Micrograph
 from .vendors.page import FORMAT
 
@@ -34,6 +36,8 @@ def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[in
     chosen: dict[int, None] = {}
     for part in text.split(","):
         first, last = (1, pages) if part.strip().lower() == ALL else _range(part)
+        if last - first >= LARGEST:  # a damaged header may tell of billions
+            raise WrongPages(TOO_MANY.format(count=last, most=most))
         chosen.update(dict.fromkeys(range(first, last + 1)))
     if len(chosen) > most:
         raise WrongPages(TOO_MANY.format(count=len(chosen), most=most))
@@ -46,6 +50,22 @@ def _range(part: str) -> tuple[int, int]:
     if not 1 <= first <= last <= LARGEST:
         raise WrongPages(WRONG)
     return first, last
+
+
+def taken(wanted: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST) -> Iterator[tuple[int, Path]]:
+    """Each page that a text asks for as its number and file; of a file with one page 0 and the file itself.
+
+    take: gives the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage as `take` does.
+    """
+    first = pages_of(wanted, 1)[0]
+    file, pages = take(first)
+    if pages == 1:
+        yield 0, file
+        return
+    numbers = pages_of(wanted, pages, most=most)
+    place_of(max(numbers), pages)
+    for page in numbers:
+        yield page, file if page == first else take(page)[0]
 
 
 def page_name(name: str, page: int) -> str:
@@ -61,8 +81,9 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
     """
     from tifffile import imwrite  # which the web process never reaches
 
-    kind = micrograph.metadata["kind"]
-    stack = {"stack": f"{micrograph.name} ({kind})", "stack_sha256": micrograph.sha256}
-    facts = {"calibration": asdict(micrograph.calibration), "metadata": {**micrograph.metadata, **stack}}
+    metadata = micrograph.metadata
+    place = "page {page} of {pages}, {kind}".format_map(metadata)
+    stack = {"stack": f"{micrograph.name}, {place}", "stack_sha256": micrograph.sha256}
+    facts = {"calibration": asdict(micrograph.calibration), "metadata": {**metadata, **stack}}
     text = json.dumps({"format": FORMAT, **facts, "notes": micrograph.notes}, allow_nan=False)
     imwrite(path, micrograph.pixels, description=text, metadata=None, photometric="minisblack")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import struct
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
-from .decoded import AGAIN, Decoded, place_of, plane, turned
+from .decoded import AGAIN, Decoded, place_of, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts
@@ -42,21 +41,19 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if not file.pages:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
         pages, complete = count_pages(file)
-        behind = _images_behind(file.pages.first) if pages == 1 else 0
-        place = place_of(page, behind or pages)
-        chosen = file.pages.first if behind else file.pages[place]
-        notes = _page_notes(behind or pages, complete) if not page else []
+        place = place_of(page, pages)
+        chosen = file.pages[place]
+        notes = _page_notes(pages, complete) if not page else []
         if place and chosen.is_reduced:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
-        stored = _behind(path, chosen, place, max_pixels) if behind and place else chosen.asarray(maxworkers=1)
-        pixels, more = _pixels(stored, chosen)
+        pixels, more = _pixels(chosen)
         header = _header(chosen, file.pages.first)
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     size = pixels.shape
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, behind or pages)
+    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, pages)
 
 
 def _header(page: TiffPage, first: TiffPage) -> Facts:
@@ -64,20 +61,6 @@ def _header(page: TiffPage, first: TiffPage) -> Facts:
     header = vendors.facts(PageTags(page))
     same = page is not first and (page.imagewidth, page.imagelength) == (first.imagewidth, first.imagelength)
     return vendors.facts(PageTags(first)) if same and not header.nm_per_pixel else header
-
-
-def _images_behind(page: TiffPage) -> int:
-    """How many images lie one behind the other at the only page of a stack of more than 4 GB by ImageJ, else 0."""
-    images = re.match(r"ImageJ=[^\0]*?\nimages=([0-9]{1,6})\n", page.description)
-    if images is None or not page.is_contiguous or page.samplesperpixel != 1 or not page.nbytes:
-        return 0
-    held = (page.parent.filehandle.size - page.dataoffsets[0]) // page.nbytes
-    return int(images[1]) if 1 < int(images[1]) <= held else 0
-
-
-def _behind(path: Path, page: TiffPage, place: int, max_pixels: int) -> Array:
-    dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
-    return plane(path, page.dataoffsets[0] + place * page.nbytes, dtype, page.imagewidth, page.imagelength, max_pixels)
 
 
 class PageTags:
@@ -196,11 +179,12 @@ def _check_strips(page: TiffPage) -> None:
             raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
 
 
-def _pixels(image: Array, page: TiffPage) -> tuple[Array, list[str]]:
-    """The grey pixels (H, W) of a page, from those stored, and sentences on what was done."""
+def _pixels(page: TiffPage) -> tuple[Array, list[str]]:
+    """The grey pixels (H, W) of a page, and sentences on what was done."""
+    image = page.asarray(maxworkers=1)
     samples, notes = _samples(image, page.axes)
-    first, more = _plane(samples, page)
-    grey, last = to_grey(first)
+    plane, more = _plane(samples, page)
+    grey, last = to_grey(plane)
     return grey, [*notes, *more, *last]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 from ..analysis import Analysis
@@ -26,8 +25,7 @@ from .wording import calibration_words
 class Context:
     """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
     of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
-    beside: further files that are in the folder and belong into the bundle, by name, with what they hold. image: the
-    file of an image as it was uploaded, for the notebook entry.
+    beside: further files that are in the folder and belong into the bundle, by name, with what they hold.
 
     Pictures are compressed in a thread, while the next file is made; the figure is drawn when the first file needs it.
     """
@@ -42,10 +40,8 @@ class Context:
         signatures: Sequence[Signed] = (),
         filing: Filing = UNFILED,
         beside: Mapping[str, str] = MappingProxyType({}),
-        image: Path | None = None,
     ):
         self.sample, self.keep_all, self.signatures, self.filing = sample, keep_all, signatures, filing
-        self.image = image
         self.sums: dict[str, str] = {}
         bundled = {name: export for name, export in exports.items() if not export.for_the_page and export.turn != LAST}
         self.holds = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}

@@ -33,7 +33,6 @@ def write_all(
     beside: Mapping[str, str] = MappingProxyType({}),
     signatures: Sequence[Signed] = (),
     filing: Filing = UNFILED,
-    image: Path | None = None,
     progress: Progress | None = None,
     first_written: Callable[[dict[str, Path]], None] | None = None,
 ) -> dict[str, Path]:
@@ -43,10 +42,11 @@ def write_all(
     keep_all: whether labels.tif and rois.zip include what was left out; README.txt says so.
     stored_only: write only the files that are stored with every result, and those named in `besides`, which may also
     name figures with options. there: names of files that are in the folder already, and stay as they are. beside: names
-    of further such files, which belong into the bundle, with what they hold. signatures, filing: for the report. image:
-    the file as it was uploaded, for `notebook.eln`. progress(stage, fraction): called before each file, fraction being
-    the part of this writing that is done; it may raise to stop. first_written: called with what answers the question,
-    the figure among it, as soon as that is written. An exception leaves the files written so far.
+    of further such files, which belong into
+    the bundle, with what they hold. signatures, filing: for the report. progress(stage, fraction): called
+    before each file, fraction being the part of this writing that is done; it may raise to stop. first_written: called
+    with what answers the question, the figure among it, as soon as that is written. An exception leaves the files
+    written so far.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
@@ -57,14 +57,7 @@ def write_all(
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
         context = Context(
-            sample,
-            listed,
-            packing,
-            keep_all=keep_all,
-            signatures=signatures,
-            filing=filing,
-            beside=beside,
-            image=image,
+            sample, listed, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
         )
         for name in beside:
             written[name] = folder / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.errors import UserError
-from segmentation.core.micrograph.pages import page_name, pages_of, write_page
+from segmentation.core.micrograph.pages import page_name, taken, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_TASK
@@ -49,17 +50,9 @@ class Command(inputs.Measuring):
         """The images with each stack replaced by files of those of its pages that are wanted."""
         for path in self.files(paths, out):
             try:
-                side, taken = inputs.beside(path), pages_of(wanted, 1)[0]
-                count = read(path, side=side, page=taken).metadata.get("pages", 1)
-                for page in pages_of(wanted, count) if count > 1 else []:
-                    file = out / "pages" / page_name(path.name, page)
-                    file.parent.mkdir(exist_ok=True)
-                    write_page(read(path, side=side, page=page), file)
-                    yield file
+                yield from (file for _, file in taken(wanted, partial(_take_page, path, out / "pages")))
             except (UserError, OSError, MemoryError) as error:
                 raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
-            if count == 1:
-                yield path
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         from segmentation.core.pipeline import Runtime, analyse
@@ -69,11 +62,20 @@ class Command(inputs.Measuring):
         with inputs.progress_bar(file.name) as bar:
             runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
             analysis = analyse(micrograph, settings, bar, runtime=runtime)
-            inputs.write(analysis, folder, bar, keep_all=options["all"], image=file)
+            inputs.write(analysis, file, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.flags:
             self.stdout.write(f"  {warning}")
         return analysis
+
+
+def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
+    micrograph, file = read(path, side=inputs.beside(path), page=page), folder / page_name(path.name, page)
+    if (pages := micrograph.metadata.get("pages", 1)) == 1:
+        return path, 1
+    folder.mkdir(exist_ok=True)
+    write_page(micrograph, file)
+    return file, pages
 
 
 def every_setting() -> list[Setting]:

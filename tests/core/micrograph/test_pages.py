@@ -27,12 +27,6 @@ def sections() -> bytes:
     return bytes(one) + THREE[1:].astype("<i2").tobytes()
 
 
-def behind_one_page() -> bytes:
-    """As ImageJ writes more than 4 GB."""
-    text = "ImageJ=1.53t\nimages=3\nslices=3\nunit=nm\n"
-    return tiff(THREE[0], description=text, resolution=(2, 2)) + THREE[1:].tobytes()
-
-
 def imagej() -> bytes:
     return tiff(THREE, imagej=True, resolution=(2, 2), metadata={"unit": "nm", "axes": "ZYX"})
 
@@ -44,7 +38,6 @@ def ome() -> bytes:
 
 STACKS: dict[str, tuple[Callable[[], bytes], float]] = {
     "ImageJ": (imagej, 0.5),
-    "ImageJ, one page": (behind_one_page, 0.5),
     "OME": (ome, 0.5),
     "MRC": (sections, 2.5),
     "DM4": (lambda: dm(THREE, 4), 0.5),
@@ -101,8 +94,10 @@ def test_a_page_as_a_file_of_its_own(tmp_path: Path, build: Callable[[], bytes])
     assert alone.name == "stack page 2.tif"
     assert np.array_equal(alone.pixels, page.pixels) and alone.pixels.dtype == page.pixels.dtype
     assert (alone.calibration, alone.notes) == (page.calibration, page.notes)
-    stack = {"stack": f"stack ({page.metadata['kind']})", "stack_sha256": page.sha256}
-    assert alone.metadata == {**page.metadata, **stack, "kind": alone.metadata["kind"]}
+    stack = {"stack": f"stack, page 2 of 3, {page.metadata['kind']}", "stack_sha256": page.sha256}
+    own = {name: value for name, value in page.metadata.items() if name not in ("page", "pages")}
+    assert alone.metadata == {**own, **stack, "kind": alone.metadata["kind"]}
+    assert read(file, page=1).metadata == alone.metadata  # a page is no stack
     before = file.read_bytes()
     write_page(page, file)
     assert file.read_bytes() == before
@@ -115,6 +110,11 @@ def test_a_page_as_a_file_of_its_own(tmp_path: Path, build: Callable[[], bytes])
         {"calibration": None, "metadata": None, "notes": None},
         {"calibration": {"nm_per_pixel": -1, "detail": 3, "relative_uncertainty": "x"}, "metadata": [], "notes": 1},
         {"calibration": {"nm_per_pixel": 10**400}, "metadata": {"image_rows": "many", "kind": "x"}, "notes": []},
+        {
+            "calibration": {"nm_per_pixel": float("nan"), "detail": "", "relative_uncertainty": None, "source": "none"},
+            "metadata": {"image_rows": float("inf"), "kind": "x", "pages": "abc", "n": float("nan"), "list": [1]},
+            "notes": [],
+        },
     ],
 )
 def test_an_untrue_description_loses_no_image(tmp_path: Path, content: dict[str, Any]) -> None:
@@ -138,10 +138,11 @@ def test_what_is_no_page(text: str) -> None:
     assert str(wrong.value) == WRONG
 
 
-def test_too_many_pages() -> None:
+@pytest.mark.parametrize("pages", [300, 2**31 - 1])
+def test_too_many_pages(pages: int) -> None:
     with pytest.raises(WrongPages) as wrong:
-        pages_of("all", 300, most=200)
-    assert str(wrong.value) == TOO_MANY.format(count=300, most=200)
+        pages_of("all", pages, most=200)
+    assert str(wrong.value) == TOO_MANY.format(count=pages, most=200)
 
 
 def test_a_long_name_keeps_its_page() -> None:

@@ -52,7 +52,7 @@ class TestStart:
         assert (said["settings"]["filter"], said["settings"]["border_correction"]) == (True, "weight")
 
     def test_pages_are_asked_for(self, script, monkeypatch):
-        monkeypatch.setattr("worker.inspection.take_page", lambda path, page, *where, **how: (path, 1))
+        monkeypatch.setattr("worker.inspection.take_page", lambda path, folder, page, **how: (path, 1))
         said = send(script, png(), pages=" all ").json()
         assert [image["name"] for image in said["images"]] == ["a.png"] and Micrograph.objects.filter(
             pages="all"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 
 from ..crosscheck import Source
 from .facts import Facts, Tags, metadata_of, text_of, whole
@@ -13,7 +13,7 @@ DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
 BEGINS = f'{{"format": "{FORMAT}"'
 MOST_NOTES, LONGEST_NOTE = 20, 500
-NOT_OF_A_PAGE = ("kind", "image_rows")
+OF_FILES = ("kind", "image_rows", "page", "pages")  # metadata that every file has by itself
 
 
 def read(tags: Tags) -> Facts | None:
@@ -21,16 +21,15 @@ def read(tags: Tags) -> Facts | None:
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if not text.startswith(BEGINS):
         return None
-    content = json.loads(text, parse_constant=_refused)
+    content = json.loads(text)
     scale, metadata = content["calibration"], dict(content["metadata"])
-    size = scale["nm_per_pixel"]
     return Facts(
-        nm_per_pixel=None if size is None else float(size),
+        nm_per_pixel=_number(scale["nm_per_pixel"]),
         detail=str(scale["detail"])[:200],
         relative_uncertainty=_number(scale["relative_uncertainty"]),
         rows=whole(_number(metadata.get("image_rows"))),
         source=Source.SIDE_FILE if scale["source"] == Source.SIDE_FILE else Source.METADATA,
-        metadata=metadata_of(**{name[:40]: _plain(metadata[name]) for name in metadata if name not in NOT_OF_A_PAGE}),
+        metadata=metadata_of(**{name[:40]: _plain(metadata[name]) for name in metadata if name not in OF_FILES}),
         notes=tuple(str(note)[:LONGEST_NOTE] for note in content["notes"][:MOST_NOTES]),
     )
 
@@ -41,7 +40,3 @@ def _plain(value: Any) -> str | float | None:
 
 def _number(value: Any) -> float | None:
     return value if isinstance(value, int | float) and isfinite(value) else None
-
-
-def _refused(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")

@@ -44,9 +44,9 @@ Node = dict[str, Any]
 def _write(context: Context, path: Path) -> None:
     contents = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
     files = [_file(name, content, name, context.holds[name]) for name, content in contents]
-    if context.image is not None and context.image.stat().st_size <= MOST_BYTES:
-        name, shown = f"{MICROGRAPH}{context.image.suffix.lower()}", one_line(context.sample.name)
-        contents.append((name, context.image.read_bytes()))
+    if (image := context.filing.image) and image.stat().st_size <= MOST_BYTES:
+        name, shown = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
+        contents.append((name, image.read_bytes()))
         files.append(_file(*contents[-1], shown, AS_UPLOADED))
     graph = [_filled(node) for node in _graph(context, files)]
     crate = json.dumps({"@context": f"{CRATE}/context", "@graph": graph}, indent=1).encode()

@@ -211,14 +211,14 @@ class TestNotebookEntry:
     def test_the_image_is_in_it_as_it_was_uploaded(self, analysis, tmp_path, monkeypatch):
         image = tmp_path / "Name with ü.TIF"
         image.write_bytes(b"as uploaded")
-        files = write_all(analysis, tmp_path / "out", filing=FILING, image=image)
+        files = write_all(analysis, tmp_path / "out", filing=FILING._replace(image=image))
         crate, graph = crate_of(files["notebook.eln"], tmp_path / "entry")
         node, sha256 = graph["./result/micrograph.tif"], hashlib.sha256(image.read_bytes()).hexdigest()
         assert {"@id": node["@id"]} in graph["./result/"]["hasPart"]
         assert (node["name"], node["sha256"], node["contentSize"]) == (analysis.micrograph.name, sha256, "11")
         assert (tmp_path / "entry" / "notebook" / crate.get(node["@id"]).id).read_bytes() == image.read_bytes()
         monkeypatch.setattr(notebook, "MOST_BYTES", 10)
-        files = write_all(analysis, tmp_path / "few", filing=FILING, image=image)
+        files = write_all(analysis, tmp_path / "few", filing=FILING._replace(image=image))
         assert "./result/micrograph.tif" not in crate_of(files["notebook.eln"], tmp_path / "without")[1]
 
     def test_it_obeys_the_rules_of_the_consortium(self, files, tmp_path):
