@@ -51,8 +51,8 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: np.random
         centres, radii, _ = grow(count, typical, rng, spreads=(0.1, 0.5), reaches=(0.4, 0.9))
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
-        for centre, radius in zip(places, radii, strict=True):
-            _add_chords(clump, centre, radius)
+        for centre, sphere_radius in zip(places, radii, strict=True):
+            _add_chords(clump, centre, sphere_radius)
         total += blur(clump, settings.support_blur * rng.uniform(0.3, 2.5) / coarse)
     return np.maximum(resized(total, shape) if coarse > 1 else total[: shape[0], : shape[1]], 0)
 
