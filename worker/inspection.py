@@ -140,13 +140,7 @@ def read_micrograph(
 
 
 def take_page(
-    path: Path,
-    folder: Path,
-    page: int,
-    *,
-    name: str,
-    side: Sequence[tuple[str, Path]] = (),
-    alive: Callable[[], None] = lambda: None,
+    path: Path, folder: Path, page: int, *, name: str, side: Sequence[tuple[str, Path]], alive: Callable[[], None]
 ) -> tuple[Path, int]:
     """A page of the stack at `path` as a file of its own in `folder`, and how many pages there are; of a file with one
     page the file itself. Written by a child process that knows what the files beside it say; raises Unreadable."""
