@@ -277,7 +277,7 @@ class TestRevisions:
             ('{"filters": true}', "There is no field named filters."),
             ('{"task": "ghosts"}', "There is no kind of analysis named 'ghosts' here: task is one of"),
             ('{"threshold": "x"}', "hreshold"),
-            ('{"threshold": 7}', "threshold is at most 0.95, not 7."),
+            ('{"threshold": 7}', "“Threshold” is at most 0.95, not 7."),
             ('{"width": "7 miles"}', "nm"),
         ],
     )
