@@ -31,7 +31,7 @@ from .filters import (
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
 from .quantities import DOUBTFUL_FRACTIONS, significant
-from .results import Nano, Sensitivity, Verdict
+from .results import Budget, Nano, Sensitivity, Verdict
 from .table import Table
 
 THRESHOLD = 0.5
@@ -97,10 +97,10 @@ class Terms:
         return self.found[id(sizes)][1]
 
 
-def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms) -> Nano | None:
+def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties: Budget | None = None) -> Nano | None:
     """The card, None without particles or calibration.
 
-    variants: see `variants_of`; the analysed sizes come first.
+    variants: see `variants_of`; the analysed sizes come first. uncertainties: all that are known of the fraction.
     """
     sizes = next(iter(variants.values()))
     fraction = terms.fraction(sizes)
@@ -113,6 +113,13 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms) -> Nano | Non
         if other is not None
     ]
     verdict, reason, decides = _verdict(variants, fraction, terms)
+    if verdict != "undecided" and uncertainties and (total := uncertainties["fraction_100nm"])["ends"]:
+        low, high = total["ends"]
+        if low < THRESHOLD <= high:
+            largest = next(row for row in uncertainties["rows"] if row["name"] == total["largest"])
+            verdict, reason = "undecided", "the interval includes 50 %"
+            title = largest["title"]
+            decides = f"Less of the largest uncertainty, {title[:1].lower()}{title[1:]}: {largest['remedy']}"
     return Nano(
         fraction=fraction.fraction,
         low=fraction.low,

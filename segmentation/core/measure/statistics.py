@@ -130,10 +130,11 @@ def describe(
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
     ranges = {"median": described["intervals"]["median"], "fraction_100nm": reach["fraction_100nm"]}
     case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on, ranges)
+    uncertainties = budget(case)
     return {
         **described,
-        "nano": nano_card(variants, terms),
-        "budget": budget(case),
+        "nano": nano_card(variants, terms, uncertainties),
+        "budget": uncertainties,
         "recommendation": recommendation(sizes, lengths, groups, terms),
         "without_filter": _without_filter(tables, edge),
         **{name: share.fraction if share else None for name, share in shares.items()},
