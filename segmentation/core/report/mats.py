@@ -20,9 +20,9 @@ FULL_LENGTH, IN_PART = "both ends in view", "seen in part"
 def draw_lengths(ax: Axes, analysis: Analysis, letter: str) -> None:
     """The length of each fibre against its diameter; hollow where an end is out of view."""
     table, sheet = analysis.table, sheet_of(ax)
-    kept = table.kept
-    diameter, length, whole = (
-        table.length(name)[kept] for name in ("fibre_diameter", "visible_length", "fibre_length")
+    is_counted = table.kept
+    diameter, length, full_length = (
+        table.length(name)[is_counted] for name in ("fibre_diameter", "visible_length", "fibre_length")
     )
     units = [_unit(table.unit, values) for values in (diameter, length)]
     set_title(ax, f"{letter}Length against diameter")
@@ -31,10 +31,12 @@ def draw_lengths(ax: Axes, analysis: Analysis, letter: str) -> None:
         return
     begin(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
-    seen = ~np.isnan(whole)
+    whole = ~np.isnan(full_length)
     size = 0.9 * sheet.font
-    ax.scatter(x[~seen], y[~seen], size, facecolors="none", edgecolors=sheet.colour(BAR), linewidths=0.7, label=IN_PART)
-    ax.scatter(x[seen], y[seen], size, color=sheet.colour(MEAN), linewidths=0, label=FULL_LENGTH)
+    ax.scatter(
+        x[~whole], y[~whole], size, facecolors="none", edgecolors=sheet.colour(BAR), linewidths=0.7, label=IN_PART
+    )
+    ax.scatter(x[whole], y[whole], size, color=sheet.colour(MEAN), linewidths=0, label=FULL_LENGTH)
     scales = [(ax.set_xscale, x), (ax.set_yscale, y)]
     for (set_scale, values), axis in zip(scales, (ax.xaxis, ax.yaxis), strict=True):
         if values.max() > 8 * max(values.min(), 1e-9):
@@ -54,8 +56,8 @@ def _unit(unit: Unit, values: NDArray[np.float64]) -> Unit:
 def draw_rose(ax: Axes, analysis: Analysis, letter: str) -> None:
     """The visible length of the fibres by direction, on both sides, as each fibre points both ways."""
     table = analysis.table
-    kept = table.kept & ~np.isnan(table["direction"])
-    degrees, lengths = table["direction"][kept], table.length("visible_length")[kept]
+    is_counted = table.kept & ~np.isnan(table["direction"])
+    degrees, lengths = table["direction"][is_counted], table.length("visible_length")[is_counted]
     set_title(ax, f"{letter}Directions, by length")
     ax.set_axis_off()
     if not len(degrees):
@@ -63,10 +65,12 @@ def draw_rose(ax: Axes, analysis: Analysis, letter: str) -> None:
     sums = np.histogram(degrees, SECTORS, (0, 180), weights=lengths)[0]
     radii = np.sqrt(sums / sums.max())  # so that areas compare
     step = np.pi / SECTORS
-    middle = np.rad2deg((np.arange(SECTORS) + 0.5) * step)
-    for colour, at, radius in zip(colours_by_direction(middle) / 255, np.arange(SECTORS) * step, radii, strict=True):
+    middles = np.rad2deg((np.arange(SECTORS) + 0.5) * step)
+    for colour, start, radius in zip(
+        colours_by_direction(middles) / 255, np.arange(SECTORS) * step, radii, strict=True
+    ):
         for turn in (0, np.pi):
-            arc = np.linspace(at, at + step, 8) + turn
+            arc = np.linspace(start, start + step, 8) + turn
             shade = "0.45" if sheet_of(ax).grey else tuple(colour)
             ax.fill(radius * np.r_[0, np.cos(arc)], radius * np.r_[0, np.sin(arc)], color=shade, linewidth=0)
     ring = np.linspace(0, 2 * np.pi, 100)
