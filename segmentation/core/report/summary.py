@@ -47,8 +47,9 @@ MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
 SPREAD = ("d10", "median", "d90")
 OTHER_REASON = "Left out by the analysis."
 EQUAL_WEIGHT = (
-    "By number all {things} have the same weight; by area, the weight of the projected area; by volume, of the sphere"
-    " of that area. Some spreads by area and volume have no interval, because they depend on the few largest {things}."
+    "By number, all {things} have the same weight. By area, they have the weight of their projected area. By volume,"
+    " they have the weight of the sphere of that area. Some spreads by area and volume have no interval, because they"
+    " depend on the few largest {things}."
 )
 
 

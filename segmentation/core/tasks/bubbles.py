@@ -64,7 +64,7 @@ quantities.add(
 )
 
 
-class BubbleSettings(defects.DefectSettings):
+class BubbleSettings(defects.ThresholdSettings):
     """How bubbles are found, and how thick the foil is."""
 
     thickness: float | None = Field(

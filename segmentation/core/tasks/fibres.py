@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ..flags import Flag
 from ..measure import quantities
@@ -16,7 +15,7 @@ from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Quantity, Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
-from ..network.scale_search import LIMITS, View, as_shown, search
+from ..network.scale_search import View, as_shown, search
 from ..settings import MeasurementSettings
 from . import defects
 from .base import Channels, Decoded, Golden, Maps, Measured, Predict, Task
@@ -104,32 +103,11 @@ quantities.add(
 )
 
 
-class FibreSettings(defects.DefectSettings):
+class FibreSettings(defects.ThresholdSettings):
     """How fibres are found."""
 
-    polarity: Literal["auto", "bright", "dark"] = Field(
-        "auto",
-        title="Fibres are",
-        description="Brighter or darker than their surroundings.",
-        json_schema_extra={
-            "labels": {
-                "auto": "find out from the image",
-                "bright": "brighter than their surroundings",
-                "dark": "darker than their surroundings",
-            }
-        },
-    )
-    scale: float | None = Field(
-        None,
-        ge=LIMITS[0],
-        le=LIMITS[1],
-        title="Working scale",
-        description="Factor by which the image is resampled for the network; by default found from the image.",
-        json_schema_extra={
-            "unit": "×",
-            "labels": {"auto": "found from the image", "factor": "resample the image by …"},
-        },
-    )
+    polarity: Literal["auto", "bright", "dark"] = defects.polarity_field("Fibres")
+    scale: float | None = defects.scale_field()
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: FibreSettings) -> View:

@@ -60,7 +60,7 @@ quantities.add(
 )
 
 
-class LoopSettings(defects.DefectSettings):
+class LoopSettings(defects.ThresholdSettings):
     """How loops are found, and how thick the foil is."""
 
     thickness: float | None = Field(
