@@ -24,8 +24,19 @@ from ..measure.quantities import (
 )
 from ..measure.results import BY_IMAGE, FIGURES, Nano, Statistics
 from ..micrograph.types import LEAST_DOUBT
-from .arrangement import CAVEAT, arrangement_entries, group_entries, rod_entries, shape_entries
-from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
+from .entries import (
+    CAVEAT,
+    Aside,
+    BudgetTable,
+    Entry,
+    Line,
+    answers,
+    arrangement_entries,
+    group_entries,
+    known_column,
+    rod_entries,
+    shape_entries,
+)
 from .wording import (
     capital,
     counted_from,

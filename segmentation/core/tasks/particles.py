@@ -208,7 +208,7 @@ def measure(
 def _hidden(segmentation: Segmentation, table: Table) -> float | None:
     """How many particles, for each counted one, may be hidden in outlines that nobody checked; None without a network
     or counted particles."""
-    from ..measure.hidden import most_hidden
+    from ..measure.fractions import most_hidden
 
     if segmentation.provenance.card.get("name") == MASKS or not table.kept.any():
         return None

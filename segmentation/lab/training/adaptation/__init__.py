@@ -205,7 +205,7 @@ class Adaptation:
         self.progress.say("comparing")
 
     def _learning_curve(self, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]) -> None:
-        """Score the same held-out images by trainings on a third and on two thirds of the others, tuned weights alone."""
+        """Score the held-out images by trainings on a third and on two thirds of the others, tuned weights alone."""
         splits = range(len(self.summary["plan"]["held_out"]))
         most = min(len(self.material.pairs) - len(self.material.places(split)) for split in splits)
         steps = [self._step(0, before, dict.fromkeys(sorted(after), 0))]
