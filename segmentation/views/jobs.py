@@ -371,6 +371,9 @@ def _state(job: Job) -> dict[str, Any]:
 def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     listed = revisions(job, request.user, request.visitor)
     may_change = job.is_changeable_by(request.user, request.visitor)
+    for_rerun = bool(extra.get("rerun_open"))
+    width = _text(settings_calibration(job), job)
+    typed = request.POST.get("width", width)
     context = {
         **_state(job),
         "revisions": listed,
@@ -395,7 +398,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": calibration_words(used_calibration(job), detail=False),
         "form": SettingsForm(stands_for=job.get_settings(), user=request.user),
-        **_typed_widths(request, job, for_rerun=bool(extra.get("rerun_open"))),
+        "width": width if for_rerun else typed,
+        "rerun_width": typed if for_rerun else width,
         "token": uuid4().hex,
         **_signatures(request, job),
         "model_changed": _model_changed(job),
@@ -417,13 +421,6 @@ def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
     printed = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
     may = meanings_for(job, user) if is_open(job, user, request.visitor) else []
     return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
-
-
-def _typed_widths(request: HttpRequest, job: Job, *, for_rerun: bool) -> dict[str, str]:
-    """The texts of the page's two fields for a width: what was typed in one stays in that one."""
-    width = _text(settings_calibration(job), job)
-    typed = request.POST.get("width", width)
-    return {"width": width if for_rerun else typed, "rerun_width": typed if for_rerun else width}
 
 
 def _model_changed(job: Job) -> bool:

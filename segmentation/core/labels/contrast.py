@@ -68,7 +68,10 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Contrasts:
     gap = relative <= -FAINT
     boxes = ndimage.find_objects(labels, n)
     for index in np.flatnonzero(relative < GAP[0]).tolist():
-        around = _median_around(grey, labels, index + 1, boxes[index])
+        window = tuple(slice(max(0, side.start - RING[1]), side.stop + RING[1]) for side in boxes[index])
+        mine = labels[window] == index + 1
+        near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
+        around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark)
 
@@ -85,15 +88,6 @@ def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> fl
         return 0.0
     apart = float(grey[inside].mean()) - float(grey[~inside].mean())
     return share * (1 - share) * apart**2 / spread
-
-
-def _median_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> float:
-    """Median grey of all pixels in the ring around one outline, including pixels of other outlines."""
-    far = RING[1]
-    window = tuple(slice(max(0, side.start - far), side.stop + far) for side in box)
-    mine = labels[window] == label
-    near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
-    return float(np.median(grey[window][wide & ~near]))
 
 
 def _mean_inside(grey: NDArray[np.uint8], labels: NDArray[np.int32], areas: Floats) -> Floats:

@@ -222,11 +222,6 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
         for (i, j), cost in zip(pairs[good].tolist(), costs[good].tolist(), strict=True)
         if _through(ends.places[i], ends.places[j], mask, depth, float(ends.widths[[i, j]].min()))
     ]
-    return best_links(links)
-
-
-def best_links(links: Sequence[Link]) -> list[Link]:
-    """Of links that share an end the cheapest."""
     taken, best = set[int](), list[Link]()
     for link in sorted(links, key=lambda each: each.cost):
         if not {link.one, link.other} & taken:

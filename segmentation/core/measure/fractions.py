@@ -86,15 +86,11 @@ def _by_field(sizes: WeightedSizes, share: float) -> tuple[float, float]:
     everything = images + 2 * added
     mean = (images * share + added) / everything
     square = (images * float((part * by_image**2).sum()) + added) / everything - mean**2
-    return _beta_limits(mean, square / (everything + 1))
-
-
-def _beta_limits(mean: float, variance: float) -> tuple[float, float]:
-    """The middle 95 % of the beta distribution of this mean and variance."""
+    variance = square / (everything + 1)
     if variance <= SURELY:
         return mean, mean
-    total = mean * (1 - mean) / variance - 1
-    low, high = special.betaincinv(mean * total, (1 - mean) * total, [0.025, 0.975])
+    concentration = mean * (1 - mean) / variance - 1
+    low, high = special.betaincinv(mean * concentration, (1 - mean) * concentration, [0.025, 0.975])
     return float(low), float(high)
 
 
