@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from ..core.micrograph.pairing import pair
 from ..core.typed import SIZE
 from ..forms.settings import SettingsForm, laboratory_of, with_laboratory
-from ..http.access import own, visible_upload
+from ..http.access import own, row_of, visible
 from ..middleware import sender
 from ..models import Micrograph, shown_name
 from ..services import Note, Refused, is_archive, preview_outlines, receive_upload
@@ -83,7 +83,7 @@ def pairs(request: HttpRequest) -> JsonResponse:
 def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The outlines in the middle of an upload with the settings of the sent form; the page asks until they are there,
     and again after each change."""
-    micrograph = own(request, visible_upload(request, pk))
+    micrograph = own(request, visible(request, row_of(Micrograph, pk)))
     form = SettingsForm(with_laboratory(request.POST, laboratory_of(request.user, request.session)), user=request.user)
     if micrograph.is_archive or not form.is_valid():
         return HttpResponse(status=204)

@@ -22,7 +22,7 @@ from ..core.micrograph.width import parse_width
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.samples import SampleForm
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
-from ..http.access import refused, see_other, visible_upload
+from ..http.access import row_of, see_other, visible
 from ..http.serving import serve_preview
 from ..middleware import sender
 from ..models import Job, Laboratory, Micrograph, Sample, shown_name
@@ -164,24 +164,21 @@ def laboratory(request: HttpRequest) -> HttpResponse:
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The server's own picture of an upload."""
-    return serve_preview(request, visible_upload(request, pk))
+    return serve_preview(request, visible(request, row_of(Micrograph, pk)))
 
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
     """Analyse the sample image, or the example of another kind, with the default settings."""
     who, kind = sender(request), request.POST.get("example", DEFAULT_TASK)
-    try:
-        model = default_model(kind, request.user) if kind in EXAMPLES else ""
-        if kind == DEFAULT_TASK:
-            model = chosen_default(kind, request.user) or DEFAULT_MODEL
-        if not model:
-            raise Refused(NO_EXAMPLE)
-        micrograph = example_upload(kind, **who)
-        settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
-        return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
-    except Refused as refusal:
-        return refused(request, refusal)
+    model = default_model(kind, request.user) if kind in EXAMPLES else ""
+    if kind == DEFAULT_TASK:
+        model = chosen_default(kind, request.user) or DEFAULT_MODEL
+    if not model:
+        raise Refused(NO_EXAMPLE)
+    micrograph = example_upload(kind, **who)
+    settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
+    return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
 
 
 @require_safe
@@ -199,11 +196,7 @@ def card(micrograph: Micrograph, stated: StatedScale | None = None, error: str =
     One that has not been looked into has neither size nor badge yet.
     """
     if not micrograph.is_read:
-        return {
-            "micrograph": micrograph,
-            "stated": stated,
-            "error": error,
-        }
+        return {"micrograph": micrograph, "stated": stated, "error": error}
     own_scale = micrograph.own_calibration
     own_width = width_text(own_scale.width_nm(micrograph.width) or 0.0) if own_scale.nm_per_pixel else ""
     stated = stated or StatedScale(own_width, own_scale.source if own_width else None)
