@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.crosscheck import Source
@@ -34,21 +35,6 @@ from ..models import Artifact, Job
 from ..presenters.comparison import comparison
 from ..presenters.result import Result
 from ..presenters.status import status_of
-from ..services import (
-    Refused,
-    ask_for_files,
-    cancel_job,
-    delete_job,
-    file_of,
-    finish_corrections,
-    import_outlines,
-    named,
-    proposals_of,
-    rerun_job,
-    retry_job,
-    sign_job,
-    unwritten,
-)
 from ..services.access.links import LOOK_ONLY, is_open
 from ..services.ground.calibration import (
     FIELDS,
@@ -94,7 +80,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if job.is_done and "late" in request.GET:
         if job.summary.get("unread") and job.micrograph.is_finished:
-            ask_for_files(job)  # once more where that failed
+            services.ask_for_files(job)  # once more where that failed
         return render(request, "_late.html", {"job": job, "late": True})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
@@ -112,7 +98,7 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
     job = visible(request, row_of(Job, pk))
     is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).wants_proposals
-    row = proposals_of(job) if is_offered else None
+    row = services.proposals_of(job) if is_offered else None
     proposed = row.result.get("shown", []) if row else []
     if row is None or (row.is_finished and not proposed):
         return HttpResponse()
@@ -123,13 +109,13 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop a job."""
-    return _change(request, pk, cancel_job)
+    return _change(request, pk, services.cancel_job)
 
 
 @require_POST
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Try a failed or cancelled job once more."""
-    return _change(request, pk, retry_job)
+    return _change(request, pk, services.retry_job)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -145,7 +131,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
         sentence = f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
-    delete_job(job=job)
+    services.delete_job(job=job)
     return redirect("results")
 
 
@@ -159,9 +145,9 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
         if request.method != "POST":
             return redirect("job", pk)
         if not is_open(job, request.user, request.visitor):
-            raise Refused(LOOK_ONLY, 403)
+            raise services.Refused(LOOK_ONLY, 403)
         if not job.micrograph.is_read:
-            raise Refused(job.micrograph.error or NOT_READ, 409)
+            raise services.Refused(job.micrograph.error or NOT_READ, 409)
         return view(request, job)
 
     return answer
@@ -192,7 +178,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         settings = settings_sent(request.POST, request.user, job.get_settings())
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise services.Refused(str(error)) from None
     return _again(request, job, settings.with_(calibration=stated_calibration(job)))
 
 
@@ -215,8 +201,8 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    name = named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
-    artifact = file_of(job, name)
+    name = services.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    artifact = services.file_of(job, name)
     if artifact is None:
         raise Http404
     if isinstance(artifact, Artifact):
@@ -243,7 +229,7 @@ def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("job", pk)
     job = own(request, row_of(Job, pk))
     token = f"corrections {job.pk} {job.edit_count}"
-    new = finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
+    new = services.finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
@@ -267,9 +253,9 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     job, file = own(request, row_of(Job, pk)), request.FILES.get("outlines")
     request.back += "#other-outlines"
     if file is None:
-        raise Refused(NO_FILE)
+        raise services.Refused(NO_FILE)
     token = request.POST.get("token", "")[:64]
-    new = import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
+    new = services.import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
@@ -290,8 +276,8 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("job", pk)
     fields = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
     try:
-        sign_job(job=job, request=request, **fields)
-    except Refused as refusal:
+        services.sign_job(job=job, request=request, **fields)
+    except services.Refused as refusal:
         return _page(request, job, sign_error=refusal.sentence, sign=fields, status=refusal.status)
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
@@ -303,7 +289,7 @@ def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
 
 def _again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
-    new = rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
+    new = services.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
@@ -411,6 +397,6 @@ def _model_changed(job: Job) -> bool:
 
 def _files(job: Job) -> dict[str, Any]:
     """The result and its files."""
-    further = [*unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
+    further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
     files = files_of(job, "image", job.get_settings().task, "artifact", further)
     return {**files, "further": further, "result": Result(job), "comparison": comparison(job)}

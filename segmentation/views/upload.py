@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
@@ -26,17 +27,6 @@ from ..http.access import row_of, see_other, visible
 from ..http.serving import serve_preview
 from ..middleware import sender
 from ..models import Job, Laboratory, Micrograph, Sample, shown_name
-from ..services import (
-    Note,
-    Refused,
-    create_job,
-    create_sample,
-    discard_unused,
-    example_upload,
-    is_archive,
-    receive_upload,
-    start_archive,
-)
 from ..services.ground.calibration import (
     FIELDS,
     StatedScale,
@@ -125,7 +115,9 @@ def home(request: HttpRequest) -> HttpResponse:
             micrograph for micrograph in submission.uploads if str(micrograph.pk) != request.POST["remove"]
         ]
         return _again(submission, status=200)
-    _forget_removed(request)
+    removed = [pk for pk in map(to_uuid, request.POST.getlist("removed")[:MOST_LEFT]) if pk]
+    for removed_upload in Micrograph.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
+        services.discard_unused(removed_upload)
     if len(submission.uploads) < len(set(request.POST.getlist("upload"))):
         submission.problems.append(Problem("", GONE))
     _receive(submission)
@@ -175,10 +167,12 @@ def sample(request: HttpRequest) -> HttpResponse:
     if kind == DEFAULT_TASK:
         model = chosen_default(kind, request.user) or DEFAULT_MODEL
     if not model:
-        raise Refused(NO_EXAMPLE)
-    micrograph = example_upload(kind, **who)
+        raise services.Refused(NO_EXAMPLE)
+    micrograph = services.example_upload(kind, **who)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
-    return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
+    return redirect(
+        "job", services.create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk
+    )
 
 
 @require_safe
@@ -224,13 +218,6 @@ def printable(text: str) -> str:
     return "".join(c for c in text if c.isprintable())[:LONGEST_LEFT]
 
 
-def _forget_removed(request: HttpRequest) -> None:
-    """Images of an archive that the user has taken off the page while it was still being unpacked."""
-    removed = [pk for pk in map(to_uuid, request.POST.getlist("removed")[:MOST_LEFT]) if pk]
-    for micrograph in Micrograph.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
-        discard_unused(micrograph)
-
-
 def to_uuid(text: str) -> UUID | None:
     """The number that a page sent back, None where it is none."""
     try:
@@ -244,9 +231,9 @@ def _receive(submission: Submission) -> None:
     if file := submission.request.FILES.get("file"):
         try:
             submission.uploads.append(
-                receive_upload(file=file, is_archive=is_archive(file), **sender(submission.request))
+                services.receive_upload(file=file, is_archive=services.is_archive(file), **sender(submission.request))
             )
-        except Refused as refusal:
+        except services.Refused as refusal:
             problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
             submission.problems.append(problem)
     if not submission.uploads and not submission.problems:
@@ -271,7 +258,7 @@ def _one_sample(submission: Submission) -> HttpResponse:
     ):
         return _again(submission)
     try:
-        sample = create_sample(
+        sample = services.create_sample(
             name=submission.sample.cleaned_data["sample_name"],
             uploads=submission.uploads,
             settings=submission.form.settings(),
@@ -281,7 +268,7 @@ def _one_sample(submission: Submission) -> HttpResponse:
             asked=stated_scales,
             **sender(request),
         )
-    except Refused as refusal:
+    except services.Refused as refusal:
         submission.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
         return _again(submission)
     return see_other(reverse("sample-page", args=[sample.pk]))
@@ -306,10 +293,10 @@ def _asked(submission: Submission) -> dict[UUID, dict[str, Any]]:
     return stated_scales
 
 
-def _left(request: HttpRequest) -> list[Note]:
+def _left(request: HttpRequest) -> list[services.Note]:
     """Files that the page's script reported as not taken, for the sample's list."""
     texts = request.POST.getlist("left")[:MOST_LEFT]
-    return [Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
+    return [services.Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
 def _refuse_unfit(submission: Submission) -> None:
@@ -332,16 +319,18 @@ def _start(submission: Submission, stated_scales: dict[UUID, dict[str, Any]]) ->
     jobs: list[Job] = []
     for micrograph in list(submission.uploads):
         if micrograph.is_archive:
-            start_archive(archive=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token)
+            services.start_archive(
+                archive=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token
+            )
             submission.uploads.remove(micrograph)
             continue
         try:
             jobs.append(
-                create_job(
+                services.create_job(
                     micrograph=micrograph, settings=settings, asked=stated_scales[micrograph.pk], token=token, **who
                 )
             )
-        except (Refused, ValueError) as problem:
+        except (services.Refused, ValueError) as problem:
             status = status_of_refusal(getattr(problem, "status", 400))
             submission.problems.append(Problem(micrograph.name, str(problem), status))
             break

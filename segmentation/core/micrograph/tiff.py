@@ -39,7 +39,12 @@ def read_tiff(path: Path, max_pixels: int) -> Decoded:
         if not file.pages:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
         page = file.pages.first
-        notes = _page_notes(file)
+        pages, complete = count_pages(file)
+        notes = []
+        if pages > 1:
+            notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
+        if not complete and pages < MOST_PAGES:
+            notes.append("The file's list of pages breaks off; the first page is used.")
         _check_page(page, max_pixels)
         pixels, more = _pixels(page)
         header = vendors.facts(PageTags(page))
@@ -85,16 +90,6 @@ class PageTags:
                 size = values * _TYPE_BYTES.get(kind, 1)
                 return self.at(value, size) if size > 4 else struct.pack(order + "I", value)[:size]
         return None
-
-
-def _page_notes(file: TiffFile) -> list[str]:
-    pages, complete = count_pages(file)
-    notes = []
-    if pages > 1:
-        notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
-    if not complete and pages < MOST_PAGES:
-        notes.append("The file's list of pages breaks off; the first page is used.")
-    return notes
 
 
 def count_pages(file: TiffFile) -> tuple[int, bool]:

@@ -72,6 +72,18 @@ def scale_field(hint: str = "", **labels: str) -> Any:
     )
 
 
+def foil_field(use: str) -> Any:
+    """The setting `thickness` of a task. use: what it is for."""
+    return Field(
+        None,
+        gt=0,
+        le=1e5,
+        title="Foil thickness",
+        description=f"Thickness of the foil, as measured elsewhere (EELS, CBED){use}",
+        json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
+    )
+
+
 def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
     """The mean of a map, 0..255, over the pixels at or above the threshold, as 0..1; 0 without any."""
     inside = levels[levels >= max(1, round(threshold * 255))]
