@@ -142,10 +142,6 @@ def export(request: HttpRequest, pk: UUID) -> Any:
     return serve_dataset(visible(request, row_of(Dataset, pk)))
 
 
-def _dataset(pk: UUID) -> Dataset | None:
-    return Dataset.objects.filter(pk=pk).first()
-
-
 def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, DatasetImage]:
     row = own(request, row_of(Dataset, pk))
     return row, get_object_or_404(row.images.select_related("dataset"), pk=image)
