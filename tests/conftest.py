@@ -182,7 +182,8 @@ def coarse(monkeypatch):
 
 def write_words(figure, file: Path, format: str) -> None:
     texts = figure.findobj(lambda each: hasattr(each, "get_text"))
-    file.write_text("\n".join(text.get_text() for text in texts), errors="replace")
+    words = [*(text.get_text() for text in texts), figure.about]
+    file.write_text("\n".join(words), errors="replace")
 
 
 @pytest.fixture

@@ -91,10 +91,10 @@ def _block(number: int) -> str:
     cmap, drawn = source.getBestCmap(), source.getGlyphSet()
     codes = {code: cmap[code] for code in range(number * BLOCK, (number + 1) * BLOCK) if code in cmap}
     glyphs = {}
-    for name in (".notdef", *codes.values()):
+    for glyph_name in (".notdef", *codes.values()):
         pen = TTGlyphPen(None)
-        drawn[name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
-        glyphs[name] = pen.glyph()
+        drawn[glyph_name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
+        glyphs[glyph_name] = pen.glyph()
     builder = FontBuilder(source["head"].unitsPerEm, isTTF=True)
     builder.setupGlyphOrder(list(glyphs))
     builder.setupCharacterMap(codes)
