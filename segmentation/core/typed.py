@@ -94,7 +94,7 @@ class Setting:
         else:
             value = number_of(word) if self.number else math.nan
         if not (math.isfinite(value) and self.least <= value <= self.greatest):
-            raise BadSetting(self, word)
+            raise BadSetting(self, f"“{self.title}” takes {self.takes}, not “{_shortly(word)}”.")
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
@@ -115,10 +115,10 @@ class Setting:
 
 
 class BadSetting(ValueError):
-    """A text that is no value of its setting."""
+    """A value that its setting does not take."""
 
-    def __init__(self, setting: Setting, text: str) -> None:
-        super().__init__(f"“{setting.title}” takes {setting.takes}, not “{_shortly(text)}”.")
+    def __init__(self, setting: Setting, sentence: str) -> None:
+        super().__init__(sentence)
         self.setting = setting
 
 
@@ -179,14 +179,17 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
 
 def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:
     """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
-    values as they are. Raises ValueError with a sentence, BadSetting for a text."""
+    values as they are. Raises ValueError with a sentence, BadSetting where it is about one of them."""
     settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in fields}
     values = {name: fields[name] for name in settings}
     texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}
     try:
         return AnalysisSettings.of(task.name, **values | texts)
     except ValidationError as error:
-        raise ValueError(sentence(error)) from None
+        place = error.errors()[0]["loc"]
+        setting = settings.get(str(place[-1])) if place else None
+        text = sentence(error, {name: f"“{setting.title}”" for name, setting in settings.items()})
+        raise (BadSetting(setting, text) if setting else ValueError(text)) from None
 
 
 def document() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -67,14 +68,16 @@ class Settings(BaseModel):
         return type(self).model_validate({**values, **changes})
 
 
-def sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyType({})) -> str:
     """The first error as one sentence: "loss: dice is at least 0, not -1."
 
-    Missing and unknown entries of the same table are named together. Places in lists count from 1.
+    Missing and unknown entries of the same table are named together. Places in lists count from 1. titles: what people
+    call entries, by their names.
     """
     errors = error.errors(include_url=False)
     first = errors[0]
     where, name = _place(first["loc"])
+    name = titles.get(name, name)
     if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         same = [e["loc"] for e in errors if e["type"] == first["type"] and e["loc"][:-1] == first["loc"][:-1]]
         names = ", ".join(str(loc[-1]) for loc in same)

@@ -16,7 +16,7 @@ from ..core.network import cards
 from ..core.settings import DEFAULT_MODEL, LABORATORY, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
-from ..core.typed import GAP, SIZE, Setting, number_of, read_settings, settings_of
+from ..core.typed import GAP, SIZE, BadSetting, Setting, number_of, read_settings, settings_of
 from ..models import Laboratory
 from ..plain import storable
 from ..services.ground.calibration import with_site_uncertainty
@@ -222,6 +222,8 @@ class SettingsForm(forms.Form):
             values = {setting.setting.name: data[setting.name] for setting in self.chosen}
             try:
                 self._settings = read_settings(self.task, {**values, "model": data["model"] or self._usual})
+            except BadSetting as error:
+                self.add_error(next(field.name for field in self.chosen if field.setting == error.setting), str(error))
             except ValueError as error:
                 self.add_error(None, str(error))
         return data

@@ -49,7 +49,7 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
     urls = {name: reverse(address, args=[row.pk, name]) for name in (*artifacts, *further)}
     sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
-        {"name": name, "url": urls[name], "title": export.title, "what": export.holds(of), "size": sizes.get(name)}
+        {"name": name, "url": urls[name], "size": sizes.get(name), "export": export, "what": export.holds(of)}
         for name, export in exports.listed(of, tasks.find(task)).items()
         if name in urls and not export.for_the_page
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
 
-from ..core.measure.quantities import significant
+from ..core.measure.quantities import decimals_between, significant
 from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import interval_words, per_cent, share_interval
@@ -35,7 +35,8 @@ class Bar:
             return None
         low, high = fraction if low is None else low, fraction if high is None else high
         places = (round(100 * share, 2) for share in (fraction, low, high))
-        return cls(result.get("name", ""), per_cent(fraction), share_interval(low, high), result["n"], *places)
+        value = per_cent(fraction, decimals_between(low, high))
+        return cls(result.get("name", ""), value, share_interval(low, high), result["n"], *places)
 
 
 @dataclass(frozen=True)

@@ -29,20 +29,28 @@ class UnknownQuantity(ValueError):
     """No quantity of this name is registered; the message says what to do."""
 
 
-def significant(value: float | None, digits: int = 3) -> str:
+def significant(value: float | None, digits: int = 3, most: int | None = None) -> str:
     """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
-    thousands are parted by commas."""
+    thousands are parted by commas. most: decimals that are written at most, -1 for tens."""
     if value is None or not isfinite(value):
         return "–"
     if value == 0:
         return "0"
-    rounded = round(value, _decimals(value, digits))
-    text = f"{rounded:,.{max(0, _decimals(rounded, digits))}f}"
+    rounded = round(value, decimals(value, digits, most))
+    text = f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
     return text if abs(rounded) >= 10_000 else text.replace(",", "")
 
 
-def _decimals(value: float, digits: int) -> int:
-    return digits - 1 - floor(log10(abs(value)))
+def decimals(value: float, digits: int, most: int | None = None) -> int:
+    """The decimals of a number with so many significant digits, and `most` of them at most."""
+    of_digits = digits - 1 - floor(log10(abs(value))) if value else digits - 1
+    return of_digits if most is None else min(of_digits, most)
+
+
+def decimals_between(low: float, high: float) -> int | None:
+    """The decimals of a number whose interval has these ends: half of its width to two significant digits, as the GUM
+    (7.2.6) advises; None where it has no width."""
+    return decimals((high - low) / 2, 2) if isfinite(high - low) and high > low else None
 
 
 @dataclass(frozen=True)

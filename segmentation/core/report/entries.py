@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..measure import arrangement_quantities  # noqa: F401 registers them
@@ -17,6 +18,7 @@ from ..measure.quantities import (
     Quantity,
     UnknownQuantity,
     Value,
+    decimals_between,
     in_micrometres,
     number,
     readable,
@@ -37,8 +39,8 @@ NO_DIRECTION = 0.05  # p from which on no common direction is seen
 class Entry:
     """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
     interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
-    what stands below it. holds: what its interval includes; whole: its range by all that is known; parts: what that
-    consists of. group: of a table of all numbers.
+    what stands below it. holds: what its interval includes. total: the ends of its range by all that is known; parts:
+    what that consists of. group: of a table of all numbers.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Entry:
     caution: str = ""
     below: str = ""
     holds: str = ""
-    whole: str = ""
+    total: tuple[float, float] | None = None
     parts: Sequence[tuple[str, str, int]] = ()
     group: str = ""
 
@@ -62,8 +64,12 @@ class Entry:
 
     @property
     def write(self) -> Callable[[float], str]:
-        """What writes a number of its kind, without unit."""
-        return {"integer": "{:,.0f}".format, "fraction": hundredths}.get(self.kind, significant)
+        """What writes a number of its kind, without unit: no digit that its interval leaves open."""
+        if self.kind == "integer":
+            return "{:,.0f}".format
+        low, high = self.total or (self.number.low, self.number.high)
+        write = hundredths if self.kind == "fraction" else significant
+        return write if low is None or high is None else partial(write, most=decimals_between(low, high))
 
     @property
     def value(self) -> str:
@@ -86,6 +92,11 @@ class Entry:
         if low is None or high is None:
             return self.caution if self.number.value is not None else ""
         return interval_words(low, high, self.write)
+
+    @property
+    def whole(self) -> str:
+        """Its range by all that is known, such as "143–291 nm"; "" where there is none."""
+        return f"{interval_words(*self.total, self.write)} {self.unit}" if self.total else ""
 
     @property
     def words(self) -> str:

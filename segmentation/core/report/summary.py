@@ -43,9 +43,7 @@ from .wording import (
     doubt_words,
     doubtful_shares,
     interval_holds,
-    interval_words,
     per_cent,
-    share_interval,
     uncapital,
     verdict_words,
 )
@@ -161,13 +159,14 @@ class Summary:
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
         below = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
+        budget: Mapping[str, Any] = self.statistics.budget or {}
         return [
             replace(
                 self.by_number(name),
                 term=terms[name],
                 below=below[name],
                 holds=interval_holds(self.statistics, name),
-                whole=self.whole(name),
+                total=budget.get(name, {}).get("ends") or None,
                 parts=self._parts(name),
             )
             for name in names
@@ -185,15 +184,6 @@ class Summary:
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         without = [uncapital(title) for title in budget.get("median", {}).get("without", ())]
         return f" Not known, and not in it: {'; '.join(without)}." if without else ""
-
-    def whole(self, answer: str) -> str:
-        """The range of an answer with all known contributions, "143–291 nm"; "" where there is no such range."""
-        assert self.statistics is not None
-        budget: Mapping[str, Any] = self.statistics.budget or {}
-        ends = budget.get(answer, {}).get("ends")
-        if not ends:
-            return ""
-        return f"{interval_words(*ends)} {self.statistics.unit}" if answer == "median" else share_interval(*ends)
 
     @property
     def doubtful(self) -> str:

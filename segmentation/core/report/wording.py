@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from math import floor, log10
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
@@ -13,7 +13,7 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, Value, decimals, decimals_between, number, significant
 from ..measure.results import BY_IMAGE, Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
@@ -61,14 +61,14 @@ def one_line(text: str, longest: int = 90) -> str:
     return f"{clean[:begin]}…{clean[len(clean) - end :]}"
 
 
-def hundredths(fraction: float) -> str:
+def hundredths(fraction: float, most: int | None = None) -> str:
     """A fraction in per cent to three significant digits, more where it would round to 50 or 100 % and is not; without
-    zeros at the end: "22.4", "0.0777", "99.97"."""
+    zeros at the end: "22.4", "0.0777", "99.97". most: decimals of the fraction that are written at most."""
     hundred = 100 * fraction
-    decimals = max(0, 2 - floor(log10(abs(hundred)))) if hundred else 0
-    while decimals < MOST_DECIMALS and round(hundred, decimals) in (50, 100) and round(hundred, 9) not in (50, 100):
-        decimals += 1
-    text = f"{hundred:.{decimals}f}"
+    places = max(0, decimals(hundred, 3, None if most is None else most - 2)) if hundred else 0
+    while places < MOST_DECIMALS and round(hundred, places) in (50, 100) and round(hundred, 9) not in (50, 100):
+        places += 1
+    text = f"{hundred:.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -78,12 +78,12 @@ def interval_words(low: float, high: float, write: Callable[[float], str] = sign
 
 
 def share_interval(low: float, high: float) -> str:
-    """Such as "17.3–27.3 %"."""
-    return f"{interval_words(low, high, hundredths)} %"
+    """Such as "17.3–27.3 %", without digits that it leaves open."""
+    return f"{interval_words(low, high, partial(hundredths, most=decimals_between(low, high)))} %"
 
 
-def per_cent(fraction: float | None) -> str:
-    return "–" if fraction is None else f"{hundredths(fraction)} %"
+def per_cent(fraction: float | None, most: int | None = None) -> str:
+    return "–" if fraction is None else f"{hundredths(fraction, most)} %"
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:

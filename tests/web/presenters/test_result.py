@@ -130,7 +130,7 @@ class TestSizes:
         whole = {"rows": [], "median": {"ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
-        assert (median.whole, fraction.whole) == ("103–208 nm", "12.4–32.4 %")
+        assert (median.whole, fraction.whole) == ("103–208 nm", "12–32 %")
         assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting, scale"}
         assumed = {
             **whole,

@@ -356,6 +356,9 @@ class TestLaboratory:
         assert "“Repeatability” takes auto or a number from 0 to 100, not “much”." in words(response)
         assert 'value="Ada"' in words(response)
         assert self.measured(client).operator == ""
+        response = client.post("/laboratory/", {"orcid": "0000-1"})
+        assert response.status_code == 400 and list(response.context["form"].errors) == ["orcid"]
+        assert "“ORCID” is an ORCID iD" in words(response)
 
 
 class TestPreview:

@@ -175,7 +175,7 @@ EXPORTS = (
         "arrangement.png",
         "Arrangement, PNG",
         "image/png",
-        58,
+        109,
         _write,
         image="map and histogram of the distances to the nearest neighbour, pair correlation, shapes",
         of_objects=True,

@@ -16,13 +16,15 @@ from ...tasks.base import Task
 Of = Literal["image", "sample"]
 RESULT = "result.json"
 FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
+GROUPS = {0: "Most used", 100: "The figure in other forms", 110: "For other programs", 180: "For records and citations"}
 
 
 @dataclass(frozen=True)
 class Export:
     """One file.
 
-    name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending.
+    name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending; a
+    group of GROUPS begins at each of these places.
     image, sample: one line that says what it holds, "" where there is no such file. image_all: the line where it holds
     what was set aside, too, if asked to; image_classes: where each pixel belongs to a class. In all of them {thing},
     {things} and {Things} are what is looked for, {table} the name of the task's table.
@@ -57,6 +59,10 @@ class Export:
         if self.of_objects and task.semantic:
             return False
         return bool(self.holds(of)) and has_panel and (task.screened or not self.screened)
+
+    @property
+    def group(self) -> str:
+        return next(title for place, title in reversed(GROUPS.items()) if self.place >= place)
 
     def holds(self, of: Of, *, all: bool = False) -> str:
         return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image

@@ -47,7 +47,7 @@ EXPORTS = (
         "bundle.zip",
         "All files in one, ZIP",
         "application/zip",
-        200,
+        80,
         _write,
         image="all of these with their checksums",
         sample="all of these with their checksums",

@@ -193,7 +193,7 @@ EXPORTS = (
         NOTEBOOK,
         "Notebook entry, ELN",
         KIND,
-        210,
+        186,
         _write,
         image=HOLDS,
         sample=HOLDS,

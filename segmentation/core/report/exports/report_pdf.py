@@ -34,7 +34,7 @@ EXPORTS = (
         ANNEX,
         "Report with annexes, PDF",
         "application/pdf",
-        45,
+        15,
         partial(_write, annex=True),
         image="the report and all behind it: recommendation point by point, all tables, model card, checksums",
         sample="the report and all behind it: every image, recommendation point by point, model card, checksums",

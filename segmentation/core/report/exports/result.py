@@ -153,7 +153,7 @@ EXPORTS = (
         "result.schema.json",
         "JSON Schema",
         "application/json",
-        180,
+        175,
         lambda _, to: to.write_bytes(SCHEMA.read_bytes()),
         image="the JSON Schema of result.json",
         sample="the JSON Schema of result.json",

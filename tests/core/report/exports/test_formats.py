@@ -326,6 +326,27 @@ def test_per_cents_do_not_round_a_result_away(fraction, said):
     assert hundredths(fraction) == said
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (Value(165.2, 81.7, 231.0, "nm"), "165 nm (82–231)"),
+        (Value(13.92, 9.91, 19.1, "nm"), "13.9 nm (9.9–19.1)"),
+        (Value(1652.0, 817.0, 2311.0, "nm"), "1650 nm (820–2310)"),
+        (Value(1652.0, 1651.0, 1653.0, "nm"), "1650 nm (1650–1650)"),
+        (Value(0.0811, 0.0, 0.184), "0.081 (0–0.184)"),
+        (Value(5.0, 5.0, 5.0, "nm"), "5.00 nm (5.00–5.00)"),
+    ],
+)
+def test_digits_follow_the_uncertainty(number, words):
+    """Two digits of half the interval, and never more than three digits of a number."""
+    assert Entry("size", "Size", number).words == words
+
+
+def test_a_fraction_never_rounds_to_the_limit():
+    entry = Entry.of("fraction_100nm", Value(0.167, 0.0333, 0.4966))
+    assert entry.words == "17 % (3–49.7)"
+
+
 def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
     entry = Entry.of("fraction_100nm", Value(0.000777, 0.0005, 0.001))
-    assert (entry.words, entry.number.value) == ("0.0777 % (0.05–0.1)", 0.000777)
+    assert (entry.words, entry.number.value) == ("0.078 % (0.05–0.1)", 0.000777)
