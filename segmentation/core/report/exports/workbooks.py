@@ -22,7 +22,7 @@ from ...measure.quantities import of_column
 from ...measure.table import Table
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, calibration_words, version
+from ..wording import VERDICTS, calibration_words, interval_holds, version
 from .base import Export
 from .images_csv import numbers_of
 
@@ -39,7 +39,7 @@ MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
 DIGITS = 4  # of measured numbers: an outline is not more certain
 IMAGES = (36, 14, 50, 50, 50)  # widths in characters of what is no number
-SUMMARY = (44, 16, 10, 14, 14, 4, 12, 12, 10)
+SUMMARY = (44, 16, 10, 14, 14, 22, 12, 12, 10)
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
 EARLIEST = datetime(1980, 1, 1)
@@ -70,6 +70,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
 
 
+TOTAL = "total uncertainty"
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
 
 
@@ -89,7 +90,9 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
             [*lines, *[()] * (rows - len(lines))], [*beside, *[()] * (rows - len(beside))], strict=True
         )
     )
-    sheet = _add_sheet(book, "Summary", ("Name", "Value", "Unit", "95 % from", "to"), whole, SUMMARY, filters=False)
+    sheet = _add_sheet(
+        book, "Summary", ("Name", "Value", "Unit", "95 % from", "to", "Interval holds"), whole, SUMMARY, filters=False
+    )
     if bars is not None:
         last = len(bars.counts) + 1
         chart = book.add_chart({"type": "column"})
@@ -153,13 +156,13 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened:
         yield f"{sample.task.things.capitalize()} counted", summary.kept
         yield "Left out", summary.set_aside_count
+    totals = {headline.name: headline.total for headline in summary.headlines if headline.total}
     for entry in summary.sizes if summary.screened else summary.quantities:
         times = 100 if entry.kind == "fraction" else 1
-        lines = (
-            None if part is None else times * part for part in (entry.number.value, entry.number.low, entry.number.high)
-        )
-        value, low, high = map(_rounded, lines)
-        yield entry.term, entry.text or value, entry.unit, low, high
+        ends = totals.get(entry.name, (entry.number.low, entry.number.high))
+        value, low, high = (_rounded(part and times * part) for part in (entry.number.value, *ends))
+        counted = "" if low is None or summary.statistics is None else interval_holds(summary.statistics, entry.name)
+        yield entry.term, entry.text or value, entry.unit, low, high, TOTAL if entry.name in totals else counted
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:

@@ -107,12 +107,16 @@ def test_xlsx_begins_with_the_numbers_of_the_page_and_their_histogram():
     file = io.BytesIO()
     workbooks.write_xlsx(SampleAnalysis.of(analysis), file, filing)
     sheet = openpyxl.load_workbook(file)["Summary"]
-    lines = {line[0]: line[1:5] for line in sheet.iter_rows(values_only=True) if line[0]}
+    lines = {line[0]: line[1:6] for line in sheet.iter_rows(values_only=True) if line[0]}
     assert lines["Analysed"][0] == "2026-11-25 09:30:00 UTC"
     assert lines["Particles counted"][0] == analysis.statistics.n_kept
-    limits = analysis.statistics.intervals["median"]
-    value, unit, *ends = lines["Median"]
-    assert unit == "nm" and [value, *ends] == pytest.approx([analysis.statistics.median, *limits], rel=1e-3)
+    statistics = analysis.statistics
+    for name, number, ends, holds in (
+        ("Median", statistics.median, statistics.budget["median"]["ends"], "total uncertainty"),
+        ("Mean", statistics.mean, statistics.intervals["mean"], "counting only"),
+    ):
+        value, unit, low, high, what = lines[name]
+        assert (unit, what) == ("nm", holds) and [value, low, high] == pytest.approx([number, *ends], rel=1e-3)
     counts = [line[8] for line in sheet.iter_rows(min_row=3, values_only=True) if line[8] is not None]
     assert sum(counts) == analysis.statistics.n_kept and len(sheet._charts) == 1
 
