@@ -118,6 +118,7 @@ class TestSite:
             assert bars["measures"][0] == statistics["size"] == kind.task.size
             assert bars["n"] == sum(bars["counts"]) == statistics["n_kept"]
         assert f"Table of {kind.task.things}" in page
+        assert ("Lengths and directions" in page) == ("rose" in kind.task.panels)
         if kind.task.name != "particles":
             text = re.sub(r"<form.*?</form>|<option.*?</option>", "", page.lower()).replace('class="particles"', "")
             assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]

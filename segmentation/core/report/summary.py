@@ -136,7 +136,8 @@ class Summary:
         if not self.statistics or not self.kept:
             return []
         names = [name for name in MAIN if self.kept > 1 or name in ("median", "ecd_median")]
-        entries = [self.by_number(name) for name in names if name != "ecd_median" or self.size.name != "ecd"]
+        of_area = self.screened and self.size.name != "ecd"  # of a fibre the area says no size
+        entries = [self.by_number(name) for name in names if name != "ecd_median" or of_area]
         if self.statistics.fraction_100nm is not None:
             share = self.by_number("fraction_100nm")
             entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
