@@ -201,20 +201,19 @@ def document() -> str:
     for row, titles in kinds.items():
         sections.setdefault("Every kind" if len(titles) == len(every()) else ", ".join(titles), []).append(row)
     sections["Measuring, of every kind"] = [_row(setting) for setting in settings_of(MeasurementSettings)]
-    head = "| name | takes | default | meaning |\n|---|---|---|---|"
-    parts = ("\n".join([f"## {title}\n\n{head}", *rows]) for title, rows in sections.items())
+    parts = ("\n".join([f"## {title}\n", *rows]) for title, rows in sections.items())
     return "\n\n".join([INTRODUCTION, *parts]) + "\n"
 
 
 INTRODUCTION = """# Settings of an analysis
 
-One definition for the page, the API (fields of these names), the command line (`--border-correction` for
-`border_correction`) and stored results. Made by `python -m segmentation.core.typed` from the settings themselves."""
+For the page, the API (fields of these names), the command line (`--border-correction` for `border_correction`) and
+stored results. In brackets stand what a setting takes and its default. Made by `python -m segmentation.core.typed`."""
 
 
 def _row(setting: Setting) -> str:
-    takes, default = setting.takes or "text", setting.write(setting.default)
-    return f"| `{setting.name}` | {takes} | {default} | {setting.title}: {setting.description} |"
+    values = "; ".join(filter(None, (setting.takes or "text", setting.write(setting.default))))
+    return f"- `{setting.name}` ({values}): **{setting.title}:** {setting.description}"
 
 
 def _shortly(text: str) -> str:

@@ -22,14 +22,14 @@ SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[str]:
     """What each quantity of the registry is, those of every kind of analysis, but for places in px and those that
-    `beside` has."""
+    `beside` has: numbers by name and unit, columns (without `beside`) as files name them."""
     every()
     for name, quantity in registry.items():
         if (beside and name in beside) or name.endswith("_px"):
             continue
-        unit = f", {quantity.unit('nm')}" if quantity.unit("nm") else ""
+        unit = f", {quantity.unit('nm')}" if beside and quantity.unit("nm") else ""
         source = f" ({quantity.source})" if quantity.source else ""
-        yield f"- `{name}`{unit}: {quantity.definition}{source}"
+        yield f"- `{name if beside else quantity.column('nm')}`{unit}: {quantity.definition}{source}"
 
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {

@@ -205,13 +205,14 @@ def lines(trials: int = 60, widths: tuple[int, ...] = (8, 12, 20, 40, 100), seed
     yield "|---|---" + "|---" * len(SHAPES) + "|"
     rng = np.random.default_rng(seed)
     for width in widths:
-        for noise in (0.5, 0.03 * width) if width > 20 else (0.0, 0.5):
-            rates = []
+        roughness = (0.5, 0.03 * width) if width > 20 else (0.0, 0.5)
+        rates = [[] for _ in SHAPES]
+        for noise in roughness:
             for number, shape in enumerate(SHAPES):
                 found = classify(features([drawn(shape, width, noise, rng) for _ in range(trials)])[0])
-                rates.append(float((found.argmax(1) == number).mean()))
-            cells = (f"{100 * rate:.0f}" for rate in rates)
-            yield f"| {width} | {noise:g} | " + " | ".join(cells) + " |"
+                rates[number].append(f"{100 * float((found.argmax(1) == number).mean()):.0f}")
+        cells = ("; ".join(part) for part in ([f"{noise:g}" for noise in roughness], *rates))
+        yield f"| {width} | " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ _DEFINITIONS = {
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.HIDDEN: (
-        f"Other outlines surround more than {CONTACT:.0%} of it, and it is small and narrow or hollow: most of the"
-        " particle is probably hidden, so its size is unknown."
+        f"Other outlines surround more than {100 * CONTACT:g} % of it, and it is small and narrow or hollow: most of"
+        " the particle is probably hidden, so its size is unknown."
     ),
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
@@ -84,7 +84,7 @@ _DEFINITIONS = {
     ),
     Reason.UNSURE: (
         f"The chance that its outline is right, judging by images with manual outlines, is less than"
-        f" {LEAST_CONFIDENCE:.0%}."
+        f" {100 * LEAST_CONFIDENCE:g} %."
     ),
     Reason.ODD: (
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
