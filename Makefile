@@ -12,7 +12,7 @@ run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
 
 gpu: .venv/torch-ready
-	@echo "torch is installed: start again what runs."
+	@echo "torch is installed: trainings can start. Start the site again to analyse on a GPU."
 
 # One process a core, each with one thread: more threads than cores are slower than one.
 PARALLEL := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal

@@ -37,6 +37,7 @@ urlpatterns = [
     path("uploads/cards/", arriving.cards, name="upload-cards"),
     path("uploads/pairs/", arriving.pairs, name="upload-pairs"),
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
+    path("uploads/<uuid:pk>/pages/", arriving.pages, name="upload-pages"),
     path("uploads/<uuid:pk>/outlines/", arriving.outlines, name="upload-outlines"),
     path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),
     path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),

@@ -87,6 +87,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write and publish the files that are not stored with every result; all of them where the data bar of the image
     was read after the result was measured."""
     from segmentation.core import pipeline
+    from segmentation.core.report.exports.notebook import MOST_BYTES
     from segmentation.core.report.files import write_all
     from segmentation.core.report.signatures import Filing
 
@@ -96,6 +97,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
     analysis = pipeline.measure(micrograph, stored_segmentation(job), job.get_settings())
+    image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
     names = []
     for artifact in job.artifacts.filter(name=services.results.segmentations.NAME) if anew else job.artifacts.all():
@@ -110,7 +112,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         besides=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
-        filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else ""),
+        filing=Filing(job.finished, services.address_of(job), job.sample.name if job.sample else "", image),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=None if anew else lambda first: services.publish_export(export=export, files=first, early=True),
     )

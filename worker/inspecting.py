@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,19 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from segmentation import services
+from segmentation.core.errors import UserError
+from segmentation.core.micrograph.pages import page_name, taken
 from segmentation.models import Micrograph, Superseded, shown_name
 from segmentation.services.ground.files import LocalFile
-from segmentation.services.results.uploads import Note, sha256_of_upload
+from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
 
 from . import inspection
 from .fetching import fetch
 
 Progress = Callable[[str, float], None]
+Group = list[tuple[str, Path]]  # an image and the files beside it, by name
 UNPACKING = "unpacking the archive"
+TAKING = "taking the pages out of the file"
 READING = "reading the image"
 READING_BAR = "reading the scale in the image"
 
@@ -43,7 +47,9 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
     stage = READING_BAR if again else READING
     progress(stage, 0.1)
     path = fetch(micrograph.file.name, folder)
-    side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
+    side = _beside(micrograph, folder)
+    if micrograph.pages:
+        path, side = _in_place_of_stack(micrograph, path, side, folder, partial(progress, stage, 0.3))
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
     options["keep_as"] = "" if again else str(micrograph.pk)
 
@@ -71,12 +77,19 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     """Store the content of an archive as rows, which take their turn as any other; files stored by an interrupted
     attempt are not stored again."""
-    progress(UNPACKING, 0.0)
+    stage = TAKING if archive.pages else UNPACKING
+    progress(stage, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
     counts = Counter(archive.images.values_list("name", "sha256"))
-    alive, most = partial(progress, UNPACKING, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
-    groups, notes = inspection.unpack(fetch(archive.file.name, folder), folder, alive, images=most)
+    alive, most = partial(progress, stage, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
+    path, notes = fetch(archive.file.name, folder), []
+    groups: Iterable[Group] = [[(archive.name, path), *_beside(archive, folder)]]
+    with path.open("rb") as file:
+        if is_zip(file):
+            groups, notes = inspection.unpack(path, folder, alive, images=most)
+    if archive.pages:
+        groups = _pages(archive.pages, groups, notes, folder, alive)
     for number, group in enumerate(groups, 1):
         with ExitStack() as stack:
             opened = [(name, stack.enter_context(path.open("rb"))) for name, path in group]
@@ -88,8 +101,40 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
                 if Micrograph.objects.filter(pk=archive.pk).exists():
                     raise
                 raise Superseded from error
-        progress(f"{UNPACKING}, {number} {'image' if number == 1 else 'images'} so far", 0.5)
+        progress(f"{stage}, {number} {'image' if number == 1 else 'images'} so far", 0.5)
     services.publish_archive(micrograph=archive, notes=notes)
+
+
+def _beside(micrograph: Micrograph, folder: Path) -> Group:
+    return [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
+
+
+def _in_place_of_stack(
+    micrograph: Micrograph, path: Path, side: Group, folder: Path, alive: Callable[[], None]
+) -> tuple[Path, Group]:
+    """The page asked for, which takes the place of its stack in the storage, and the files that are still beside it."""
+    page, name = int(micrograph.pages), micrograph.name
+    file, pages = inspection.take_page(path, folder, page, name=name, side=side, alive=alive)
+    if pages == 1:
+        return path, side
+    with file.open("rb") as opened:
+        services.replace_by_page(micrograph=micrograph, page=LocalFile(opened, name=shown_name(page_name(name, page))))
+    return fetch(micrograph.file.name, folder), []
+
+
+def _pages(
+    wanted: str, groups: Iterable[Group], notes: list[Note], folder: Path, alive: Callable[[], None]
+) -> Iterator[Group]:
+    """The images with each stack replaced by those of its pages that are wanted; what cannot be had is noted."""
+    for (name, path), *side in groups:
+        take = partial(inspection.take_page, path, folder, name=name, side=side, alive=alive)
+        try:
+            for page, file in taken(wanted, take, most=settings.DEEPSEGM_SAMPLE_IMAGES):
+                yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
+                if page:
+                    file.unlink(missing_ok=True)  # which was left out
+        except UserError as problem:
+            notes.append(Note(name, str(problem), 422))
 
 
 def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], counts: Counter[tuple[str, str]]) -> list[Note]:

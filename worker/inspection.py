@@ -32,6 +32,7 @@ from segmentation.core.dataset_files import UNLABELLED
 from segmentation.core.labels.segmentation import MOST_IDS
 from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
+from segmentation.core.micrograph.pages import page_name
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import DIRECTORY_SECONDS, SECONDS_PER_MB
 from segmentation.plain import storable
@@ -136,6 +137,20 @@ def read_micrograph(
             values = answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
     metadata = {**facts.metadata, "kind": facts.kind}
     return Micrograph(values, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
+
+
+def take_page(
+    path: Path, folder: Path, page: int, *, name: str, side: Sequence[tuple[str, Path]], alive: Callable[[], None]
+) -> tuple[Path, int]:
+    """A page of the stack at `path` as a file of its own in `folder`, and how many pages there are; of a file with one
+    page the file itself. Written by a child process that knows what the files beside it say; raises Unreadable."""
+    file = folder / page_name("taken", page)
+    facts = _facts(path, name, side, [f"--page={page}", f"--page-file={file}"], alive)
+    with _understanding(facts):
+        pages = int(facts.metadata.get("pages") or 1)
+        if pages > 1 and (not file.is_file() or file.is_symlink()):
+            raise ValueError("not a file")
+    return (file if pages > 1 else path), pages
 
 
 def unpack(

@@ -168,31 +168,20 @@ def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
         "deepsegm", title="DeepSegm", instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
     )
     reader = Reading(site)
-    tools: list[tuple[Callable[..., Any], ToolAnnotations]] = [
-        (reader.list_kinds, READS),
-        (reader.list_results, READS),
-        (reader.read_result, READS),
-        (reader.read_sample, READS),
-        (reader.read_objects, READS),
-        (reader.show_figure, READS),
-    ]
-    if folder:
-        sender = Adding(site, folder)
-        tools += [(sender.analyse, ADDS), (sender.analyse_folder, ADDS), (sender.download, ADDS)]
-    for tool, hints in tools:
-        mcp.tool(annotations=hints)(tool)
+    reading: list[Callable[..., Any]] = [reader.list_kinds, reader.list_results, reader.read_result]
+    reading += [reader.read_sample, reader.read_objects, reader.show_figure]
+    sender = Adding(site, folder) if folder else None
+    adding: list[Callable[..., Any]] = [sender.analyse, sender.analyse_folder, sender.download] if sender else []
+    for tool in (*reading, *adding):
+        mcp.tool(annotations=ADDS if tool in adding else READS)(tool)
     return mcp
 
 
 def main() -> None:
     """DEEPSEGM_URL names the site, DEEPSEGM_TOKEN holds a token of the account page."""
     parser = argparse.ArgumentParser(prog="deepsegm-mcp", description="A DeepSegm site as tools of an agent.")
-    parser.add_argument(
-        "--folder", type=Path, help="analyse images of this folder and save files in it; else only read"
-    )
-    parser.add_argument(
-        "--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp; else stdin and stdout"
-    )
+    parser.add_argument("--folder", type=Path, help="analyse its images and save files in it; else only read")
+    parser.add_argument("--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp; else use stdin")
     options = parser.parse_args()
     if options.folder and not options.folder.is_dir():
         sys.exit(f"{options.folder} is no folder. Make it first, or name another one.")

@@ -15,6 +15,7 @@ from .. import services
 from ..core.labels.operations import standing
 from ..core.labels.patches import Patch
 from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.pages import LARGEST
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
@@ -31,6 +32,7 @@ from .listing import OF_STATE, Listing, listed
 from .routes import FORM, JSON, LABELS, Routes, a_file, takes
 from .sending import Changes, Edits, OneImage, Sign, json_body, sent_fields, sent_settings
 
+ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
 SINCE = "Only the edits after this number."
 WAIT = "Seconds to wait for a file that is still to be written, at most 30."
@@ -53,9 +55,11 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
     settings = sent_settings(request.POST.dict(), OneImage, request.user)
-    requested = _asked(request)
+    requested, page = _asked(request), request.POST.get("page", "").strip()
+    if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
+        raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
-    micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
+    micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), pages=page, **who)
     try:
         job = services.create_job(micrograph=micrograph, settings=settings, asked=requested, key=key, **who)
     except (ValueError, Refused) as problem:

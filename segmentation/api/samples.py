@@ -234,7 +234,7 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
     files = request.FILES.getlist("file")
     if not files:
         raise Refused(NO_FILES)
-    intake = services.receive_files(files=files, **who)
+    intake = services.receive_files(files=files, pages=request.POST.get("pages", ""), **who)
     if not intake.uploads:
         first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
         raise Refused(": ".join(part for part in first[:2] if part), first.status)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
 from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.pages import LARGEST
 from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of_task
@@ -43,6 +44,12 @@ B = TypeVar("B", bound=Body)
 class OneImage(Body):
     file: Upload = Field(description="The image.")
     side: list[Upload] = Field([], description="Files that the microscope saved beside the image.")
+    page: int | None = Field(
+        None,
+        ge=1,
+        le=LARGEST,
+        description="Of a file with several pages; without it the first, or the average of frames that do not drift.",
+    )
     width: str | None = Field(
         None, description=f"Width of the whole image, {LENGTH}; empty: sizes in pixels; else as the file says."
     )
@@ -124,6 +131,9 @@ class SampleScale(Body):
 
 class Images(Body):
     file: list[Upload] = Field(description="Images, the files beside them, and ZIP archives of them.")
+    pages: str = Field(
+        "", description="Of files with several pages: each of these becomes an image, such as 3, 2-5 or all."
+    )
 
 
 class NewSample(Images):

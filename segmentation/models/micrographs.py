@@ -90,6 +90,8 @@ class Micrograph(Owned, Attempted):
     viewer_image, viewer_tiles: the picture in the viewer, whole and in squares (core.report.exports.viewer);
         viewer_size: of both.
     is_archive: whether it is an archive of images; archive: the archive that contained it.
+    pages: of a file with several images, those asked for, such as "3", "2-5" or "all"; "": it is one image. Each
+        becomes a file of its own: of an archive its images, else it takes the place of this file.
     sample: the sample that will include it; None once it does.
     asked: the sender's statements about its scale and, for an archive, about the analysis of its images
     (services.results.after_inspection).
@@ -125,6 +127,7 @@ class Micrograph(Owned, Attempted):
     side = models.JSONField(default=list, blank=True)
     is_archive = models.BooleanField(default=False, editable=False)
     archive = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="images")
+    pages = models.CharField(max_length=100, blank=True, default="", editable=False)
     sample = models.ForeignKey(
         "segmentation.Sample", models.CASCADE, null=True, blank=True, related_name="arriving", editable=False
     )
@@ -148,6 +151,12 @@ class Micrograph(Owned, Attempted):
     def is_read(self) -> bool:
         """Whether the image can be analysed; the text of its data bar may be still unread."""
         return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
+
+    @property
+    def page_count(self) -> int:
+        """How many images its file holds, of which one is used."""
+        pages = self.metadata.get("pages")
+        return pages if isinstance(pages, int) else 1
 
     @property
     def file_calibration(self) -> Calibration:

@@ -24,6 +24,7 @@ from .results.after_inspection import (
     publish_archive,
     publish_inspection,
     publish_reading,
+    replace_by_page,
     start_archive,
     start_images,
 )
@@ -54,10 +55,12 @@ from .results.segmentations import keep_segmentation
 from .results.signing import broken_signatures, sign_job
 from .results.uploads import (
     Note,
+    checked_pages,
+    choose_pages,
     delete_upload,
     discard_unused,
     example_upload,
-    is_archive,
+    is_zip,
     preview_outlines,
     receive_upload,
 )

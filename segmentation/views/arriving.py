@@ -11,13 +11,14 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
+from ..core.micrograph.pages import ALL
 from ..core.micrograph.pairing import pair
 from ..core.typed import SIZE
 from ..forms.settings import SettingsForm, laboratory_of, with_laboratory
 from ..http.access import own, row_of, visible
 from ..middleware import sender
 from ..models import Micrograph, shown_name
-from ..services import Note, Refused, is_archive, preview_outlines, receive_upload
+from ..services import Note, Refused, choose_pages, is_zip, preview_outlines, receive_upload
 from .upload import card, status_of_refusal, to_uuid
 
 NO_FILE = "No file came with the request; choose it again."
@@ -41,7 +42,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
             file=file,
             side=request.FILES.getlist("side"),
             read_bar="quick" not in request.POST,
-            is_archive=is_archive(file),
+            is_archive=is_zip(file),
             **sender(request),
         )
         return HttpResponse(_card(request, micrograph), status=201)
@@ -58,7 +59,7 @@ def cards(request: HttpRequest) -> JsonResponse:
     has come out of it, and is not among them any more once that is all. It changes nothing, but asks with many ids.
     """
     requested = _ids(request.POST.getlist("upload"))
-    shown_ids = set(_ids(request.POST.getlist("known")))
+    shown_ids = {*requested, *_ids(request.POST.getlist("known"))}
     mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(requested)
     html_by_id = {str(pk): _card(request, mine[pk], shown_ids) if pk in mine else "" for pk in requested}
     return JsonResponse({"cards": html_by_id})
@@ -99,6 +100,19 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
         context["typed_in"] = typed_in = scale.typed_in(SIZE)
         context |= {"size": form[typed_in].value()} if scale.value == SIZE else {}
     return render(request, "_outlines.html", context)
+
+
+@require_POST
+def pages(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Takes pages of an upload out of it; answers with its card, or with one that says what is wrong."""
+    micrograph = own(request, row_of(Micrograph, pk))
+    try:
+        choose_pages(micrograph=micrograph, pages=request.POST.get("pages", "") or ALL)
+    except Refused as refusal:
+        return HttpResponse(
+            _remark(request, Note(micrograph.name, refusal.sentence, refusal.status)), status=refusal.status
+        )
+    return HttpResponse(_card(request, micrograph))
 
 
 def _card(request: HttpRequest, micrograph: Micrograph, shown_ids: Collection[UUID] = ()) -> str:

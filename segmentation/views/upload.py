@@ -121,6 +121,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if len(submission.uploads) < len(set(request.POST.getlist("upload"))):
         submission.problems.append(Problem("", GONE))
     _receive(submission)
+    _choose_pages(submission)
     if submission.one_sample:
         return _one_sample(submission)
     stated_scales = _asked(submission)
@@ -230,14 +231,25 @@ def _receive(submission: Submission) -> None:
     """Take the file of the form, which may be an archive; a bad one becomes a problem."""
     if file := submission.request.FILES.get("file"):
         try:
-            submission.uploads.append(
-                services.receive_upload(file=file, is_archive=services.is_archive(file), **sender(submission.request))
-            )
+            pages = services.checked_pages(printable(submission.typed.get("pages", "")))
+            several, who = bool(pages) or services.is_zip(file), sender(submission.request)
+            submission.uploads.append(services.receive_upload(file=file, is_archive=several, pages=pages, **who))
         except services.Refused as refusal:
             problem = Problem(shown_name(file.name or ""), refusal.sentence, status_of_refusal(refusal.status))
             submission.problems.append(problem)
     if not submission.uploads and not submission.problems:
         submission.problems.append(Problem("", NOTHING))
+
+
+def _choose_pages(submission: Submission) -> None:
+    """Take the pages that the fields of the images ask for; what is no page becomes a problem."""
+    for micrograph in submission.uploads:
+        pages = printable(submission.typed.get(f"pages_{micrograph.pk}", "")).strip()
+        try:
+            if pages and micrograph.page_count > 1:
+                services.choose_pages(micrograph=micrograph, pages=pages)
+        except services.Refused as refusal:
+            submission.problems.append(Problem(micrograph.name, refusal.sentence, refusal.status))
 
 
 def status_of_refusal(status: int) -> int:
@@ -369,7 +381,10 @@ def _again(submission: Submission, status: int | None = None) -> HttpResponse:
 
 def _card_again(submission: Submission, micrograph: Micrograph) -> dict[str, Any]:
     stated, name = submission.scale_of(micrograph)
-    question = {"question": submission.questions.get(micrograph.pk, "")}
+    question = {
+        "question": submission.questions.get(micrograph.pk, ""),
+        "pages": printable(submission.typed.get(f"pages_{micrograph.pk}", "")),
+    }
     if name == "width":
         return question | card(micrograph, stated if stated.source == Source.TYPED else None)
     return question | card(micrograph, stated, submission.width_errors.get(name, ""))

@@ -164,6 +164,20 @@ async function ask() {
   askSoon();
 }
 
+// The pages of a stack come out of it as the images of an archive do.
+async function takePages(card, button) {
+  const typed = card.querySelector("[name^=pages_]").value.trim() || "all";
+  const answer = await fetch(button.dataset.pages, { method: "POST", body: new URLSearchParams({ pages: typed }), headers: posting() }).catch(() => null);
+  const html = (await answer?.text().catch(() => "")) ?? "";
+  const name = card.querySelector("h2").textContent;
+  for (const old of cards.querySelectorAll(".card.error:not(.remark)")) old.remove();
+  if (answer?.ok) card.replaceWith(fragmentOf(html));
+  else card.after(html.includes("</article>") ? fragmentOf(html) : errorCard(name, sentenceFor(answer?.status ?? 0)));
+  if (answer?.ok && !/^\d+$/.test(typed)) sample.offer(name.replace(/\.[^.]+$/, ""));
+  arrange();
+  askSoon();
+}
+
 // ---- widths -------------------------------------------------------------------------------------
 
 const uploads = () => [...cards.querySelectorAll("[data-upload]")];
@@ -350,6 +364,8 @@ cards.addEventListener("click", (event) => {
   if (button.name === "remove") {
     event.preventDefault();
     removed(button.closest(".card"));
+  } else if ("pages" in button.dataset) {
+    takePages(button.closest(".card"), button);
   } else if ("dismiss" in button.dataset) {
     button.closest(".card").remove();
     arrange();

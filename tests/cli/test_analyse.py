@@ -117,6 +117,16 @@ def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse):
     assert "min_feret_px" in rows_of(tmp_path / "out/plain/particles.csv")[0]
 
 
+def test_pages_of_a_stack(tmp_path, monkeypatch, coarse):
+    stack = write(tmp_path, "stack.tif", np.stack([tifffile.imread(SAMPLE)[:256, :256]] * 3), photometric="minisblack")
+    one, out, analysed = write(tmp_path, "one.tif"), tmp_path / "out", []
+    monkeypatch.setattr(analyse.Command, "analysed", lambda command, file, *how: analysed.append(file))
+    assert manage("analyse", stack, one, "--pages", "all", "--out", out).returncode == 0
+    assert analysed == [*(out / "pages" / f"stack page {page}.tif" for page in (1, 2, 3)), one]
+    wrong = manage("analyse", stack, "--pages", "2-4", "--out", out)
+    assert wrong.returncode == 2 and "so there is no page 4" in wrong.stderr
+
+
 def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
     one, two = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
     bad = tmp_path / "bad.tif"

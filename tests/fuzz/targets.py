@@ -30,10 +30,11 @@ class Target:
     steps: int
 
 
-def micrographs(files: Callable[[], list[bytes]] | None = None) -> Target:
-    """files: seeds in place of those of every maker but HDF5's."""
+def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -> Target:
+    """files: seeds in place of those of every maker but HDF5's. page: of a stack, which is also written as a file."""
     from segmentation.core.micrograph import inspect
     from segmentation.core.micrograph.contrast import preview
+    from segmentation.core.micrograph.pages import write_page
     from segmentation.core.micrograph.reader import read
     from segmentation.core.micrograph.types import UnreadableImage
     from tests.core.micrograph import instrument_files as made
@@ -43,7 +44,10 @@ def micrographs(files: Callable[[], list[bytes]] | None = None) -> Target:
     def run(content: bytes, folder: Path) -> None:
         path = folder / "image"
         path.write_bytes(content)
-        micrograph = read(path, max_pixels=MOST_PIXELS)
+        micrograph = read(path, max_pixels=MOST_PIXELS, page=page)
+        if page:
+            write_page(micrograph, path)
+            micrograph = read(path, max_pixels=MOST_PIXELS)
         preview(micrograph)
         json.dumps(inspect._report(micrograph, inspect.data_bar(micrograph)), allow_nan=False)
 
@@ -65,6 +69,18 @@ def micrographs(files: Callable[[], list[bytes]] | None = None) -> Target:
         return [*(case.build() for case in HOSTILE), *noted, *instruments, *cameras]
 
     return Target(files or seeds, run, (UnreadableImage,), 5_000)
+
+
+def stacks() -> list[bytes]:
+    """Of every reader, and a page out of one."""
+    from segmentation.core.micrograph.vendors.page import BEGINS
+    from tests.core.micrograph.test_pages import STACKS
+    from tests.hostile import image, tiff
+
+    scale = {"nm_per_pixel": 0.5, "source": "metadata", "detail": "MRC", "relative_uncertainty": 0.01}
+    facts = {"calibration": scale, "metadata": {"page": 2, "pages": 3, "image_rows": 20.0}, "notes": ["A note."]}
+    taken = tiff(image(24, 32), description=f"{BEGINS}, {json.dumps(facts)[1:]}")
+    return [taken, *(build() for build, _ in STACKS.values())]
 
 
 def emd_files() -> list[bytes]:
@@ -328,6 +344,7 @@ def logs() -> Target:
 TARGETS: dict[str, Callable[[], Target]] = {
     "micrographs": micrographs,
     "emd": lambda: micrographs(emd_files),
+    "pages": lambda: micrographs(stacks, page=2),
     "sides": sides,
     "labels": lambda: outlines(label_files, 4_000),
     "rois": lambda: outlines(rois, 6_000),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segmentation.lab.training.classes import activation, likeliest, scoring, targets
+from segmentation.lab.training.classes import likeliest, scoring, softmax, targets
 from segmentation.lab.training.contract import LearningTask
 
 from .brightness import CLASSES
@@ -13,7 +13,7 @@ TASK = LearningTask(
     optional=(),
     targets=targets,
     loss="classes",
-    activation=activation,
+    activation=softmax,
     preview=likeliest,
     scoring=scoring,
     classes=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,23 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "re
 READ = inspection.read_micrograph
 SHAPE = (120, 160)
 SEEN = {**SUMMARY, "data_bar": None}
+
+
+def test_a_dataset_is_checked_without_torch():
+    """Whoever has the light installation collects images before the first training."""
+    code = (
+        "import sys, django; django.setup()\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, *rest):\n"
+        "        if name == 'torch': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
+        "import worker.datasets, worker.dataset_archives, worker.dataset_images\n"
+        "from segmentation.core import tasks as kinds\n"
+        "from segmentation.lab.training import check, classes, sheets, tasks\n"
+        "for kind in kinds.every(): tasks.find(kind.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def squares(seed=0):
@@ -177,9 +196,9 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
 
     real, kinds = reader._decoded, set()
 
-    def decoded(path, kind, max_pixels):
+    def decoded(path, kind, *how):
         kinds.add(kind)
-        return real(path, kind, max_pixels)
+        return real(path, kind, *how)
 
     monkeypatch.setattr(inspection, "read_micrograph", READ)
     monkeypatch.setattr(reader, "_decoded", decoded)
@@ -191,7 +210,8 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
     laid = tmp_path / "folder" / "images" / "powder_0.png"
     with image.image.open("rb") as stored:
         assert (stored.read(4), laid.read_bytes()[:2]) == (b"\x89PNG", b"II")
-    assert (real(laid, "TIFF", 10**6).pixels == reader.read(Path(default_storage.path(image.image.name))).pixels).all()
+    stored = reader.read(Path(default_storage.path(image.image.name)))
+    assert (real(laid, "TIFF", 10**6, 0).pixels == stored.pixels).all()
 
 
 def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give, dataset, tmp_path):

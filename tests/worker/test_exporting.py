@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,8 +71,11 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     export.refresh_from_db()
     assert (export.state, export.error) == ("done", "")
     assert services.unwritten(done) == {}
-    filing = Filing(done.finished, f"/jobs/{done.pk}/")
+    uploaded = Path(done.micrograph.file.path)
+    filing = Filing(done.finished, f"/jobs/{done.pk}/", image=uploaded)
     at_once = write_all(analysis(), tmp_path / "all", for_the_page=False, filing=filing)
+    with zipfile.ZipFile(at_once["notebook.eln"]) as entry:
+        assert entry.read(f"notebook/result/micrograph{uploaded.suffix}") == uploaded.read_bytes()
     assert {name for name, path in at_once.items() if content(done, name) != path.read_bytes()} == set()
 
 

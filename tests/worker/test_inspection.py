@@ -5,14 +5,29 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from tests.hostile import image, tiff
 from worker import inspection
+
+
+def test_a_page_is_taken_out_by_the_child(tmp_path: Path) -> None:
+    stack, file = np.stack([image(), image()[::-1]]), tmp_path / "stack"
+    file.write_bytes(tiff(stack, photometric="minisblack"))
+    take = partial(inspection.take_page, file, tmp_path, name="stack.tif", side=(), alive=lambda: None)
+    page, pages = take(2)
+    assert pages == 2 and page.parent == tmp_path
+    assert np.array_equal(tifffile.imread(page), stack[1])
+    with pytest.raises(inspection.Unreadable, match="no page 3"):
+        take(3)
+    file.write_bytes(tiff(image()))
+    assert take(1) == (file, 1)
 
 
 def test_side_files_reach_the_child(tmp_path: Path) -> None:

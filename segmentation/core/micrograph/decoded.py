@@ -21,6 +21,7 @@ class Decoded:
 
     was_turned: whether the rows of `pixels` are the columns of the header.
     stored: rows and columns before any turning, where that differs from the shape of `pixels`.
+    pages: how many images of a stack the file holds, of which this is one.
     """
 
     pixels: Array
@@ -29,12 +30,21 @@ class Decoded:
     header: Facts = field(default_factory=Facts)
     was_turned: bool = False
     stored: tuple[int, ...] = ()
+    pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
         """Columns and rows as the file stores them."""
         rows, columns = self.stored or self.pixels.shape
         return columns, rows
+
+
+def place_of(page: int, pages: int) -> int:
+    """Where a page of a stack lies, from 0; page 0 is the first. Raises UnreadableImage where it is not there."""
+    if page > max(pages, 1):
+        several = f"{pages} pages, so there is no page {page}: choose one from 1 to {pages}"
+        raise UnreadableImage(f"The file has {several if pages > 1 else f'one page, so there is no page {page}'}.")
+    return max(page - 1, 0)
 
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:

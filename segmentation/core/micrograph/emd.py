@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import vendors
-from .decoded import AGAIN, Decoded, words
+from .decoded import AGAIN, Decoded, place_of, words
 from .grey import BAND, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, opened
 from .types import UnreadableImage
@@ -52,19 +52,23 @@ class _Image:
         return np.asarray(self.dataset[part])
 
 
-def read_emd(path: Path, max_pixels: int) -> Decoded:
-    """The largest image of an EMD file. Sizes and packing are checked before any pixel is read.
+def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
+    """The largest image of an EMD file, of a stack the frame `page`. Sizes and packing are checked before any pixel is
+    read.
 
-    A stack by Velox is averaged if its frames lie over each other; else its first frame is used. Of another stack the
-    first plane is used."""
+    Where `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. Of
+    another stack the first plane is used."""
     with opened(path) as file:
         image, notes = _chosen(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
-        count, stack_notes = _frames_used(image, max_pixels)
+        place = place_of(page, image.frames)
+        count, stack_notes = _frames_used(image, max_pixels) if not page else (1, [])
+        if page:
+            _check_frames(image, slice(place, place + 1), max_pixels)
         dtype = image.dataset.dtype
-        pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame())
+        pixels, grey_notes = to_grey(_average(image, count) if count > 1 else image.frame(place))
     kind = f"EMD, {words(dtype)}" + (f", average of {count} frames" if count > 1 else "")
-    return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked())
+    return Decoded(pixels, kind, (*notes, *stack_notes, *grey_notes), image.header.checked(), pages=image.frames)
 
 
 def _chosen(images: list[_Image]) -> tuple[_Image, list[str]]:
@@ -103,7 +107,7 @@ def _json(metadata: Any) -> bytes:
     if getattr(metadata, "ndim", 0) != 2 or metadata.shape[0] > LARGEST_METADATA or metadata.dtype != np.uint8:
         return b""
     try:
-        check_stored(metadata, (metadata.shape[0], 1), LARGEST_METADATA)
+        check_stored(metadata, (slice(0, metadata.shape[0]), slice(0, 1)), LARGEST_METADATA)
         return bytes(metadata[:, 0])
     except (UnreadableImage, OSError, RuntimeError, ValueError):
         return b""
@@ -145,7 +149,7 @@ def _step(axis: Any, size: int) -> float | None:
     """The distance between coordinates; None if it varies. A file has all of them or the first two."""
     if axis.shape not in ((size,), (2,)) or axis.dtype.kind not in "uif":
         return None
-    check_stored(axis, axis.shape, LARGEST_METADATA)
+    check_stored(axis, (slice(0, axis.shape[0]),), LARGEST_METADATA)
     first, second, last = (float(axis[index]) for index in (0, 1, -1))
     step = (last - first) / (axis.shape[0] - 1)
     return abs(step) if isclose(step, second - first, rel_tol=1e-3) else None
@@ -156,8 +160,7 @@ def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
     if image.frames < 1:
         raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
     count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
-    shape = (image.rows, image.columns, count) if image.frames_last else (1, image.rows, image.columns)
-    check_stored(image.dataset, shape if image.dataset.ndim == 3 else (image.rows, image.columns), 8 * max_pixels)
+    _check_frames(image, slice(0, count), max_pixels)
     if image.frames == 1:
         return 1, []
     begins = f"The file is a stack of {image.frames} frames"
@@ -165,6 +168,14 @@ def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
         return count, [f"{begins}; the average of {'all' if count == image.frames else f'the first {count}'} is used."]
     why = " that do not lie over each other (drift or noise)" if count > 1 else ""
     return 1, [f"{begins}{why}; the first is used."]
+
+
+def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
+    """Raises UnreadableImage unless these frames are stored as a whole."""
+    part: tuple[slice, ...] = (slice(0, image.rows), slice(0, image.columns))
+    if image.dataset.ndim == 3:
+        part = (*part, frames) if image.frames_last else (frames, *part)
+    check_stored(image.dataset, part, 8 * max_pixels)
 
 
 def _lie_over_each_other(image: _Image, count: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, plane, words
+from .decoded import AGAIN, Decoded, place_of, plane, words
 from .grey import Array, luminance, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, reciprocal_notes, scaled
@@ -125,8 +125,8 @@ def _struct_bytes(info: list[int]) -> int:
     return sum(np.dtype(_SIMPLE[kind]).itemsize for kind in info[4 : 3 + 2 * info[2] : 2])
 
 
-def read_gatan(path: Path, max_pixels: int) -> Decoded:
-    """The first image in a DM3 or DM4 file that is no thumbnail, of a stack its first plane."""
+def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
+    """The first image in a DM3 or DM4 file that is no thumbnail, of a stack one plane: the first where `page` is 0."""
     with path.open("rb") as file:
         reader = _Reader(file)
     image = _image(reader)
@@ -134,7 +134,10 @@ def read_gatan(path: Path, max_pixels: int) -> Decoded:
     dimensions = [value for tag, value in image.items() if tag[:-1] == dimensions_tag and isinstance(value, int)]
     if len(dimensions) < 2 or dimensions[1] == 1:
         raise UnreadableImage("The file holds a spectrum or a line profile, not an image: upload the micrograph.")
-    pixels, kind, notes = _pixels(path, image, dimensions, reader.order, max_pixels)
+    pages = dimensions[2] if len(dimensions) > 2 else 1
+    place = place_of(page, pages)
+    pixels, kind, notes = _pixels(path, image, (dimensions[0], dimensions[1]), place, reader.order, max_pixels)
+    first = [f"The image is a stack of {pages} planes; the first is used."] if pages > 1 and not page else []
     unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
     header = Facts(
         nm_per_pixel=_scale(image, "0"),
@@ -145,7 +148,8 @@ def read_gatan(path: Path, max_pixels: int) -> Decoded:
         stored_rows=dimensions[1],
         metadata=_metadata(image),
     )
-    return Decoded(pixels, f"DM{reader.version}, {kind}", (*notes, *reciprocal_notes(unit)), header.checked())
+    notes = [*first, *notes, *reciprocal_notes(unit)]
+    return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked(), pages=pages)
 
 
 def _image(reader: _Reader) -> Tags:
@@ -161,23 +165,24 @@ def _image(reader: _Reader) -> Tags:
 
 
 def _pixels(
-    path: Path, image: Tags, dimensions: list[int], order: str, max_pixels: int
+    path: Path, image: Tags, size: tuple[int, int], place: int, order: str, max_pixels: int
 ) -> tuple[Array, str, list[str]]:
     block, kind = image[PIXELS], image.get(KIND)
-    columns, rows = dimensions[:2]
-    notes = [f"The image is a stack of {dimensions[2]} planes; the first is used."] if dimensions[2:3] > [1] else []
+    columns, rows = size
     if kind == COLOUR:
-        colours = plane(path, block.offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
+        offset = block.offset + place * 4 * rows * columns
+        colours = plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
         grey, more = to_grey(luminance(colours.reshape(rows, columns, 4)[..., 2::-1]))
-        return grey, "8 bit, RGB", notes + more
+        return grey, "8 bit, RGB", more
     if kind not in _PIXELS:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype(order + _PIXELS[kind])
     stored_dtype = np.dtype(block.kind) if block.kind else dtype
-    if block.count * stored_dtype.itemsize < rows * columns * dtype.itemsize:
+    plane_bytes = rows * columns * dtype.itemsize
+    if block.count * stored_dtype.itemsize < (place + 1) * plane_bytes:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
-    grey, more = to_grey(plane(path, block.offset, dtype, columns, rows, max_pixels))
-    return grey, words(dtype), notes + more
+    grey, more = to_grey(plane(path, block.offset + place * plane_bytes, dtype, columns, rows, max_pixels))
+    return grey, words(dtype), more
 
 
 def _scale(image: Tags, axis: str) -> float | None:

@@ -78,8 +78,8 @@ def _heaps_end(content: mmap) -> bool:
     return True
 
 
-def check_stored(dataset: Any, shape: Sequence[int], most_bytes: int) -> None:
-    """Raises UnreadableImage unless the part of `shape`, from the array's beginning, is in this file as a whole and
+def check_stored(dataset: Any, part: Sequence[slice], most_bytes: int) -> None:
+    """Raises UnreadableImage unless this part, with a start and a stop along each axis, is in this file as a whole and
     takes no more than `most_bytes` at once to unpack."""
     if dataset.external or dataset.is_virtual:
         raise UnreadableImage(ELSEWHERE)
@@ -92,18 +92,20 @@ def check_stored(dataset: Any, shape: Sequence[int], most_bytes: int) -> None:
             raise UnreadableImage(INCOMPLETE)
         return
     chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    count = math.prod(math.ceil(side / step) for side, step in zip(shape, dataset.chunks, strict=True))
+    along = zip(part, dataset.chunks, strict=True)
+    count = math.prod(math.ceil(side.stop / step) - side.start // step for side, step in along)
     if chunk_bytes > most_bytes or count > MOST_CHUNKS:
         raise UnreadableImage(TOO_LARGE)
-    _check_chunks(dataset, shape, count, chunk_bytes, filters.index(DEFLATE) if DEFLATE in filters else None)
+    _check_chunks(dataset, part, count, chunk_bytes, filters.index(DEFLATE) if DEFLATE in filters else None)
 
 
-def _check_chunks(dataset: Any, shape: Sequence[int], count: int, chunk_bytes: int, deflate: int | None) -> None:
+def _check_chunks(dataset: Any, part: Sequence[slice], count: int, chunk_bytes: int, deflate: int | None) -> None:
     """Each chunk is there and unpacks to no more than it should: HDF5 itself would go on until the memory is full."""
     chunks: list[Any] = []
 
     def keep(chunk: Any) -> bool | None:
-        if all(start < side for start, side in zip(chunk.chunk_offset, shape, strict=True)):
+        along = zip(chunk.chunk_offset, dataset.chunks, part, strict=True)
+        if all(start < side.stop and start + step > side.start for start, step, side in along):
             chunks.append(chunk)
         return True if len(chunks) > count else None  # ends the walk
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from .confined import LARGEST_FILE, confine
 from .contrast import preview
 from .databar import data_bar
+from .pages import write_page
 from .reader import MAX_PIXELS, read
 from .types import Micrograph, UnreadableImage
 
@@ -35,9 +36,9 @@ SECONDS = 60.0  # of processor time of each core, for everything
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result."""
     options = _options(arguments)
-    places = [file.parent for file in (options.preview, options.pixels) if file]
+    places = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
     read = [options.input, *(Path(path) for _, path in options.side)]
-    reads_no_text, largest = options.pixels is not None or options.later, 4 * options.max_pixels + 2**20
+    reads_no_text, largest = bool(options.pixels or options.page_file) or options.later, 4 * options.max_pixels + 2**20
     limits = options.max_memory_mb, options.seconds, places, read
     return answer(lambda: _look(options), *limits, memory=MEMORY, alone=reads_no_text, largest=largest)
 
@@ -82,6 +83,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", help="the file's name as the user knows it")
     parser.add_argument("--preview", type=Path, help="where the preview is written, as npy")
     parser.add_argument("--pixels", type=Path, help="where the pixels are written, as npy; alone, no bar is read")
+    parser.add_argument("--page", type=int, default=0, help="of a stack, from 1")
+    parser.add_argument("--page-file", type=Path, help="where a page of a stack is written, as TIFF; no more is done")
     parser.add_argument("--most-bytes", type=int, default=2**62, help="of pixels that are written")
     parser.add_argument(
         "--side",
@@ -102,7 +105,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:
     side = [(name, Path(path)) for name, path in options.side]
-    micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels, side=side)
+    limits = {"max_pixels": options.max_pixels, "page": options.page}
+    micrograph = read(options.input, name=options.name, side=side, **limits)
+    if options.page_file is not None:
+        if micrograph.metadata.get("pages", 1) > 1:
+            write_page(micrograph, options.page_file)
+        return _report(micrograph, None)
     if options.pixels is not None and micrograph.pixels.nbytes <= options.most_bytes:
         save(options.pixels, micrograph.pixels)
     if options.pixels is not None and options.preview is None:

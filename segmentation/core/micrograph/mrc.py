@@ -13,7 +13,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE, get_ext_header_dtype
 from mrcfile.utils import dtype_from_mode
 
-from .decoded import AGAIN, Decoded, plane, words
+from .decoded import AGAIN, Decoded, place_of, plane, words
 from .grey import to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, scaled
@@ -28,8 +28,8 @@ PLACEHOLDER = (
 )
 
 
-def read_mrc(path: Path, max_pixels: int) -> Decoded:
-    """The first section; sizes are checked before anything is read."""
+def read_mrc(path: Path, max_pixels: int, page: int = 0) -> Decoded:
+    """One section, the first where `page` is 0; sizes are checked before anything is read."""
     with path.open("rb") as file:
         raw = file.read(HEADER_DTYPE.itemsize)
         if len(raw) < HEADER_DTYPE.itemsize:
@@ -46,10 +46,11 @@ def read_mrc(path: Path, max_pixels: int) -> Decoded:
     if dtype == np.int8 and stamp == IMOD and not flags & 1:  # bytes of the standard are signed, IMOD's are not
         dtype = np.dtype(np.uint8)
     columns, rows, sections = (int(head[name]) for name in ("nx", "ny", "nz"))
-    pixels, notes = to_grey(plane(path, len(raw) + extended, dtype, columns, rows, max_pixels))
-    stack = [f"The file is a stack of {sections} sections; the first is used."] if sections > 1 else []
+    offset = len(raw) + extended + place_of(page, sections) * max(columns * rows, 0) * dtype.itemsize
+    pixels, notes = to_grey(plane(path, offset, dtype, columns, rows, max_pixels))
+    stack = [f"The file is a stack of {sections} sections; the first is used."] if sections > 1 and not page else []
     header = (_thermo(head, further, extended, order) or _standard(head)).checked()
-    return Decoded(pixels, f"MRC, {words(dtype)}", (*stack, *notes), header)
+    return Decoded(pixels, f"MRC, {words(dtype)}", (*stack, *notes), header, pages=sections)
 
 
 def _standard(head: Any) -> Facts:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .decoded import Decoded
+from .decoded import Decoded, place_of
 from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
@@ -23,7 +23,7 @@ _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or
 _MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 
 
-_READERS: dict[Kind, Callable[[Path, int], Decoded]] = {
+_READERS: dict[Kind, Callable[[Path, int, int], Decoded]] = {
     "TIFF": read_tiff,
     "DM3": read_gatan,
     "DM4": read_gatan,
@@ -34,7 +34,12 @@ _READERS: dict[Kind, Callable[[Path, int], Decoded]] = {
 
 
 def read(
-    path: Path, *, name: str | None = None, max_pixels: int = MAX_PIXELS, side: Sequence[Path | Side] = ()
+    path: Path,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    side: Sequence[Path | Side] = (),
+    page: int = 0,
 ) -> Micrograph:
     """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD file; its content decides which.
 
@@ -42,24 +47,31 @@ def read(
     max_pixels: larger images are refused before they are decoded.
     side: files that the microscope wrote beside the image, each as a path or as (its name, path). What they say is
         used where the image itself says nothing; one that cannot be read never loses the image, but is noted.
+    page: the image of a stack, from 1; 0: the first, or the average of frames that lie over each other.
     Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
     """
     tidy_name = clean_name(name if name is not None else path.name)
     head = _head(path)
     kind = recognise(head, tidy_name)
-    decoded = _decoded(path, kind, max_pixels)
+    decoded = _decoded(path, kind, max_pixels, page)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     wrong_name = misnamed(tidy_name, kind)
-    return _micrograph(decoded, tidy_name, sha256, [wrong_name] if wrong_name else [], side)
+    micrograph = _micrograph(decoded, tidy_name, sha256, [wrong_name] if wrong_name else [], side)
+    if decoded.pages > 1:
+        micrograph.metadata.update({"pages": decoded.pages} | ({"page": page} if page else {}))
+    return micrograph
 
 
-def _decoded(path: Path, kind: Kind, max_pixels: int) -> Decoded:
+def _decoded(path: Path, kind: Kind, max_pixels: int, page: int) -> Decoded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reader = _READERS.get(kind)
-            return reader(path, max_pixels) if reader else read_picture(path, kind, max_pixels)
+            if reader:
+                return reader(path, max_pixels, page)
+            place_of(page, 1)
+            return read_picture(path, kind, max_pixels)
     except UnreadableImage:
         raise
     except MemoryError:

@@ -1,4 +1,4 @@
-"""FEI / Thermo TIA `.ser`: a series of images or spectra; the first image is read.
+"""FEI / Thermo TIA `.ser`: a series of images or spectra.
 
 Layout after the description by P. Ercius and others (ER-C and openNCEM): little-endian, offsets of 32 bits up to
 version 0x0210 and of 64 from 0x0220 on. Rows are stored from the bottom up.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, plane, words
+from .decoded import AGAIN, Decoded, place_of, plane, words
 from .grey import to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of
@@ -25,8 +25,8 @@ _ELEMENT = struct.Struct("<ddiddihii")
 _TYPES = {1: "u1", 2: "u2", 3: "u4", 4: "i1", 5: "i2", 6: "i4", 7: "f4", 8: "f8", 9: "c8", 10: "c16"}
 
 
-def read_ser(path: Path, max_pixels: int) -> Decoded:
-    """The first image of the series; sizes are checked before anything is read."""
+def read_ser(path: Path, max_pixels: int, page: int = 0) -> Decoded:
+    """One image of the series, the first where `page` is 0; sizes are checked before anything is read."""
     with path.open("rb") as file:
 
         def at(offset: int, layout: struct.Struct) -> tuple[Any, ...]:
@@ -40,18 +40,19 @@ def read_ser(path: Path, max_pixels: int) -> Decoded:
             raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
         pointer = struct.Struct("<Q" if version >= 0x220 else "<I")
         (offsets,) = at(_HEAD.size, pointer)
-        (first,) = at(offsets, pointer)
-        _, across, _, _, down, _, kind, columns, rows = at(first, _ELEMENT)
+        place = place_of(page, valid)
+        (start,) = at(offsets + place * pointer.size, pointer)
+        _, across, _, _, down, _, kind, columns, rows = at(start, _ELEMENT)
         try:
-            (tag,) = at(offsets + total * pointer.size, pointer)
+            (tag,) = at(offsets + (total + place) * pointer.size, pointer)
             _, seconds = at(tag, struct.Struct("<HxxI"))
         except (struct.error, OSError, OverflowError):
             seconds = 0
     if kind not in _TYPES:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype("<" + _TYPES[kind])
-    pixels, notes = to_grey(plane(path, first + _ELEMENT.size, dtype, columns, rows, max_pixels)[::-1])
-    stack = [f"The file is a series of {valid} images; the first is used."] if valid > 1 else []
+    pixels, notes = to_grey(plane(path, start + _ELEMENT.size, dtype, columns, rows, max_pixels)[::-1])
+    stack = [f"The file is a series of {valid} images; the first is used."] if valid > 1 and not page else []
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else None
     header = Facts(
         nm_per_pixel=across * 1e9,
@@ -62,4 +63,4 @@ def read_ser(path: Path, max_pixels: int) -> Decoded:
         stored_rows=rows,
         metadata=metadata_of(date=date),
     )
-    return Decoded(pixels, f"SER, {words(dtype)}", (*stack, *notes), header.checked())
+    return Decoded(pixels, f"SER, {words(dtype)}", (*stack, *notes), header.checked(), pages=valid)

@@ -1,4 +1,4 @@
-"""TIFF files: the first page as grey pixels, and what its header says."""
+"""TIFF files: a page as grey pixels, and what its header says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
-from .decoded import AGAIN, Decoded, turned
+from .decoded import AGAIN, Decoded, place_of, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
+from .vendors.facts import Facts
 
 # the exceptions below replace tifffile's messages about broken files
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
@@ -33,26 +34,33 @@ EXIF = 34665
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
-def read_tiff(path: Path, max_pixels: int) -> Decoded:
-    """The first page of a TIFF; sizes are checked before anything is decoded, UnreadableImage says what is wrong."""
+def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
+    """One page of a TIFF, the first where `page` is 0; sizes are checked before anything is decoded, UnreadableImage
+    says what is wrong."""
     with TiffFile(path) as file:
         if not file.pages:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
-        page = file.pages.first
         pages, complete = count_pages(file)
-        notes = []
-        if pages > 1:
-            notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
-        if not complete and pages < MOST_PAGES:
-            notes.append("The file's list of pages breaks off; the first page is used.")
-        _check_page(page, max_pixels)
-        pixels, more = _pixels(page)
-        header = vendors.facts(PageTags(page))
-        orientation = value if isinstance(value := page.tags.valueof(274, 1), int) else 1
-        kind = _kind(page)
+        place = place_of(page, pages)
+        chosen = file.pages[place]
+        notes = _page_notes(pages, complete) if not page else []
+        if place and chosen.is_reduced:
+            raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
+        _check_page(chosen, max_pixels)
+        pixels, more = _pixels(chosen)
+        header = _header(chosen, file.pages.first)
+        orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
+        kind = _kind(chosen)
     size = pixels.shape
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size)
+    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size, pages)
+
+
+def _header(page: TiffPage, first: TiffPage) -> Facts:
+    """What the tags of a page say, or those of the first page, which alone holds them in many stacks."""
+    header = vendors.facts(PageTags(page))
+    same = page is not first and (page.imagewidth, page.imagelength) == (first.imagewidth, first.imagelength)
+    return vendors.facts(PageTags(first)) if same and not header.nm_per_pixel else header
 
 
 class PageTags:
@@ -90,6 +98,15 @@ class PageTags:
                 size = values * _TYPE_BYTES.get(kind, 1)
                 return self.at(value, size) if size > 4 else struct.pack(order + "I", value)[:size]
         return None
+
+
+def _page_notes(pages: int, complete: bool) -> list[str]:
+    notes = []
+    if pages > 1:
+        notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
+    if not complete and pages < MOST_PAGES:
+        notes.append("The file's list of pages breaks off; the first page is used.")
+    return notes
 
 
 def count_pages(file: TiffFile) -> tuple[int, bool]:

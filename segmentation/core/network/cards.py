@@ -46,7 +46,10 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
-NEEDS_TORCH = "{what} needs torch, which is not installed here: run `make gpu` (5 GB, some minutes), then start again."
+NEEDS_TORCH = (
+    "{what} needs torch, which is not installed here. Run `make gpu` once in the folder of the program (5 GB, 2 to 10"
+    " minutes), then try again."
+)
 REPAIR = "choose another model, or ask the administrator to install this one again."
 
 

@@ -14,6 +14,7 @@ ALL, FONT = "ABCD", 6
 FONTS = range(4, 11)
 COLOURS = ("colour", "grey")
 KINDS = ("png", "svg", "pdf")
+MICROGRAPH = "micrograph"  # the image as uploaded in an archive, with the suffix of its file
 NAME = re.compile(r"figure-(A?B?C?D?)-(\d{1,2})pt(-grey)?\.(png|svg|pdf)")
 WRONG_PANELS = "panels are one to four of the letters A, B, C and D, such as AD."
 WRONG_FONT = f"font is a whole number of points from {FONTS[0]} to {FONTS[-1]}, the height of letters at 85 mm width."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 MEANING = (
@@ -16,11 +17,12 @@ DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "nu
 
 class Filing(NamedTuple):
     """made: when the result was made, which is also the date in the PDF. address: of its page; sample: to which an
-    image belongs; "" without one."""
+    image belongs; "" without one. image: the file as it was uploaded, for a notebook entry."""
 
     made: datetime | None = None
     address: str = ""
     sample: str = ""
+    image: Path | None = None
 
     @property
     def date(self) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor
 
 from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
@@ -25,6 +24,8 @@ from .evaluation.scores import finite_or_none, near, share
 from .evaluation.thresholds import against_threshold, pixel_sweep
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .data import Labelled
 
 LONGEST = 640  # px of a panel's longest side
@@ -51,8 +52,12 @@ def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
     return learn([describe(picture.grey) for picture in pictures], [picture.pair.group for picture in pictures])
 
 
-def activation(logits: Tensor) -> Tensor:
+def softmax(logits: Tensor) -> Tensor:
     return logits.softmax(1)
+
+
+def sigmoid(logits: Tensor) -> Tensor:
+    return logits.sigmoid()
 
 
 def likeliest(maps: Maps) -> Labels:

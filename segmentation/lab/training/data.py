@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.utils.data import Dataset
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
@@ -23,6 +21,9 @@ from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ZOOM = (0.8, 1.25)  # small changes of scale
 
@@ -221,7 +222,7 @@ def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, *, c
     return small, parted(labels[np.ix_(index, index)])
 
 
-class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class Crops:
     """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
 
     The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would, whatever
@@ -248,11 +249,13 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         source = self.sources[int(rng.choice(len(self.sources), p=self.chances))]
         return augment(*source.draw(self.crop, rng), rng, self.augmentation)
 
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         return self.tensors(*self.labelled(number))
 
-    def tensors(self, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
+    def tensors(self, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
         """A labelled crop as a network and its loss take it."""
+        import torch
+
         return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(self.targets(labels))
 
 

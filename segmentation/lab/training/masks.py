@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import sampled
-from .classes import learnt
+from .classes import learnt, sigmoid
 from .contract import COUNT_OFF, Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring, Tracked
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import fit_threshold, precision_recall_f1, share
@@ -256,7 +255,7 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         optional=(),
         targets=targets,
         loss="masks",
-        activation=torch.sigmoid,
+        activation=sigmoid,
         preview=preview_of,
         scoring=scoring.of,
         classes=True,

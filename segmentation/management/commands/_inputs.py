@@ -144,10 +144,10 @@ def outcome(analysis: Any) -> str:
     return f"{statistics.n_kept} {task.things} counted, {statistics.n_set_aside} left out"
 
 
-def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
+def write(analysis: Any, file: Path | None, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
     """Write all files that a user takes away, the same in every run but for the report's date, and timings.json.
 
-    keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
+    file: of the image. keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
     """
     from segmentation.core.pipeline import DONE
     from segmentation.core.report.files import write_all
@@ -156,7 +156,7 @@ def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, kee
     def report(stage: str, fraction: float) -> None:
         bar(stage, DONE + (1 - DONE) * fraction)
 
-    filing = Filing(datetime.now(UTC))
+    filing = Filing(datetime.now(UTC), image=file)
     write_all(analysis, folder, for_the_page=False, keep_all=keep_all, filing=filing, progress=report)
     write_json(analysis.timings, folder / "timings.json", indent=2)
     bar("done", 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from django.conf import settings as configured
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.errors import UserError
+from segmentation.core.micrograph.pages import page_name, taken, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_TASK
@@ -27,6 +31,8 @@ class Command(inputs.Measuring):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="images, or folders of images")
         super().add_arguments(parser)
+        pages = "of files with several pages: each of these is an image, such as 3, 2-5 or all; kept in DIR/pages"
+        parser.add_argument("--pages", default="", metavar="PAGES", help=pages)
         inputs.add_settings(parser, every_setting())
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,7 +42,17 @@ class Command(inputs.Measuring):
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+        if options["pages"]:
+            options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
+
+    def pages(self, paths: Iterable[Path], wanted: str, out: Path) -> Iterator[Path]:
+        """The images with each stack replaced by files of those of its pages that are wanted."""
+        for path in self.files(paths, out):
+            try:
+                yield from (file for _, file in taken(wanted, partial(_take_page, path, out / "pages")))
+            except (UserError, OSError, MemoryError) as error:
+                raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         from segmentation.core.pipeline import Runtime, analyse
@@ -46,11 +62,20 @@ class Command(inputs.Measuring):
         with inputs.progress_bar(file.name) as bar:
             runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
             analysis = analyse(micrograph, settings, bar, runtime=runtime)
-            inputs.write(analysis, folder, bar, keep_all=options["all"])
+            inputs.write(analysis, file, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.flags:
             self.stdout.write(f"  {warning}")
         return analysis
+
+
+def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
+    micrograph, file = read(path, side=inputs.beside(path), page=page), folder / page_name(path.name, page)
+    if (pages := micrograph.metadata.get("pages", 1)) == 1:
+        return path, 1
+    folder.mkdir(exist_ok=True)
+    write_page(micrograph, file)
+    return file, pages
 
 
 def every_setting() -> list[Setting]:

@@ -79,7 +79,7 @@ class Command(inputs.Measuring):
         settings = settings.with_(calibration=inputs.calibration(options, mask.labels.shape[1]))
         with inputs.progress_bar(file.name) as bar:
             analysis = analyse_mask(mask, settings, bar, image=image)
-            inputs.write(analysis, folder, bar, keep_all=options["all"])
+            inputs.write(analysis, None, folder, bar, keep_all=options["all"])
         for note in mask.notes:
             self.stderr.write(f"{file}: {note}")
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
@@ -101,7 +101,7 @@ class Command(inputs.Measuring):
         requested = requested.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         with inputs.progress_bar(file.name) as bar:
             analysis = measure(micrograph, segmentation, requested, bar)
-            inputs.write(analysis, folder, bar, keep_all=options["all"])
+            inputs.write(analysis, None, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
 

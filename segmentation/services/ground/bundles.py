@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.files.storage import Storage
 
 from ...core.archive import write_zip
-from ...core.report.looks import NOTEBOOK
+from ...core.report.looks import MICROGRAPH, NOTEBOOK
 from ...models import StoredFile
 
 NAME = "bundle.zip"
@@ -32,10 +32,12 @@ def packed(content: bytes) -> bytes:
 
 
 def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
-    """The names in an archive, in order, and the texts of files that are not stored beside it."""
+    """The names in an archive, in order, and the texts of files that are not stored beside it; the image as uploaded is
+    stored with its upload."""
     with zipfile.ZipFile(bundle) as archive:
         entries = [
-            (name, None if _file(name) in beside else archive.read(name).decode()) for name in archive.namelist()
+            (name, None if _file(name) in beside or _is_image(name) else archive.read(name).decode())
+            for name in archive.namelist()
         ]
     return json.dumps(entries).encode()
 
@@ -59,7 +61,7 @@ def opened(row: StoredFile) -> IO[bytes]:
     with row.file.open("rb") as file:
         entries = json.load(file)
     beside = {sibling.name: sibling for sibling in row.siblings()}
-    content = ((name, _content(beside, _file(name)) if text is None else text.encode()) for name, text in entries)
+    content = ((name, _content(row, beside, _file(name)) if text is None else text.encode()) for name, text in entries)
     return _rewound(lambda whole: write_zip(whole, content))
 
 
@@ -81,7 +83,14 @@ def _rewound(write: Callable[[IO[bytes]], object]) -> IO[bytes]:
     return whole
 
 
-def _content(beside: dict[str, StoredFile], name: str) -> bytes:
+def _is_image(entry: str) -> bool:
+    return PurePosixPath(entry).stem == MICROGRAPH
+
+
+def _content(row: StoredFile, beside: dict[str, StoredFile], name: str) -> bytes:
+    if _is_image(name):
+        with row.job.micrograph.file.open("rb") as file:
+            return file.read()
     if name not in beside:
         raise FileNotFoundError(name)
     with opened(beside[name]) as file:

@@ -31,7 +31,7 @@ from ..ground.trouble import is_full
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE, is_corrected
 from ..results.samples import visible_text
-from ..results.uploads import is_archive, sha256_of_upload
+from ..results.uploads import is_zip, sha256_of_upload
 
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
@@ -185,7 +185,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     sender = {"user": user, "visitor": None, "address": ""}
     limits.check_uploads(**sender)
     check_space(file.size)
-    if not is_archive(file):
+    if not is_zip(file):
         raise Refused(NO_ARCHIVE, 422)
     Arrival.objects.create(**Arrival.fields_of(**sender))
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of_upload(file), "by": user.pk}

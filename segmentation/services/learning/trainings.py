@@ -87,6 +87,7 @@ def create_training(
         if fingerprint(str(existing.dataset_id), existing.base, existing.options) != content:
             raise Refused(OTHER_REQUEST, 409)
         return existing
+    _check_torch()
     _check_dataset(dataset)
     _check_base(base, dataset, user)
     _check_free(dataset, user)
@@ -118,6 +119,7 @@ def retry_training(*, training: Training) -> Training:
     if training.state in again:
         check_given(training)
         lock(training.dataset, NOT_THERE)
+        _check_torch()
         _check_free(training.dataset, training.owner)
     move(training, again, NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
     enqueue_after_commit(training.pk, Training)
@@ -195,6 +197,7 @@ def obstacle(dataset: Dataset, user: Any) -> str:
     """Why no training can start on a dataset now; "" where one can."""
     try:
         check_may_train(user)
+        _check_torch()
         _check_dataset(dataset)
         _check_free(dataset, user)
     except Refused as refusal:
@@ -286,12 +289,15 @@ def _same_classes(card: cards.ModelCard, dataset: Dataset) -> bool:
     return not dataset.class_names or not class_names or class_names == list(dataset.class_names)
 
 
-def _check_free(dataset: Dataset, user: Any) -> None:
+def _check_torch() -> None:
     if settings.DEEPSEGM_EMBEDDED:  # elsewhere the trainer is another machine
         try:
             cards.need_torch("A training")
         except cards.TorchMissing as error:
             raise Refused(str(error), 503) from None
+
+
+def _check_free(dataset: Dataset, user: Any) -> None:
     under_way = Training.objects.filter(state__in=Training.UNFINISHED, owner=user)
     if under_way.filter(dataset=dataset).exists():
         raise Refused(UNDER_WAY, 409)

@@ -8,19 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ...core.analysis import AnalysisSettings
 from ...models import AFRESH, Job, Micrograph, OutlinePreview
 from ..ground.calibration import StatedScale, waits_for_reading
-from ..ground.files import publishing, remove_after_commit, remove_files, remove_folder
+from ..ground.files import LocalFile, publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
 from .jobs import create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
 from .publishing import heed_reading
 from .samples import enrol, remark, take_in
-from .uploads import Note
+from .uploads import Note, sha256_of_upload
 
 
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
@@ -45,6 +46,16 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
             micrograph.finish(Micrograph.State.DONE, **facts)
         _follow(micrograph)
     remove_files(f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt))
+
+
+def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:
+    """Let a page of a stack take the place of the stack; raises `Superseded`."""
+    fields = {"name": page.name, "size": page.size, "sha256": sha256_of_upload(page), "side": [], "pages": ""}
+    stored = default_storage.save(f"{micrograph.folder}/page.tif", page)
+    with publishing(lambda: default_storage.delete(stored)):
+        micrograph.change(file=stored, **fields)
+    remove_files([micrograph.file.name])
+    micrograph.refresh_from_db()
 
 
 def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:

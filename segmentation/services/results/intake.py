@@ -9,7 +9,7 @@ from typing import Any
 from ...core.micrograph.pairing import pair
 from ...models import Micrograph, shown_name
 from ..ground.refusal import Refused
-from .uploads import Note, is_archive, receive_upload
+from .uploads import Note, checked_pages, is_zip, receive_upload
 
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 
@@ -27,11 +27,13 @@ class Intake:
         return [note for note in self.notes if note.status >= 400]
 
 
-def receive_files(*, files: Sequence[Any], **sender: Any) -> Intake:
+def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> Intake:
     """Store the files of one upload, one at a time; an unusable file becomes a Note and stops nothing.
 
-    An archive is stored unchanged, and the worker unpacks it. sender: user, visitor, address, see `receive_upload`.
+    An archive is stored unchanged, and the worker unpacks it. pages: as of `Micrograph`, of each file; Refused where
+    they are no pages. sender: user, visitor, address, see `receive_upload`.
     """
+    pages = checked_pages(pages)
     by_name = {file.name or "": file for file in files}
     paired = pair([file.name or "" for file in files])
     intake = Intake()
@@ -42,7 +44,8 @@ def receive_files(*, files: Sequence[Any], **sender: Any) -> Intake:
                 file=file,
                 side=[by_name[side] for side in paired[file.name or ""]],
                 read_bar=len(images) <= FEW,
-                is_archive=is_archive(file),
+                is_archive=bool(pages) or is_zip(file),
+                pages=pages,
                 **sender,
             )
             intake.uploads.append(micrograph)

@@ -275,5 +275,6 @@ def _locked_upload(job: Job) -> Micrograph:
 
 
 def files_of(micrograph: Micrograph) -> list[str]:
-    """The hashes of an upload's file and of its side files."""
-    return [micrograph.sha256, *(side_file.get("sha256", "") for side_file in micrograph.side)]
+    """The hashes of an upload's file and of its side files, and the pages that are asked for."""
+    pages = [micrograph.pages] if micrograph.pages else []
+    return [micrograph.sha256, *pages, *(side_file.get("sha256", "") for side_file in micrograph.side)]

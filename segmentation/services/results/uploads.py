@@ -18,7 +18,10 @@ from django.db import transaction
 
 from ...core import tasks
 from ...core.analysis import AnalysisSettings
+from ...core.errors import UserError
+from ...core.micrograph.decoded import place_of
 from ...core.micrograph.kinds import HEAD_BYTES, recognise
+from ...core.micrograph.pages import pages_of
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
 from ...models import AFRESH, Arrival, Micrograph, OutlinePreview, Sample, shown_name
@@ -34,6 +37,7 @@ EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
 MOST_PREVIEWS = 40  # of one upload
+STARTED = "This image is analysed already: upload the file once more to choose other pages."
 NO_MORE_PREVIEWS = "That was the last preview of this image: press Analyse to see all outlines."
 
 
@@ -45,7 +49,7 @@ class Note(NamedTuple):
     status: int = 200
 
 
-def is_archive(file: Any) -> bool:
+def is_zip(file: Any) -> bool:
     """Whether an uploaded file is a ZIP archive, by its first bytes."""
     file.seek(0)
     head = file.read(4)
@@ -62,6 +66,7 @@ def receive_upload(
     side: Sequence[Any] = (),
     read_bar: bool = True,
     is_archive: bool = False,
+    pages: str = "",
     archive: Micrograph | None = None,
     sample: Sample | None = None,
     asked: dict[str, Any] | None = None,
@@ -78,7 +83,7 @@ def receive_upload(
     size = sum(received.size for received in (file, *side))
     check_space(size)
     check_quota(size, user=user, visitor=visitor, address=address)
-    if not is_archive:
+    if not (is_archive and is_zip(file)):
         _check_kind(file)
     sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
@@ -89,6 +94,7 @@ def receive_upload(
         **sender,
         read_bar=read_bar,
         is_archive=is_archive,
+        pages=pages,
         archive=archive,
         sample=sample,
         asked=asked or {},
@@ -135,6 +141,31 @@ def preview_outlines(*, micrograph: Micrograph, settings: AnalysisSettings) -> O
     if micrograph.is_read and row.enqueued is None and not row.is_finished:
         enqueue_after_commit(row.pk, OutlinePreview)
     return row
+
+
+def checked_pages(text: str, pages: int | None = None) -> str:
+    """The pages that a request asks for; "" for none. pages: how many the file has, where that is known already. Raises
+    Refused with a sentence."""
+    text = text.strip()
+    try:
+        if text:
+            numbers = pages_of(text, pages or 1, most=settings.DEEPSEGM_SAMPLE_IMAGES)
+            place_of(max(numbers), pages or max(numbers))
+    except UserError as problem:
+        raise Refused(str(problem)) from None
+    return text
+
+
+@transaction.atomic
+def choose_pages(*, micrograph: Micrograph, pages: str) -> None:
+    """Let pages of an upload become images of their own, as the content of an archive does; raises Refused."""
+    pages = checked_pages(pages, micrograph.page_count)
+    fields = {**AFRESH, "is_archive": True, "pages": pages, "width": 0}
+    if not Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None).update(**fields):
+        raise Refused(STARTED, 409)
+    OutlinePreview.objects.filter(micrograph=micrograph).delete()
+    micrograph.refresh_from_db()
+    transaction.on_commit(enqueue_inspection)
 
 
 @cache

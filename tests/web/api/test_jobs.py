@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.api import sending
+from segmentation.api.jobs import ONE_PAGE
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.tasks import find
 from segmentation.forms.settings import NO_MODEL
@@ -127,6 +128,21 @@ class TestStart:
         assert response.status_code == 400
         assert told in response.json()["error"]
         assert not Micrograph.objects.exists()
+
+    @pytest.mark.parametrize("page", ["0", "-1", "2-3", "all", "x", "1" * 30, "²"])
+    def test_what_is_no_page(self, script, page):
+        response = send(script, page=page)
+        assert (response.status_code, response.json()["error"]) == (400, ONE_PAGE)
+        assert not Micrograph.objects.exists()
+
+    def test_a_page_is_kept_for_the_worker(self, script, monkeypatch):
+        pages = []
+        monkeypatch.setattr(
+            "worker.inspection.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
+        )
+        assert send(script, page=" 3 ", headers={"Idempotency-Key": "1"}).status_code == 202
+        assert send(script, page="4", headers={"Idempotency-Key": "1"}).status_code in (202, 409)
+        assert 3 in pages
 
     def test_bad_images(self, script, settings):
         assert send(script, b"text").json() == {"error": TEXT_FILE}
@@ -261,7 +277,7 @@ class TestRevisions:
             ('{"filters": true}', "There is no field named filters."),
             ('{"task": "ghosts"}', "There is no kind of analysis named 'ghosts' here: task is one of"),
             ('{"threshold": "x"}', "hreshold"),
-            ('{"threshold": 7}', "threshold is at most 0.95, not 7."),
+            ('{"threshold": 7}', "“Threshold” is at most 0.95, not 7."),
             ('{"width": "7 miles"}', "nm"),
         ],
     )

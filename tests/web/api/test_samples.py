@@ -10,6 +10,7 @@ from django.test import Client
 
 from segmentation.api.samples import NO_FILES, NO_NAME, ONE_SCALE
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.pages import WRONG
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph, Sample
@@ -49,6 +50,15 @@ class TestStart:
         assert (said["name"], said["state"], said["under_way"], said["current"]) == ("Batch 7", "waiting", 2, False)
         assert [image["name"] for image in said["images"]] == ["a.png", "b.png"]
         assert (said["settings"]["filter"], said["settings"]["border_correction"]) == (True, "weight")
+
+    def test_pages_are_asked_for(self, script, monkeypatch):
+        monkeypatch.setattr("worker.inspection.take_page", lambda path, folder, page, **how: (path, 1))
+        said = send(script, png(), pages=" all ").json()
+        assert [image["name"] for image in said["images"]] == ["a.png"] and Micrograph.objects.filter(
+            pages="all"
+        ).count()
+        wrong = send(script, png(), pages="two")
+        assert (wrong.status_code, wrong.json()["error"]) == (400, WRONG)
 
     def test_an_archive_with_everything_accounted_for(self, script):
         archive = zipped([("x/a.png", picture(64)), ("x/b.png", picture(64)), ("x/c.doc", b"words")])

@@ -48,9 +48,10 @@ def test_a_notebook_entry_is_stored_in_the_same_way(own_storage, make_job, tmp_p
     files = {"figure.png": tmp_path / "figure.png", "notebook.eln": tmp_path / "notebook.eln"}
     files["figure.png"].write_bytes(bytes(range(256)) * 40)
     crate, picture = ("notebook/ro-crate-metadata.json", b"{}"), files["figure.png"].read_bytes()
-    write_zip(files["notebook.eln"], [crate, ("notebook/result/figure.png", picture)])
+    with make_job(state=Job.State.QUEUED).micrograph.file.open("rb") as image:
+        uploaded = ("notebook/result/micrograph.png", image.read())
+    write_zip(files["notebook.eln"], [crate, ("notebook/result/figure.png", picture), uploaded])
     made = files["notebook.eln"].read_bytes()
-    make_job(state=Job.State.QUEUED)
     job = Job.objects.claim(Job.objects.get().pk)
     services.publish(job=job, files=files, summary={})
     stored = job.artifact("notebook.eln")

@@ -48,6 +48,18 @@ def refusal(dataset, user, **more):
 
 
 class TestAsking:
+    def test_without_torch_the_form_says_first_what_to_install(self, alice, settings, monkeypatch):
+        """Also of a dataset that has faults; elsewhere than on a laptop the trainer is another machine."""
+        failed = make_training(alice, state=Training.State.FAILED)
+        monkeypatch.setattr("segmentation.core.network.cards.find_spec", lambda name: None)
+        dataset, settings.DEEPSEGM_EMBEDDED = make_dataset(alice, images=0), True
+        sentence = cards.NEEDS_TORCH.format(what="A training")
+        assert (trainings.obstacle(dataset, alice), refusal(dataset, alice)) == (sentence, (503, sentence))
+        with pytest.raises(Refused, match="needs torch"):
+            trainings.retry_training(training=failed)
+        settings.DEEPSEGM_EMBEDDED = False
+        assert "torch" not in trainings.obstacle(dataset, alice)
+
     def test_the_images_are_frozen_as_they_are(self, alice, queue, django_capture_on_commit_callbacks):
         dataset = make_dataset(alice)
         with django_capture_on_commit_callbacks(execute=True):

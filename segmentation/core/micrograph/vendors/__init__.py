@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 
 from ..crosscheck import contradict, crosscheck
-from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, velox, zeiss
+from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, page, sis, tescan, velox, zeiss
 from .facts import Facts, Tags
 
 READERS = (
-    *(zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read),
+    *(page.read, zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read),
     *(cameras.read_gatan, cameras.read_tvips, ome.read, imagej.read),
 )
 UNUSED = "As they contradict each other, none of them is used: type the image width."

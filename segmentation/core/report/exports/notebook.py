@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from segmentation import __version__
 
 from ...archive import write_zip
-from ..looks import NOTEBOOK
+from ..looks import MICROGRAPH, NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export
 from .result import json_value
@@ -32,6 +33,8 @@ CRATE = "https://w3id.org/ro/crate/1.1"
 # What a notebook does not need beside the others: the same in another form, and single panels.
 LEFT_OUT = re.compile(r"panel-.*|figure\.(svg|pdf)|report\.pdf|(labels|rois)-all\..*|result\.schema\.json")
 SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+]*-[A-Za-z0-9.+-]+|MIT|ISC|Unlicense")
+MOST_BYTES = 50_000_000  # of an image that is put in: notebooks refuse large files
+AS_UPLOADED = "the image as uploaded"
 NO_LICENCE = "No licence was given: ask the laboratory before you use these files."
 SOFTWARE, PUBLISHER, LABORATORY, ACTION = "#deepsegm", "#publisher", "#laboratory", "#analysis"
 HOLDS = "an entry for electronic laboratory notebooks: the files with author, licence, instrument and checksums"
@@ -40,20 +43,38 @@ Node = dict[str, Any]
 
 def _write(context: Context, path: Path) -> None:
     contents = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
-    graph = [_filled(node) for node in _graph(context, {name: len(content) for name, content in contents})]
+    files = [_file(name, content, name, context.holds[name]) for name, content in contents]
+    if (image := context.filing.image) and image.stat().st_size <= MOST_BYTES:
+        name, shown = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
+        contents.append((name, image.read_bytes()))
+        files.append(_file(*contents[-1], shown, AS_UPLOADED))
+    graph = [_filled(node) for node in _graph(context, files)]
     crate = json.dumps({"@context": f"{CRATE}/context", "@graph": graph}, indent=1).encode()
-    files = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in contents]
-    write_zip(path, [(f"{FOLDER}/{METADATA}", crate), *files])
+    entries = [(f"{FOLDER}/{ENTRY[2:]}{name}", content) for name, content in contents]
+    write_zip(path, [(f"{FOLDER}/{METADATA}", crate), *entries])
 
 
-def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
-    """All nodes of the crate. sizes: of its files in bytes, by name."""
-    from ..facts import NOT_SAME, common, typed_texts
+def _file(name: str, content: bytes, shown: str, description: str) -> Node:
     from . import content_types
+
+    return {
+        "@id": f"{ENTRY}{name}",
+        "@type": "File",
+        "name": shown,
+        "description": description,
+        "encodingFormat": content_types().get(PurePosixPath(name).suffix, "application/octet-stream"),
+        "contentSize": str(len(content)),
+        "sha256": sha256(content).hexdigest(),
+    }
+
+
+def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
+    """All nodes of the crate, those of its files among them."""
+    from ..facts import NOT_SAME, common, typed_texts
 
     sample, made = context.sample, context.filing.made
     typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
-    shared, kinds = common(sample), content_types()
+    shared = common(sample)
     date = made.isoformat(timespec="seconds") if made else ""
     person, licence = _person(typed), licence_of(typed["licence"])
     author = _to(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
@@ -93,18 +114,9 @@ def _graph(context: Context, sizes: Mapping[str, int]) -> Iterator[Node]:
         "url": context.filing.address,
         "license": _to(licence["@id"]),
         "variableMeasured": [_to(node["@id"]) for node in numbers],
-        "hasPart": [_to(f"{ENTRY}{name}") for name in sizes],
+        "hasPart": [_to(node["@id"]) for node in files],
     }
-    for name, size in sizes.items():
-        yield {
-            "@id": f"{ENTRY}{name}",
-            "@type": "File",
-            "name": name,
-            "description": context.holds[name],
-            "encodingFormat": kinds.get(PurePosixPath(name).suffix, "application/octet-stream"),
-            "contentSize": str(size),
-            "sha256": context.sums[name],
-        }
+    yield from files
     yield {
         "@id": ACTION,
         "@type": "CreateAction",

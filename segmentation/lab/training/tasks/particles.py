@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from ....core.labels.separate import separate
 from ....core.measure.matching import Kind
+from ..classes import sigmoid
 from ..contract import Labels, LearningTask, Maps, Scoring, Tracked
 from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import fit_threshold
@@ -68,7 +67,7 @@ TASK = LearningTask(
     optional=OPTIONAL,
     targets=targets,
     loss="instances",
-    activation=torch.sigmoid,
+    activation=sigmoid,
     preview=preview,
     scoring=lambda names: SCORING,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..classes import activation, learnt, likeliest, scoring, targets
+from ..classes import learnt, likeliest, scoring, softmax, targets
 from ..contract import LearningTask
 
 TASK = LearningTask(
@@ -11,7 +11,7 @@ TASK = LearningTask(
     optional=(),
     targets=targets,
     loss="classes",
-    activation=activation,
+    activation=softmax,
     preview=likeliest,
     scoring=scoring,
     classes=True,

@@ -208,6 +208,19 @@ class TestNotebookEntry:
             assert node["sha256"] == hashlib.sha256(content).hexdigest()
             assert content == files[node["name"]].read_bytes() and node["encodingFormat"] and node["description"]
 
+    def test_the_image_is_in_it_as_it_was_uploaded(self, analysis, tmp_path, monkeypatch):
+        image = tmp_path / "Name with ü.TIF"
+        image.write_bytes(b"as uploaded")
+        files = write_all(analysis, tmp_path / "out", filing=FILING._replace(image=image))
+        crate, graph = crate_of(files["notebook.eln"], tmp_path / "entry")
+        node, sha256 = graph["./result/micrograph.tif"], hashlib.sha256(image.read_bytes()).hexdigest()
+        assert {"@id": node["@id"]} in graph["./result/"]["hasPart"]
+        assert (node["name"], node["sha256"], node["contentSize"]) == (analysis.micrograph.name, sha256, "11")
+        assert (tmp_path / "entry" / "notebook" / crate.get(node["@id"]).id).read_bytes() == image.read_bytes()
+        monkeypatch.setattr(notebook, "MOST_BYTES", 10)
+        files = write_all(analysis, tmp_path / "few", filing=FILING._replace(image=image))
+        assert "./result/micrograph.tif" not in crate_of(files["notebook.eln"], tmp_path / "without")[1]
+
     def test_it_obeys_the_rules_of_the_consortium(self, files, tmp_path):
         """SPECIFICATION.md and the checks of TheELNConsortium/TheELNFileFormat, September 2026."""
         _, graph = crate_of(files["notebook.eln"], tmp_path)
@@ -322,5 +335,7 @@ def test_an_orcid_is_taken_with_or_without_its_address(text):
 
 @pytest.mark.parametrize("text", ["0000-0002-1825-0098", "0000000218250097", "A. Muster", "٠000-0002-1825-0097"])
 def test_a_wrong_orcid_is_a_sentence(text):
-    with pytest.raises(ValueError, match="“ORCID” is an ORCID iD with its check digit, such as"):
+    with pytest.raises(
+        ValueError, match="“ORCID” is an ORCID iD with its check digit, such as 0000-0002-1825-0097, not"
+    ):
         read_settings(find("particles"), {"orcid": text})

@@ -1,0 +1,89 @@
+"""The pages of a stack: which ones are asked for, and a page as a file of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+
+from ..errors import UserError
+from .decoded import place_of
+from .types import Micrograph
+from .vendors.page import FORMAT
+
+ALL = "all"
+LONGEST = 100  # characters of what is asked for
+LARGEST = 10_000  # number of a page
+LONGEST_STEM = 100  # characters of a name
+WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
+TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."
+_PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
+
+
+class WrongPages(UserError):
+    """What is asked for is no list of pages; the message is one sentence for the user."""
+
+
+def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[int]:
+    """The pages that a text such as "3", "2-5, 8" or "all" asks for, each once, in its order.
+
+    pages: how many the file has, for "all". Raises WrongPages where it is no such text, or asks for more than `most`.
+    """
+    if len(text) > LONGEST:
+        raise WrongPages(WRONG)
+    chosen: dict[int, None] = {}
+    for part in text.split(","):
+        first, last = (1, pages) if part.strip().lower() == ALL else _range(part)
+        if last - first >= LARGEST:  # a damaged header may tell of billions
+            raise WrongPages(TOO_MANY.format(count=last, most=most))
+        chosen.update(dict.fromkeys(range(first, last + 1)))
+    if len(chosen) > most:
+        raise WrongPages(TOO_MANY.format(count=len(chosen), most=most))
+    return list(chosen)
+
+
+def _range(part: str) -> tuple[int, int]:
+    match = _PART.fullmatch(part.strip())
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= first <= last <= LARGEST:
+        raise WrongPages(WRONG)
+    return first, last
+
+
+def taken(wanted: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST) -> Iterator[tuple[int, Path]]:
+    """Each page that a text asks for as its number and file; of a file with one page 0 and the file itself.
+
+    take: gives the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage as `take` does.
+    """
+    first = pages_of(wanted, 1)[0]
+    file, pages = take(first)
+    if pages == 1:
+        yield 0, file
+        return
+    numbers = pages_of(wanted, pages, most=most)
+    place_of(max(numbers), pages)
+    for page in numbers:
+        yield page, file if page == first else take(page)[0]
+
+
+def page_name(name: str, page: int) -> str:
+    """What the file of a page is called: "stack.mrc" has "stack page 3.tif"."""
+    return f"{PurePosixPath(name).stem[:LONGEST_STEM]} page {page}.tif"
+
+
+def write_page(micrograph: Micrograph, path: Path) -> None:
+    """Write an image that was read from a stack as a TIFF of one page, grey as read.
+
+    Its description holds scale, instrument and notes as JSON (`vendors.page` reads them), and names the stack with its
+    SHA-256. Equal pages of equal stacks give equal bytes.
+    """
+    from tifffile import imwrite  # which the web process never reaches
+
+    metadata = micrograph.metadata
+    place = "page {page} of {pages}, {kind}".format_map(metadata)
+    stack = {"stack": f"{micrograph.name}, {place}", "stack_sha256": micrograph.sha256}
+    facts = {"calibration": asdict(micrograph.calibration), "metadata": {**metadata, **stack}}
+    text = json.dumps({"format": FORMAT, **facts, "notes": micrograph.notes}, allow_nan=False)
+    imwrite(path, micrograph.pixels, description=text, metadata=None, photometric="minisblack")

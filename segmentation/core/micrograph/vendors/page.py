@@ -1,0 +1,42 @@
+"""A page that this program took out of a stack: JSON in the description (tag 270), written by `pages.write_page`."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+from ..crosscheck import Source
+from .facts import Facts, Tags, metadata_of, text_of, whole
+
+DESCRIPTION = 270
+FORMAT = "deepsegm-page/1"
+BEGINS = f'{{"format": "{FORMAT}"'
+MOST_NOTES, LONGEST_NOTE = 20, 500
+OF_FILES = ("kind", "image_rows", "page", "pages")  # metadata that every file has by itself
+
+
+def read(tags: Tags) -> Facts | None:
+    """What was known of the page in its stack, None where this is no such page."""
+    text = text_of(tags.raw(DESCRIPTION) or b"")
+    if not text.startswith(BEGINS):
+        return None
+    content = json.loads(text)
+    scale, metadata = content["calibration"], dict(content["metadata"])
+    return Facts(
+        nm_per_pixel=_number(scale["nm_per_pixel"]),
+        detail=str(scale["detail"])[:200],
+        relative_uncertainty=_number(scale["relative_uncertainty"]),
+        rows=whole(_number(metadata.get("image_rows"))),
+        source=Source.SIDE_FILE if scale["source"] == Source.SIDE_FILE else Source.METADATA,
+        metadata=metadata_of(**{name[:40]: _plain(metadata[name]) for name in metadata if name not in OF_FILES}),
+        notes=tuple(str(note)[:LONGEST_NOTE] for note in content["notes"][:MOST_NOTES]),
+    )
+
+
+def _plain(value: Any) -> str | float | None:
+    return value if isinstance(value, str) else _number(value)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and isfinite(value) else None
